@@ -1,0 +1,3 @@
+"""Teach Whisper your mother tongue."""
+
+__version__ = "0.1.0.dev0"

@@ -1,0 +1,114 @@
+"""Typed configuration: one schema per thing, YAML in, dotted overrides, no silent extras."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, TypeVar, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mothertongue.errors import ConfigError
+
+MAX_YAML_BYTES = 1_000_000
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def load(cls: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
+    """The configuration in a YAML file, with `dotted.key=value` overrides applied.
+
+    Raises ConfigError naming the key, what was found and what was expected.
+    """
+    data = read_yaml(path)
+    for override in overrides:
+        _set_dotted(data, override)
+    return parse(cls, data, str(path))
+
+
+def parse(cls: type[C], data: Any, origin: str) -> C:
+    """`data` validated as a `cls`. Raises ConfigError listing every fault with its dotted key."""
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_location(fault)}: {_reason(fault)}" for fault in error.errors())
+        raise ConfigError(f"{origin}: not a valid {cls.__name__.lower()}:\n{faults}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises ConfigError when it is missing, too large or no mapping."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; expected a YAML file")
+    if path.stat().st_size > MAX_YAML_BYTES:
+        raise ConfigError(f"{path}: {path.stat().st_size:,} bytes; expected at most {MAX_YAML_BYTES:,}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            # A few nested aliases expand to gigabytes ("billion laughs"); no experiment needs one.
+            raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the value out")
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: got {type(data).__name__}; expected 'key: value' lines")
+    return data
+
+
+def choice(base: type[C], package: ModuleType) -> Any:
+    """The pydantic union, told apart by `kind`, of the final subclasses of `base` in `package`.
+
+    A new member is one new module in the package: nothing else changes.
+    """
+    return Annotated[Union[tuple(members(base, package))], Field(discriminator="kind")]  # noqa: UP007
+
+
+def members(base: type[C], package: ModuleType) -> list[type[C]]:
+    """The concrete subclasses of `base` defined in the modules of `package`, by module name."""
+    found: list[type[C]] = []
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        found += [
+            value
+            for value in vars(module).values()
+            if inspect.isclass(value)
+            and issubclass(value, base)
+            and value.__module__ == module.__name__
+            and not inspect.isabstract(value)
+            and "kind" in value.model_fields
+        ]
+    return found
+
+
+def _set_dotted(data: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {override!r}: expected key=value, such as train.epochs=3")
+    *parents, last = key.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"override {override!r}: {parent!r} is a value, it has no keys")
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        data[last] = value
+
+
+def _location(fault: Any) -> str:
+    return ".".join(str(part) for part in fault["loc"]) or "(top level)"
+
+
+def _reason(fault: Any) -> str:
+    if fault["type"] == "missing":
+        return "required, but not given"
+    if fault["type"] == "extra_forbidden":
+        return "unknown key; check the spelling in docs/configuration.md"
+    return f"{fault['msg']} (got {fault['input']!r})"

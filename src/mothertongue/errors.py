@@ -1,0 +1,34 @@
+"""What goes wrong because of an input: one clear message and one exit code each.
+
+A message says what, got, expected, and what to do next. The command line prints it without a traceback.
+"""
+
+
+class MothertongueError(ValueError):
+    """Anything a user can cause and can mend."""
+
+    exit_code = 1
+
+
+class ConfigError(MothertongueError):
+    """A wrong option, experiment or combination of settings."""
+
+    exit_code = 2
+
+
+class DataError(MothertongueError):
+    """Data, weights or records that are missing, damaged or of the wrong kind."""
+
+    exit_code = 65
+
+
+class Preempted(MothertongueError):
+    """The run was asked to stop; it saved a checkpoint and continues when called again."""
+
+    exit_code = 75
+
+
+class Interrupted(Preempted):
+    """The same, asked for with Ctrl-C."""
+
+    exit_code = 130

@@ -1,0 +1,94 @@
+"""Writing so that existence means done: a temporary name, fsync, then rename."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+BLOCK_BYTES = 1 << 20
+TEMPORARY = ".tmp-"
+TRASH = ".trash-"
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as hexadecimal; memory stays flat."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as readable JSON, whole or not at all."""
+    with open_atomically(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=2, allow_nan=False)
+        file.write("\n")
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[TextIO]:
+    """A UTF-8 text file that appears under `path` only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_atomically(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, which replaces `path` only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        sync_tree(temporary)
+        remove_folder(path)
+        temporary.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder so that a crash never leaves half of it under its own name."""
+    if not path.exists():
+        return
+    trash = path.with_name(f"{TRASH}{path.name}-{uuid.uuid4().hex}")
+    path.rename(trash)
+    shutil.rmtree(trash)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written or half removed in `folder`."""
+    for path in folder.glob(".t*"):
+        if path.name.startswith((TEMPORARY, TRASH)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush every file below `folder`, and the folder itself, to the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's own entries to the disk, so that a rename survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

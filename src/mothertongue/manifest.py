@@ -1,0 +1,89 @@
+"""The manifest: one utterance a line, JSON, UTF-8; every time in seconds."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from mothertongue.errors import DataError
+from mothertongue.files import open_atomically
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+MANIFEST_NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One transcribed clip. `audio` is a path relative to the manifest's folder, or absolute."""
+
+    id: str
+    audio: str
+    text: str
+    language: str
+    duration_s: float
+    start_s: float = 0.0
+    split: Split = "train"
+    speaker: str | None = None
+    license: str | None = None
+
+
+def read_manifest(path: Path) -> Iterator[Utterance]:
+    """The utterances of a manifest file, or of the `manifest.jsonl` in a folder, one at a time.
+
+    Raises DataError with file:line where a line is no utterance.
+    """
+    path = manifest_path(path)
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield _utterance(line, f"{path}:{number}")
+
+
+def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
+    """Write utterances to `path`, whole or not at all; what is unset is left out of the line."""
+    with open_atomically(path) as file:
+        for utterance in utterances:
+            record = {key: value for key, value in asdict(utterance).items() if value is not None}
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def manifest_path(path: Path) -> Path:
+    """The manifest's file, given it or its folder. Raises DataError when there is none."""
+    found = path / MANIFEST_NAME if path.is_dir() else path
+    if not found.is_file():
+        raise DataError(f"{found}: no such manifest; make one with: mothertongue prepare SOURCE")
+    return found
+
+
+def _utterance(line: str, where: str) -> Utterance:
+    try:
+        record = json.loads(line)
+        utterance = Utterance(**record)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: not an utterance ({error}); run: mothertongue check") from None
+    faults = _type_faults(utterance)
+    if faults:
+        raise DataError(f"{where}: {'; '.join(faults)}; run: mothertongue check")
+    return utterance
+
+
+def _type_faults(utterance: Utterance) -> list[str]:
+    faults = [
+        f"{name} is {getattr(utterance, name)!r}, expected text"
+        for name in ("id", "audio", "text", "language")
+        if not isinstance(getattr(utterance, name), str)
+    ]
+    faults += [
+        f"{name} is {getattr(utterance, name)!r}, expected seconds >= 0"
+        for name in ("duration_s", "start_s")
+        if not _is_seconds(getattr(utterance, name))
+    ]
+    if utterance.split not in SPLITS:
+        faults.append(f"split is {utterance.split!r}, expected one of {', '.join(SPLITS)}")
+    return faults
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
