@@ -1,0 +1,150 @@
+"""Named, versioned normalizers: what counts as the same text when it is scored.
+
+A normalizer's version changes whenever any output of it does, and is stored with every score.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from mothertongue.errors import ConfigError
+
+# They stand inside words: apostrophes and what is typed for them, the Catalan and hyphenation
+# points, Hebrew geresh and gershayim, the Armenian stress, exclamation and question marks.
+WITHIN_WORD = frozenset("'’‘＇`´·‧׳״՛՜՞")
+# Unicode calls them symbols, but they are the Sindhi words "and" and "in".
+SINDHI_WORDS = "۽۾"
+# Kashida and lajanyalan stretch a word on the line; Unicode counts them as letters.
+STRETCHES = "\u0640\u07fa"
+ZERO_WIDTH_SPACE = "\u200b"
+# Before Unicode 5.1 a Malayalam chillu was written as consonant, virama, zero-width joiner; both
+# spellings are in use, and canonical equivalence (NFC) does not join them.
+CHILLUS = {
+    "ണ്\u200d": "ൺ",
+    "ന്\u200d": "ൻ",
+    "ര്\u200d": "ർ",
+    "ല്\u200d": "ൽ",
+    "ള്\u200d": "ൾ",
+    "ക്\u200d": "ൿ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Normalizer:
+    """Text in, comparable text out; call it on reference and hypothesis alike."""
+
+    name: str
+    version: str
+    function: Callable[[str], str]
+
+    def __call__(self, text: str) -> str:
+        return self.function(text)
+
+
+def normalizer(name: str) -> Normalizer:
+    """The normalizer of that name. Raises ConfigError listing the names there are."""
+    if name not in NORMALIZERS:
+        raise ConfigError(f"normalizer {name!r}: expected one of {', '.join(NORMALIZERS)}")
+    return NORMALIZERS[name]
+
+
+def characters(text: str) -> list[str]:
+    """What CER counts in normalized text: its code points, the spaces between words included.
+
+    The same as jiwer's default, so that CERs compare with published ones. A vowel sign or a tone
+    mark is a code point of its own unless NFC composes it with its letter.
+    """
+    return list(text.strip())
+
+
+def _raw(text: str) -> str:
+    """The text as it is; only runs of white space become one space, and none is left outside."""
+    return " ".join(text.split())
+
+
+def _strict(text: str) -> str:
+    """NFC, case folded, no punctuation and no symbols; every letter, mark and digit stays.
+
+    Punctuation and symbols separate words, as hyphens do. Between two letters, though, those of
+    WITHIN_WORD vanish and the word stays whole: Swahili ng'ombe is one word however its apostrophe
+    is typed. An apostrophe that Unicode holds to be a letter (U+02BC, U+02BB) is one, and stays.
+    Invisible format characters (joiners, soft hyphens, directions) vanish: zero-width joiners
+    do carry meaning in Persian and Malayalam, but writers and models use them too unevenly to
+    score. Calling it twice changes nothing more.
+    """
+    shown = [char for char in _fold(text) if not _is_ignored(char)]
+    neighbours = zip([" ", *shown], shown, [*shown[1:], " "], strict=False)
+    words = "".join(_spoken(*three) for three in neighbours).split()
+    # What vanished may leave a letter and its accent side by side.
+    return unicodedata.normalize("NFC", " ".join(words))
+
+
+def _fold(text: str) -> str:
+    """Canonical caseless form, composed (Unicode 3.13, D145), with two language-neutral mends."""
+    composed = unicodedata.normalize("NFC", text)
+    for old, new in CHILLUS.items():
+        composed = composed.replace(old, new)
+    # Case folding turns the Turkish capital İ into i with a second dot, unlike a typed i.
+    decomposed = unicodedata.normalize("NFD", composed.replace("İ", "i"))
+    return unicodedata.normalize("NFC", decomposed.casefold())
+
+
+def _spoken(before: str, char: str, after: str) -> str:
+    if not _separates(char):
+        return char
+    # After a mark too: in Yoruba and Marathi the letter before carries one.
+    joins = char in WITHIN_WORD and _category(before)[0] in "LM" and _category(after)[0] == "L"
+    return "" if joins else " "
+
+
+@cache
+def _separates(char: str) -> bool:
+    category = _category(char)
+    if char in SINDHI_WORDS or _is_tone_letter(char, category):
+        return False
+    return category[0] in "PS" or category == "Cc" or char == ZERO_WIDTH_SPACE
+
+
+def _is_tone_letter(char: str, category: str) -> bool:
+    """Whether Unicode files under symbols what writes a tone or a sound (U+02E5, U+A789)."""
+    return category == "Sk" and unicodedata.name(char).startswith("MODIFIER LETTER ")
+
+
+@cache
+def _is_ignored(char: str) -> bool:
+    # Variation selectors are marks by category, but only choose a glyph: after an emoji is gone,
+    # the one that followed would be left as a word that nobody sees.
+    return (
+        char in STRETCHES
+        or (_category(char) == "Cf" and char != ZERO_WIDTH_SPACE)
+        or ("VARIATION SELECTOR" in unicodedata.name(char, ""))
+    )
+
+
+_category = cache(unicodedata.category)
+
+
+def _whisper(text: str) -> str:
+    """OpenAI's multilingual normalizer with its defaults, which published Whisper WERs use.
+
+    It turns every mark into a space, and so breaks the words of Indic scripts, Thai and vocalized
+    Arabic into pieces: use it to compare with such tables, never to judge a model of those
+    languages (arXiv 2409.02449). openai/whisper, whisper/normalizers/basic.py.
+    """
+    text = re.sub(r"[<\[][^>\]]*[>\]]", "", text.lower())
+    text = re.sub(r"\(([^)]+?)\)", "", text)
+    composed = unicodedata.normalize("NFKC", text)
+    text = "".join(" " if _category(char)[0] in "MSP" else char for char in composed)
+    return re.sub(r"\s+", " ", text.lower())
+
+
+NORMALIZERS = {
+    each.name: each
+    for each in (
+        Normalizer("strict", "1", _strict),
+        Normalizer("whisper", "1", _whisper),
+        Normalizer("raw", "1", _raw),
+    )
+}
