@@ -1,0 +1,1 @@
+"""How good a model is: error rates with their uncertainty, and what it forgot."""

@@ -1,0 +1,292 @@
+"""Word and character error rates as counts, with bootstrap intervals.
+
+Shape legend: N utterances, R bootstrap resamples, G groups (speakers), C counted columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import jiwer
+import numpy as np
+import numpy.typing as npt
+
+from mothertongue.errors import DataError
+from mothertongue.text import Normalizer, characters
+
+Context = Literal["full", "cut"]
+Counts = Sequence[int] | npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+# Percentiles of a two-sided 95 % interval.
+BOUNDS = (0.025, 0.975)
+# Draws held in memory at once, 8 bytes each: 16 MB whatever the size of the test set.
+DRAWS_AT_ONCE = 2_000_000
+UNCHANGED = jiwer.Compose([])
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCounts:
+    """The edits of one minimal alignment of hypothesis to reference, in words or characters."""
+
+    substitutions: int
+    deletions: int
+    insertions: int
+    hits: int
+
+    @property
+    def reference_length(self) -> int:
+        return self.substitutions + self.deletions + self.hits
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference token; without any, the number of insertions, as jiwer has it."""
+        return self.errors / max(self.reference_length, 1)
+
+    def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
+        return ErrorCounts(
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.hits + other.hits,
+        )
+
+
+def count_errors(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[str]) -> ErrorCounts:
+    """The errors of one utterance at the smallest edit distance (Levenshtein, all costs 1).
+
+    Other aligners may share the same number of errors out differently between the three kinds.
+    """
+    # jiwer is typed for text; without transforms it aligns the tokens it is given.
+    reference: Any = [list(reference_tokens)]
+    hypothesis: Any = [list(hypothesis_tokens)]
+    aligned = jiwer.process_words(reference, hypothesis, UNCHANGED, UNCHANGED)
+    return ErrorCounts(aligned.substitutions, aligned.deletions, aligned.insertions, aligned.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How far hypotheses are from their references: rates are ratios, intervals hold 95 %.
+
+    Edits are counted in words. `interval95_by_speaker` draws whole speakers, for how the WER
+    would vary with other people; it is None unless two are known, and too narrow below about ten.
+    `empty_references` have no token left once normalized: what was recognized there counts as
+    insertions and so raises the rates, but they add nothing to the reference length.
+    """
+
+    wer: float
+    cer: float
+    interval95: Interval
+    cer_interval95: Interval
+    interval95_by_speaker: Interval | None
+    n: int
+    substitutions: int
+    deletions: int
+    insertions: int
+    reference_words: int
+    reference_characters: int
+    normalizer: str
+    normalizer_version: str
+    context: Context
+    empty_references: int = 0
+
+    def to_dict(self) -> dict[str, object]:
+        """The score as JSON values; `empty_references` is there only when there are any."""
+        values = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+        if not self.empty_references:
+            del values["empty_references"]
+        return values
+
+
+def score(
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    speakers: Sequence[str | None] | None,
+    normalizer: Normalizer,
+    context: Context,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Score:
+    """WER and CER of N hypotheses, each rate over the whole corpus (not a mean of utterances).
+
+    An utterance of unknown speaker is drawn as if somebody else had spoken it. Raises DataError
+    without utterances, with unequal numbers of texts, and when no reference has a word.
+    """
+    _check(references, hypotheses, speakers)
+    pairs = [(normalizer(r), normalizer(h)) for r, h in zip(references, hypotheses, strict=True)]
+    words_N = [count_errors(r.split(), h.split()) for r, h in pairs]
+    characters_N = [count_errors(characters(r), characters(h)) for r, h in pairs]
+    words, letters = _total(words_N), _total(characters_N)
+    if not words.reference_length:
+        raise DataError(
+            f"no word in {len(pairs)} references after normalizer {normalizer.name!r}; "
+            "expected text; check the manifest with: mothertongue check"
+        )
+
+    def interval(counts_N: list[ErrorCounts], groups_N: Sequence[object] | None) -> Interval:
+        errors_N, lengths_N = _columns(counts_N)
+        return bootstrap_interval(errors_N, lengths_N, groups_N, seed, resamples)
+
+    groups_N = _speaker_groups(speakers)
+    return Score(
+        wer=words.rate,
+        cer=letters.rate,
+        interval95=interval(words_N, None),
+        cer_interval95=interval(characters_N, None),
+        interval95_by_speaker=interval(words_N, groups_N) if groups_N else None,
+        n=len(pairs),
+        substitutions=words.substitutions,
+        deletions=words.deletions,
+        insertions=words.insertions,
+        reference_words=words.reference_length,
+        reference_characters=letters.reference_length,
+        normalizer=normalizer.name,
+        normalizer_version=normalizer.version,
+        context=context,
+        empty_references=sum(not counts.reference_length for counts in words_N),
+    )
+
+
+def bootstrap_interval(
+    errors_N: Counts,
+    lengths_N: Counts,
+    groups_N: Sequence[object] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Interval:
+    """The 95 % percentile interval of sum(errors) / sum(lengths), drawing utterances anew.
+
+    With groups_N (say, the speakers) whole groups are drawn, for errors within one are alike. A
+    single utterance or group has no spread: its interval is as wide as a point and means nothing.
+    Bisani and Ney 2004, "Bootstrap estimates for confidence intervals in ASR performance
+    evaluation". Raises DataError for unequal or no counts, or no reference token at all.
+    """
+    columns_NC = _stack(lengths_N, errors_N)
+    totals_RC = _resampled_totals(columns_NC, groups_N, seed, resamples)
+    return _bounds(totals_RC[:, 1] / _at_least_one(totals_RC[:, 0]))
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """Rate of b minus rate of a on the same utterances: below zero, b makes fewer errors.
+
+    `p` is two-sided: how often a difference so far from zero would arise by chance of the draw.
+    """
+
+    difference: float
+    interval95: Interval
+    p: float
+
+
+def paired_bootstrap(
+    errors_a_N: Counts,
+    errors_b_N: Counts,
+    lengths_N: Counts,
+    groups_N: Sequence[object] | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> PairedDifference:
+    """Whether system b differs from a: both are scored on the same draws of utterances or groups.
+
+    p is twice the smaller share of draws on one side of zero (draws at zero are on both), each
+    share with one draw added, so that it is never below 2 / (resamples + 1). Bisani and Ney 2004;
+    Davison and Hinkley 1997, sec. 4.2, for the added draw. Errors as bootstrap_interval.
+    """
+    columns_NC = _stack(lengths_N, errors_a_N, errors_b_N)
+    length, errors_a, errors_b = columns_NC.sum(axis=0)
+    totals_RC = _resampled_totals(columns_NC, groups_N, seed, resamples)
+    differences_R = (totals_RC[:, 2] - totals_RC[:, 1]) / _at_least_one(totals_RC[:, 0])
+    fewer = int(np.minimum((differences_R <= 0).sum(), (differences_R >= 0).sum()))
+    return PairedDifference(
+        difference=float((errors_b - errors_a) / length),
+        interval95=_bounds(differences_R),
+        p=min(1.0, 2 * (fewer + 1) / (resamples + 1)),
+    )
+
+
+def _resampled_totals(
+    columns_NC: Floats, groups_N: Sequence[object] | None, seed: int, resamples: int
+) -> Floats:
+    """The columns' sums over each of R draws with replacement, of utterances or of groups."""
+    columns_GC = columns_NC if groups_N is None else _sum_by_group(columns_NC, groups_N)
+    groups = len(columns_GC)
+    random = np.random.default_rng(seed)
+    at_once = max(1, DRAWS_AT_ONCE // groups)
+    totals = []
+    for first in range(0, resamples, at_once):
+        drawn_RG = random.integers(groups, size=(min(at_once, resamples - first), groups))
+        totals.append(np.stack([column_G[drawn_RG].sum(axis=1) for column_G in columns_GC.T], 1))
+    return np.concatenate(totals)
+
+
+def _sum_by_group(columns_NC: Floats, groups_N: Sequence[object]) -> Floats:
+    if len(groups_N) != len(columns_NC):
+        raise DataError(
+            f"{len(groups_N)} groups for {len(columns_NC)} utterances; expected one each"
+        )
+    numbers: dict[object, int] = {}
+    group_of_N = [numbers.setdefault(group, len(numbers)) for group in groups_N]
+    columns_GC = np.zeros((len(numbers), columns_NC.shape[1]))
+    np.add.at(columns_GC, group_of_N, columns_NC)
+    return columns_GC
+
+
+def _stack(lengths_N: Counts, *errors_N: Counts) -> Floats:
+    """N rows: the reference length, then the errors of each system."""
+    if {len(errors) for errors in errors_N} != {len(lengths_N)}:
+        counted = ", ".join(str(len(errors)) for errors in errors_N)
+        raise DataError(f"errors of {counted} utterances, lengths of {len(lengths_N)}")
+    columns_NC = np.stack([lengths_N, *errors_N], axis=1).astype(np.float64)
+    if not columns_NC[:, 0].sum():
+        raise DataError("no reference token to count errors against; expected at least one")
+    return columns_NC
+
+
+def _at_least_one(lengths_R: Floats) -> Floats:
+    """A draw of empty references only has no length: ErrorCounts.rate's rule applies to it."""
+    return np.maximum(lengths_R, 1.0)
+
+
+def _bounds(values_R: Floats) -> Interval:
+    low, high = np.quantile(values_R, BOUNDS)
+    return float(low), float(high)
+
+
+def _columns(counts_N: Sequence[ErrorCounts]) -> tuple[list[int], list[int]]:
+    return [c.errors for c in counts_N], [c.reference_length for c in counts_N]
+
+
+def _total(counts_N: Sequence[ErrorCounts]) -> ErrorCounts:
+    return sum(counts_N, start=ErrorCounts(0, 0, 0, 0))
+
+
+def _speaker_groups(speakers: Sequence[str | None] | None) -> list[object] | None:
+    """One key an utterance to draw by; None when fewer than two speakers are known."""
+    if speakers is None or len(set(speakers) - {None}) < 2:
+        return None
+    return [number if speaker is None else speaker for number, speaker in enumerate(speakers)]
+
+
+def _check(
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    speakers: Sequence[str | None] | None,
+) -> None:
+    if not references:
+        raise DataError("no utterance to score; is the split empty? mothertongue check lists them")
+    if len(hypotheses) != len(references):
+        raise DataError(
+            f"{len(references)} references, {len(hypotheses)} hypotheses; expected one each"
+        )
+    if speakers is not None and len(speakers) != len(references):
+        raise DataError(
+            f"{len(references)} references, {len(speakers)} speakers; expected one each"
+        )
