@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import soxr
 
-from mothertongue.audio_decoders import Block, Samples, Span, blocks_of, fault, too_long
+from mothertongue.audio_decoders import Block, Span, blocks_of, fault, too_long
+from mothertongue.audio_decoders import Samples as Samples
 from mothertongue.audio_headers import EXPORT_AGAIN, EXTENSIONS, inspect_file
 from mothertongue.audio_headers import AudioError as AudioError
 

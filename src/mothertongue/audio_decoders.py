@@ -1,4 +1,4 @@
-"""The decoders: soundfile, and PyAV for what only FFmpeg reads; blocks of samples, or an AudioError.
+"""The decoders: soundfile, and PyAV for what only FFmpeg reads. Blocks of samples, or an error.
 
 Both are held to what the header promised, because both go quietly on after damage.
 """

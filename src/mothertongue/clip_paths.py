@@ -1,0 +1,44 @@
+"""Where a row's audio lies, and that it lies inside the data folder."""
+
+import os
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+
+from mothertongue.faults import Fault
+
+FIX = "copy the clip into the data folder, or pass --allow-outside where you trust the table"
+
+
+def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str, ...]]:
+    """The real path of a clip, and PATH-FORM if its name on disk is in another Unicode form.
+
+    `root` is a real path. Raises Fault PATH-OUTSIDE for a URL or `~`, always, and for what leads
+    out of `root` by `..`, an absolute path or a symbolic link, unless `may_leave`; AUD-MISSING
+    when nothing is there.
+    """
+    if "://" in audio or audio.startswith(("~", "\\\\")) or "\0" in audio:
+        reason = f"{audio!r} is a URL, a home folder or no path; expected a path below {root}"
+        raise Fault("PATH-OUTSIDE", reason, "download the clip and write its path")
+    path, notes = _existing(root, audio)
+    real = Path(_real_folder(str(path.parent)), path.name)
+    if real.is_symlink():
+        real = real.resolve()
+    if not may_leave and not real.is_relative_to(root):
+        raise Fault("PATH-OUTSIDE", f"{audio!r} leads to {real}, outside of {root}", FIX)
+    return real, notes
+
+
+def _existing(root: Path, audio: str) -> tuple[Path, tuple[str, ...]]:
+    # An archive packed on a Mac holds names in NFD, while its table was typed in NFC.
+    for number, form in enumerate(("", "NFC", "NFD")):
+        path = root / (unicodedata.normalize(form, audio) if form else audio)  # type: ignore[arg-type]
+        if os.path.lexists(path):
+            return path, ("PATH-FORM",) if number else ()
+    return root / audio, ()
+
+
+@lru_cache(maxsize=4096)
+def _real_folder(folder: str) -> str:
+    # Resolving asks the disk once for each part of a path; a corpus has few folders.
+    return os.path.realpath(folder)

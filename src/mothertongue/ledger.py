@@ -1,0 +1,193 @@
+"""What is known about every row of a corpus, on disk: SQLite in a temporary folder.
+
+A million rows are compared with each other for duplicates, leaks and splits, while memory holds
+SQLite's cache and, during a split, eight bytes for each speaker and sentence.
+"""
+
+import hashlib
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mothertongue.checks import Examined
+from mothertongue.manifest import Utterance
+from mothertongue.sources.base import Rejection
+from mothertongue.splits import TOLERANCES, SplitBy, assign, connected, is_balanced
+
+CACHE_KIB = 16_384
+SCHEMA = f"""
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -{CACHE_KIB};
+CREATE TABLE rows (
+    n INTEGER PRIMARY KEY, place TEXT, id TEXT, long_id TEXT, audio TEXT, text TEXT,
+    language TEXT, duration_s REAL, start_s REAL, split TEXT, speaker TEXT, license TEXT,
+    audio_key BLOB, sentence_key BLOB, grp INTEGER);
+CREATE TABLE faults (n INTEGER PRIMARY KEY, place TEXT, code TEXT, reason TEXT, fix TEXT, row TEXT);
+CREATE TABLE nodes (n INTEGER PRIMARY KEY, key BLOB UNIQUE, root INTEGER);
+CREATE TABLE assigned (grp INTEGER PRIMARY KEY, split TEXT);
+CREATE VIEW kept AS SELECT *,
+    CASE split WHEN 'test' THEN 0 WHEN 'validation' THEN 1 ELSE 2 END AS held_in
+    FROM rows WHERE n NOT IN (SELECT n FROM faults);
+"""
+INDEXES = """
+CREATE INDEX by_id ON rows (id);
+CREATE INDEX by_audio ON rows (audio_key);
+CREATE INDEX by_sentence ON rows (sentence_key);
+CREATE INDEX by_speaker ON rows (speaker);
+"""
+FIELDS = ("id", "audio", "text", "language", "duration_s", "start_s", "split", "speaker", "license")
+
+
+@contextmanager
+def open_ledger() -> Iterator["Ledger"]:
+    """An empty ledger, removed from the disk with the block."""
+    with tempfile.TemporaryDirectory(prefix="mothertongue-") as folder:
+        database = sqlite3.connect(Path(folder) / "ledger.sqlite")
+        try:
+            database.executescript(SCHEMA)
+            yield Ledger(database)
+        finally:
+            database.close()
+
+
+class Ledger:
+    """Rows by their number in the corpus. A row with a fault is not kept."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._database.create_function("draw", 2, _draw, deterministic=True)
+        self.num_rows = 0
+
+    def add(self, item: Examined | Rejection) -> None:
+        """Take the next row."""
+        self.num_rows += 1
+        if isinstance(item, Rejection):
+            row = json.dumps(item.row, ensure_ascii=False)
+            values: tuple[Any, ...] = (item.where, item.code, item.reason, item.fix, row)
+            self._database.execute(
+                "INSERT INTO faults VALUES (?, ?, ?, ?, ?, ?)", (self.num_rows, *values)
+            )
+            return
+        clip = item.utterance
+        values = (item.where, clip.id, item.long_id, clip.audio, clip.text, clip.language)
+        values += (clip.duration_s, clip.start_s, item.split, clip.speaker, clip.license)
+        values += (item.audio_key, item.sentence_key, None)
+        marks = ", ".join("?" * 15)
+        self._database.execute(f"INSERT INTO rows VALUES ({marks})", (self.num_rows, *values))
+
+    def index(self) -> None:
+        """Make the questions below fast; to be called once, when every row is in."""
+        self._database.executescript(INDEXES)
+
+    def ask(self, question: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The answers of a SELECT, streamed."""
+        return iter(self._database.execute(question, values))
+
+    def name_apart(self) -> None:
+        """Lengthen the ids that we made from file stems, where two clips have the same."""
+        self._database.execute(
+            "UPDATE rows SET id = long_id WHERE long_id IS NOT NULL AND id IN "
+            "(SELECT id FROM kept GROUP BY id HAVING COUNT(*) > 1)"
+        )
+
+    def fault(self, code: str, reason: str, fix: str, peers: str, where: str) -> None:
+        """Put a fault on each kept row of `peers` for which `where` holds.
+
+        `peers` is the column that makes rows peers of each other; `reason` and `where` are SQL
+        over the columns of `kept` and, for the peer that is kept first (test before validation
+        before train, then in file order), peer_n, peer_place and peer_split.
+        """
+        self._database.execute(
+            f"INSERT INTO faults SELECT n, place, ?, {reason}, ?, NULL FROM "
+            f"({peers_of(peers)}) WHERE {where}",
+            (code, fix),
+        )
+
+    def split(self, seed: int, needs_speakers_apart: bool) -> SplitBy:
+        """Assign every kept row to a split, and say what keeps the splits apart."""
+        modes: tuple[SplitBy, ...] = ("speaker and sentence", "sentence", "clip")
+        for mode in modes[:1] if needs_speakers_apart else modes:
+            self._group(mode)
+            for tolerance in TOLERANCES:
+                if self._try_split(seed, tolerance):
+                    return mode
+        self._database.execute("UPDATE rows SET split = 'train'")
+        return "nothing"
+
+    def utterances(self) -> Iterator[Utterance]:
+        """What is kept, in the order of the corpus, with absolute audio paths."""
+        for values in self.ask(f"SELECT {', '.join(FIELDS)} FROM kept ORDER BY n"):
+            yield Utterance(**dict(zip(FIELDS, values, strict=True)))
+
+    def rejections(self) -> Iterator[Rejection]:
+        """What is left out, in the order of the corpus."""
+        fields = ", ".join(f"'{name}', rows.{name}" for name in FIELDS)
+        question = (
+            "SELECT faults.place, code, reason, fix, COALESCE(row, json_object("
+            f"{fields})) FROM faults LEFT JOIN rows USING (n) ORDER BY faults.n"
+        )
+        for *values, row in self.ask(question):
+            given = {key: value for key, value in json.loads(row).items() if value is not None}
+            yield Rejection(*values, row=given)
+
+    def _group(self, mode: SplitBy) -> None:
+        if mode == "clip":
+            self._database.execute("UPDATE rows SET grp = n")
+            return
+        if mode == "speaker and sentence":
+            self._database.executescript(
+                "INSERT OR IGNORE INTO nodes (key) SELECT sentence_key FROM kept;"
+                "INSERT OR IGNORE INTO nodes (key) SELECT speaker FROM kept WHERE speaker NOTNULL;"
+            )
+        self._join_nodes(mode == "speaker and sentence")
+        self._database.execute(
+            "UPDATE rows SET grp = (SELECT root FROM nodes WHERE key = sentence_key)"
+        )
+
+    def _join_nodes(self, with_speakers: bool) -> None:
+        if not with_speakers:
+            self._database.execute("UPDATE nodes SET root = n")
+            return
+        num_nodes = next(self.ask("SELECT COUNT(*) FROM nodes"))[0]
+        edges = self.ask(
+            "SELECT DISTINCT sentence.n, speaker.n FROM kept "
+            "JOIN nodes AS sentence ON sentence.key = sentence_key "
+            "JOIN nodes AS speaker ON speaker.key = kept.speaker"
+        )
+        roots = connected(num_nodes + 1, ((int(left), int(right)) for left, right in edges))
+        changes = ((root, node) for node, root in enumerate(roots))
+        self._database.executemany("UPDATE nodes SET root = ? WHERE n = ?", changes)
+
+    def _try_split(self, seed: int, tolerance: float) -> bool:
+        total_s = next(self.ask("SELECT TOTAL(duration_s) FROM kept"))[0]
+        groups = self.ask(
+            "SELECT grp, SUM(duration_s) FROM kept GROUP BY grp "
+            "ORDER BY MIN(draw(?, sentence_key)), MIN(id)",
+            seed,
+        )
+        self._database.execute("DELETE FROM assigned")
+        pairs = assign(((int(group), float(s)) for group, s in groups), total_s, tolerance)
+        self._database.executemany("INSERT INTO assigned VALUES (?, ?)", pairs)
+        self._database.execute(
+            "UPDATE rows SET split = (SELECT split FROM assigned WHERE assigned.grp = rows.grp)"
+        )
+        return is_balanced(dict(self.ask("SELECT split, SUM(duration_s) FROM kept GROUP BY split")))  # type: ignore[arg-type]
+
+
+def peers_of(column: str) -> str:
+    """A SELECT of kept rows with peer_n, peer_place and peer_split (see `Ledger.fault`)."""
+    return (
+        "SELECT *, FIRST_VALUE(n) OVER peers AS peer_n, FIRST_VALUE(place) OVER peers AS "
+        "peer_place, FIRST_VALUE(split) OVER peers AS peer_split FROM kept "
+        f"WHERE {column} IS NOT NULL WINDOW peers AS (PARTITION BY {column} ORDER BY held_in, n)"
+    )
+
+
+def _draw(seed: int, key: bytes) -> bytes:
+    """A random order that depends on the seed and the sentence only, not on the row's place."""
+    return hashlib.blake2b(key, digest_size=8, salt=seed.to_bytes(8, "little")).digest()

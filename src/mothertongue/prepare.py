@@ -1,0 +1,241 @@
+"""A corpus to manifest.jsonl and rejected.jsonl: every row checked, then all against each other."""
+
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from mothertongue.checks import CountLabelTokens, Examined, Examiner, Limits
+from mothertongue.data_report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.errors import DataError
+from mothertongue.files import open_atomically
+from mothertongue.languages import language_code
+from mothertongue.ledger import Ledger, open_ledger, peers_of
+from mothertongue.manifest import MANIFEST_NAME, SPLITS, Utterance, write_manifest
+from mothertongue.sources.base import Rejection, Row, Source
+from mothertongue.sources.manifest import ManifestSource
+from mothertongue.splits import SplitBy
+
+REJECTED_NAME = "rejected.jsonl"
+CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
+NUM_NAMED = 5
+Leak = Literal["reject", "warn"]
+
+
+class PrepareOptions(Limits):
+    """How `prepare` and `check` judge a corpus."""
+
+    language: str | None = None
+    """The language of rows that state none."""
+    max_reject_fraction: float = Field(0.05, ge=0, le=1)
+    """More rejected rows than this make the report not ok, and the exit code 65."""
+    allow_outside: bool = False
+    """Accept audio outside the data folder; URLs never."""
+    text_leaks: Leak = "reject"
+    """A train row whose sentence is also in validation or test; likewise validation and test."""
+    speaker_leaks: Leak = "warn"
+    """The same for speakers. `warn` because a corpus of one speaker could not be used at all."""
+    seed: int = Field(0, ge=0)
+    """Of the split that is made where the corpus has none."""
+    workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1)
+    """Threads that decode."""
+
+
+def prepare(
+    source: Source,
+    out: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> DataReport:
+    """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; say what they hold.
+
+    Audio is not copied: its path is relative to `out` where it lies below, else absolute. Both
+    files are written even when too much was rejected: `report.require_ok()` raises then.
+    `count_label_tokens(text, language)` counts a label's tokens, its prefix and end included.
+    `progress` is called with the number of rows done. Raises DataError where the corpus cannot be
+    read or has no rows.
+    """
+    with _examined(source, options, count_label_tokens, progress) as examined:
+        ledger, report = examined
+        with open_atomically(out / REJECTED_NAME) as file:
+            for rejection in ledger.rejections():
+                file.write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+        home = out.resolve()
+        clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
+        write_manifest(out / MANIFEST_NAME, clips)
+    return report
+
+
+def check(
+    manifest: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> DataReport:
+    """The same checks on a manifest, or the folder of one; writes nothing."""
+    source = ManifestSource(path=manifest)
+    with _examined(source, options, count_label_tokens, progress) as (_, report):
+        return report
+
+
+@contextmanager
+def _examined(
+    source: Source,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[Ledger, DataReport]]:
+    language = options.language and language_code(options.language)
+    root = source.root.resolve()
+    may_leave = options.allow_outside or source.trusts_paths
+    examine = Examiner(root, may_leave, language, options, count_label_tokens)
+    notes: Counter[str] = Counter()
+    with open_ledger() as ledger:
+        for item in _in_threads(source.rows(), examine, options.workers):
+            ledger.add(item)
+            notes.update(item.notes if isinstance(item, Examined) else ())
+            progress(ledger.num_rows)
+        if not ledger.num_rows:
+            raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
+        yield ledger, _compared(ledger, options, notes)
+
+
+def _in_threads(
+    rows: Iterator[Row | Rejection], examine: Examiner, workers: int
+) -> Iterator[Examined | Rejection]:
+    """Each row examined, in order. A few chunks for each thread are in memory, no more."""
+    pending: deque[Future[list[Examined | Rejection]]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            pending.append(pool.submit(_examine_all, chunk, examine))
+            if len(pending) > 2 * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examined | Rejection]:
+    return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
+
+
+def _compared(ledger: Ledger, options: PrepareOptions, notes: Counter[str]) -> DataReport:
+    """The checks that need all rows, then the report."""
+    ledger.index()
+    ledger.name_apart()
+    _reject_duplicates(ledger)
+    split_by, warnings = _split(ledger, options)
+    warnings += _judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
+    warnings += _judge_leaks(ledger, "speaker", "speaker", options.speaker_leaks, notes)
+    return _report(ledger, options, notes, split_by, warnings)
+
+
+def _reject_duplicates(ledger: Ledger) -> None:
+    ledger.fault(
+        "MAN-DUP",
+        "'id ' || id || ' is already at ' || peer_place",
+        "give every clip an id of its own",
+        peers="id",
+        where="n <> peer_n",
+    )
+    # Of one sound with two texts, at least one is wrong, and nothing says which.
+    ledger.fault(
+        "MAN-CONFLICT",
+        "'one sound with several texts, the first at ' || peer_place",
+        "listen, and keep the row whose text is right",
+        peers="audio_key",
+        where="audio_key IN (SELECT audio_key FROM kept GROUP BY audio_key "
+        "HAVING COUNT(DISTINCT sentence_key) > 1)",
+    )
+    same = "'the same sound is already at ' || peer_place"
+    for code, where in (("LEAK-AUDIO", "split <> peer_split"), ("MAN-DUP", "n <> peer_n")):
+        ledger.fault(code, same, "nothing; one copy is kept", peers="audio_key", where=where)
+
+
+def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
+    ((num_given, num_kept),) = ledger.ask("SELECT COUNT(split), COUNT(*) FROM kept")
+    if num_given:
+        ledger.fault(
+            "MAN-SPLIT",
+            f"'no split, while {num_given:,} rows have one'",
+            "give every row a split, or none to have them made",
+            peers="n",
+            where="split IS NULL",
+        )
+        return "given", ()
+    split_by = ledger.split(options.seed, options.speaker_leaks == "reject")
+    if split_by == "nothing" and num_kept and options.speaker_leaks == "reject":
+        raise DataError(
+            "speakers cannot be kept apart: too few of them, or they read the same sentences; "
+            "expected groups of at most 20 % of the hours; leave out --strict-speakers"
+        )
+    reasons = {
+        "sentence": "speakers or sentences hang together; split by sentence: speakers are shared",
+        "clip": "few sentences hold most clips; split by clip: speakers and sentences are shared",
+        "nothing": "too few clips to hold any out: all are in train",
+    }
+    return split_by, (reasons[split_by],) if split_by in reasons else ()
+
+
+def _judge_leaks(
+    ledger: Ledger, kind: str, column: str, leak: Leak, notes: Counter[str]
+) -> tuple[str, ...]:
+    """Reject rows that share `column` with a split held out further, or count them and warn."""
+    code = f"LEAK-{kind.upper()}"
+    is_leak = "split <> peer_split"
+    if leak == "reject":
+        reason = f"'same {kind} in ' || peer_split || ', at ' || peer_place"
+        fix = f"nothing, the held-out row is kept; or set {kind}_leaks=warn to keep both"
+        ledger.fault(code, reason, fix, peers=column, where=is_leak)
+        return ()
+    leaks = f"FROM ({peers_of(column)}) WHERE {is_leak}"
+    ((num_rows,),) = ledger.ask(f"SELECT COUNT(*) {leaks}")
+    if not num_rows:
+        return ()
+    notes[code] += num_rows
+    shown = "speaker" if kind == "speaker" else "text"
+    named = ledger.ask(f"SELECT DISTINCT {shown} {leaks} LIMIT {NUM_NAMED}")
+    names = "; ".join(str(name) for (name,) in named)
+    return (f"{code}: {num_rows:,} rows share a {kind} with a held-out split, such as {names}",)
+
+
+def _report(
+    ledger: Ledger,
+    options: PrepareOptions,
+    notes: Counter[str],
+    split_by: SplitBy,
+    warnings: tuple[str, ...],
+) -> DataReport:
+    facts = ledger.ask(
+        "SELECT split, COUNT(*), TOTAL(duration_s) / 3600, COUNT(DISTINCT speaker), "
+        "SUM(LENGTH(text)) FROM kept GROUP BY split"
+    )
+    found = {split: SplitFacts(*values) for split, *values in facts}
+    empty = tuple(f"{split} has no clips" for split in SPLITS if split not in found)
+    counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")
+    return DataReport(
+        splits={split: found.get(split, SplitFacts(0, 0.0, 0, 0)) for split in SPLITS},
+        num_rows=ledger.num_rows,
+        rejected={str(code): int(count) for code, count in counts},
+        notes=dict(sorted(notes.items())),
+        warnings=warnings + empty,
+        split_by=split_by,
+        max_reject_fraction=options.max_reject_fraction,
+        first_rejections=tuple(islice(ledger.rejections(), NUM_EXAMPLES)),
+    )
+
+
+def _seen_from(home: Path, clip: Utterance) -> str:
+    path = Path(clip.audio)
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else clip.audio

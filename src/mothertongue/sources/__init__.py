@@ -1,0 +1,1 @@
+"""The layouts that a corpus comes in, one a module."""

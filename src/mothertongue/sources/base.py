@@ -1,0 +1,118 @@
+"""What every corpus layout gives: raw rows, or the reason why a row cannot be read."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mothertongue.config import Config
+from mothertongue.faults import Fault
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as the corpus states it, unchecked. `where` is file:line; times are in seconds."""
+
+    where: str
+    audio: str | None = None
+    text: str | None = None
+    id: str | None = None
+    language: str | None = None
+    speaker: str | None = None
+    split: str | None = None
+    license: str | None = None
+    start_s: float | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that is left out: where it stands, the code and reason, what to do, its raw fields."""
+
+    where: str
+    code: str
+    reason: str
+    fix: str
+    row: dict[str, Any]
+
+
+class Source(Config, ABC):
+    """A corpus on disk. Final subclasses add `kind: Literal["name"] = "name"`."""
+
+    path: Path
+    """The corpus: a file or a folder."""
+
+    trusts_paths: ClassVar[bool] = False
+    """Whether rows may name audio outside `root`: only where we wrote the paths ourselves."""
+
+    @property
+    @abstractmethod
+    def root(self) -> Path:
+        """The data folder: relative audio paths start here, and none may leave it."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row | Rejection]:
+        """Every row in file order, one in memory at a time.
+
+        Raises Fault (a DataError) where a file as a whole cannot be read: MAN-COLUMN,
+        MAN-ENCODING.
+        """
+
+
+TEXT_FIELDS = ("audio", "text", "id", "language", "speaker", "split", "license")
+TIME_FIELDS = ("start_s", "duration_s")
+
+
+def to_row(where: str, record: Record) -> Row | Rejection:
+    """A Row from raw fields under our names: empty is None, a number as id or speaker is text."""
+    try:
+        fields: dict[str, Any] = {name: _text(name, record.get(name)) for name in TEXT_FIELDS}
+        fields |= {name: _seconds(name, record.get(name)) for name in TIME_FIELDS}
+    except Fault as fault:
+        return reject(where, record, fault)
+    return Row(where, **fields)
+
+
+def reject(where: str, record: Record, fault: Fault) -> Rejection:
+    """A Rejection for a fault, with what of the row is safe to write as UTF-8 JSON."""
+    row = {_printable(str(key)): _printable(value) for key, value in record.items() if value}
+    return Rejection(where, fault.code, _printable(fault.reason), fault.fix, row)
+
+
+def _text(name: str, value: object) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and name != "text":
+        value = str(value)
+    if not isinstance(value, str):
+        reason = f"{name} is {type(value).__name__} {str(value)[:40]!r}, expected text"
+        raise Fault("MAN-TYPE", reason, f"write {name} as a quoted string")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        reason = f"{name} holds half of a surrogate pair, which is no character"
+        raise Fault("MAN-ENCODING", reason, "write the row again from a UTF-8 source") from None
+    return value if value.strip() else None
+
+
+def _seconds(name: str, value: object) -> float | None:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf or isinstance(value, bool):
+        fix = f"write {name.removesuffix('_s')} in seconds, such as 3.25, or leave it empty"
+        raise Fault("MAN-TYPE", f"{name} is {str(value)[:40]!r}, expected seconds >= 0", fix)
+    return seconds
+
+
+def _printable(value: object) -> Any:
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode()

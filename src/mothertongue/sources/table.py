@@ -1,0 +1,76 @@
+"""A table of clips: CSV, TSV, JSONL or Parquet, its columns found by name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.faults import Fault
+from mothertongue.sources.base import Rejection, Row, Source, to_row
+from mothertongue.sources.columns import find_columns, renamed
+from mothertongue.sources.records import (
+    Located,
+    read_delimited,
+    read_header,
+    read_jsonl,
+    read_parquet,
+    read_parquet_header,
+    sniff_delimiter,
+)
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+class TableSource(Source):
+    """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV."""
+
+    kind: Literal["table"] = "table"
+    path: Path
+    """The table."""
+    audio_root: Path | None = None
+    """Where relative audio paths start; by default the table's own folder."""
+    audio_column: str | None = None
+    """The column with audio paths; by default found by name."""
+    text_column: str | None = None
+    """The column with transcripts; by default found by name."""
+
+    @property
+    def root(self) -> Path:
+        return self.audio_root or self.path.parent
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        columns = self._columns()
+        for item in self._records(columns):
+            if isinstance(item, Rejection):
+                yield item
+            else:
+                where, record = item
+                yield to_row(where, renamed(record, columns))
+
+    def _columns(self) -> dict[str, str]:
+        chosen = {"audio": self.audio_column, "text": self.text_column}
+        return find_columns(table_header(self.path), self.path, chosen)
+
+    def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
+        suffix = self.path.suffix.lower()
+        if suffix == ".parquet":
+            return read_parquet(self.path, list(columns.values()))
+        if suffix in (".jsonl", ".ndjson"):
+            return read_jsonl(self.path)
+        delimiter = sniff_delimiter(self.path)
+        return read_delimited(self.path, delimiter, has_quotes=suffix != ".tsv")
+
+
+def table_header(path: Path) -> list[str]:
+    """The column names of a table; of JSONL, the keys of its first object.
+
+    Raises Fault MAN-FORMAT for a missing file or another kind of file.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or not path.is_file():
+        reason = f"{path}: {'not a table' if path.exists() else 'no such file'}"
+        raise Fault("MAN-FORMAT", f"{reason}; expected {', '.join(SUFFIXES)}", "check the path")
+    if suffix == ".parquet":
+        return read_parquet_header(path)
+    if suffix in (".jsonl", ".ndjson"):
+        return next((list(item[1]) for item in read_jsonl(path) if isinstance(item, tuple)), [])
+    return read_header(path)
