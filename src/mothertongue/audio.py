@@ -25,7 +25,7 @@ FRAME_SAMPLES = SAMPLE_RATE_HZ // 50  # 20 ms
 class Decoded:
     """16 kHz mono samples_N in [-1, 1], and the codes of what was done to them on the way."""
 
-    samples_N: Samples  # noqa: N815 (shape suffix)
+    samples_N: Samples
     notes: tuple[str, ...]
 
 

@@ -22,7 +22,7 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
         raise Fault("PATH-OUTSIDE", reason, "download the clip and write its path")
     path, notes = _existing(root, audio)
     real = Path(_real_folder(str(path.parent)), path.name)
-    if real.is_symlink():
+    if os.path.islink(real):  # which, unlike Path's, says False where a name is too long
         real = real.resolve()
     if not may_leave and not real.is_relative_to(root):
         raise Fault("PATH-OUTSIDE", f"{audio!r} leads to {real}, outside of {root}", FIX)

@@ -1,0 +1,54 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mothertongue.cleaning import clean_text, sentence_key
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned", "notes"),
+    [
+        ("habari ya asubuhi", "habari ya asubuhi", ()),
+        ("  habari\tya  asubuhi\r\n", "habari ya asubuhi", ("TXT-SPACE",)),
+        ("a\u00a0b\u2028c\u0085d", "a b c d", ("TXT-SPACE",)),
+        ("\ufeffhabari", "habari", ("TXT-CONTROL",)),
+        ("ha\u200bba\u00adri\u2060", "habari", ("TXT-CONTROL",)),
+        ("\u202eirabah\u202c \u2066x\u2069\u200e", "irabah x", ("TXT-CONTROL",)),
+        ("ha\x00ba\x1b[31mri\x07", "haba[31mri", ("TXT-CONTROL",)),
+        ("cafe\u0301", "caf\u00e9", ("TXT-NFC",)),
+        ("o\u0323do\u0300 ẹ", "ọdò ẹ", ("TXT-NFC",)),
+        ("hi <|en|> you", "hi <|en|> you", ("TXT-SPECIAL",)),
+        ("a<|end\u200boftext|>", "a<|endoftext|>", ("TXT-CONTROL", "TXT-SPECIAL")),
+    ],
+)
+def test_what_is_put_right_is_said(text: str, cleaned: str, notes: tuple[str, ...]) -> None:
+    assert clean_text(text) == (cleaned, notes)
+
+
+@pytest.mark.parametrize("text", ["ക്‍ഷ ന്‌", "می‌خواهم", "नेपाली भाषा", "ᠨᠢᠭᠡ᠎", "\u06dd٣", "👩‍💻"])
+def test_joiners_marks_and_signs_of_a_script_stay(text: str) -> None:
+    assert clean_text(text)[0] == unicodedata.normalize("NFC", text)
+
+
+@given(st.text())
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    once, _ = clean_text(text)
+    again, notes = clean_text(once)
+    assert again == once
+    assert set(notes) <= {"TXT-SPECIAL"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("Habari, gani?", "habari gani", True),
+        ("cafe\u0301", "CAFÉ", True),
+        ("नेपाली", "नपल", False),
+        ("ọ̀dọ̀", "odo", False),
+        ("...", "", True),
+    ],
+)
+def test_sentences_are_the_same_by_letters_and_marks(one: str, other: str, is_same: bool) -> None:
+    assert (sentence_key(one) == sentence_key(other)) == is_same
