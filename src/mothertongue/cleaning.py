@@ -9,6 +9,7 @@ KEPT_FORMAT = frozenset(
     "\u200c\u200d\u180e"
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
+ASCII_WORD = re.compile("[a-z0-9]+")
 SPECIAL_TOKEN = re.compile(r"<\|[^<>|]*\|>")
 
 
@@ -39,6 +40,8 @@ def sentence_key(text: str) -> str:
 
     Empty where the text has none.
     """
+    if text.isascii():
+        return " ".join(ASCII_WORD.findall(text.lower()))
     folded = unicodedata.normalize("NFC", text.casefold())
     spoken = "".join(char if _is_spoken(char) else " " for char in folded)
     return " ".join(spoken.split())

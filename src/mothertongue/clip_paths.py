@@ -20,22 +20,26 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
     if "://" in audio or audio.startswith(("~", "\\\\")) or "\0" in audio:
         reason = f"{audio!r} is a URL, a home folder or no path; expected a path below {root}"
         raise Fault("PATH-OUTSIDE", reason, "download the clip and write its path")
-    path, notes = _existing(root, audio)
-    real = Path(_real_folder(str(path.parent)), path.name)
-    if os.path.islink(real):  # which, unlike Path's, says False where a name is too long
-        real = real.resolve()
-    if not may_leave and not real.is_relative_to(root):
+    found, notes = _existing(str(root), audio)
+    folder, name = os.path.split(found)
+    real = os.path.join(_real_folder(folder), name)
+    if os.path.islink(real) or name in ("", ".", ".."):
+        real = os.path.realpath(real)
+    if not may_leave and not real.startswith(os.path.join(root, "")):
         raise Fault("PATH-OUTSIDE", f"{audio!r} leads to {real}, outside of {root}", FIX)
-    return real, notes
+    return Path(real), notes
 
 
-def _existing(root: Path, audio: str) -> tuple[Path, tuple[str, ...]]:
+def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:
+    path = os.path.join(root, audio)
+    if os.path.lexists(path) or audio.isascii():
+        return path, ()
     # An archive packed on a Mac holds names in NFD, while its table was typed in NFC.
-    for number, form in enumerate(("", "NFC", "NFD")):
-        path = root / (unicodedata.normalize(form, audio) if form else audio)  # type: ignore[arg-type]
-        if os.path.lexists(path):
-            return path, ("PATH-FORM",) if number else ()
-    return root / audio, ()
+    for form in ("NFC", "NFD"):
+        other = os.path.join(root, unicodedata.normalize(form, audio))
+        if os.path.lexists(other):
+            return other, ("PATH-FORM",)
+    return path, ()
 
 
 @lru_cache(maxsize=4096)

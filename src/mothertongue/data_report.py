@@ -82,7 +82,11 @@ class DataReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values, with `ok` and `num_rejected`."""
-        return asdict(self) | {"ok": self.ok, "num_rejected": self.num_rejected}
+        lists = {
+            "warnings": list(self.warnings),
+            "first_rejections": [asdict(rejection) for rejection in self.first_rejections],
+        }
+        return asdict(self) | lists | {"ok": self.ok, "num_rejected": self.num_rejected}
 
 
 def report_table(report: DataReport) -> RenderableType:

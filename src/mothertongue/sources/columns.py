@@ -30,12 +30,21 @@ def find_columns(
 
     Raises Fault MAN-COLUMN when a column appears twice, or a required or chosen one is missing.
     """
+    columns = known_columns(found, chosen)
+    for field in REQUIRED:
+        if field not in columns:
+            raise _missing(field, found, path, chosen.get(field))
     twice = sorted({name for name in found if list(found).count(name) > 1})
     if twice:
         raise Fault(
             "MAN-COLUMN", f"{path}: column {twice[0]!r} appears twice", "rename or remove one"
         )
-    columns = {field: _column(field, found, path, chosen.get(field)) for field in NAMES}
+    return columns
+
+
+def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """The same without errors: a field that has no column is left out."""
+    columns = {field: _column(field, found, chosen.get(field)) for field in NAMES}
     return {field: column for field, column in columns.items() if column is not None}
 
 
@@ -44,21 +53,15 @@ def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
     return {field: record.get(column) for field, column in columns.items()}
 
 
-def _column(field: str, found: Sequence[str], path: Path, chosen: str | None) -> str | None:
+def _column(field: str, found: Sequence[str], chosen: str | None) -> str | None:
     if chosen is not None:
-        if chosen in found:
-            return chosen
-        raise _missing(field, found, path, (chosen,))
+        return chosen if chosen in found else None
     by_lower = {name.strip().lower(): name for name in reversed(found)}
-    for name in NAMES[field]:
-        if name in by_lower:
-            return by_lower[name]
-    if field in REQUIRED:
-        raise _missing(field, found, path, NAMES[field])
-    return None
+    return next((by_lower[name] for name in NAMES[field] if name in by_lower), None)
 
 
-def _missing(field: str, found: Sequence[str], path: Path, expected: Sequence[str]) -> Fault:
+def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -> Fault:
+    expected = (chosen,) if chosen else NAMES[field]
     by_lower = {name.strip().lower(): name for name in found}
     close = [match for name in expected for match in get_close_matches(name, by_lower, n=1)]
     hint = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""

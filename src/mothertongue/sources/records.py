@@ -13,7 +13,6 @@ Located = tuple[str, dict[str, Any]]
 MAX_LINE_BYTES = 1 << 20
 BATCH_ROWS = 1024
 DELIMITERS = ",;\t|"
-BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -149,10 +148,8 @@ def _fields(line: str, delimiter: str, has_quotes: bool) -> list[str]:
 def _decoded(raw: bytes, where: str, offset: int) -> str:
     if offset == 0 and raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _encoding(where, 0, "a UTF-16 byte order mark")
-    if offset == 0:
-        raw = raw.removeprefix(BOM)
     try:
-        return raw.decode()
+        return raw.decode().removeprefix("\ufeff" if offset == 0 else "")
     except UnicodeDecodeError as error:
         found = f"byte 0x{raw[error.start]:02x}"
         raise _encoding(where, offset + error.start, found) from None

@@ -6,7 +6,7 @@ from typing import Literal
 
 from mothertongue.faults import Fault
 from mothertongue.sources.base import Rejection, Row, Source, to_row
-from mothertongue.sources.columns import find_columns, renamed
+from mothertongue.sources.columns import find_columns, known_columns, renamed
 from mothertongue.sources.records import (
     Located,
     read_delimited,
@@ -38,17 +38,19 @@ class TableSource(Source):
         return self.audio_root or self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
-        columns = self._columns()
-        for item in self._records(columns):
+        chosen = {"audio": self.audio_column, "text": self.text_column}
+        header = tuple(table_header(self.path))
+        # By record: objects of a JSONL table may have keys that its first one lacks.
+        columns = {header: find_columns(header, self.path, chosen)}
+        for item in self._records(columns[header]):
             if isinstance(item, Rejection):
                 yield item
-            else:
-                where, record = item
-                yield to_row(where, renamed(record, columns))
-
-    def _columns(self) -> dict[str, str]:
-        chosen = {"audio": self.audio_column, "text": self.text_column}
-        return find_columns(table_header(self.path), self.path, chosen)
+                continue
+            where, record = item
+            keys = tuple(record)
+            if keys not in columns:
+                columns = {keys: known_columns(keys, chosen)}
+            yield to_row(where, renamed(record, columns[keys]))
 
     def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
         suffix = self.path.suffix.lower()

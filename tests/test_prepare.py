@@ -1,0 +1,346 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import tone, write_clip
+from rich.console import Console
+
+from mothertongue.data_report import NOTES, DataReport, report_table
+from mothertongue.errors import DataError
+from mothertongue.manifest import Utterance, read_manifest
+from mothertongue.prepare import PrepareOptions, check, prepare
+from mothertongue.sources.detect import detect
+
+Record = dict[str, object]
+
+
+def count_characters(text: str, language: str) -> int:
+    return len(text) + 5
+
+
+def options(**values: object) -> PrepareOptions:
+    return PrepareOptions.model_validate({"language": "sw", "workers": 2} | values)
+
+
+def corpus(folder: Path, records: list[Record]) -> Path:
+    """A JSONL table, and a tone of its own for every clip that it names and that is not there."""
+    folder.mkdir(exist_ok=True)
+    for number, record in enumerate(records):
+        path = folder / str(record["audio"])
+        if not path.exists():
+            write_clip(path, tone(0.5, hertz=200 + number))
+    table = folder / "table.jsonl"
+    table.write_text("\n".join(json.dumps(record) for record in records))
+    return table
+
+
+def record(number: int, **values: object) -> Record:
+    return {"audio": f"{number}.wav", "text": f"sentensi {number} tu"} | values
+
+
+def run(
+    tmp_path: Path, records: list[Record], **values: object
+) -> tuple[DataReport, dict[str, Utterance], list[dict[str, object]]]:
+    """The report, the utterances by id, and the rejections."""
+    table = corpus(tmp_path / "corpus", records)
+    out = tmp_path / "out"
+    report = prepare(detect(table), out, options(**values), count_characters)
+    lines = (out / "rejected.jsonl").read_text().splitlines()
+    clips = {clip.id: clip for clip in read_manifest(out)}
+    return report, clips, [json.loads(line) for line in lines]
+
+
+def test_both_files_and_the_report_say_the_same(tmp_path: Path) -> None:
+    given = [
+        record(1, split="train", speaker="a"),
+        record(2, split="train", speaker="a", text=""),
+        record(3, split="test", speaker="b", text="cafe\u0301"),
+    ]
+    report, clips, rejected = run(tmp_path, given, max_reject_fraction=0.5)
+    assert list(clips) == ["1", "3"]
+    assert clips["3"].text == "caf\u00e9"
+    assert clips["3"].audio == str(tmp_path / "corpus" / "3.wav")
+    assert rejected == [
+        {
+            "where": f"{tmp_path}/corpus/table.jsonl:2",
+            "code": "TXT-EMPTY",
+            "reason": "the text is empty",
+            "fix": "transcribe the clip, or leave the row out",
+            "row": {"audio": "2.wav", "speaker": "a", "split": "train"},
+        }
+    ]
+    assert report.ok
+    assert report.to_dict() == json.loads(json.dumps(report.to_dict()))
+    facts = report.to_dict()["splits"]
+    assert facts["test"] == {"clips": 1, "hours": 0.5 / 3600, "speakers": 1, "characters": 4}
+    assert (report.num_rows, report.split_by) == (3, "given")
+    assert (report.rejected, report.notes) == ({"TXT-EMPTY": 1}, {"TXT-NFC": 1})
+    assert report.warnings == ("validation has no clips",)
+
+
+def test_too_many_rejections_are_not_ok_and_the_files_are_there(tmp_path: Path) -> None:
+    given = [record(number) for number in range(18)] + [record(18, text=""), record(19, text="!")]
+    report, clips, rejected = run(tmp_path, given)
+    assert (len(clips), len(rejected)) == (18, 2)
+    with pytest.raises(DataError, match=r"2 of 20 rows rejected \(TXT-EMPTY 2\)") as caught:
+        report.require_ok()
+    assert caught.value.exit_code == 65
+    run(tmp_path, given, max_reject_fraction=0.1)[0].require_ok()
+
+
+def test_nothing_left_is_never_ok(tmp_path: Path) -> None:
+    report, _, _ = run(tmp_path, [record(1, text="")], max_reject_fraction=1.0)
+    assert not report.ok
+
+
+def test_a_corpus_without_rows_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("audio,text\n")
+    with pytest.raises(DataError, match="no rows"):
+        prepare(detect(tmp_path / "t.csv"), tmp_path / "out", options(), count_characters)
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_prepared_is_checked_clean_and_prepares_to_itself(tmp_path: Path) -> None:
+    given = [
+        record(number, speaker=f"s{number % 10}", text=f"\ufeff{number}  x") for number in range(40)
+    ]
+    report, _, _ = run(tmp_path, given)
+    out = tmp_path / "out"
+    again = check(out, options(), count_characters)
+    assert again.ok
+    assert again.notes == {}
+    assert again.splits == report.splits
+    before = (out / "manifest.jsonl").read_bytes()
+    prepare(detect(out), out, options(), count_characters)
+    assert (out / "manifest.jsonl").read_bytes() == before
+
+
+def test_check_finds_what_broke_since(tmp_path: Path) -> None:
+    run(tmp_path, [record(number) for number in range(10)])
+    (tmp_path / "corpus" / "3.wav").unlink()
+    (tmp_path / "corpus" / "4.wav").write_bytes(b"")
+    write_clip(tmp_path / "corpus" / "5.wav", tone(0.2))
+    with (tmp_path / "out" / "manifest.jsonl").open("a") as file:
+        file.write("not json\n")
+    report = check(tmp_path / "out", options(), count_characters)
+    codes = {"AUD-MISSING": 1, "AUD-EMPTY": 1, "AUD-TRUNCATED": 1, "MAN-JSON": 1}
+    assert report.rejected == codes
+    assert not report.ok
+
+
+def test_audio_below_the_manifest_is_named_relative_to_it(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "corpus", [record(1, audio="wavs/a.wav")])
+    prepare(detect(table), table.parent, options(), count_characters)
+    (clip,) = read_manifest(table.parent)
+    assert clip.audio == "wavs/a.wav"
+    table.parent.rename(tmp_path / "moved")
+    assert check(tmp_path / "moved", options(), count_characters).ok
+
+
+def test_ids_are_stems_and_longer_where_two_are_the_same(tmp_path: Path) -> None:
+    given = [
+        record(1, audio="x/a.wav"),
+        record(2, audio="y/a.wav"),
+        record(3, audio="y/b.wav"),
+        record(4, id="mine"),
+        record(5, id="mine"),
+    ]
+    _, clips, rejected = run(tmp_path, given)
+    assert set(clips) == {"x/a.wav", "y/a.wav", "b", "mine"}
+    assert [(row["code"], row["reason"]) for row in rejected] == [
+        ("MAN-DUP", f"id mine is already at {tmp_path}/corpus/table.jsonl:4")
+    ]
+
+
+def test_the_same_sound_twice_is_kept_once(tmp_path: Path) -> None:
+    write_clip(tmp_path / "corpus" / "2.wav", tone(0.5, hertz=200))
+    given = [record(1), record(2, text="Sentensi 1, tu!"), record(3)]
+    _, clips, rejected = run(tmp_path, given)
+    assert set(clips) == {"1", "3"}
+    assert [(row["code"], row["reason"]) for row in rejected] == [
+        ("MAN-DUP", f"the same sound is already at {tmp_path}/corpus/table.jsonl:1")
+    ]
+
+
+def test_the_same_sound_with_two_texts_is_not_kept(tmp_path: Path) -> None:
+    given = [record(1), record(2, audio="1.wav"), record(3)]
+    _, clips, rejected = run(tmp_path, given)
+    assert set(clips) == {"3"}
+    assert [row["code"] for row in rejected] == ["MAN-CONFLICT", "MAN-CONFLICT"]
+
+
+def test_the_same_sound_in_two_splits_stays_in_the_one_held_out(tmp_path: Path) -> None:
+    given = [record(1, split="train"), record(1, split="test", id="t"), record(3, split="train")]
+    _, clips, rejected = run(tmp_path, given)
+    assert set(clips) == {"t", "3"}
+    assert [row["code"] for row in rejected] == ["LEAK-AUDIO"]
+
+
+def test_a_sentence_in_two_splits_stays_in_the_one_held_out(tmp_path: Path) -> None:
+    text = {"text": "Habari gani?"}
+    given = [
+        record(1, split="train", **text),
+        record(2, split="dev", **text),
+        record(3, split="test", text="habari GANI"),
+        record(4, split="train"),
+        record(5, split="dev"),
+    ]
+    report, clips, rejected = run(tmp_path, given)
+    assert set(clips) == {"3", "4", "5"}
+    place = f"{tmp_path}/corpus/table.jsonl:3"
+    assert [(row["code"], row["reason"]) for row in rejected] == [
+        ("LEAK-TEXT", f"same text in test, at {place}")
+    ] * 2
+    report, clips, _ = run(tmp_path, given, text_leaks="warn")
+    assert len(clips) == 5
+    assert report.notes == {"LEAK-TEXT": 2}
+    assert "LEAK-TEXT: 2 rows share a text" in report.warnings[0]
+
+
+def test_a_speaker_in_two_splits_is_named_or_rejected(tmp_path: Path) -> None:
+    given = [
+        record(1, split="train", speaker="Amina"),
+        record(2, split="test", speaker="Amina"),
+        record(3, split="train", speaker="Juma"),
+        record(4, split="train"),
+    ]
+    report, clips, _ = run(tmp_path, given)
+    assert len(clips) == 4
+    assert report.notes == {"LEAK-SPEAKER": 1}
+    warning = "LEAK-SPEAKER: 1 rows share a speaker with a held-out split, such as Amina"
+    assert warning in report.warnings
+    _, clips, rejected = run(tmp_path, given, speaker_leaks="reject")
+    assert set(clips) == {"2", "3", "4"}
+    assert [row["code"] for row in rejected] == ["LEAK-SPEAKER"]
+
+
+def test_splits_made_keep_speakers_and_sentences_apart(tmp_path: Path) -> None:
+    # Speakers 2k and 2k + 1 read the same three sentences.
+    given = [
+        record(
+            number, speaker=f"s{number % 40}", text=f"maneno {number % 40 // 2} na {number // 40}"
+        )
+        for number in range(120)
+    ]
+    report, clips, rejected = run(tmp_path, given)
+    assert not rejected
+    assert (report.split_by, report.notes, report.warnings) == ("speaker and sentence", {}, ())
+    assert 0.08 <= report.splits["test"].clips / 120 <= 0.12
+    assert 0.08 <= report.splits["validation"].clips / 120 <= 0.12
+    for field in ("speaker", "text"):
+        splits = {(getattr(clip, field), clip.split) for clip in clips.values()}
+        assert len(splits) == len({getattr(clip, field) for clip in clips.values()})
+
+
+def test_splits_made_depend_on_the_seed_and_not_on_the_order(tmp_path: Path) -> None:
+    given = [record(number) for number in range(60)]
+    _, clips, _ = run(tmp_path, given)
+    _, reversed_clips, _ = run(tmp_path, given[::-1])
+    assert {clip.id: clip.split for clip in clips.values()} == {
+        clip.id: clip.split for clip in reversed_clips.values()
+    }
+    _, others, _ = run(tmp_path, given, seed=1)
+    assert any(clips[name].split != others[name].split for name in clips)
+
+
+def test_one_speaker_is_split_by_sentence_and_the_report_says_so(tmp_path: Path) -> None:
+    given = [record(number, speaker="Amina", text=f"neno {number % 30}") for number in range(60)]
+    report, clips, rejected = run(tmp_path, given)
+    assert not rejected
+    assert report.split_by == "sentence"
+    assert "split by sentence: speakers are shared" in report.warnings[0]
+    assert len({(clip.text, clip.split) for clip in clips.values()}) == 30
+    with pytest.raises(DataError, match="speakers cannot be kept apart"):
+        run(tmp_path, given, speaker_leaks="reject")
+
+
+def test_one_sentence_is_split_by_clip_and_no_row_is_called_a_leak(tmp_path: Path) -> None:
+    report, clips, rejected = run(tmp_path, [record(n, text="Habari Siri") for n in range(30)])
+    assert not rejected
+    assert report.split_by == "clip"
+    assert report.notes == {"LEAK-TEXT": 27}
+    assert {clip.split for clip in clips.values()} == {"train", "validation", "test"}
+
+
+def test_three_clips_are_all_train(tmp_path: Path) -> None:
+    report, clips, _ = run(tmp_path, [record(number) for number in range(3)])
+    assert report.split_by == "nothing"
+    assert {clip.split for clip in clips.values()} == {"train"}
+    assert "too few clips to hold any out" in report.warnings[0]
+
+
+def test_a_row_without_a_split_beside_rows_with_one_is_rejected(tmp_path: Path) -> None:
+    _, clips, rejected = run(tmp_path, [record(1, split="train"), record(2)])
+    assert set(clips) == {"1"}
+    assert [(row["code"], row["reason"]) for row in rejected] == [
+        ("MAN-SPLIT", "no split, while 1 rows have one")
+    ]
+
+
+def test_a_wrong_language_option_is_refused_before_any_row(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'klingon': names no language"):
+        run(tmp_path, [record(1)], language="klingon")
+
+
+def test_progress_counts_every_row_and_rows_keep_their_order(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "corpus", [record(number, split="train") for number in range(50)])
+    seen: list[int] = []
+    prepare(detect(table), tmp_path / "out", options(), count_characters, seen.append)
+    assert seen == list(range(1, 51))
+    assert [clip.id for clip in read_manifest(tmp_path / "out")] == [str(n) for n in range(50)]
+
+
+def test_the_table_shows_text_and_obeys_none(tmp_path: Path) -> None:
+    given = [record(1, split="\x1b[31m[bold]", speaker="s"), record(2, split="train")]
+    report, _, _ = run(tmp_path, given)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(report_table(report))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Rejected: 1 of 2 rows" in shown
+    assert "MAN-SPLIT" in shown
+    assert "[bold]" in shown
+    assert "\x1b" not in shown
+
+
+def test_every_note_has_its_words() -> None:
+    source = Path(__file__).parents[1] / "src" / "mothertongue"
+    code = "".join(path.read_text() for path in source.glob("*.py"))
+    assert all(f'"{note}"' in code for note in NOTES if not note.startswith("LEAK-"))
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from mothertongue.prepare import PrepareOptions, prepare
+from mothertongue.sources.detect import detect
+folder = Path(sys.argv[1])
+options = PrepareOptions(language="sw", trust_durations=True, workers=1)
+report = prepare(detect(folder / "t.csv"), folder / "out", options, lambda text, language: 9)
+assert report.num_rejected == 0 and report.split_by == "speaker and sentence", report
+print(report.num_rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def peak_mib(folder: Path, num_rows: int) -> int:
+    """Peak memory of preparing a table, which is written here a line at a time."""
+    write_clip(folder / "a.wav", np.tile(tone(1.0), 2))
+    with (folder / "t.csv").open("w") as table:
+        table.write("audio,text,speaker,start,duration\n")
+        for number in range(num_rows):
+            table.write(f"a.wav,sentensi namba {number},s{number // 50},{number},1.0\n")
+    command = [sys.executable, "-c", PEAK, str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rows, peak = done.stdout.split()
+    assert int(rows) == num_rows
+    return int(peak)
+
+
+@pytest.mark.slow
+def test_ten_times_the_rows_take_the_same_memory(tmp_path: Path) -> None:
+    small, large = peak_mib(tmp_path, 6_000), peak_mib(tmp_path, 60_000)
+    # 16 MiB is SQLite's cache, which the small table does not fill.
+    assert large - small < 20, (small, large)
