@@ -252,25 +252,42 @@ def test_one_speaker_is_split_by_sentence_and_the_report_says_so(tmp_path: Path)
     report, clips, rejected = run(tmp_path, given)
     assert not rejected
     assert report.split_by == "sentence"
-    assert "split by sentence: speakers are shared" in report.warnings[0]
+    assert "split by sentence, speakers are shared" in report.warnings[0]
     assert len({(clip.text, clip.split) for clip in clips.values()}) == 30
-    with pytest.raises(DataError, match="speakers cannot be kept apart"):
-        run(tmp_path, given, speaker_leaks="reject")
+    report, clips, rejected = run(tmp_path, given, speaker_leaks="reject")
+    assert (report.split_by, len(clips), rejected) == ("nothing", 60, [])
+    assert "too few clips, sentences or speakers" in report.warnings[0]
 
 
-def test_one_sentence_is_split_by_clip_and_no_row_is_called_a_leak(tmp_path: Path) -> None:
-    report, clips, rejected = run(tmp_path, [record(n, text="Habari Siri") for n in range(30)])
+def test_one_sentence_is_split_by_clip_only_where_sentences_may_be_shared(tmp_path: Path) -> None:
+    given = [record(number, text="Habari Siri") for number in range(30)]
+    assert run(tmp_path, given)[0].split_by == "nothing"
+    report, clips, rejected = run(tmp_path, given, text_leaks="warn")
     assert not rejected
     assert report.split_by == "clip"
     assert report.notes == {"LEAK-TEXT": 27}
     assert {clip.split for clip in clips.values()} == {"train", "validation", "test"}
 
 
+def test_rows_without_speakers_are_split_by_sentence_and_counted(tmp_path: Path) -> None:
+    report, _, _ = run(tmp_path, [record(n) for n in range(30)], speaker_leaks="reject")
+    assert report.split_by == "sentence"
+    assert report.warnings[-1] == "30 rows name no speaker, who may be in several splits"
+
+
+def test_notes_count_kept_rows_only(tmp_path: Path) -> None:
+    given = [
+        record(1, text="haba\u200bri", split="train"),
+        record(1, text="haba\u200bri", split="train"),
+    ]
+    assert run(tmp_path, given)[0].notes == {"TXT-CONTROL": 1}
+
+
 def test_three_clips_are_all_train(tmp_path: Path) -> None:
     report, clips, _ = run(tmp_path, [record(number) for number in range(3)])
     assert report.split_by == "nothing"
     assert {clip.split for clip in clips.values()} == {"train"}
-    assert "too few clips to hold any out" in report.warnings[0]
+    assert "too few clips, sentences or speakers" in report.warnings[0]
 
 
 def test_a_row_without_a_split_beside_rows_with_one_is_rejected(tmp_path: Path) -> None:

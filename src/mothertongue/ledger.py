@@ -8,7 +8,8 @@ import hashlib
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ PRAGMA cache_size = -{CACHE_KIB};
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, place TEXT, id TEXT, long_id TEXT, audio TEXT, text TEXT,
     language TEXT, duration_s REAL, start_s REAL, split TEXT, speaker TEXT, license TEXT,
-    audio_key BLOB, sentence_key BLOB, grp INTEGER);
+    audio_key BLOB, sentence_key BLOB, notes TEXT, grp INTEGER);
 CREATE TABLE faults (n INTEGER PRIMARY KEY, place TEXT, code TEXT, reason TEXT, fix TEXT, row TEXT);
 CREATE TABLE nodes (n INTEGER PRIMARY KEY, key BLOB UNIQUE, root INTEGER);
 CREATE TABLE assigned (grp INTEGER PRIMARY KEY, split TEXT);
@@ -76,8 +77,8 @@ class Ledger:
         clip = item.utterance
         values = (item.where, clip.id, item.long_id, clip.audio, clip.text, clip.language)
         values += (clip.duration_s, clip.start_s, item.split, clip.speaker, clip.license)
-        values += (item.audio_key, item.sentence_key, None)
-        marks = ", ".join("?" * 15)
+        values += (item.audio_key, item.sentence_key, " ".join(item.notes), None)
+        marks = ", ".join("?" * 16)
         self._database.execute(f"INSERT INTO rows VALUES ({marks})", (self.num_rows, *values))
 
     def index(self) -> None:
@@ -108,14 +109,23 @@ class Ledger:
             (code, fix),
         )
 
-    def split(self, seed: int, needs_speakers_apart: bool) -> SplitBy:
-        """Assign every kept row to a split, and say what keeps the splits apart."""
-        modes: tuple[SplitBy, ...] = ("speaker and sentence", "sentence", "clip")
-        for mode in modes[:1] if needs_speakers_apart else modes:
-            self._group(mode)
+    def notes(self) -> Counter[str]:
+        """How many kept rows have each note."""
+        found: Counter[str] = Counter()
+        for notes, count in self.ask("SELECT notes, COUNT(*) FROM kept GROUP BY notes"):
+            found.update(dict.fromkeys(notes.split(), count))
+        return found
+
+    def split(self, seed: int, ways: Sequence[SplitBy]) -> SplitBy:
+        """Assign every kept row to a split in the first of `ways` that is balanced, and say which.
+
+        Where none is, every row is train.
+        """
+        for way in ways:
+            self._group(way)
             for tolerance in TOLERANCES:
                 if self._try_split(seed, tolerance):
-                    return mode
+                    return way
         self._database.execute("UPDATE rows SET split = 'train'")
         return "nothing"
 
@@ -135,32 +145,30 @@ class Ledger:
             given = {key: value for key, value in json.loads(row).items() if value is not None}
             yield Rejection(*values, row=given)
 
-    def _group(self, mode: SplitBy) -> None:
-        if mode == "clip":
+    def _group(self, way: SplitBy) -> None:
+        if way == "clip":
             self._database.execute("UPDATE rows SET grp = n")
             return
-        if mode == "speaker and sentence":
-            self._database.executescript(
-                "INSERT OR IGNORE INTO nodes (key) SELECT sentence_key FROM kept;"
-                "INSERT OR IGNORE INTO nodes (key) SELECT speaker FROM kept WHERE speaker NOTNULL;"
-            )
-        self._join_nodes(mode == "speaker and sentence")
+        self._database.executescript(
+            "INSERT OR IGNORE INTO nodes (key) SELECT sentence_key FROM kept;"
+            "INSERT OR IGNORE INTO nodes (key) SELECT speaker FROM kept WHERE speaker NOTNULL;"
+            "UPDATE nodes SET root = n;"
+        )
+        if way == "speaker and sentence":
+            self._join_nodes()
         self._database.execute(
             "UPDATE rows SET grp = (SELECT root FROM nodes WHERE key = sentence_key)"
         )
 
-    def _join_nodes(self, with_speakers: bool) -> None:
-        if not with_speakers:
-            self._database.execute("UPDATE nodes SET root = n")
-            return
-        num_nodes = next(self.ask("SELECT COUNT(*) FROM nodes"))[0]
+    def _join_nodes(self) -> None:
+        ((num_nodes,),) = self.ask("SELECT COUNT(*) FROM nodes")
         edges = self.ask(
             "SELECT DISTINCT sentence.n, speaker.n FROM kept "
             "JOIN nodes AS sentence ON sentence.key = sentence_key "
             "JOIN nodes AS speaker ON speaker.key = kept.speaker"
         )
         roots = connected(num_nodes + 1, ((int(left), int(right)) for left, right in edges))
-        changes = ((root, node) for node, root in enumerate(roots))
+        changes = ((root, node) for node, root in enumerate(roots) if root != node)
         self._database.executemany("UPDATE nodes SET root = ? WHERE n = ?", changes)
 
     def _try_split(self, seed: int, tolerance: float) -> bool:

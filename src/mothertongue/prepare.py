@@ -28,6 +28,12 @@ REJECTED_NAME = "rejected.jsonl"
 CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
 NUM_NAMED = 5
 Leak = Literal["reject", "warn"]
+SHARED: dict[SplitBy, str] = {
+    "sentence": "speakers are unknown, few, or read the same: split by sentence, speakers are shared",
+    "clip": "most clips have the same sentences: split by clip, and sentences are shared",
+    "nothing": "too few clips, sentences or speakers to keep any apart: all clips are in train; "
+    "record more, or set text_leaks=warn and speaker_leaks=warn",
+}
 
 
 class PrepareOptions(Limits):
@@ -98,15 +104,13 @@ def _examined(
     root = source.root.resolve()
     may_leave = options.allow_outside or source.trusts_paths
     examine = Examiner(root, may_leave, language, options, count_label_tokens)
-    notes: Counter[str] = Counter()
     with open_ledger() as ledger:
         for item in _in_threads(source.rows(), examine, options.workers):
             ledger.add(item)
-            notes.update(item.notes if isinstance(item, Examined) else ())
             progress(ledger.num_rows)
         if not ledger.num_rows:
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
-        yield ledger, _compared(ledger, options, notes)
+        yield ledger, _compared(ledger, options)
 
 
 def _in_threads(
@@ -130,17 +134,14 @@ def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examin
     return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
 
 
-def _compared(ledger: Ledger, options: PrepareOptions, notes: Counter[str]) -> DataReport:
+def _compared(ledger: Ledger, options: PrepareOptions) -> DataReport:
     """The checks that need all rows, then the report."""
     ledger.index()
     _reject_duplicates(ledger)
     split_by, warnings = _split(ledger, options)
-    # In splits of our own making, what they share was the lesser evil: it is no fault of the row.
-    is_given = split_by == "given"
-    text_leaks = options.text_leaks if is_given else "warn"
-    speaker_leaks = options.speaker_leaks if is_given else "warn"
-    warnings += _judge_leaks(ledger, "text", "sentence_key", text_leaks, notes)
-    warnings += _judge_leaks(ledger, "speaker", "speaker", speaker_leaks, notes)
+    notes = ledger.notes()
+    warnings += _judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
+    warnings += _judge_leaks(ledger, "speaker", "speaker", options.speaker_leaks, notes)
     return _report(ledger, options, notes, split_by, warnings)
 
 
@@ -168,7 +169,7 @@ def _reject_duplicates(ledger: Ledger) -> None:
 
 
 def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
-    ((num_given, num_kept),) = ledger.ask("SELECT COUNT(split), COUNT(*) FROM kept")
+    ((num_given, num_speakers),) = ledger.ask("SELECT COUNT(split), COUNT(speaker) FROM kept")
     if num_given:
         ledger.fault(
             "MAN-SPLIT",
@@ -178,18 +179,17 @@ def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str,
             where="split IS NULL",
         )
         return "given", ()
-    split_by = ledger.split(options.seed, options.speaker_leaks == "reject")
-    if split_by == "nothing" and num_kept and options.speaker_leaks == "reject":
-        raise DataError(
-            "speakers cannot be kept apart: too few of them, or they read the same sentences; "
-            "expected groups of at most 20 % of the hours; leave out --strict-speakers"
-        )
-    reasons = {
-        "sentence": "speakers or sentences hang together; split by sentence: speakers are shared",
-        "clip": "few sentences hold most clips; split by clip: speakers and sentences are shared",
-        "nothing": "too few clips to hold any out: all are in train",
-    }
-    return split_by, (reasons[split_by],) if split_by in reasons else ()
+    split_by = ledger.split(options.seed, _ways(options, has_speakers=num_speakers > 0))
+    return split_by, (SHARED[split_by],) if split_by in SHARED else ()
+
+
+def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
+    """Ways to split, the cleanest first, of which none makes what would be rejected as a leak."""
+    ways: tuple[SplitBy, ...] = ("speaker and sentence",) if has_speakers else ()
+    if not has_speakers or options.speaker_leaks == "warn":
+        ways += ("sentence",)
+        ways += ("clip",) if options.text_leaks == "warn" else ()
+    return ways
 
 
 def _judge_leaks(
@@ -227,6 +227,9 @@ def _report(
     )
     found = {split: SplitFacts(*values) for split, *values in facts}
     empty = tuple(f"{split} has no clips" for split in SPLITS if split not in found)
+    ((unnamed,),) = ledger.ask("SELECT COUNT(*) FROM kept WHERE speaker IS NULL")
+    if unnamed:
+        empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
     counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")
     return DataReport(
         splits={split: found.get(split, SplitFacts(0, 0.0, 0, 0)) for split in SPLITS},
