@@ -1,6 +1,7 @@
 """What goes wrong because of an input: one clear message and one exit code each.
 
-A message says what, got, expected, and what to do next. The command line prints it without a traceback.
+A message says what, got, expected, and what to do next. The command line prints it without a
+traceback.
 """
 
 

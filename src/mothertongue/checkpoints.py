@@ -1,0 +1,127 @@
+"""Checkpoints that are whole or not there: tensors as safetensors, the rest as JSON, no pickle.
+
+A checkpoint folder holds `trained.safetensors`, `optimizer.safetensors`, `state.json` and, written
+last, `MANIFEST.json` with the size and SHA-256 of each of them.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mothertongue.errors import DataError
+from mothertongue.files import folder_atomically, remove_folder, sha256_file, write_json
+
+TRAINED = "trained.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+STATE = "state.json"
+SUMS = "MANIFEST.json"
+KEPT = 2
+
+
+def save(
+    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
+) -> None:
+    """Publish a folder of named tensor files and a state; a crash leaves the old one or none."""
+    with folder_atomically(folder) as fresh:
+        for name, values in tensors.items():
+            save_file({key: _on_cpu(value) for key, value in values.items()}, fresh / name)
+        write_json(fresh / STATE, dict(state))
+        files = sorted(path for path in fresh.iterdir())
+        sums = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in files}
+        write_json(fresh / SUMS, {"format": 1, "files": sums})
+
+
+def fault(folder: Path) -> str | None:
+    """What is wrong with a published folder, naming the file; None when it is whole."""
+    try:
+        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["files"]
+        for name, expected in sums.items():
+            size = (folder / name).stat().st_size
+            if size != expected["bytes"]:
+                return f"{name} has {size:,} bytes, expected {expected['bytes']:,}"
+            if sha256_file(folder / name) != expected["sha256"]:
+                return f"{name} does not match its SHA-256"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{SUMS} is damaged"
+    return None
+
+
+def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of a verified folder. Raises DataError when the folder is damaged."""
+    if reason := fault(folder):
+        raise DataError(f"{folder}: {reason}; train again or restore it from a copy")
+    try:
+        return load_file(folder / name)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{folder / name}: not readable ({error})") from None
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The JSON state of a verified folder."""
+    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return state
+
+
+def step_folder(checkpoints: Path, step: int) -> Path:
+    """Where the checkpoint after `step` optimizer steps lies."""
+    return checkpoints / f"step-{step:07d}"
+
+
+def newest_whole(checkpoints: Path) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint that is whole, and a line for each newer one that is damaged.
+
+    Raises DataError when there are checkpoints but none is whole: a run never starts over silently.
+    """
+    damaged: list[str] = []
+    for folder in sorted(checkpoints.glob("step-*"), reverse=True):
+        reason = fault(folder)
+        if reason is None:
+            return folder, damaged
+        damaged.append(f"{folder}: {reason}; using an older checkpoint")
+    if damaged:
+        raise DataError(
+            f"{checkpoints}: no checkpoint is whole; restore one, or delete the folder to start "
+            "over:\n" + "\n".join(damaged)
+        )
+    return None, []
+
+
+def keep_newest(checkpoints: Path, count: int = KEPT) -> None:
+    """Remove all but the newest checkpoints."""
+    for folder in sorted(checkpoints.glob("step-*"), reverse=True)[count:]:
+        remove_folder(folder)
+
+
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """AdamW's memory under the names of the parameters: "exp_avg.<name>" and so on."""
+    return {
+        f"{key}.{name}": torch.as_tensor(value)
+        for name, parameter in parameters.items()
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    parameters: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Put back what `optimizer_tensors` took."""
+    for full_name, value in tensors.items():
+        key, name = full_name.split(".", 1)
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = value.to(parameter.device)
+
+
+def _on_cpu(value: Tensor) -> Tensor:
+    return value.detach().to("cpu").contiguous()

@@ -1,0 +1,1 @@
+"""Speech to text with a Whisper: one protocol, one module an engine."""

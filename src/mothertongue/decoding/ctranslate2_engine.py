@@ -1,0 +1,81 @@
+"""A CTranslate2 Whisper: the engine of faster-whisper, always at the full 30 s context."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+
+from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.batches import FULL_CONTEXT_S, context_s
+from mothertongue.decoding.transcript import (
+    DecodeConfig,
+    Samples,
+    Transcript,
+    make_transcript,
+    token_limit,
+)
+from mothertongue.features import log_mel, pad_samples
+from mothertongue.locate import BaseFiles
+from mothertongue.tokens import Tokens, load_tokens
+
+
+class CTranslate2Transcriber:
+    """Decodes clips in batches, longest first; the order of results is kept."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        config: DecodeConfig,
+        compute_type: str = "default",
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`compute_type`: default (as stored), float32, int8, ... as CTranslate2 names them."""
+        self.model = ctranslate2.models.Whisper(str(folder), compute_type=compute_type)
+        self.tokens: Tokens = load_tokens(BaseFiles(str(folder), "ctranslate2", folder))
+        self.config, self.advance = config, advance
+        self.suppressed = json.loads((folder / "config.json").read_text("utf-8"))["suppress_ids"]
+
+    def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
+        """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
+        for clip in audio:
+            context_s(len(clip) / SAMPLE_RATE_HZ, "full")
+        order = sorted(range(len(audio)), key=lambda i: -len(audio[i]))
+        done: dict[int, Transcript] = {}
+        for start in range(0, len(order), self.config.batch_size):
+            batch = order[start : start + self.config.batch_size]
+            clips = [audio[i] for i in batch]
+            done.update(zip(batch, self._batch(clips, language), strict=True))
+            self.advance(len(batch))
+        return [done[i] for i in range(len(audio))]
+
+    def _batch(self, clips: list[Samples], language: str | None) -> list[Transcript]:
+        mel_BMF = log_mel(pad_samples(clips, FULL_CONTEXT_S), self.model.n_mels)
+        encoded = self.model.encode(ctranslate2.StorageView.from_array(mel_BMF.numpy()))
+        languages = [language] * len(clips) if language else self._detect(encoded)
+        limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
+        results = self.model.generate(
+            encoded,
+            [self.tokens.prefix(code) for code in languages],
+            beam_size=self.config.beam_size,
+            max_length=4 + max(limits),
+            suppress_tokens=[*self.suppressed, *self._timestamps()],
+            return_scores=True,
+        )
+        return [
+            self._transcript(result, code, limit)
+            for result, code, limit in zip(results, languages, limits, strict=True)
+        ]
+
+    def _transcript(self, result: Any, language: str, limit: int) -> Transcript:
+        tokens = result.sequences_ids[0][:limit]
+        # CTranslate2 gives the mean over the tokens and the end token.
+        return make_transcript(self.tokens, language, tokens, result.scores[0] * (len(tokens) + 1))
+
+    def _detect(self, encoded: Any) -> list[str]:
+        return [found[0][0].strip("<|>") for found in self.model.detect_language(encoded)]
+
+    def _timestamps(self) -> range:
+        return range(self.tokens.no_timestamps + 1, self.tokens.vocabulary_size)

@@ -1,0 +1,82 @@
+"""What every engine gives back, and the rules every engine keeps. No torch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mothertongue.config import Config
+from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
+
+Samples = np.ndarray[Any, np.dtype[np.float32]]
+
+LONGEST_CYCLE_TOKENS = 8
+MOST_REPEATS = 6
+TOKENS_PER_S = (
+    50  # Malayalam, the densest script measured, needs up to 45 byte-level tokens a second
+)
+SPARE_TOKENS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of one clip. `average_log_probability` is per token; `looped` if a cycle was cut."""
+
+    text: str
+    language: str
+    tokens: tuple[int, ...]
+    average_log_probability: float
+    looped: bool = False
+
+
+class Transcriber(Protocol):
+    """Anything that turns clips of at most 30 s, float32 at 16 kHz, into transcripts in order.
+
+    `language` is Whisper's code, or None to detect it for each clip.
+    """
+
+    def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]: ...
+
+
+class DecodeConfig(Config):
+    """How transcripts are searched for."""
+
+    beam_size: int = 1
+    """1 is greedy; 5 is what OpenAI's own command uses."""
+    batch_size: int = 16
+    """Clips decoded together."""
+
+
+def token_limit(duration_s: float) -> int:
+    """The most tokens a clip's text may take: a hallucination must not run to the end."""
+    return min(MAX_LABEL_TOKENS - 4, SPARE_TOKENS + math.ceil(TOKENS_PER_S * duration_s))
+
+
+def loop_length(tokens: Sequence[int]) -> int:
+    """How many tokens at the end only repeat a cycle of 1-8 tokens said MOST_REPEATS times."""
+    for cycle in range(1, LONGEST_CYCLE_TOKENS + 1):
+        tail = tokens[-cycle * MOST_REPEATS :]
+        if len(tail) == cycle * MOST_REPEATS and all(
+            tail[i] == tail[i - cycle] for i in range(cycle, len(tail))
+        ):
+            return cycle * (MOST_REPEATS - 1)
+    return 0
+
+
+def cut_at_loop(tokens: Sequence[int]) -> tuple[list[int], bool]:
+    """The tokens up to the first loop, said once, and whether there was one."""
+    for length in range(1, len(tokens) + 1):
+        if repeated := loop_length(tokens[:length]):
+            return list(tokens[: length - repeated]), True
+    return list(tokens), False
+
+
+def make_transcript(
+    tokenizer: Tokens, language: str, tokens: Sequence[int], log_probability: float
+) -> Transcript:
+    """The transcript of raw tokens (without prefix or end), with a loop cut away."""
+    kept, looped = cut_at_loop(tokens)
+    average = log_probability / (len(tokens) + 1)
+    return Transcript(tokenizer.decode(kept), language, tuple(kept), average, looped)

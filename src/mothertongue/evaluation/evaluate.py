@@ -1,0 +1,83 @@
+"""Scores of any transcriber on any utterances: one record, the same code for base and tuned."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.dataset import load_clip
+from mothertongue.decoding.transcript import Transcriber, Transcript
+from mothertongue.evaluation.metrics import Context, Score, count_errors, score
+from mothertongue.manifest import Utterance
+from mothertongue.text import NORMALIZERS, normalizer
+
+BLOCK = 512  # clips in memory at once: 512 x 30 s x 64 kB/s = 1 GB at most
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The transcripts of utterances, in their order, and the audio context they were decoded at."""
+
+    utterances: Sequence[Utterance]
+    transcripts: Sequence[Transcript]
+    context: Context
+
+    def score(self, normalizer_name: str = "strict", seed: int = 0) -> Score:
+        """WER and CER with intervals under one normalizer."""
+        return score(
+            [each.text for each in self.utterances],
+            [each.text for each in self.transcripts],
+            [each.speaker for each in self.utterances],
+            normalizer(normalizer_name),
+            self.context,
+            seed,
+        )
+
+    def scores(self) -> dict[str, Any]:
+        """The score under every normalizer, as JSON values by its name."""
+        return {name: self.score(name).to_dict() for name in NORMALIZERS}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every utterance with its reference, hypothesis and WER (strict), as JSON values."""
+        normalize = normalizer("strict")
+        for utterance, transcript in zip(self.utterances, self.transcripts, strict=True):
+            words = normalize(utterance.text).split()
+            yield {
+                "id": utterance.id,
+                "reference": utterance.text,
+                "hypothesis": transcript.text,
+                "wer": count_errors(words, normalize(transcript.text).split()).rate,
+                "duration_s": utterance.duration_s,
+                "speaker": utterance.speaker,
+                "average_log_probability": transcript.average_log_probability,
+                "looped": transcript.looped,
+            }
+
+
+def evaluate(
+    transcribe: Transcriber, root: Path, utterances: Sequence[Utterance], context: Context
+) -> Evaluation:
+    """Decode utterances, each under its own language, with flat memory.
+
+    `root` is the folder of their manifest.
+    Raises AudioError for a clip that cannot be read.
+    """
+    order = sorted(
+        range(len(utterances)), key=lambda i: (utterances[i].language, -utterances[i].duration_s)
+    )
+    found: dict[int, Transcript] = {}
+    for block in _blocks(order, lambda i: utterances[i].language):
+        clips = [load_clip(root, utterances[i]) for i in block]
+        found.update(zip(block, transcribe(clips, utterances[block[0]].language), strict=True))
+    return Evaluation(utterances, [found[i] for i in range(len(utterances))], context)
+
+
+def _blocks(order: Sequence[int], language: Callable[[int], str]) -> Iterator[list[int]]:
+    block: list[int] = []
+    for i in order:
+        if block and (len(block) == BLOCK or language(block[0]) != language(i)):
+            yield block
+            block = []
+        block.append(i)
+    if block:
+        yield block

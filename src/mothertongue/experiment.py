@@ -1,0 +1,223 @@
+"""One experiment: base + data + strategy + training + evaluation, and the run it leaves behind."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import Field
+from torch import nn
+
+from mothertongue import checkpoints, config, strategies
+from mothertongue.dataset import StepDataset
+from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.devices import best_device, dtype_of
+from mothertongue.errors import DataError
+from mothertongue.evaluation.evaluate import evaluate
+from mothertongue.files import open_atomically, sha256_file, write_json
+from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
+from mothertongue.model import Base, load_base
+from mothertongue.records import RunDir, environment, refuse_change
+from mothertongue.stopping import StopRequest
+from mothertongue.strategies.base import Strategy, load_trained, trained_parameters
+from mothertongue.train_config import TrainConfig
+from mothertongue.training import Job, State, Watcher, train
+
+if TYPE_CHECKING:
+    AnyStrategy = Strategy
+else:
+    AnyStrategy = config.choice(Strategy, strategies)
+
+RUN_NAME = r"^[\w][\w.-]*$"
+
+
+class Experiment(config.Config):
+    """Everything a run depends on; its resolved form is saved with the run."""
+
+    name: Annotated[str, Field(pattern=RUN_NAME)]
+    """The run's folder below runs/."""
+    base: str = "openai/whisper-base"
+    """A Hub id, a local folder (transformers or CTranslate2) or OpenAI's .pt file."""
+    language: str
+    """The language's code, such as sw; every utterance of the data also carries its own."""
+    data: Path
+    """The manifest, or its folder, as made by `mothertongue prepare`."""
+    strategy: AnyStrategy
+    """What trains: {kind: full}, {kind: freeze, encoder_layers: 3}, ..."""
+    train: TrainConfig = TrainConfig()
+    """How it trains."""
+    evaluate: DecodeConfig = DecodeConfig()
+    """How transcripts are searched for when scoring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A base with its trained weights, and the experiment that made them."""
+
+    base: Base
+    experiment: Experiment
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment in a YAML file. Its `data` is relative to the working directory."""
+    return config.load(Experiment, path, overrides)
+
+
+def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
+    """Train, or continue training, and return the run's record; a finished run returns at once.
+
+    Raises ConfigError where the run was begun with other settings, DataError with other data.
+    """
+    with run_dir.locked():
+        if run_dir.is_done:
+            refuse_change(
+                str(run_dir.path), _settings(_read(run_dir.experiment)), _settings(experiment)
+            )
+            watcher.noted(f"{run_dir.path} is complete; nothing to do")
+            return _read_json(run_dir.record)
+        return _run(experiment, run_dir, watcher)
+
+
+def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
+    began = time.monotonic()
+    root = manifest_path(experiment.data).parent
+    utterances = list(read_manifest(experiment.data))
+    base = load_base(experiment.base)
+    experiment.strategy.check(base.model.config)
+    _begin(experiment, base, run_dir)
+    model = experiment.strategy.apply(nn.Module.to(base.model, best_device()))
+    dataset = StepDataset(root, _split(utterances, "train"), base.tokens, experiment.train)
+    job = Job(
+        dataset.steps_per_epoch,
+        dataset.steps_from,
+        _validation(base, root, _split(utterances, "validation"), experiment),
+    )
+    state = train(model, job, experiment.train, run_dir, watcher)
+    record = _record(experiment, base, state, time.monotonic() - began)
+    write_json(run_dir.record, record)
+    return record
+
+
+def load_run(path: Path, weights: str = "best") -> Tuned:
+    """The tuned model of a run's folder: its best weights by validation, or its final ones.
+
+    Raises DataError when the run has none yet, they are damaged, or the base is another one.
+    """
+    run_dir = RunDir(path)
+    experiment = _read(run_dir.experiment)
+    folder = path / weights
+    if not folder.is_dir():
+        raise DataError(f"{path}: no {weights} weights yet; run: mothertongue train")
+    base = load_base(experiment.base)
+    expected = _read_json(run_dir.identity)["base_digest"]
+    if base.digest != expected:
+        raise DataError(
+            f"{path}: was tuned from a base of digest {expected[:12]}, but {experiment.base} now "
+            f"has {base.digest[:12]}; put the base it was tuned from there"
+        )
+    experiment.strategy.apply(base.model)
+    tensors = checkpoints.read_tensors(folder, checkpoints.TRAINED)
+    load_trained(base.model, tensors, str(folder))
+    return Tuned(base, experiment)
+
+
+def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:
+    return [each for each in utterances if each.split == split]
+
+
+def _validation(base: Base, root: Path, utterances: list[Utterance], experiment: Experiment) -> Any:
+    if not utterances:
+        return None
+    dtype = dtype_of(experiment.train.precision, base.model.device)
+    context = experiment.train.context
+
+    def validate(stop: StopRequest) -> float | None:
+        def advance(count: int) -> None:
+            if stop.signal is not None:
+                raise _StopValidation
+
+        transcriber = TorchTranscriber(
+            base.model,
+            base.tokens,
+            context=context,
+            config=experiment.evaluate,
+            dtype=dtype,
+            advance=advance,
+        )
+        try:
+            done = evaluate(transcriber, root, utterances, "full" if context == "full" else "cut")
+        except _StopValidation:
+            return None
+        return done.score().wer
+
+    return validate
+
+
+class _StopValidation(Exception):
+    pass
+
+
+def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
+    """Write down what the run depends on, or check that it is still the same."""
+    manifest = manifest_path(experiment.data)
+    identity = {"base_digest": base.digest, "manifest_sha256": sha256_file(manifest)}
+    if not run_dir.identity.is_file():
+        with open_atomically(run_dir.experiment) as file:
+            yaml.safe_dump(
+                experiment.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True
+            )
+        write_json(run_dir.identity, identity)
+        return
+    _refuse_other_settings(experiment, run_dir)
+    before = _read_json(run_dir.identity)
+    if changed := [key for key, value in identity.items() if before[key] != value]:
+        raise DataError(
+            f"{run_dir.path}: {', '.join(changed)} changed since the run began; put the old base "
+            "or manifest back to continue, or give the new run another name or --out"
+        )
+
+
+def _refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
+    before = _settings(_read(run_dir.experiment))
+    refuse_change(str(run_dir.path), before, _settings(experiment))
+
+
+def _settings(experiment: Experiment) -> dict[str, Any]:
+    """What must not change when a run continues; no result depends on the rest."""
+    settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
+    del settings["train"]["workers"]
+    return settings
+
+
+def _record(experiment: Experiment, base: Base, state: State, wall_s: float) -> dict[str, Any]:
+    parameters = trained_parameters(base.model).values()
+    return {
+        "experiment": experiment.model_dump(mode="json"),
+        "base_digest": base.digest,
+        "trainable_parameters": sum(each.numel() for each in parameters),
+        "parameters": sum(each.numel() for each in base.model.parameters()),
+        "steps": state.step,
+        "stopped_early": state.stopped_early,
+        "best_step": state.best_step or state.step,
+        "best_validation_wer": state.best_wer,
+        "micro_batch_size": state.micro_batch_size,
+        "train_s": state.train_s,
+        "validate_s": state.validate_s,
+        "last_wall_s": wall_s,
+        "peak_memory_bytes": state.peak_memory_bytes,
+        "device": base.model.device.type,
+        "environment": environment(),
+    }
+
+
+def _read(path: Path) -> Experiment:
+    return config.load(Experiment, path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value

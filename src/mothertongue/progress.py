@@ -1,0 +1,84 @@
+"""What a person sees while a run works: a bar on a terminal, plain lines elsewhere. No torch."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+LINE_EVERY_S = 30.0
+
+console = Console(stderr=True)
+"""Logs and progress; standard output is for results alone."""
+
+
+class TrainingProgress:
+    """The watcher of `training.train` for people."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.task = bar.add_task("training", total=None, detail="")
+        self.total_steps, self.last_line_s = 0, time.monotonic()
+
+    def begun(self, step: int, total_steps: int) -> None:
+        """Called once, with the step a continued run starts from."""
+        self.total_steps = total_steps
+        self.bar.update(self.task, total=total_steps, completed=step)
+        if step:
+            self.noted(f"continuing after step {step:,} of {total_steps:,}")
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        """Called after every optimizer step; loss in nats per label token."""
+        detail = f"loss {loss:.3f}"
+        self.bar.update(self.task, completed=step, detail=detail)
+        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
+            self.last_line_s = time.monotonic()
+            self.noted(f"step {step:,}/{self.total_steps:,}  {detail}  rate {learning_rate:.1e}")
+
+    def validated(self, step: int, wer: float, is_best: bool) -> None:
+        """Called after every validation."""
+        self.noted(
+            f"step {step:,}: validation WER {wer:.1%}" + ("  (best so far)" if is_best else "")
+        )
+
+    def noted(self, message: str) -> None:
+        """Print a line above the bar."""
+        console.print(message, markup=False, highlight=False)
+
+
+@contextmanager
+def training_progress() -> Iterator[TrainingProgress]:
+    """A bar of optimizer steps with the loss and the time left."""
+    with _bar() as bar:
+        yield TrainingProgress(bar)
+
+
+@contextmanager
+def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar of things done; call what it yields with how many more are."""
+    with _bar() as bar:
+        task = bar.add_task(description, total=total, detail="")
+        yield lambda count: bar.update(task, advance=count)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,162 @@
+"""What a run leaves on disk. RunDir is the sole owner of the file names. No torch.
+
+runs/<name>/
+  experiment.yaml   the resolved configuration        lock          held while a process works here
+  identity.json     digests of the base and the data  metrics.jsonl one line a step or validation
+  checkpoints/      the newest two                    best/ final/  trained weights
+  eval/<name>.json  scores with every utterance       record.json   written last: the run is done
+"""
+
+import fcntl
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mothertongue.errors import ConfigError, MothertongueError
+from mothertongue.files import open_atomically, sweep
+
+RECORDED_PACKAGES = (
+    "mothertongue", "torch", "transformers", "accelerate", "tokenizers", "ctranslate2", "numpy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        return self.path / "experiment.yaml"
+
+    @property
+    def identity(self) -> Path:
+        return self.path / "identity.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def final(self) -> Path:
+        return self.path / "final"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "record.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    def evaluation(self, name: str) -> Path:
+        """Where the scores on one set of utterances go."""
+        return self.path / "eval" / f"{name}.json"
+
+    @property
+    def is_done(self) -> bool:
+        return self.record.is_file()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; sweep what a killed one left half written.
+
+        Raises MothertongueError naming the process that holds it. The system lets go when a process
+        dies, however it dies.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.lock.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise MothertongueError(
+                    f"{self.path}: in use by {file.read().strip() or 'another process'}; wait for "
+                    "it, stop it, or give this run another folder with --out"
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            for folder in (self.path, self.checkpoints, self.path / "eval"):
+                sweep(folder)
+            yield
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run's."""
+    return (path / "experiment.yaml").is_file()
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    """Add one JSON line in a single write, so that a crash cannot mix two of them."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def rewind(path: Path, step: int) -> None:
+    """Drop the lines of steps after `step`, and a torn last line: they will be written again."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    with open_atomically(path) as file:
+        for line in lines:
+            if line.endswith("}") and json.loads(line)["step"] <= step:
+                file.write(line + "\n")
+
+
+def refuse_change(origin: str, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise ConfigError with a line for each setting in which a continued run would differ."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    changes = [
+        f"  {key}: was {old.get(key)!r}, now {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    if changes:
+        raise ConfigError(
+            f"{origin}: the run was begun with other settings:\n" + "\n".join(changes) + "\n"
+            "Set them back to continue it, or give the new run another name or --out"
+        )
+
+
+def environment() -> dict[str, Any]:
+    """What a figure depends on besides its inputs: versions and the machine."""
+    return {
+        "python": sys.version.split()[0],
+        "packages": {name: _version(name) for name in RECORDED_PACKAGES},
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value

@@ -1,0 +1,1 @@
+"""How a Whisper is tuned: one method a file, each a transform of the model."""

@@ -1,0 +1,60 @@
+"""The contract that every fine-tuning strategy keeps, held by its contract tests."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+from mothertongue.config import Config
+from mothertongue.errors import DataError, MothertongueError
+
+Whisper = WhisperForConditionalGeneration
+
+
+class NotFoldableError(MothertongueError):
+    """The tuned model has parts that no plain Whisper can express."""
+
+
+class Strategy(Config, ABC):
+    """What of a Whisper is trained, and how.
+
+    Final subclasses add `kind: Literal["name"] = "name"`.
+    """
+
+    @abstractmethod
+    def check(self, config: WhisperConfig) -> None:
+        """Raise ConfigError when the strategy does not fit a model of this shape."""
+
+    @abstractmethod
+    def apply(self, model: Whisper) -> Whisper:
+        """The model to train, changed in place: requires_grad is true on exactly what trains."""
+
+    @abstractmethod
+    def frozen_prefix(self, model: Whisper) -> int:
+        """How many bottom encoder layers, stem included, training leaves with the same output."""
+
+    @abstractmethod
+    def fold(self, model: Whisper) -> Whisper:
+        """A plain Whisper with equal outputs. Raises NotFoldableError where there is none."""
+
+
+def trained_parameters(model: Whisper) -> dict[str, Tensor]:
+    """The parameters that train, by name: all that a checkpoint must keep."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def load_trained(model: Whisper, tensors: dict[str, Tensor], origin: str) -> None:
+    """Put trained values into a model to which the same strategy was applied.
+
+    Raises DataError, listing the names, when they are not exactly the ones that train.
+    """
+    ours = trained_parameters(model)
+    odd = sorted(set(ours) ^ set(tensors))
+    odd += [name for name in set(ours) & set(tensors) if ours[name].shape != tensors[name].shape]
+    if odd:
+        raise DataError(
+            f"{origin}: {len(odd)} tensors do not fit this base and strategy: {odd[:5]}; "
+            "load it with the base and strategy it was trained with"
+        )
+    for name, parameter in ours.items():
+        parameter.data.copy_(tensors[name])

@@ -1,0 +1,51 @@
+"""Freezing the bottom of the encoder."""
+
+from typing import Literal
+
+from pydantic import PositiveInt
+from transformers import WhisperConfig
+
+from mothertongue.errors import ConfigError
+from mothertongue.strategies.base import Strategy, Whisper
+from mothertongue.strategies.full import Full
+
+
+class Freeze(Strategy):
+    """The n bottom encoder layers stay as they were; the rest trains (Liu et al. 2024, FFT).
+
+    With n = all layers the encoder's last LayerNorm freezes as well: only the decoder trains.
+    """
+
+    kind: Literal["freeze"] = "freeze"
+    encoder_layers: PositiveInt
+    """n: how many encoder layers freeze, counted from the bottom."""
+    stem: bool = True
+    """Whether the convolutions below the first layer freeze too; the paper leaves this open."""
+
+    def check(self, config: WhisperConfig) -> None:
+        """n must not exceed the layers there are."""
+        if self.encoder_layers > config.encoder_layers:
+            raise ConfigError(
+                f"strategy.encoder_layers: {self.encoder_layers} to freeze, but this Whisper has "
+                f"{config.encoder_layers} encoder layers; give 1 to {config.encoder_layers}"
+            )
+
+    def apply(self, model: Whisper) -> Whisper:
+        """The same model with the bottom of its encoder frozen."""
+        encoder = Full().apply(model).model.encoder
+        frozen = [*encoder.layers[: self.encoder_layers]]
+        if self.stem:
+            frozen += [encoder.conv1, encoder.conv2]
+        if self.encoder_layers == len(encoder.layers):
+            frozen.append(encoder.layer_norm)
+        for module in frozen:
+            module.requires_grad_(False)
+        return model
+
+    def frozen_prefix(self, model: Whisper) -> int:
+        """n, or 0 when the stem below still trains."""
+        return self.encoder_layers if self.stem else 0
+
+    def fold(self, model: Whisper) -> Whisper:
+        """The model itself."""
+        return model

@@ -1,0 +1,162 @@
+"""Text to Whisper's tokens and back. No torch; control tokens never come out of text.
+
+L is the number of label tokens. Special-token ids are read from the tokenizer's own file: the
+defaults of `WhisperConfig` are the English-only ids, and large-v3 shifts most of the others.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.locate import BaseFiles, locate
+
+MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
+LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
+SIZES = {51865: "openai/whisper-base", 51866: "openai/whisper-large-v3"}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Whisper's multilingual tokenizer: byte-level BPE for text, named ids for control."""
+
+    definition: dict[str, Any]
+    """The content of tokenizer.json."""
+    origin: str
+
+    @cached_property
+    def _text(self) -> Tokenizer:
+        # Without its added tokens the tokenizer cannot turn "<|en|>" in a transcript into control.
+        plain = {**self.definition, "added_tokens": [], "post_processor": None}
+        return Tokenizer.from_str(json.dumps(plain))
+
+    @cached_property
+    def special(self) -> dict[str, int]:
+        """The id of every control token, by its text."""
+        return {token["content"]: token["id"] for token in self.definition["added_tokens"]}
+
+    @cached_property
+    def languages(self) -> dict[str, int]:
+        """The id of each language's token, by Whisper's code ("sw")."""
+        first, last = self.start, min(self.translate, self.transcribe)
+        return {
+            match.group(1): token
+            for text, token in self.special.items()
+            if first < token < last and (match := LANGUAGE_TOKEN.fullmatch(text))
+        }
+
+    @property
+    def start(self) -> int:
+        return self._id("<|startoftranscript|>")
+
+    @property
+    def end(self) -> int:
+        return self._id("<|endoftext|>")
+
+    @property
+    def transcribe(self) -> int:
+        return self._id("<|transcribe|>")
+
+    @property
+    def translate(self) -> int:
+        return self._id("<|translate|>")
+
+    @property
+    def no_timestamps(self) -> int:
+        return self._id("<|notimestamps|>")
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V, the rows of the embedding: the 1,501 timestamps of 0.02 s come last."""
+        return self.no_timestamps + 1 + 1501
+
+    def language(self, code: str) -> int:
+        """The token of a language code. Raises ConfigError when Whisper has none."""
+        if code not in self.languages:
+            raise ConfigError(
+                f"language {code!r}: Whisper has no token for it; borrow a related one of its "
+                f"{len(self.languages)} languages, such as --language sw"
+            )
+        return self.languages[code]
+
+    def prefix(self, language: str) -> list[int]:
+        """The four tokens every transcript starts with: start, language, task, no timestamps."""
+        return [self.start, self.language(language), self.transcribe, self.no_timestamps]
+
+    def label(self, text: str, language: str) -> list[int]:
+        """All L tokens of a training label: prefix, text, end.
+
+        The text starts with a space, as in OpenAI's own training data, so that its first word has
+        the token it has inside a sentence.
+        """
+        return [*self.prefix(language), *self.encode(text), self.end]
+
+    def count_label(self, text: str, language: str) -> int:
+        """How many label tokens a transcript takes, of at most MAX_LABEL_TOKENS."""
+        del language  # the prefix has four tokens in every language, known to Whisper or not
+        return 4 + len(self.encode(text)) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of plain text, without prefix or end."""
+        return self.encode_exact(" " + text.strip())
+
+    def encode_exact(self, text: str) -> list[int]:
+        """The tokens of exactly these characters, no space added."""
+        ids: list[int] = self._text.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of tokens; control tokens and timestamps are left out."""
+        text: str = self._text.decode([token for token in tokens if token < self.end])
+        return text.strip()
+
+    def _id(self, text: str) -> int:
+        if text not in self.special:
+            raise DataError(
+                f"{self.origin}: the tokenizer has no {text}; expected a multilingual Whisper "
+                "(English-only models cannot learn another language)"
+            )
+        return self.special[text]
+
+
+def load_tokens(files: BaseFiles) -> Tokens:
+    """The tokenizer of a base model. Raises DataError when its folder has none that is usable.
+
+    OpenAI's .pt files carry no tokenizer: it is taken from beside the file, else from the Hub's
+    cache, the Hub or the installed packages by the size of the vocabulary.
+    """
+    path = files.folder / "tokenizer.json"
+    if not path.is_file():
+        raise DataError(
+            f"{files.folder}: no tokenizer.json; copy it there from the model's page on the Hub"
+        )
+    return read_tokens(path)
+
+
+def tokens_for_vocabulary(size: int) -> Tokens:
+    """The tokenizer of OpenAI's own models, told apart by the number of rows of their embedding."""
+    if size not in SIZES:
+        raise DataError(
+            f"vocabulary of {size:,} tokens: expected one of {', '.join(map(str, SIZES))}"
+        )
+    return load_tokens(locate(SIZES[size]))
+
+
+def read_tokens(path: Path) -> Tokens:
+    """The tokenizer in a tokenizer.json file. Raises DataError when it is not Whisper's."""
+    try:
+        definition = json.loads(path.read_text(encoding="utf-8"))
+        tokens = Tokens(definition, str(path))
+        if not tokens.languages:
+            raise DataError(f"{path}: no language tokens; expected a multilingual Whisper")
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: not a Whisper tokenizer ({error})") from None
+    return tokens

@@ -1,0 +1,289 @@
+"""One plain loop for every strategy: plan, step, validate, checkpoint.
+
+Nothing in it remembers anything that a checkpoint does not: batches are a pure function of the seed
+and the epoch, random numbers of the seed and the step, the learning rate of the step. That is what
+makes a resumed run end with the very bits of an uninterrupted one.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import Tensor
+
+from mothertongue import checkpoints
+from mothertongue.devices import dtype_of, peak_memory_bytes
+from mothertongue.errors import Interrupted, MothertongueError, Preempted
+from mothertongue.features import Batch
+from mothertongue.loss import LabelLoss
+from mothertongue.records import RunDir, append_line, rewind
+from mothertongue.stopping import StopRequest
+from mothertongue.strategies.base import Whisper, load_trained, trained_parameters
+from mothertongue.train_config import TrainConfig, learning_rate
+
+StepLoader = Callable[[int], Iterator[list[Batch]]]
+"""The micro-batches of each step, from a step on."""
+
+
+Validate = Callable[[StopRequest], float | None]
+"""The WER of the model as it is now, or None when it was asked to stop before it knew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to train on: how many steps an epoch has, their batches, and how to validate."""
+
+    steps_per_epoch: int
+    steps_from: StepLoader
+    validate: Validate | None
+    """None where there is no validation split: then the last weights are the best known."""
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands. All of it is in every checkpoint."""
+
+    step: int = 0
+    micro_batch_size: int = 0
+    validated_step: int = 0
+    best_step: int | None = None
+    best_wer: float | None = None
+    worse_in_a_row: int = 0
+    stopped_early: bool = False
+    train_s: float = 0.0
+    validate_s: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes: a progress bar, a log, a test."""
+
+    def begun(self, step: int, total_steps: int) -> None: ...
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
+    def validated(self, step: int, wer: float, is_best: bool) -> None: ...
+    def noted(self, message: str) -> None: ...
+
+
+def train(model: Whisper, job: Job, config: TrainConfig, run: RunDir, watcher: Watcher) -> State:
+    """Train `model` in place and leave `best/` and `final/` in the run's folder.
+
+    Continues from the newest whole checkpoint of the run. Raises Preempted or Interrupted, after a
+    checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
+    """
+    trainer = _Trainer(model, job, config, run, watcher)
+    with StopRequest() as stop:
+        trainer.run_until(stop)
+    return trainer.state
+
+
+class _Trainer:
+    """The parts of one run that live together: model, optimizer, state."""
+
+    def __init__(
+        self, model: Whisper, job: Job, config: TrainConfig, run: RunDir, watcher: Watcher
+    ) -> None:
+        self.model, self.job, self.config, self.run, self.watcher = model, job, config, run, watcher
+        self.total_steps = job.steps_per_epoch * config.epochs
+        self.eval_every = config.eval_every_steps or job.steps_per_epoch
+        self.save_every = config.save_every_steps or self.eval_every
+        device = model.device
+        dtype = dtype_of(config.precision, device)
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if dtype == torch.bfloat16 else "no", cpu=device.type == "cpu"
+        )
+        if config.gradient_checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.parameters = trained_parameters(model)
+        self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
+        self.loss, self.optimizer = self.accelerator.prepare(LabelLoss(model), self.raw_optimizer)
+        self.state = State(micro_batch_size=config.micro_batch_size or config.batch_size)
+        self._resume()
+
+    def run_until(self, stop: StopRequest) -> None:
+        """All remaining steps, or as many as there are until a signal asks to stop."""
+        self.watcher.begun(self.state.step, self.total_steps)
+        self.model.train()
+        steps = self.job.steps_from(self.state.step)
+        self._settle(stop)
+        while self.state.step < self.total_steps and not self.state.stopped_early:
+            self._step(next(steps))
+            self._settle(stop)
+        self._finish()
+
+    def _settle(self, stop: StopRequest) -> None:
+        """What is due after a step; a run that was stopped inside a validation owes it still."""
+        if self._is_due(self.eval_every) and self.state.validated_step < self.state.step:
+            self._validate(stop)
+        if stop.signal is not None:
+            self._save()
+            raise self._stopped(stop)
+        if self._is_due(self.save_every):
+            self._save()
+
+    def _step(self, batches: list[Batch]) -> None:
+        """One optimizer step over the micro-batches of one step."""
+        began = time.monotonic()
+        torch.manual_seed(_mix(self.config.seed, self.state.step))
+        rate = learning_rate(self.state.step, self.total_steps, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._gradients(batches)
+        norm = float(
+            self.accelerator.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
+        )
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise self._not_finite(loss, norm, batches)
+        frozen = _frozen_sums(self.model) if self.state.step == 0 else {}
+        self.optimizer.step()
+        if self.state.step == 0:
+            _assert_only_promised_moved(self.model, frozen)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.state.step += 1
+        self.state.train_s += time.monotonic() - began
+        self._log(loss=loss, learning_rate=rate, grad_norm=norm)
+        self.watcher.stepped(self.state.step, loss, rate)
+
+    def _gradients(self, batches: list[Batch]) -> float:
+        """The mean loss per label token; its gradients are left in the parameters.
+
+        When memory runs out the micro-batch is halved and the step done again: the effective batch
+        stays what was asked for.
+        """
+        count = sum(batch.counted for batch in batches)
+        while True:
+            try:
+                parts = [
+                    part for batch in batches for part in batch.split(self.state.micro_batch_size)
+                ]
+                return sum(self._backward(part, count) for part in parts)
+            except RuntimeError as error:
+                if not should_reduce_batch_size(error):
+                    raise
+                self._halve(error)
+
+    def _backward(self, batch: Batch, count: int) -> float:
+        loss = self.loss(*batch.to(self.model.device).tensors()) / count
+        self.accelerator.backward(loss)
+        return float(loss.detach())
+
+    def _halve(self, error: Exception) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.state.micro_batch_size == 1:
+            raise MothertongueError(
+                "out of memory with a single clip; use a smaller base, a strategy that trains "
+                "less, or train.gradient_checkpointing=true"
+            ) from error
+        self.state.micro_batch_size //= 2
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _validate(self, stop: StopRequest) -> None:
+        if self.job.validate is None:
+            return
+        began = time.monotonic()
+        self.model.eval()
+        wer = self.job.validate(stop)
+        self.model.train()
+        self.state.validate_s += time.monotonic() - began
+        if wer is not None:
+            self._judge(wer)
+
+    def _judge(self, wer: float) -> None:
+        self.state.validated_step = self.state.step
+        is_best = self.state.best_wer is None or wer < self.state.best_wer
+        if is_best:
+            self.state.best_wer, self.state.best_step = wer, self.state.step
+            self._publish(self.run.best)
+        self.state.worse_in_a_row = 0 if is_best else self.state.worse_in_a_row + 1
+        patience = self.config.patience
+        self.state.stopped_early = patience is not None and self.state.worse_in_a_row >= patience
+        self._log(validation_wer=wer)
+        self.watcher.validated(self.state.step, wer, is_best)
+
+    def _log(self, **values: float) -> None:
+        append_line(self.run.metrics, {"step": self.state.step, **values})
+
+    def _is_due(self, every: int) -> bool:
+        step = self.state.step
+        return step > 0 and (step % every == 0 or step == self.total_steps)
+
+    def _save(self) -> None:
+        self.state.peak_memory_bytes = max(
+            self.state.peak_memory_bytes, peak_memory_bytes(self.model.device)
+        )
+        memory = checkpoints.optimizer_tensors(self.raw_optimizer, self.parameters)
+        folder = checkpoints.step_folder(self.run.checkpoints, self.state.step)
+        files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
+        checkpoints.save(folder, files, asdict(self.state))
+        checkpoints.keep_newest(self.run.checkpoints)
+
+    def _publish(self, folder: Path) -> None:
+        state = {"step": self.state.step}
+        checkpoints.save(folder, {checkpoints.TRAINED: self.parameters}, state)
+
+    def _resume(self) -> None:
+        folder, damaged = checkpoints.newest_whole(self.run.checkpoints)
+        for line in damaged:
+            self.watcher.noted(line)
+        if folder is not None:
+            self.state = State(**checkpoints.read_state(folder))
+            trained = checkpoints.read_tensors(folder, checkpoints.TRAINED)
+            load_trained(self.model, trained, str(folder))
+            memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
+            checkpoints.restore_optimizer(self.raw_optimizer, self.parameters, memory)
+        rewind(self.run.metrics, self.state.step)
+
+    def _finish(self) -> None:
+        self._publish(self.run.final)
+        if self.job.validate is None:
+            self._publish(self.run.best)
+
+    def _stopped(self, stop: StopRequest) -> Preempted:
+        kind = Interrupted if stop.is_interrupt else Preempted
+        return kind(
+            f"stopped by {stop.name} after step {self.state.step:,} of {self.total_steps:,}; the "
+            f"checkpoint is in {self.run.checkpoints}; give the same command again to continue"
+        )
+
+    def _not_finite(self, loss: float, norm: float, batches: list[Batch]) -> MothertongueError:
+        ids = ", ".join(clip for batch in batches for clip in batch.ids)
+        return MothertongueError(
+            f"step {self.state.step + 1}: loss {loss}, gradient norm {norm}, expected finite "
+            f"numbers; the weights were not changed. Clips of this step: {ids}. Look at them with "
+            "mothertongue check, or lower train.learning_rate; the last checkpoint is intact"
+        )
+
+
+def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[dict[str, Any]]:
+    matrices = [value for value in parameters.values() if value.ndim > 1]
+    vectors = [value for value in parameters.values() if value.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _mix(seed: int, step: int) -> int:
+    return (seed << 32) + step
+
+
+def _frozen_sums(model: Whisper) -> dict[str, float]:
+    return {
+        name: float(value.detach().double().abs().sum())
+        for name, value in model.named_parameters()
+        if not value.requires_grad
+    }
+
+
+def _assert_only_promised_moved(model: Whisper, frozen: dict[str, float]) -> None:
+    silent = [name for name, value in trained_parameters(model).items() if value.grad is None]
+    assert not silent, f"these should train but get no gradient: {silent}"
+    moved = [name for name, total in _frozen_sums(model).items() if frozen[name] != total]
+    assert not moved, f"these are frozen but moved: {moved}"

@@ -1,0 +1,140 @@
+"""Whisper's tensors under transformers' names, from OpenAI's and CTranslate2's layouts.
+
+Both functions are pure: tensors by foreign name in, tensors by transformers' name and the shape of
+the network out. D is the width, M the mel bins, V the vocabulary.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mothertongue.ctranslate2_files import Array, dequantized
+from mothertongue.errors import DataError
+
+# OpenAI's name -> transformers' name, inside one encoder or decoder block.
+OPENAI_BLOCK = {
+    "attn.query": "self_attn.q_proj",
+    "attn.key": "self_attn.k_proj",
+    "attn.value": "self_attn.v_proj",
+    "attn.out": "self_attn.out_proj",
+    "attn_ln": "self_attn_layer_norm",
+    "cross_attn.query": "encoder_attn.q_proj",
+    "cross_attn.key": "encoder_attn.k_proj",
+    "cross_attn.value": "encoder_attn.v_proj",
+    "cross_attn.out": "encoder_attn.out_proj",
+    "cross_attn_ln": "encoder_attn_layer_norm",
+    "mlp.0": "fc1",
+    "mlp.2": "fc2",
+    "mlp_ln": "final_layer_norm",
+}
+OPENAI_TOP = {
+    "encoder.conv1": "model.encoder.conv1",
+    "encoder.conv2": "model.encoder.conv2",
+    "encoder.ln_post": "model.encoder.layer_norm",
+    "decoder.ln": "model.decoder.layer_norm",
+    "decoder.token_embedding": "model.decoder.embed_tokens",
+}
+OPENAI_POSITIONS = {
+    "encoder.positional_embedding": "model.encoder.embed_positions.weight",
+    "decoder.positional_embedding": "model.decoder.embed_positions.weight",
+}
+
+
+def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 state dictionary for transformers of OpenAI's `model_state_dict`.
+
+    Source of the names: openai/whisper `model.py`. Raises DataError on a name that is not among
+    them.
+    """
+    return {_openai_name(name): value.float() for name, value in state.items()}
+
+
+def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
+    """The float32 state dictionary for transformers of a CTranslate2 WhisperSpec.
+
+    The layout stacks q|k|v of self-attention (linear_0) and k|v of cross-attention (linear_1); the
+    key's stored bias is zero, for Whisper's keys have none.
+    """
+    stored = dict(variables)
+
+    def take(name: str) -> Tensor:
+        if name not in stored:
+            raise DataError(f"the CTranslate2 model lacks {name}; convert the model again")
+        return torch.from_numpy(dequantized(stored, name).copy())
+
+    state: dict[str, Tensor] = {}
+    for half in ("encoder", "decoder"):
+        ours = f"model.{half}"
+        state[f"{ours}.embed_positions.weight"] = take(f"{half}/position_encodings/encodings")
+        _norm(state, f"{ours}.layer_norm", take, f"{half}/layer_norm")
+        for layer in range(count_layers(stored, half)):
+            _ctranslate2_layer(state, f"{ours}.layers.{layer}", take, f"{half}/layer_{layer}")
+    for conv in ("conv1", "conv2"):
+        _linear(state, f"model.encoder.{conv}", take, f"encoder/{conv}")
+    state["model.decoder.embed_tokens.weight"] = take("decoder/embeddings/weight")
+    return state
+
+
+def count_layers(variables: Mapping[str, Any], half: str) -> int:
+    """How many layers the encoder or the decoder of a CTranslate2 model has."""
+    return len(
+        {name.split("/")[1] for name in variables if name.startswith(f"{half}/layer_")}
+        - {"layer_norm"}
+    )
+
+
+def _openai_name(name: str) -> str:
+    if name in OPENAI_POSITIONS:
+        return OPENAI_POSITIONS[name]
+    stem, _, kind = name.rpartition(".")
+    if stem in OPENAI_TOP:
+        return f"{OPENAI_TOP[stem]}.{kind}"
+    half, blocks, layer, *rest = (*stem.split("."), "", "")[:3] + tuple(stem.split(".")[3:])
+    part = ".".join(rest)
+    if blocks != "blocks" or part not in OPENAI_BLOCK:
+        raise DataError(f"tensor {name}: not one of Whisper's; expected an OpenAI checkpoint")
+    return f"model.{half}.layers.{layer}.{OPENAI_BLOCK[part]}.{kind}"
+
+
+Take = Callable[[str], Tensor]
+
+
+def _ctranslate2_layer(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:
+    attention = f"{theirs}/self_attention"
+    _stacked(state, [f"{ours}.self_attn.{x}_proj" for x in "qkv"], take, f"{attention}/linear_0")
+    _linear(state, f"{ours}.self_attn.out_proj", take, f"{attention}/linear_1")
+    _norm(state, f"{ours}.self_attn_layer_norm", take, f"{attention}/layer_norm")
+    if theirs.startswith("decoder"):
+        attention = f"{theirs}/attention"
+        _linear(state, f"{ours}.encoder_attn.q_proj", take, f"{attention}/linear_0")
+        _stacked(
+            state, [f"{ours}.encoder_attn.{x}_proj" for x in "kv"], take, f"{attention}/linear_1"
+        )
+        _linear(state, f"{ours}.encoder_attn.out_proj", take, f"{attention}/linear_2")
+        _norm(state, f"{ours}.encoder_attn_layer_norm", take, f"{attention}/layer_norm")
+    _linear(state, f"{ours}.fc1", take, f"{theirs}/ffn/linear_0")
+    _linear(state, f"{ours}.fc2", take, f"{theirs}/ffn/linear_1")
+    _norm(state, f"{ours}.final_layer_norm", take, f"{theirs}/ffn/layer_norm")
+
+
+def _linear(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:
+    state[f"{ours}.weight"] = take(f"{theirs}/weight")
+    state[f"{ours}.bias"] = take(f"{theirs}/bias")
+
+
+def _norm(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:
+    state[f"{ours}.weight"] = take(f"{theirs}/gamma")
+    state[f"{ours}.bias"] = take(f"{theirs}/beta")
+
+
+def _stacked(state: dict[str, Tensor], ours: list[str], take: Take, theirs: str) -> None:
+    weights = take(f"{theirs}/weight").chunk(len(ours))
+    biases = take(f"{theirs}/bias").chunk(len(ours))
+    for name, weight, bias in zip(ours, weights, biases, strict=True):
+        state[f"{name}.weight"] = weight.clone()
+        if name.endswith("k_proj"):
+            assert not bias.any(), "Whisper's keys have no bias"
+        else:
+            state[f"{name}.bias"] = bias.clone()
