@@ -252,7 +252,7 @@ def test_one_speaker_is_split_by_sentence_and_the_report_says_so(tmp_path: Path)
     report, clips, rejected = run(tmp_path, given)
     assert not rejected
     assert report.split_by == "sentence"
-    assert "split by sentence, speakers are shared" in report.warnings[0]
+    assert "split by sentence, speakers shared" in report.warnings[0]
     assert len({(clip.text, clip.split) for clip in clips.values()}) == 30
     report, clips, rejected = run(tmp_path, given, speaker_leaks="reject")
     assert (report.split_by, len(clips), rejected) == ("nothing", 60, [])
@@ -267,6 +267,21 @@ def test_one_sentence_is_split_by_clip_only_where_sentences_may_be_shared(tmp_pa
     assert report.split_by == "clip"
     assert report.notes == {"LEAK-TEXT": 27}
     assert {clip.split for clip in clips.values()} == {"train", "validation", "test"}
+
+
+def test_a_few_shared_sentences_are_left_out_to_keep_speakers_apart(tmp_path: Path) -> None:
+    # Every speaker greets with one of two sentences, so that all of them hang together.
+    given = [
+        record(n, speaker=f"s{n % 20}", text=f"salamu {n % 2}" if n < 20 else f"neno {n}")
+        for n in range(400)
+    ]
+    report, clips, rejected = run(tmp_path, given, max_reject_fraction=0.2)
+    assert report.split_by == "speaker"
+    assert {row["code"] for row in rejected} == {"LEAK-TEXT"}
+    assert len(rejected) <= 20
+    assert len({(clip.speaker, clip.split) for clip in clips.values()}) == 20
+    assert check(tmp_path / "out", options(), count_characters).rejected == {}
+    assert run(tmp_path, given, max_reject_fraction=0.01)[0].split_by == "sentence"
 
 
 def test_rows_without_speakers_are_split_by_sentence_and_counted(tmp_path: Path) -> None:

@@ -116,15 +116,18 @@ class Ledger:
             found.update(dict.fromkeys(notes.split(), count))
         return found
 
-    def split(self, seed: int, ways: Sequence[SplitBy]) -> SplitBy:
+    def split(self, seed: int, ways: Sequence[SplitBy], max_shared: float) -> SplitBy:
         """Assign every kept row to a split in the first of `ways` that is balanced, and say which.
 
-        Where none is, every row is train.
+        By speaker, no more than the fraction max_shared of the rows may have their sentence in
+        another split too. Where no way will do, every row is train.
         """
         for way in ways:
             self._group(way)
             for tolerance in TOLERANCES:
-                if self._try_split(seed, tolerance):
+                if not self._try_split(seed, tolerance):
+                    continue
+                if way != "speaker" or self._shared_sentences() <= max_shared:
                     return way
         self._database.execute("UPDATE rows SET split = 'train'")
         return "nothing"
@@ -156,9 +159,8 @@ class Ledger:
         )
         if way == "speaker and sentence":
             self._join_nodes()
-        self._database.execute(
-            "UPDATE rows SET grp = (SELECT root FROM nodes WHERE key = sentence_key)"
-        )
+        key = "COALESCE(speaker, sentence_key)" if way == "speaker" else "sentence_key"
+        self._database.execute(f"UPDATE rows SET grp = (SELECT root FROM nodes WHERE key = {key})")
 
     def _join_nodes(self) -> None:
         ((num_nodes,),) = self.ask("SELECT COUNT(*) FROM nodes")
@@ -170,6 +172,12 @@ class Ledger:
         roots = connected(num_nodes + 1, ((int(left), int(right)) for left, right in edges))
         changes = ((root, node) for node, root in enumerate(roots) if root != node)
         self._database.executemany("UPDATE nodes SET root = ? WHERE n = ?", changes)
+
+    def _shared_sentences(self) -> float:
+        ((shared, kept),) = self.ask(
+            f"SELECT TOTAL(split <> peer_split), COUNT(*) FROM ({peers_of('sentence_key')})"
+        )
+        return float(shared / kept)
 
     def _try_split(self, seed: int, tolerance: float) -> bool:
         total_s = next(self.ask("SELECT TOTAL(duration_s) FROM kept"))[0]

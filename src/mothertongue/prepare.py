@@ -29,7 +29,8 @@ CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
 NUM_NAMED = 5
 Leak = Literal["reject", "warn"]
 SHARED: dict[SplitBy, str] = {
-    "sentence": "speakers are unknown, few, or read the same: split by sentence, speakers are shared",
+    "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
+    "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
     "clip": "most clips have the same sentences: split by clip, and sentences are shared",
     "nothing": "too few clips, sentences or speakers to keep any apart: all clips are in train; "
     "record more, or set text_leaks=warn and speaker_leaks=warn",
@@ -179,13 +180,16 @@ def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str,
             where="split IS NULL",
         )
         return "given", ()
-    split_by = ledger.split(options.seed, _ways(options, has_speakers=num_speakers > 0))
+    # Half of what may be rejected: the other half is for the clips that are bad.
+    max_shared = options.max_reject_fraction / 2 if options.text_leaks == "reject" else 1.0
+    ways = _ways(options, has_speakers=num_speakers > 0)
+    split_by = ledger.split(options.seed, ways, max_shared)
     return split_by, (SHARED[split_by],) if split_by in SHARED else ()
 
 
 def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
-    """Ways to split, the cleanest first, of which none makes what would be rejected as a leak."""
-    ways: tuple[SplitBy, ...] = ("speaker and sentence",) if has_speakers else ()
+    """Ways to split, the cleanest first. Only by speaker are rows left out: a few, as leaks."""
+    ways: tuple[SplitBy, ...] = ("speaker and sentence", "speaker") if has_speakers else ()
     if not has_speakers or options.speaker_leaks == "warn":
         ways += ("sentence",)
         ways += ("clip",) if options.text_leaks == "warn" else ()

@@ -1,7 +1,7 @@
 """Train, validation and test for a corpus that comes without: disjoint where it can be.
 
 Pure functions over groups of clips. A group is what must stay in one split: speakers and
-sentences that hang together, or one sentence, or one clip.
+sentences that hang together, or one speaker, or one sentence, or one clip.
 """
 
 from array import array
@@ -10,7 +10,7 @@ from typing import Literal
 
 from mothertongue.manifest import Split
 
-SplitBy = Literal["given", "speaker and sentence", "sentence", "clip", "nothing"]
+SplitBy = Literal["given", "speaker and sentence", "speaker", "sentence", "clip", "nothing"]
 HELD_OUT: tuple[Split, ...] = ("test", "validation")
 HELD_OUT_SHARE = 0.1  # of the hours, each; the rest is train
 # How far above its share a split may go to take a group whole. Five speakers who talked as long
