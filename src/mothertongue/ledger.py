@@ -144,9 +144,9 @@ class Ledger:
             "SELECT faults.place, code, reason, fix, COALESCE(row, json_object("
             f"{fields})) FROM faults LEFT JOIN rows USING (n) ORDER BY faults.n"
         )
-        for *values, row in self.ask(question):
+        for place, code, reason, fix, row in self.ask(question):
             given = {key: value for key, value in json.loads(row).items() if value is not None}
-            yield Rejection(*values, row=given)
+            yield Rejection(place, code, reason, fix, given)
 
     def _group(self, way: SplitBy) -> None:
         if way == "clip":
@@ -192,7 +192,7 @@ class Ledger:
         self._database.execute(
             "UPDATE rows SET split = (SELECT split FROM assigned WHERE assigned.grp = rows.grp)"
         )
-        return is_balanced(dict(self.ask("SELECT split, SUM(duration_s) FROM kept GROUP BY split")))  # type: ignore[arg-type]
+        return is_balanced(dict(self.ask("SELECT split, SUM(duration_s) FROM kept GROUP BY split")))
 
 
 def peers_of(column: str) -> str:
