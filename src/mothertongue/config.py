@@ -48,7 +48,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected a YAML file")
     if path.stat().st_size > MAX_YAML_BYTES:
-        raise ConfigError(f"{path}: {path.stat().st_size:,} bytes; expected at most {MAX_YAML_BYTES:,}")
+        raise ConfigError(
+            f"{path}: {path.stat().st_size:,} bytes; expected at most {MAX_YAML_BYTES:,}"
+        )
     try:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):

@@ -1,0 +1,261 @@
+"""The verbs. Results go to standard output, logs and progress to standard error.
+
+Nothing heavy is imported before a verb runs: --help answers at once.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console, RenderableType
+
+from mothertongue import __version__
+from mothertongue.errors import MothertongueError
+
+app = typer.Typer(
+    help="Teach Whisper your mother tongue: fine-tune it on a few hours of speech, with evidence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[
+    Path | None, typer.Option("--json", help="Write the result as JSON here; - is standard output.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Settings to change, such as train.epochs=3.")
+]
+Model = Annotated[str, typer.Argument(help="A base, a run's folder or a CTranslate2 folder.")]
+Language = Annotated[str | None, typer.Option(help="Language code, such as sw.")]
+Beam = Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Clips decoded together.")]
+PrecisionOption = Annotated[
+    Literal["auto", "bf16", "fp32"], typer.Option(help="Of the activations, in torch.")
+]
+ComputeType = Annotated[str, typer.Option(help="CTranslate2's: default, float32, int8, ...")]
+Weights = Annotated[Literal["best", "final"], typer.Option(help="Which weights of a run.")]
+SplitOption = Annotated[
+    Literal["train", "validation", "test"], typer.Option(help="The split to score.")
+]
+MaxReject = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of rejected rows above which to fail.")
+]
+AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
+TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
+TokenizerOf = Annotated[str, typer.Option(help="The base whose tokenizer counts label tokens.")]
+StrictSpeakers = Annotated[
+    bool, typer.Option(help="Reject rows whose speaker is also in a held-out split.")
+]
+
+
+def main() -> None:
+    """The console script: one message and an exit code for whatever a user can cause."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except MothertongueError as error:
+        sys.exit(_fail(str(error), error.exit_code))
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted", 130))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(_fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1))
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def prepare(
+    source: Annotated[
+        Path, typer.Argument(help="A table, a folder of a known layout, a manifest.")
+    ],
+    language: Annotated[str, typer.Option(help="Language of rows that state none, such as sw.")],
+    out: Annotated[Path, typer.Option(help="Folder for manifest.jsonl and rejected.jsonl.")],
+    max_reject_fraction: MaxReject = 0.05,
+    audio_column: AudioColumn = None,
+    text_column: TextColumn = None,
+    strict_speakers: StrictSpeakers = False,
+    allow_outside: Annotated[
+        bool, typer.Option(help="Accept audio paths that leave the source's folder.")
+    ] = False,
+    trust_durations: Annotated[
+        bool, typer.Option(help="Do not decode clips whose duration is stated.")
+    ] = False,
+    base: TokenizerOf = "openai/whisper-base",
+    json_file: Json = None,
+) -> None:
+    """Bring a corpus to a clean manifest, and be told what is wrong with it."""
+    from mothertongue.data_report import report_table
+    from mothertongue.prepare import PrepareOptions, prepare
+    from mothertongue.sources.detect import detect
+
+    options = PrepareOptions(
+        language=language,
+        max_reject_fraction=max_reject_fraction,
+        speaker_leaks="reject" if strict_speakers else "warn",
+        allow_outside=allow_outside,
+        trust_durations=trust_durations,
+    )
+    found = detect(source, audio_column, text_column)
+    with _counting("checking") as progress:
+        report = prepare(found, out, options, _label_counter(base), progress)
+    _show(report.to_dict(), report_table(report), json_file)
+    report.require_ok()
+
+
+@app.command()
+def check(
+    manifest: Annotated[Path, typer.Argument(help="A manifest, or its folder.")],
+    max_reject_fraction: MaxReject = 0.05,
+    strict_speakers: StrictSpeakers = False,
+    base: TokenizerOf = "openai/whisper-base",
+    json_file: Json = None,
+) -> None:
+    """Run the same checks again on a manifest; writes nothing."""
+    from mothertongue.data_report import report_table
+    from mothertongue.prepare import PrepareOptions
+    from mothertongue.prepare import check as check_manifest
+
+    options = PrepareOptions(
+        max_reject_fraction=max_reject_fraction,
+        speaker_leaks="reject" if strict_speakers else "warn",
+    )
+    with _counting("checking") as progress:
+        report = check_manifest(manifest, options, _label_counter(base), progress)
+    _show(report.to_dict(), report_table(report), json_file)
+    report.require_ok()
+
+
+@app.command()
+def train(
+    experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/<name>.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Fine-tune; the same command continues a run that was stopped."""
+    from mothertongue.experiment import load_experiment, run
+    from mothertongue.progress import training_progress
+    from mothertongue.records import RunDir
+    from mothertongue.tables import run_table
+
+    loaded = load_experiment(experiment, overrides or [])
+    folder = out or Path("runs") / loaded.name
+    with training_progress() as watcher:
+        record = run(loaded, RunDir(folder), watcher)
+    result = {"run": str(folder), **record}
+    _show(result, run_table(result), json_file)
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Annotated[Path, typer.Option(help="The manifest, or its folder.")],
+    split: SplitOption = "test",
+    language: Language = None,
+    weights: Weights = "best",
+    beam_size: Beam = 1,
+    batch_size: BatchSize = 16,
+    precision: PrecisionOption = "auto",
+    compute_type: ComputeType = "default",
+    json_file: Json = None,
+) -> None:
+    """Score a model on a split: WER and CER with 95 % intervals under three normalizers."""
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.engines import open_engine
+    from mothertongue.languages import language_code
+    from mothertongue.scoring import evaluate_model
+    from mothertongue.tables import score_table
+
+    code = language_code(language) if language else None
+    engine = open_engine(model, precision=precision, weights=weights, compute_type=compute_type)
+    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
+    with _counting("decoding") as advance:
+        result = evaluate_model(model, engine, data, split, config, language=code, advance=advance)
+    _show(result, score_table(result), json_file)
+
+
+@app.command()
+def transcribe(
+    model: Model,
+    audio: Annotated[list[Path], typer.Argument(help="Audio files of any length.")],
+    language: Language = None,
+    weights: Weights = "best",
+    beam_size: Beam = 1,
+    batch_size: BatchSize = 16,
+    precision: PrecisionOption = "auto",
+    compute_type: ComputeType = "default",
+    json_file: Json = None,
+) -> None:
+    """Turn audio files into text; the language is the run's, the one given, or detected."""
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.engines import open_engine
+    from mothertongue.languages import language_code
+    from mothertongue.scoring import transcribe_files
+    from mothertongue.tables import transcript_lines
+
+    code = language_code(language) if language else None
+    engine = open_engine(model, precision=precision, weights=weights, compute_type=compute_type)
+    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
+    with _counting("transcribing", len(audio)) as advance:
+        found = transcribe_files(engine, audio, config, language=code, advance=advance)
+    _show({"model": model, "files": found}, transcript_lines(found), json_file)
+
+
+@app.command()
+def demo(
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    json_file: Json = None,
+) -> None:
+    """Fine-tune whisper-base on a small synthetic Swahili set and show what it gained."""
+    from mothertongue.demo import demo as run_demo
+    from mothertongue.tables import demo_tables
+
+    result = run_demo(out, overrides or [])
+    _show(result, demo_tables(result), json_file)
+
+
+def _label_counter(base: str) -> Callable[[str, str], int]:
+    from mothertongue.locate import locate
+    from mothertongue.tokens import load_tokens
+
+    return load_tokens(locate(base)).count_label
+
+
+def _counting(description: str, total: int | None = None) -> Any:
+    from mothertongue.progress import counting
+
+    return counting(description, total)
+
+
+def _show(result: dict[str, Any], table: RenderableType, json_file: Path | None) -> None:
+    """The table to standard output, unless that is where the JSON goes."""
+    from mothertongue.files import write_json
+
+    if json_file is None or str(json_file) != "-":
+        Console().print(table)
+        if json_file is not None:
+            write_json(json_file, result)
+        return
+    json.dump(result, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    print()
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code

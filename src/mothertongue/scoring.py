@@ -1,0 +1,108 @@
+"""What `evaluate` and `transcribe` do: a loaded engine over a manifest's split, or over files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mothertongue.audio import SAMPLE_RATE_HZ, load_audio, split_at_quiet
+from mothertongue.batches import FULL_CONTEXT_S, Context
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.engines import Engine
+from mothertongue.errors import DataError
+from mothertongue.evaluation.evaluate import Evaluation, evaluate
+from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
+from mothertongue.records import environment
+
+Advance = Callable[[int], None]
+
+
+def read_split(data: Path, split: Split, language: str | None) -> list[Utterance]:
+    """The utterances of one split, all under `language` if one is given.
+
+    Raises DataError naming the splits there are when this one is empty.
+    """
+    utterances = list(read_manifest(data))
+    chosen = [each for each in utterances if each.split == split]
+    if not chosen:
+        found = ", ".join(sorted({each.split for each in utterances})) or "no utterances"
+        raise DataError(f"{manifest_path(data)}: no utterance in split {split!r}; found {found}")
+    return [replace(each, language=language) for each in chosen] if language else chosen
+
+
+def transcribe_split(
+    engine: Engine,
+    data: Path,
+    utterances: Sequence[Utterance],
+    context: Context,
+    config: DecodeConfig,
+    advance: Advance,
+) -> Evaluation:
+    """The engine's transcripts of utterances of a manifest, at one context."""
+    transcribe = engine.make(context, config, advance)
+    root = manifest_path(data).parent
+    return evaluate(transcribe, root, utterances, "full" if context == "full" else "cut")
+
+
+def evaluate_model(
+    model: str,
+    engine: Engine,
+    data: Path,
+    split: Split,
+    config: DecodeConfig,
+    *,
+    language: str | None,
+    advance: Advance,
+) -> dict[str, Any]:
+    """All scores of a model on one split, as JSON values.
+
+    `scores` are at the full 30 s, what the world runs; `scores_cut` at the clips' own length, for
+    tuned models only. Utterances carry the transcripts of the full context.
+    """
+    utterances = read_split(data, split, language)
+    done = {
+        context: transcribe_split(engine, data, utterances, context, config, advance)
+        for context in engine.contexts
+    }
+    cut = done.get("bucket")
+    return {
+        "model": model,
+        "kind": engine.kind,
+        "data": str(data),
+        "split": split,
+        "language": ",".join(sorted({each.language for each in utterances})),
+        "scores": done["full"].scores(),
+        "scores_cut": cut.scores() if cut else None,
+        "decoding": config.model_dump(),
+        "environment": environment(),
+        "utterances": list(done["full"].rows()),
+    }
+
+
+def transcribe_files(
+    engine: Engine,
+    files: Sequence[Path],
+    config: DecodeConfig,
+    *,
+    language: str | None,
+    advance: Advance,
+) -> list[dict[str, Any]]:
+    """The text of audio files of any length, with the pieces it was heard in, as JSON values.
+
+    What is longer than 30 s is cut at its quietest moments. Raises AudioError naming the file.
+    """
+    transcribe = engine.make(engine.contexts[-1], config, lambda _: None)
+    results = []
+    for file in files:
+        pieces = split_at_quiet(load_audio(file), FULL_CONTEXT_S)
+        transcripts = transcribe(pieces, language or engine.language)
+        starts = [sum(map(len, pieces[:i])) / SAMPLE_RATE_HZ for i in range(len(pieces))]
+        segments = [
+            {"start_s": start, "end_s": start + len(piece) / SAMPLE_RATE_HZ, "text": each.text}
+            for start, piece, each in zip(starts, pieces, transcripts, strict=True)
+        ]
+        text = " ".join(each.text for each in transcripts if each.text)
+        found = transcripts[0].language
+        results.append({"audio": str(file), "language": found, "text": text, "segments": segments})
+        advance(1)
+    return results

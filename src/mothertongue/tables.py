@@ -1,0 +1,112 @@
+"""Results as tables for a terminal. No torch."""
+
+import unicodedata
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+NEXT = """\
+  mothertongue prepare my_corpus.csv --language sw --out data/mine
+  mothertongue train my_experiment.yaml      # name, base, language, data, strategy, train
+  mothertongue evaluate runs/my_experiment --data data/mine
+  mothertongue transcribe runs/my_experiment a_recording.m4a"""
+
+
+def score_table(result: dict[str, Any]) -> Table:
+    """What `evaluate` found: a row for each normalizer and context."""
+    title = f"{result['model']} on {result['split']} of {result['data']}"
+    table = Table(title=title, title_justify="left")
+    for name in ("context", "normalizer", "WER", "95 %", "CER", "sub", "del", "ins", "words", "n"):
+        table.add_column(name, justify="left" if name in ("context", "normalizer") else "right")
+    for scores in (result["scores"], result["scores_cut"] or {}):
+        for score in scores.values():
+            table.add_row(*_score_cells(score))
+    return table
+
+
+def before_after_table(before: dict[str, Any], after: dict[str, Any], title: str) -> Table:
+    """Two scores of one split, before and after tuning."""
+    table = Table("", "WER", "95 %", "CER", "95 %", "clips", title=title, title_justify="left")
+    for name, score in (("before", before), ("after", after)):
+        table.add_row(
+            name,
+            f"{score['wer']:.1%}",
+            interval(score["interval95"]),
+            f"{score['cer']:.1%}",
+            interval(score["cer_interval95"]),
+            f"{score['n']}",
+        )
+    return table
+
+
+def interval(bounds: list[float]) -> str:
+    """A 95 % interval in percent, such as 12.3-15.6."""
+    low, high = bounds
+    return f"{100 * low:.1f}-{100 * high:.1f}"
+
+
+def _score_cells(score: dict[str, Any]) -> list[str]:
+    edits = (score["substitutions"], score["deletions"], score["insertions"])
+    return [
+        "30 s" if score["context"] == "full" else "cut",
+        score["normalizer"],
+        f"{score['wer']:.1%}",
+        interval(score["interval95"]),
+        f"{score['cer']:.1%}",
+        *(f"{count:,}" for count in edits),
+        f"{score['reference_words']:,}",
+        f"{score['n']:,}",
+    ]
+
+
+def run_table(record: dict[str, Any]) -> Table:
+    """What `train` left behind."""
+    table = Table(title=f"Run {record['run']}", title_justify="left", show_header=False)
+    share = record["trainable_parameters"] / record["parameters"]
+    wer = record["best_validation_wer"]
+    early = ", stopped early" if record["stopped_early"] else ""
+    table.add_row("trained", f"{record['trainable_parameters']:,} parameters ({share:.1%})")
+    table.add_row("steps", f"{record['steps']:,}{early}")
+    table.add_row("best step", f"{record['best_step']:,}")
+    table.add_row("validation WER", "no validation split" if wer is None else f"{wer:.1%}")
+    table.add_row(
+        "time", f"{record['train_s']:.0f} s training, {record['validate_s']:.0f} s validating"
+    )
+    table.add_row("peak memory", gigabytes(record["peak_memory_bytes"]))
+    return table
+
+
+def transcript_lines(files: list[dict[str, Any]]) -> Text:
+    """The text of each file, under its name where there are several."""
+    parts = [
+        f"{each['audio']}\n{each['text']}" if len(files) > 1 else each["text"] for each in files
+    ]
+    return Text(plain("\n\n".join(parts)))
+
+
+def demo_tables(result: dict[str, Any]) -> Group:
+    """What the demo found, and what to type next."""
+    title = f"whisper-base on the test split ({result['data']}), at 30 s context"
+    used = f"{result['wall_s'] / 60:.1f} min, peak memory {gigabytes(result['peak_memory_bytes'])}"
+    examples = Table("", "transcript", title="Three clips", title_justify="left", show_lines=True)
+    for each in result["examples"]:
+        names = ("reference", "before", "after")
+        examples.add_row("\n".join(names), Text("\n".join(plain(each[name]) for name in names)))
+    return Group(
+        before_after_table(result["before"], result["after"], title),
+        Text(used),
+        examples,
+        Text(f"The tuned model is in {result['run']}. With your own recordings:\n{NEXT}"),
+    )
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes for people, in powers of ten."""
+    return f"{count / 1e9:.2f} GB"
+
+
+def plain(text: str) -> str:
+    """Text that cannot steer a terminal: control characters but line ends are left out."""
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) != "Cc")
