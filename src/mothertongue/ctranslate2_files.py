@@ -28,8 +28,12 @@ def read_model_bin(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file:
             return _read(file, path)
-    except struct.error:
-        raise DataError(f"{path}: truncated; expected more bytes; copy the file again") from None
+    except DataError:
+        raise
+    except EOFError:
+        raise DataError(f"{path}: truncated; copy the file again") from None
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{path}: damaged ({error}); copy the file again") from None
 
 
 def dequantized(variables: dict[str, Array], name: str) -> Array:
@@ -63,19 +67,23 @@ def _variable(file: BinaryIO, path: Path) -> tuple[str, Array]:
     kind, size = _number(file, "<B"), _number(file, "<I")
     if kind not in TYPES:
         raise DataError(f"{path}: variable {name} has type {kind}, expected one of {list(TYPES)}")
-    data = file.read(size)
-    if len(data) != size:
-        raise DataError(f"{path}: truncated inside {name}; copy the file again")
-    array = np.frombuffer(data, TYPES[kind]).reshape(shape)
+    array = np.frombuffer(_bytes(file, size), TYPES[kind]).reshape(shape)
     if kind == BFLOAT16:
         array = (array.astype(np.uint32) << 16).view(np.float32)
     return name, array
 
 
 def _number(file: BinaryIO, layout: str) -> int:
-    (value,) = struct.unpack(layout, file.read(struct.calcsize(layout)))
+    (value,) = struct.unpack(layout, _bytes(file, struct.calcsize(layout)))
     return int(value)
 
 
 def _string(file: BinaryIO) -> str:
-    return file.read(_number(file, "<H")).rstrip(b"\0").decode()
+    return _bytes(file, _number(file, "<H")).rstrip(b"\0").decode()
+
+
+def _bytes(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) != size:
+        raise EOFError
+    return data

@@ -4,6 +4,7 @@ No torch here: `prepare` needs the tokenizer only, and must start fast.
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import threading
@@ -18,7 +19,8 @@ from mothertongue.files import folder_atomically, sha256_file
 Layout = Literal["transformers", "openai", "ctranslate2"]
 
 HUB_TIMEOUT_S = 5.0
-HUB_FILES = ("*.json", "*.safetensors")
+# Not *.safetensors: large-v3 has its weights there three times over.
+HUB_FILES = ("*.json", "model.safetensors", "model-*.safetensors")
 
 # OpenAI's whisper-base (MIT) as CTranslate2 float16, in two parts; see docs/decisions.md.
 PACKAGED_NAMES = ("openai/whisper-base", "whisper-base", "base")
@@ -105,8 +107,17 @@ def _cached(reference: str) -> Path | None:
         )
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-    # An interrupted download leaves a snapshot without its weights.
-    return folder if any(folder.glob("*.safetensors")) else None
+    return folder if _is_whole(folder) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a snapshot has all a base needs: an interrupted download lacks some of it."""
+    index = folder / "model.safetensors.index.json"
+    weights = {"model.safetensors"}
+    if index.is_file():
+        weights = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    needed = ("config.json", "tokenizer.json", *weights)
+    return all((folder / name).is_file() for name in needed)
 
 
 def _download(reference: str) -> Path | None:
@@ -114,7 +125,13 @@ def _download(reference: str) -> Path | None:
         return None
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(reference, allow_patterns=list(HUB_FILES)))
+    try:
+        return Path(snapshot_download(reference, allow_patterns=list(HUB_FILES)))
+    except Exception as error:  # httpx's, the Hub's, the disk's: a download fails in many ways
+        raise DataError(
+            f"base model {reference}: its download from the Hub stopped ({error}); run again, it "
+            "goes on where it stopped"
+        ) from error
 
 
 def _hub_is_off() -> bool:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
@@ -42,7 +44,6 @@ NON_SPEECH_SYMBOLS = [
     ],
 ]
 MUSIC_SYMBOLS = "♩♪♫♬♭♮♯"
-HEAD_WIDTH = 64  # of every Whisper; OpenAI's and CTranslate2's files also store the head counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,10 @@ def build(config: WhisperConfig, state: dict[str, Tensor]) -> WhisperForConditio
     """A model of this configuration with exactly these weights. Raises DataError on a mismatch."""
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
-    missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
+    except RuntimeError as error:  # a tensor of another shape
+        raise DataError(f"weights do not fit: {error}") from None
     missing = [name for name in missing if name != "proj_out.weight"]
     if missing or unexpected:
         raise DataError(f"weights do not fit: missing {missing[:5]}, unexpected {unexpected[:5]}")
@@ -95,7 +99,9 @@ def build(config: WhisperConfig, state: dict[str, Tensor]) -> WhisperForConditio
     return model
 
 
-def whisper_config(state: dict[str, Tensor], tokens: Tokens, **heads: int) -> WhisperConfig:
+def whisper_config(
+    state: dict[str, Tensor], tokens: Tokens, encoder_heads: int, decoder_heads: int
+) -> WhisperConfig:
     """The configuration that fits a state dictionary; token ids come from the tokenizer."""
     width, mel_bins, _ = state["model.encoder.conv1.weight"].shape
     ffn_width = len(state["model.encoder.layers.0.fc1.bias"])
@@ -105,8 +111,8 @@ def whisper_config(state: dict[str, Tensor], tokens: Tokens, **heads: int) -> Wh
         d_model=width,
         encoder_layers=_count(state, "model.encoder.layers."),
         decoder_layers=_count(state, "model.decoder.layers."),
-        encoder_attention_heads=heads.get("encoder", width // HEAD_WIDTH),
-        decoder_attention_heads=heads.get("decoder", width // HEAD_WIDTH),
+        encoder_attention_heads=encoder_heads,
+        decoder_attention_heads=decoder_heads,
         encoder_ffn_dim=ffn_width,
         decoder_ffn_dim=ffn_width,
         max_source_positions=len(state["model.encoder.embed_positions.weight"]),
@@ -155,37 +161,44 @@ def non_speech_tokens(tokens: Tokens) -> list[int]:
 
 
 def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneration, Tokens]:
-    config = json.loads((files.path / "config.json").read_text(encoding="utf-8"))
+    tokens = load_tokens(files)
+    config = _config_json(files)
     if config.get("model_type") != "whisper" or "auto_map" in config:
         raise DataError(
             f"{files.path}: model_type {config.get('model_type')!r}, expected plain 'whisper' "
             "without code of its own (auto_map)"
         )
-    loaded: Any = WhisperForConditionalGeneration.from_pretrained(
-        files.path,
-        dtype=torch.float32,
-        attn_implementation="sdpa",
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    try:
+        loaded: Any = WhisperForConditionalGeneration.from_pretrained(
+            files.path,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{files.path}: weights cannot be read ({error}); copy it again") from None
     model, info = loaded
     faults = {key: sorted(info[key])[:5] for key in info if key.endswith("_keys") and info[key]}
     if faults:
         raise DataError(f"{files.path}: weights do not fit: {faults}")
-    return model, load_tokens(files)
+    if not (files.path / "generation_config.json").is_file():
+        model.generation_config = generation_config(tokens, None)
+    return model, tokens
 
 
 def _load_openai(files: BaseFiles) -> tuple[WhisperForConditionalGeneration, Tokens]:
     try:
         stored = torch.load(files.path, map_location="cpu", weights_only=True, mmap=True)
         dims, state = stored["dims"], from_openai(stored["model_state_dict"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise DataError(f"{files.path}: not an OpenAI Whisper checkpoint ({error})") from None
-    beside = (files.folder / "tokenizer.json").is_file()
-    tokens = load_tokens(files) if beside else tokens_for_vocabulary(dims["n_vocab"])
-    heads = {"encoder": dims["n_audio_head"], "decoder": dims["n_text_head"]}
-    model = build(whisper_config(state, tokens, **heads), state)
+        beside = (files.folder / "tokenizer.json").is_file()
+        tokens = load_tokens(files) if beside else tokens_for_vocabulary(dims["n_vocab"])
+        config = whisper_config(state, tokens, dims["n_audio_head"], dims["n_text_head"])
+    except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{files.path}: not an OpenAI Whisper checkpoint ({reason})") from None
+    model = build(config, state)
     model.generation_config = generation_config(tokens, None)
     return model, tokens
 
@@ -194,11 +207,24 @@ def _load_ctranslate2(files: BaseFiles) -> tuple[WhisperForConditionalGeneration
     tokens = load_tokens(files)
     variables = read_model_bin(files.path / "model.bin")
     state = from_ctranslate2(variables)
-    heads = {half: int(variables[f"{half}/num_heads"]) for half in ("encoder", "decoder")}
-    model = build(whisper_config(state, tokens, **heads), state)
-    alignment = json.loads((files.path / "config.json").read_text("utf-8")).get("alignment_heads")
-    model.generation_config = generation_config(tokens, alignment)
+    try:
+        heads = [int(variables[f"{half}/num_heads"]) for half in ("encoder", "decoder")]
+    except KeyError as error:
+        raise DataError(f"{files.path}: the model lacks {error}; convert it again") from None
+    model = build(whisper_config(state, tokens, *heads), state)
+    model.generation_config = generation_config(tokens, _config_json(files).get("alignment_heads"))
     return model, tokens
+
+
+def _config_json(files: BaseFiles) -> dict[str, Any]:
+    path = files.path / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); copy it again") from None
+    if not isinstance(config, dict):
+        raise DataError(f"{path}: got {type(config).__name__}, expected a JSON object")
+    return config
 
 
 def _check(model: WhisperForConditionalGeneration, tokens: Tokens, reference: str) -> None:

@@ -18,6 +18,7 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.locate import BaseFiles, locate
 
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
+ENGLISH_ONLY_END = 50256  # one text token fewer than in the multilingual tokenizer
 LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
 SIZES = {51865: "openai/whisper-base", 51866: "openai/whisper-large-v3"}
 
@@ -126,11 +127,7 @@ class Tokens:
 
 
 def load_tokens(files: BaseFiles) -> Tokens:
-    """The tokenizer of a base model. Raises DataError when its folder has none that is usable.
-
-    OpenAI's .pt files carry no tokenizer: it is taken from beside the file, else from the Hub's
-    cache, the Hub or the installed packages by the size of the vocabulary.
-    """
+    """The tokenizer of a base model. Raises DataError when its folder has none that is usable."""
     path = files.folder / "tokenizer.json"
     if not path.is_file():
         raise DataError(
@@ -143,7 +140,8 @@ def tokens_for_vocabulary(size: int) -> Tokens:
     """The tokenizer of OpenAI's own models, told apart by the number of rows of their embedding."""
     if size not in SIZES:
         raise DataError(
-            f"vocabulary of {size:,} tokens: expected one of {', '.join(map(str, SIZES))}"
+            f"vocabulary of {size} tokens: expected one of {', '.join(map(str, SIZES))} "
+            "(English-only models have 51864 and cannot learn another language)"
         )
     return load_tokens(locate(SIZES[size]))
 
@@ -153,10 +151,13 @@ def read_tokens(path: Path) -> Tokens:
     try:
         definition = json.loads(path.read_text(encoding="utf-8"))
         tokens = Tokens(definition, str(path))
-        if not tokens.languages:
-            raise DataError(f"{path}: no language tokens; expected a multilingual Whisper")
+        if not tokens.languages or tokens.end == ENGLISH_ONLY_END:
+            raise DataError(
+                f"{path}: an English-only tokenizer; expected a multilingual Whisper's "
+                "(English-only models cannot learn another language)"
+            )
+    except DataError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{path}: not a Whisper tokenizer ({error})") from None
     return tokens

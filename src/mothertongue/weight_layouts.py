@@ -4,6 +4,7 @@ Both functions are pure: tensors by foreign name in, tensors by transformers' na
 the network out. D is the width, M the mel bins, V the vocabulary.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ OPENAI_TOP = {
     "decoder.ln": "model.decoder.layer_norm",
     "decoder.token_embedding": "model.decoder.embed_tokens",
 }
+OPENAI_LAYER = re.compile(r"(encoder|decoder)\.blocks\.(\d+)\.(.+)\.(weight|bias)")
 OPENAI_POSITIONS = {
     "encoder.positional_embedding": "model.encoder.embed_positions.weight",
     "decoder.positional_embedding": "model.decoder.embed_positions.weight",
@@ -48,7 +50,8 @@ def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Source of the names: openai/whisper `model.py`. Raises DataError on a name that is not among
     them.
     """
-    return {_openai_name(name): value.float() for name, value in state.items()}
+    # Copied: what is mapped from a file must not change with it.
+    return {_openai_name(name): value.to(torch.float32, copy=True) for name, value in state.items()}
 
 
 def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
@@ -91,10 +94,10 @@ def _openai_name(name: str) -> str:
     stem, _, kind = name.rpartition(".")
     if stem in OPENAI_TOP:
         return f"{OPENAI_TOP[stem]}.{kind}"
-    half, blocks, layer, *rest = (*stem.split("."), "", "")[:3] + tuple(stem.split(".")[3:])
-    part = ".".join(rest)
-    if blocks != "blocks" or part not in OPENAI_BLOCK:
+    match = OPENAI_LAYER.fullmatch(name)
+    if not match or match[3] not in OPENAI_BLOCK:
         raise DataError(f"tensor {name}: not one of Whisper's; expected an OpenAI checkpoint")
+    half, layer, part, kind = match.groups()
     return f"model.{half}.layers.{layer}.{OPENAI_BLOCK[part]}.{kind}"
 
 
@@ -135,6 +138,7 @@ def _stacked(state: dict[str, Tensor], ours: list[str], take: Take, theirs: str)
     for name, weight, bias in zip(ours, weights, biases, strict=True):
         state[f"{name}.weight"] = weight.clone()
         if name.endswith("k_proj"):
-            assert not bias.any(), "Whisper's keys have no bias"
+            if bias.any():
+                raise DataError(f"{theirs} has a bias for its keys; Whisper's keys have none")
         else:
             state[f"{name}.bias"] = bias.clone()

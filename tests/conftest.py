@@ -1,0 +1,61 @@
+"""Fixtures that cost time, made once: the tokenizer and tiny models in every layout."""
+
+import os
+
+# Before anything imports huggingface_hub, which reads it once. No test may touch the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import save_transformers, tiny_model, with_language
+from transformers import WhisperForConditionalGeneration
+
+from mothertongue.locate import BaseFiles, locate
+from mothertongue.tokens import Tokens, load_tokens
+
+
+@pytest.fixture(scope="session")
+def packaged() -> BaseFiles:
+    """whisper-base of the `demo` extra, joined into one CTranslate2 folder."""
+    return locate("openai/whisper-base")
+
+
+@pytest.fixture(scope="session")
+def tokens(packaged: BaseFiles) -> Tokens:
+    """Whisper's tokenizer, 51,865 tokens."""
+    return load_tokens(packaged)
+
+
+@pytest.fixture(scope="session")
+def tokens_v3(tokens: Tokens) -> Tokens:
+    """large-v3's tokenizer, 51,866 tokens: it knows Cantonese."""
+    return with_language(tokens, "yue")
+
+
+@pytest.fixture(scope="session")
+def model(tokens: Tokens) -> WhisperForConditionalGeneration:
+    """A tiny random Whisper. Shared: a test that changes it copies it."""
+    return tiny_model(tokens).requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def model_v3(tokens_v3: Tokens) -> WhisperForConditionalGeneration:
+    """The same with 128 mel bins and large-v3's vocabulary."""
+    return tiny_model(tokens_v3, mel_bins=128, seed=1).requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def transformers_folder(
+    model: WhisperForConditionalGeneration,
+    tokens: Tokens,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The tiny model as transformers saves it. Shared: a test that changes it copies it."""
+    return save_transformers(model, tokens, tmp_path_factory.mktemp("transformers"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,349 @@
+import copy
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import save_transformers, tiny_model
+from torch import Tensor
+from transformers import WhisperForConditionalGeneration
+
+from mothertongue.ctranslate2_files import dequantized, read_model_bin
+from mothertongue.errors import DataError
+from mothertongue.locate import BaseFiles
+from mothertongue.model import load_base, non_speech_tokens, weights_digest
+from mothertongue.tokens import Tokens
+from mothertongue.weight_layouts import OPENAI_BLOCK, OPENAI_POSITIONS, OPENAI_TOP
+
+Model = WhisperForConditionalGeneration
+
+
+def weights(model: Model) -> dict[str, Tensor]:
+    return {name: value for name, value in model.state_dict().items() if name != "proj_out.weight"}
+
+
+def logits(model: Model, tokens: Tokens) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    mel_BMF = torch.randn(1, model.config.num_mel_bins, 3000, generator=generator)
+    with torch.inference_mode():
+        return model(mel_BMF, decoder_input_ids=torch.tensor([tokens.label("habari", "sw")])).logits
+
+
+def assert_same(loaded: Model, expected: Model, tokens: Tokens) -> None:
+    ours, theirs = weights(loaded), weights(expected)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        assert ours[name].dtype == torch.float32
+        assert torch.equal(ours[name], value), name
+    assert loaded.proj_out.weight is loaded.model.decoder.embed_tokens.weight
+    torch.testing.assert_close(logits(loaded, tokens), logits(expected, tokens))
+
+
+@pytest.fixture(params=["80 mels", "128 mels"])
+def any_model(request: pytest.FixtureRequest) -> tuple[Model, Tokens]:
+    suffix = "" if request.param == "80 mels" else "_v3"
+    return request.getfixturevalue(f"model{suffix}"), request.getfixturevalue(f"tokens{suffix}")
+
+
+@pytest.fixture
+def folder(transformers_folder: Path, tmp_path: Path) -> Path:
+    """A transformers folder that the test may damage."""
+    return Path(shutil.copytree(transformers_folder, tmp_path / "saved"))
+
+
+class TestTransformers:
+    def test_every_weight(self, any_model: tuple[Model, Tokens], tmp_path: Path) -> None:
+        model, tokens = any_model
+        base = load_base(str(save_transformers(model, tokens, tmp_path)))
+        assert_same(base.model, model, tokens)
+        assert base.tokens.definition == tokens.definition
+        assert base.digest == weights_digest(model)
+        assert (base.name, base.model.training) == (str(tmp_path), False)
+
+    def test_half_precision_becomes_float32(self, model: Model, tokens, tmp_path: Path) -> None:
+        half = copy.deepcopy(model).half()
+        base = load_base(str(save_transformers(half, tokens, tmp_path)))
+        assert_same(base.model, half.float(), tokens)
+
+    def test_what_is_never_written_is_known_without_a_generation_config(
+        self, folder: Path, tokens: Tokens
+    ) -> None:
+        (folder / "generation_config.json").unlink()
+        config = load_base(str(folder)).model.generation_config
+        assert config.suppress_tokens == non_speech_tokens(tokens)
+        assert config.lang_to_id["<|sw|>"] == tokens.language("sw")
+
+    @pytest.mark.parametrize(
+        ("change", "kind"),
+        [({"auto_map": {"AutoModel": "code.Mine"}}, "whisper"), ({"model_type": "bart"}, "bart")],
+    )
+    def test_other_models_are_refused(self, folder: Path, change: dict, kind: str) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(DataError) as caught:
+            load_base(str(folder))
+        assert str(caught.value) == (
+            f"{folder}: model_type '{kind}', expected plain 'whisper' without code of its own "
+            "(auto_map)"
+        )
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [("{", "not readable as JSON (Expecting"), ("[]", "got list, expected a JSON object")],
+    )
+    def test_damaged_config(self, folder: Path, content: str, reason: str) -> None:
+        (folder / "config.json").write_text(content)
+        with pytest.raises(DataError) as caught:
+            load_base(str(folder))
+        assert str(caught.value).startswith(f"{folder}/config.json: {reason}")
+
+    def test_missing_and_extra_tensors(self, folder: Path) -> None:
+        state = load_file(folder / "model.safetensors")
+        state["model.decoder.layers.7.fc1.bias"] = state.pop("model.decoder.layers.1.fc1.bias")
+        save_file(state, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(DataError) as caught:
+            load_base(str(folder))
+        assert str(caught.value) == (
+            f"{folder}: weights do not fit: {{'missing_keys': "
+            "['model.decoder.layers.1.fc1.bias'], 'unexpected_keys': "
+            "['model.decoder.layers.7.fc1.bias']}"
+        )
+
+    def test_tensor_of_another_shape(self, folder: Path) -> None:
+        state = load_file(folder / "model.safetensors")
+        state["model.encoder.layers.0.fc1.bias"] = torch.ones(3)
+        save_file(state, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(DataError, match=r"saved: weights (do not fit|cannot be read)"):
+            load_base(str(folder))
+
+    def test_truncated_weights(self, folder: Path) -> None:
+        path = folder / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:-1000])
+        with pytest.raises(DataError, match=r"saved: weights cannot be read \(.*\); copy it again"):
+            load_base(str(folder))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_no_numbers(self, folder: Path, value: float) -> None:
+        state = load_file(folder / "model.safetensors")
+        state["model.encoder.layers.1.fc2.weight"][3, 4] = value
+        save_file(state, folder / "model.safetensors", {"format": "pt"})
+        with pytest.raises(DataError) as caught:
+            load_base(str(folder))
+        assert str(caught.value) == (
+            f"{folder}: model.encoder.layers.1.fc2.weight has values that are not finite; copy it "
+            "again"
+        )
+
+    def test_tokenizer_of_another_model(self, folder: Path, tokens_v3: Tokens) -> None:
+        (folder / "tokenizer.json").write_text(json.dumps(tokens_v3.definition))
+        with pytest.raises(DataError) as caught:
+            load_base(str(folder))
+        assert str(caught.value) == (
+            f"{folder}: 51,865 embeddings, but its tokenizer has 51,866 tokens; they belong to "
+            "different models"
+        )
+
+
+def openai_checkpoint(model: Model) -> dict[str, object]:
+    """The dictionary in OpenAI's .pt: half precision, their names, the shape under `dims`."""
+    config = model.config
+    parts = {ours: theirs for theirs, ours in OPENAI_BLOCK.items()}
+    whole = {ours: theirs for theirs, ours in OPENAI_TOP.items()}
+    whole |= {ours: theirs for theirs, ours in OPENAI_POSITIONS.items()}
+
+    def rename(name: str) -> str:
+        if name in whole:
+            return whole[name]
+        stem, kind = name.rsplit(".", 1)
+        if stem in whole:
+            return f"{whole[stem]}.{kind}"
+        _, half, _, layer, part = stem.split(".", 4)
+        return f"{half}.blocks.{layer}.{parts[part]}.{kind}"
+
+    dims = {
+        "n_mels": config.num_mel_bins,
+        "n_vocab": config.vocab_size,
+        "n_audio_ctx": config.max_source_positions,
+        "n_audio_state": config.d_model,
+        "n_audio_head": config.encoder_attention_heads,
+        "n_audio_layer": config.encoder_layers,
+        "n_text_ctx": config.max_target_positions,
+        "n_text_state": config.d_model,
+        "n_text_head": config.decoder_attention_heads,
+        "n_text_layer": config.decoder_layers,
+    }
+    state = {rename(name): value.half() for name, value in weights(model).items()}
+    return {"dims": dims, "model_state_dict": state}
+
+
+class TestOpenAI:
+    def test_every_weight(self, any_model: tuple[Model, Tokens], tmp_path: Path) -> None:
+        model, tokens = any_model
+        torch.save(openai_checkpoint(model), tmp_path / "tiny.pt")
+        (tmp_path / "tokenizer.json").write_text(json.dumps(tokens.definition), encoding="utf-8")
+        base = load_base(str(tmp_path / "tiny.pt"))
+        assert_same(base.model, copy.deepcopy(model).half().float(), tokens)
+        assert base.tokens.definition == tokens.definition
+        assert base.model.config.encoder_attention_heads == 2
+
+    def test_tokenizer_is_found_by_the_size(self, model: Model, tokens, tmp_path: Path) -> None:
+        torch.save(openai_checkpoint(model), tmp_path / "tiny.pt")
+        assert load_base(str(tmp_path / "tiny.pt")).tokens.definition == tokens.definition
+
+    def test_code_is_refused_and_not_run(self, tmp_path: Path) -> None:
+        trace = tmp_path / "was run"
+
+        class Attack:
+            def __reduce__(self) -> object:
+                return Path.touch, (trace,)
+
+        torch.save({"dims": {}, "model_state_dict": {"encoder": Attack()}}, tmp_path / "evil.pt")
+        with pytest.raises(DataError) as caught:
+            load_base(str(tmp_path / "evil.pt"))
+        assert str(caught.value).startswith(f"{tmp_path}/evil.pt: not an OpenAI Whisper checkpoint")
+        assert not trace.exists()
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"not a checkpoint", pickle.dumps({"dims": 1}), b"PK\x03\x04 half a zip file"],
+    )
+    def test_other_files(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "x.pt"
+        path.write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            load_base(str(path))
+        assert str(caught.value).startswith(f"{path}: not an OpenAI Whisper checkpoint (")
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], {"dims": {}}])
+    def test_other_checkpoints(self, tmp_path: Path, content: object) -> None:
+        torch.save(content, tmp_path / "x.pt")
+        with pytest.raises(DataError, match=r"x\.pt: not an OpenAI Whisper checkpoint \("):
+            load_base(str(tmp_path / "x.pt"))
+
+    def test_english_only(self, model: Model, tmp_path: Path) -> None:
+        checkpoint = openai_checkpoint(model)
+        checkpoint["dims"]["n_vocab"] = 51864
+        torch.save(checkpoint, tmp_path / "base.en.pt")
+        with pytest.raises(DataError, match="English-only models have 51864"):
+            load_base(str(tmp_path / "base.en.pt"))
+
+    def test_missing_tensor(self, model: Model, tmp_path: Path) -> None:
+        checkpoint = openai_checkpoint(model)
+        del checkpoint["model_state_dict"]["decoder.ln.bias"]
+        torch.save(checkpoint, tmp_path / "x.pt")
+        with pytest.raises(DataError) as caught:
+            load_base(str(tmp_path / "x.pt"))
+        assert str(caught.value) == (
+            "weights do not fit: missing ['model.decoder.layer_norm.bias'], unexpected []"
+        )
+
+
+def to_ctranslate2(source: Path, target: Path, quantization: str | None) -> Path:
+    converter = ctranslate2.converters.TransformersConverter(
+        str(source), copy_files=["tokenizer.json", "preprocessor_config.json"]
+    )
+    return Path(converter.convert(str(target), quantization=quantization))
+
+
+@pytest.fixture(scope="module")
+def ctranslate2_folders(
+    transformers_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("ctranslate2")
+    kinds = ("float32", "float16", "bfloat16", "int8", "int8_float16")
+    return {kind: to_ctranslate2(transformers_folder, folder / kind, kind) for kind in kinds}
+
+
+class TestCTranslate2:
+    @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+    def test_floats_are_exact(self, kind, ctranslate2_folders, model: Model, tokens) -> None:
+        base = load_base(str(ctranslate2_folders[kind]))
+        expected = copy.deepcopy(model).to(getattr(torch, kind)).float()
+        assert_same(base.model, expected, tokens)
+        assert base.tokens.definition == tokens.definition
+
+    @pytest.mark.parametrize("kind", ["int8", "int8_float16"])
+    def test_integers_are_divided_by_their_scale(
+        self, kind, ctranslate2_folders, model: Model, tokens: Tokens
+    ) -> None:
+        base = load_base(str(ctranslate2_folders[kind]))
+        stored = read_model_bin(ctranslate2_folders[kind] / "model.bin")
+        fc1 = base.model.model.encoder.layers[1].fc1.weight
+        name = "encoder/layer_1/ffn/linear_0/weight"
+        assert stored[name].dtype == np.int8
+        assert torch.equal(fc1.detach(), torch.from_numpy(dequantized(stored, name)))
+        for ours, value in weights(base.model).items():
+            theirs = weights(model)[ours]
+            assert (value - theirs).abs().max() <= theirs.abs().max() / 127, ours
+        correlation = np.corrcoef(
+            logits(base.model, tokens).flatten(), logits(model, tokens).flatten()
+        )
+        assert correlation[0, 1] > 0.99
+
+    def test_128_mels(self, model_v3: Model, tokens_v3: Tokens, tmp_path: Path) -> None:
+        saved = save_transformers(model_v3, tokens_v3, tmp_path / "saved")
+        folder = to_ctranslate2(saved, tmp_path / "converted", "float32")
+        base = load_base(str(folder))
+        assert_same(base.model, model_v3, tokens_v3)
+
+    def test_configuration(self, ctranslate2_folders, tokens: Tokens) -> None:
+        model = load_base(str(ctranslate2_folders["float32"])).model
+        config = model.config
+        assert (config.encoder_layers, config.decoder_layers, config.d_model) == (2, 2, 64)
+        assert (config.encoder_attention_heads, config.decoder_attention_heads) == (2, 2)
+        assert (config.max_source_positions, config.max_target_positions) == (1500, 448)
+        assert config.eos_token_id == tokens.end
+        assert model.generation_config.alignment_heads == [[1, 0], [1, 1]]
+
+    def test_digest_does_not_depend_on_the_file_format(
+        self, ctranslate2_folders, transformers_folder: Path
+    ) -> None:
+        assert (
+            load_base(str(ctranslate2_folders["float32"])).digest
+            == load_base(str(transformers_folder)).digest
+            != load_base(str(ctranslate2_folders["float16"])).digest
+        )
+
+    def test_truncated(self, ctranslate2_folders, tmp_path: Path) -> None:
+        folder = Path(shutil.copytree(ctranslate2_folders["float16"], tmp_path / "cut"))
+        content = (folder / "model.bin").read_bytes()
+        (folder / "model.bin").write_bytes(content[: len(content) // 2])
+        with pytest.raises(DataError, match=r"model\.bin: truncated; copy the file again"):
+            load_base(str(folder))
+
+
+def test_what_is_never_written_is_what_openai_never_writes(
+    packaged: BaseFiles, tokens: Tokens
+) -> None:
+    config = json.loads((packaged.path / "config.json").read_text())
+    assert non_speech_tokens(tokens) == config["suppress_ids"]
+    assert len(config["suppress_ids"]) == 88
+    assert [tokens.encode_exact(" ")[0], tokens.end] == config["suppress_ids_begin"]
+
+
+def test_what_is_never_written_shifts_with_the_vocabulary(
+    tokens: Tokens, tokens_v3: Tokens
+) -> None:
+    shifted = [token + (token > 50357) for token in non_speech_tokens(tokens)]
+    assert non_speech_tokens(tokens_v3) == shifted
+
+
+def test_digest_tells_weights_apart(model: Model, tokens: Tokens) -> None:
+    same, other = tiny_model(tokens), tiny_model(tokens)
+    with torch.no_grad():
+        other.model.encoder.layers[0].fc1.bias[0] += 1e-6
+    assert weights_digest(same) == weights_digest(model) != weights_digest(other)
+
+
+def test_packaged_base(packaged: BaseFiles) -> None:
+    base = load_base("openai/whisper-base")
+    assert sum(weight.numel() for weight in base.model.parameters()) == 72_593_920
+    assert base.model.config.encoder_attention_heads == 8
+    heads = json.loads((packaged.path / "config.json").read_text())["alignment_heads"]
+    assert base.model.generation_config.alignment_heads == heads
