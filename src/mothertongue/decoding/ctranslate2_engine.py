@@ -60,7 +60,7 @@ class CTranslate2Transcriber:
             encoded,
             [self.tokens.prefix(code) for code in languages],
             beam_size=self.config.beam_size,
-            max_length=4 + max(limits),
+            max_length=2 * max(limits),  # CTranslate2 keeps half of it for a prompt
             suppress_tokens=[*self.suppressed, *self._timestamps()],
             return_scores=True,
         )
@@ -70,9 +70,10 @@ class CTranslate2Transcriber:
         ]
 
     def _transcript(self, result: Any, language: str, limit: int) -> Transcript:
-        tokens = result.sequences_ids[0][:limit]
-        # CTranslate2 gives the mean over the tokens and the end token.
-        return make_transcript(self.tokens, language, tokens, result.scores[0] * (len(tokens) + 1))
+        tokens = result.sequences_ids[0]
+        # CTranslate2 divides by the tokens without the end token.
+        average = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        return make_transcript(self.tokens, language, tokens[:limit], average)
 
     def _detect(self, encoded: Any) -> list[str]:
         return [found[0][0].strip("<|>") for found in self.model.detect_language(encoded)]

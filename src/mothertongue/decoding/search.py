@@ -1,6 +1,6 @@
 """Greedy and beam search over Whisper's decoder, batched; finished clips leave the batch.
 
-B clips, K beams, T encoder frames, D width, V vocabulary, L tokens so far.
+B clips, K beams, N = B x K rows, T encoder frames, D width, V vocabulary, L tokens so far.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache, WhisperForConditionalGeneration
 
-from mothertongue.decoding.transcript import loop_length
+from mothertongue.decoding.transcript import LONGEST_CYCLE_TOKENS, loop_length
 
-LEAVE_AT = (
-    0.7  # rows leave when fewer than this share of them is alive: each leave copies the cache
-)
+LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving copies the cache
+
+# Of a beam's next tokens one may be the end, and one for each length of a cycle may close a loop.
+SPARE_CHOICES = 1 + LONGEST_CYCLE_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +29,48 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """The tokens between prefix and end token, and the sum of their log-probabilities."""
+    """The tokens between prefix and end token; the sum of log-probabilities counts the end too."""
 
     tokens: list[int]
     log_probability: float
+
+    @property
+    def average_log_probability(self) -> float:
+        """Per token, as openai/whisper counts: the end is one more, even where none was reached."""
+        return self.log_probability / (len(self.tokens) + 1)
 
 
 class DecoderState:
     """Whisper's decoder and what it remembers of each row: keys, values, encoder output."""
 
-    def __init__(self, model: WhisperForConditionalGeneration, hidden_BTD: Tensor) -> None:
+    def __init__(self, model: WhisperForConditionalGeneration, hidden_NTD: Tensor) -> None:
         self.model = model
-        self.hidden_BTD = hidden_BTD
+        self.hidden_NTD = hidden_NTD
         self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
-    def log_probabilities(self, tokens_BL: Tensor) -> Tensor:
-        """(B, V) float32: of the token after these, which are appended to what is remembered."""
-        hidden_BLD = self.model.model.decoder(
-            input_ids=tokens_BL,
-            encoder_hidden_states=self.hidden_BTD,
+    def logits(self, tokens_NL: Tensor) -> Tensor:
+        """(N, V) float32: of the token after these, which are appended to what is remembered."""
+        hidden_NLD = self.model.model.decoder(
+            input_ids=tokens_NL,
+            encoder_hidden_states=self.hidden_NTD,
             past_key_values=self.cache,
             use_cache=True,
         ).last_hidden_state
-        return self.model.proj_out(hidden_BLD[:, -1]).float().log_softmax(-1)
+        return self.model.proj_out(hidden_NLD[:, -1]).float()
 
-    def select(self, rows: Tensor) -> None:
-        """Keep these rows only, in this order; a row may be taken several times."""
-        self.cache.batch_select_indices(rows)
-        self.hidden_BTD = self.hidden_BTD[rows]
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep these rows only, in this order."""
+        kept = torch.tensor(rows, device=self.hidden_NTD.device)
+        self.cache.batch_select_indices(kept)
+        self.hidden_NTD = self.hidden_NTD[kept]
+
+    def reorder(self, rows: Sequence[int]) -> None:
+        """Let each row go on from the past of another row of the same clip.
+
+        What they remember of the audio is equal, and too large to copy at every token.
+        """
+        kept = torch.tensor(rows, device=self.hidden_NTD.device)
+        self.cache.self_attention_cache.batch_select_indices(kept)
 
 
 def greedy(
@@ -67,28 +82,24 @@ def greedy(
 ) -> list[Hypothesis]:
     """The most likely next token at every step, for each clip up to its own limit of tokens."""
     state = DecoderState(model, hidden_BTD)
-    found = [Hypothesis([], 0.0) for _ in prefixes]
-    rows = list(range(len(prefixes)))
     tokens_BL = torch.tensor(prefixes, device=hidden_BTD.device)
-    done: set[int] = set()
-    for step in range(max(limits)):
-        scores_BV = state.log_probabilities(tokens_BL) + rules.always_V
-        if step == 0:
-            scores_BV += rules.first_V
+    found = [Hypothesis([], 0.0) for _ in prefixes]
+    clips = list(range(len(prefixes)))  # the clip of each row
+    unfinished = set(clips)
+    while unfinished:
+        is_first = tokens_BL.shape[1] > 1
+        scores_BV = _log_probabilities(state.logits(tokens_BL), rules, is_first)
         best_B, next_B = scores_BV.max(-1)
-        for row, token, score in zip(rows, next_B.tolist(), best_B.tolist(), strict=True):
-            if row not in done:
-                found[row] = _extended(found[row], token, score, rules.end)
-                if token == rules.end or _is_over(found[row].tokens, limits[row]):
-                    done.add(row)
-        alive = [i for i, row in enumerate(rows) if row not in done]
-        if not alive:
-            break
+        for clip, token, score in zip(clips, next_B.tolist(), best_B.tolist(), strict=True):
+            if clip in unfinished:
+                found[clip] = _extended(found[clip], token, score, rules.end)
+                if token == rules.end or _is_over(found[clip].tokens, limits[clip]):
+                    unfinished.remove(clip)
         tokens_BL = next_B[:, None]
-        if len(alive) < LEAVE_AT * len(rows):
-            kept = torch.tensor(alive, device=hidden_BTD.device)
-            state.select(kept)
-            tokens_BL, rows = tokens_BL[kept], [rows[i] for i in alive]
+        if 0 < len(unfinished) < LEAVE_AT * len(clips):
+            rows = [row for row, clip in enumerate(clips) if clip in unfinished]
+            state.select(rows)
+            tokens_BL, clips = tokens_BL[rows], [clips[row] for row in rows]
     return found
 
 
@@ -102,43 +113,42 @@ def beam(
 ) -> list[Hypothesis]:
     """Beam search: a clip is done when `beam_size` hypotheses ended; the best per token wins.
 
-    The rule for ending is openai/whisper's `BeamSearchDecoder` with patience 1, and its ranking by
-    log-probability over length.
+    That is openai/whisper's patience 1, but the end counts as a token of the mean, and what ended
+    in a loop wins only where all did.
     """
-    device = hidden_BTD.device
     state = DecoderState(model, hidden_BTD.repeat_interleave(beam_size, 0))
-    tokens_BL = torch.tensor(prefixes, device=device).repeat_interleave(beam_size, 0)
-    beams = [_Beams(beam_size, limit) for limit in limits]
-    rows = list(range(len(prefixes)))
-    for step in range(max(limits)):
-        scores_NV = state.log_probabilities(tokens_BL) + rules.always_V
-        if step == 0:
-            scores_NV += rules.first_V
-        top = scores_NV.topk(2 * beam_size, dim=-1)
-        values, choices = top.values.tolist(), top.indices.tolist()
-        sources: list[int] = []
-        chosen: list[int] = []
-        for place, row in enumerate(rows):
-            window = slice(place * beam_size, (place + 1) * beam_size)
-            kept = beams[row].advance(values[window], choices[window], rules.end)
-            sources += [place * beam_size + source for source, _ in kept]
-            chosen += [token for _, token in kept]
-        alive = [row for row in rows if not beams[row].is_done]
-        if not alive:
-            break
-        places = [i for i, row in enumerate(rows) if not beams[row].is_done]
-        keep = [n for i in places for n in range(i * beam_size, (i + 1) * beam_size)]
-        state.select(torch.tensor([sources[n] for n in keep], device=device))
-        tokens_BL = torch.tensor([[chosen[n]] for n in keep], device=device)
-        rows = alive
-    return [each.best() for each in beams]
+    tokens_NL = torch.tensor(prefixes, device=hidden_BTD.device).repeat_interleave(beam_size, 0)
+    clips = [_Beams(beam_size, limit, rules.end) for limit in limits]
+    unfinished = clips
+    while unfinished:
+        is_first = tokens_NL.shape[1] > 1
+        scores_NV = _log_probabilities(state.logits(tokens_NL), rules, is_first)
+        values, choices = scores_NV.topk(beam_size + SPARE_CHOICES)
+        steps = [
+            clip.advance(clip_values, clip_choices)
+            for clip, clip_values, clip_choices in zip(
+                unfinished,
+                values.unflatten(0, (-1, beam_size)).tolist(),
+                choices.unflatten(0, (-1, beam_size)).tolist(),
+                strict=True,
+            )
+        ]
+        rows = [place * beam_size + row for place, step in enumerate(steps) for row, _ in step]
+        tokens_NL = tokens_NL.new_tensor([token for step in steps for _, token in step])[:, None]
+        still = [clip for clip in unfinished if not clip.is_done]
+        if len(still) == len(unfinished):
+            state.reorder(rows)
+        elif still:
+            state.select(rows)
+        unfinished = still
+    return [clip.best() for clip in clips]
 
 
 class _Beams:
     """The hypotheses of one clip, alive and finished."""
 
-    def __init__(self, size: int, limit: int) -> None:
-        self.size, self.limit = size, limit
+    def __init__(self, size: int, limit: int, end: int) -> None:
+        self.size, self.limit, self.end = size, limit, end
         self.alive = [Hypothesis([], 0.0)]
         self.finished: list[Hypothesis] = []
 
@@ -146,39 +156,46 @@ class _Beams:
     def is_done(self) -> bool:
         return len(self.finished) >= self.size
 
-    def advance(
-        self, values: list[list[float]], choices: list[list[int]], end: int
-    ) -> list[tuple[int, int]]:
-        """The (row of the past, next token) of each beam that goes on, after one more token."""
-        candidates = sorted(
-            (
-                (parent.log_probability + value, source, token)
-                for source, parent in enumerate(self.alive)
-                for value, token in zip(values[source], choices[source], strict=True)
-            ),
-            key=lambda candidate: -candidate[0],
-        )
-        going: list[tuple[float, int, int]] = []
-        for total, source, token in candidates:
-            tokens = self.alive[source].tokens
-            if token == end:
-                self.finished.append(Hypothesis(tokens, total))
-            elif _is_over([*tokens, token], self.limit):
-                self.finished.append(Hypothesis([*tokens, token], total))
-            else:
-                going.append((total, source, token))
-            if len(going) == self.size or self.is_done:
+    def advance(self, values: list[list[float]], choices: list[list[int]]) -> list[tuple[int, int]]:
+        """The (row of the past, next token) of each beam after one more token; none when done.
+
+        As in CTranslate2 and transformers, only what is among the K best candidates may finish: a
+        poor ending must not use up the patience.
+        """
+        going: list[tuple[int, int, Hypothesis]] = []
+        for rank, (row, token, hypothesis) in enumerate(self._candidates(values, choices)):
+            if token != self.end and not _is_over(hypothesis.tokens, self.limit):
+                going.append((row, token, hypothesis))
+            elif rank < self.size:
+                self.finished.append(hypothesis)
+            if len(going) == self.size:
                 break
-        going += [going[-1] if going else (-torch.inf, 0, end)] * (self.size - len(going))
-        self.alive = [Hypothesis([*self.alive[s].tokens, t], total) for total, s, t in going]
-        return [(source, token) for _, source, token in going]
+        self.alive = [hypothesis for _, _, hypothesis in going]
+        return [] if self.is_done else [(row, token) for row, token, _ in going]
 
     def best(self) -> Hypothesis:
-        """The finished hypothesis of the highest log-probability per token."""
+        """The finished hypothesis of the highest log-probability per token, not in a loop."""
         return max(
-            self.finished or self.alive,
-            key=lambda each: each.log_probability / (len(each.tokens) + 1),
+            self.finished,
+            key=lambda each: (not loop_length(each.tokens), each.average_log_probability),
         )
+
+    def _candidates(
+        self, values: list[list[float]], choices: list[list[int]]
+    ) -> list[tuple[int, int, Hypothesis]]:
+        """Every (row, next token, what they make together), the most likely first."""
+        candidates = [
+            (row, token, _extended(parent, token, value, self.end))
+            for row, parent in enumerate(self.alive)
+            for value, token in zip(values[row], choices[row], strict=True)
+        ]
+        return sorted(candidates, key=lambda each: -each[2].log_probability)
+
+
+def _log_probabilities(logits_NV: Tensor, rules: Rules, is_first: bool) -> Tensor:
+    """(N, V): what the rules forbid is -inf, what they allow sums to one, as in openai/whisper."""
+    allowed_NV = logits_NV + rules.always_V
+    return (allowed_NV + rules.first_V if is_first else allowed_NV).log_softmax(-1)
 
 
 def _extended(hypothesis: Hypothesis, token: int, score: float, end: int) -> Hypothesis:

@@ -68,7 +68,7 @@ class TorchTranscriber:
         limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
         found = self._search(hidden_BTD, prefixes, limits)
         return [
-            make_transcript(self.tokens, code, each.tokens, each.log_probability)
+            make_transcript(self.tokens, code, each.tokens, each.average_log_probability)
             for code, each in zip(languages, found, strict=True)
         ]
 

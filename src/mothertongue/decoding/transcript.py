@@ -14,21 +14,21 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 LONGEST_CYCLE_TOKENS = 8
 MOST_REPEATS = 6
-TOKENS_PER_S = (
-    50  # Malayalam, the densest script measured, needs up to 45 byte-level tokens a second
-)
+TOKENS_PER_S = 50  # Malayalam, the densest script measured, needs up to 45 a second
 SPARE_TOKENS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The text of one clip. `average_log_probability` is per token; `looped` if a cycle was cut."""
+    """The text of one clip, its language by Whisper's code, and how sure the engine was."""
 
     text: str
     language: str
     tokens: tuple[int, ...]
     average_log_probability: float
+    """In nats, over everything that was written, the end token included, as openai/whisper."""
     looped: bool = False
+    """Whether a cycle was cut from the end of the tokens."""
 
 
 class Transcriber(Protocol):
@@ -74,9 +74,8 @@ def cut_at_loop(tokens: Sequence[int]) -> tuple[list[int], bool]:
 
 
 def make_transcript(
-    tokenizer: Tokens, language: str, tokens: Sequence[int], log_probability: float
+    tokenizer: Tokens, language: str, tokens: Sequence[int], average: float
 ) -> Transcript:
     """The transcript of raw tokens (without prefix or end), with a loop cut away."""
     kept, looped = cut_at_loop(tokens)
-    average = log_probability / (len(tokens) + 1)
     return Transcript(tokenizer.decode(kept), language, tuple(kept), average, looped)
