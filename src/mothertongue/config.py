@@ -44,7 +44,7 @@ def parse(cls: type[C], data: Any, origin: str) -> C:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ConfigError when it is missing, too large or no mapping."""
+    """The mapping in a YAML file. Raises ConfigError when it is missing, too large or none."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected a YAML file")
     if path.stat().st_size > MAX_YAML_BYTES:
