@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
@@ -94,11 +95,13 @@ class _Trainer:
         self.save_every = config.save_every_steps or self.eval_every
         device = model.device
         dtype = dtype_of(config.precision, device)
+        # accelerate keeps the first precision of a process for good; a grid of runs needs its own.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             mixed_precision="bf16" if dtype == torch.bfloat16 else "no", cpu=device.type == "cpu"
         )
         if config.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.activation_checkpointing_enable()
         self.parameters = trained_parameters(model)
         self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
         self.loss, self.optimizer = self.accelerator.prepare(LabelLoss(model), self.raw_optimizer)

@@ -1,6 +1,7 @@
 """The contract that every fine-tuning strategy keeps, held by its contract tests."""
 
 from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 from torch import Tensor
 from transformers import WhisperConfig, WhisperForConditionalGeneration
@@ -20,6 +21,9 @@ class Strategy(Config, ABC):
 
     Final subclasses add `kind: Literal["name"] = "name"`.
     """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]]
+    """Settings that fit any Whisper of two layers and more: tests and documentation use them."""
 
     @abstractmethod
     def check(self, config: WhisperConfig) -> None:

@@ -16,6 +16,8 @@ class Freeze(Strategy):
     With n = all layers the encoder's last LayerNorm freezes as well: only the decoder trains.
     """
 
+    examples = ({"encoder_layers": 1}, {"encoder_layers": 2}, {"encoder_layers": 1, "stem": False})
+
     kind: Literal["freeze"] = "freeze"
     encoder_layers: PositiveInt
     """n: how many encoder layers freeze, counted from the bottom."""

@@ -10,6 +10,8 @@ from mothertongue.strategies.base import Strategy, Whisper
 class Full(Strategy):
     """All of Whisper trains but the encoder's sinusoidal positions, which are constants."""
 
+    examples = ({},)
+
     kind: Literal["full"] = "full"
 
     def check(self, config: WhisperConfig) -> None:

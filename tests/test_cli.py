@@ -1,0 +1,154 @@
+"""The verbs as a user types them: output, exit codes, messages without a traceback."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import tone, write_clip
+from runs import save_base, save_corpus, write_experiment
+
+from mothertongue import cli
+from mothertongue.manifest import read_manifest
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("cli")
+    return save_base(folder / "base"), save_corpus(folder / "data")
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the console script in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from mothertongue.cli import main; sys.argv = ['mothertongue', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # writes .pyc
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "fine-tune it on a few hours of speech" in done.stdout
+    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+def test_version(call: Any) -> None:
+    from mothertongue import __version__
+
+    assert call("--version") == (0, f"{__version__}\n", "")
+
+
+def test_prepare_writes_a_manifest_and_says_what_it_found(call: Any, tmp_path: Path) -> None:
+    rows = [("file_name", "sentence", "client_id")]
+    for i in range(12):
+        write_clip(tmp_path / f"{i}.wav", tone(1.0, 300.0 + 40 * i))
+        rows.append((f"{i}.wav", f"neno la {i}", f"msemaji {i}"))
+    (tmp_path / "table.csv").write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+    code, out, _ = call(
+        *("prepare", tmp_path / "table.csv", "--language", "sw", "--out", tmp_path / "out"),
+        *("--json", tmp_path / "report.json"),
+    )
+    assert code == 0
+    assert "Splits (by speaker and sentence)" in out
+    assert len(list(read_manifest(tmp_path / "out"))) == 12
+    assert json.loads((tmp_path / "report.json").read_text())["ok"] is True
+    code, out, _ = call("check", tmp_path / "out", "--json", "-")
+    assert (code, json.loads(out)["num_rejected"]) == (0, 0)
+
+
+def test_too_many_rejected_rows_are_exit_65_with_both_files_written(
+    call: Any, tmp_path: Path
+) -> None:
+    write_clip(tmp_path / "a.wav", tone())
+    (tmp_path / "t.csv").write_text("path,text\na.wav,habari\nnone.wav,kwaheri\n")
+    code, out, err = call("prepare", tmp_path / "t.csv", "--language", "sw", "--out", tmp_path)
+    assert code == 65
+    assert "AUD-MISSING" in out
+    assert err.startswith("error: 1 of 2 rows rejected (AUD-MISSING 1)")
+    assert (tmp_path / "manifest.jsonl").is_file()
+    assert json.loads((tmp_path / "rejected.jsonl").read_text())["code"] == "AUD-MISSING"
+
+
+def test_the_whole_line_from_manifest_to_text(
+    call: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    experiment = write_experiment(tmp_path, *made)
+    code, out, _ = call("train", experiment, "train.epochs=1", "--out", tmp_path / "run")
+    assert code == 0
+    assert "best step" in out
+    code, out, _ = call("evaluate", tmp_path / "run", "--data", made[1], "--json", "-")
+    result = json.loads(out)
+    assert code == 0
+    assert (result["split"], result["language"], len(result["utterances"])) == ("test", "sw", 3)
+    assert set(result["scores"]) == set(result["scores_cut"]) == {"strict", "whisper", "raw"}
+    assert result["scores"]["strict"]["context"] == "full"
+    assert result["scores_cut"]["strict"]["context"] == "cut"
+    expected = {"wer", "cer", "interval95", "n", "substitutions", "deletions", "insertions"}
+    expected |= {"reference_words", "normalizer", "context"}
+    assert expected <= set(result["scores"]["raw"])
+    clip = write_clip(tmp_path / "long.wav", tone(33.0))
+    code, out, _ = call("transcribe", tmp_path / "run", clip, made[1] / "test0.wav", "--json", "-")
+    files = json.loads(out)["files"]
+    assert [len(each["segments"]) for each in files] == [2, 1]
+    assert files[0]["segments"][-1]["end_s"] == pytest.approx(33.0)
+    assert {each["language"] for each in files} == {"sw"}
+
+
+def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path]) -> None:
+    code, out, _ = call("evaluate", made[0], "--data", made[1], "--json", "-")
+    result = json.loads(out)
+    assert (code, result["kind"], result["scores_cut"]) == (0, "base", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "nowhere.yaml"], 2, "nowhere.yaml: no such file; expected a YAML file"),
+        (["train", "{yaml}", "train.epoch=3"], 2, "train.epoch: unknown key"),
+        (["train", "{yaml}", "train.epochs"], 2, "expected key=value, such as train.epochs=3"),
+        (["train", "{yaml}", "train.epochs=-1"], 2, "greater than 0 (got -1)"),
+        (["train", "{yaml}", "strategy={kind: freeze, encoder_layers: 9}"], 2, "9 to freeze"),
+        (["train", "{yaml}", "data=nowhere"], 65, "no such manifest"),
+        (["train", "{yaml}", "base=./nowhere"], 65, "no such file or folder"),
+        (["evaluate", "./nowhere", "--data", "{data}"], 65, "no such file or folder"),
+        (["evaluate", "{base}", "--data", "{data}", "--compute-type", "int8"], 2, "--precision"),
+        (["transcribe", "{base}", "nowhere.wav"], 65, "nowhere.wav"),
+        (["transcribe", "{base}", "nowhere.wav", "--language", "klingon!"], 2, "klingon!"),
+        (["evaluate", "{base}"], 2, "--data"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_message_and_a_code(
+    call: Any,
+    made: tuple[Path, Path],
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    yaml = write_experiment(tmp_path, *made)
+    filled = [text.replace("{yaml}", str(yaml)).replace("{base}", str(made[0])) for text in arguments]
+    out = ["--out", tmp_path / "run"] if arguments[0] == "train" else []
+    got, _, err = call(*(text.replace("{data}", str(made[1])) for text in filled), *out)
+    assert got == code
+    assert message in " ".join(err.split())
+    assert "Traceback" not in err

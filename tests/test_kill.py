@@ -1,0 +1,58 @@
+"""SIGKILL at random instants and inside the save: a resumed run ends with the same bits."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kill_harness import POINTS
+from runs import save_base, save_corpus, write_experiment
+
+from mothertongue.files import sha256_file
+
+RANDOM_KILLS = 12
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("killed")
+    base, data = save_base(folder / "base"), save_corpus(folder / "data")
+    # Long enough to outlive all kills: each leaves it a second and a few steps.
+    changes = {"epochs": 30, "eval_every_steps": 6, "full_context_share": 0.1}
+    return write_experiment(folder, base, data, **changes)
+
+
+def attempts(experiment: Path, folder: Path, kills: list[dict[str, object]]) -> list[str]:
+    plan = experiment.with_suffix(".plan")
+    plan.write_text("".join(json.dumps(kill) + "\n" for kill in kills))
+    command = [sys.executable, str(TESTS / "kill_harness.py"), experiment, folder, plan]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    outcomes: list[str] = json.loads(done.stdout.splitlines()[-1])
+    assert outcomes[-1] == "exit 0", done.stderr
+    return outcomes
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    names = ("final/trained.safetensors", "best/trained.safetensors", "metrics.jsonl")
+    return {name: sha256_file(folder / name) for name in names}
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
+    experiment: Path, tmp_path: Path
+) -> None:
+    attempts(experiment, tmp_path / "whole", [])
+    chance = random.Random(0)
+    named = [{"at": point, "call": chance.randint(1, 4)} for point in POINTS for _ in range(2)]
+    timed = [{"after_s": chance.uniform(0.05, 1.5)} for _ in range(RANDOM_KILLS)]
+    kills = [*named, *timed]
+    chance.shuffle(kills)
+    outcomes = attempts(experiment, tmp_path / "killed", kills)
+    assert outcomes.count("SIGKILL") >= 20, outcomes
+    assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "whole")
+    left = [path.name for path in (tmp_path / "killed").rglob(".t*")]
+    assert not left

@@ -1,0 +1,294 @@
+"""The loop: what it computes, what it keeps, and how it ends."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from runs import Silent, save_base, save_corpus, tiny_experiment
+
+from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
+from mothertongue.experiment import Experiment, run
+from mothertongue.files import sha256_file
+from mothertongue.loss import LabelLoss
+from mothertongue.manifest import read_manifest, write_manifest
+from mothertongue.records import RunDir
+from mothertongue.train_config import TrainConfig, learning_rate
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("training")
+    return save_base(folder / "base"), save_corpus(folder / "data")
+
+
+Make = Callable[..., Experiment]
+
+
+@pytest.fixture
+def make(made: tuple[Path, Path], tmp_path: Path) -> Make:
+    return lambda **changes: tiny_experiment(tmp_path, *made, **changes)
+
+
+def weights(folder: Path, name: str = "final") -> str:
+    return sha256_file(folder / name / "trained.safetensors")
+
+
+def trained(experiment: Experiment, folder: Path) -> str:
+    run(experiment, RunDir(folder), Silent())
+    return weights(folder)
+
+
+class After(Silent):
+    """Sends a signal to this very process after a step."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.step, self.number = step, number
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        super().stepped(step, loss, learning_rate)
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+def test_it_learns_and_leaves_a_whole_run(make: Make, tmp_path: Path) -> None:
+    watcher = Silent()
+    record = run(make(epochs=4), RunDir(tmp_path / "run"), watcher)
+    assert sum(watcher.losses[-6:]) < 0.9 * sum(watcher.losses[:6])
+    assert record["steps"] == len(watcher.losses) == 24
+    assert record["best_validation_wer"] == min(watcher.wers)
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {
+        *("best", "checkpoints", "experiment.yaml", "final", "identity.json", "lock"),
+        *("metrics.jsonl", "record.json"),
+    }
+    kept = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
+    assert kept == ["step-0000021", "step-0000024"]
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_the_number_of_workers(
+    make: Make, tmp_path: Path
+) -> None:
+    digests = {trained(make(epochs=1, workers=n), tmp_path / f"{n}") for n in (0, 1, 2)}
+    assert len(digests) == 1
+    assert trained(make(epochs=1, seed=1), tmp_path / "other") not in digests
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
+def test_a_stopped_run_continues_to_the_same_weights(
+    make: Make, tmp_path: Path, number: int
+) -> None:
+    whole = trained(make(), tmp_path / "whole")
+    kind, code = (Interrupted, 130) if number == signal.SIGINT else (Preempted, 75)
+    stopped = RunDir(tmp_path / "stopped")
+    with pytest.raises(kind, match="after step 5 of 12.*same command again") as raised:
+        run(make(), stopped, After(5, number))
+    assert raised.value.exit_code == code
+    watcher = Silent()
+    run(make(), stopped, watcher)
+    assert watcher.began_at == 5
+    assert weights(stopped.path) == whole
+    assert stopped.metrics.read_text() == (tmp_path / "whole/metrics.jsonl").read_text()
+
+
+def test_a_run_stopped_inside_a_validation_owes_it_still(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mothertongue.experiment as module
+
+    whole = trained(make(), tmp_path / "whole")
+    evaluate = module.evaluate
+
+    def interrupted(*args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(*args)
+
+    monkeypatch.setattr(module, "evaluate", interrupted)
+    with pytest.raises(Preempted, match="after step 4 of 12"):
+        run(make(), RunDir(tmp_path / "run"), Silent())
+    monkeypatch.undo()
+    watcher = Silent()
+    run(make(), RunDir(tmp_path / "run"), watcher)
+    assert len(watcher.wers) == 3
+    assert weights(tmp_path / "run") == whole
+
+
+def damage_missing(path: Path) -> None:
+    path.unlink()
+
+
+def damage_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def damage_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def damage_one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("damage", [damage_missing, damage_empty, damage_half, damage_one_bit])
+@pytest.mark.parametrize(
+    "name", ["trained.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"]
+)
+def test_a_damaged_checkpoint_is_found_and_the_one_before_it_used(
+    make: Make, tmp_path: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(5))
+    newest = folder.checkpoints / "step-0000005"
+    damage(newest / name)
+    watcher = Silent()
+    run(make(epochs=1), folder, watcher)
+    assert watcher.began_at == 3
+    assert len(watcher.notes) == 1
+    assert str(newest) in watcher.notes[0]
+    assert "using an older checkpoint" in watcher.notes[0]
+
+
+def test_without_a_whole_checkpoint_it_never_starts_over(make: Make, tmp_path: Path) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(), folder, After(5))
+    for checkpoint in folder.checkpoints.iterdir():
+        damage_half(checkpoint / "trained.safetensors")
+    with pytest.raises(DataError, match="no checkpoint is whole"):
+        run(make(), folder, Silent())
+
+
+def test_a_finished_run_is_not_run_again(make: Make, tmp_path: Path) -> None:
+    record = run(make(epochs=1), RunDir(tmp_path / "run"), Silent())
+    watcher = Silent()
+    assert run(make(epochs=1), RunDir(tmp_path / "run"), watcher) == record
+    assert watcher.losses == []
+    assert watcher.notes == [f"{tmp_path / 'run'} is complete; nothing to do"]
+
+
+def test_other_settings_are_refused_with_the_difference(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(Preempted):
+        run(make(), RunDir(tmp_path / "run"), After(2))
+    with pytest.raises(ConfigError, match=r"train.learning_rate: was 0.001, now 0.002") as raised:
+        run(make(learning_rate=2e-3), RunDir(tmp_path / "run"), Silent())
+    assert raised.value.exit_code == 2
+
+
+def test_other_data_is_refused(made: tuple[Path, Path], tmp_path: Path) -> None:
+    data = save_corpus(tmp_path / "data")
+    experiment = tiny_experiment(tmp_path, made[0], data)
+    with pytest.raises(Preempted):
+        run(experiment, RunDir(tmp_path / "run"), After(2))
+    write_manifest(data / "manifest.jsonl", list(read_manifest(data))[1:])
+    with pytest.raises(DataError, match="manifest_sha256 changed since the run began") as raised:
+        run(experiment, RunDir(tmp_path / "run"), Silent())
+    assert raised.value.exit_code == 65
+
+
+def test_a_second_process_on_the_same_run_is_refused(make: Make, tmp_path: Path) -> None:
+    folder = RunDir(tmp_path / "run")
+    with (
+        folder.locked(),
+        pytest.raises(MothertongueError, match=f"in use by process {os.getpid()} on ") as raised,
+    ):
+        run(make(), folder, Silent())
+    assert raised.value.exit_code == 1
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update_and_names_the_clips(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = LabelLoss.forward
+
+    def poisoned(self: LabelLoss, *args: Any) -> Any:
+        loss = forward(self, *args)
+        return loss * float("nan") if len(watcher.losses) == 4 else loss
+
+    watcher = Silent()
+    monkeypatch.setattr(LabelLoss, "forward", poisoned)
+    with pytest.raises(MothertongueError, match=r"step 5: loss nan.*Clips of this step: train\d"):
+        run(make(), RunDir(tmp_path / "run"), watcher)
+    monkeypatch.undo()
+    assert trained(make(), tmp_path / "run") == trained(make(), tmp_path / "whole")
+
+
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = trained(make(batch_size=4, micro_batch_size=2, epochs=1), tmp_path / "small")
+    forward = LabelLoss.forward
+
+    def limited(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+        if len(samples_BS) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")
+        return forward(self, samples_BS, *labels)
+
+    monkeypatch.setattr(LabelLoss, "forward", limited)
+    record = run(make(batch_size=4, epochs=1), RunDir(tmp_path / "limited"), Silent())
+    assert record["micro_batch_size"] == 2
+    assert weights(tmp_path / "limited") == small
+
+
+def test_out_of_memory_with_one_clip_says_what_to_do(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(self: LabelLoss, *args: torch.Tensor) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(LabelLoss, "forward", never)
+    with pytest.raises(MothertongueError, match="with a single clip; use a smaller base"):
+        run(make(), RunDir(tmp_path / "run"), Silent())
+
+
+def test_patience_stops_early_and_best_is_the_best(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wers: Iterator[float] = iter([0.9, 0.5, 0.7, 0.6, 0.1])
+    monkeypatch.setattr(
+        "mothertongue.experiment._validation", lambda *_: lambda stop: next(wers)
+    )
+    record = run(
+        make(eval_every_steps=1, patience=2, epochs=1), RunDir(tmp_path / "run"), Silent()
+    )
+    assert record["stopped_early"]
+    assert (record["steps"], record["best_step"], record["best_validation_wer"]) == (4, 2, 0.5)
+    assert weights(tmp_path / "run", "best") != weights(tmp_path / "run", "final")
+
+
+def test_gradient_checkpointing_changes_no_weight(make: Make, tmp_path: Path) -> None:
+    plain = trained(make(epochs=1), tmp_path / "plain")
+    assert trained(make(epochs=1, gradient_checkpointing=True), tmp_path / "less") == plain
+
+
+def test_bfloat16_trains(make: Make, tmp_path: Path) -> None:
+    watcher = Silent()
+    run(make(epochs=4, precision="bf16"), RunDir(tmp_path / "run"), watcher)
+    assert sum(watcher.losses[-6:]) < 0.9 * sum(watcher.losses[:6])
+
+
+def test_the_learning_rate_climbs_and_falls_linearly() -> None:
+    config = TrainConfig(learning_rate=1.0, warmup_ratio=0.4)
+    rates = [learning_rate(step, 10, config) for step in range(10)]
+    rising, falling = [0.25, 0.5, 0.75, 1.0], [1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    assert rates == pytest.approx(rising + falling)
+
+
+def test_biases_and_norms_do_not_decay() -> None:
+    from mothertongue.training import _decay_groups
+
+    parameters = {"weight": torch.zeros(2, 2), "bias": torch.zeros(2), "norm": torch.zeros(3)}
+    decayed, kept = _decay_groups(parameters, TrainConfig(weight_decay=0.1))
+    assert (decayed["weight_decay"], len(decayed["params"])) == (0.1, 1)
+    assert (kept["weight_decay"], len(kept["params"])) == (0.0, 2)
+
+
+def test_a_setting_without_effect_is_refused() -> None:
+    with pytest.raises(ValueError, match="full_context_share has no effect with context=full"):
+        TrainConfig(context="full", full_context_share=0.2)
