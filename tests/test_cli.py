@@ -146,7 +146,9 @@ def test_what_a_user_gets_wrong_is_one_message_and_a_code(
     message: str,
 ) -> None:
     yaml = write_experiment(tmp_path, *made)
-    filled = [text.replace("{yaml}", str(yaml)).replace("{base}", str(made[0])) for text in arguments]
+    filled = [
+        text.replace("{yaml}", str(yaml)).replace("{base}", str(made[0])) for text in arguments
+    ]
     out = ["--out", tmp_path / "run"] if arguments[0] == "train" else []
     got, _, err = call(*(text.replace("{data}", str(made[1])) for text in filled), *out)
     assert got == code

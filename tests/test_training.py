@@ -85,7 +85,7 @@ def test_a_stopped_run_continues_to_the_same_weights(
     whole = trained(make(), tmp_path / "whole")
     kind, code = (Interrupted, 130) if number == signal.SIGINT else (Preempted, 75)
     stopped = RunDir(tmp_path / "stopped")
-    with pytest.raises(kind, match="after step 5 of 12.*same command again") as raised:
+    with pytest.raises(kind, match=r"after step 5 of 12.*same command again") as raised:
         run(make(), stopped, After(5, number))
     assert raised.value.exit_code == code
     watcher = Silent()
@@ -251,12 +251,8 @@ def test_patience_stops_early_and_best_is_the_best(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wers: Iterator[float] = iter([0.9, 0.5, 0.7, 0.6, 0.1])
-    monkeypatch.setattr(
-        "mothertongue.experiment._validation", lambda *_: lambda stop: next(wers)
-    )
-    record = run(
-        make(eval_every_steps=1, patience=2, epochs=1), RunDir(tmp_path / "run"), Silent()
-    )
+    monkeypatch.setattr("mothertongue.experiment._validation", lambda *_: lambda stop: next(wers))
+    record = run(make(eval_every_steps=1, patience=2, epochs=1), RunDir(tmp_path / "run"), Silent())
     assert record["stopped_early"]
     assert (record["steps"], record["best_step"], record["best_validation_wer"]) == (4, 2, 0.5)
     assert weights(tmp_path / "run", "best") != weights(tmp_path / "run", "final")

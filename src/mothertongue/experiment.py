@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import nn
 
 from mothertongue import checkpoints, config, strategies
@@ -19,6 +19,7 @@ from mothertongue.devices import best_device, dtype_of
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import evaluate
 from mothertongue.files import open_atomically, sha256_file, write_json
+from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
@@ -42,8 +43,8 @@ class Experiment(config.Config):
     """The run's folder below runs/."""
     base: str = "openai/whisper-base"
     """A Hub id, a local folder (transformers or CTranslate2) or OpenAI's .pt file."""
-    language: str
-    """The language's code, such as sw; every utterance of the data also carries its own."""
+    language: Annotated[str, AfterValidator(language_code)]
+    """The language's code, such as sw: that of `transcribe`. In training each utterance has its own."""
     data: Path
     """The manifest, or its folder, as made by `mothertongue prepare`."""
     strategy: AnyStrategy
@@ -86,6 +87,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str,
     began = time.monotonic()
     root = manifest_path(experiment.data).parent
     utterances = list(read_manifest(experiment.data))
+    _refuse_other_language(experiment, utterances)
     base = load_base(experiment.base)
     experiment.strategy.check(base.model.config)
     _begin(experiment, base, run_dir)
@@ -123,6 +125,15 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
     tensors = checkpoints.read_tensors(folder, checkpoints.TRAINED)
     load_trained(base.model, tensors, str(folder))
     return Tuned(base, experiment)
+
+
+def _refuse_other_language(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
+    found = sorted({each.language for each in utterances if each.split == "train"})
+    if found and experiment.language not in found:
+        raise DataError(
+            f"language: {experiment.language}, but the training data is in {', '.join(found)}; "
+            "change one of them"
+        )
 
 
 def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:

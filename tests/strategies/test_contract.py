@@ -121,7 +121,9 @@ def test_an_experiment_with_it_reads_back_equal(strategy: Strategy, tmp_path: Pa
 
 def test_tensors_of_another_strategy_are_refused_by_name(fresh: Fresh) -> None:
     model = EXAMPLES[0].apply(fresh())
-    with pytest.raises(DataError, match=r"x: 1 tensors do not fit this base and strategy: \['odd'\]"):
+    with pytest.raises(
+        DataError, match=r"x: 1 tensors do not fit this base and strategy: \['odd'\]"
+    ):
         load_trained(model, {**trained_parameters(model), "odd": torch.zeros(1)}, "x")
 
 

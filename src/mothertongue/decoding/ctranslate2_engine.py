@@ -36,7 +36,8 @@ class CTranslate2Transcriber:
         self.model = ctranslate2.models.Whisper(str(folder), compute_type=compute_type)
         self.tokens: Tokens = load_tokens(BaseFiles(str(folder), "ctranslate2", folder))
         self.config, self.advance = config, advance
-        self.suppressed = json.loads((folder / "config.json").read_text("utf-8"))["suppress_ids"]
+        stored = json.loads((folder / "config.json").read_text("utf-8"))
+        self.suppressed = stored.get("suppress_ids") or []
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""

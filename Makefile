@@ -1,0 +1,31 @@
+# Every target makes .venv on first use. PYTHON picks the interpreter: make PYTHON=python3.12 test
+PYTHON ?= python3
+BIN = .venv/bin
+READY = .venv/ready
+unexport PYTHONDONTWRITEBYTECODE # importing torch without compiled modules takes seconds more
+
+.PHONY: demo test check bench docs
+
+demo: $(READY) ## fine-tune whisper-base on synthetic Swahili and show what it gained
+	$(BIN)/mothertongue demo
+
+test: $(READY) ## all tests, offline
+	$(BIN)/pytest -n auto
+
+check: $(READY) ## what CI checks before the tests: format, lint, types, layers, generated pages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/make_config_page.py --check
+
+bench: $(READY) ## our training step and decoding beside transformers', in one run
+	$(BIN)/python benchmarks/step.py
+
+docs: $(READY) ## write the generated pages again
+	$(BIN)/python tools/make_config_page.py
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
