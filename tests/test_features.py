@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+from tiny import noise
+from transformers import WhisperFeatureExtractor
+
+from mothertongue.features import IGNORED, Batch, collate, log_mel, pad_samples
+
+SECONDS = [0.0, 0.01, 0.6, 3.21, 12.0, 29.99, 30.0]
+
+
+@pytest.mark.parametrize("mel_bins", [80, 128])
+def test_log_mel_is_that_of_transformers(mel_bins: int) -> None:
+    clips = [noise(seconds, seed) for seed, seconds in enumerate(SECONDS)]
+    extract = WhisperFeatureExtractor(mel_bins)
+    theirs = [extract(clip, sampling_rate=16_000).input_features[0] for clip in clips]
+    ours_BMF = log_mel(pad_samples(clips, 30), mel_bins)
+    assert ours_BMF.shape == (len(clips), mel_bins, 3000)
+    assert ours_BMF.dtype == torch.float32
+    np.testing.assert_allclose(ours_BMF, np.stack(theirs), atol=1e-4)
+
+
+def test_log_mel_of_a_cut_context_is_the_beginning_of_the_full() -> None:
+    samples_BS = pad_samples([noise(3.5)], 4)
+    full_BMF = log_mel(pad_samples([noise(3.5)], 30), 80)
+    cut_BMF = log_mel(samples_BS, 80)
+    assert cut_BMF.shape == (1, 80, 400)
+    torch.testing.assert_close(cut_BMF, full_BMF[..., :400], atol=1e-5, rtol=0)
+
+
+def test_log_mel_does_not_depend_on_the_neighbours() -> None:
+    clips = [noise(2, 0), 100 * noise(1, 1), np.zeros(8000, np.float32), noise(0.3, 2) / 100]
+    together_BMF = log_mel(pad_samples(clips, 2), 80)
+    for clip, mel_MF in zip(clips, together_BMF, strict=True):
+        torch.testing.assert_close(log_mel(pad_samples([clip], 2), 80)[0], mel_MF)
+
+
+def test_log_mel_is_float32_under_autocast() -> None:
+    samples_BS = pad_samples([noise(1)], 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside_BMF = log_mel(samples_BS, 80)
+    assert torch.equal(inside_BMF, log_mel(samples_BS, 80))
+    assert torch.equal(log_mel(samples_BS.double(), 80), inside_BMF)
+
+
+def test_silence() -> None:
+    assert torch.equal(log_mel(torch.zeros(1, 16_000), 80), torch.full((1, 80, 100), -1.5))
+
+
+def test_pad_samples() -> None:
+    samples_BS = pad_samples([np.ones(3, np.float32), np.ones(16_000, np.float32)], 1)
+    assert samples_BS.shape == (2, 16_000)
+    assert samples_BS.sum(1).tolist() == [3, 16_000]
+    assert samples_BS[0, :3].tolist() == [1, 1, 1]
+
+
+def test_clip_beyond_its_context() -> None:
+    with pytest.raises(ValueError) as caught:
+        pad_samples([np.ones(16_001, np.float32)], 1)
+    assert str(caught.value) == "a clip of 1.00 s does not fit a context of 1 s"
+
+
+@pytest.fixture
+def batch() -> Batch:
+    clips = [np.full(i, i, np.float32) for i in (1, 2, 3)]
+    return collate(["a", "b", "c"], clips, [[1, 2, 3, 9], [1, 9], [1, 2, 9]], 1, end_token=9)
+
+
+def test_collate_shifts_labels_by_one(batch: Batch) -> None:
+    assert batch.inputs_BL.tolist() == [[1, 2, 3], [1, 9, 9], [1, 2, 9]]
+    none = IGNORED
+    assert batch.targets_BL.tolist() == [[2, 3, 9], [9, none, none], [2, 9, none]]
+    assert batch.counted == 3 + 1 + 2
+    assert batch.samples_BS[:, 0].tolist() == [1, 2, 3]
+
+
+def test_split_keeps_all_in_order(batch: Batch) -> None:
+    parts = batch.split(2)
+    assert [part.ids for part in parts] == [("a", "b"), ("c",)]
+    assert sum(part.counted for part in parts) == batch.counted
+    for whole, *pieces in zip(batch.tensors(), *(part.tensors() for part in parts), strict=True):
+        assert torch.equal(torch.cat(pieces), whole)
+
+
+def test_to_device_keeps_all(batch: Batch) -> None:
+    moved = batch.to(torch.device("cpu"))
+    assert moved.ids == batch.ids
+    assert all(map(torch.equal, moved.tensors(), batch.tensors()))
