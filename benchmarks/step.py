@@ -16,17 +16,17 @@ from typing import Any
 import torch
 
 from mothertongue.batches import FULL_CONTEXT_S
-from mothertongue.dataset import StepDataset, load_clip
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.demo import demo_experiment
 from mothertongue.devices import best_device, dtype_of
-from mothertongue.features import Batch, log_mel, pad_samples
-from mothertongue.loss import LabelLoss
+from mothertongue.features import Batch, load_clip, log_mel, pad_samples
 from mothertongue.manifest import read_manifest
 from mothertongue.model import load_base
 from mothertongue.records import environment
 from mothertongue.strategies.full import Full
+from mothertongue.training.dataset import StepDataset
+from mothertongue.training.loss import LabelLoss
 
 BATCH_SIZE = 8
 DECODED = 16

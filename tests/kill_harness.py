@@ -17,9 +17,9 @@ from typing import Any
 
 from runs import Silent
 
-from mothertongue import checkpoints
 from mothertongue.experiment import load_experiment, run
 from mothertongue.records import RunDir
+from mothertongue.training import checkpoints
 
 POINTS: dict[str, tuple[Any, str]] = {
     "write tensors": (checkpoints, "save_file"),

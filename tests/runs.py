@@ -1,4 +1,4 @@
-"""Everything a tiny run needs: a base with a byte-level vocabulary, a corpus of tones, an experiment."""
+"""What a tiny run needs: a base with a byte-level vocabulary, a corpus of tones, an experiment."""
 
 from pathlib import Path
 from typing import Any

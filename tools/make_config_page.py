@@ -13,7 +13,7 @@ from mothertongue.config import Config, members
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment import Experiment
 from mothertongue.strategies.base import Strategy
-from mothertongue.train_config import TrainConfig
+from mothertongue.training.config import TrainConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 INTRODUCTION = """\

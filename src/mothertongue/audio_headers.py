@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 
 HEAD_BYTES = 4096
 # An Ogg page is at most 27 bytes of header, 255 of segment table and 255 * 255 of payload.

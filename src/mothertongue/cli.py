@@ -99,8 +99,8 @@ def prepare(
     json_file: Json = None,
 ) -> None:
     """Bring a corpus to a clean manifest, and be told what is wrong with it."""
-    from mothertongue.data_report import report_table
-    from mothertongue.prepare import PrepareOptions, prepare
+    from mothertongue.corpus.prepare import PrepareOptions, prepare
+    from mothertongue.corpus.report import report_table
     from mothertongue.sources.detect import detect
 
     options = PrepareOptions(
@@ -126,9 +126,9 @@ def check(
     json_file: Json = None,
 ) -> None:
     """Run the same checks again on a manifest; writes nothing."""
-    from mothertongue.data_report import report_table
-    from mothertongue.prepare import PrepareOptions
-    from mothertongue.prepare import check as check_manifest
+    from mothertongue.corpus.prepare import PrepareOptions
+    from mothertongue.corpus.prepare import check as check_manifest
+    from mothertongue.corpus.report import report_table
 
     options = PrepareOptions(
         max_reject_fraction=max_reject_fraction,

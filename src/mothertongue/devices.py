@@ -2,10 +2,11 @@
 
 import resource
 import sys
+from typing import Literal
 
 import torch
 
-from mothertongue.train_config import Precision
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 def best_device() -> torch.device:

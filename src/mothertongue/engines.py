@@ -10,13 +10,12 @@ from torch import nn
 from mothertongue.batches import Context
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcriber
-from mothertongue.devices import best_device, dtype_of
+from mothertongue.devices import Precision, best_device, dtype_of
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import load_run
 from mothertongue.locate import locate
 from mothertongue.model import Base, load_base
 from mothertongue.records import is_run
-from mothertongue.train_config import Precision
 
 Make = Callable[[Context, DecodeConfig, Advance], Transcriber]
 Kind = Literal["base", "run", "ctranslate2"]

@@ -11,8 +11,7 @@ import yaml
 from pydantic import AfterValidator, Field
 from torch import nn
 
-from mothertongue import checkpoints, config, strategies
-from mothertongue.dataset import StepDataset
+from mothertongue import config, strategies
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.devices import best_device, dtype_of
@@ -23,10 +22,12 @@ from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
-from mothertongue.stopping import StopRequest
 from mothertongue.strategies.base import Strategy, load_trained, trained_parameters
-from mothertongue.train_config import TrainConfig
-from mothertongue.training import Job, State, Watcher, train
+from mothertongue.training import checkpoints
+from mothertongue.training.config import TrainConfig
+from mothertongue.training.dataset import StepDataset
+from mothertongue.training.loop import Job, State, Watcher, train
+from mothertongue.training.stopping import StopRequest
 
 if TYPE_CHECKING:
     AnyStrategy = Strategy
@@ -44,7 +45,7 @@ class Experiment(config.Config):
     base: str = "openai/whisper-base"
     """A Hub id, a local folder (transformers or CTranslate2) or OpenAI's .pt file."""
     language: Annotated[str, AfterValidator(language_code)]
-    """The language's code, such as sw: that of `transcribe`. In training each utterance has its own."""
+    """The language's code, such as sw. In training each utterance has its own."""
     data: Path
     """The manifest, or its folder, as made by `mothertongue prepare`."""
     strategy: AnyStrategy

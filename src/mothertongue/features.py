@@ -6,6 +6,7 @@ B batch, S samples (16,000 a second), M mels, F mel frames (100 a second), L lab
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
-from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.audio import SAMPLE_RATE_HZ, load_audio
+from mothertongue.manifest import Utterance
 
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
@@ -53,6 +55,11 @@ class Batch:
         parts = zip(*(part.split(size) for part in self.tensors()), strict=True)
         starts = range(0, len(self.ids), size)
         return [Batch(self.ids[i : i + size], *part) for i, part in zip(starts, parts, strict=True)]
+
+
+def load_clip(root: Path, utterance: Utterance) -> Samples:
+    """The samples of an utterance, float32 (N,) at 16 kHz; `root` is its manifest's folder."""
+    return load_audio(root / utterance.audio, utterance.start_s, utterance.duration_s)
 
 
 def collate(

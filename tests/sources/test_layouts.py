@@ -4,7 +4,7 @@ import pytest
 
 from mothertongue import sources
 from mothertongue.config import members
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.sources.audiofolder import AudioFolderSource
 from mothertongue.sources.base import Rejection, Row, Source

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.sources.base import Rejection, Row
 from mothertongue.sources.table import TableSource
 

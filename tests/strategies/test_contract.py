@@ -15,8 +15,8 @@ from mothertongue.config import members
 from mothertongue.encoder import encode, stem
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.features import Batch, collate, log_mel
-from mothertongue.loss import LabelLoss
 from mothertongue.strategies.base import Strategy, Whisper, load_trained, trained_parameters
+from mothertongue.training.loss import LabelLoss
 
 Fresh = Callable[[], Whisper]
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.sources.base import Rejection, Row, Source
+from mothertongue.sources.split_names import split_named
 from mothertongue.sources.table import SUFFIXES, TableSource
-from mothertongue.split_names import split_named
 
 
 class AudioFolderSource(Source):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mothertongue.config import Config
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 
 Record = Mapping[str, Any]
 

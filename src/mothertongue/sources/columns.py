@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.sources.base import Record
 
 # In each, the first that is there wins. The order of the text columns is the Open ASR

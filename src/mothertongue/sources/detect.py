@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.sources.audiofolder import AudioFolderSource, metadata_files
 from mothertongue.sources.base import Source
 from mothertongue.sources.common_voice import CommonVoiceSource

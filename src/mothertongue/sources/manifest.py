@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.manifest import MANIFEST_NAME, Utterance, manifest_path
 from mothertongue.sources.base import Rejection, Row, Source, reject, to_row
 from mothertongue.sources.records import read_jsonl

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.sources.base import Rejection, reject
 
 Located = tuple[str, dict[str, Any]]

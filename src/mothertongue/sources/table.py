@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 from mothertongue.sources.base import Rejection, Row, Source, to_row
 from mothertongue.sources.columns import find_columns, known_columns, renamed
 from mothertongue.sources.records import (

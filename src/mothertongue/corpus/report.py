@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
 from mothertongue.manifest import SPLITS
 from mothertongue.sources.base import Rejection
-from mothertongue.splits import SplitBy
 
 NUM_EXAMPLES = 20
 NOTES = {

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mothertongue.checks import Examined
+from mothertongue.corpus.checks import Examined
+from mothertongue.corpus.splits import TOLERANCES, SplitBy, assign, connected, is_balanced
 from mothertongue.manifest import Utterance
 from mothertongue.sources.base import Rejection
-from mothertongue.splits import TOLERANCES, SplitBy, assign, connected, is_balanced
 
 CACHE_KIB = 16_384
 SCHEMA = f"""

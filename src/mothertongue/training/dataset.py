@@ -5,19 +5,12 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader, Dataset
 
-from mothertongue.audio import load_audio
 from mothertongue.batches import MicroBatch, Step, context_s, plan_epoch
-from mothertongue.decoding.transcript import Samples
 from mothertongue.errors import DataError, MothertongueError
-from mothertongue.features import Batch, collate
+from mothertongue.features import Batch, collate, load_clip
 from mothertongue.manifest import Utterance
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
-from mothertongue.train_config import TrainConfig
-
-
-def load_clip(root: Path, utterance: Utterance) -> Samples:
-    """The samples of an utterance, float32 (N,) at 16 kHz; `root` is its manifest's folder."""
-    return load_audio(root / utterance.audio, utterance.start_s, utterance.duration_s)
+from mothertongue.training.config import TrainConfig
 
 
 class StepDataset(Dataset[list[Batch] | MothertongueError]):

@@ -13,16 +13,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from mothertongue.checks import CountLabelTokens, Examined, Examiner, Limits
-from mothertongue.data_report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.corpus.checks import CountLabelTokens, Examined, Examiner, Limits
+from mothertongue.corpus.ledger import Ledger, open_ledger, peers_of
+from mothertongue.corpus.report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
 from mothertongue.files import open_atomically
 from mothertongue.languages import language_code
-from mothertongue.ledger import Ledger, open_ledger, peers_of
 from mothertongue.manifest import MANIFEST_NAME, SPLITS, Utterance, write_manifest
 from mothertongue.sources.base import Rejection, Row, Source
 from mothertongue.sources.manifest import ManifestSource
-from mothertongue.splits import SplitBy
 
 REJECTED_NAME = "rejected.jsonl"
 CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB

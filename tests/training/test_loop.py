@@ -13,10 +13,10 @@ from runs import Silent, save_base, save_corpus, tiny_experiment
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
 from mothertongue.experiment import Experiment, run
 from mothertongue.files import sha256_file
-from mothertongue.loss import LabelLoss
 from mothertongue.manifest import read_manifest, write_manifest
 from mothertongue.records import RunDir
-from mothertongue.train_config import TrainConfig, learning_rate
+from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.loss import LabelLoss
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def test_the_learning_rate_climbs_and_falls_linearly() -> None:
 
 
 def test_biases_and_norms_do_not_decay() -> None:
-    from mothertongue.training import _decay_groups
+    from mothertongue.training.loop import _decay_groups
 
     parameters = {"weight": torch.zeros(2, 2), "bias": torch.zeros(2), "norm": torch.zeros(3)}
     decayed, kept = _decay_groups(parameters, TrainConfig(weight_decay=0.1))

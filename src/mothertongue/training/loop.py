@@ -18,15 +18,15 @@ from accelerate.state import AcceleratorState
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
-from mothertongue import checkpoints
 from mothertongue.devices import dtype_of, peak_memory_bytes
 from mothertongue.errors import Interrupted, MothertongueError, Preempted
 from mothertongue.features import Batch
-from mothertongue.loss import LabelLoss
 from mothertongue.records import RunDir, append_line, rewind
-from mothertongue.stopping import StopRequest
 from mothertongue.strategies.base import Whisper, load_trained, trained_parameters
-from mothertongue.train_config import TrainConfig, learning_rate
+from mothertongue.training import checkpoints
+from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.loss import LabelLoss
+from mothertongue.training.stopping import StopRequest
 
 StepLoader = Callable[[int], Iterator[list[Batch]]]
 """The micro-batches of each step, from a step on."""

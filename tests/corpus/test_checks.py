@@ -7,7 +7,7 @@ import pytest
 import soundfile as sf
 from clips import cut, tone, write_clip
 
-from mothertongue.checks import Examined, Examiner, Limits
+from mothertongue.corpus.checks import Examined, Examiner, Limits
 from mothertongue.sources.base import Rejection, Row
 
 TEXT = "habari ya asubuhi"
@@ -206,7 +206,7 @@ def test_same_sound_has_the_same_key_in_any_lossless_format(data: Path) -> None:
 def test_trusted_duration_is_taken_without_decoding(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mothertongue.checks.decode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("mothertongue.corpus.checks.decode", lambda *_: pytest.fail("decoded"))
     examine = examiner(data, trust_durations=True)
     assert passed(examine(replace(GOOD, duration_s=1.5))).utterance.duration_s == 1.5
     too_long = examine(replace(GOOD, duration_s=31.0))

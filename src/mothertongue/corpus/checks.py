@@ -11,15 +11,14 @@ from pydantic import Field
 from mothertongue.audio import SAMPLE_RATE_HZ, decode
 from mothertongue.audio_decoders import Samples
 from mothertongue.audio_headers import AudioError, inspect_file
-from mothertongue.cleaning import clean_text, sentence_key
-from mothertongue.clip_paths import clip_path
 from mothertongue.config import Config
-from mothertongue.errors import ConfigError
-from mothertongue.faults import Fault
+from mothertongue.corpus.cleaning import clean_text, sentence_key
+from mothertongue.corpus.clip_paths import clip_path
+from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance
 from mothertongue.sources.base import Rejection, Row
-from mothertongue.split_names import split_named
+from mothertongue.sources.split_names import split_named
 
 CountLabelTokens = Callable[[str, str], int]
 

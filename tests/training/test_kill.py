@@ -13,7 +13,7 @@ from runs import save_base, save_corpus, write_experiment
 from mothertongue.files import sha256_file
 
 RANDOM_KILLS = 12
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,4 @@
-"""How a run trains, and its learning rate. No torch."""
-
-from typing import Literal
+"""How a run trains, and its learning rate."""
 
 from pydantic import (
     Field,
@@ -13,8 +11,7 @@ from pydantic import (
 
 from mothertongue.batches import Context
 from mothertongue.config import Config
-
-Precision = Literal["auto", "bf16", "fp32"]
+from mothertongue.devices import Precision
 
 
 class TrainConfig(Config):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.cleaning import clean_text, sentence_key
+from mothertongue.corpus.cleaning import clean_text, sentence_key
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.splits import TOLERANCES, assign, connected, is_balanced
+from mothertongue.corpus.splits import TOLERANCES, assign, connected, is_balanced
 
 
 def seconds_of(groups: list[tuple[int, float]], tolerance: float) -> dict[str, float]:

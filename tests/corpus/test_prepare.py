@@ -9,10 +9,10 @@ import pytest
 from clips import tone, write_clip
 from rich.console import Console
 
-from mothertongue.data_report import NOTES, DataReport, report_table
+from mothertongue.corpus.prepare import PrepareOptions, check, prepare
+from mothertongue.corpus.report import NOTES, DataReport, report_table
 from mothertongue.errors import DataError
 from mothertongue.manifest import Utterance, read_manifest
-from mothertongue.prepare import PrepareOptions, check, prepare
 from mothertongue.sources.detect import detect
 
 Record = dict[str, object]
@@ -339,15 +339,15 @@ def test_the_table_shows_text_and_obeys_none(tmp_path: Path) -> None:
 
 
 def test_every_note_has_its_words() -> None:
-    source = Path(__file__).parents[1] / "src" / "mothertongue"
-    code = "".join(path.read_text() for path in source.glob("*.py"))
+    source = Path(__file__).parents[2] / "src" / "mothertongue"
+    code = "".join(path.read_text() for path in source.rglob("*.py"))
     assert all(f'"{note}"' in code for note in NOTES if not note.startswith("LEAK-"))
 
 
 PEAK = """
 import resource, sys
 from pathlib import Path
-from mothertongue.prepare import PrepareOptions, prepare
+from mothertongue.corpus.prepare import PrepareOptions, prepare
 from mothertongue.sources.detect import detect
 folder = Path(sys.argv[1])
 options = PrepareOptions(language="sw", trust_durations=True, workers=1)

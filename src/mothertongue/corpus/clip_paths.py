@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
-from mothertongue.faults import Fault
+from mothertongue.errors import Fault
 
 FIX = "copy the clip into the data folder, or pass --allow-outside where you trust the table"
 

@@ -1,0 +1,1 @@
+"""A corpus to a clean manifest: each row checked, then all against each other. No torch."""

@@ -1,0 +1,1 @@
+"""Steps, batches, loss and checkpoints: how a run gets from its first step to its last."""
