@@ -184,8 +184,7 @@ def evaluate(
     code = language_code(language) if language else None
     engine = open_engine(model, precision=precision, weights=weights, compute_type=compute_type)
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    with _counting("decoding") as advance:
-        result = evaluate_model(model, engine, data, split, config, language=code, advance=advance)
+    result = evaluate_model(model, engine, data, split, config, code)
     _show(result, score_table(result), json_file)
 
 
@@ -211,8 +210,7 @@ def transcribe(
     code = language_code(language) if language else None
     engine = open_engine(model, precision=precision, weights=weights, compute_type=compute_type)
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    with _counting("transcribing", len(audio)) as advance:
-        found = transcribe_files(engine, audio, config, language=code, advance=advance)
+    found = transcribe_files(engine, audio, config, code)
     _show({"model": model, "files": found}, transcript_lines(found), json_file)
 
 

@@ -27,6 +27,8 @@ class Engine:
 
     kind: Kind
     make: Make
+    settings: dict[str, str]
+    """What a score depends on besides the model: engine, precision, device."""
     language: str | None = None
 
     @property
@@ -56,11 +58,11 @@ def open_engine(
         )
     if is_run(path):
         tuned = load_run(path, weights)
-        return Engine("run", _torch(tuned.base, precision), tuned.experiment.language)
-    return Engine("base", _torch(load_base(model), precision))
+        return _torch("run", tuned.base, precision, tuned.experiment.language)
+    return _torch("base", load_base(model), precision, None)
 
 
-def _torch(base: Base, precision: Precision) -> Make:
+def _torch(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:
     device = best_device()
     nn.Module.to(base.model, device)
     dtype = dtype_of(precision, device)
@@ -70,7 +72,8 @@ def _torch(base: Base, precision: Precision) -> Make:
             base.model, base.tokens, context=context, config=config, dtype=dtype, advance=advance
         )
 
-    return make
+    settings = {"engine": "torch", "precision": str(dtype)[6:], "device": device.type}
+    return Engine(kind, make, settings, language)
 
 
 def _ctranslate2(folder: Path, compute_type: str) -> Engine:
@@ -82,4 +85,5 @@ def _ctranslate2(folder: Path, compute_type: str) -> Engine:
             folder, config=config, compute_type=compute_type, advance=advance
         )
 
-    return Engine("ctranslate2", make)
+    settings = {"engine": "ctranslate2", "compute_type": compute_type, "device": "cpu"}
+    return Engine("ctranslate2", make, settings)

@@ -64,9 +64,19 @@ def training_progress() -> Iterator[TrainingProgress]:
 @contextmanager
 def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar of things done; call what it yields with how many more are."""
+    done, last_line_s = 0, time.monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal done, last_line_s
+        done += count
+        bar.update(task, completed=done)
+        if not console.is_terminal and time.monotonic() - last_line_s > LINE_EVERY_S:
+            last_line_s = time.monotonic()
+            console.print(f"{description} {done:,}" + (f"/{total:,}" if total else ""))
+
     with _bar() as bar:
         task = bar.add_task(description, total=total, detail="")
-        yield lambda count: bar.update(task, advance=count)
+        yield advance
 
 
 def _bar() -> Progress:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from mothertongue.audio import SAMPLE_RATE_HZ, load_audio, split_at_quiet
 from mothertongue.batches import FULL_CONTEXT_S, Context
-from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.decoding.transcript import DecodeConfig, Transcriber
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
 from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
+from mothertongue.progress import counting
 from mothertongue.records import environment
 
 Advance = Callable[[int], None]
@@ -50,9 +52,7 @@ def evaluate_model(
     data: Path,
     split: Split,
     config: DecodeConfig,
-    *,
     language: str | None,
-    advance: Advance,
 ) -> dict[str, Any]:
     """All scores of a model on one split, as JSON values.
 
@@ -60,10 +60,11 @@ def evaluate_model(
     tuned models only. Utterances carry the transcripts of the full context.
     """
     utterances = read_split(data, split, language)
-    done = {
-        context: transcribe_split(engine, data, utterances, context, config, advance)
-        for context in engine.contexts
-    }
+    with counting("decoding", len(utterances) * len(engine.contexts)) as advance:
+        done = {
+            context: transcribe_split(engine, data, utterances, context, config, advance)
+            for context in engine.contexts
+        }
     cut = done.get("bucket")
     return {
         "model": model,
@@ -73,7 +74,8 @@ def evaluate_model(
         "language": ",".join(sorted({each.language for each in utterances})),
         "scores": done["full"].scores(),
         "scores_cut": cut.scores() if cut else None,
-        "decoding": config.model_dump(),
+        "decoding": config.model_dump() | engine.settings,
+        "bootstrap": {"seed": 0, "resamples": 1000},
         "environment": environment(),
         "utterances": list(done["full"].rows()),
     }
@@ -83,9 +85,7 @@ def transcribe_files(
     engine: Engine,
     files: Sequence[Path],
     config: DecodeConfig,
-    *,
     language: str | None,
-    advance: Advance,
 ) -> list[dict[str, Any]]:
     """The text of audio files of any length, with the pieces it was heard in, as JSON values.
 
@@ -93,16 +93,25 @@ def transcribe_files(
     """
     transcribe = engine.make(engine.contexts[-1], config, lambda _: None)
     results = []
-    for file in files:
-        pieces = split_at_quiet(load_audio(file), FULL_CONTEXT_S)
-        transcripts = transcribe(pieces, language or engine.language)
-        starts = [sum(map(len, pieces[:i])) / SAMPLE_RATE_HZ for i in range(len(pieces))]
-        segments = [
-            {"start_s": start, "end_s": start + len(piece) / SAMPLE_RATE_HZ, "text": each.text}
-            for start, piece, each in zip(starts, pieces, transcripts, strict=True)
-        ]
-        text = " ".join(each.text for each in transcripts if each.text)
-        found = transcripts[0].language
-        results.append({"audio": str(file), "language": found, "text": text, "segments": segments})
-        advance(1)
+    with counting("transcribing", len(files)) as advance:
+        for file in files:
+            results.append(_transcribed(transcribe, file, language or engine.language))
+            advance(1)
     return results
+
+
+def _transcribed(transcribe: Transcriber, file: Path, language: str | None) -> dict[str, Any]:
+    pieces = split_at_quiet(load_audio(file), FULL_CONTEXT_S)
+    transcripts = transcribe(pieces, language)
+    ends_s = [end / SAMPLE_RATE_HZ for end in accumulate(map(len, pieces))]
+    segments = [
+        {"start_s": start, "end_s": end, "text": each.text}
+        for start, end, each in zip([0.0, *ends_s], ends_s, transcripts, strict=False)
+    ]
+    text = " ".join(each.text for each in transcripts if each.text)
+    return {
+        "audio": str(file),
+        "language": transcripts[0].language,
+        "text": text,
+        "segments": segments,
+    }

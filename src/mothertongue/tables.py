@@ -18,8 +18,9 @@ def score_table(result: dict[str, Any]) -> Table:
     """What `evaluate` found: a row for each normalizer and context."""
     title = f"{result['model']} on {result['split']} of {result['data']}"
     table = Table(title=title, title_justify="left")
-    for name in ("context", "normalizer", "WER", "95 %", "CER", "sub", "del", "ins", "words", "n"):
-        table.add_column(name, justify="left" if name in ("context", "normalizer") else "right")
+    for name in ("context", "normalizer", "WER", "95 %", "CER", "S / D / I", "words", "clips"):
+        is_name = name in ("context", "normalizer")
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=True)
     for scores in (result["scores"], result["scores_cut"] or {}):
         for score in scores.values():
             table.add_row(*_score_cells(score))
@@ -55,7 +56,7 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
         f"{score['wer']:.1%}",
         interval(score["interval95"]),
         f"{score['cer']:.1%}",
-        *(f"{count:,}" for count in edits),
+        " / ".join(f"{count:,}" for count in edits),
         f"{score['reference_words']:,}",
         f"{score['n']:,}",
     ]

@@ -322,7 +322,7 @@ def test_progress_counts_every_row_and_rows_keep_their_order(tmp_path: Path) -> 
     table = corpus(tmp_path / "corpus", [record(number, split="train") for number in range(50)])
     seen: list[int] = []
     prepare(detect(table), tmp_path / "out", options(), count_characters, seen.append)
-    assert seen == list(range(1, 51))
+    assert seen == [1] * 50
     assert [clip.id for clip in read_manifest(tmp_path / "out")] == [str(n) for n in range(50)]
 
 

@@ -68,7 +68,7 @@ def prepare(
     Audio is not copied: its path is relative to `out` where it lies below, else absolute. Both
     files are written even when too much was rejected: `report.require_ok()` raises then.
     `count_label_tokens(text, language)` counts a label's tokens, its prefix and end included.
-    `progress` is called with the number of rows done. Raises DataError where the corpus cannot be
+    `progress` is called with how many more rows are done. Raises DataError where the corpus cannot be
     read or has no rows.
     """
     with _examined(source, options, count_label_tokens, progress) as examined:
@@ -108,7 +108,7 @@ def _examined(
     with open_ledger() as ledger:
         for item in _in_threads(source.rows(), examine, options.workers):
             ledger.add(item)
-            progress(ledger.num_rows)
+            progress(1)
         if not ledger.num_rows:
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         yield ledger, _compared(ledger, options)

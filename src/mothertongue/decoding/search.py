@@ -111,10 +111,9 @@ def beam(
     rules: Rules,
     beam_size: int,
 ) -> list[Hypothesis]:
-    """Beam search: a clip is done when `beam_size` hypotheses ended; the best per token wins.
+    """Beam search: a clip is done when `beam_size` hypotheses are finished; the best of them wins.
 
-    That is openai/whisper's patience 1, but the end counts as a token of the mean, and what ended
-    in a loop wins only where all did.
+    As openai/whisper and CTranslate2 with patience 1 and no length penalty.
     """
     state = DecoderState(model, hidden_BTD.repeat_interleave(beam_size, 0))
     tokens_NL = torch.tensor(prefixes, device=hidden_BTD.device).repeat_interleave(beam_size, 0)
@@ -174,11 +173,17 @@ class _Beams:
         return [] if self.is_done else [(row, token) for row, token, _ in going]
 
     def best(self) -> Hypothesis:
-        """The finished hypothesis of the highest log-probability per token, not in a loop."""
-        return max(
-            self.finished,
-            key=lambda each: (not loop_length(each.tokens), each.average_log_probability),
-        )
+        """The hypothesis of the highest log-probability per token, of those that ended.
+
+        One that was stopped, at its limit or in a loop, is the best only where none ended.
+        """
+
+        def rank(each: Hypothesis) -> tuple[bool, float]:
+            has_ended = not _is_over(each.tokens, self.limit)
+            # As in openai/whisper, the end counts for the average that is told, but not here.
+            return has_ended, each.log_probability / max(1, len(each.tokens))
+
+        return max(self.finished, key=rank)
 
     def _candidates(
         self, values: list[list[float]], choices: list[list[int]]

@@ -1,0 +1,57 @@
+"""Scores of a transcriber that is known: every utterance in its place, under its own language."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import tone, write_clip
+
+from mothertongue.decoding.transcript import Transcript
+from mothertongue.evaluation.evaluate import evaluate
+from mothertongue.manifest import Utterance
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[Utterance]:
+    """Six clips of different length in two languages, the longest in the middle."""
+    utterances = []
+    for i, seconds in enumerate((0.5, 0.9, 2.0, 1.5, 0.7, 1.1)):
+        write_clip(tmp_path / f"{i}.wav", tone(seconds))
+        facts = {"duration_s": seconds, "split": "test", "speaker": f"s{i % 2}"}
+        language = "sw" if i % 2 else "yo"
+        utterances.append(Utterance(str(i), f"{i}.wav", f"{language} {seconds}", language, **facts))
+    return utterances
+
+
+def knows_lengths(audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
+    return [Transcript(f"{language} {len(x) / 16_000}", str(language), (), 0.0) for x in audio]
+
+
+def knows_nothing(audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
+    return [Transcript("", str(language), (), 0.0) for _ in audio]
+
+
+def test_every_transcript_goes_to_its_utterance(corpus: list[Utterance], tmp_path: Path) -> None:
+    done = evaluate(knows_lengths, tmp_path, corpus, "cut")
+    assert [each.text for each in done.transcripts] == [each.text for each in corpus]
+    assert done.score().wer == 0.0
+    assert {row["wer"] for row in done.rows()} == {0.0}
+    assert [row["id"] for row in done.rows()] == [each.id for each in corpus]
+
+
+def test_silence_where_there_was_speech_is_all_deletions(
+    corpus: list[Utterance], tmp_path: Path
+) -> None:
+    scores = evaluate(knows_nothing, tmp_path, corpus, "full").scores()
+    assert set(scores) == {"strict", "whisper", "raw"}
+    raw = scores["raw"]
+    assert (raw["wer"], raw["deletions"], raw["reference_words"]) == (1.0, 12, 12)
+    assert raw["context"] == "full"
+    assert raw["interval95"] == [1.0, 1.0]
+
+
+def test_a_clip_that_is_gone_is_named(corpus: list[Utterance], tmp_path: Path) -> None:
+    (tmp_path / "3.wav").unlink()
+    with pytest.raises(ValueError, match=r"3\.wav"):
+        evaluate(knows_lengths, tmp_path, corpus, "full")
