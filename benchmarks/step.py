@@ -29,6 +29,7 @@ from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loss import LabelLoss
 
 BATCH_SIZE = 8
+STEPS = 2
 DECODED = 16
 
 
@@ -87,13 +88,13 @@ def main() -> None:
 
 
 def load_data(tokens: Any) -> tuple[list[Batch], list[Any]]:
-    """Three whole batches of the demo's train split, and clips of its test split."""
+    """Whole steps of the demo's train split, and clips of its test split."""
     experiment = demo_experiment([f"train.batch_size={BATCH_SIZE}", "train.full_context_share=0"])
     root = Path(experiment.data)
     utterances = list(read_manifest(root))
     train = [each for each in utterances if each.split == "train"]
     steps = StepDataset(root, train, tokens, experiment.train)
-    batches = [batch for i in range(3) for batch in steps[i]]  # type: ignore[union-attr]
+    batches = [batch for i in range(STEPS) for batch in steps[i]]  # type: ignore[union-attr]
     test = [each for each in utterances if each.split == "test"][:DECODED]
     return batches, [load_clip(root, each) for each in test]
 

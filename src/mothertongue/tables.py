@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +18,8 @@ NEXT = """\
 def score_table(result: dict[str, Any]) -> Table:
     """What `evaluate` found: a row for each normalizer and context."""
     title = f"{result['model']} on {result['split']} of {result['data']}"
-    table = Table(title=title, title_justify="left")
-    for name in ("context", "normalizer", "WER", "95 %", "CER", "S / D / I", "words", "clips"):
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    for name in ("context", "normalizer", "WER", "95 %", "CER", "S/D/I", "words", "clips"):
         is_name = name in ("context", "normalizer")
         table.add_column(name, justify="left" if is_name else "right", no_wrap=True)
     for scores in (result["scores"], result["scores_cut"] or {}):
@@ -56,7 +57,7 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
         f"{score['wer']:.1%}",
         interval(score["interval95"]),
         f"{score['cer']:.1%}",
-        " / ".join(f"{count:,}" for count in edits),
+        "/".join(str(count) for count in edits),
         f"{score['reference_words']:,}",
         f"{score['n']:,}",
     ]

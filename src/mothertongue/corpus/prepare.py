@@ -68,8 +68,8 @@ def prepare(
     Audio is not copied: its path is relative to `out` where it lies below, else absolute. Both
     files are written even when too much was rejected: `report.require_ok()` raises then.
     `count_label_tokens(text, language)` counts a label's tokens, its prefix and end included.
-    `progress` is called with how many more rows are done. Raises DataError where the corpus cannot be
-    read or has no rows.
+    `progress` is called with how many more rows are done. Raises DataError where the corpus cannot
+    be read or has no rows.
     """
     with _examined(source, options, count_label_tokens, progress) as examined:
         ledger, report = examined
