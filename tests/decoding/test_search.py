@@ -195,7 +195,7 @@ def test_clips_that_leave_do_not_change_the_others(say, beam_size: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def heard_BTD(talker: WhisperForConditionalGeneration, clips: list[np.ndarray]) -> Tensor:
+def heard(talker: WhisperForConditionalGeneration, clips: list[np.ndarray]) -> Tensor:
     with torch.inference_mode():
         return encode(talker.model.encoder, log_mel(pad_samples(clips, 3), 80))
 
@@ -215,36 +215,34 @@ def transcribe(talker: WhisperForConditionalGeneration, tokens: Tokens):
     return transcribe
 
 
-def test_clips_talk_differently(transcribe, heard_BTD: Tensor) -> None:
+def test_clips_talk_differently(transcribe, heard: Tensor) -> None:
     """Else the tests below would prove little."""
-    found = transcribe(heard_BTD, 1)
+    found = transcribe(heard, 1)
     assert len({tuple(each.tokens) for each in found}) >= 5
     assert len({len(each.tokens) for each in found}) >= 4
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-def test_clips_do_not_depend_on_their_neighbours(
-    transcribe, heard_BTD: Tensor, beam_size: int
-) -> None:
-    together = transcribe(heard_BTD, beam_size)
+def test_clips_do_not_depend_on_their_neighbours(transcribe, heard: Tensor, beam_size: int) -> None:
+    together = transcribe(heard, beam_size)
     for row, expected in enumerate(together):
-        (alone,) = transcribe(heard_BTD[row : row + 1], beam_size)
+        (alone,) = transcribe(heard[row : row + 1], beam_size)
         assert alone.tokens == expected.tokens
         assert alone.log_probability == pytest.approx(expected.log_probability, rel=1e-4)
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_log_probability_is_that_of_one_forward(
-    transcribe, heard_BTD: Tensor, beam_size: int, talker, tokens: Tokens
+    transcribe, heard: Tensor, beam_size: int, talker, tokens: Tokens
 ) -> None:
     """The cache, its reordering and its copies change nothing."""
     given = rules(talker, tokens)
-    for row, found in enumerate(transcribe(heard_BTD, beam_size, limit=12)):
+    for row, found in enumerate(transcribe(heard, beam_size, limit=12)):
         ended = len(found.tokens) < 12 and not search.loop_length(found.tokens)
         said = [*found.tokens, *[tokens.end] * ended]
         read = torch.tensor([[*tokens.prefix("sw"), *said[:-1]]])
         states_BLD = talker.model.decoder(
-            input_ids=read, encoder_hidden_states=heard_BTD[row : row + 1]
+            input_ids=read, encoder_hidden_states=heard[row : row + 1]
         ).last_hidden_state
         logits_LV = talker.proj_out(states_BLD)[0, 3:] + given.always_V
         logits_LV[0] += given.first_V
@@ -275,9 +273,9 @@ def test_greedy_is_that_of_transformers(
     assert len({tuple(each.tokens) for each in ours}) >= 5
 
 
-def test_beam_is_rarely_worse_than_greedy(transcribe, heard_BTD: Tensor, no_guard) -> None:
-    greedily = transcribe(heard_BTD, 1, limit=12)
-    searched = transcribe(heard_BTD, 5, limit=12)
+def test_beam_is_rarely_worse_than_greedy(transcribe, heard: Tensor, no_guard) -> None:
+    greedily = transcribe(heard, 1, limit=12)
+    searched = transcribe(heard, 5, limit=12)
     better = [
         wide.average_log_probability >= narrow.average_log_probability - 1e-4
         for wide, narrow in zip(searched, greedily, strict=True)
