@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,18 @@ from mothertongue.errors import ConfigError
 
 MAX_YAML_BYTES = 1_000_000
 C = TypeVar("C", bound="Config")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans, true and false: in YAML 1.1 Norwegian ("no") is false."""
+
+
+BOOLEAN = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(BOOLEAN, re.compile("true|false", re.IGNORECASE), [*"tTfF"])
 
 
 class Config(BaseModel):
@@ -39,7 +52,9 @@ def parse(cls: type[C], data: Any, origin: str) -> C:
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        faults = "\n".join(f"  {_location(fault)}: {_reason(fault)}" for fault in error.errors())
+        faults = "\n".join(
+            f"  {_location(fault['loc'], data)}: {_reason(fault)}" for fault in error.errors()
+        )
         raise ConfigError(f"{origin}: not a valid {cls.__name__.lower()}:\n{faults}") from None
 
 
@@ -56,8 +71,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             # A few nested aliases expand to gigabytes ("billion laughs"); no experiment needs one.
             raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the value out")
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.load(text, _Loader)
+    except ConfigError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: got {type(data).__name__}; expected 'key: value' lines")
@@ -99,13 +116,20 @@ def _set_dotted(data: dict[str, Any], override: str) -> None:
         if not isinstance(data, dict):
             raise ConfigError(f"override {override!r}: {parent!r} is a value, it has no keys")
     try:
-        data[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+        data[last] = yaml.load(value, _Loader)
+    except (yaml.YAMLError, ValueError):
         data[last] = value
 
 
-def _location(fault: Any) -> str:
-    return ".".join(str(part) for part in fault["loc"]) or "(top level)"
+def _location(parts: Sequence[int | str], data: Any) -> str:
+    """The dotted key of a fault, as it stands in the file."""
+    keys: list[str] = []
+    for part in parts:
+        is_kind = isinstance(data, dict) and data.get("kind") == part and part not in data
+        if not is_kind:  # pydantic names the member of a union as if it were a key
+            keys.append(str(part))
+            data = data.get(part) if isinstance(data, dict) else None
+    return ".".join(keys) or "(top level)"
 
 
 def _reason(fault: Any) -> str:

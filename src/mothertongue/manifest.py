@@ -61,7 +61,7 @@ def _utterance(line: str, where: str) -> Utterance:
     try:
         record = json.loads(line)
         utterance = Utterance(**record)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{where}: not an utterance ({error}); run: mothertongue check") from None
     faults = _type_faults(utterance)
     if faults:

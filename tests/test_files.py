@@ -1,0 +1,124 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mothertongue.files import (
+    TEMPORARY,
+    TRASH,
+    folder_atomically,
+    open_atomically,
+    remove_folder,
+    sha256_file,
+    sweep,
+    sync_tree,
+    write_json,
+)
+
+
+class PowerCut(BaseException):
+    """Even what no `except Exception` sees."""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_sha256(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_file(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def test_file_appears_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "x.txt"
+    with open_atomically(path) as file:
+        file.write("ሰላም\n")
+        assert not path.exists()
+    assert path.read_bytes() == "ሰላም\n".encode()
+    assert names(path.parent) == ["x.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, PowerCut])
+def test_failed_write_leaves_the_old_file(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    with pytest.raises(error), open_atomically(path) as file:
+        file.write("new")
+        raise error
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["x.txt"]
+
+
+def test_last_of_two_writers_wins(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    with open_atomically(path) as first:
+        first.write("first")
+        with open_atomically(path) as second:
+            second.write("second")
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["x.txt"]
+
+
+def test_json_is_readable(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", {"text": "ọ̀", "n": 1})
+    assert (tmp_path / "x.json").read_text("utf-8") == '{\n  "text": "ọ̀",\n  "n": 1\n}\n'
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": object()}])
+def test_value_that_json_lacks_leaves_the_old_file(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, "old")
+    with pytest.raises((ValueError, TypeError)):
+        write_json(path, value)
+    assert json.loads(path.read_text()) == "old"
+    assert names(tmp_path) == ["x.json"]
+
+
+def test_folder_replaces_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    for content in ("old", "new"):
+        with folder_atomically(path) as fresh:
+            (fresh / "deep").mkdir()
+            (fresh / "deep" / content).write_text(content)
+    assert names(path / "deep") == ["new"]
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("error", [ValueError, PowerCut])
+def test_failed_folder_leaves_the_old_one(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "model"
+    with folder_atomically(path) as fresh:
+        (fresh / "old").touch()
+    with pytest.raises(error), folder_atomically(path) as fresh:
+        (fresh / "new").touch()
+        raise error
+    assert names(path) == ["old"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_remove_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").touch()
+    remove_folder(tmp_path / "a")
+    remove_folder(tmp_path / "never was")
+    assert names(tmp_path) == []
+
+
+def test_sweep_removes_only_what_a_killed_process_left(tmp_path: Path) -> None:
+    kept = ["model", ".trash", ".tmp", "x.json", ".tmpfile", ".trained"]
+    for name in kept:
+        (tmp_path / name).touch()
+    for name in (TEMPORARY, TRASH):
+        (tmp_path / f"{name}a").mkdir()
+        (tmp_path / f"{name}a" / "x").touch()
+        (tmp_path / f"{name}b").touch()
+    sweep(tmp_path)
+    assert names(tmp_path) == sorted(kept)
+
+
+def test_sync_tree_takes_any_tree(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x").touch()
+    sync_tree(tmp_path)
