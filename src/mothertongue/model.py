@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+from transformers.utils.logging import disable_progress_bar
 
 from mothertongue.ctranslate2_files import read_model_bin
 from mothertongue.errors import DataError
@@ -168,6 +169,7 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
             f"{files.path}: model_type {config.get('model_type')!r}, expected plain 'whisper' "
             "without code of its own (auto_map)"
         )
+    disable_progress_bar()  # half a second needs none, and it would break ours
     try:
         loaded: Any = WhisperForConditionalGeneration.from_pretrained(
             files.path,

@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 import torch
-from runs import Silent, save_base, save_corpus, tiny_experiment
+from runs import Silent, byte_tokens, save_base, save_corpus, tiny_experiment
+from tiny import noise, tiny_model
 
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
 from mothertongue.experiment import Experiment, run
+from mothertongue.features import collate
 from mothertongue.files import sha256_file
 from mothertongue.manifest import read_manifest, write_manifest
 from mothertongue.records import RunDir
+from mothertongue.strategies.base import trained_parameters
+from mothertongue.strategies.full import Full
 from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss
 
 
@@ -288,3 +293,27 @@ def test_biases_and_norms_do_not_decay() -> None:
 def test_a_setting_without_effect_is_refused() -> None:
     with pytest.raises(ValueError, match="full_context_share has no effect with context=full"):
         TrainConfig(context="full", full_context_share=0.2)
+
+
+def test_gradients_are_the_same_bits_with_several_threads() -> None:
+    tokens = byte_tokens()
+    model = Full().apply(tiny_model(tokens, d_model=384, decoder_layers=1, encoder_layers=1))
+    labels = [tokens.label("habari ya asubuhi " * 12, "sw")] * 8
+    clips = [noise(1.0, seed) for seed in range(8)]
+    batch = collate("abcdefgh", clips, labels, 1, tokens.end)
+    threads = torch.get_num_threads()
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        LabelLoss(model)(*batch.tensors()).backward()
+        return [value.grad.clone() for value in trained_parameters(model).values()]
+
+    torch.set_num_threads(4)
+    try:
+        with deterministic(model.device):
+            first, *others = [gradients() for _ in range(4)]
+    finally:
+        torch.set_num_threads(threads)
+    assert not torch.are_deterministic_algorithms_enabled()
+    for other in others:
+        assert all(map(torch.equal, first, other))

@@ -8,6 +8,7 @@ makes a resumed run end with the very bits of an uninterrupted one.
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,9 +79,24 @@ def train(model: Whisper, job: Job, config: TrainConfig, run: RunDir, watcher: W
     checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
     """
     trainer = _Trainer(model, job, config, run, watcher)
-    with StopRequest() as stop:
+    with StopRequest() as stop, deterministic(model.device):
         trainer.run_until(stop)
     return trainer.state
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Inside, a CPU gives the same bits each time, with any number of threads.
+
+    Without it the gradient of the decoder's positions is added up in the order in which threads
+    happen to finish. On a GPU it would cost speed and still not be complete: nothing is promised.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(device.type == "cpu" or before)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 class _Trainer:
