@@ -144,6 +144,12 @@ def test_yaml_of_another_shape(write, text: str, message: str) -> None:
     assert fault_of(path) == f"{path}: {message}"
 
 
+def test_a_key_given_twice(write) -> None:
+    path = write("name: a\ntrain:\n  epochs: 1\n  epochs: 2")
+    reason = "not readable as YAML: epochs given twice in the block from line 3"
+    assert fault_of(path) == f"{path}: {reason}"
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -19,7 +19,17 @@ C = TypeVar("C", bound="Config")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's booleans, true and false: in YAML 1.1 Norwegian ("no") is false."""
+    """YAML 1.2's booleans, true and false: in YAML 1.1 Norwegian ("no") is false.
+
+    A key that is there twice is an error; the safe loader would let the last one win.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f"{', '.join(twice)} given twice in the block from line {line}")
+        return super().construct_mapping(node, deep)
 
 
 BOOLEAN = "tag:yaml.org,2002:bool"
