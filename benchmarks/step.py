@@ -60,7 +60,7 @@ def main() -> None:
     def generate() -> None:
         mel_BMF = log_mel(pad_samples(clips, FULL_CONTEXT_S), 80)
         with torch.inference_mode():
-            model.generate(mel_BMF, language="sw", task="transcribe", max_new_tokens=100)
+            model.generate(mel_BMF, language="sw", task="transcribe", max_length=100)
 
     def decode(context: Any) -> Callable[[], None]:
         transcribe = TorchTranscriber(

@@ -18,7 +18,7 @@ NEXT = """\
 def score_table(result: dict[str, Any]) -> Table:
     """What `evaluate` found: a row for each normalizer and context."""
     title = f"{result['model']} on {result['split']} of {result['data']}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("context", "normalizer", "WER", "95 %", "CER", "S/D/I", "words", "clips"):
         is_name = name in ("context", "normalizer")
         table.add_column(name, justify="left" if is_name else "right", no_wrap=True)
