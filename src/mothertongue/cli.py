@@ -47,8 +47,11 @@ MaxReject = Annotated[
 AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
 TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
 TokenizerOf = Annotated[str, typer.Option(help="The base whose tokenizer counts label tokens.")]
-StrictSpeakers = Annotated[
-    bool, typer.Option(help="Reject rows whose speaker is also in a held-out split.")
+TextLeaks = Annotated[
+    Literal["reject", "warn"], typer.Option(help="Rows whose sentence a held-out split also has.")
+]
+SpeakerLeaks = Annotated[
+    Literal["reject", "warn"], typer.Option(help="Rows whose speaker a held-out split also has.")
 ]
 
 
@@ -88,7 +91,8 @@ def prepare(
     max_reject_fraction: MaxReject = 0.05,
     audio_column: AudioColumn = None,
     text_column: TextColumn = None,
-    strict_speakers: StrictSpeakers = False,
+    text_leaks: TextLeaks = "reject",
+    speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: Annotated[
         bool, typer.Option(help="Accept audio paths that leave the source's folder.")
     ] = False,
@@ -106,7 +110,8 @@ def prepare(
     options = PrepareOptions(
         language=language,
         max_reject_fraction=max_reject_fraction,
-        speaker_leaks="reject" if strict_speakers else "warn",
+        text_leaks=text_leaks,
+        speaker_leaks=speaker_leaks,
         allow_outside=allow_outside,
         trust_durations=trust_durations,
     )
@@ -121,7 +126,8 @@ def prepare(
 def check(
     manifest: Annotated[Path, typer.Argument(help="A manifest, or its folder.")],
     max_reject_fraction: MaxReject = 0.05,
-    strict_speakers: StrictSpeakers = False,
+    text_leaks: TextLeaks = "reject",
+    speaker_leaks: SpeakerLeaks = "warn",
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
@@ -132,7 +138,8 @@ def check(
 
     options = PrepareOptions(
         max_reject_fraction=max_reject_fraction,
-        speaker_leaks="reject" if strict_speakers else "warn",
+        text_leaks=text_leaks,
+        speaker_leaks=speaker_leaks,
     )
     with _counting("checking") as progress:
         report = check_manifest(manifest, options, _label_counter(base), progress)

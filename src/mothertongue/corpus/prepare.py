@@ -33,7 +33,7 @@ SHARED: dict[SplitBy, str] = {
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
     "clip": "most clips have the same sentences: split by clip, and sentences are shared",
     "nothing": "too few clips, sentences or speakers to keep any apart: all clips are in train; "
-    "record more, or set text_leaks=warn and speaker_leaks=warn",
+    "record more, or give --text-leaks warn and --speaker-leaks warn",
 }
 
 
@@ -204,7 +204,7 @@ def _judge_leaks(
     is_leak = "split <> peer_split"
     if leak == "reject":
         reason = f"'same {kind} in ' || peer_split || ', at ' || peer_place"
-        fix = f"nothing, the held-out row is kept; or set {kind}_leaks=warn to keep both"
+        fix = f"nothing, the held-out row is kept; or give --{kind}-leaks warn to keep both"
         ledger.fault(code, reason, fix, peers=column, where=is_leak)
         return ()
     leaks = f"FROM ({peers_of(column)}) WHERE {is_leak}"

@@ -77,7 +77,7 @@ class DataReport:
         raise DataError(
             f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({codes or 'no rows'}); "
             f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; mend them "
-            "as rejected.jsonl says, or raise max_reject_fraction"
+            "as rejected.jsonl says, or raise --max-reject-fraction"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class TrainConfig(Config):
     precision: Precision = "auto"
     """Of the activations; the weights stay float32. auto: bf16 where the device computes in it."""
     gradient_checkpointing: bool = False
-    """Compute activations twice and keep none: less memory, about a third more time."""
+    """Compute activations twice and keep none: less memory, more time."""
     eval_every_steps: PositiveInt | None = None
     """How often to decode the validation split; None: once an epoch."""
     save_every_steps: PositiveInt | None = None
