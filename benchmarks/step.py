@@ -36,7 +36,7 @@ DECODED = 16
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     base = load_base("openai/whisper-base")
-    model = Full().apply(base.model)
+    model = Full().apply(base.model, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
     batches, clips = load_data(base.tokens)
     ours = LabelLoss(model)

@@ -22,6 +22,7 @@ from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
+from mothertongue.shapes import known_config
 from mothertongue.strategies.base import Strategy, load_trained, trained_parameters
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig
@@ -89,10 +90,14 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str,
     root = manifest_path(experiment.data).parent
     utterances = list(read_manifest(experiment.data))
     _refuse_other_language(experiment, utterances)
+    if known := known_config(experiment.base):
+        experiment.strategy.check(known)
     base = load_base(experiment.base)
     experiment.strategy.check(base.model.config)
     _begin(experiment, base, run_dir)
-    model = experiment.strategy.apply(nn.Module.to(base.model, best_device()))
+    # On the CPU, as load_run does: what a strategy draws or decomposes must not depend on devices.
+    model = experiment.strategy.apply(base.model, experiment.train.seed)
+    nn.Module.to(model, best_device())
     dataset = StepDataset(root, _split(utterances, "train"), base.tokens, experiment.train)
     job = Job(
         dataset.steps_per_epoch,
@@ -122,7 +127,7 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
             f"{path}: was tuned from a base of digest {expected[:12]}, but {experiment.base} now "
             f"has {base.digest[:12]}; put the base it was tuned from there"
         )
-    experiment.strategy.apply(base.model)
+    experiment.strategy.apply(base.model, experiment.train.seed)
     tensors = checkpoints.read_tensors(folder, checkpoints.TRAINED)
     load_trained(base.model, tensors, str(folder))
     return Tuned(base, experiment)

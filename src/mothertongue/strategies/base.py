@@ -1,8 +1,11 @@
 """The contract that every fine-tuning strategy keeps, held by its contract tests."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
@@ -14,6 +17,10 @@ Whisper = WhisperForConditionalGeneration
 
 class NotFoldableError(MothertongueError):
     """The tuned model has parts that no plain Whisper can express."""
+
+
+class NotRemovableError(MothertongueError):
+    """Training changed the base's own weights: there is nothing to turn off."""
 
 
 class Strategy(Config, ABC):
@@ -30,8 +37,11 @@ class Strategy(Config, ABC):
         """Raise ConfigError when the strategy does not fit a model of this shape."""
 
     @abstractmethod
-    def apply(self, model: Whisper) -> Whisper:
-        """The model to train, changed in place: requires_grad is true on exactly what trains."""
+    def apply(self, model: Whisper, seed: int) -> Whisper:
+        """The model to train, changed in place: requires_grad is true on exactly what trains.
+
+        New weights are drawn from `seed`, on the device of the model.
+        """
 
     @abstractmethod
     def frozen_prefix(self, model: Whisper) -> int:
@@ -40,6 +50,28 @@ class Strategy(Config, ABC):
     @abstractmethod
     def fold(self, model: Whisper) -> Whisper:
         """A plain Whisper with equal outputs. Raises NotFoldableError where there is none."""
+
+    @abstractmethod
+    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+        """Inside, the model gives exactly the base's outputs.
+
+        Raises NotRemovableError where training changed the base's own weights.
+        """
+
+
+def not_removable(kind: str) -> NotRemovableError:
+    """The error of a strategy that trains the base itself."""
+    return NotRemovableError(
+        f"{kind} changes the base's own weights, so it cannot be switched off; load the base"
+    )
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Inside, torch's generator on the CPU starts at `seed`; after, it goes on as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def trained_parameters(model: Whisper) -> dict[str, Tensor]:

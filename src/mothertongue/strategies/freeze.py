@@ -1,12 +1,13 @@
 """Freezing the bottom of the encoder."""
 
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from pydantic import PositiveInt
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
-from mothertongue.strategies.base import Strategy, Whisper
+from mothertongue.strategies.base import Strategy, Whisper, not_removable
 from mothertongue.strategies.full import Full
 
 
@@ -32,17 +33,9 @@ class Freeze(Strategy):
                 f"{config.encoder_layers} encoder layers; give 1 to {config.encoder_layers}"
             )
 
-    def apply(self, model: Whisper) -> Whisper:
+    def apply(self, model: Whisper, seed: int) -> Whisper:
         """The same model with the bottom of its encoder frozen."""
-        encoder = Full().apply(model).model.encoder
-        frozen = [*encoder.layers[: self.encoder_layers]]
-        if self.stem:
-            frozen += [encoder.conv1, encoder.conv2]
-        if self.encoder_layers == len(encoder.layers):
-            frozen.append(encoder.layer_norm)
-        for module in frozen:
-            module.requires_grad_(False)
-        return model
+        return freeze_bottom(model, self.encoder_layers, self.stem)
 
     def frozen_prefix(self, model: Whisper) -> int:
         """n, or 0 when the stem below still trains."""
@@ -51,3 +44,23 @@ class Freeze(Strategy):
     def fold(self, model: Whisper) -> Whisper:
         """The model itself."""
         return model
+
+    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+        """Never."""
+        raise not_removable("freeze")
+
+
+def freeze_bottom(model: Whisper, num_layers: int, stem: bool) -> Whisper:
+    """The same model: all of it trains but the encoder's bottom layers, its stem if asked.
+
+    With all layers its last LayerNorm freezes as well.
+    """
+    encoder = Full().apply(model, seed=0).model.encoder
+    frozen = [*encoder.layers[:num_layers]]
+    if stem:
+        frozen += [encoder.conv1, encoder.conv2]
+    if num_layers == len(encoder.layers):
+        frozen.append(encoder.layer_norm)
+    for module in frozen:
+        module.requires_grad_(False)
+    return model

@@ -1,10 +1,11 @@
 """Vanilla fine-tuning: every weight trains."""
 
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from transformers import WhisperConfig
 
-from mothertongue.strategies.base import Strategy, Whisper
+from mothertongue.strategies.base import Strategy, Whisper, not_removable
 
 
 class Full(Strategy):
@@ -17,7 +18,7 @@ class Full(Strategy):
     def check(self, config: WhisperConfig) -> None:
         """Fits every Whisper."""
 
-    def apply(self, model: Whisper) -> Whisper:
+    def apply(self, model: Whisper, seed: int) -> Whisper:
         """The same model, all of it trainable."""
         model.requires_grad_(True)
         model.model.encoder.embed_positions.requires_grad_(False)
@@ -30,3 +31,7 @@ class Full(Strategy):
     def fold(self, model: Whisper) -> Whisper:
         """The model itself."""
         return model
+
+    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+        """Never."""
+        raise not_removable("full")

@@ -1,0 +1,212 @@
+"""Bottleneck adapters: small named modules after Whisper's layers, one base under any of them.
+
+Houlsby et al. 2019, sec. 2.1, with one adapter a layer: y = x + Up(GELU(Down(LN(x)))).
+B batch, T frames or tokens, D the model's width, d the adapter's.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import WhisperConfig
+from transformers import WhisperForConditionalGeneration as Whisper
+
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.files import folder_atomically, write_json
+
+CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+PEFT_TYPE = "BOTTLENECK"
+DEFAULT = "default"
+
+
+class Bottleneck(nn.Module):
+    """y = x + Up(GELU(Down(LN(x)))): as `up` starts at zero, so does y at x.
+
+    2 D d + 3 D + d parameters.
+    """
+
+    def __init__(self, width: int, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.down = nn.Linear(width, dim)
+        self.up = nn.Linear(dim, width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        """The same shape."""
+        return x_BTD + self.up(nn.functional.gelu(self.down(self.norm(x_BTD))))
+
+
+class AdaptedLayer(nn.Module):
+    """A Whisper layer, then those of its adapters that are active, one after the other."""
+
+    def __init__(self, base_layer: nn.Module) -> None:
+        super().__init__()
+        self.base_layer = base_layer
+        self.adapters = nn.ModuleDict()
+        self.active: tuple[str, ...] = ()
+
+    def forward(self, hidden_BTD: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """What the layer returns, adapted; the other arguments are the layer's own."""
+        hidden_BTD = self.base_layer(hidden_BTD, *args, **kwargs)
+        for name in self.active:
+            if name in self.adapters:
+                hidden_BTD = self.adapters[name](hidden_BTD)
+        return hidden_BTD
+
+
+def add(
+    model: Whisper,
+    name: str,
+    dim: int,
+    encoder_layers: Sequence[int],
+    decoder_layers: Sequence[int],
+) -> None:
+    """Give these layers, counted from 0 at the bottom, an adapter of this name and activate it.
+
+    Its weights are drawn from torch's generator. What was active before stays so, below it.
+    Raises ConfigError where the name is taken or is no name for a module.
+    """
+    if name in names(model) or not name.isidentifier():
+        raise ConfigError(f"adapter {name!r}: taken, or not a word; choose another name")
+    active = _active(model)
+    for half, places in (
+        (model.model.encoder, encoder_layers),
+        (model.model.decoder, decoder_layers),
+    ):
+        for place in places:
+            if not isinstance(half.layers[place], AdaptedLayer):
+                half.layers[place] = AdaptedLayer(half.layers[place])
+            half.layers[place].adapters[name] = Bottleneck(model.config.d_model, dim).to(
+                model.device, model.dtype
+            )
+    activate(model, [*active, name])
+
+
+def activate(model: Whisper, chosen: Sequence[str]) -> None:
+    """Turn on exactly these adapters, the first of them next to the layer; none is the base.
+
+    Raises ConfigError naming the ones that are there.
+    """
+    if unknown := set(chosen) - names(model):
+        there = ", ".join(sorted(names(model))) or "none"
+        raise ConfigError(f"no adapter {', '.join(sorted(unknown))}; this model has: {there}")
+    for layer in adapted_layers(model):
+        layer.active = tuple(chosen)
+
+
+@contextmanager
+def only(model: Whisper, chosen: Sequence[str]) -> Iterator[None]:
+    """Inside, exactly these adapters are on."""
+    before = _active(model)
+    activate(model, chosen)
+    try:
+        yield
+    finally:
+        activate(model, before)
+
+
+def names(model: Whisper) -> set[str]:
+    """The adapters that the model has, on or off."""
+    return {name for layer in adapted_layers(model) for name in layer.adapters}
+
+
+def adapted_layers(model: Whisper) -> list[AdaptedLayer]:
+    """The layers that have adapters, from the encoder's bottom to the decoder's top."""
+    return [module for module in model.modules() if isinstance(module, AdaptedLayer)]
+
+
+def parameters(model: Whisper, name: str) -> dict[str, Tensor]:
+    """The parameters of one adapter, as "encoder.layers.5.down.weight"."""
+    return {
+        f"{half}.layers.{place}.{key}": value
+        for half, places in _places(model, name).items()
+        for place in places
+        for key, value in _layers(model, half)[place].adapters[name].named_parameters()
+    }
+
+
+def save(model: Whisper, name: str, folder: Path) -> None:
+    """Write one adapter as PEFT writes its own: adapter_config.json, adapter_model.safetensors."""
+    tensors = {key: value.detach().cpu() for key, value in parameters(model, name).items()}
+    places = _places(model, name)
+    dim = next(len(value) for key, value in tensors.items() if key.endswith("down.bias"))
+    with folder_atomically(folder) as fresh:
+        save_file(tensors, fresh / TENSORS)
+        write_json(
+            fresh / CONFIG,
+            {
+                "peft_type": PEFT_TYPE,
+                "format_version": 1,
+                "base_model_name_or_path": model.config.name_or_path,
+                "width": model.config.d_model,
+                "dim": dim,
+                "encoder_layers": places["encoder"],
+                "decoder_layers": places["decoder"],
+            },
+        )
+
+
+def load(model: Whisper, folder: Path, name: str = DEFAULT) -> None:
+    """Add the adapter in a folder to a model under a name of your own, and activate it.
+
+    Raises DataError when it is no bottleneck adapter, is damaged or does not fit this model.
+    """
+    config, tensors = _read(folder)
+    _check_fit(folder, config, model.config)
+    add(model, name, config["dim"], config["encoder_layers"], config["decoder_layers"])
+    ours = parameters(model, name)
+    if odd := sorted(set(ours) ^ set(tensors)):
+        raise DataError(f"{folder / TENSORS}: {len(odd)} tensors missing or unknown: {odd[:3]}")
+    with torch.no_grad():
+        for key, parameter in ours.items():
+            parameter.copy_(tensors[key])
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        tensors = load_file(folder / TENSORS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise DataError(f"{folder}: not a readable adapter ({error})") from None
+    if not isinstance(config, dict) or config.get("peft_type") != PEFT_TYPE:
+        raise DataError(f"{folder / CONFIG}: expected peft_type {PEFT_TYPE}; is it LoRA's?")
+    return config, tensors
+
+
+def _check_fit(folder: Path, config: dict[str, Any], model: WhisperConfig) -> None:
+    layers = {"encoder_layers": model.encoder_layers, "decoder_layers": model.decoder_layers}
+    too_high = [key for key, count in layers.items() if max(config[key], default=-1) >= count]
+    if config["width"] != model.d_model or too_high:
+        raise DataError(
+            f"{folder}: made for width {config['width']}, this Whisper has {model.d_model}, "
+            f"{model.encoder_layers} encoder and {model.decoder_layers} decoder layers; load it "
+            "with the base it was trained on"
+        )
+
+
+def _places(model: Whisper, name: str) -> dict[str, list[int]]:
+    return {
+        half: [
+            place
+            for place, layer in enumerate(_layers(model, half))
+            if isinstance(layer, AdaptedLayer) and name in layer.adapters
+        ]
+        for half in ("encoder", "decoder")
+    }
+
+
+def _layers(model: Whisper, half: str) -> Any:
+    return model.model.encoder.layers if half == "encoder" else model.model.decoder.layers
+
+
+def _active(model: Whisper) -> tuple[str, ...]:
+    layers = adapted_layers(model)
+    return layers[0].active if layers else ()

@@ -1,0 +1,125 @@
+"""Low-rank adaptation, by PEFT; Whisper itself is frozen."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, PositiveInt
+
+from mothertongue.strategies.base import NotRemovableError, Whisper, drawn_from
+from mothertongue.strategies.placement import PlacedStrategy
+
+if TYPE_CHECKING:  # PEFT takes seconds to import: only a model that gets LoRA pays for it
+    from peft import LoraConfig
+    from peft.tuners.lora import LoraLayer
+
+Preset = Literal["paper", "peft", "all-linear"]
+Variant = Literal["plain", "dora", "rslora", "pissa"]
+
+QUERIES_AND_VALUES = ("q_proj", "v_proj")
+ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+FEED_FORWARD = ("fc1", "fc2")
+
+
+class Lora(PlacedStrategy):
+    """W + (alpha / rank) B A: the low-rank A and B of chosen matrices train (Hu et al. 2021).
+
+    Liu et al. 2024's LoRAFT is preset paper, rank 32, alpha 64; it used full tuning's learning
+    rate, 1e-5, which is far too low for LoRA: PEFT's own example has 1e-3.
+    """
+
+    examples = (
+        {"rank": 2, "alpha": 4},
+        {"rank": 2, "preset": "peft", "encoder_top": 1},
+        {"rank": 2, "preset": "all-linear", "encoder_top": 0},
+        {"rank": 2, "variant": "dora"},
+        {"rank": 2, "variant": "rslora", "decoder": False},
+        {"rank": 2, "variant": "pissa"},
+    )
+
+    kind: Literal["lora"] = "lora"
+    preset: Preset = "paper"
+    """paper: q and v of self-attention; peft: of cross-attention too; all-linear: every matrix."""
+    rank: PositiveInt = 32
+    """The rank of the change."""
+    alpha: PositiveInt = 64
+    """The change is scaled by alpha / rank, in rslora by alpha / sqrt(rank)."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """On what A reads."""
+    variant: Variant = "plain"
+    """dora: magnitude and direction apart; rslora: another scale; pissa: starts at W's main part
+    (Liu et al. 2024b; Kalajdzievski 2023; Meng et al. 2024)."""
+
+    def apply(self, model: Whisper, seed: int) -> Whisper:
+        """The same model, PEFT's layers in place of the chosen matrices."""
+        from peft import inject_adapter_in_model
+
+        self.check(model.config)
+        model.requires_grad_(False)
+        with drawn_from(seed):
+            inject_adapter_in_model(self.peft_config(model), model)
+        return model
+
+    def peft_config(self, model: Whisper) -> "LoraConfig":
+        """What PEFT is told. `task_type` is none: with SEQ_2_SEQ_LM it breaks Whisper's forward."""
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=self.targets(model),
+            use_dora=self.variant == "dora",
+            use_rslora=self.variant == "rslora",
+            init_lora_weights="pissa" if self.variant == "pissa" else True,
+        )
+
+    def targets(self, model: Whisper) -> list[str]:
+        """The full names of the matrices that get a change."""
+        attention = ATTENTION if self.preset == "all-linear" else QUERIES_AND_VALUES
+        inside = [f"self_attn.{name}" for name in attention]
+        across = [f"encoder_attn.{name}" for name in attention] if self.preset != "paper" else []
+        feed_forward = list(FEED_FORWARD) if self.preset == "all-linear" else []
+        halves = (
+            ("encoder", self.encoder_places(model.config), inside + feed_forward),
+            ("decoder", self.decoder_places(model.config), inside + across + feed_forward),
+        )
+        return [
+            f"model.{half}.layers.{place}.{name}"
+            for half, places, names in halves
+            for place in places
+            for name in names
+        ]
+
+    def fold(self, model: Whisper) -> Whisper:
+        """The same model, the changes added into its matrices."""
+        for name, layer in _lora_layers(model):
+            layer.merge(safe_merge=True)
+            parent, _, attribute = name.rpartition(".")
+            setattr(model.get_submodule(parent), attribute, layer.get_base_layer())
+        return model
+
+    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+        """The changes are skipped. PiSSA took W's main part away, so it cannot be."""
+        if self.variant == "pissa":
+            raise NotRemovableError(
+                "pissa moved a part of the base's weights into the adapter; load the base"
+            )
+        return _disabled(model)
+
+
+def _lora_layers(model: Whisper) -> list[tuple[str, "LoraLayer"]]:
+    from peft.tuners.lora import LoraLayer
+
+    return [(name, each) for name, each in model.named_modules() if isinstance(each, LoraLayer)]
+
+
+@contextmanager
+def _disabled(model: Whisper) -> Iterator[None]:
+    for _, layer in _lora_layers(model):
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for _, layer in _lora_layers(model):
+            layer.enable_adapters(True)

@@ -1,0 +1,78 @@
+"""Which layers get new modules: what bottleneck adapters and LoRA have in common."""
+
+from abc import ABC
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import NonNegativeInt, model_validator
+from transformers import WhisperConfig
+
+from mothertongue.errors import ConfigError
+from mothertongue.strategies.base import Strategy, Whisper
+
+Top = NonNegativeInt | Literal["all"]
+Layers = tuple[NonNegativeInt, ...]
+
+
+class PlacedStrategy(Strategy, ABC):
+    """New modules in chosen layers; the base itself is frozen."""
+
+    encoder_top: Top = "all"
+    """In how many encoder layers, counted from the top; 0 for none."""
+    encoder_layers: Layers | None = None
+    """Instead: in exactly these encoder layers, counted from 0 at the bottom."""
+    decoder: bool = True
+    """Whether in the decoder at all."""
+    decoder_top: Top = "all"
+    """In how many decoder layers, counted from the top."""
+    decoder_layers: Layers | None = None
+    """Instead: in exactly these decoder layers, counted from 0 at the bottom."""
+
+    @model_validator(mode="after")
+    def _every_setting_has_effect(self) -> "PlacedStrategy":
+        for half, top, layers in (
+            ("encoder", self.encoder_top, self.encoder_layers),
+            ("decoder", self.decoder_top, self.decoder_layers),
+        ):
+            if top != "all" and layers is not None:
+                raise ValueError(f"{half}_top has no effect beside {half}_layers; remove one")
+        if not self.decoder and (self.decoder_top != "all" or self.decoder_layers is not None):
+            raise ValueError("decoder_top and decoder_layers have no effect with decoder=false")
+        return self
+
+    def check(self, config: WhisperConfig) -> None:
+        """The layers must exist, and there must be one."""
+        encoder, decoder = self.encoder_places(config), self.decoder_places(config)
+        if not encoder and not decoder:
+            raise ConfigError("strategy: no layer is chosen, so nothing would train; choose one")
+
+    def encoder_places(self, config: WhisperConfig) -> list[int]:
+        """The encoder layers with new modules, from 0 at the bottom."""
+        return _places("encoder", self.encoder_top, self.encoder_layers, config.encoder_layers)
+
+    def decoder_places(self, config: WhisperConfig) -> list[int]:
+        """The decoder layers with new modules, from 0 at the bottom."""
+        if not self.decoder:
+            return []
+        return _places("decoder", self.decoder_top, self.decoder_layers, config.decoder_layers)
+
+    def frozen_prefix(self, model: Whisper) -> int:
+        """All layers below the lowest that has new modules."""
+        return min(self.encoder_places(model.config), default=model.config.encoder_layers)
+
+
+def _places(half: str, top: Top, layers: Sequence[int] | None, count: int) -> list[int]:
+    if layers is not None:
+        if len(set(layers)) < len(layers) or max(layers, default=-1) >= count:
+            raise ConfigError(
+                f"strategy.{half}_layers: {list(layers)}; expected each at most once, 0 to "
+                f"{count - 1}: this Whisper has {count} {half} layers"
+            )
+        return sorted(layers)
+    chosen = count if top == "all" else top
+    if chosen > count:
+        raise ConfigError(
+            f"strategy.{half}_top: {chosen}, but this Whisper has {count} {half} layers; give 0 "
+            f"to {count}, or all"
+        )
+    return list(range(count - chosen, count))
