@@ -90,7 +90,7 @@ def main() -> None:
 def load_data(tokens: Any) -> tuple[list[Batch], list[Any]]:
     """Whole steps of the demo's train split, and clips of its test split."""
     experiment = demo_experiment([f"train.batch_size={BATCH_SIZE}", "train.full_context_share=0"])
-    root = Path(experiment.data)
+    root = experiment.manifests[0]
     utterances = list(read_manifest(root))
     train = [each for each in utterances if each.split == "train"]
     steps = StepDataset(root, train, tokens, experiment.train)

@@ -4,16 +4,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mothertongue.batches import Step, context_s, plan_epoch
+from mothertongue.batches import (
+    MicroBatch,
+    Step,
+    choose_clips,
+    clips_per_language,
+    context_s,
+    plan_epoch,
+)
 
 CONTEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 SIZES = st.integers(1, 9)
 SHARES = st.floats(0, 1)
 SEEDS = st.integers(0, 2**32)
+TEMPERATURES = st.floats(1, 100)
+SIZES_OF_LANGUAGES = st.dictionaries(st.text("abc", min_size=2), st.integers(1, 5000), min_size=1)
+LANGUAGES = st.lists(st.sampled_from(["sw", "tw", "yo", "ig"]), min_size=1, max_size=60)
 
 
 def plan(contexts: list[int], size: int, share: float = 0.0, seed: int = 0, epoch: int = 0):
-    return plan_epoch(contexts, size, full_context_share=share, seed=seed, epoch=epoch)
+    clips = range(len(contexts))
+    return plan_epoch(clips, contexts, size, full_context_share=share, seed=seed, epoch=epoch)
 
 
 def clips_of(step: Step) -> list[int]:
@@ -58,6 +69,110 @@ def test_share_of_steps_at_full_context(contexts, size, share, seed) -> None:
 @given(CONTEXTS, SIZES, SHARES, SEEDS, st.integers(0, 50))
 def test_steps_an_epoch_depend_on_the_clips_alone(contexts, size, share, seed, epoch) -> None:
     assert len(plan(contexts, size, share, seed, epoch)) == len(plan(contexts, size))
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONTEXTS, SIZES, SHARES, SEEDS, st.data())
+def test_steps_depend_on_the_number_of_clips_not_on_which(
+    contexts, size, share, seed, data
+) -> None:
+    clips = data.draw(st.lists(st.integers(0, len(contexts) - 1), min_size=1, max_size=60))
+    steps = plan_epoch(clips, contexts, size, full_context_share=share, seed=seed, epoch=0)
+    assert len(steps) == -(-len(clips) // size)
+    assert sorted(index for step in steps for index in clips_of(step)) == sorted(clips)
+
+
+def test_plan_of_the_runs_that_there_are() -> None:
+    """Written down before languages were sampled: a run continues with the steps it began with."""
+    assert plan([3, 4, 5, 3, 3, 4, 9], 2, 0.25, seed=7, epoch=3) == [
+        (MicroBatch(4, (1, 5)),),
+        (MicroBatch(30, (0, 3)),),
+        (MicroBatch(9, (6,)),),
+        (MicroBatch(3, (4,)), MicroBatch(5, (2,))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "temperature", "expected"),
+    [
+        ({"sw": 900, "tw": 100}, 1.0, {"sw": 900, "tw": 100}),
+        ({"sw": 900, "tw": 100}, 2.0, {"sw": 750, "tw": 250}),  # roots 30 and 10
+        ({"sw": 16, "tw": 4, "yo": 1}, 2.0, {"sw": 12, "tw": 6, "yo": 3}),
+        ({"sw": 4, "tw": 1}, 2.0, {"sw": 3, "tw": 2}),  # 3.33 and 1.67
+        ({"sw": 8, "tw": 1}, 3.0, {"sw": 6, "tw": 3}),
+        ({"sw": 999, "tw": 1}, 1e9, {"sw": 500, "tw": 500}),
+    ],
+)
+def test_clips_per_language(sizes, temperature, expected) -> None:
+    assert clips_per_language(sizes, temperature) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(SIZES_OF_LANGUAGES, TEMPERATURES)
+def test_counts_add_up_and_are_the_nearest_to_the_law(sizes, temperature) -> None:
+    counts = clips_per_language(sizes, temperature)
+    total, weight = sum(sizes.values()), sum(n ** (1 / temperature) for n in sizes.values())
+    assert sum(counts.values()) == total
+    assert counts.keys() == sizes.keys()
+    for language, size in sizes.items():
+        assert counts[language] == pytest.approx(
+            total * size ** (1 / temperature) / weight, abs=1 + 1e-6
+        )
+    assert all(counts.values())
+    assert clips_per_language(sizes, 1.0) == sizes
+
+
+@settings(max_examples=100, deadline=None)
+@given(LANGUAGES, TEMPERATURES, SEEDS, st.integers(0, 50), st.integers(1, 6))
+def test_clips_of_a_language_are_seen_equally_often(
+    languages, temperature, seed, epoch, num_epochs
+) -> None:
+    expected = clips_per_language(Counter(languages), temperature)
+    seen: Counter[int] = Counter()
+    for each in range(epoch, epoch + num_epochs):
+        clips = choose_clips(languages, temperature, seed=seed, epoch=each)
+        assert len(clips) == len(languages)
+        assert Counter(languages[i] for i in clips) == expected
+        _assert_even(languages, Counter(clips))
+        seen.update(clips)
+    _assert_even(languages, seen)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LANGUAGES, TEMPERATURES, SEEDS, st.integers(0, 50))
+def test_as_the_data_is_every_clip_once(languages, temperature, seed, epoch) -> None:
+    everyone = [*range(len(languages))]
+    assert choose_clips(languages, 1.0, seed=seed, epoch=epoch) == everyone
+    assert choose_clips(["sw"] * len(languages), temperature, seed=seed, epoch=epoch) == everyone
+
+
+def test_which_clips_are_left_out_is_a_function_of_seed_and_epoch() -> None:
+    languages = ["sw"] * 90 + ["tw"] * 10
+    first = choose_clips(languages, 2.0, seed=1, epoch=2)
+    assert choose_clips(languages, 2.0, seed=1, epoch=2) == first
+    assert choose_clips(languages, 2.0, seed=1, epoch=3) != first
+    assert choose_clips(languages, 2.0, seed=2, epoch=2) != first
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 8, 16, 100])
+def test_every_epoch_has_the_same_number_of_steps(size: int) -> None:
+    languages = ["sw"] * 70 + ["tw"] * 17 + ["yo"] * 3
+    contexts = [1 + i * i % 29 for i in range(90)]
+    found = set()
+    for seed in range(20):
+        for epoch in range(20):
+            clips = choose_clips(languages, 5.0, seed=seed, epoch=epoch)
+            steps = plan_epoch(
+                clips, contexts, size, full_context_share=0.15, seed=seed, epoch=epoch
+            )
+            found.add(len(steps))
+    assert found == {-(-90 // size)}
+
+
+def _assert_even(languages: list[str], seen: Counter[int]) -> None:
+    for language in set(languages):
+        counts = [seen[i] for i, other in enumerate(languages) if other == language]
+        assert max(counts) - min(counts) <= 1
 
 
 def test_plan_is_a_function_of_seed_and_epoch() -> None:

@@ -1,10 +1,19 @@
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mothertongue.errors import DataError
-from mothertongue.manifest import Utterance, manifest_path, read_manifest, write_manifest
+from mothertongue.manifest import (
+    Utterance,
+    data_digest,
+    manifest_path,
+    read_data,
+    read_manifest,
+    write_manifest,
+)
 
 FULL = Utterance("a", "audio/a.wav", "ሰላም ọ̀ṣọ́", "am", 1.25, 0.5, "test", "speaker 1", "CC0")
 BARE = Utterance("b", "/data/b.flac", "", "sw", 30.0)
@@ -106,3 +115,71 @@ def test_no_manifest(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path}/manifest.jsonl: no such manifest; make one with: mothertongue prepare SOURCE"
     )
+
+
+def save(folder: Path, *ids: str, language: str = "sw") -> Path:
+    """A manifest of clips that differ in their ids alone; returns its folder."""
+    clips = [Utterance(each, f"audio/{each}.wav", "x", language, 1.0) for each in ids]
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+def test_data_of_one_manifest_has_absolute_audio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_manifest(tmp_path / "manifest.jsonl", [FULL, BARE])
+    expected = [replace(FULL, audio=f"{tmp_path}/audio/a.wav"), BARE]
+    assert read_data([tmp_path]) == expected
+    monkeypatch.chdir(tmp_path)
+    assert read_data([Path()]) == read_data([Path("manifest.jsonl")]) == expected
+
+
+def test_data_of_several_manifests(tmp_path: Path) -> None:
+    twi = save(tmp_path / "twi", "0001", "0002", language="tw")
+    yoruba = save(tmp_path / "yoruba", "0002", "0003", language="yo")
+    found = read_data([twi, yoruba / "manifest.jsonl"])
+    assert [(each.id, each.audio, each.language) for each in found] == [
+        ("0001", f"{twi}/audio/0001.wav", "tw"),
+        ("twi/0002", f"{twi}/audio/0002.wav", "tw"),
+        ("yoruba/0002", f"{yoruba}/audio/0002.wav", "yo"),
+        ("0003", f"{yoruba}/audio/0003.wav", "yo"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (["a", "b"], ["b"], "x/b"),  # two folders of one name
+        (["a", "a"], ["c"], "a"),  # twice in one manifest
+        (["a", "y/a"], ["a"], "y/a"),  # an id that looks like a prefixed one
+    ],
+)
+def test_ids_that_stay_ambiguous(tmp_path: Path, first, second, expected) -> None:
+    other = "y" if "y/" in expected else "x"
+    paths = [save(tmp_path / "x", *first), save(tmp_path / "more" / other, *second)]
+    with pytest.raises(DataError) as caught:
+        read_data(paths)
+    assert str(caught.value) == (
+        f"{paths[0]}, {paths[1]}: 1 ids are not unique; expected every clip once: give each "
+        "manifest once, in a folder with a name of its own, and the clips of a manifest ids of "
+        f"their own:\n  {expected}: 2 times"
+    )
+
+
+def test_data_without_a_manifest(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such manifest"):
+        read_data([save(tmp_path / "x", "a"), tmp_path / "nowhere"])
+
+
+def test_digest_of_one_manifest_is_that_of_its_file(tmp_path: Path) -> None:
+    folder = save(tmp_path / "x", "a")
+    content = (folder / "manifest.jsonl").read_bytes()
+    assert data_digest([folder]) == hashlib.sha256(content).hexdigest()
+
+
+def test_digest_of_several_manifests_tells_contents_and_order_apart(tmp_path: Path) -> None:
+    a, b, c = (save(tmp_path / name, name) for name in "abc")
+    digest = data_digest([a, b])
+    assert data_digest([save(tmp_path / "moved", "a"), b]) == digest
+    assert len({digest, data_digest([b, a]), data_digest([a, c]), data_digest([a])}) == 4
+    assert len(digest) == 64

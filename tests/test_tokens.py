@@ -65,8 +65,44 @@ def test_unknown_language(tokens: Tokens) -> None:
     with pytest.raises(ConfigError) as caught:
         tokens.prefix("ig")
     assert str(caught.value) == (
-        "language 'ig': Whisper has no token for it; borrow a related one of its 99 languages, "
-        "such as --language sw"
+        "language 'ig': Whisper has no token for it; let it borrow that of a related one of its 99 "
+        "languages, such as `borrow: {ig: sw}` in the experiment, or --language sw on the command "
+        "line"
+    )
+
+
+def test_borrowed_token(tokens: Tokens) -> None:
+    borrowing = tokens.borrowing({"tw": "yo", "ig": "yo"})
+    assert borrowing.language("tw") == borrowing.language("ig") == tokens.language("yo")
+    assert borrowing.prefix("tw") == tokens.prefix("yo")
+    assert borrowing.label("Ɛte sɛn?", "tw") == tokens.label("Ɛte sɛn?", "yo")
+    assert borrowing.language("sw") == tokens.language("sw")
+    assert borrowing.languages == tokens.languages
+    with pytest.raises(ConfigError, match="'lg': Whisper has no token"):
+        borrowing.language("lg")
+    with pytest.raises(ConfigError, match="'tw': Whisper has no token"):
+        tokens.language("tw")
+
+
+def test_what_is_borrowed_adds_up(tokens: Tokens) -> None:
+    borrowing = tokens.borrowing({"tw": "yo", "ig": "ha"}).borrowing({"ig": "yo", "lg": "sw"})
+    assert borrowing.borrowed == {"tw": "yo", "ig": "yo", "lg": "sw"}
+
+
+def test_borrower_with_a_token_of_its_own(tokens: Tokens, tokens_v3: Tokens) -> None:
+    assert tokens.borrowing({"yue": "zh"}).language("yue") == tokens.language("zh")
+    with pytest.raises(ConfigError) as caught:
+        tokens_v3.borrowing({"yue": "zh"})
+    assert str(caught.value) == "borrow: yue has a token of its own; remove 'yue' from borrow"
+
+
+@pytest.mark.parametrize("lender", ["ig", "tw", ""])
+def test_lender_without_a_token(tokens: Tokens, lender: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tokens.borrowing({"ig": "yo", "tw": lender})
+    assert str(caught.value) == (
+        f"borrow: tw cannot take the token of {lender!r}, which has none; expected one of "
+        "Whisper's 99 languages, such as sw"
     )
 
 

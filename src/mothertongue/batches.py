@@ -3,10 +3,13 @@
 Whisper pads every clip to 30 s. We cut the context to the clip's own length, rounded up to whole
 seconds, and let only clips of equal context share a batch: a clip's result then never depends on
 its neighbours, and no padding is computed.
+
+Where the data is in several languages, a temperature decides how often each is seen.
 """
 
 import math
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +42,50 @@ def context_s(duration_s: float, context: Context) -> int:
     return FULL_CONTEXT_S if context == "full" else max(1, math.ceil(duration_s - 1e-6))
 
 
+def clips_per_language(sizes: Mapping[str, int], temperature: float) -> dict[str, int]:
+    """How many clips of each language an epoch takes; together as many as the data has.
+
+    Proportional to size^(1 / temperature), temperature >= 1: at 1 to the sizes themselves, the
+    larger the more even. With alpha = 1 / temperature it is how XLM and XLM-R sample languages
+    (Lample and Conneau 2019, sec. 3.1; Conneau et al. 2020, sec. 3). Rounded by largest remainders.
+    """
+    total = sum(sizes.values())
+    weights = {language: size ** (1 / temperature) for language, size in sizes.items()}
+    scale = total / sum(weights.values())
+    exact = {language: scale * weight for language, weight in weights.items()}
+    counts = {language: math.floor(share) for language, share in exact.items()}
+    by_remainder = sorted(
+        exact, key=lambda language: (counts[language] - exact[language], language)
+    )
+    for language in by_remainder[: total - sum(counts.values())]:
+        counts[language] += 1
+    return counts
+
+
+def choose_clips(
+    languages: Sequence[str], temperature: float, *, seed: int, epoch: int
+) -> list[int]:
+    """The clips of one epoch, by index into `languages`, sorted; as many as there are.
+
+    Each language goes round and round through its clips in an order of the seed's: within an epoch,
+    and over any number of them, no clip of a language is seen more than once more than another.
+    With temperature 1 or a single language that is every clip once.
+    """
+    clips: defaultdict[str, list[int]] = defaultdict(list)
+    for index, language in enumerate(languages):
+        clips[language].append(index)
+    # A stream of its own: the order of the batches does not depend on the temperature.
+    rng = np.random.default_rng(np.random.SeedSequence([seed], spawn_key=(1,)))
+    chosen: list[int] = []
+    for language, count in sorted(clips_per_language(Counter(languages), temperature).items()):
+        circle = rng.permutation(clips[language])
+        turns = np.arange(epoch * count, (epoch + 1) * count) % len(circle)
+        chosen += circle[turns].tolist()
+    return sorted(chosen)
+
+
 def plan_epoch(
+    clips: Sequence[int],
     contexts_s: Sequence[int],
     batch_size: int,
     *,
@@ -47,8 +93,10 @@ def plan_epoch(
     seed: int,
     epoch: int,
 ) -> list[Step]:
-    """The steps of one epoch, shuffled; every clip once, `batch_size` clips a step but the last.
+    """The steps of one epoch, shuffled; `batch_size` of `clips` a step, but one may have fewer.
 
+    `clips` are indices into `contexts_s`, each as often as it is to be seen; how many steps there
+    are depends on their number alone: ceil(clips / batch_size).
     Within a bucket clips are drawn at random. What is left of each bucket fills steps of several
     smaller micro-batches. A share of the steps runs at the full 30 s, so that the tuned model also
     decodes well where the context is not cut.
@@ -56,8 +104,8 @@ def plan_epoch(
     rng = np.random.default_rng([seed, epoch])
     steps: list[Step] = []
     leftovers: list[tuple[int, int]] = []
-    for context in sorted(set(contexts_s)):
-        bucket = rng.permutation([i for i, c in enumerate(contexts_s) if c == context]).tolist()
+    for context in sorted({contexts_s[i] for i in clips}):
+        bucket = rng.permutation([i for i in clips if contexts_s[i] == context]).tolist()
         whole = len(bucket) - len(bucket) % batch_size
         steps += [
             (MicroBatch(context, tuple(bucket[i : i + batch_size])),)

@@ -53,11 +53,9 @@ def demo_experiment(overrides: Sequence[str] = ()) -> Experiment:
 
 def _score(model: str, experiment: Experiment) -> Evaluation:
     engine = open_engine(model)
-    utterances = read_split(experiment.data, "test", None)
+    utterances = read_split(experiment.manifests, "test", None)
     with counting("decoding", len(utterances)) as advance:
-        return transcribe_split(
-            engine, experiment.data, utterances, "full", experiment.evaluate, advance
-        )
+        return transcribe_split(engine, utterances, "full", experiment.evaluate, advance)
 
 
 def _examples(before: Evaluation, after: Evaluation) -> list[dict[str, str]]:

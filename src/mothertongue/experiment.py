@@ -3,9 +3,9 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, Field
@@ -15,11 +15,11 @@ from mothertongue import config, strategies
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.devices import best_device, dtype_of
-from mothertongue.errors import DataError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import evaluate
-from mothertongue.files import open_atomically, sha256_file, write_json
+from mothertongue.files import open_atomically, write_json
 from mothertongue.languages import language_code
-from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
+from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
 from mothertongue.shapes import known_config
@@ -27,7 +27,7 @@ from mothertongue.strategies.base import Strategy, load_trained, trained_paramet
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.loop import Job, State, Watcher, train
+from mothertongue.training.loop import Job, State, Validate, Validation, Watcher, train
 from mothertongue.training.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 else:
     AnyStrategy = config.choice(Strategy, strategies)
 
+Code = Annotated[str, AfterValidator(language_code)]
 RUN_NAME = r"^[\w][\w.-]*$"
+ROOT = Path()  # read_data makes every audio path absolute
 
 
 class Experiment(config.Config):
@@ -45,16 +47,26 @@ class Experiment(config.Config):
     """The run's folder below runs/."""
     base: str = "openai/whisper-base"
     """A Hub id, a local folder (transformers or CTranslate2) or OpenAI's .pt file."""
-    language: Annotated[str, AfterValidator(language_code)]
+    language: Code
     """The language's code, such as sw. In training each utterance has its own."""
-    data: Path
-    """The manifest, or its folder, as made by `mothertongue prepare`."""
+    borrow: dict[Code, Code] = Field(default_factory=dict)
+    """Languages without a Whisper token, each with a related one whose token it takes: {tw: yo}."""
+    data: Path | Annotated[tuple[Path, ...], Field(min_length=1)]
+    """The manifest, or its folder, as made by `mothertongue prepare`; or a list of them."""
+    select_on: Literal["validation", "test"] = "validation"
+    """The split that chooses the best weights. test is what Liu et al. 2024 did: its WER then is
+    no estimate for new speech, and every table says so."""
     strategy: AnyStrategy
     """What trains: {kind: full}, {kind: freeze, encoder_layers: 3}, ..."""
     train: TrainConfig = TrainConfig()
     """How it trains."""
     evaluate: DecodeConfig = DecodeConfig()
     """How transcripts are searched for when scoring."""
+
+    @property
+    def manifests(self) -> tuple[Path, ...]:
+        """All of `data`."""
+        return self.data if isinstance(self.data, tuple) else (self.data,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +99,22 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
 
 def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
     began = time.monotonic()
-    root = manifest_path(experiment.data).parent
-    utterances = list(read_manifest(experiment.data))
+    utterances = read_data(experiment.manifests)
     _refuse_other_language(experiment, utterances)
+    _refuse_idle_borrow(experiment, utterances)
     if known := known_config(experiment.base):
         experiment.strategy.check(known)
-    base = load_base(experiment.base)
+    base = _base(experiment)
     experiment.strategy.check(base.model.config)
     _begin(experiment, base, run_dir)
     # On the CPU, as load_run does: what a strategy draws or decomposes must not depend on devices.
     model = experiment.strategy.apply(base.model, experiment.train.seed)
     nn.Module.to(model, best_device())
-    dataset = StepDataset(root, _split(utterances, "train"), base.tokens, experiment.train)
+    dataset = StepDataset(ROOT, _split(utterances, "train"), base.tokens, experiment.train)
     job = Job(
         dataset.steps_per_epoch,
         dataset.steps_from,
-        _validation(base, root, _split(utterances, "validation"), experiment),
+        _validation(base, _split(utterances, experiment.select_on), experiment),
     )
     state = train(model, job, experiment.train, run_dir, watcher)
     record = _record(experiment, base, state, time.monotonic() - began)
@@ -120,7 +132,7 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
     folder = path / weights
     if not folder.is_dir():
         raise DataError(f"{path}: no {weights} weights yet; run: mothertongue train")
-    base = load_base(experiment.base)
+    base = _base(experiment)
     expected = _read_json(run_dir.identity)["base_digest"]
     if base.digest != expected:
         raise DataError(
@@ -133,6 +145,11 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
     return Tuned(base, experiment)
 
 
+def _base(experiment: Experiment) -> Base:
+    base = load_base(experiment.base)
+    return replace(base, tokens=base.tokens.borrowing(experiment.borrow))
+
+
 def _refuse_other_language(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
     found = sorted({each.language for each in utterances if each.split == "train"})
     if found and experiment.language not in found:
@@ -142,17 +159,26 @@ def _refuse_other_language(experiment: Experiment, utterances: Sequence[Utteranc
         )
 
 
+def _refuse_idle_borrow(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
+    if idle := sorted(experiment.borrow.keys() - {each.language for each in utterances}):
+        raise ConfigError(
+            f"borrow: {', '.join(idle)} has no effect, the data has no such language; remove it"
+        )
+
+
 def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:
     return [each for each in utterances if each.split == split]
 
 
-def _validation(base: Base, root: Path, utterances: list[Utterance], experiment: Experiment) -> Any:
+def _validation(base: Base, utterances: list[Utterance], experiment: Experiment) -> Validate | None:
+    if not utterances and experiment.select_on == "test":
+        raise DataError("select_on: test, but the data has no utterance in split 'test'")
     if not utterances:
         return None
     dtype = dtype_of(experiment.train.precision, base.model.device)
     context = experiment.train.context
 
-    def validate(stop: StopRequest) -> float | None:
+    def validate(stop: StopRequest) -> Validation | None:
         def advance(count: int) -> None:
             if stop.signal is not None:
                 raise _StopValidation
@@ -166,10 +192,11 @@ def _validation(base: Base, root: Path, utterances: list[Utterance], experiment:
             advance=advance,
         )
         try:
-            done = evaluate(transcriber, root, utterances, "full" if context == "full" else "cut")
+            done = evaluate(transcriber, ROOT, utterances, "full" if context == "full" else "cut")
         except _StopValidation:
             return None
-        return done.score().wer
+        score = done.score()
+        return Validation(score.wer, score.interval95)
 
     return validate
 
@@ -180,8 +207,8 @@ class _StopValidation(Exception):
 
 def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
     """Write down what the run depends on, or check that it is still the same."""
-    manifest = manifest_path(experiment.data)
-    identity = {"base_digest": base.digest, "manifest_sha256": sha256_file(manifest)}
+    digest = data_digest(experiment.manifests)
+    identity = {"base_digest": base.digest, "manifest_sha256": digest}
     if not run_dir.identity.is_file():
         with open_atomically(run_dir.experiment) as file:
             yaml.safe_dump(
@@ -220,7 +247,9 @@ def _record(experiment: Experiment, base: Base, state: State, wall_s: float) -> 
         "steps": state.step,
         "stopped_early": state.stopped_early,
         "best_step": state.best_step or state.step,
+        "selected_on": experiment.select_on,
         "best_validation_wer": state.best_wer,
+        "best_validation_interval95": state.best_interval95 and list(state.best_interval95),
         "micro_batch_size": state.micro_batch_size,
         "train_s": state.train_s,
         "validate_s": state.validate_s,

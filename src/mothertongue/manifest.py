@@ -1,13 +1,15 @@
 """The manifest: one utterance a line, JSON, UTF-8; every time in seconds."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically
+from mothertongue.files import open_atomically, sha256_file
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -41,6 +43,40 @@ def read_manifest(path: Path) -> Iterator[Utterance]:
                 yield _utterance(line, f"{path}:{number}")
 
 
+def read_data(paths: Sequence[Path]) -> list[Utterance]:
+    """The utterances of one or several manifests, or of their folders, as one corpus.
+
+    Audio is absolute, so it does not matter where a manifest lies. An id that several manifests
+    have is preceded by the name of its manifest's folder: `twi/0001`. Raises DataError where a line
+    is no utterance, or an id is still there twice.
+    """
+    folders = [manifest_path(path).parent.resolve() for path in paths]
+    corpora = [list(read_manifest(path)) for path in paths]
+    owners = Counter(name for corpus in corpora for name in {each.id for each in corpus})
+    utterances = [
+        replace(
+            each,
+            id=f"{folder.name}/{each.id}" if owners[each.id] > 1 else each.id,
+            audio=str(folder / each.audio),
+        )
+        for folder, corpus in zip(folders, corpora, strict=True)
+        for each in corpus
+    ]
+    _refuse_twice(paths, utterances)
+    return utterances
+
+
+def data_digest(paths: Sequence[Path]) -> str:
+    """The SHA-256 of a manifest's bytes; of several, that of their digests in the order given.
+
+    Neither where the manifests lie nor how their folders are called counts.
+    """
+    digests = [sha256_file(manifest_path(path)) for path in paths]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
     """Write utterances to `path`, whole or not at all; what is unset is left out of the line."""
     with open_atomically(path) as file:
@@ -55,6 +91,17 @@ def manifest_path(path: Path) -> Path:
     if not found.is_file():
         raise DataError(f"{found}: no such manifest; make one with: mothertongue prepare SOURCE")
     return found
+
+
+def _refuse_twice(paths: Sequence[Path], utterances: Sequence[Utterance]) -> None:
+    counts = Counter(each.id for each in utterances)
+    twice = [f"  {name}: {count} times" for name, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{', '.join(map(str, paths))}: {len(twice)} ids are not unique; expected every clip "
+            "once: give each manifest once, in a folder with a name of its own, and the clips of a "
+            "manifest ids of their own:\n" + "\n".join(twice[:20])
+        )
 
 
 def _utterance(line: str, where: str) -> Utterance:

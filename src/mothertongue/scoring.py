@@ -12,38 +12,37 @@ from mothertongue.decoding.transcript import DecodeConfig, Transcriber
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
-from mothertongue.manifest import Split, Utterance, manifest_path, read_manifest
+from mothertongue.manifest import Split, Utterance, read_data
 from mothertongue.progress import counting
 from mothertongue.records import environment
 
 Advance = Callable[[int], None]
 
 
-def read_split(data: Path, split: Split, language: str | None) -> list[Utterance]:
-    """The utterances of one split, all under `language` if one is given.
+def read_split(data: Sequence[Path], split: Split, language: str | None) -> list[Utterance]:
+    """The utterances of one split of manifests, all under `language` if one is given.
 
     Raises DataError naming the splits there are when this one is empty.
     """
-    utterances = list(read_manifest(data))
+    utterances = read_data(data)
     chosen = [each for each in utterances if each.split == split]
     if not chosen:
         found = ", ".join(sorted({each.split for each in utterances})) or "no utterances"
-        raise DataError(f"{manifest_path(data)}: no utterance in split {split!r}; found {found}")
+        names = ", ".join(map(str, data))
+        raise DataError(f"{names}: no utterance in split {split!r}; found {found}")
     return [replace(each, language=language) for each in chosen] if language else chosen
 
 
 def transcribe_split(
     engine: Engine,
-    data: Path,
     utterances: Sequence[Utterance],
     context: Context,
     config: DecodeConfig,
     advance: Advance,
 ) -> Evaluation:
-    """The engine's transcripts of utterances of a manifest, at one context."""
+    """The engine's transcripts of utterances that `read_split` gave, at one context."""
     transcribe = engine.make(context, config, advance)
-    root = manifest_path(data).parent
-    return evaluate(transcribe, root, utterances, "full" if context == "full" else "cut")
+    return evaluate(transcribe, Path(), utterances, "full" if context == "full" else "cut")
 
 
 def evaluate_model(
@@ -59,10 +58,10 @@ def evaluate_model(
     `scores` are at the full 30 s, what the world runs; `scores_cut` at the clips' own length, for
     tuned models only. Utterances carry the transcripts of the full context.
     """
-    utterances = read_split(data, split, language)
+    utterances = read_split([data], split, language)
     with counting("decoding", len(utterances) * len(engine.contexts)) as advance:
         done = {
-            context: transcribe_split(engine, data, utterances, context, config, advance)
+            context: transcribe_split(engine, utterances, context, config, advance)
             for context in engine.contexts
         }
     cut = done.get("bucket")

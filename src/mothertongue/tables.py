@@ -72,7 +72,9 @@ def run_table(record: dict[str, Any]) -> Table:
     table.add_row("trained", f"{record['trainable_parameters']:,} parameters ({share:.1%})")
     table.add_row("steps", f"{record['steps']:,}{early}")
     table.add_row("best step", f"{record['best_step']:,}")
-    table.add_row("validation WER", "no validation split" if wer is None else f"{wer:.1%}")
+    on_test = record["selected_on"] == "test"
+    name = "test WER, chosen on test" if on_test else "validation WER"
+    table.add_row(name, "no validation split" if wer is None else f"{wer:.1%}")
     table.add_row(
         "time", f"{record['train_s']:.0f} s training, {record['validate_s']:.0f} s validating"
     )

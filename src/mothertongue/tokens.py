@@ -6,8 +6,8 @@ defaults of `WhisperConfig` are the English-only ids, and large-v3 shifts most o
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class Tokens:
     definition: dict[str, Any]
     """The content of tokenizer.json."""
     origin: str
+    borrowed: Mapping[str, str] = field(default_factory=dict)
+    """Languages without a token of their own, each with the one whose token it takes."""
 
     @cached_property
     def _text(self) -> Tokenizer:
@@ -44,7 +46,7 @@ class Tokens:
 
     @cached_property
     def languages(self) -> dict[str, int]:
-        """The id of each language's token, by Whisper's code ("sw")."""
+        """The id of each language's own token, by Whisper's code ("sw"); none is borrowed."""
         first, last = self.start, min(self.translate, self.transcribe)
         return {
             match.group(1): token
@@ -78,13 +80,33 @@ class Tokens:
         return self.no_timestamps + 1 + 1501
 
     def language(self, code: str) -> int:
-        """The token of a language code. Raises ConfigError when Whisper has none."""
-        if code not in self.languages:
+        """The token of a language code, its own or borrowed. Raises ConfigError without one."""
+        owner = self.borrowed.get(code, code)
+        if owner not in self.languages:
             raise ConfigError(
-                f"language {code!r}: Whisper has no token for it; borrow a related one of its "
-                f"{len(self.languages)} languages, such as --language sw"
+                f"language {code!r}: Whisper has no token for it; let it borrow that of a related "
+                f"one of its {len(self.languages)} languages, such as `borrow: {{{code}: sw}}` in "
+                "the experiment, or --language sw on the command line"
             )
-        return self.languages[code]
+        return self.languages[owner]
+
+    def borrowing(self, lenders: Mapping[str, str]) -> "Tokens":
+        """The same tokenizer, in which each language takes the token of its lender.
+
+        `lenders` maps codes without a token to codes with one ("tw" to "yo"). Raises ConfigError
+        where a borrower has a token of its own, or a lender has none.
+        """
+        for code, lender in lenders.items():
+            if code in self.languages:
+                raise ConfigError(
+                    f"borrow: {code} has a token of its own; remove {code!r} from borrow"
+                )
+            if lender not in self.languages:
+                raise ConfigError(
+                    f"borrow: {code} cannot take the token of {lender!r}, which has none; expected "
+                    f"one of Whisper's {len(self.languages)} languages, such as sw"
+                )
+        return replace(self, borrowed={**self.borrowed, **lenders})
 
     def prefix(self, language: str) -> list[int]:
         """The four tokens every transcript starts with: start, language, task, no timestamps."""

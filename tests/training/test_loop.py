@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ from runs import Silent, byte_tokens, save_base, save_corpus, tiny_experiment
 from tiny import noise, tiny_model
 
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
-from mothertongue.experiment import Experiment, run
+from mothertongue.experiment import Experiment, load_run, run
 from mothertongue.features import collate
 from mothertongue.files import sha256_file
-from mothertongue.manifest import read_manifest, write_manifest
+from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training.config import TrainConfig, learning_rate
-from mothertongue.training.loop import deterministic
+from mothertongue.training.loop import Validation, deterministic
 from mothertongue.training.loss import LabelLoss
 
 
@@ -255,12 +256,53 @@ def test_out_of_memory_with_one_clip_says_what_to_do(
 def test_patience_stops_early_and_best_is_the_best(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wers: Iterator[float] = iter([0.9, 0.5, 0.7, 0.6, 0.1])
-    monkeypatch.setattr("mothertongue.experiment._validation", lambda *_: lambda stop: next(wers))
+    found = (Validation(wer, (wer - 0.1, wer + 0.1)) for wer in (0.9, 0.5, 0.7, 0.6, 0.1))
+    monkeypatch.setattr("mothertongue.experiment._validation", lambda *_: lambda stop: next(found))
     record = run(make(eval_every_steps=1, patience=2, epochs=1), RunDir(tmp_path / "run"), Silent())
     assert record["stopped_early"]
     assert (record["steps"], record["best_step"], record["best_validation_wer"]) == (4, 2, 0.5)
+    assert record["best_validation_interval95"] == [0.4, 0.6]
     assert weights(tmp_path / "run", "best") != weights(tmp_path / "run", "final")
+
+
+def test_several_manifests_are_one_corpus(
+    make: Make, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    second = save_corpus(tmp_path / "second", train=4, validation=1, test=1)
+    both = make().model_copy(update={"data": (made[1], second)})
+    watcher = Silent()
+    record = run(both, RunDir(tmp_path / "run"), watcher)
+    assert record["steps"] == len(watcher.losses) == 2 * (12 + 4) // 2
+    assert load_run(tmp_path / "run").experiment.data == (made[1], second)
+
+
+def test_a_language_without_a_token_trains_under_the_one_it_borrows(
+    make: Make, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    twi = [replace(each, language="tw") for each in read_data([made[1]])]
+    write_manifest(tmp_path / "twi" / "manifest.jsonl", twi)
+    changes = {"language": "tw", "data": tmp_path / "twi"}
+    with pytest.raises(ConfigError, match="borrow"):
+        run(make().model_copy(update=changes), RunDir(tmp_path / "none"), Silent())
+    borrowing = make(epochs=1).model_copy(update=changes | {"borrow": {"tw": "sw"}})
+    run(borrowing, RunDir(tmp_path / "twi-run"), Silent())
+    run(make(epochs=1), RunDir(tmp_path / "sw-run"), Silent())
+    assert weights(tmp_path / "twi-run") == weights(tmp_path / "sw-run")
+    tokens = load_run(tmp_path / "twi-run").base.tokens
+    assert tokens.prefix("tw") == tokens.prefix("sw")
+
+
+def test_choice_on_the_test_split_is_possible_and_recorded(
+    make: Make, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    chosen = make(epochs=1).model_copy(update={"select_on": "test"})
+    record = run(chosen, RunDir(tmp_path / "run"), Silent())
+    assert record["selected_on"] == "test"
+    train_only = [each for each in read_data([made[1]]) if each.split == "train"]
+    write_manifest(tmp_path / "train" / "manifest.jsonl", train_only)
+    nothing = chosen.model_copy(update={"data": tmp_path / "train"})
+    with pytest.raises(DataError, match="no utterance in split 'test'"):
+        run(nothing, RunDir(tmp_path / "none"), Silent())
 
 
 def test_gradient_checkpointing_changes_no_weight(make: Make, tmp_path: Path) -> None:
@@ -297,7 +339,9 @@ def test_a_setting_without_effect_is_refused() -> None:
 
 def test_gradients_are_the_same_bits_with_several_threads() -> None:
     tokens = byte_tokens()
-    model = Full().apply(tiny_model(tokens, d_model=384, decoder_layers=1, encoder_layers=1), seed=0)
+    model = Full().apply(
+        tiny_model(tokens, d_model=384, decoder_layers=1, encoder_layers=1), seed=0
+    )
     labels = [tokens.label("habari ya asubuhi " * 12, "sw")] * 8
     clips = [noise(1.0, seed) for seed in range(8)]
     batch = collate("abcdefgh", clips, labels, 1, tokens.end)

@@ -35,6 +35,10 @@ class TrainConfig(Config):
     """bucket: each clip at its own length in whole seconds; full: all at 30 s, as in the paper."""
     full_context_share: float = Field(default=0.15, ge=0, le=1)
     """Share of the steps that run at 30 s all the same: the world decodes there."""
+    language_temperature: float = Field(default=1.0, ge=1, allow_inf_nan=False)
+    """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
+    larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
+    2020, sec. 3)."""
     precision: Precision = "auto"
     """Of the activations; the weights stay float32. auto: bf16 where the device computes in it."""
     gradient_checkpointing: bool = False
@@ -52,7 +56,9 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _share_has_effect(self) -> "TrainConfig":
-        if self.context == "full" and "full_context_share" in self.model_fields_set:
+        # Against the default, not `model_fields_set`: a run's own record states every setting.
+        default = type(self).model_fields["full_context_share"].default
+        if self.context == "full" and self.full_context_share != default:
             raise ValueError("full_context_share has no effect with context=full; remove it")
         return self
 

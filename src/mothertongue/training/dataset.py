@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader, Dataset
 
-from mothertongue.batches import MicroBatch, Step, context_s, plan_epoch
-from mothertongue.errors import DataError, MothertongueError
+from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch
+from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.features import Batch, collate, load_clip
 from mothertongue.manifest import Utterance
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
@@ -19,15 +19,21 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
     def __init__(
         self, root: Path, utterances: Sequence[Utterance], tokens: Tokens, config: TrainConfig
     ) -> None:
-        """Raises DataError where there is nothing to train on or a transcript does not fit."""
+        """`root` is where audio that is not absolute lies.
+
+        Raises DataError where there is nothing to train on or a transcript does not fit,
+        ConfigError where a language has no token or a temperature but no second language.
+        """
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
+        self.languages = [each.language for each in utterances]
+        _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
         _refuse_long(utterances, self.labels)
         self.contexts_s = [context_s(each.duration_s, config.context) for each in utterances]
-        self.steps_per_epoch = len(self._plan(0))
         self._planned: tuple[int, list[Step]] = (0, self._plan(0))
+        self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
     def __len__(self) -> int:
         return self.steps_per_epoch * self.config.epochs
@@ -58,8 +64,12 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
     def _plan(self, epoch: int) -> list[Step]:
         config = self.config
+        clips = choose_clips(
+            self.languages, config.language_temperature, seed=config.seed, epoch=epoch
+        )
         share = config.full_context_share if config.context == "bucket" else 0.0
         return plan_epoch(
+            clips,
             self.contexts_s,
             config.batch_size,
             full_context_share=share,
@@ -80,6 +90,14 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
 def _as_is(batches: list[Batch]) -> list[Batch]:
     return batches
+
+
+def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
+    if config.language_temperature != 1 and len(languages) == 1:
+        raise ConfigError(
+            f"train.language_temperature={config.language_temperature:g} has no effect: all "
+            f"training data is in {', '.join(languages)}, expected several languages; remove it"
+        )
 
 
 def _refuse_long(utterances: Sequence[Utterance], labels: Sequence[Sequence[int]]) -> None:

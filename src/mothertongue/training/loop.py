@@ -33,8 +33,16 @@ StepLoader = Callable[[int], Iterator[list[Batch]]]
 """The micro-batches of each step, from a step on."""
 
 
-Validate = Callable[[StopRequest], float | None]
-"""The WER of the model as it is now, or None when it was asked to stop before it knew."""
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The WER of the model as it is, a ratio, and its 95 % interval."""
+
+    wer: float
+    interval95: tuple[float, float]
+
+
+Validate = Callable[[StopRequest], Validation | None]
+"""Decodes the validation split, or returns None when it was asked to stop before it knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class State:
     validated_step: int = 0
     best_step: int | None = None
     best_wer: float | None = None
+    best_interval95: tuple[float, float] | None = None
     worse_in_a_row: int = 0
     stopped_early: bool = False
     train_s: float = 0.0
@@ -207,25 +216,26 @@ class _Trainer:
             return
         began = time.monotonic()
         self.model.eval()
-        wer = self.job.validate(stop)
+        validation = self.job.validate(stop)
         self.model.train()
         self.state.validate_s += time.monotonic() - began
-        if wer is not None:
-            self._judge(wer)
+        if validation is not None:
+            self._judge(validation)
 
-    def _judge(self, wer: float) -> None:
+    def _judge(self, found: Validation) -> None:
         self.state.validated_step = self.state.step
-        is_best = self.state.best_wer is None or wer < self.state.best_wer
+        is_best = self.state.best_wer is None or found.wer < self.state.best_wer
         if is_best:
-            self.state.best_wer, self.state.best_step = wer, self.state.step
+            self.state.best_wer, self.state.best_step = found.wer, self.state.step
+            self.state.best_interval95 = found.interval95
             self._publish(self.run.best)
         self.state.worse_in_a_row = 0 if is_best else self.state.worse_in_a_row + 1
         patience = self.config.patience
         self.state.stopped_early = patience is not None and self.state.worse_in_a_row >= patience
-        self._log(validation_wer=wer)
-        self.watcher.validated(self.state.step, wer, is_best)
+        self._log(validation_wer=found.wer, validation_interval95=found.interval95)
+        self.watcher.validated(self.state.step, found.wer, is_best)
 
-    def _log(self, **values: float) -> None:
+    def _log(self, **values: float | tuple[float, float]) -> None:
         append_line(self.run.metrics, {"step": self.state.step, **values})
 
     def _is_due(self, every: int) -> bool:
