@@ -4,7 +4,7 @@ BIN = .venv/bin
 READY = .venv/ready
 unexport PYTHONDONTWRITEBYTECODE # importing torch without compiled modules takes seconds more
 
-.PHONY: demo test check bench docs
+.PHONY: demo test check bench docs oracles
 
 demo: $(READY) ## fine-tune whisper-base on synthetic Swahili and show what it gained
 	$(BIN)/mothertongue demo
@@ -22,10 +22,18 @@ check: $(READY) ## what CI checks before the tests: format, lint, types, layers,
 bench: $(READY) ## our training step and decoding beside transformers', in one run
 	$(BIN)/python benchmarks/step.py
 
+oracles: .venv-adapterhub/ready ## what AdapterHub's library computes, for tests to replay
+	.venv-adapterhub/bin/python tools/make_adapterhub_vectors.py
+
 docs: $(READY) ## write the generated pages again
 	$(BIN)/python tools/make_config_page.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-adapterhub/ready: tools/adapterhub-requirements.txt
+	$(PYTHON) -m venv .venv-adapterhub
+	.venv-adapterhub/bin/pip install --quiet --requirement $<
 	touch $@

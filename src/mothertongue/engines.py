@@ -1,7 +1,7 @@
 """The transcriber that a MODEL argument names: a run's folder, a base, or a CTranslate2 folder."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,8 +43,12 @@ def open_engine(
     precision: Precision = "auto",
     weights: str = "best",
     compute_type: str = "default",
+    borrow: Mapping[str, str] | None = None,
 ) -> Engine:
-    """Load MODEL. `compute_type` is CTranslate2's and has no effect, so is refused, elsewhere."""
+    """Load MODEL. `compute_type` is CTranslate2's and has no effect, so is refused, elsewhere.
+
+    `borrow` lends a base's tokens to languages without one; a run's experiment has its own.
+    """
     path = Path(model).expanduser()
     is_folder_of_ctranslate2 = (
         path.is_dir() and not is_run(path) and locate(model).layout == "ctranslate2"
@@ -59,7 +63,9 @@ def open_engine(
     if is_run(path):
         tuned = load_run(path, weights)
         return _torch("run", tuned.base, precision, tuned.experiment.language)
-    return _torch("base", load_base(model), precision, None)
+    base = load_base(model)
+    lent = replace(base, tokens=base.tokens.borrowing(borrow or {}))
+    return _torch("base", lent, precision, None)
 
 
 def _torch(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:

@@ -89,9 +89,7 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
     """
     with run_dir.locked():
         if run_dir.is_done:
-            refuse_change(
-                str(run_dir.path), _settings(_read(run_dir.experiment)), _settings(experiment)
-            )
+            refuse_other_settings(experiment, run_dir)
             watcher.noted(f"{run_dir.path} is complete; nothing to do")
             return _read_json(run_dir.record)
         return _run(experiment, run_dir, watcher)
@@ -216,7 +214,7 @@ def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
             )
         write_json(run_dir.identity, identity)
         return
-    _refuse_other_settings(experiment, run_dir)
+    refuse_other_settings(experiment, run_dir)
     before = _read_json(run_dir.identity)
     if changed := [key for key, value in identity.items() if before[key] != value]:
         raise DataError(
@@ -225,7 +223,8 @@ def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
         )
 
 
-def _refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
+def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
+    """Raise ConfigError where the run was begun with settings that give other results."""
     before = _settings(_read(run_dir.experiment))
     refuse_change(str(run_dir.path), before, _settings(experiment))
 

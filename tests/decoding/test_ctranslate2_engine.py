@@ -31,8 +31,8 @@ def assert_same(ours: list[Transcript], theirs: list[Transcript]) -> None:
 def engines(talker, talker_folder: Path, tokens: Tokens):
     """The same weights in torch and in CTranslate2."""
 
-    def make(beam_size: int = 1, batch_size: int = 3) -> tuple[object, object]:
-        config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
+    def make(beam_size: int = 1, **options: object) -> tuple[object, object]:
+        config = DecodeConfig(beam_size=beam_size, batch_size=3, **options)
         return (
             TorchTranscriber(talker, tokens, context="full", config=config),
             CTranslate2Transcriber(talker_folder, config=config, compute_type="float32"),
@@ -57,6 +57,15 @@ def test_beam_is_the_same_in_both_engines(engines, clips: list[np.ndarray]) -> N
 def test_language_is_the_same_in_both_engines(engines, clips: list[np.ndarray]) -> None:
     ours, theirs = (engine(clips, None) for engine in engines())
     assert_same(ours, theirs)
+
+
+def test_what_is_heard_is_the_same_in_both_engines(engines, clips: list[np.ndarray]) -> None:
+    ours, theirs = (engine(clips, "sw") for engine in engines(detect_language=True))
+    assert_same(ours, theirs)
+    heard = [each.detected_language for each in theirs]
+    assert heard == [each.detected_language for each in ours]
+    assert None not in heard
+    assert {each.detected_language for each in engines()[1](clips[:2], "sw")} == {None}
 
 
 def test_longest_text_is_the_same_in_both_engines(engines, no_guard) -> None:

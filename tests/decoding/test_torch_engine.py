@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from mothertongue.tokens import Tokens
 @pytest.fixture
 def transcriber(talker, tokens: Tokens):
     def make(context: str = "bucket", batch_size: int = 3, **options: object) -> TorchTranscriber:
-        beam_size = options.pop("beam_size", 1)
-        config = DecodeConfig(batch_size=batch_size, beam_size=beam_size)
+        asked = {key: options.pop(key) for key in ("beam_size", "detect_language") & options.keys()}
+        config = DecodeConfig(batch_size=batch_size, **asked)
         return TorchTranscriber(talker, tokens, context=context, config=config, **options)
 
     return make
@@ -94,6 +95,22 @@ def test_language_is_that_of_the_likeliest_token(
     mel_BMF = torch.stack([_mel(clip) for clip in clips])
     ids = talker.detect_language(mel_BMF).tolist()
     assert [tokens.language(each.language) for each in found] == ids
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_asking_for_the_language_changes_nothing_else(transcriber, clips, beam_size: int) -> None:
+    plain = transcriber(beam_size=beam_size)(clips, "sw")
+    asked = transcriber(beam_size=beam_size, detect_language=True)(clips, "sw")
+    detected = transcriber(beam_size=beam_size)(clips, None)
+    assert {each.detected_language for each in plain} == {None}
+    assert [each.detected_language for each in asked] == [each.language for each in detected]
+    assert [replace(each, detected_language=None) for each in asked] == plain
+    assert {each.language for each in asked} == {"sw"}
+
+
+def test_a_language_that_had_to_be_detected_is_the_detected_one(transcriber, clips) -> None:
+    found = transcriber()(clips, None)
+    assert all(each.language == each.detected_language for each in found)
 
 
 def _mel(clip: np.ndarray) -> torch.Tensor:

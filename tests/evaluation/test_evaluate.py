@@ -40,6 +40,36 @@ def test_every_transcript_goes_to_its_utterance(corpus: list[Utterance], tmp_pat
     assert [row["id"] for row in done.rows()] == [each.id for each in corpus]
 
 
+def hears_swahili(audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
+    return [Transcript(str(language), language or "sw", (), 0.0, False, "sw") for _ in audio]
+
+
+def test_rows_tell_the_language_given_and_the_language_heard(
+    corpus: list[Utterance], tmp_path: Path
+) -> None:
+    given = list(evaluate(hears_swahili, tmp_path, corpus, "full").rows())
+    assert [row["language"] for row in given] == ["yo", "sw"] * 3
+    assert [row["hypothesis"] for row in given] == ["yo", "sw"] * 3
+    assert {row["detected_language"] for row in given} == {"sw"}
+    assert {row["language_source"] for row in given} == {"given"}
+
+
+def test_under_detection_no_language_is_given(corpus: list[Utterance], tmp_path: Path) -> None:
+    rows = list(evaluate(hears_swahili, tmp_path, corpus, "full", "detected").rows())
+    assert [row["language"] for row in rows] == ["yo", "sw"] * 3
+    assert {row["hypothesis"] for row in rows} == {"None"}
+    assert {row["language_source"] for row in rows} == {"detected"}
+
+
+def test_under_detection_every_transcript_goes_to_its_utterance(
+    corpus: list[Utterance], tmp_path: Path
+) -> None:
+    rows = evaluate(knows_lengths, tmp_path, corpus, "cut", "detected").rows()
+    assert [row["hypothesis"].split()[1] for row in rows] == [
+        str(each.duration_s) for each in corpus
+    ]
+
+
 def test_silence_where_there_was_speech_is_all_deletions(
     corpus: list[Utterance], tmp_path: Path
 ) -> None:

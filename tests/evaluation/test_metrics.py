@@ -20,6 +20,7 @@ from mothertongue.evaluation.metrics import (
     count_errors,
     paired_bootstrap,
     score,
+    utterance_errors,
 )
 from mothertongue.text import NORMALIZERS, characters
 
@@ -127,6 +128,30 @@ def test_raw_counts_case_and_punctuation_and_strict_does_not() -> None:
 def test_rates_are_of_the_corpus_not_means_of_utterances() -> None:
     result = score(["a", "a b c"], ["x", "a b c"], None, NORMALIZERS["strict"], "cut")
     assert (result.wer, result.n, result.context) == (1 / 4, 2, "cut")
+
+
+@pytest.mark.parametrize("name", list(NORMALIZERS))
+def test_errors_of_utterances_add_up_to_the_score(name: str) -> None:
+    rows = [{"reference": r, "hypothesis": h} for r, h in PAIRS[:300]]
+    word_errors, words, character_errors, letters = utterance_errors(rows, NORMALIZERS[name])
+    assert {len(each) for each in (word_errors, words, character_errors, letters)} == {300}
+    total = score(*zip(*PAIRS[:300], strict=True), None, NORMALIZERS[name], "full")
+    edits = total.substitutions + total.deletions + total.insertions
+    assert (word_errors.sum(), words.sum()) == (edits, total.reference_words)
+    assert letters.sum() == total.reference_characters
+    assert character_errors.sum() / letters.sum() == total.cer
+
+
+def test_errors_of_utterances_keep_their_order_and_are_whole_numbers() -> None:
+    rows = [
+        {"reference": "Habari gani?", "hypothesis": "habari"},
+        {"reference": "", "hypothesis": "la"},
+        {"reference": "moja", "hypothesis": "moja"},
+    ]
+    found = utterance_errors(rows, NORMALIZERS["strict"])
+    assert [each.tolist() for each in found] == [[1, 1, 0], [2, 0, 1], [5, 2, 0], [11, 0, 4]]
+    assert {each.dtype for each in found} == {np.dtype(np.int64)}
+    assert [each.tolist() for each in utterance_errors([], NORMALIZERS["strict"])] == [[]] * 4
 
 
 KEYS = {

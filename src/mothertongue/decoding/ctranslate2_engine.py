@@ -13,6 +13,7 @@ from mothertongue.decoding.transcript import (
     DecodeConfig,
     Samples,
     Transcript,
+    clip_languages,
     make_transcript,
     token_limit,
 )
@@ -55,7 +56,9 @@ class CTranslate2Transcriber:
     def _batch(self, clips: list[Samples], language: str | None) -> list[Transcript]:
         mel_BMF = log_mel(pad_samples(clips, FULL_CONTEXT_S), self.model.n_mels)
         encoded = self.model.encode(ctranslate2.StorageView.from_array(mel_BMF.numpy()))
-        languages = [language] * len(clips) if language else self._detect(encoded)
+        languages, detected = clip_languages(
+            len(clips), language, self.config, lambda: self._detect(encoded)
+        )
         limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
         results = self.model.generate(
             encoded,
@@ -66,15 +69,17 @@ class CTranslate2Transcriber:
             return_scores=True,
         )
         return [
-            self._transcript(result, code, limit)
-            for result, code, limit in zip(results, languages, limits, strict=True)
+            self._transcript(result, code, limit, heard)
+            for result, code, limit, heard in zip(results, languages, limits, detected, strict=True)
         ]
 
-    def _transcript(self, result: Any, language: str, limit: int) -> Transcript:
+    def _transcript(
+        self, result: Any, language: str, limit: int, detected: str | None
+    ) -> Transcript:
         tokens = result.sequences_ids[0]
         # CTranslate2 divides by the tokens without the end token.
         average = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return make_transcript(self.tokens, language, tokens[:limit], average)
+        return make_transcript(self.tokens, language, tokens[:limit], average, detected)
 
     def _detect(self, encoded: Any) -> list[str]:
         return [found[0][0].strip("<|>") for found in self.model.detect_language(encoded)]

@@ -17,6 +17,7 @@ from mothertongue.decoding.transcript import (
     DecodeConfig,
     Samples,
     Transcript,
+    clip_languages,
     make_transcript,
     token_limit,
 )
@@ -29,7 +30,11 @@ Advance = Callable[[int], None]
 
 
 class TorchTranscriber:
-    """Decodes clips in batches of equal context, longest first; the order of results is kept."""
+    """Decodes clips in batches of equal context, longest first; the order of results is kept.
+
+    In another dtype than the model's it decodes with a copy: an adapter that is switched on or off
+    later is not in it.
+    """
 
     def __init__(
         self,
@@ -63,13 +68,15 @@ class TorchTranscriber:
 
     def _batch(self, clips: list[Samples], context: int, language: str | None) -> list[Transcript]:
         hidden_BTD = self._encode(clips, context)
-        languages = [language] * len(clips) if language else self.detect(hidden_BTD)
+        languages, detected = clip_languages(
+            len(clips), language, self.config, lambda: self.detect(hidden_BTD)
+        )
         prefixes = [self.tokens.prefix(code) for code in languages]
         limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
         found = self._search(hidden_BTD, prefixes, limits)
         return [
-            make_transcript(self.tokens, code, each.tokens, each.average_log_probability)
-            for code, each in zip(languages, found, strict=True)
+            make_transcript(self.tokens, code, each.tokens, each.average_log_probability, heard)
+            for code, each, heard in zip(languages, found, detected, strict=True)
         ]
 
     def _encode(self, clips: list[Samples], context: int) -> Tensor:

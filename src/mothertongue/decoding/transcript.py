@@ -1,7 +1,7 @@
 """What every engine gives back, and the rules every engine keeps. No torch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,8 @@ class Transcript:
     """In nats, over everything that was written, the end token included, as openai/whisper."""
     looped: bool = False
     """Whether a cycle was cut from the end of the tokens."""
+    detected_language: str | None = None
+    """The likeliest language by Whisper's code, whatever was asked for; None where not asked."""
 
 
 class Transcriber(Protocol):
@@ -47,6 +49,18 @@ class DecodeConfig(Config):
     """1 is greedy; 5 is what OpenAI's own command uses."""
     batch_size: int = 16
     """Clips decoded together."""
+    detect_language: bool = False
+    """Also ask which language the model hears; costs one decoder step a batch."""
+
+
+def clip_languages(
+    count: int, given: str | None, config: DecodeConfig, detect: Callable[[], Sequence[str]]
+) -> tuple[Sequence[str], Sequence[str | None]]:
+    """What each clip is decoded under, and what the model hears in it: None where not asked."""
+    if given and not config.detect_language:
+        return [given] * count, [None] * count
+    detected = detect()
+    return [given] * count if given else detected, detected
 
 
 def token_limit(duration_s: float) -> int:
@@ -74,8 +88,12 @@ def cut_at_loop(tokens: Sequence[int]) -> tuple[list[int], bool]:
 
 
 def make_transcript(
-    tokenizer: Tokens, language: str, tokens: Sequence[int], average: float
+    tokenizer: Tokens,
+    language: str,
+    tokens: Sequence[int],
+    average: float,
+    detected: str | None = None,
 ) -> Transcript:
     """The transcript of raw tokens (without prefix or end), with a loop cut away."""
     kept, looped = cut_at_loop(tokens)
-    return Transcript(tokenizer.decode(kept), language, tuple(kept), average, looped)
+    return Transcript(tokenizer.decode(kept), language, tuple(kept), average, looped, detected)

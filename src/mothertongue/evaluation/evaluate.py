@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.decoding.transcript import Transcriber, Transcript
-from mothertongue.evaluation.metrics import Context, Score, count_errors, score
+from mothertongue.evaluation.metrics import Context, LanguageSource, Score, count_errors, score
 from mothertongue.features import load_clip
 from mothertongue.manifest import Utterance
 from mothertongue.text import NORMALIZERS, normalizer
@@ -21,6 +21,7 @@ class Evaluation:
     utterances: Sequence[Utterance]
     transcripts: Sequence[Transcript]
     context: Context
+    language_source: LanguageSource = "given"
 
     def score(self, normalizer_name: str = "strict", seed: int = 0) -> Score:
         """WER and CER with intervals under one normalizer."""
@@ -44,6 +45,9 @@ class Evaluation:
             words = normalize(utterance.text).split()
             yield {
                 "id": utterance.id,
+                "language": utterance.language,
+                "detected_language": transcript.detected_language,
+                "language_source": self.language_source,
                 "reference": utterance.text,
                 "hypothesis": transcript.text,
                 "wer": count_errors(words, normalize(transcript.text).split()).rate,
@@ -55,24 +59,33 @@ class Evaluation:
 
 
 def evaluate(
-    transcribe: Transcriber, root: Path, utterances: Sequence[Utterance], context: Context
+    transcribe: Transcriber,
+    root: Path,
+    utterances: Sequence[Utterance],
+    context: Context,
+    language_source: LanguageSource = "given",
 ) -> Evaluation:
-    """Decode utterances, each under its own language, with flat memory.
+    """Decode utterances, each under its own language or the one it is heard in, with flat memory.
 
     `root` is the folder of their manifest.
     Raises AudioError for a clip that cannot be read.
     """
+
+    def given(i: int) -> str | None:
+        return utterances[i].language if language_source == "given" else None
+
     order = sorted(
-        range(len(utterances)), key=lambda i: (utterances[i].language, -utterances[i].duration_s)
+        range(len(utterances)), key=lambda i: (given(i) or "", -utterances[i].duration_s)
     )
     found: dict[int, Transcript] = {}
-    for block in _blocks(order, lambda i: utterances[i].language):
+    for block in _blocks(order, given):
         clips = [load_clip(root, utterances[i]) for i in block]
-        found.update(zip(block, transcribe(clips, utterances[block[0]].language), strict=True))
-    return Evaluation(utterances, [found[i] for i in range(len(utterances))], context)
+        found.update(zip(block, transcribe(clips, given(block[0])), strict=True))
+    transcripts = [found[i] for i in range(len(utterances))]
+    return Evaluation(utterances, transcripts, context, language_source)
 
 
-def _blocks(order: Sequence[int], language: Callable[[int], str]) -> Iterator[list[int]]:
+def _blocks(order: Sequence[int], language: Callable[[int], str | None]) -> Iterator[list[int]]:
     block: list[int] = []
     for i in order:
         if block and (len(block) == BLOCK or language(block[0]) != language(i)):

@@ -3,9 +3,9 @@
 Shape legend: N utterances, R bootstrap resamples, G groups (speakers), C counted columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jiwer
 import numpy as np
@@ -15,9 +15,14 @@ from mothertongue.errors import DataError
 from mothertongue.text import Normalizer, characters
 
 Context = Literal["full", "cut"]
-Counts = Sequence[int] | npt.NDArray[np.int64]
+LanguageSource = Literal["given", "detected"]
+"""Whether a clip was decoded under its utterance's language or under what the model heard."""
+Integers = npt.NDArray[np.int64]
+Counts = Sequence[int] | Integers
 Floats = npt.NDArray[np.float64]
 Interval = tuple[float, float]
+Row = Mapping[str, Any]
+"""One utterance as Evaluation.rows() gives it."""
 
 # Percentiles of a two-sided 95 % interval.
 BOUNDS = (0.025, 0.975)
@@ -67,6 +72,24 @@ def count_errors(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[st
     hypothesis: Any = [list(hypothesis_tokens)]
     aligned = jiwer.process_words(reference, hypothesis, UNCHANGED, UNCHANGED)
     return ErrorCounts(aligned.substitutions, aligned.deletions, aligned.insertions, aligned.hits)
+
+
+class UtteranceErrors(NamedTuple):
+    """Errors and reference lengths of N utterances: what the bootstrap draws from."""
+
+    word_errors_N: Integers
+    words_N: Integers
+    character_errors_N: Integers
+    characters_N: Integers
+
+
+def utterance_errors(rows: Sequence[Row], normalizer: Normalizer) -> UtteranceErrors:
+    """The counts of each row of an evaluation, under any normalizer."""
+    pairs = [(normalizer(row["reference"]), normalizer(row["hypothesis"])) for row in rows]
+    words_N = [count_errors(r.split(), h.split()) for r, h in pairs]
+    characters_N = [count_errors(characters(r), characters(h)) for r, h in pairs]
+    columns = *_columns(words_N), *_columns(characters_N)
+    return UtteranceErrors(*(np.array(column, dtype=np.int64) for column in columns))
 
 
 @dataclass(frozen=True, slots=True)

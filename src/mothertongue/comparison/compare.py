@@ -1,0 +1,117 @@
+"""From a grid to its table: train what is missing, choose on validation, test once, sum up.
+
+runs/<name>/
+  grid.yaml         the resolved grid               experiments/  one for each run
+  runs/<run>/       a run each                      selection.json  written before any test
+  base/eval/        the untouched base's scores     logs/         what each process said
+  comparison.json   the result                      tables/       the same for people and papers
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
+from mothertongue.comparison.score import Request, ScoreSet, is_scored
+from mothertongue.comparison.selection import TEST, Choice, choose, fix
+from mothertongue.comparison.table import comparison
+from mothertongue.comparison.workers import Task, TaskWatcher, run_all, slots
+from mothertongue.config import Config
+from mothertongue.experiment import refuse_other_settings
+from mothertongue.files import open_atomically, write_json
+from mothertongue.records import RunDir
+
+RESULT = "comparison.json"
+
+
+def compare(grid: Grid, folder: Path, jobs: int | None, watcher: TaskWatcher) -> dict[str, Any]:
+    """Do all of it, or what is left of it, and return the result.
+
+    Raises ConfigError before anything runs where manifests are missing or settings do not fit;
+    MothertongueError naming the runs that failed; Preempted when asked to stop.
+    """
+    require_data(grid)
+    candidates = expand(grid)
+    places = slots(jobs)
+    with RunDir(folder).locked():
+        _write_yaml(folder / "grid.yaml", grid)
+        run_all(list(_trainings(candidates, folder)), places, watcher)
+        choices = choose(candidates, folder)
+        fix(choices, grid, folder)
+        run_all(list(_scorings(grid, choices, folder)), places, watcher)
+        result = comparison(grid, candidates, choices, folder)
+        write_json(folder / RESULT, result)
+    return result
+
+
+def _trainings(candidates: Sequence[Candidate], folder: Path) -> Iterator[Task]:
+    for name, each in {each.experiment.name: each for each in candidates}.items():
+        run_dir = each.run_dir(folder)
+        if run_dir.experiment.is_file():
+            refuse_other_settings(each.experiment, run_dir)
+        if run_dir.is_done:
+            continue
+        path = folder / "experiments" / f"{name}.yaml"
+        _write_yaml(path, each.experiment)
+        command = (*_python("mothertongue"), "train", str(path), "--out", str(run_dir.path))
+        yield Task(name, command, folder / "logs" / f"{name}.log", run_dir.metrics)
+
+
+def _scorings(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[Task]:
+    """The untouched base on everything, and each chosen run on its language and on retention."""
+    for language in grid.languages:
+        borrow = grid.languages[language].borrow
+        sets = _sets(grid, language, folder / "base" / "eval" / language)
+        yield from _scoring(grid, folder, f"base-{language}", grid.base, borrow, sets)
+    base_sets = _retention(grid, folder / "base" / "eval")
+    yield from _scoring(grid, folder, "base-retention", grid.base, {}, base_sets)
+    for choice in choices:
+        for name in dict.fromkeys(choice.runs):
+            run_dir = RunDir(folder / "runs" / name)
+            scores = run_dir.evaluation(TEST).parent
+            sets = [*_sets(grid, choice.language, scores), *_retention(grid, scores)]
+            yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
+
+
+def _scoring(
+    grid: Grid, folder: Path, name: str, model: str, borrow: dict[str, str], sets: list[ScoreSet]
+) -> Iterator[Task]:
+    decoding = grid.evaluate.model_copy(update={"detect_language": True})
+    request = Request(model=model, borrow=borrow, evaluate=decoding, sets=tuple(sets))
+    if all(is_scored(each, request) for each in sets):
+        return
+    path = folder / "logs" / f"score-{name}.json"
+    write_json(path, request.model_dump(mode="json"))
+    command = (*_python("mothertongue.comparison.score"), str(path))
+    yield Task(f"scoring {name}", command, path.with_suffix(".log"))
+
+
+def _sets(grid: Grid, language: str, scores: Path) -> list[ScoreSet]:
+    place = grid.languages[language]
+    own = ScoreSet(data=place.manifests, split="test", out=scores / f"{TEST}.json")
+    return [own] + [
+        ScoreSet(data=(each.data,), split=each.split, out=scores / f"also-{name}.json")
+        for name, each in place.also.items()
+    ]
+
+
+def _retention(grid: Grid, scores: Path) -> list[ScoreSet]:
+    return [
+        ScoreSet(data=(each.data,), split=each.split, out=scores / f"retention-{name}.json")
+        for name, each in grid.retention.items()
+    ]
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module)
+
+
+def _write_yaml(path: Path, value: Config) -> None:
+    with open_atomically(path) as file:
+        # Through JSON: YAML would write a tuple as a tag of Python's.
+        plain = json.loads(value.model_dump_json())
+        yaml.safe_dump(plain, file, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,205 @@
+"""A grid as people write it, and the runs that it stands for."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from mothertongue import config
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.errors import ConfigError
+from mothertongue.experiment import RUN_NAME, Code, Experiment
+from mothertongue.manifest import Split
+from mothertongue.records import RunDir
+
+OVERRIDE = re.compile(r"(strategy|train)\.\w+")
+
+
+class TestSet(config.Config):
+    """Utterances to score on."""
+
+    data: Path
+    """The manifest, or its folder."""
+    split: Split = "test"
+    """Its split."""
+
+
+class LanguageData(config.Config):
+    """What one language is trained and tested on."""
+
+    data: Path | Annotated[tuple[Path, ...], Field(min_length=1)]
+    """The manifest, or its folder, or a list of them: train, validation and test split."""
+    language: Code | None = None
+    """The language's code, where its name in the grid is none."""
+    borrow: dict[Code, Code] = Field(default_factory=dict)
+    """As in an experiment: {tw: yo}."""
+    also: dict[str, TestSet] = Field(default_factory=dict)
+    """More sets to test on, by name: other speakers, other domains."""
+    rows: tuple[PositiveInt, NonNegativeInt, NonNegativeInt] | None = None
+    """How many clips to train, validate and test on: for a dry run where the data is not."""
+
+    @property
+    def manifests(self) -> tuple[Path, ...]:
+        """All of `data`."""
+        return self.data if isinstance(self.data, tuple) else (self.data,)
+
+
+class Arm(config.Config):
+    """One strategy, and what to try with it."""
+
+    strategy: dict[str, Any]
+    """As in an experiment: {kind: freeze, encoder_layers: 3}."""
+    train: dict[str, Any] = Field(default_factory=dict)
+    """What differs from the grid's own `train`."""
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    """Values to try, by dotted name: {strategy.encoder_layers: [1, 2, 3]}. All combinations."""
+    languages: tuple[str, ...] | None = None
+    """Only in these languages of the grid."""
+
+
+class Grid(config.Config):
+    """Languages x strategies x hyper-parameters x seeds."""
+
+    name: Annotated[str, Field(pattern=RUN_NAME)]
+    """The comparison's folder below runs/."""
+    base: str = "openai/whisper-base"
+    """As in an experiment."""
+    protocol: Literal["validation", "paper"] = "validation"
+    """validation: checkpoints and hyper-parameters are chosen on the validation split, and the test
+    split is decoded once, by what was chosen. paper: both are chosen on the test split, as Liu et
+    al. 2024 did; every table says so."""
+    languages: Annotated[dict[str, LanguageData], Field(min_length=1)]
+    """By name, such as sw."""
+    strategies: Annotated[dict[str, Arm], Field(min_length=1)]
+    """By name; the table has a row for each."""
+    reference: str = "full"
+    """The strategy that the others are compared with."""
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    """Every run is done once with each."""
+    train: dict[str, Any] = Field(default_factory=dict)
+    """As in an experiment; for all runs."""
+    evaluate: DecodeConfig = DecodeConfig()
+    """As in an experiment."""
+    retention: dict[str, TestSet] = Field(default_factory=dict)
+    """Sets in other languages, by name: what did the model forget?"""
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "Grid":
+        if self.reference not in self.strategies:
+            raise ValueError(f"reference {self.reference!r} is none of {sorted(self.strategies)}")
+        for name, arm in self.strategies.items():
+            if unknown := set(arm.languages or ()) - set(self.languages):
+                raise ValueError(f"strategies.{name}.languages: no {sorted(unknown)} in languages")
+            if odd := [key for key in arm.sweep if not OVERRIDE.fullmatch(key)]:
+                raise ValueError(f"strategies.{name}.sweep: {odd}; expected strategy.x or train.x")
+        if "seed" in self.train or any("seed" in arm.train for arm in self.strategies.values()):
+            raise ValueError("train.seed has no effect in a grid; list them under seeds")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One run of the grid: a strategy with one combination of its values, and one seed."""
+
+    language: str
+    arm: str
+    settings: dict[str, Any]
+    """What was swept, by dotted name."""
+    seed: int
+    experiment: Experiment
+
+    def run_dir(self, folder: Path) -> RunDir:
+        """Its run below the comparison's folder."""
+        return RunDir(folder / "runs" / self.experiment.name)
+
+
+def expand(grid: Grid) -> list[Candidate]:
+    """Every run of the grid, in the order of its languages, strategies, values and seeds.
+
+    Two that are the same experiment share one name, and so one run. Raises ConfigError naming the
+    strategy whose settings do not fit together.
+    """
+    names: dict[str, str] = {}
+    found = []
+    for language, arm, settings, seed in _combinations(grid):
+        experiment = _experiment(grid, language, arm, settings, seed)
+        key = json.dumps(experiment.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+        name = names.setdefault(key, experiment.name)
+        found.append(
+            Candidate(language, arm, settings, seed, experiment.model_copy(update={"name": name}))
+        )
+    return found
+
+
+def _combinations(grid: Grid) -> Iterator[tuple[str, str, dict[str, Any], int]]:
+    for language in grid.languages:
+        for name, arm in grid.strategies.items():
+            if arm.languages is not None and language not in arm.languages:
+                continue
+            for values in itertools.product(*arm.sweep.values()):
+                for seed in grid.seeds:
+                    yield language, name, dict(zip(arm.sweep, values, strict=True)), seed
+
+
+def _experiment(
+    grid: Grid, language: str, arm: str, settings: dict[str, Any], seed: int
+) -> Experiment:
+    place, chosen = grid.languages[language], grid.strategies[arm]
+    parts = {
+        "strategy": dict(chosen.strategy),
+        "train": {**grid.train, **chosen.train, "seed": seed},
+    }
+    for key, value in settings.items():
+        part, name = key.split(".")
+        parts[part][name] = value
+    name = _run_name(language, arm, settings, seed)
+    return config.parse(
+        Experiment,
+        {
+            "name": name,
+            "base": grid.base,
+            "language": place.language or language,
+            "borrow": place.borrow,
+            "data": place.data,
+            "select_on": "test" if grid.protocol == "paper" else "validation",
+            "evaluate": grid.evaluate.model_dump(),
+            **parts,
+        },
+        f"grid {grid.name}, {name}",
+    )
+
+
+def _run_name(language: str, arm: str, settings: dict[str, Any], seed: int) -> str:
+    swept = [f"{key.split('.')[1]}{value}" for key, value in settings.items()]
+    return re.sub(r"[^\w.-]+", "_", "-".join([language, arm, *swept, f"seed{seed}"]))
+
+
+def load_grid(path: Path, overrides: list[str]) -> Grid:
+    """The grid in a YAML file, or of a recipe in the package. Paths start where the user is."""
+    return config.load(Grid, path, overrides)
+
+
+def require_data(grid: Grid) -> None:
+    """Raise ConfigError listing every manifest that is named and not there."""
+    named = [
+        (f"languages.{name}.data", path)
+        for name, place in grid.languages.items()
+        for path in place.manifests
+    ]
+    named += [
+        (f"languages.{name}.also.{other}.data", each.data)
+        for name, place in grid.languages.items()
+        for other, each in place.also.items()
+    ]
+    named += [(f"retention.{name}.data", each.data) for name, each in grid.retention.items()]
+    if missing := [f"  {key}: {path}" for key, path in named if not path.exists()]:
+        raise ConfigError(
+            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
+            "mothertongue prepare, or point at yours with key=path on the command line:\n"
+            + "\n".join(missing)
+        )

@@ -1,0 +1,57 @@
+"""What the runs of one strategy forgot: each set before and after tuning, and their mean."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from mothertongue.evaluation.averages import MeanForgetting, mean_forgetting
+from mothertongue.evaluation.forgetting import Forgetting, forgetting
+
+Json = dict[str, Any]
+Measured = Forgetting | MeanForgetting
+MEASURES = ("wer", "cer", "language_identification", "hallucinations", "loops", "empty")
+
+
+def retention(names: Iterable[str], base: Path, runs: Sequence[Path]) -> Json | None:
+    """By name of the set, and under `mean` over all sets; None where there is none.
+
+    `base` and `runs` are folders of scores, a run for each seed.
+    """
+    names = list(names)
+    if not names:
+        return None
+    before = {name: _rows(base, name) for name in names}
+    seeds = [{name: forgetting(before[name], _rows(run, name)) for name in names} for run in runs]
+    means = [mean_forgetting(list(seed.values())) for seed in seeds]
+    return {
+        "sets": {name: over_seeds([seed[name] for seed in seeds]) for name in names},
+        "mean": over_seeds(means),
+    }
+
+
+def over_seeds(found: Sequence[Measured]) -> Json:
+    """The mean of each measure's rates and differences over seeds.
+
+    The bounds of an interval are averaged too: the clips are the same for every seed, so more seeds
+    make the draw of the clips no surer.
+    """
+    result: Json = {"n": found[0].n, "normalizer": found[0].normalizer}
+    for name in MEASURES:
+        changes = [getattr(each, name) for each in found]
+        if None not in changes:
+            result[name] = {
+                "before": fmean(each.before for each in changes),
+                "after": fmean(each.after for each in changes),
+                "difference": fmean(each.difference for each in changes),
+                "interval95": [fmean(each.interval95[side] for each in changes) for side in (0, 1)],
+            }
+    return result
+
+
+def _rows(folder: Path, name: str) -> list[Json]:
+    rows: list[Json] = json.loads((folder / f"retention-{name}.json").read_text("utf-8"))[
+        "utterances"
+    ]
+    return rows

@@ -1,0 +1,93 @@
+"""One model on several sets of utterances, in a process of its own.
+
+python -m mothertongue.comparison.score REQUEST.json
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mothertongue.config import Config, parse
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.engines import open_engine
+from mothertongue.errors import MothertongueError
+from mothertongue.files import sha256_file, write_json
+from mothertongue.manifest import Split, data_digest
+from mothertongue.progress import counting
+from mothertongue.records import environment
+from mothertongue.scoring import read_split, transcribe_split
+
+
+class ScoreSet(Config):
+    """The split of some manifests, and the file where its scores go."""
+
+    data: tuple[Path, ...]
+    split: Split
+    out: Path
+
+
+class Request(Config):
+    """What to score: a base or a run, at 30 s context, on which sets."""
+
+    model: str
+    borrow: dict[str, str]
+    evaluate: DecodeConfig
+    sets: tuple[ScoreSet, ...]
+
+
+def score_sets(request: Request) -> None:
+    """Write the scores of each set that lacks them: every utterance, and all three normalizers."""
+    due = [each for each in request.sets if not is_scored(each, request)]
+    if not due:
+        return
+    engine = open_engine(request.model, borrow=request.borrow)
+    for each in due:
+        utterances = read_split(each.data, each.split, None)
+        with counting(f"{request.model}: {each.out.stem}", len(utterances)) as advance:
+            done = transcribe_split(engine, utterances, "full", request.evaluate, advance)
+        write_json(
+            each.out,
+            {
+                "model": request.model,
+                **_inputs(each, request),
+                "scores": done.scores(),
+                "engine": engine.settings,
+                "environment": environment(),
+                "utterances": list(done.rows()),
+            },
+        )
+
+
+def is_scored(scored: ScoreSet, request: Request) -> bool:
+    """Whether a set has its scores, of the same weights, data and decoding."""
+    if not scored.out.is_file():
+        return False
+    found = json.loads(scored.out.read_text(encoding="utf-8"))
+    return all(found[key] == value for key, value in _inputs(scored, request).items())
+
+
+def _inputs(scored: ScoreSet, request: Request) -> dict[str, Any]:
+    weights = Path(request.model) / "best" / "trained.safetensors"
+    return {
+        "data_digest": data_digest(scored.data),
+        "split": scored.split,
+        "decoding": request.evaluate.model_dump(),
+        "weights_sha256": sha256_file(weights) if weights.is_file() else None,
+    }
+
+
+def main() -> None:
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        path = Path(sys.argv[1])
+        score_sets(parse(Request, json.loads(path.read_text(encoding="utf-8")), str(path)))
+    except MothertongueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

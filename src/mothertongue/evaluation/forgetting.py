@@ -1,0 +1,212 @@
+"""What a tuned model forgot: the same clips, transcribed by the base and after tuning. No torch.
+
+Rows are those of Evaluation.rows(). Shape legend: N clips.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from mothertongue.errors import DataError
+from mothertongue.evaluation.metrics import (
+    Counts,
+    Interval,
+    LanguageSource,
+    Row,
+    paired_bootstrap,
+    utterance_errors,
+)
+from mothertongue.text import Normalizer, normalizer
+
+# Equal in rows of the same clip, decoded alike.
+PAIRED = ("id", "language", "language_source", "reference")
+# What a transcriber gave.
+TRANSCRIBED = ("hypothesis", "average_log_probability", "looped", "detected_language")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A rate over the same clips before and after tuning, its difference and that one's interval.
+
+    The rates are the counts over `total`: reference words, reference characters or clips.
+    `difference` is after minus before; `interval95` and the two-sided `p` are paired_bootstrap's,
+    over draws of clips.
+    """
+
+    before: float
+    after: float
+    difference: float
+    interval95: Interval
+    p: float
+    count_before: int
+    count_after: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What tuning changed on one set of n clips. Only of language identification more is better.
+
+    Beside `wer` and `cer`, all are shares of the clips: `language_identification` of those heard as
+    the utterance's language, None unless both models were asked (DecodeConfig.detect_language), and
+    0 for a language without a token of its own; `hallucinations` as is_hallucination has it;
+    `loops` of those a cycle was cut from, which the text no longer shows; `empty` of those without
+    a word. Clips decoded under a given language and under the one that was detected
+    (`language_source`) are different measurements, never mixed.
+    """
+
+    n: int
+    language_source: LanguageSource
+    normalizer: str
+    normalizer_version: str
+    wer: Change
+    cer: Change
+    language_identification: Change | None
+    hallucinations: Change
+    loops: Change
+    empty: Change
+    seed: int
+    resamples: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return asdict(self, dict_factory=json_values)
+
+
+def forgetting(
+    before: Sequence[Row],
+    after: Sequence[Row],
+    normalizer_name: str = "strict",
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Forgetting:
+    """What tuning changed, from the rows of the base and of the tuned model on the same clips.
+
+    Raises DataError where the rows are not of the same clips decoded alike, or hold no word.
+    """
+    source = _check(before, after)
+    normalize = normalizer(normalizer_name)
+    old, new = _counts(before, normalize), _counts(after, normalize)
+
+    def change(counted: str, total: str = "clips") -> Change:
+        return _change(old[counted], new[counted], old[total], seed, resamples)
+
+    return Forgetting(
+        n=len(before),
+        language_source=source,
+        normalizer=normalize.name,
+        normalizer_version=normalize.version,
+        wer=change("word_errors", "words"),
+        cer=change("character_errors", "characters"),
+        language_identification=change("identified") if _is_asked(before, after) else None,
+        hallucinations=change("hallucinations"),
+        loops=change("loops"),
+        empty=change("empty"),
+        seed=seed,
+        resamples=resamples,
+    )
+
+
+def is_hallucination(reference: str, hypothesis: str) -> bool:
+    """Whether normalized text is, spaces aside, at least twice as long as what was said.
+
+    However the two are aligned, at least as many characters are then inserted as the reference
+    has; where nothing was said, any character is enough. Insertions are Distil-Whisper's measure
+    of hallucination too (Gandhi et al. 2023, arXiv 2311.00430), but over a whole corpus, where a
+    few invented texts and many small slips look alike. Twice, for misheard speech keeps about its
+    length; characters, for a word that is written as two is no invention, and Thai has no spaces.
+    Invented text of about the right length is missed: only its meaning gives it away (Frieske and
+    Shi 2024, arXiv 2401.01572). Chinese that is written in Latin letters is found as well.
+    """
+    said, heard = (len("".join(text.split())) for text in (reference, hypothesis))
+    return heard >= max(1, 2 * said)
+
+
+def same_transcripts(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
+    """The ids of the clips whose transcripts differ at all: an empty list where all are the same.
+
+    The text, the log-probability to its last bit, the cut and the detected language must be equal,
+    so decode both with the same settings. Raises DataError where the rows are not of the same
+    clips.
+    """
+    _check(before, after)
+    return [
+        old["id"]
+        for old, new in zip(before, after, strict=True)
+        if any(old[key] != new[key] for key in TRANSCRIBED)
+    ]
+
+
+def json_values(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary that JSON gives back as it is: for `asdict`."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in items}
+
+
+def _counts(rows: Sequence[Row], normalize: Normalizer) -> dict[str, Counts]:
+    """All that is counted, clip by clip, and what the counts are shares of."""
+    errors = utterance_errors(rows, normalize)
+    texts = [(normalize(row["reference"]), normalize(row["hypothesis"])) for row in rows]
+    return {
+        "clips": [1] * len(rows),
+        "words": errors.words_N,
+        "word_errors": errors.word_errors_N,
+        "characters": errors.characters_N,
+        "character_errors": errors.character_errors_N,
+        "identified": [int(row["detected_language"] == row["language"]) for row in rows],
+        "hallucinations": [int(is_hallucination(*pair)) for pair in texts],
+        "loops": [int(row["looped"]) for row in rows],
+        "empty": [int(not heard) for _, heard in texts],
+    }
+
+
+def _change(
+    before_N: Counts, after_N: Counts, totals_N: Counts, seed: int, resamples: int
+) -> Change:
+    paired = paired_bootstrap(before_N, after_N, totals_N, seed=seed, resamples=resamples)
+    before, after, total = (int(np.sum(counts_N)) for counts_N in (before_N, after_N, totals_N))
+    return Change(
+        before=before / total,
+        after=after / total,
+        difference=paired.difference,
+        interval95=paired.interval95,
+        p=paired.p,
+        count_before=before,
+        count_after=after,
+        total=total,
+    )
+
+
+def _is_asked(*sides: Sequence[Row]) -> bool:
+    return all(row["detected_language"] is not None for rows in sides for row in rows)
+
+
+def _check(before: Sequence[Row], after: Sequence[Row]) -> LanguageSource:
+    """Where the language of all these clips came from; they must be the same clips."""
+    if len(before) != len(after) or not before:
+        raise DataError(
+            f"{len(before)} clips before tuning, {len(after)} after; expected the same ones, at "
+            "least one; evaluate both models on the same split"
+        )
+    for number, (old, new) in enumerate(zip(before, after, strict=True), start=1):
+        _check_pair(number, old, new)
+    sources: set[LanguageSource] = {row["language_source"] for row in before}
+    if len(sources) > 1:
+        raise DataError(
+            "some clips were decoded under a given language, some under a detected one; expected "
+            "one of the two; compare them apart"
+        )
+    return sources.pop()
+
+
+def _check_pair(number: int, old: Row, new: Row) -> None:
+    for key in PAIRED + TRANSCRIBED:
+        if key not in old or key not in new:
+            raise DataError(f"row {number} has no {key}; evaluate that model again")
+    for key in PAIRED:
+        if old[key] != new[key]:
+            raise DataError(
+                f"row {number}: {key} is {old[key]!r} before tuning, {new[key]!r} after; expected "
+                "the same clips in the same order; evaluate both models on the same split"
+            )

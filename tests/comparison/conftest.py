@@ -1,0 +1,77 @@
+"""A tiny grid: two languages' worth of tones, four strategies, in this very process."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from grids import MakeGrid
+from runs import Silent, save_base, save_corpus
+
+from mothertongue.comparison import compare as compare_module
+from mothertongue.comparison.grid import Grid, load_grid
+from mothertongue.comparison.score import Request, score_sets
+from mothertongue.comparison.workers import Task, TaskWatcher
+from mothertongue.config import parse
+from mothertongue.experiment import load_experiment, run
+from mothertongue.records import RunDir
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("comparison")
+    return {
+        "base": save_base(folder / "base"),
+        "sw": save_corpus(folder / "sw"),
+        "fr": save_corpus(folder / "fr", train=8),
+        "en": save_corpus(folder / "en", train=1, validation=1, test=4),
+    }
+
+
+@pytest.fixture
+def make_grid(corpora: dict[str, Path], tmp_path: Path) -> MakeGrid:
+    def make(**changes: Any) -> Grid:
+        grid: dict[str, Any] = {
+            "name": "tiny",
+            "base": str(corpora["base"]),
+            "languages": {
+                "sw": {
+                    "data": str(corpora["sw"]),
+                    "also": {"other": {"data": str(corpora["fr"]), "split": "validation"}},
+                }
+            },
+            "retention": {"en": {"data": str(corpora["en"])}},
+            "train": {"epochs": 1, "batch_size": 4, "precision": "fp32", "learning_rate": 1e-3},
+            "strategies": {
+                "full": {"strategy": {"kind": "full"}},
+                "freeze": {
+                    "strategy": {"kind": "freeze"},
+                    "sweep": {"strategy.encoder_layers": [1, 2]},
+                },
+            },
+        }
+        path = tmp_path / "grid.yaml"
+        path.write_text(yaml.safe_dump(grid | changes, sort_keys=False), encoding="utf-8")
+        return load_grid(path, [])
+
+    return make
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks run here: a process each would take seconds to start."""
+
+    def run_here(tasks: Sequence[Task], places: Any, watcher: TaskWatcher) -> None:
+        for task in tasks:
+            watcher.started(task)
+            if "train" in task.command:
+                path, out = task.command[-3], task.command[-1]
+                run(load_experiment(Path(path)), RunDir(Path(out)), Silent())
+            else:
+                request = json.loads(Path(task.command[-1]).read_text("utf-8"))
+                score_sets(parse(Request, request, "request"))
+            watcher.ended(task, True)
+
+    monkeypatch.setattr(compare_module, "run_all", run_here)

@@ -1,0 +1,88 @@
+"""From a grid to its table: reuse, choice on validation, one look at the test split."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from grids import MakeGrid, Quiet
+
+from mothertongue.comparison.compare import compare
+from mothertongue.errors import ConfigError
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) -> None:
+    watcher = Quiet()
+    result = compare(make_grid(seeds=[0, 1]), tmp_path / "out", None, watcher)
+    trained = [name for name in watcher.done if not name.startswith("scoring")]
+    assert len(trained) == 3 * 2
+    rows = {row["strategy"]: row for row in result["languages"]["sw"]["strategies"]}
+    assert list(rows) == ["full", "freeze"]
+    curve = [each for each in result["curves"] if each["strategy"] == "freeze"]
+    means = {
+        n: sum(e["wer"] for e in curve if e["settings"]["strategy.encoder_layers"] == n) / 2
+        for n in (1, 2)
+    }
+    chosen = rows["freeze"]["settings"]["strategy.encoder_layers"]
+    assert means[chosen] == min(means.values())
+    assert rows["freeze"]["chosen_at_wer"] == pytest.approx(means[chosen])
+    assert rows["full"]["vs_reference"] is None
+    assert rows["freeze"]["vs_reference"]["p"] > 0
+    assert rows["freeze"]["trainable_parameters"] < rows["full"]["trainable_parameters"]
+    scores = rows["full"]["scores"]["strict"]
+    assert scores["wer"] == pytest.approx(sum(scores["by_seed"]) / 2)
+    assert rows["full"]["retention"]["sets"]["en"]["n"] == 4
+    assert "also-other" in rows["full"]["also"]
+    assert result["languages"]["sw"]["data"]["train"]["clips"] == 12
+    assert json.loads((tmp_path / "out/comparison.json").read_text())["name"] == "tiny"
+
+
+@pytest.mark.usefixtures("in_process")
+def test_only_what_was_chosen_ever_sees_the_test_split(make_grid: MakeGrid, tmp_path: Path) -> None:
+    result = compare(make_grid(), tmp_path / "out", None, Quiet())
+    chosen = {name for row in result["languages"]["sw"]["strategies"] for name in row["runs"]}
+    tested = {path.parents[1].name for path in (tmp_path / "out/runs").glob("*/eval/test.json")}
+    assert tested == chosen
+    assert len(chosen) == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_is_done_is_not_done_again(make_grid: MakeGrid, tmp_path: Path) -> None:
+    first, again = Quiet(), Quiet()
+    before = compare(make_grid(), tmp_path / "out", None, first)
+    assert compare(make_grid(), tmp_path / "out", None, again) == before
+    assert again.done == []
+    run = tmp_path / "out/runs/sw-full-seed0"
+    shutil.rmtree(run)
+    compare(make_grid(), tmp_path / "out", None, again)
+    assert again.done == ["sw-full-seed0", "scoring sw-full-seed0"]
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_second_choice_after_the_test_is_refused(make_grid: MakeGrid, tmp_path: Path) -> None:
+    one = {"strategy": {"kind": "freeze"}, "sweep": {"strategy.encoder_layers": [2]}}
+    strategies = {"full": {"strategy": {"kind": "full"}}, "freeze": one}
+    compare(make_grid(strategies=strategies), tmp_path / "out", None, Quiet())
+    other = one | {"sweep": {"strategy.encoder_layers": [1]}}
+    with pytest.raises(ConfigError, match="a choice made after seeing the test"):
+        compare(
+            make_grid(strategies=strategies | {"freeze": other}), tmp_path / "out", None, Quiet()
+        )
+
+
+@pytest.mark.usefixtures("in_process")
+def test_the_papers_protocol_chooses_on_test_and_says_so(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    result = compare(make_grid(protocol="paper"), tmp_path / "out", None, Quiet())
+    assert result["chosen_on"] == "test"
+    assert {point["split"] for point in result["curves"]} == {"test"}
+
+
+def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_path: Path) -> None:
+    languages = {"sw": {"data": "nowhere", "also": {"other": {"data": "nor/here"}}}}
+    with pytest.raises(ConfigError, match="2 manifests are not there") as raised:
+        compare(make_grid(languages=languages), tmp_path / "out", None, Quiet())
+    assert "languages.sw.also.other.data: nor/here" in str(raised.value)
+    assert not (tmp_path / "out").exists()
