@@ -1,0 +1,240 @@
+"""How far each layer moved in tuning: every state of the base against the same state of a run.
+
+S states, N rows: frames in the encoder, positions in the decoder; D width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from mothertongue.analysis.activations import Half, read_states, state_names
+from mothertongue.analysis.heatmap import MINIBATCH_ROWS, HeatMap
+from mothertongue.analysis.runs import Group, Sample, draw, grouped, read_runs
+from mothertongue.analysis.similarity import Floats, Moments
+from mothertongue.batches import Context
+from mothertongue.devices import best_device
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment import ROOT, load_run
+from mothertongue.features import load_clip
+from mothertongue.manifest import Split
+from mothertongue.model import Base, load_base
+from mothertongue.records import environment
+from mothertongue.strategies.base import Whisper
+from mothertongue.tokens import Tokens
+
+Advance = Callable[[int], None]
+"""Told how many utterances were just read, in the base and in a run."""
+METRICS = ("cka", "svcca", "pwcca")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is measured, and on what."""
+
+    data: Path | None
+    split: Split
+    n: int
+    seed: int
+    context: Context
+    decoder: bool
+    threshold: float
+
+
+class Drift:
+    """All states of one half of a Whisper before and after tuning; memory does not grow with N."""
+
+    def __init__(self, num_states: int, width: int, seed: int) -> None:
+        self.width = width
+        self.moments = [Moments() for _ in range(num_states)]
+        self.heatmap = HeatMap(num_states, seed)
+
+    def update(self, x_SND: Floats, y_SND: Floats) -> None:
+        """Add N rows, before and after."""
+        for moments, x_ND, y_ND in zip(self.moments, x_SND, y_SND, strict=True):
+            moments.update(x_ND, y_ND)
+        self.heatmap.update(x_SND, y_SND)
+
+    def figures(self) -> dict[str, Any]:
+        """A value a state under each metric, and the S x S heat map, as JSON values."""
+        return {
+            "rows": self.moments[0].rows,
+            "width": self.width,
+            "cka": [each.cka() for each in self.moments],
+            "svcca": [each.svcca() for each in self.moments],
+            "pwcca": [each.pwcca() for each in self.moments],
+            "heatmap": self.heatmap.cka().tolist(),
+            "minibatches": self.heatmap.minibatches,
+        }
+
+
+def analyze_runs(
+    runs: Sequence[Path],
+    *,
+    data: Path | None = None,
+    split: Split = "validation",
+    n: int = 100,
+    seed: int = 0,
+    context: Context = "full",
+    decoder: bool = False,
+    threshold: float = 0.95,
+    advance: Advance = lambda _: None,
+) -> dict[str, Any]:
+    """How alike each state is before and after tuning, as JSON values: a group for each setting.
+
+    On `n` utterances drawn with `seed` from a split of `data`, or of each run's own data. Runs that
+    differ only in train.seed are one group. Liu et al. 2024, Figure 1; all in float32.
+    Raises DataError where a run is none or its states are not finite, ConfigError where the runs'
+    bases differ, an option is out of its range or there are fewer than 2 usable utterances.
+    """
+    if not 0 < threshold <= 1:
+        raise ConfigError(f"threshold: {threshold}, expected above 0 and at most 1, such as 0.95")
+    settings = Settings(data, split, n, seed, context, decoder, threshold)
+    found = read_runs(runs)
+    base = load_base(found[0].experiment.base)
+    _ready(base.model)
+    return {
+        "base": base.name,
+        "base_digest": base.digest,
+        "runs": [str(path) for path in runs],
+        "split": split,
+        "n_asked": n,
+        "seed": seed,
+        "context": context,
+        "threshold": threshold,
+        "precision": "fp32",
+        "minibatch_rows": MINIBATCH_ROWS,
+        "groups": [_group(base, group, settings, advance) for group in grouped(found)],
+        "environment": environment(),
+    }
+
+
+def first_below(values_S: Sequence[float], threshold: float) -> int | None:
+    """The lowest state whose value is below the threshold; None where there is none."""
+    return next((i for i, value in enumerate(values_S) if value < threshold), None)
+
+
+def layers_to_freeze(cka_S: Sequence[float], threshold: float) -> int:
+    """How many encoder layers, from the bottom, stay at the threshold or above, the stem as well.
+
+    State 0 is the stem's, state i that after layer i.
+    """
+    below = first_below(cka_S, threshold)
+    return len(cka_S) - 1 if below is None else max(0, below - 1)
+
+
+def measure(
+    before: Whisper,
+    after: Whisper,
+    sample: Sample,
+    tokens: Tokens | None,
+    settings: Settings,
+    advance: Advance,
+) -> dict[Half, dict[str, Any]]:
+    """`Drift.figures` of the encoder and, where `tokens` write its labels, of the decoder."""
+    drifts: dict[Half, Drift] = {}
+    for each in sample.utterances:
+        clip = load_clip(ROOT, each)
+        label = tokens.label(each.text, each.language) if tokens else None
+        x = read_states(before, clip, settings.context, label)
+        y = read_states(after, clip, settings.context, label)
+        for half in x:
+            if half not in drifts:
+                drifts[half] = Drift(len(x[half]), x[half].shape[-1], settings.seed)
+            drifts[half].update(x[half], y[half])
+        advance(1)
+    return {half: drift.figures() for half, drift in drifts.items()}
+
+
+def _group(base: Base, group: Group, settings: Settings, advance: Advance) -> dict[str, Any]:
+    experiment = group.runs[0].experiment
+    paths = experiment.manifests if settings.data is None else (settings.data,)
+    tokens = base.tokens.borrowing(experiment.borrow) if settings.decoder else None
+    sample = draw(paths, settings.split, settings.n, settings.seed, tokens)
+    measured = [
+        measure(base.model, _tuned(run.path), sample, tokens, settings, advance)
+        for run in group.runs
+    ]
+    return {
+        "group": group.name,
+        "runs": [str(run.path) for run in group.runs],
+        "train_seeds": [run.experiment.train.seed for run in group.runs],
+        "strategy": experiment.strategy.model_dump(mode="json"),
+        "data": [str(path) for path in paths],
+        **_sample_facts(sample),
+        **_halves(measured, state_names(base.model)),
+        **_suggestion([each["encoder"]["cka"] for each in measured], settings.threshold),
+    }
+
+
+def _sample_facts(sample: Sample) -> dict[str, Any]:
+    return {
+        "language": ",".join(sorted({each.language for each in sample.utterances})),
+        "n_utterances": len(sample.utterances),
+        "n_usable": sample.usable,
+        "n_unusable": sample.unusable,
+        "utterances": [each.id for each in sample.utterances],
+    }
+
+
+def _halves(
+    measured: Sequence[dict[Half, dict[str, Any]]], names: dict[Half, list[str]]
+) -> dict[str, Any]:
+    """Encoder and decoder over all seeds; None where the decoder was not asked for."""
+    return {
+        half: _over_seeds([each[half] for each in measured], names[half])
+        if half in measured[0]
+        else None
+        for half in names
+    }
+
+
+def _over_seeds(figures: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    states = [
+        {"state": name}
+        | {metric: _band([each[metric][i] for each in figures]) for metric in METRICS}
+        for i, name in enumerate(names)
+    ]
+    return {
+        "n_rows": figures[0]["rows"],
+        "width": figures[0]["width"],
+        "states": states,
+        "heatmap": np.mean([each["heatmap"] for each in figures], axis=0).tolist(),
+        "minibatches": figures[0]["minibatches"],
+    }
+
+
+def _band(values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "mean": float(np.mean(values)),
+        "min": min(values),
+        "max": max(values),
+        "values": list(values),
+    }
+
+
+def _suggestion(ckas_RS: Sequence[Sequence[float]], threshold: float) -> dict[str, Any]:
+    """From the mean over the runs of a group: where it leaves the threshold, what to freeze."""
+    means_S = np.mean(ckas_RS, axis=0).tolist()
+    return {
+        "first_below": first_below(means_S, threshold),
+        "freeze_encoder_layers": layers_to_freeze(means_S, threshold),
+    }
+
+
+def _tuned(path: Path) -> Whisper:
+    model = load_run(path).base.model
+    if odd := [name for name, value in model.named_parameters() if not value.isfinite().all()]:
+        raise DataError(
+            f"{path}: {len(odd)} weights are not finite ({odd[0]}); training diverged: train again "
+            "with a lower train.learning_rate"
+        )
+    return _ready(model)
+
+
+def _ready(model: Whisper) -> Whisper:
+    """On the best device, without dropout: what a strategy adds is born in training mode."""
+    return nn.Module.eval(nn.Module.to(model, best_device()))
