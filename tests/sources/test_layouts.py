@@ -87,6 +87,7 @@ def test_fleurs_rows(tmp_path: Path) -> None:
         text="he said yes",
         split="train",
         duration_s=2.0,
+        sentence_id="1",
     )
     assert isinstance(second, Row)
     assert second.id is None
@@ -96,6 +97,7 @@ def test_fleurs_rows(tmp_path: Path) -> None:
     write(path / "dev.tsv", "1\ta.wav\tonly three\n")
     faults = [row for row in FleursSource(path=path).rows() if isinstance(row, Rejection)]
     assert [(fault.code, fault.where) for fault in faults] == [("MAN-RAGGED", f"{path}/dev.tsv:1")]
+    assert faults[0].row["split"] == "dev"
 
 
 def test_common_voice_rows(tmp_path: Path) -> None:

@@ -164,11 +164,53 @@ def test_quotes_are_plain_characters_in_tsv(tmp_path: Path) -> None:
     assert [row.text for row in rows(path) if isinstance(row, Row)] == ['"Well', "yes"]
 
 
-def test_embedded_audio_is_refused_by_name(tmp_path: Path) -> None:
-    record = {"audio": {"bytes": b"RIFF", "path": "a.wav"}, "text": "hi"}
-    pq.write_table(pa.Table.from_pylist([record]), tmp_path / "t.parquet")
-    with pytest.raises(Fault, match="'audio' holds the audio itself; expected paths"):
+def test_embedded_audio_is_read_and_never_shown(tmp_path: Path) -> None:
+    audio = [
+        {"bytes": b"RIFF", "path": "x/a.wav"},
+        {"bytes": b"RIFF", "path": None},
+        {"bytes": None, "path": "b.wav"},
+        None,
+        {"bytes": b"secret", "path": "c.wav"},
+    ]
+    texts = ["one", "two", "three", "four", "five"]
+    table = pa.table({"speech": audio, "text": texts, "duration": [None] * 4 + [-1.0]})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, row_group_size=2)
+    *found, bad = rows(path, audio_column="speech")
+    assert found == [
+        Row(f"{path}:1", audio="x/a.wav", text="one", embedded=b"RIFF"),
+        Row(f"{path}:2", audio=None, text="two", embedded=b"RIFF"),
+        Row(f"{path}:3", audio="b.wav", text="three"),
+        Row(f"{path}:4", audio=None, text="four"),
+    ]
+    assert isinstance(bad, Rejection)
+    assert bad.code == "MAN-TYPE"
+    assert "secret" not in json.dumps(bad.row) + repr(found[0])
+
+
+def test_a_column_that_only_looks_embedded_is_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "audio,text,audio.bytes\na.wav,hi,RIFF\n")
+    assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]
+
+
+def test_damage_inside_a_parquet_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    record = {"audio": "a.wav", "text": "x" * 100_000}
+    pq.write_table(pa.Table.from_pylist([record]), path, compression="gzip", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"\x1f\x8b", content.index(b"\x1f\x8b") + 2) + 20
+    content[middle : middle + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(Fault, match=r"t.parquet: not readable as Parquet"):
+        rows(path)
+
+
+def test_text_that_is_not_utf8_names_the_file(tmp_path: Path) -> None:
+    text = pa.array([b"caf\xe9"]).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"audio": ["a.wav"], "text": text}), tmp_path / "t.parquet")
+    with pytest.raises(Fault, match=r"t.parquet: .*0xe9") as caught:
         rows(tmp_path / "t.parquet")
+    assert caught.value.code == "MAN-ENCODING"
 
 
 def test_parquet_without_pyarrow_says_how_to_get_it(

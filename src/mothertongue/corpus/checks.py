@@ -17,7 +17,7 @@ from mothertongue.corpus.clip_paths import clip_path
 from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance
-from mothertongue.sources.base import Rejection, Row
+from mothertongue.sources.base import TEXT_FIELDS, TIME_FIELDS, Rejection, Row
 from mothertongue.sources.split_names import split_named
 
 CountLabelTokens = Callable[[str, str], int]
@@ -55,6 +55,7 @@ class Examined:
     long_id: str | None  # a longer id, in case the file's stem is not unique; None: id was given
     audio_key: bytes
     sentence_key: bytes
+    sentence_id: str | None  # the corpus's own name for the sentence
     notes: tuple[str, ...]
 
 
@@ -80,7 +81,8 @@ class Examiner:
         language = _language(row.language or self.language)
         text, text_notes = _text(row.text)
         self._check_length(text, language)
-        path, path_notes = self._locate(row.audio)
+        root = row.home or self.root
+        path, path_notes = self._locate(root, row.audio)
         duration_s, audio_key, audio_notes = self._listen(row, path)
         name = clean_text(row.id)[0] if row.id else _stem(path, row.start_s)
         utterance = Utterance(
@@ -95,9 +97,11 @@ class Examiner:
             license=clean_text(row.license)[0] or None if row.license else None,
         )
         notes = (*text_notes, *path_notes, *audio_notes, *_rate_notes(text, duration_s))
-        long_id = None if row.id else _long_id(self.root, path, row.start_s)
+        long_id = None if row.id else _long_id(root, path, row.start_s)
         key = _hashed(sentence_key(text).encode())
-        return Examined(row.where, utterance, split, long_id, audio_key, key, notes)
+        return Examined(
+            row.where, utterance, split, long_id, audio_key, key, row.sentence_id, notes
+        )
 
     def _check_length(self, text: str, language: str) -> None:
         # Byte-level BPE never makes more tokens than bytes; five frame the label.
@@ -108,10 +112,10 @@ class Examiner:
             reason = f"{num_tokens} label tokens; expected at most {self.limits.max_label_tokens}"
             raise Fault("TXT-LONG", reason, "cut the clip and its text into shorter ones")
 
-    def _locate(self, audio: str | None) -> tuple[Path, tuple[str, ...]]:
+    def _locate(self, root: Path, audio: str | None) -> tuple[Path, tuple[str, ...]]:
         if audio is None:
             raise Fault("AUD-MISSING", "the row names no audio file", "fill in the audio column")
-        return clip_path(self.root, audio, self.may_leave_root)
+        return clip_path(root, audio, self.may_leave_root)
 
     def _listen(self, row: Row, path: Path) -> tuple[float, bytes, tuple[str, ...]]:
         """Duration in seconds, key of the sound, notes."""
@@ -148,8 +152,8 @@ class Examiner:
 
 def reject_row(row: Row, fault: Fault) -> Rejection:
     """A Rejection of a row, with the fields that it has."""
-    fields = {name: getattr(row, name) for name in Row.__slots__ if name != "where"}
-    given = {name: value for name, value in fields.items() if value is not None}
+    names = (*TEXT_FIELDS, *TIME_FIELDS)
+    given = {name: value for name in names if (value := getattr(row, name)) is not None}
     return Rejection(row.where, fault.code, fault.reason, fault.fix, given)
 
 

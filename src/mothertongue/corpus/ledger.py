@@ -27,7 +27,7 @@ PRAGMA cache_size = -{CACHE_KIB};
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, place TEXT, id TEXT, long_id TEXT, audio TEXT, text TEXT,
     language TEXT, duration_s REAL, start_s REAL, split TEXT, speaker TEXT, license TEXT,
-    audio_key BLOB, sentence_key BLOB, notes TEXT, grp INTEGER);
+    audio_key BLOB, sentence_key BLOB, sentence_id TEXT, notes TEXT, grp INTEGER);
 CREATE TABLE faults (n INTEGER PRIMARY KEY, place TEXT, code TEXT, reason TEXT, fix TEXT, row TEXT);
 CREATE TABLE nodes (n INTEGER PRIMARY KEY, key BLOB UNIQUE, root INTEGER);
 CREATE TABLE assigned (grp INTEGER PRIMARY KEY, split TEXT);
@@ -77,8 +77,8 @@ class Ledger:
         clip = item.utterance
         values = (item.where, clip.id, item.long_id, clip.audio, clip.text, clip.language)
         values += (clip.duration_s, clip.start_s, item.split, clip.speaker, clip.license)
-        values += (item.audio_key, item.sentence_key, " ".join(item.notes), None)
-        marks = ", ".join("?" * 16)
+        values += (item.audio_key, item.sentence_key, item.sentence_id, " ".join(item.notes), None)
+        marks = ", ".join("?" * 17)
         self._database.execute(f"INSERT INTO rows VALUES ({marks})", (self.num_rows, *values))
 
     def index(self) -> None:
@@ -116,6 +116,17 @@ class Ledger:
             found.update(dict.fromkeys(notes.split(), count))
         return found
 
+    def unite_sentences(self) -> None:
+        """Give all rows that share a sentence id, or have the text of one that does, one key."""
+        self._list_nodes("sentence_key", "sentence_id", "sentence_id NOTNULL")
+        self._join_nodes("sentence_key", "sentence_id")
+        self._database.executescript(
+            "UPDATE rows SET sentence_key = (SELECT top.key FROM nodes JOIN nodes AS top ON "
+            "top.n = nodes.root WHERE nodes.key = sentence_key) "
+            "WHERE sentence_key IN (SELECT key FROM nodes);"
+            "DELETE FROM nodes;"
+        )
+
     def split(self, seed: int, ways: Sequence[SplitBy], max_shared: float) -> SplitBy:
         """Assign every kept row to a split in the first of `ways` that is balanced, and say which.
 
@@ -152,22 +163,28 @@ class Ledger:
         if way == "clip":
             self._database.execute("UPDATE rows SET grp = n")
             return
-        self._database.executescript(
-            "INSERT OR IGNORE INTO nodes (key) SELECT sentence_key FROM kept;"
-            "INSERT OR IGNORE INTO nodes (key) SELECT speaker FROM kept WHERE speaker NOTNULL;"
-            "UPDATE nodes SET root = n;"
-        )
+        self._list_nodes("sentence_key", "speaker", "TRUE")
         if way == "speaker and sentence":
-            self._join_nodes()
+            self._join_nodes("sentence_key", "speaker")
         key = "COALESCE(speaker, sentence_key)" if way == "speaker" else "sentence_key"
         self._database.execute(f"UPDATE rows SET grp = (SELECT root FROM nodes WHERE key = {key})")
 
-    def _join_nodes(self) -> None:
+    def _list_nodes(self, first: str, second: str, where: str) -> None:
+        """One node for each value of two columns; those of `first` have the smaller numbers."""
+        for column in (first, second):
+            self._database.execute(
+                f"INSERT OR IGNORE INTO nodes (key) SELECT DISTINCT {column} FROM kept "
+                f"WHERE {column} NOTNULL AND {where} ORDER BY 1"
+            )
+        self._database.execute("UPDATE nodes SET root = n")
+
+    def _join_nodes(self, first: str, second: str) -> None:
+        """Give nodes that hang together, by rows that have both values, their smallest as root."""
         ((num_nodes,),) = self.ask("SELECT COUNT(*) FROM nodes")
         edges = self.ask(
-            "SELECT DISTINCT sentence.n, speaker.n FROM kept "
-            "JOIN nodes AS sentence ON sentence.key = sentence_key "
-            "JOIN nodes AS speaker ON speaker.key = kept.speaker"
+            "SELECT DISTINCT low.n, high.n FROM kept "
+            f"JOIN nodes AS low ON low.key = kept.{first} "
+            f"JOIN nodes AS high ON high.key = kept.{second}"
         )
         roots = connected(num_nodes + 1, ((int(left), int(right)) for left, right in edges))
         changes = ((root, node) for node, root in enumerate(roots) if root != node)

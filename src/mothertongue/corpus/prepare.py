@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
 from mothertongue.corpus.checks import CountLabelTokens, Examined, Examiner, Limits
-from mothertongue.corpus.ledger import Ledger, open_ledger, peers_of
+from mothertongue.corpus.embedded import AUDIO_FOLDER, stored
+from mothertongue.corpus.leaks import Leak, judge_leaks, reject_duplicates
+from mothertongue.corpus.ledger import Ledger, open_ledger
 from mothertongue.corpus.report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.corpus.row_counts import counted, with_row_counts
 from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
 from mothertongue.files import open_atomically
 from mothertongue.languages import language_code
-from mothertongue.manifest import MANIFEST_NAME, SPLITS, Utterance, write_manifest
+from mothertongue.manifest import MANIFEST_NAME, SPLITS, Split, Utterance, write_manifest
 from mothertongue.sources.base import Rejection, Row, Source
 from mothertongue.sources.manifest import ManifestSource
 
 REJECTED_NAME = "rejected.jsonl"
 CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
-NUM_NAMED = 5
-Leak = Literal["reject", "warn"]
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
@@ -47,7 +47,8 @@ class PrepareOptions(Limits):
     allow_outside: bool = False
     """Accept audio outside the data folder; URLs never."""
     text_leaks: Leak = "reject"
-    """A train row whose sentence is also in validation or test; likewise validation and test."""
+    """A train row whose sentence is also in validation or test; likewise validation and test.
+    Sentences are equal by their letters, or by an id that the corpus gives them."""
     speaker_leaks: Leak = "warn"
     """The same for speakers. `warn` because a corpus of one speaker could not be used at all."""
     seed: int = Field(0, ge=0)
@@ -65,21 +66,22 @@ def prepare(
 ) -> DataReport:
     """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; say what they hold.
 
-    Audio is not copied: its path is relative to `out` where it lies below, else absolute. Both
-    files are written even when too much was rejected: `report.require_ok()` raises then.
-    `count_label_tokens(text, language)` counts a label's tokens, its prefix and end included.
-    `progress` is called with how many more rows are done. Raises DataError where the corpus cannot
-    be read or has no rows.
+    Audio is not copied: its path is relative to `out` where it lies below, else absolute. Audio
+    that is part of a table is written to `out`/audio. Both files are written even when too much was
+    rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
+    label's tokens, its prefix and end included. `progress` is called with how many more rows are
+    done. Raises DataError where the corpus cannot be read or has no rows.
     """
-    with _examined(source, options, count_label_tokens, progress) as examined:
-        ledger, report = examined
+    seen: Counter[Split] = Counter()
+    rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
+    with _examined(source, rows, options, count_label_tokens, progress) as (ledger, report):
         with open_atomically(out / REJECTED_NAME) as file:
             for rejection in ledger.rejections():
                 file.write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
         home = out.resolve()
         clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
         write_manifest(out / MANIFEST_NAME, clips)
-    return report
+    return with_row_counts(report, source, options.language, seen)
 
 
 def check(
@@ -90,13 +92,15 @@ def check(
 ) -> DataReport:
     """The same checks on a manifest, or the folder of one; writes nothing."""
     source = ManifestSource(path=manifest)
-    with _examined(source, options, count_label_tokens, progress) as (_, report):
+    rows = source.rows()
+    with _examined(source, rows, options, count_label_tokens, progress) as (_, report):
         return report
 
 
 @contextmanager
 def _examined(
     source: Source,
+    rows: Iterator[Row | Rejection],
     options: PrepareOptions,
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None],
@@ -106,7 +110,7 @@ def _examined(
     may_leave = options.allow_outside or source.trusts_paths
     examine = Examiner(root, may_leave, language, options, count_label_tokens)
     with open_ledger() as ledger:
-        for item in _in_threads(source.rows(), examine, options.workers):
+        for item in _in_threads(rows, examine, options.workers):
             ledger.add(item)
             progress(1)
         if not ledger.num_rows:
@@ -138,35 +142,13 @@ def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examin
 def _compared(ledger: Ledger, options: PrepareOptions) -> DataReport:
     """The checks that need all rows, then the report."""
     ledger.index()
-    _reject_duplicates(ledger)
+    reject_duplicates(ledger)
+    ledger.unite_sentences()
     split_by, warnings = _split(ledger, options)
     notes = ledger.notes()
-    warnings += _judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
-    warnings += _judge_leaks(ledger, "speaker", "speaker", options.speaker_leaks, notes)
+    warnings += judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
+    warnings += judge_leaks(ledger, "speaker", "speaker", options.speaker_leaks, notes)
     return _report(ledger, options, notes, split_by, warnings)
-
-
-def _reject_duplicates(ledger: Ledger) -> None:
-    # Of one sound with two texts, at least one is wrong, and nothing says which.
-    ledger.fault(
-        "MAN-CONFLICT",
-        "'one sound with several texts, the first at ' || peer_place",
-        "listen, and keep the row whose text is right",
-        peers="audio_key",
-        where="audio_key IN (SELECT audio_key FROM kept GROUP BY audio_key "
-        "HAVING COUNT(DISTINCT sentence_key) > 1)",
-    )
-    same = "'the same sound is already at ' || peer_place"
-    for code, where in (("LEAK-AUDIO", "split <> peer_split"), ("MAN-DUP", "n <> peer_n")):
-        ledger.fault(code, same, "nothing; one copy is kept", peers="audio_key", where=where)
-    ledger.name_apart()
-    ledger.fault(
-        "MAN-DUP",
-        "'id ' || id || ' is already at ' || peer_place",
-        "give every clip an id of its own",
-        peers="id",
-        where="n <> peer_n",
-    )
 
 
 def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
@@ -194,28 +176,6 @@ def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
         ways += ("sentence",)
         ways += ("clip",) if options.text_leaks == "warn" else ()
     return ways
-
-
-def _judge_leaks(
-    ledger: Ledger, kind: str, column: str, leak: Leak, notes: Counter[str]
-) -> tuple[str, ...]:
-    """Reject rows that share `column` with a split held out further, or count them and warn."""
-    code = f"LEAK-{kind.upper()}"
-    is_leak = "split <> peer_split"
-    if leak == "reject":
-        reason = f"'same {kind} in ' || peer_split || ', at ' || peer_place"
-        fix = f"nothing, the held-out row is kept; or give --{kind}-leaks warn to keep both"
-        ledger.fault(code, reason, fix, peers=column, where=is_leak)
-        return ()
-    leaks = f"FROM ({peers_of(column)}) WHERE {is_leak}"
-    ((num_rows,),) = ledger.ask(f"SELECT COUNT(*) {leaks}")
-    if not num_rows:
-        return ()
-    notes[code] += num_rows
-    shown = "speaker" if kind == "speaker" else "text"
-    named = ledger.ask(f"SELECT DISTINCT {shown} {leaks} LIMIT {NUM_NAMED}")
-    names = "; ".join(str(name) for (name,) in named)
-    return (f"{code}: {num_rows:,} rows share a {kind} with a held-out split, such as {names}",)
 
 
 def _report(

@@ -47,7 +47,8 @@ class SplitFacts:
 class DataReport:
     """The outcome for a corpus. Rejected and notes count rows by code; a row may have many notes.
 
-    `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl.
+    `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
+    says what is known of the corpus from elsewhere and was found so.
     """
 
     splits: Mapping[str, SplitFacts]
@@ -58,6 +59,7 @@ class DataReport:
     split_by: SplitBy
     max_reject_fraction: float
     first_rejections: tuple[Rejection, ...]
+    confirmed: tuple[str, ...] = ()
 
     @property
     def num_rejected(self) -> int:
@@ -84,6 +86,7 @@ class DataReport:
         """The report as JSON values, with `ok` and `num_rejected`."""
         lists = {
             "warnings": list(self.warnings),
+            "confirmed": list(self.confirmed),
             "first_rejections": [asdict(rejection) for rejection in self.first_rejections],
         }
         return asdict(self) | lists | {"ok": self.ok, "num_rejected": self.num_rejected}
@@ -96,7 +99,9 @@ def report_table(report: DataReport) -> RenderableType:
         parts.append(_rejected_table(report))
     if report.notes:
         parts.append(_notes_table(report))
-    return Group(*parts, *(Text(f"! {_plain(warning)}") for warning in report.warnings))
+    lines = [f"! {warning}" for warning in report.warnings]
+    lines += [f"confirmed: {fact}" for fact in report.confirmed]
+    return Group(*parts, *(Text(_plain(line)) for line in lines))
 
 
 def _split_table(report: DataReport) -> Table:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as the corpus states it, unchecked. `where` is file:line; times are in seconds."""
+    """One row as the corpus states it, unchecked. `where` is file:line; times are in seconds.
+
+    `embedded` is the content of an audio file that is part of the table; `audio` is then the
+    name that it had. `sentence_id` is shared by all readings of one sentence. `home` is the folder
+    that `audio` starts in and may not leave; None: the source's root.
+    """
 
     where: str
     audio: str | None = None
@@ -27,6 +32,9 @@ class Row:
     license: str | None = None
     start_s: float | None = None
     duration_s: float | None = None
+    sentence_id: str | None = None
+    embedded: bytes | None = field(default=None, repr=False)
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Source(Config, ABC):
         """
 
 
-TEXT_FIELDS = ("audio", "text", "id", "language", "speaker", "split", "license")
+TEXT_FIELDS = ("audio", "text", "id", "language", "speaker", "split", "license", "sentence_id")
 TIME_FIELDS = ("start_s", "duration_s")
 
 
@@ -74,12 +82,14 @@ def to_row(where: str, record: Record) -> Row | Rejection:
         fields |= {name: _seconds(name, record.get(name)) for name in TIME_FIELDS}
     except Fault as fault:
         return reject(where, record, fault)
-    return Row(where, **fields)
+    embedded = record.get("embedded")
+    return Row(where, **fields, embedded=embedded if isinstance(embedded, bytes) else None)
 
 
 def reject(where: str, record: Record, fault: Fault) -> Rejection:
     """A Rejection for a fault, with what of the row is safe to write as UTF-8 JSON."""
-    row = {_printable(str(key)): _printable(value) for key, value in record.items() if value}
+    shown = {key: value for key, value in record.items() if value and not isinstance(value, bytes)}
+    row = {_printable(str(key)): _printable(value) for key, value in shown.items()}
     return Rejection(where, fault.code, _printable(fault.reason), fault.fix, row)
 
 

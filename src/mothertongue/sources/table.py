@@ -9,6 +9,7 @@ from mothertongue.sources.base import Rejection, Row, Source, to_row
 from mothertongue.sources.columns import find_columns, known_columns, renamed
 from mothertongue.sources.records import (
     Located,
+    embedded_column,
     read_delimited,
     read_header,
     read_jsonl,
@@ -21,7 +22,10 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 class TableSource(Source):
-    """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV."""
+    """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV.
+
+    The audio column of a Parquet file may hold the audio itself, as the Hub writes it.
+    """
 
     kind: Literal["table"] = "table"
     path: Path
@@ -50,7 +54,8 @@ class TableSource(Source):
             keys = tuple(record)
             if keys not in columns:
                 columns = {keys: known_columns(keys, chosen)}
-            yield to_row(where, renamed(record, columns[keys]))
+            content = record.get(embedded_column(columns[keys].get("audio", "")))
+            yield to_row(where, renamed(record, columns[keys]) | {"embedded": content})
 
     def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
         suffix = self.path.suffix.lower()
