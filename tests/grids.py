@@ -1,9 +1,8 @@
 """What tests of comparisons share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 from mothertongue.comparison.grid import Grid
-from mothertongue.comparison.workers import Task
 
 MakeGrid = Callable[..., Grid]
 
@@ -14,9 +13,11 @@ class Quiet:
     def __init__(self) -> None:
         self.done: list[str] = []
 
-    def started(self, task: Task) -> None: ...
+    def total(self, count: int) -> None: ...
 
-    def ended(self, task: Task, ok: bool) -> None:
-        self.done.append(task.name)
+    def started(self, name: str) -> None: ...
 
-    def waiting(self, running: Sequence[Task]) -> None: ...
+    def ended(self, name: str, ok: bool) -> None:
+        self.done.append(name)
+
+    def waiting(self, running: Mapping[str, str]) -> None: ...

@@ -8,13 +8,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console, RenderableType
 
 from mothertongue import __version__
 from mothertongue.errors import MothertongueError
+
+if TYPE_CHECKING:
+    from mothertongue.comparison.grid import Grid
 
 app = typer.Typer(
     help="Teach Whisper your mother tongue: fine-tune it on a few hours of speech, with evidence.",
@@ -47,6 +50,10 @@ MaxReject = Annotated[
 AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
 TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
 TokenizerOf = Annotated[str, typer.Option(help="The base whose tokenizer counts label tokens.")]
+TextField = Annotated[
+    Literal["transcription", "raw_transcription"] | None,
+    typer.Option(help="Of FLEURS: normalized, which is the default, or as written."),
+]
 TextLeaks = Annotated[
     Literal["reject", "warn"], typer.Option(help="Rows whose sentence a held-out split also has.")
 ]
@@ -91,6 +98,7 @@ def prepare(
     max_reject_fraction: MaxReject = 0.05,
     audio_column: AudioColumn = None,
     text_column: TextColumn = None,
+    text_field: TextField = None,
     text_leaks: TextLeaks = "reject",
     speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: Annotated[
@@ -115,7 +123,7 @@ def prepare(
         allow_outside=allow_outside,
         trust_durations=trust_durations,
     )
-    found = detect(source, audio_column, text_column)
+    found = detect(source, audio_column, text_column, text_field)
     with _counting("checking") as progress:
         report = prepare(found, out, options, _label_counter(base), progress)
     _show(report.to_dict(), report_table(report), json_file)
@@ -222,6 +230,80 @@ def transcribe(
 
 
 @app.command()
+def compare(
+    grid: Annotated[
+        str, typer.Argument(help="A grid, a YAML file; or a recipe: paper, paper-base, ...")
+    ],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Its folder; default runs/<name>.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, their parameters and hours; run none.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once; default one a GPU, or one.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Compare strategies, hyper-parameters and seeds: which one, how sure, at what price."""
+    from mothertongue.comparison.grid import load_grid
+    from mothertongue.recipes import recipe_path
+
+    loaded = load_grid(recipe_path(grid), overrides or [])
+    if dry_run:
+        _dry_run(loaded, json_file)
+        return
+    from mothertongue.comparison.compare import compare as run_grid
+    from mothertongue.comparison.render import comparison_tables, write_tables
+    from mothertongue.progress import task_progress
+
+    folder = out or Path("runs") / loaded.name
+    with task_progress() as watcher:
+        result = run_grid(loaded, folder, jobs, watcher)
+    write_tables(result, folder / "tables")
+    _show(result, comparison_tables(result), json_file)
+
+
+@app.command()
+def analyze(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; seeds become one band.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The manifest, or its folder; default each run's own.")
+    ] = None,
+    split: SplitOption = "validation",
+    n: Annotated[int, typer.Option("--utterances", min=2, help="Drawn from the split.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    context: Annotated[
+        Literal["full", "bucket"], typer.Option(help="30 s, or each clip's own seconds.")
+    ] = "full",
+    decoder: Annotated[bool, typer.Option("--decoder", help="The decoder's states too.")] = False,
+    threshold: Annotated[float, typer.Option(help="Of CKA, for what to freeze.")] = 0.95,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for layers.csv and heatmap.csv.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Compare every layer before and after tuning: CKA, SVCCA, PWCCA, and what to freeze."""
+    from mothertongue.analysis.drift import analyze_runs
+    from mothertongue.analysis.tables import analysis_tables, write_figures
+
+    with _counting("analyzing", n * len(runs)) as advance:
+        result = analyze_runs(
+            runs,
+            data=data,
+            split=split,
+            n=n,
+            seed=seed,
+            context=context,
+            decoder=decoder,
+            threshold=threshold,
+            advance=advance,
+        )
+    if figures is not None:
+        write_figures(result, figures)
+    _show(result, analysis_tables(result), json_file)
+
+
+@app.command()
 def demo(
     overrides: Overrides = None,
     out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
@@ -233,6 +315,16 @@ def demo(
 
     result = run_demo(out, overrides or [])
     _show(result, demo_tables(result), json_file)
+
+
+def _dry_run(grid: "Grid", json_file: Path | None) -> None:
+    from mothertongue.comparison.cost import dry_run
+    from mothertongue.comparison.grid import expand
+    from mothertongue.comparison.plan_table import plan_table
+
+    with _counting("counting", len(expand(grid))) as advance:
+        plan = dry_run(grid, advance)
+    _show(plan, plan_table(plan), json_file)
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:

@@ -15,10 +15,16 @@ def best_device() -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 products are native on the device; emulated ones are slower than float32."""
+    """Whether products are faster in bfloat16 than in float32 on the device.
+
+    Having the instruction is not enough: an Intel Xeon without AMX did 83 GFLOP/s in bfloat16 and
+    164 in float32 (one thread, 1300 x 512 x 2048), while an AMD EPYC trained 1.8 times as fast.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    can = torch.cpu.get_capabilities()
+    is_intel = "intel" in str(can.get("cpu_name", "")).lower()
+    return bool(can.get("amx_bf16") or (can.get("avx512_bf16") and not is_intel))
 
 
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:

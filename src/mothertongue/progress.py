@@ -1,7 +1,7 @@
 """What a person sees while a run works: a bar on a terminal, plain lines elsewhere. No torch."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -59,6 +59,48 @@ def training_progress() -> Iterator[TrainingProgress]:
     """A bar of optimizer steps with the loss and the time left."""
     with _bar() as bar:
         yield TrainingProgress(bar)
+
+
+class TaskProgress:
+    """The watcher of a comparison's processes: how many are done, and the last word of each."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.task = bar.add_task("comparing", total=None, detail="")
+        self.done, self.last_line_s = 0, time.monotonic()
+
+    def total(self, count: int) -> None:
+        """Called before each stage, with how many tasks it has."""
+        self.done = 0
+        self.bar.update(self.task, total=count, completed=0)
+
+    def started(self, name: str) -> None:
+        """Called when a process starts."""
+        self._print(f"started {name}")
+
+    def ended(self, name: str, ok: bool) -> None:
+        """Called when a process has ended, well or not."""
+        self.done += 1
+        self.bar.update(self.task, completed=self.done)
+        self._print(f"{'done' if ok else 'FAILED'}    {name}")
+
+    def waiting(self, running: Mapping[str, str]) -> None:
+        """Called a few times a second, with what each process that runs last told of itself."""
+        detail = "; ".join(f"{name} {word}".strip() for name, word in running.items())
+        self.bar.update(self.task, detail=detail)
+        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
+            self.last_line_s = time.monotonic()
+            self._print(f"running {detail}")
+
+    def _print(self, message: str) -> None:
+        console.print(message, markup=False, highlight=False)
+
+
+@contextmanager
+def task_progress() -> Iterator[TaskProgress]:
+    """A bar of processes done."""
+    with _bar() as bar:
+        yield TaskProgress(bar)
 
 
 @contextmanager

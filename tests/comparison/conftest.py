@@ -65,13 +65,13 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def run_here(tasks: Sequence[Task], places: Any, watcher: TaskWatcher) -> None:
         for task in tasks:
-            watcher.started(task)
+            watcher.started(task.name)
             if "train" in task.command:
                 path, out = task.command[-3], task.command[-1]
                 run(load_experiment(Path(path)), RunDir(Path(out)), Silent())
             else:
                 request = json.loads(Path(task.command[-1]).read_text("utf-8"))
                 score_sets(parse(Request, request, "request"))
-            watcher.ended(task, True)
+            watcher.ended(task.name, True)
 
     monkeypatch.setattr(compare_module, "run_all", run_here)

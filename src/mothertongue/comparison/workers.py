@@ -3,11 +3,12 @@
 Each run has a process of its own: its peak memory is its own, and its crash takes no other along.
 """
 
+import json
 import os
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Pre
 from mothertongue.training.stopping import StopRequest
 
 POLL_S = 0.2
+TAIL_BYTES = 1000  # more than a line of metrics
 LOG_LINES = 3
 
 
@@ -32,11 +34,12 @@ class Task:
 
 
 class TaskWatcher(Protocol):
-    """Who is told how the tasks go."""
+    """Who is told how the tasks go, by their names."""
 
-    def started(self, task: Task) -> None: ...
-    def ended(self, task: Task, ok: bool) -> None: ...
-    def waiting(self, running: Sequence[Task]) -> None: ...
+    def total(self, count: int) -> None: ...
+    def started(self, name: str) -> None: ...
+    def ended(self, name: str, ok: bool) -> None: ...
+    def waiting(self, running: Mapping[str, str]) -> None: ...
 
 
 def slots(jobs: int | None) -> list[dict[str, str]]:
@@ -64,6 +67,7 @@ def run_all(tasks: Sequence[Task], places: list[dict[str, str]], watcher: TaskWa
     """
     pending, failed = deque(tasks), list[Task]()
     running: dict[int, tuple[Task, subprocess.Popen[bytes]]] = {}
+    watcher.total(len(tasks))
     with StopRequest() as stop:
         while pending or running:
             if stop.signal is not None:
@@ -73,17 +77,32 @@ def run_all(tasks: Sequence[Task], places: list[dict[str, str]], watcher: TaskWa
             for place in range(len(places)):
                 if pending and place not in running:
                     task = pending.popleft()
-                    watcher.started(task)
+                    watcher.started(task.name)
                     running[place] = (task, _start(task, places[place]))
             for place, (task, process) in list(running.items()):
                 if process.poll() is not None:
                     del running[place]
-                    watcher.ended(task, process.returncode == 0)
+                    watcher.ended(task.name, process.returncode == 0)
                     failed += [task] if process.returncode else []
-            watcher.waiting([task for task, _ in running.values()])
+            watcher.waiting({task.name: last_word(task) for task, _ in running.values()})
             time.sleep(POLL_S)
     if failed:
         raise MothertongueError(_report(failed))
+
+
+def last_word(task: Task) -> str:
+    """What the last line of the task's metrics says, such as "step 40, loss 0.512"."""
+    if task.metrics is None or not task.metrics.is_file():
+        return ""
+    with task.metrics.open("rb") as file:
+        file.seek(max(0, task.metrics.stat().st_size - TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    try:
+        found = json.loads(lines[-1])
+    except (IndexError, ValueError):  # nothing yet, or a line that is just being written
+        return ""
+    kind = next((key for key in ("loss", "validation_wer") if key in found), None)
+    return f"step {found['step']}" + (f", {kind} {found[kind]:.3f}" if kind else "")
 
 
 def _start(task: Task, place: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -1,0 +1,213 @@
+"""A comparison's figures as rows of CSV files: ratios, seconds, bytes, in full precision. No torch.
+
+Liu, Yang, Qu 2024               file           rows
+table 2, data                    data.csv       all
+table 3, untouched Whisper       base.csv       normalizer whisper is the one of OpenAI's figures
+table 4, full and freezing       table.csv      the base, full, freeze
+table 5, adapters                table.csv      the base, full, bottleneck, lora
+table 6, parameters and time     table.csv      columns trainable_parameters, step_s, wall_s
+averages in the text             average.csv    all
+figure 2, frozen layers          curves.csv     strategy freeze
+figure 3, layers started anew    curves.csv     strategy reinit
+figure 5, adapters' width        curves.csv     strategy bottleneck, by dim
+figure 6, adapters' layers       curves.csv     strategy bottleneck, by encoder_top
+
+Strategies go by the names that the grid gives them. Figure 1 is the analysis's.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from mothertongue.comparison.cells import BASE, Json, set_name
+from mothertongue.comparison.markup import one_line
+from mothertongue.comparison.summary import warning
+from mothertongue.files import open_atomically
+
+MEAN_OF_SETS = "(mean)"
+FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the start of a formula."""
+
+
+def csv_files(result: Json) -> dict[str, list[Json]]:
+    """The rows of each file, by its name; a row lacks the columns that it has no value for."""
+    return {
+        "table.csv": list(_systems(result)),
+        "average.csv": list(_averages(result)),
+        "retention.csv": list(_retention(result)),
+        "also.csv": list(_also(result)),
+        "data.csv": list(_data(result)),
+        "base.csv": list(_base(result)),
+        "curves.csv": list(_curves(result)),
+    }
+
+
+def write_csv(path: Path, rows: Sequence[Json], result: Json) -> None:
+    """Write rows, each with what was chosen on which split and the warning that this calls for.
+
+    Text is one line; what a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    label = {"chosen_on": result["chosen_on"], "warning": warning(result)}
+    columns = [*dict.fromkeys(name for row in rows for name in row), *label]
+    with open_atomically(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(_cell, columns))
+        for row in rows:
+            writer.writerow([_cell((row | label).get(name)) for name in columns])
+
+
+def _cell(value: Any) -> Any:
+    """None is an empty cell and a number stays one; the rest is guarded text."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _systems(result: Json) -> Iterator[Json]:
+    for language, found in result["languages"].items():
+        base = {"language": language, "strategy": BASE, **_swept(result, {})}
+        yield base | _scores(found["base"]["scores"])
+        for row in found["strategies"]:
+            yield {
+                "language": language,
+                "strategy": row["strategy"],
+                **_swept(result, row["settings"]),
+                **_scores(row["scores"]),
+                **_tested(result, row),
+                **_costs(row),
+            }
+
+
+def _tested(result: Json, row: Json) -> Json:
+    return {
+        "seeds": len(row["runs"]),
+        "combinations_tried": row["out_of"],
+        "chosen_at_wer": row["chosen_at_wer"],
+        "is_reference": row["strategy"] == result["reference"],
+        **_difference("vs_base", row["vs_base"]),
+        **_difference("vs_reference", row["vs_reference"]),
+        **_difference("vs_best", row["vs_best"]),
+    }
+
+
+def _costs(row: Json) -> Json:
+    names = ("trainable_parameters", "parameters", "step_s", "wall_s", "search_wall_s")
+    return {
+        **{name: row[name] for name in names},
+        "mean_steps": fmean(row["steps"]),
+        **{name: row[name] for name in ("peak_memory_bytes", "size_bytes", "device")},
+        **{f"is_on_{name}_front": is_on_it for name, is_on_it in row["pareto"].items()},
+    }
+
+
+def _averages(result: Json) -> Iterator[Json]:
+    """Changes of the mean WER: `difference` is absolute, `relative_change` a share of the other."""
+    for each in result["average"]:
+        yield {
+            "strategy": each["strategy"],
+            "languages": len(result["languages"]),
+            "mean_wer": each["wer"],
+            "base_mean_wer": each["base_wer"],
+            "relative_change_to_base": each["relative_to_base"],
+            "relative_change_to_reference": each["relative_to_reference"],
+            "difference_to_reference": each["points_to_reference"],
+            "reference": result["reference"],
+        }
+
+
+def _retention(result: Json) -> Iterator[Json]:
+    for language, found in result["languages"].items():
+        for row in found["strategies"]:
+            kept = row["retention"]
+            sets = {**kept["sets"], MEAN_OF_SETS: kept["mean"]} if kept else {}
+            for name, measures in sets.items():
+                yield from _forgotten(language, row["strategy"], name, measures)
+
+
+def _forgotten(language: str, strategy: str, name: str, measures: Json) -> Iterator[Json]:
+    where = {"language": language, "strategy": strategy, "set": name}
+    for measure, change in measures.items():
+        if isinstance(change, dict):  # beside the measures stand n and the normalizer
+            low, high = change["interval95"]
+            rates = {key: change[key] for key in ("before", "after", "difference")}
+            yield {**where, "measure": measure, **rates, "low": low, "high": high}
+
+
+def _also(result: Json) -> Iterator[Json]:
+    for language, found in result["languages"].items():
+        for name, scores in found["base"]["also"].items():
+            where = {"language": language, "set": set_name(name)}
+            yield {**where, "strategy": BASE, **_scores(scores)}
+            for row in found["strategies"]:
+                other = row["also"][name]
+                scored = {"strategy": row["strategy"], **_scores(other["scores"])}
+                yield {**where, **scored, **_difference("vs_base", other["vs_base"])}
+
+
+def _data(result: Json) -> Iterator[Json]:
+    for language, found in result["languages"].items():
+        for split, size in found["data"].items():
+            yield {"language": language, "split": split, **size}
+
+
+def _base(result: Json) -> Iterator[Json]:
+    for language, found in result["languages"].items():
+        for name, scores in found["base"]["scores"].items():
+            where = {"language": language, "base": result["base"], "normalizer": name}
+            yield {**where, **_rates(scores), "clips": scores["n"], "words": scores["words"]}
+
+
+def _curves(result: Json) -> Iterator[Json]:
+    chosen = {
+        (language, row["strategy"]): row["settings"]
+        for language, found in result["languages"].items()
+        for row in found["strategies"]
+    }
+    for point in result["curves"]:
+        where = (point["language"], point["strategy"])
+        low, high = point["interval95"] or (None, None)
+        yield {
+            "language": point["language"],
+            "strategy": point["strategy"],
+            **_swept(result, point["settings"]),
+            **{name: point[name] for name in ("seed", "split", "wer")},
+            "low": low,
+            "high": high,
+            **{name: point[name] for name in ("best_step", "trainable_parameters", "wall_s")},
+            "is_chosen": point["settings"] == chosen[where],
+            "run": point["run"],
+        }
+
+
+def _swept(result: Json, settings: Json) -> Json:
+    """A column for each name that was swept anywhere."""
+    names = dict.fromkeys(name for point in result["curves"] for name in point["settings"])
+    return {name: settings.get(name) for name in names}
+
+
+def _scores(scores: Json) -> Json:
+    first = next(iter(scores.values()))
+    columns = {"clips": first["n"]}
+    for name, each in scores.items():
+        columns |= {f"{name}_{key}": value for key, value in _rates(each).items()}
+        columns |= {f"{name}_{key}": each[key] for key in ("sd_over_seeds", "words")}
+    return columns
+
+
+def _rates(scores: Json) -> Json:
+    (low, high), (cer_low, cer_high) = scores["interval95"], scores["cer_interval95"]
+    wer = {"wer": scores["wer"], "wer_low": low, "wer_high": high}
+    return wer | {"cer": scores["cer"], "cer_low": cer_low, "cer_high": cer_high}
+
+
+def _difference(name: str, found: Json | None) -> Json:
+    if found is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high", f"{name}_p"))
+    low, high = found["interval95"]
+    return {name: found["difference"], f"{name}_low": low, f"{name}_high": high} | {
+        f"{name}_p": found["p"]
+    }

@@ -1,0 +1,39 @@
+"""What a dry run found, as a table for a terminal. No torch."""
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from mothertongue.tables import plain
+
+
+def plan_table(plan: dict[str, Any]) -> Group:
+    """Every run with its trained parameters, steps and hours of training, and their sum."""
+    title = f"{plan['grid']}: {len(plan['runs']):,} runs of {plan['base']}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", no_wrap=True)
+    for name in ("parameters", "steps", "hours"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for run in plan["runs"]:
+        table.add_row(
+            plain(run["name"]),
+            f"{run['trainable_parameters']:,}",
+            f"{run['steps']:,}",
+            f"{run['estimated_hours']:,.2f}",
+        )
+    lines = [
+        f"{plan['total_hours']:,.1f} hours of training on this {plan['device']}, one run after "
+        f"the other, at the {plan['flops_per_s'] / 1e9:,.0f} GFLOP/s that a probe just measured.",
+        "Validation and scoring come on top.",
+    ]
+    if plan["protocol"] == "paper":
+        lines.append(
+            "Protocol paper: checkpoints and hyper-parameters are chosen on the test split."
+        )
+    if plan["assumed_data"]:
+        names = ", ".join(plan["assumed_data"])
+        lines.append(f"Not there yet, taken from the grid's rows at 12 s a clip: {names}.")
+    return Group(table, Text("\n".join(lines)))

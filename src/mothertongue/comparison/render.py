@@ -1,0 +1,129 @@
+"""A comparison for people and for papers: tables for a terminal, and files. No torch.
+
+tables/
+  table.md      as in the terminal      table.csv, average.csv, retention.csv, also.csv
+  table.tex     a table a language      data.csv, base.csv, curves.csv    (see figures.py)
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mothertongue.comparison.cells import Json
+from mothertongue.comparison.figures import csv_files, write_csv
+from mothertongue.comparison.markup import latex_text, markdown, markdown_text, one_line, tabular
+from mothertongue.comparison.sheets import (
+    Sheet,
+    also_sheets,
+    average_sheets,
+    headline,
+    retention_sheets,
+)
+from mothertongue.comparison.summary import conditions, findings, legend, warning
+from mothertongue.files import open_atomically
+
+LONG_WORD = 16
+TEX_HEAD = r"""% \usepackage{booktabs} in the preamble; UTF-8
+"""
+
+
+def comparison_tables(result: Json) -> Group:
+    """All of it for a terminal of 80 columns or more: conditions, tables, what came out."""
+    alarm = [Text(f"WARNING: {said}", "bold red")] if (said := warning(result)) else []
+    heads = Text(f"{one_line(result['name'])}: {one_line(conditions(result))}\n{legend(result)}\n")
+    tables: list[RenderableType] = []
+    for sheet in _sheets(result):
+        tables += [_table(sheet), Text(f"{sheet.note}\n" if sheet.note else "", "dim")]
+    found = Text("\n".join(map(one_line, findings(result))))
+    return Group(*alarm, heads, *tables, *alarm, found)
+
+
+def write_tables(result: Json, folder: Path) -> list[Path]:
+    """Write all files that there are figures for into a folder; the paths of those written."""
+    texts = {"table.md": _markdown(result), "table.tex": _latex(result)}
+    for name, text in texts.items():
+        with open_atomically(folder / name) as file:
+            file.write(text)
+    written = [folder / name for name in texts]
+    for name, rows in csv_files(result).items():
+        if rows:
+            write_csv(folder / name, rows, result)
+            written.append(folder / name)
+        else:  # an earlier comparison's figures would pass for this one's
+            (folder / name).unlink(missing_ok=True)
+    return written
+
+
+def _sheets(result: Json) -> Iterator[Sheet]:
+    for language in result["languages"]:
+        yield from headline(result, language)
+        yield from also_sheets(result, language)
+        yield from retention_sheets(result, language)
+    yield from average_sheets(result)
+
+
+def _table(sheet: Sheet) -> Table:
+    table = Table(
+        title=Text(one_line(sheet.title), "bold"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for i, column in enumerate(sheet.columns):
+        if i < sheet.labels:
+            table.add_column(Text(column), overflow="fold")
+        else:
+            table.add_column(Text(column), justify="right", no_wrap=True)
+    for row in sheet.rows:
+        labels, figures = row[: sheet.labels], row[sheet.labels :]
+        table.add_row(*map(_foldable, labels), *map(Text, figures))
+    return table
+
+
+def _foldable(label: str) -> Text:
+    """A name whose lines end between words: a long `key=value` may break before the value."""
+    words = one_line(label).split(" ")
+    return Text(" ".join(w.replace("=", "= ") if len(w) > LONG_WORD else w for w in words))
+
+
+def _markdown(result: Json) -> str:
+    said = warning(result)
+    parts = [f"## {markdown_text(result['name'])}\n"]
+    if said:
+        parts.append(f"> **Warning: {markdown_text(said)}**\n")
+    parts += [f"{markdown_text(conditions(result))}\n", f"{markdown_text(legend(result))}\n"]
+    parts += map(markdown, _sheets(result))
+    parts += [f"- {markdown_text(line)}" for line in findings(result)]
+    return "\n".join(parts) + "\n"
+
+
+def _latex(result: Json) -> str:
+    """A table a language and one of the averages, each with the conditions in its caption."""
+    said = warning(result)
+    parts = [TEX_HEAD + (f"% WARNING: {said}\n" if said else "")]
+    for language in result["languages"]:
+        parts.append(_float(result, language, headline(result, language)))
+    if averages := average_sheets(result):
+        parts.append(_float(result, "average", averages))
+    return "\n".join(parts)
+
+
+def _float(result: Json, name: str, sheets: list[Sheet]) -> str:
+    said = warning(result)
+    caption = f"{sheets[0].title}: {conditions(result)}. {legend(result)}."
+    notes = "".join(f" {sheet.note}." for sheet in sheets if sheet.note)
+    alarm = rf" \textbf{{Warning: {latex_text(said)}.}}" if said else ""
+    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{result['name']}-{name}")
+    tabulars = "\n\n\\medskip\n".join(map(tabular, sheets))
+    return (
+        "\\begin{table}\n\\centering\\footnotesize\n"
+        rf"\caption{{{latex_text(caption + notes)}{alarm}}}"
+        f"\n\\label{{tab:{label}}}\n{tabulars}\n\\end{{table}}\n"
+    )

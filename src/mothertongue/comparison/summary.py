@@ -1,0 +1,96 @@
+"""What a comparison says in words: under which conditions, and what came out. No torch."""
+
+from collections.abc import Iterator, Sequence
+
+from mothertongue.comparison.cells import LEVEL, Json, duration, is_measurable, share
+
+CHOSEN_ON_TEST = (
+    "checkpoints and hyper-parameters were chosen on the test split (protocol: paper): "
+    "these figures are optimistic"
+)
+
+
+def warning(result: Json) -> str:
+    """What has to stand beside every figure; empty where nothing has."""
+    return CHOSEN_ON_TEST if result["chosen_on"] == "test" else ""
+
+
+def conditions(result: Json) -> str:
+    """What the figures are of, in one line; for captions too."""
+    seeds = ", ".join(map(str, result["seeds"]))
+    return (
+        f"base {result['base']}, protocol {result['protocol']} (chosen on {result['chosen_on']}), "
+        f"normalizer {result['normalizer']}, reference {result['reference']}, "
+        f"{'seeds' if len(result['seeds']) > 1 else 'seed'} {seeds}"
+    )
+
+
+def legend(result: Json) -> str:
+    """How the figures of the headline tables are to be read."""
+    sd = "; sd: standard deviation over seeds, in points" if len(result["seeds"]) > 1 else ""
+    return (
+        "WER and CER in %; 95 %: bootstrap over clips; vs: difference of WER in points on the same "
+        f"clips, p by paired bootstrap, * p < {LEVEL:g}{sd}"
+    )
+
+
+def findings(result: Json) -> list[str]:
+    """A line a language: the lowest WER, how sure, and the cheapest that is as good."""
+    lines = []
+    for language, found in result["languages"].items():
+        rows = found["strategies"]
+        if not rows:
+            lines.append(f"{language}: no strategy was run")
+            continue
+        lines.append(f"{language}: {'; '.join(_finding(result, rows))}")
+        if unchosen := [row["strategy"] for row in rows if row["chosen_at_wer"] is None]:
+            names = ", ".join(unchosen)
+            lines.append(f"{language}: no split to choose on, so the last weights: {names}")
+    return lines
+
+
+def _finding(result: Json, rows: Sequence[Json]) -> Iterator[str]:
+    best = min(rows, key=lambda row: _wer(result, row))
+    name, reference = best["strategy"], result["reference"]
+    percent = f"{100 * _wer(result, best):.1f} %"
+    if len(rows) == 1:
+        yield f"only {name} was run: WER {percent}"
+    elif name == reference:
+        yield f"{name}, the reference, has the lowest WER, {percent}"
+    else:
+        yield f"{name} has the lowest WER, {percent}"
+    yield _against(best["vs_base"], "the untouched base")
+    if best["vs_reference"]:
+        yield _against(best["vs_reference"], reference)
+    if len(rows) > 1:
+        yield _cheapest([row for row in rows if not _is_worse(row["vs_best"])])
+
+
+def _wer(result: Json, row: Json) -> float:
+    return float(row["scores"][result["normalizer"]]["wer"])
+
+
+def _against(difference: Json, other: str) -> str:
+    points = f"{100 * abs(difference['difference']):.1f}"
+    side = "below" if difference["difference"] < 0 else "above"
+    where = f"level with {other}" if points == "0.0" else f"{points} points {side} {other}"
+    noise = "beyond" if is_measurable(difference) else "within"
+    return f"{where}, {noise} the noise (p = {difference['p']:.3f})"
+
+
+def _is_worse(vs_best: Json | None) -> bool:
+    """Whether measurably so; the best itself has no difference to itself."""
+    return vs_best is not None and vs_best["difference"] > 0 and is_measurable(vs_best)
+
+
+def _cheapest(alike: Sequence[Json]) -> str:
+    smallest = min(alike, key=lambda row: int(row["trainable_parameters"]))
+    quickest = min(alike, key=lambda row: float(row["wall_s"]))
+    name, size, time = smallest["strategy"], share(smallest), duration(quickest["wall_s"])
+    if smallest is quickest:
+        costs = f"{name} ({size} % of the parameters, {time})"
+        return f"cheapest not measurably worse than the lowest: {costs}"
+    return (
+        f"not measurably worse than the lowest: {name} trains least ({size} % of the parameters), "
+        f"{quickest['strategy']} is quickest ({time})"
+    )

@@ -1,0 +1,88 @@
+"""What a dry run says, where it can be known by arithmetic, and the recipes of the paper."""
+
+from pathlib import Path
+
+import pytest
+from grids import MakeGrid
+
+from mothertongue.comparison import cost
+from mothertongue.comparison.cost import dry_run
+from mothertongue.comparison.grid import expand, load_grid
+from mothertongue.errors import ConfigError
+from mothertongue.recipes import recipe_path
+from mothertongue.sources.fleurs import PAPER_ROWS
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device of 1 TFLOP/s."""
+    monkeypatch.setattr(cost, "_probe", lambda *_: 1e12)
+
+
+def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:
+    plan = dry_run(make_grid(), lambda _: None)
+    assert [run["name"] for run in plan["runs"]] == [
+        "sw-full-seed0",
+        "sw-freeze-encoder_layers1-seed0",
+        "sw-freeze-encoder_layers2-seed0",
+    ]
+    full, one, two = plan["runs"]
+    assert full["steps"] == 12 // 4
+    assert full["trainable_parameters"] > one["trainable_parameters"] > two["trainable_parameters"]
+    assert full["estimated_hours"] > one["estimated_hours"] > two["estimated_hours"] > 0
+    assert plan["total_hours"] == pytest.approx(sum(r["estimated_hours"] for r in plan["runs"]))
+    assert plan["flops_per_s"] > 1e6
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_papers_recipe_by_arithmetic() -> None:
+    grid = load_grid(
+        recipe_path("paper"), ["strategies.freeze.sweep={strategy.encoder_layers: [20]}"]
+    )
+    plan = dry_run(grid, lambda _: None)
+    runs = {run["name"]: run for run in plan["runs"]}
+    # full 7, freeze 7, reinit 5 x 7, adapters 7 + 3 more widths, top 10 x 7, LoRA 7
+    assert len(runs) == 7 + 7 + 35 + 10 + 70 + 7
+    # The paper's table 2, and 35 epochs of batches of 8 (LoRA: 4)
+    assert [runs[f"{code}-full-seed0"]["steps"] for code in grid.languages] == [
+        4515, 10675, 4060, 14000, 14315, 14595, 13440,
+    ]  # fmt: skip
+    assert runs["is-lora-seed0"]["steps"] == 35 * 232
+    assert runs["sw-lora-seed0"]["trainable_parameters"] == 10_485_760
+    assert runs["sw-bottleneck-seed0"]["trainable_parameters"] == 10_735_616
+    assert runs["af-bottleneck-top-encoder_top9-seed0"]["trainable_parameters"] == 6_877_504
+    assert plan["assumed_data"] == sorted(PAPER_ROWS)
+    assert plan["protocol"] == "paper"
+
+
+def test_the_recipes_know_the_rows_of_fleurs() -> None:
+    for name in ("paper", "paper-corrected"):
+        grid = load_grid(recipe_path(name), [])
+        assert {code: place.rows for code, place in grid.languages.items()} == PAPER_ROWS
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-corrected", "paper-base"])
+def test_every_recipe_expands_to_runs_of_its_own(name: str) -> None:
+    candidates = expand(load_grid(recipe_path(name), []))
+    experiments = {each.experiment.name: each.experiment for each in candidates}
+    settings = [each.model_copy(update={"name": "x"}) for each in experiments.values()]
+    assert len({each.model_dump_json() for each in settings}) == len(experiments) > 50
+
+
+@pytest.mark.usefixtures("steady")
+def test_data_that_is_neither_there_nor_described_is_refused(make_grid: MakeGrid) -> None:
+    with pytest.raises(ConfigError, match=r"state rows: \[train, validation, test\]"):
+        dry_run(make_grid(languages={"sw": {"data": "nowhere"}}), lambda _: None)
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_strategy_that_does_not_fit_is_refused_before_anything_runs(make_grid: MakeGrid) -> None:
+    strategies = {"full": {"strategy": {"kind": "reinit", "encoder_layers": 3}}}
+    with pytest.raises(ConfigError, match="3 to start anew, but this Whisper has 2"):
+        dry_run(make_grid(strategies=strategies), lambda _: None)
+
+
+def test_an_unknown_recipe_is_refused_with_the_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="demo, paper, paper-base, paper-corrected"):
+        recipe_path("papers")
+    assert recipe_path(str(tmp_path / "mine.yaml")) == tmp_path / "mine.yaml"

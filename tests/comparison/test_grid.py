@@ -1,0 +1,72 @@
+"""What a grid stands for, and what is wrong with one."""
+
+from typing import Any
+
+import pytest
+from grids import MakeGrid
+
+from mothertongue.comparison.grid import expand
+from mothertongue.errors import ConfigError
+
+FULL = {"strategy": {"kind": "full"}}
+FREEZE = {"strategy": {"kind": "freeze"}, "sweep": {"strategy.encoder_layers": [1, 2]}}
+
+
+def test_all_combinations_of_languages_values_and_seeds(make_grid: MakeGrid) -> None:
+    languages = {"sw": {"data": "a"}, "yo": {"data": "b"}}
+    both = FREEZE | {"sweep": FREEZE["sweep"] | {"train.learning_rate": [1e-4, 1e-3]}}
+    grid = make_grid(languages=languages, strategies={"full": FULL, "x": both}, seeds=[0, 1])
+    found = expand(grid)
+    assert len(found) == 2 * (1 + 2 * 2) * 2
+    last = found[-1]
+    assert (last.language, last.arm, last.seed) == ("yo", "x", 1)
+    assert last.settings == {"strategy.encoder_layers": 2, "train.learning_rate": 1e-3}
+    assert last.experiment.train.learning_rate == 1e-3
+    assert last.experiment.train.seed == 1
+    assert last.experiment.strategy.model_dump()["encoder_layers"] == 2
+    assert last.experiment.name == "yo-x-encoder_layers2-learning_rate0.001-seed1"
+
+
+def test_an_arm_may_keep_to_some_languages(make_grid: MakeGrid) -> None:
+    languages = {"sw": {"data": "a"}, "yo": {"data": "b"}}
+    grid = make_grid(
+        languages=languages, strategies={"full": FULL, "x": FREEZE | {"languages": ["yo"]}}
+    )
+    assert [each.language for each in expand(grid) if each.arm == "x"] == ["yo", "yo"]
+
+
+def test_what_is_the_same_experiment_is_one_run(make_grid: MakeGrid) -> None:
+    same = {"strategy": {"kind": "freeze", "encoder_layers": 2}}
+    found = expand(make_grid(strategies={"full": FULL, "x": FREEZE, "y": same}))
+    names = [each.experiment.name for each in found]
+    assert names[2] == names[3] == "sw-x-encoder_layers2-seed0"
+
+
+def test_a_language_may_have_another_name_and_borrow(make_grid: MakeGrid) -> None:
+    languages = {"twi": {"data": "a", "language": "tw", "borrow": {"tw": "yo"}}}
+    experiment = expand(make_grid(languages=languages))[0].experiment
+    assert (experiment.language, experiment.borrow) == ("tw", {"tw": "yo"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"reference": "none"}, "reference 'none' is none of"),
+        ({"train": {"seed": 1}}, "list them under seeds"),
+        ({"strategies": {"full": FULL | {"languages": ["xx"]}}}, "no \\['xx'\\] in languages"),
+        ({"strategies": {"full": FULL | {"sweep": {"base": ["a"]}}}}, "expected strategy.x or"),
+        ({"strategies": {"full": FULL | {"sweep": {"train.epochs": []}}}}, "at least 1 item"),
+        ({"retention": {"en": {"daat": "x"}}}, "unknown key"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(
+    changes: dict[str, Any], reason: str, make_grid: MakeGrid
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        make_grid(**changes)
+
+
+def test_settings_that_do_not_fit_name_the_run(make_grid: MakeGrid) -> None:
+    grid = make_grid(strategies={"full": FULL | {"train": {"epoch": 3}}})
+    with pytest.raises(ConfigError, match=r"sw-full-seed0.*\n.*train.epoch: unknown key"):
+        expand(grid)
