@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from grids import MakeGrid, Quiet
 
 from mothertongue.comparison.compare import compare
+from mothertongue.comparison.render import write_tables
 from mothertongue.errors import ConfigError
 
 
@@ -28,6 +31,9 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     assert means[chosen] == min(means.values())
     assert rows["freeze"]["chosen_at_wer"] == pytest.approx(means[chosen])
     assert rows["full"]["vs_reference"] is None
+    wers = {name: row["scores"]["strict"]["wer"] for name, row in rows.items()}
+    best = min(wers, key=lambda name: wers[name])
+    assert [name for name, row in rows.items() if row["vs_best"] is None] == [best]
     assert rows["freeze"]["vs_reference"]["p"] > 0
     assert rows["freeze"]["trainable_parameters"] < rows["full"]["trainable_parameters"]
     scores = rows["full"]["scores"]["strict"]
@@ -36,6 +42,8 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     assert "also-other" in rows["full"]["also"]
     assert result["languages"]["sw"]["data"]["train"]["clips"] == 12
     assert json.loads((tmp_path / "out/comparison.json").read_text())["name"] == "tiny"
+    written = {path.name for path in write_tables(result, tmp_path / "tables")}
+    assert written >= {"table.csv", "table.md", "table.tex", "curves.csv", "retention.csv"}
 
 
 @pytest.mark.usefixtures("in_process")
@@ -86,3 +94,23 @@ def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_pa
         compare(make_grid(languages=languages), tmp_path / "out", None, Quiet())
     assert "languages.sw.also.other.data: nor/here" in str(raised.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_path: Path) -> None:
+    one = {"sweep": {"strategy.encoder_layers": [1]}, "strategy": {"kind": "freeze"}}
+    make_grid(strategies={"full": one}, retention={})
+    command = [sys.executable, "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
+    command += ["--out", str(tmp_path / "out"), "--json", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["full"]
+    assert "done    sw-full-encoder_layers1-seed0" in done.stderr
+    assert (tmp_path / "out/tables/table.md").is_file()
+    planned = subprocess.run(
+        [*command[:5], "--dry-run", "--json", "-"], capture_output=True, text=True, check=True
+    )
+    (run,) = json.loads(planned.stdout)["runs"]
+    assert {"name", "language", "strategy", "trainable_parameters", "steps"} < set(run)
+    assert run["estimated_hours"] > 0

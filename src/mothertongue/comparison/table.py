@@ -151,12 +151,21 @@ def _row(
 
 
 def _with_differences(rows: list[Json], reference: str, base: Scored) -> list[Json]:
-    middle = next((row["found"] for row in rows if row["strategy"] == reference), None)
+    """The rows, each told apart from the base, from the reference and from the lowest WER."""
+    found: dict[str, Scored] = {row["strategy"]: row.pop("found") for row in rows}
+    wers = {row["strategy"]: row["scores"][JUDGED]["wer"] for row in rows}
+    best = min(wers, key=lambda name: wers[name], default=reference)
+
+    def against(other: str, name: str) -> Json | None:
+        if other == name or other not in found:
+            return None
+        return difference(found[other], found[name])
+
     for row in rows:
-        found = row.pop("found")
-        row["vs_base"] = difference(base, found)
-        is_other = middle is not None and row["strategy"] != reference
-        row["vs_reference"] = difference(middle, found) if is_other and middle else None
+        name = row["strategy"]
+        row["vs_base"] = difference(base, found[name])
+        row["vs_reference"] = against(reference, name)
+        row["vs_best"] = against(best, name)
     return rows
 
 

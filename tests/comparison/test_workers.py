@@ -1,0 +1,88 @@
+"""Child processes: all that can run do, failures are told, a stop reaches them."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from grids import Quiet
+
+from mothertongue.comparison.workers import Task, last_word, run_all, slots
+from mothertongue.errors import ConfigError, MothertongueError, Preempted
+
+
+def task(folder: Path, name: str, code: str) -> Task:
+    return Task(name, (sys.executable, "-c", code), folder / f"{name}.log")
+
+
+def test_all_tasks_run_and_what_they_say_is_kept(tmp_path: Path) -> None:
+    tasks = [task(tmp_path, name, f"print('{name} was here')") for name in "abc"]
+    watcher = Quiet()
+    run_all(tasks, [{}, {}], watcher)
+    assert sorted(watcher.done) == ["a", "b", "c"]
+    assert tasks[2].log.read_text() == "c was here\n"
+
+
+def test_a_failure_stops_no_other_and_is_told_with_its_last_words(tmp_path: Path) -> None:
+    tasks = [task(tmp_path, "bad", "print('why'); raise SystemExit(3)")]
+    tasks.append(task(tmp_path, "good", "print('fine')"))
+    watcher = Quiet()
+    with pytest.raises(MothertongueError, match=r"1 tasks failed.*\n  bad \(log: .*\n    why$"):
+        run_all(tasks, [{}], watcher)
+    assert watcher.done == ["bad", "good"]
+
+
+def test_each_place_has_its_environment(tmp_path: Path) -> None:
+    tasks = [task(tmp_path, "a", "import os; print(os.environ['PLACE'])")]
+    run_all(tasks, [{"PLACE": "7"}], Quiet())
+    assert tasks[0].log.read_text() == "7\n"
+
+
+def test_a_stop_reaches_the_children_and_waits_for_them(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys, time\n"
+        "def leave(*_): print('saved', flush=True); sys.exit(75)\n"
+        "signal.signal(signal.SIGTERM, leave)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    tasks = [task(tmp_path, "a", code), task(tmp_path, "never", "print('no')")]
+
+    def stop_when_ready() -> None:
+        while not (tasks[0].log.is_file() and tasks[0].log.read_text() == "ready\n"):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_when_ready, daemon=True).start()
+    with pytest.raises(Preempted, match="give the same command again to continue"):
+        run_all(tasks, [{}], Quiet())
+    assert tasks[0].log.read_text() == "ready\nsaved\n"
+    assert not tasks[1].log.exists()
+
+
+def test_places_are_shares_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert slots(None) == [{}]
+    assert slots(4) == [{"OMP_NUM_THREADS": "2"}] * 4
+    with pytest.raises(ConfigError, match="this machine has 8 processors; give at most 8"):
+        slots(9)
+
+
+def test_places_are_gpus_where_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert slots(None) == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
+    with pytest.raises(ConfigError, match="2 GPUs"):
+        slots(3)
+
+
+def test_the_last_word_is_the_last_whole_line_of_the_metrics(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    a = Task("a", (), tmp_path / "log", metrics)
+    assert last_word(a) == ""
+    metrics.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "validation_wer": 0.5}\n')
+    assert last_word(a) == "step 2, validation_wer 0.500"
+    metrics.write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "va')
+    assert last_word(a) == ""
