@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from mothertongue import strategies
+from mothertongue.comparison.grid import Arm, Grid, LanguageData, TestSet
 from mothertongue.config import Config, members
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment import Experiment
@@ -22,6 +23,13 @@ INTRODUCTION = """\
 An experiment is a YAML file. Any setting can be changed on the command line by its dotted name:
 `mothertongue train experiment.yaml train.epochs=3 strategy.kind=full`. An unknown key is an error.
 This page is generated from the schema: `make docs`.
+"""
+
+
+GRID = """\
+# Grids
+
+A grid is a YAML file too: `mothertongue compare grid.yaml train.epochs=3 "seeds=[0, 1, 2]"`.
 """
 
 
@@ -40,6 +48,11 @@ def sections() -> Iterator[str]:
     yield from section("`evaluate`", DecodeConfig)
     for kind in members(Strategy, strategies):
         yield from section(f"`strategy: {{kind: {kind.model_fields['kind'].default}}}`", kind)
+    yield GRID
+    yield from section("The grid", Grid)
+    yield from section("Each of `languages`", LanguageData)
+    yield from section("Each of `strategies`", Arm)
+    yield from section("Each of `also` and `retention`", TestSet)
 
 
 def section(title: str, config: type[Config]) -> Iterator[str]:
@@ -55,17 +68,20 @@ def section(title: str, config: type[Config]) -> Iterator[str]:
 
 def row(name: str, info: FieldInfo) -> str:
     """One field: its name, its default, its documentation."""
-    return f"| `{name}` | {default(info.default)} | {' '.join((info.description or '').split())} |"
+    return f"| `{name}` | {default(info)} | {' '.join((info.description or '').split())} |"
 
 
-def default(value: Any) -> str:
+def default(info: FieldInfo) -> str:
     """A default as YAML has it."""
+    value: Any = info.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:
         return "required"
     if isinstance(value, Config):
-        return "see below"
+        return "see its own table"
     if value is None:
         return "none"
+    if isinstance(value, tuple):
+        value = list(value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
