@@ -116,10 +116,11 @@ def _lora_layers(model: Whisper) -> list[tuple[str, "LoraLayer"]]:
 
 @contextmanager
 def _disabled(model: Whisper) -> Iterator[None]:
-    for _, layer in _lora_layers(model):
+    enabled = [layer for _, layer in _lora_layers(model) if not layer.disable_adapters]
+    for layer in enabled:
         layer.enable_adapters(False)
     try:
         yield
     finally:
-        for _, layer in _lora_layers(model):
+        for layer in enabled:
             layer.enable_adapters(True)
