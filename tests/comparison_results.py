@@ -71,7 +71,8 @@ def forgotten() -> Json:
     english = _measures(0.1, 0.155) | {"language_identification": _changed(0.99, 0.42)}
     german = _measures(0.2, 0.3)
     mean = _measures(0.15, 0.2275)
-    return {"sets": {"en": english, "de": german}, "mean": mean}
+    off = {"set": "en", "n": 100, "differ": ["clip7"]}
+    return {"sets": {"en": english, "de": german}, "mean": mean, "switched_off": off}
 
 
 def _measures(before: float, after: float) -> Json:

@@ -1,7 +1,9 @@
 """The transcriber that a MODEL argument names: a run's folder, a base, or a CTranslate2 folder."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +32,9 @@ class Engine:
     settings: dict[str, str]
     """What a score depends on besides the model: engine, precision, device."""
     language: str | None = None
+    switched_off: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Inside, what is made transcribes as the base. A run that is not removable raises
+    NotRemovableError; a base is the base."""
 
     @property
     def contexts(self) -> tuple[Context, ...]:
@@ -62,7 +67,9 @@ def open_engine(
         )
     if is_run(path):
         tuned = load_run(path, weights)
-        return _torch("run", tuned.base, precision, tuned.experiment.language)
+        engine = _torch("run", tuned.base, precision, tuned.experiment.language)
+        off = partial(tuned.experiment.strategy.switched_off, tuned.base.model)
+        return replace(engine, switched_off=off)
     base = load_base(model)
     lent = replace(base, tokens=base.tokens.borrowing(borrow or {}))
     return _torch("base", lent, precision, None)

@@ -39,11 +39,35 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     scores = rows["full"]["scores"]["strict"]
     assert scores["wer"] == pytest.approx(sum(scores["by_seed"]) / 2)
     assert rows["full"]["retention"]["sets"]["en"]["n"] == 4
+    assert rows["full"]["retention"]["switched_off"] is None
     assert "also-other" in rows["full"]["also"]
     assert result["languages"]["sw"]["data"]["train"]["clips"] == 12
     assert json.loads((tmp_path / "out/comparison.json").read_text())["name"] == "tiny"
     written = {path.name for path in write_tables(result, tmp_path / "tables")}
     assert written >= {"table.csv", "table.md", "table.tex", "curves.csv", "retention.csv"}
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("kind", ["bottleneck", "lora"])
+def test_adapters_that_are_switched_off_give_the_bases_transcripts(
+    kind: str, make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    adapted = {"strategy": {"kind": kind}, "train": {"learning_rate": 0.3, "epochs": 3}}
+    grid = make_grid(strategies={"full": adapted})
+    (row,) = compare(grid, tmp_path / "out", None, Quiet())["languages"]["sw"]["strategies"]
+    assert row["retention"]["switched_off"] == {"set": "en", "n": 4, "differ": []}
+    on, off, base = (
+        [
+            (each["hypothesis"], each["average_log_probability"])
+            for each in json.loads(path.read_text())["utterances"]
+        ]
+        for path in (
+            tmp_path / "out/runs/sw-full-seed0/eval/retention-en.json",
+            tmp_path / "out/runs/sw-full-seed0/eval/off-en.json",
+            tmp_path / "out/base/eval/retention-en.json",
+        )
+    )
+    assert off == base != on
 
 
 @pytest.mark.usefixtures("in_process")

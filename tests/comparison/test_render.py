@@ -74,7 +74,7 @@ def test_every_normalizer_has_both_rates_with_intervals() -> None:
 def test_what_was_forgotten_stands_before_and_after() -> None:
     text = flat(printed(comparison(), 80))
     assert "Forgetting after tuning on sw, mean over en, de" in text
-    assert "full (ref.) 15.0 -> 22.8 +7.8 +6.8 to +8.8 -" in text
+    assert "full (ref.) 15.0 -> 22.8 +7.8 +6.8 to +8.8 - no: 1" in text
     assert "full (ref.) en 10.0 -> 15.5 +5.5 +4.5 to +6.5 99.0 -> 42.0" in text
     assert "full (ref.) 0.0 -> 3.1 0.0 -> 3.1 0.0 -> 3.1" in text
     assert "Forgetting after tuning on is" not in text

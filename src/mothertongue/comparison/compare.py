@@ -42,7 +42,7 @@ def compare(grid: Grid, folder: Path, jobs: int | None, watcher: TaskWatcher) ->
         run_all(list(_trainings(candidates, folder)), places, watcher)
         choices = choose(candidates, folder)
         fix(choices, grid, folder)
-        run_all(list(_scorings(grid, choices, folder)), places, watcher)
+        run_all(list(_scorings(grid, candidates, choices, folder)), places, watcher)
         result = comparison(grid, candidates, choices, folder)
         write_json(folder / RESULT, result)
     return result
@@ -61,7 +61,9 @@ def _trainings(candidates: Sequence[Candidate], folder: Path) -> Iterator[Task]:
         yield Task(name, command, folder / "logs" / f"{name}.log", run_dir.metrics)
 
 
-def _scorings(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[Task]:
+def _scorings(
+    grid: Grid, candidates: Sequence[Candidate], choices: Sequence[Choice], folder: Path
+) -> Iterator[Task]:
     """The untouched base on everything, and each chosen run on its language and on retention."""
     for language in grid.languages:
         borrow = grid.languages[language].borrow
@@ -69,11 +71,14 @@ def _scorings(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[T
         yield from _scoring(grid, folder, f"base-{language}", grid.base, borrow, sets)
     base_sets = _retention(grid, folder / "base" / "eval")
     yield from _scoring(grid, folder, "base-retention", grid.base, {}, base_sets)
+    removable = {e.experiment.name: e.experiment.strategy.is_removable for e in candidates}
     for choice in choices:
         for name in dict.fromkeys(choice.runs):
             run_dir = RunDir(folder / "runs" / name)
             scores = run_dir.evaluation(TEST).parent
             sets = [*_sets(grid, choice.language, scores), *_retention(grid, scores)]
+            if removable[name]:
+                sets += _switched_off(grid, scores)
             yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
 
 
@@ -103,6 +108,16 @@ def _retention(grid: Grid, scores: Path) -> list[ScoreSet]:
     return [
         ScoreSet(data=(each.data,), split=each.split, out=scores / f"retention-{name}.json")
         for name, each in grid.retention.items()
+    ]
+
+
+def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
+    """The first retention set again, for what must be the base's own transcripts."""
+    return [
+        ScoreSet(
+            data=(each.data,), split=each.split, out=scores / f"off-{name}.json", switched_off=True
+        )
+        for name, each in list(grid.retention.items())[:1]
     ]
 
 

@@ -17,17 +17,23 @@ MEASURES = ("wer", "cer", "language_identification", "hallucinations", "loops", 
 def retention(names: Iterable[str], base: Path, runs: Sequence[Path]) -> Json | None:
     """By name of the set, and under `mean` over all sets; None where there is none.
 
+    `switched_off`: whether runs whose adapters are off say what the base says.
+
     `base` and `runs` are folders of scores, a run for each seed.
     """
     names = list(names)
     if not names:
         return None
-    before = {name: _rows(base, name) for name in names}
-    seeds = [{name: forgetting(before[name], _rows(run, name)) for name in names} for run in runs]
+    before = {name: _rows(base, f"retention-{name}") for name in names}
+    seeds = [
+        {name: forgetting(before[name], _rows(run, f"retention-{name}")) for name in names}
+        for run in runs
+    ]
     means = [mean_forgetting(list(seed.values())) for seed in seeds]
     return {
         "sets": {name: over_seeds([seed[name] for seed in seeds]) for name in names},
         "mean": over_seeds(means),
+        "switched_off": _switched_off(names[0], before[names[0]], runs),
     }
 
 
@@ -50,8 +56,18 @@ def over_seeds(found: Sequence[Measured]) -> Json:
     return result
 
 
+def _switched_off(name: str, before: Sequence[Json], runs: Sequence[Path]) -> Json | None:
+    """The clips, and there must be none, that the runs transcribe otherwise than the base when off.
+
+    None where they are not removable.
+    """
+    if not all((run / f"off-{name}.json").is_file() for run in runs):
+        return None
+    pairs = [pair for run in runs for pair in zip(before, _rows(run, f"off-{name}"), strict=True)]
+    differ = {old["id"] for old, new in pairs if old["hypothesis"] != new["hypothesis"]}
+    return {"set": name, "n": len(before), "differ": sorted(differ)}
+
+
 def _rows(folder: Path, name: str) -> list[Json]:
-    rows: list[Json] = json.loads((folder / f"retention-{name}.json").read_text("utf-8"))[
-        "utterances"
-    ]
+    rows: list[Json] = json.loads((folder / f"{name}.json").read_text("utf-8"))["utterances"]
     return rows

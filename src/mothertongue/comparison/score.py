@@ -6,6 +6,7 @@ python -m mothertongue.comparison.score REQUEST.json
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class ScoreSet(Config):
     data: tuple[Path, ...]
     split: Split
     out: Path
+    switched_off: bool = False
+    """Whether a run is scored with its adapters off."""
 
 
 class Request(Config):
@@ -45,7 +48,8 @@ def score_sets(request: Request) -> None:
     engine = open_engine(request.model, borrow=request.borrow)
     for each in due:
         utterances = read_split(each.data, each.split, None)
-        with counting(f"{request.model}: {each.out.stem}", len(utterances)) as advance:
+        off = engine.switched_off() if each.switched_off else nullcontext()
+        with counting(f"{request.model}: {each.out.stem}", len(utterances)) as advance, off:
             done = transcribe_split(engine, utterances, "full", request.evaluate, advance)
         write_json(
             each.out,

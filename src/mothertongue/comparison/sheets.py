@@ -34,6 +34,7 @@ COST_NOTE = (
     "trained, on disk; front: no other strategy is at least as good in both WER and parameters "
     "(P), or WER and time (T), and better in one"
 )
+OFF_NOTE = "off = base: switched off, it writes what the base writes on the first set; no: clips that differ"
 AVERAGE_NOTE = (
     "% rel.: change in percent of the other mean WER; points: plain difference of the two mean "
     "WERs; from 40 % to 30 % is -25 % rel. and -10 points"
@@ -81,8 +82,16 @@ def retention_sheets(result: Json, language: str) -> list[Sheet]:
     return [
         Sheet(
             f"Forgetting {title}",
-            ("strategy", "WER %", "points", "95 %", "language heard %"),
-            tuple((label(result, row), *_forgotten(row["retention"]["mean"])) for row in rows),
+            ("strategy", "WER %", "points", "95 %", "language heard %", "off = base"),
+            tuple(
+                (
+                    label(result, row),
+                    *_forgotten(row["retention"]["mean"]),
+                    _off(row["retention"]["switched_off"]),
+                )
+                for row in rows
+            ),
+            note=OFF_NOTE,
         ),
         Sheet(
             f"Failures {title}, % of clips",
@@ -189,6 +198,13 @@ def _forgotten(found: Json) -> Row:
         f"{points(low)} to {points(high)}",
         before_after(found, HEARD),
     )
+
+
+def _off(found: Json | None) -> str:
+    """Whether a model that is switched off says what its base says."""
+    if found is None:
+        return ABSENT
+    return "yes" if not found["differ"] else f"no: {len(found['differ'])}"
 
 
 def _failures(found: Json) -> Row:

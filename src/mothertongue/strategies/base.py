@@ -51,11 +51,16 @@ class Strategy(Config, ABC):
     def fold(self, model: Whisper) -> Whisper:
         """A plain Whisper with equal outputs. Raises NotFoldableError where there is none."""
 
+    @property
+    @abstractmethod
+    def is_removable(self) -> bool:
+        """Whether a trained model can be switched off, to be the base again."""
+
     @abstractmethod
     def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
         """Inside, the model gives exactly the base's outputs.
 
-        Raises NotRemovableError where training changed the base's own weights.
+        Raises NotRemovableError where it is not removable: training changed the base's own weights.
         """
 
 

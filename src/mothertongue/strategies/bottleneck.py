@@ -43,6 +43,11 @@ class BottleneckAdapters(PlacedStrategy):
             "their two matrices; export the adapter itself, or ONNX"
         )
 
+    @property
+    def is_removable(self) -> bool:
+        """Yes."""
+        return True
+
     def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
         """The adapters are skipped."""
         return adapters.only(model, [])

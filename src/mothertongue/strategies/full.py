@@ -32,6 +32,11 @@ class Full(Strategy):
         """The model itself."""
         return model
 
+    @property
+    def is_removable(self) -> bool:
+        """No."""
+        return False
+
     def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
         """Never."""
         raise not_removable("full")

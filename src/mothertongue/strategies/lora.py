@@ -99,9 +99,14 @@ class Lora(PlacedStrategy):
             setattr(model.get_submodule(parent), attribute, layer.get_base_layer())
         return model
 
+    @property
+    def is_removable(self) -> bool:
+        """Yes, but for PiSSA: it took W's main part away."""
+        return self.variant != "pissa"
+
     def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
-        """The changes are skipped. PiSSA took W's main part away, so it cannot be."""
-        if self.variant == "pissa":
+        """The changes are skipped."""
+        if not self.is_removable:
             raise NotRemovableError(
                 "pissa moved a part of the base's weights into the adapter; load the base"
             )

@@ -53,6 +53,11 @@ class Reinit(Strategy):
         """The model itself."""
         return model
 
+    @property
+    def is_removable(self) -> bool:
+        """No."""
+        return False
+
     def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
         """Never."""
         raise not_removable("reinit")
