@@ -34,7 +34,10 @@ COST_NOTE = (
     "trained, on disk; front: no other strategy is at least as good in both WER and parameters "
     "(P), or WER and time (T), and better in one"
 )
-OFF_NOTE = "off = base: switched off, it writes what the base writes on the first set; no: clips that differ"
+OFF_NOTE = (
+    "off = base: switched off, it writes what the base writes on the first set; no: how many "
+    "clips differ"
+)
 AVERAGE_NOTE = (
     "% rel.: change in percent of the other mean WER; points: plain difference of the two mean "
     "WERs; from 40 % to 30 % is -25 % rel. and -10 points"
