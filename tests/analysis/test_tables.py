@@ -81,10 +81,16 @@ def test_the_suggestion_and_what_is_doubtful_are_said() -> None:
     assert "some: 6,000 rows" not in text
 
 
+def test_long_names_are_folded_not_cut() -> None:
+    names = [f"sw-bottleneck-encoder_top{number}-seed0" for number in range(4)]
+    text = printed(analysis(*(group(name, band(0.9)) for name in names)))
+    assert "…" not in text
+
+
 def test_the_heat_map_is_a_grid_of_hundredths_in_colour() -> None:
     text = heatmap_text(group("freeze", band(0.9)), "encoder")
     lines = [line.strip() for line in text.plain.splitlines()]
-    assert lines[-2:] == ["stem 99 25", "layer 1 50  0"]
+    assert lines[-2:] == ["stem == 25", "layer 1 50  0"]
     colours = {str(span.style) for span in text.spans}
     assert len(colours) == 4 and all("on" in colour for colour in colours)
 

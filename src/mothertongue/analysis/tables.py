@@ -36,11 +36,13 @@ def heatmap_text(group: dict[str, Any], half: str) -> Text:
     names = [state["state"] for state in group[half]["states"]]
     gap = " " if len(names) <= WIDE else ""
     margin = max(map(len, names))
-    text = Text(f"\n{group['group']}: CKA x 100, before (down) with after (across, same order)\n")
+    text = Text(
+        f"\n{group['group']}: CKA x 100 (== is 1), before (down) with after (across, in order)\n"
+    )
     for name, values in zip(names, group[half]["heatmap"], strict=True):
         text.append(f"{name:>{margin}} ")
         for value in values:
-            text.append(f"{_hundredths(value):2d}", _colour(value)).append(gap)
+            text.append(_hundredths(value), _colour(value)).append(gap)
         text.append("\n")
     return text
 
@@ -57,7 +59,7 @@ def _metric_table(groups: Sequence[dict[str, Any]], half: str, metric: str) -> T
     table = Table(title=METRICS[metric], title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("state", no_wrap=True)
     for group in groups:
-        table.add_column(group["group"], justify="right")
+        table.add_column(Text(group["group"]), justify="right", overflow="fold")
     for i, state in enumerate(groups[0][half]["states"]):
         bands = [group[half]["states"][i][metric] for group in groups]
         table.add_row(state["state"], *map(_band, bands))
@@ -117,8 +119,9 @@ def _value(value: float) -> str:
     return "1" if value == 1 else f"{value:.3f}"
 
 
-def _hundredths(value: float) -> int:
-    return min(99, max(0, int(100 * value)))
+def _hundredths(value: float) -> str:
+    """Two characters; == where not one bit changed, which 99 of 100 is not."""
+    return "==" if value == 1 else f"{min(99, max(0, int(100 * value))):2d}"
 
 
 def _colour(value: float) -> Style:
