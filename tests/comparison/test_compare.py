@@ -97,6 +97,7 @@ def test_a_second_choice_after_the_test_is_refused(make_grid: MakeGrid, tmp_path
     strategies = {"full": {"strategy": {"kind": "full"}}, "freeze": one}
     compare(make_grid(strategies=strategies), tmp_path / "out", None, Quiet())
     other = one | {"sweep": {"strategy.encoder_layers": [1]}}
+    compare(make_grid(strategies={"full": strategies["full"]}), tmp_path / "out", None, Quiet())
     with pytest.raises(ConfigError, match="a choice made after seeing the test"):
         compare(
             make_grid(strategies=strategies | {"freeze": other}), tmp_path / "out", None, Quiet()

@@ -35,5 +35,5 @@ def plan_table(plan: dict[str, Any]) -> Group:
         )
     if plan["assumed_data"]:
         names = ", ".join(plan["assumed_data"])
-        lines.append(f"Not there yet, taken from the grid's rows at 12 s a clip: {names}.")
+        lines.append(f"Not there yet, taken from the grid's rows, clips of 12 s: {names}.")
     return Group(table, Text("\n".join(lines)))

@@ -62,10 +62,14 @@ def fix(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     has seen the test has no second choice. Under the paper's protocol there is nothing to hold.
     """
     path = folder / SELECTION
-    if grid.protocol == "validation" and path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))["choices"]
+    before = json.loads(path.read_text("utf-8"))["choices"] if path.is_file() else []
+    if grid.protocol == "validation":
         _refuse_second(before, choices, folder)
-    write_json(path, {"protocol": grid.protocol, "choices": [asdict(each) for each in choices]})
+    now = {(each.language, each.arm) for each in choices}
+    # What has left the grid may come back to it, and was tested all the same.
+    gone = [old for old in before if (old["language"], old["arm"]) not in now]
+    found = [*map(asdict, choices), *gone]
+    write_json(path, {"protocol": grid.protocol, "choices": found})
 
 
 def _best(groups: Sequence[Sequence[Candidate]], folder: Path) -> Choice:

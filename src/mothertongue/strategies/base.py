@@ -64,13 +64,6 @@ class Strategy(Config, ABC):
         """
 
 
-def not_removable(kind: str) -> NotRemovableError:
-    """The error of a strategy that trains the base itself."""
-    return NotRemovableError(
-        f"{kind} changes the base's own weights, so it cannot be switched off; load the base"
-    )
-
-
 @contextmanager
 def drawn_from(seed: int) -> Iterator[None]:
     """Inside, torch's generator on the CPU starts at `seed`; after, it goes on as before."""

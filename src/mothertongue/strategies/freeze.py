@@ -1,17 +1,17 @@
 """Freezing the bottom of the encoder."""
 
-from contextlib import AbstractContextManager
 from typing import Literal
 
 from pydantic import PositiveInt
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
-from mothertongue.strategies.base import Strategy, Whisper, not_removable
+from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.full import Full
+from mothertongue.strategies.retrained import RetrainedStrategy
 
 
-class Freeze(Strategy):
+class Freeze(RetrainedStrategy):
     """The n bottom encoder layers stay as they were; the rest trains (Liu et al. 2024, FFT).
 
     With n = all layers the encoder's last LayerNorm freezes as well: only the decoder trains.
@@ -40,19 +40,6 @@ class Freeze(Strategy):
     def frozen_prefix(self, model: Whisper) -> int:
         """n, or 0 when the stem below still trains."""
         return self.encoder_layers if self.stem else 0
-
-    def fold(self, model: Whisper) -> Whisper:
-        """The model itself."""
-        return model
-
-    @property
-    def is_removable(self) -> bool:
-        """No."""
-        return False
-
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
-        """Never."""
-        raise not_removable("freeze")
 
 
 def freeze_bottom(model: Whisper, num_layers: int, stem: bool) -> Whisper:

@@ -1,14 +1,14 @@
 """Vanilla fine-tuning: every weight trains."""
 
-from contextlib import AbstractContextManager
 from typing import Literal
 
 from transformers import WhisperConfig
 
-from mothertongue.strategies.base import Strategy, Whisper, not_removable
+from mothertongue.strategies.base import Whisper
+from mothertongue.strategies.retrained import RetrainedStrategy
 
 
-class Full(Strategy):
+class Full(RetrainedStrategy):
     """All of Whisper trains but the encoder's sinusoidal positions, which are constants."""
 
     examples = ({},)
@@ -27,16 +27,3 @@ class Full(Strategy):
     def frozen_prefix(self, model: Whisper) -> int:
         """0: nothing stays as it was."""
         return 0
-
-    def fold(self, model: Whisper) -> Whisper:
-        """The model itself."""
-        return model
-
-    @property
-    def is_removable(self) -> bool:
-        """No."""
-        return False
-
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
-        """Never."""
-        raise not_removable("full")

@@ -1,6 +1,5 @@
 """Starting the top of the encoder anew."""
 
-from contextlib import AbstractContextManager
 from typing import Literal
 
 from pydantic import PositiveInt
@@ -8,11 +7,12 @@ from torch import nn
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
-from mothertongue.strategies.base import Strategy, Whisper, drawn_from, not_removable
+from mothertongue.strategies.base import Whisper, drawn_from
 from mothertongue.strategies.freeze import freeze_bottom
+from mothertongue.strategies.retrained import RetrainedStrategy
 
 
-class Reinit(Strategy):
+class Reinit(RetrainedStrategy):
     """The m top encoder layers start anew, the layers below freeze (Liu et al. 2024, RIFT).
 
     Weights are Xavier normal (Glorot and Bengio 2010, eq. 16 with a normal draw), biases 0,
@@ -48,19 +48,6 @@ class Reinit(Strategy):
     def frozen_prefix(self, model: Whisper) -> int:
         """L - m, or 0 when the stem below still trains."""
         return len(model.model.encoder.layers) - self.encoder_layers if self.stem else 0
-
-    def fold(self, model: Whisper) -> Whisper:
-        """The model itself."""
-        return model
-
-    @property
-    def is_removable(self) -> bool:
-        """No."""
-        return False
-
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
-        """Never."""
-        raise not_removable("reinit")
 
 
 def _restart(module: nn.Module) -> None:

@@ -1,0 +1,25 @@
+"""What the strategies that train Whisper's own weights have in common."""
+
+from abc import ABC
+from contextlib import AbstractContextManager
+
+from mothertongue.strategies.base import NotRemovableError, Strategy, Whisper
+
+
+class RetrainedStrategy(Strategy, ABC):
+    """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
+
+    def fold(self, model: Whisper) -> Whisper:
+        """The model itself."""
+        return model
+
+    @property
+    def is_removable(self) -> bool:
+        """No."""
+        return False
+
+    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+        """Never."""
+        raise NotRemovableError(
+            "training changed the base's own weights, so it cannot be switched off; load the base"
+        )
