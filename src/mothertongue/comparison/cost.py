@@ -87,10 +87,8 @@ def _run(
         memo[strategy] = _applied(strategy, config)
     model, trained = memo[strategy]
     steps = train.epochs * math.ceil(clips.count / train.batch_size)
-    per_clip = fmean(
-        training_flops(model, frames, clips.tokens, train.gradient_checkpointing)
-        for frames in _frames(clips, train)
-    )
+    frames, recomputes = _frames(clips, train), train.gradient_checkpointing
+    per_clip = training_flops(model, frames, clips.tokens, recomputes)
     return {
         "name": candidate.experiment.name,
         "language": candidate.language,
@@ -128,13 +126,13 @@ def _clips(name: str, place: LanguageData) -> Clips:
     return Clips(place.rows[0], [ASSUMED_S], ASSUMED_TOKENS, True)
 
 
-def _frames(clips: Clips, train: TrainConfig) -> list[int]:
-    """The encoder frames of the clips at the contexts they train at."""
+def _frames(clips: Clips, train: TrainConfig) -> int:
+    """The mean encoder frames of a clip at the contexts it trains at."""
     if train.context == "full":
-        return [FULL_CONTEXT_S * FRAMES_PER_S]
+        return FULL_CONTEXT_S * FRAMES_PER_S
     cut = fmean(context_s(each, "bucket") for each in clips.durations_s)
     share = train.full_context_share
-    return [round(FRAMES_PER_S * (share * FULL_CONTEXT_S + (1 - share) * cut))]
+    return round(FRAMES_PER_S * (share * FULL_CONTEXT_S + (1 - share) * cut))
 
 
 def _probe(config: WhisperConfig, train: TrainConfig, clips: Clips) -> float:
@@ -143,7 +141,7 @@ def _probe(config: WhisperConfig, train: TrainConfig, clips: Clips) -> float:
     shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
     model = nn.Module.to(Full().apply(WhisperForConditionalGeneration(shallow), seed=0), device)
     model.config._attn_implementation = "sdpa"
-    frames, size = _frames(clips, train)[0], train.batch_size if device.type == "cuda" else 2
+    frames, size = _frames(clips, train), train.batch_size if device.type == "cuda" else 2
     loss = LabelLoss(model.train())
     batch = _random_batch(frames, size, clips.tokens, config.vocab_size).to(device)
     dtype = dtype_of(train.precision, device)
