@@ -1,6 +1,7 @@
 """GFLOP/s of one product of whisper-base's shape in float32 and in bfloat16.
 
-OMP_NUM_THREADS=1 python benchmarks/precision.py, for one thread. What `precision: auto` takes on this processor is printed too.
+OMP_NUM_THREADS=1 python benchmarks/precision.py, for one thread. What
+`precision: auto` takes on this processor is printed too.
 """
 
 import json

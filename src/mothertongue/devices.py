@@ -18,7 +18,8 @@ def has_bf16(device: torch.device) -> bool:
     """Whether products are faster in bfloat16 than in float32 on the device.
 
     Having the instruction is not enough: an Intel Xeon without AMX did 84 GFLOP/s in bfloat16 and
-    165 in float32 (benchmarks/precision.py, one thread), while an AMD EPYC trained 1.8 times as fast.
+    165 in float32 (benchmarks/precision.py, one thread), while an AMD EPYC trained 1.8
+    times as fast.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
