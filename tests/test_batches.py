@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mothertongue.batches import (
+    BatchSize,
     MicroBatch,
     Step,
     choose_clips,
@@ -23,8 +24,11 @@ LANGUAGES = st.lists(st.sampled_from(["sw", "tw", "yo", "ig"]), min_size=1, max_
 
 
 def plan(contexts: list[int], size: int, share: float = 0.0, seed: int = 0, epoch: int = 0):
-    clips = range(len(contexts))
-    return plan_epoch(clips, contexts, size, full_context_share=share, seed=seed, epoch=epoch)
+    return plan_of(contexts, BatchSize(size), full_context_share=share, seed=seed, epoch=epoch)
+
+
+def plan_of(contexts: list[int], size: BatchSize, **settings):
+    return plan_epoch(range(len(contexts)), contexts, size, **({"seed": 0, "epoch": 0} | settings))
 
 
 def clips_of(step: Step) -> list[int]:
@@ -77,7 +81,9 @@ def test_steps_depend_on_the_number_of_clips_not_on_which(
     contexts, size, share, seed, data
 ) -> None:
     clips = data.draw(st.lists(st.integers(0, len(contexts) - 1), min_size=1, max_size=60))
-    steps = plan_epoch(clips, contexts, size, full_context_share=share, seed=seed, epoch=0)
+    steps = plan_epoch(
+        clips, contexts, BatchSize(size), full_context_share=share, seed=seed, epoch=0
+    )
     assert len(steps) == -(-len(clips) // size)
     assert sorted(index for step in steps for index in clips_of(step)) == sorted(clips)
 
@@ -163,7 +169,7 @@ def test_every_epoch_has_the_same_number_of_steps(size: int) -> None:
         for epoch in range(20):
             clips = choose_clips(languages, 5.0, seed=seed, epoch=epoch)
             steps = plan_epoch(
-                clips, contexts, size, full_context_share=0.15, seed=seed, epoch=epoch
+                clips, contexts, BatchSize(size), full_context_share=0.15, seed=seed, epoch=epoch
             )
             found.add(len(steps))
     assert found == {-(-90 // size)}
@@ -210,3 +216,38 @@ def test_clip_beyond_30_s(context) -> None:
     with pytest.raises(ValueError) as caught:
         context_s(41.2, context)
     assert str(caught.value) == "a clip of 41.20 s: Whisper takes at most 30 s"
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONTEXTS, st.floats(30, 200), SHARES, SEEDS, st.integers(0, 5))
+def test_steps_by_seconds_hold_no_more_of_them(contexts, seconds, share, seed, epoch) -> None:
+    size = BatchSize(1, seconds)
+    steps = plan_of(contexts, size, full_context_share=share, seed=seed, epoch=epoch)
+    assert sorted(index for step in steps for index in clips_of(step)) == [*range(len(contexts))]
+    assert len(steps) == len(plan_of(contexts, size))
+    for step in steps:
+        if step[0].context_s < 30:
+            assert sum(each.context_s * len(each.indices) for each in step) <= seconds
+        for each in step:  # what goes through the model at once
+            assert each.context_s * len(each.indices) <= seconds
+
+
+def test_steps_by_seconds_are_filled() -> None:
+    steps = plan_of([2] * 30 + [10] * 6, BatchSize(1, 60))
+    assert sorted((step[0].context_s, len(clips_of(step))) for step in steps) == [(2, 30), (10, 6)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONTEXTS, SIZES, SEEDS, st.integers(1, 29))
+def test_jitter_adds_seconds_and_changes_nothing_else(contexts, size, seed, jitter) -> None:
+    exact = plan(contexts, size, seed=seed)
+    found = plan_of(contexts, BatchSize(size), context_jitter_s=jitter, seed=seed)
+    assert [clips_of(step) for step in found] == [clips_of(step) for step in exact]
+    for before, after in zip(exact, found, strict=True):
+        for cut, more in zip(before, after, strict=True):
+            assert cut.context_s <= more.context_s <= min(30, cut.context_s + jitter)
+
+
+def test_jitter_reaches_every_second_of_its_range() -> None:
+    steps = plan_of([4] * 400, BatchSize(1), context_jitter_s=3)
+    assert {step[0].context_s for step in steps} == {4, 5, 6, 7}

@@ -27,6 +27,19 @@ class MicroBatch:
     indices: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How much one optimizer step sees: so many clips, or as many as fit in so many seconds."""
+
+    clips: int
+    seconds: float | None = None
+    """Of context; where it is given, `clips` does not count."""
+
+    def clips_at(self, context_s: int) -> int:
+        """How many clips of one context a step takes, at least one."""
+        return self.clips if self.seconds is None else max(1, int(self.seconds // context_s))
+
+
 Step = tuple[MicroBatch, ...]
 """What one optimizer step sees: usually one micro-batch, several where a bucket had clips left."""
 
@@ -87,35 +100,53 @@ def choose_clips(
 def plan_epoch(
     clips: Sequence[int],
     contexts_s: Sequence[int],
-    batch_size: int,
+    size: BatchSize,
     *,
-    full_context_share: float,
+    full_context_share: float = 0.0,
+    context_jitter_s: int = 0,
     seed: int,
     epoch: int,
 ) -> list[Step]:
-    """The steps of one epoch, shuffled; `batch_size` of `clips` a step, but one may have fewer.
+    """The steps of one epoch, shuffled; each of `size`, but the last of a bucket may be smaller.
 
-    `clips` are indices into `contexts_s`, each as often as it is to be seen; how many steps there
-    are depends on their number alone: ceil(clips / batch_size).
-    Within a bucket clips are drawn at random. What is left of each bucket fills steps of several
-    smaller micro-batches. A share of the steps runs at the full 30 s, so that the tuned model also
-    decodes well where the context is not cut.
+    `clips` are indices into `contexts_s`, each as often as it is to be seen. Within a bucket clips
+    are drawn at random. What is left of each bucket fills steps of several smaller micro-batches.
+    A share of the steps runs at the full 30 s, so that the tuned model also decodes well where the
+    context is not cut; every other micro-batch runs at up to `context_jitter_s` more than its
+    clips need.
     """
     rng = np.random.default_rng([seed, epoch])
     steps: list[Step] = []
     leftovers: list[tuple[int, int]] = []
     for context in sorted({contexts_s[i] for i in clips}):
         bucket = rng.permutation([i for i in clips if contexts_s[i] == context]).tolist()
-        whole = len(bucket) - len(bucket) % batch_size
+        room = size.clips_at(context)
+        whole = len(bucket) - len(bucket) % room
         steps += [
-            (MicroBatch(context, tuple(bucket[i : i + batch_size])),)
-            for i in range(0, whole, batch_size)
+            (MicroBatch(context, tuple(bucket[i : i + room])),) for i in range(0, whole, room)
         ]
         leftovers += [(context, index) for index in bucket[whole:]]
-    steps += [_grouped(leftovers[i : i + batch_size]) for i in range(0, len(leftovers), batch_size)]
+    steps += [_grouped(clips) for clips in _filled(leftovers, size)]
     order = rng.permutation(len(steps))
     full = set(rng.permutation(len(steps))[: round(full_context_share * len(steps))].tolist())
-    return [_at_full(steps[i]) if i in full else steps[i] for i in order]
+    return [
+        _at_full(steps[i], size) if i in full else _jittered(steps[i], context_jitter_s, rng)
+        for i in order
+    ]
+
+
+def _filled(clips: Sequence[tuple[int, int]], size: BatchSize) -> list[list[tuple[int, int]]]:
+    """(context, index) pairs in as few groups as their order allows, none above the size."""
+    groups: list[list[tuple[int, int]]] = []
+    taken = 0.0
+    for context, index in clips:
+        share = 1 / size.clips_at(context)
+        if not groups or taken + share > 1 + 1e-9:
+            groups.append([])
+            taken = 0.0
+        groups[-1].append((context, index))
+        taken += share
+    return groups
 
 
 def _grouped(clips: Sequence[tuple[int, int]]) -> Step:
@@ -125,6 +156,21 @@ def _grouped(clips: Sequence[tuple[int, int]]) -> Step:
     )
 
 
-def _at_full(step: Step) -> Step:
-    everyone = tuple(index for micro_batch in step for index in micro_batch.indices)
-    return (MicroBatch(FULL_CONTEXT_S, everyone),)
+def _at_full(step: Step, size: BatchSize) -> Step:
+    """The clips of a step at 30 s: together, or in as many micro-batches as its seconds ask for."""
+    everyone = [index for micro_batch in step for index in micro_batch.indices]
+    room = len(everyone) if size.seconds is None else size.clips_at(FULL_CONTEXT_S)
+    return tuple(
+        MicroBatch(FULL_CONTEXT_S, tuple(everyone[i : i + room]))
+        for i in range(0, len(everyone), room)
+    )
+
+
+def _jittered(step: Step, jitter_s: int, rng: np.random.Generator) -> Step:
+    if not jitter_s:
+        return step
+    more_s = rng.integers(jitter_s + 1, size=len(step)).tolist()
+    return tuple(
+        MicroBatch(min(FULL_CONTEXT_S, each.context_s + more), each.indices)
+        for each, more in zip(step, more_s, strict=True)
+    )

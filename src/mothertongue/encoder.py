@@ -1,20 +1,18 @@
-"""Whisper's encoder at any audio context.
+"""Whisper's encoder at any audio context, whole or up to a layer and on from there.
 
 Transformers' own forward insists on 30 s. Whisper's positions are absolute, so a clip of 4 s needs
 only the first 200 of 1,500 positions: the stem and the layers are run on just those.
 B batch, M mels, F mel frames (100 a second), T encoder frames (50 a second), D width.
 """
 
+import torch
 from torch import Tensor, nn
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 
 def encode(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
     """The encoder's output, hidden_BTD with T = F / 2, for any F up to 3,000 frames."""
-    hidden_BTD = stem(encoder, mel_BMF)
-    for layer in encoder.layers:
-        hidden_BTD = layer(hidden_BTD, None)
-    return encoder.layer_norm(hidden_BTD)
+    return continue_from(encoder, stem(encoder, mel_BMF), 0)
 
 
 def stem(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
@@ -22,3 +20,26 @@ def stem(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
     hidden_BDF = nn.functional.gelu(encoder.conv1(mel_BMF))
     hidden_BTD = nn.functional.gelu(encoder.conv2(hidden_BDF)).transpose(1, 2)
     return hidden_BTD + encoder.embed_positions.weight[: hidden_BTD.shape[1]]
+
+
+def continue_from(encoder: WhisperEncoder, hidden_BTD: Tensor, depth: int) -> Tensor:
+    """The encoder's output, given the hidden_BTD after its stem and `depth` layers."""
+    for layer in encoder.layers[depth:]:
+        hidden_BTD = layer(hidden_BTD, None)
+    return encoder.layer_norm(hidden_BTD)
+
+
+def prefix(encoder: WhisperEncoder, mel_BMF: Tensor, depth: int, dtype: torch.dtype) -> Tensor:
+    """hidden_BTD after the stem and `depth` layers, of type `dtype`; see `deepen`."""
+    return deepen(encoder, stem(encoder, mel_BMF).to(dtype), 0, depth)
+
+
+def deepen(encoder: WhisperEncoder, hidden_BTD: Tensor, start: int, stop: int) -> Tensor:
+    """hidden_BTD after `stop` layers, given that after `start` of them, in its own type.
+
+    What goes from layer to layer is rounded to that type: the result has the same bits whatever
+    depth it starts from.
+    """
+    for layer in encoder.layers[start:stop]:
+        hidden_BTD = layer(hidden_BTD.float(), None).to(hidden_BTD.dtype)
+    return hidden_BTD

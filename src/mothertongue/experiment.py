@@ -12,11 +12,9 @@ from pydantic import AfterValidator, Field
 from torch import nn
 
 from mothertongue import config, strategies
-from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.devices import best_device, dtype_of
+from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.evaluation.evaluate import evaluate
 from mothertongue.files import open_atomically, write_json
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
@@ -27,8 +25,10 @@ from mothertongue.strategies.base import Strategy, load_trained, trained_paramet
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.loop import Job, State, Validate, Validation, Watcher, train
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.loop import Job, State, Watcher, train
+from mothertongue.training.prefix import open_prefix
+from mothertongue.training.validation import Validator
+from mothertongue.validator import SplitValidator
 
 if TYPE_CHECKING:
     AnyStrategy = Strategy
@@ -108,11 +108,20 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str,
     # On the CPU, as load_run does: what a strategy draws or decomposes must not depend on devices.
     model = experiment.strategy.apply(base.model, experiment.train.seed)
     nn.Module.to(model, best_device())
-    dataset = StepDataset(ROOT, _split(utterances, "train"), base.tokens, experiment.train)
+    depth = experiment.strategy.frozen_prefix(model)
+    frozen = open_prefix(model, depth, experiment.train, watcher.noted)
+    dataset = StepDataset(
+        ROOT,
+        _split(utterances, "train"),
+        base.tokens,
+        experiment.train,
+        frozen.store if frozen else None,
+    )
     job = Job(
         dataset.steps_per_epoch,
         dataset.steps_from,
         _validation(base, _split(utterances, experiment.select_on), experiment),
+        frozen,
     )
     state = train(model, job, experiment.train, run_dir, watcher)
     record = _record(experiment, base, state, time.monotonic() - began)
@@ -168,39 +177,14 @@ def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:
     return [each for each in utterances if each.split == split]
 
 
-def _validation(base: Base, utterances: list[Utterance], experiment: Experiment) -> Validate | None:
+def _validation(
+    base: Base, utterances: list[Utterance], experiment: Experiment
+) -> Validator | None:
     if not utterances and experiment.select_on == "test":
         raise DataError("select_on: test, but the data has no utterance in split 'test'")
     if not utterances:
         return None
-    dtype = dtype_of(experiment.train.precision, base.model.device)
-    context = experiment.train.context
-
-    def validate(stop: StopRequest) -> Validation | None:
-        def advance(count: int) -> None:
-            if stop.signal is not None:
-                raise _StopValidation
-
-        transcriber = TorchTranscriber(
-            base.model,
-            base.tokens,
-            context=context,
-            config=experiment.evaluate,
-            dtype=dtype,
-            advance=advance,
-        )
-        try:
-            done = evaluate(transcriber, ROOT, utterances, "full" if context == "full" else "cut")
-        except _StopValidation:
-            return None
-        score = done.score()
-        return Validation(score.wer, score.interval95)
-
-    return validate
-
-
-class _StopValidation(Exception):
-    pass
+    return SplitValidator(base, utterances, experiment.train, experiment.evaluate)
 
 
 def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
@@ -232,7 +216,8 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """What must not change when a run continues; no result depends on the rest."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
-    del settings["train"]["workers"]
+    for name in ("workers", "prefix_cache_gb", "prefix_depth"):
+        del settings["train"][name]
     return settings
 
 
@@ -249,6 +234,8 @@ def _record(experiment: Experiment, base: Base, state: State, wall_s: float) -> 
         "selected_on": experiment.select_on,
         "best_validation_wer": state.best_wer,
         "best_validation_interval95": state.best_interval95 and list(state.best_interval95),
+        "validation_clips": state.validation_clips,
+        "validation_every_steps": state.validation_every,
         "micro_batch_size": state.micro_batch_size,
         "train_s": state.train_s,
         "validate_s": state.validate_s,

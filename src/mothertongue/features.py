@@ -1,10 +1,11 @@
 """Audio to log-mel and transcripts to labels, one batch of one context at a time.
 
-B batch, S samples (16,000 a second), M mels, F mel frames (100 a second), L label tokens.
+B batch, S samples (16,000 a second), M mels, F mel frames (100 a second), L label tokens,
+T encoder frames (50 a second), D width.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,27 @@ class Batch:
     """Clips of one context with their labels, ready for the model's device."""
 
     ids: tuple[str, ...]
-    samples_BS: Tensor
-    """float32, S = context in seconds x 16,000; silence after the end of each clip."""
+    samples_BS: Tensor | None
+    """float32, S = context in seconds x 16,000; silence after the end of each clip. None where
+    hidden_BTD is given."""
     inputs_BL: Tensor
     """What the decoder reads: the label without its last token, padded with the end token."""
     targets_BL: Tensor
     """What it must say next: the label without its first token, padded with IGNORED."""
+    hidden_BTD: Tensor | None = None
+    """Instead of samples: what the encoder's frozen layers make of them."""
+    keys: tuple[str, ...] = ()
+    """Where the store of such outputs keeps that of each clip; empty where there is no store."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
-        moved = (part.to(device, non_blocking=True) for part in self.tensors())
-        return Batch(self.ids, *moved)
+        return self._with(lambda part: part.to(device, non_blocking=True))
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """samples_BS, inputs_BL, targets_BL."""
-        return self.samples_BS, self.inputs_BL, self.targets_BL
+        """What the model hears, hidden_BTD or else samples_BS; inputs_BL; targets_BL."""
+        heard = self.samples_BS if self.hidden_BTD is None else self.hidden_BTD
+        assert heard is not None
+        return heard, self.inputs_BL, self.targets_BL
 
     @property
     def counted(self) -> int:
@@ -52,9 +59,21 @@ class Batch:
 
     def split(self, size: int) -> list["Batch"]:
         """The same clips in order, in batches of at most `size`."""
-        parts = zip(*(part.split(size) for part in self.tensors()), strict=True)
-        starts = range(0, len(self.ids), size)
-        return [Batch(self.ids[i : i + size], *part) for i, part in zip(starts, parts, strict=True)]
+        return [self._rows(slice(i, i + size)) for i in range(0, len(self.ids), size)]
+
+    def _rows(self, rows: slice) -> "Batch":
+        return replace(
+            self._with(lambda part: part[rows]), ids=self.ids[rows], keys=self.keys[rows]
+        )
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return replace(
+            self,
+            samples_BS=None if self.samples_BS is None else change(self.samples_BS),
+            inputs_BL=change(self.inputs_BL),
+            targets_BL=change(self.targets_BL),
+            hidden_BTD=None if self.hidden_BTD is None else change(self.hidden_BTD),
+        )
 
 
 def load_clip(root: Path, utterance: Utterance) -> Samples:
@@ -70,13 +89,18 @@ def collate(
     end_token: int,
 ) -> Batch:
     """One batch from clips of at most `context_s` seconds and their label tokens."""
+    return Batch(tuple(ids), pad_samples(clips, context_s), *pad_labels(labels, end_token))
+
+
+def pad_labels(labels: Sequence[Sequence[int]], end_token: int) -> tuple[Tensor, Tensor]:
+    """inputs_BL and targets_BL of a batch, L = the tokens of the longest label less one."""
     width = max(map(len, labels)) - 1
     inputs_BL = torch.full((len(labels), width), end_token)
     targets_BL = torch.full((len(labels), width), IGNORED)
     for row, label in enumerate(labels):
         inputs_BL[row, : len(label) - 1] = torch.tensor(label[:-1])
         targets_BL[row, : len(label) - 1] = torch.tensor(label[1:])
-    return Batch(tuple(ids), pad_samples(clips, context_s), inputs_BL, targets_BL)
+    return inputs_BL, targets_BL
 
 
 def pad_samples(clips: Sequence[Samples], context_s: int) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from mothertongue.comparison.depths import share_depths
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.score import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import TEST, Choice, choose, fix
@@ -35,7 +36,7 @@ def compare(grid: Grid, folder: Path, jobs: int | None, watcher: TaskWatcher) ->
     MothertongueError naming the runs that failed; Preempted when asked to stop.
     """
     require_data(grid)
-    candidates = expand(grid)
+    candidates = share_depths(grid, expand(grid))
     places = slots(jobs)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)

@@ -1,5 +1,8 @@
 """How a run trains, and its learning rate."""
 
+from collections.abc import Iterator
+from typing import Literal
+
 from pydantic import (
     Field,
     NonNegativeFloat,
@@ -9,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from mothertongue.batches import Context
+from mothertongue.batches import BatchSize, Context
 from mothertongue.config import Config
 from mothertongue.devices import Precision
 
@@ -21,6 +24,9 @@ class TrainConfig(Config):
     """Passes over the training split, at most: see `patience`."""
     batch_size: PositiveInt = 8
     """Clips per optimizer step."""
+    batch_seconds: float | None = Field(default=None, ge=30)
+    """Instead of batch_size: as many clips a step as fit in so many seconds of context, so that
+    steps of short and of long clips cost alike."""
     micro_batch_size: PositiveInt | None = None
     """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit."""
     learning_rate: PositiveFloat = 1e-5
@@ -35,6 +41,8 @@ class TrainConfig(Config):
     """bucket: each clip at its own length in whole seconds; full: all at 30 s, as in the paper."""
     full_context_share: float = Field(default=0.15, ge=0, le=1)
     """Share of the steps that run at 30 s all the same: the world decodes there."""
+    context_jitter_s: int = Field(default=0, ge=0, le=29)
+    """Each other micro-batch runs at up to so many seconds more than its clips need, at random."""
     language_temperature: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
@@ -44,23 +52,54 @@ class TrainConfig(Config):
     gradient_checkpointing: bool = False
     """Compute activations twice and keep none: less memory, more time."""
     eval_every_steps: PositiveInt | None = None
-    """How often to decode the validation split; None: once an epoch."""
+    """How often to decode the validation split; None: once an epoch, or less often where that
+    would cost more than `validation_share`."""
+    validation_clips: PositiveInt | Literal["all"] | None = None
+    """How many of its clips, drawn by the seed; None: as many as cost `validation_share`, chosen
+    once from measured speed. The best weights are decoded on all of them at the end."""
+    validation_share: float = Field(default=0.15, gt=0)
+    """Most that validations in mid-training may cost, as a share of the training time."""
     save_every_steps: PositiveInt | None = None
     """How often to write a checkpoint; None: after each validation."""
     patience: PositiveInt | None = None
     """Stop after this many validations in a row without a better WER; None: never."""
     workers: NonNegativeInt = 0
     """Processes that decode audio ahead of the model; they change no result."""
+    prefix_cache_gb: NonNegativeFloat = 10.0
+    """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It
+    changes no result."""
+    prefix_depth: NonNegativeInt | None = None
+    """Store after this many layers instead of after all that are frozen: what a grid shares."""
     seed: NonNegativeInt = 0
     """Of the order of the clips and of all random numbers."""
 
+    @property
+    def size(self) -> BatchSize:
+        """How much an optimizer step sees."""
+        return BatchSize(self.batch_size, self.batch_seconds)
+
     @model_validator(mode="after")
-    def _share_has_effect(self) -> "TrainConfig":
-        # Against the default, not `model_fields_set`: a run's own record states every setting.
-        default = type(self).model_fields["full_context_share"].default
-        if self.context == "full" and self.full_context_share != default:
-            raise ValueError("full_context_share has no effect with context=full; remove it")
+    def _every_setting_has_effect(self) -> "TrainConfig":
+        for name, reason in self._idle():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} has no effect with {reason}; remove it")
+        if self.batch_seconds is not None and self.language_temperature != 1:
+            raise ValueError(
+                "batch_seconds gives no fixed number of steps with language_temperature above 1; "
+                "give batch_size"
+            )
         return self
+
+    def _idle(self) -> Iterator[tuple[str, str]]:
+        """The settings that other settings leave without effect, each with the reason."""
+        # Against the default, not `model_fields_set`: a run's own record states every setting.
+        if self.context == "full":
+            yield "full_context_share", "context=full"
+            yield "context_jitter_s", "context=full"
+        if self.batch_seconds is not None:
+            yield "batch_size", "batch_seconds"
+        if self.validation_clips is not None:
+            yield "validation_share", "validation_clips"
 
 
 def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:

@@ -1,14 +1,22 @@
-"""Utterances as training steps: audio decoded, transcripts tokenized, batched by the plan."""
+"""Utterances as training steps: audio decoded, transcripts tokenized, batched by the plan.
 
+Where the outputs of the encoder's frozen layers are stored, a batch brings them instead of audio.
+"""
+
+import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.features import Batch, collate, load_clip
+from mothertongue.features import Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
+from mothertongue.prefix_store import PrefixStore
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 from mothertongue.training.config import TrainConfig
 
@@ -17,9 +25,14 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
     """Step k of a run as its micro-batches; a pure function of the data, the settings and k."""
 
     def __init__(
-        self, root: Path, utterances: Sequence[Utterance], tokens: Tokens, config: TrainConfig
+        self,
+        root: Path,
+        utterances: Sequence[Utterance],
+        tokens: Tokens,
+        config: TrainConfig,
+        store: PrefixStore | None = None,
     ) -> None:
-        """`root` is where audio that is not absolute lies.
+        """`root` is where audio that is not absolute lies, `store` what need not be computed again.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
         ConfigError where a language has no token or a temperature but no second language.
@@ -27,6 +40,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
+        self.store, self._heard = store, _HeardClips(len(utterances), bool(config.workers))
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
@@ -71,21 +85,73 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return plan_epoch(
             clips,
             self.contexts_s,
-            config.batch_size,
+            config.size,
             full_context_share=share,
+            context_jitter_s=config.context_jitter_s,
             seed=config.seed,
             epoch=epoch,
         )
 
     def _batch(self, micro_batch: MicroBatch) -> Batch:
-        chosen = [self.utterances[i] for i in micro_batch.indices]
-        return collate(
-            [each.id for each in chosen],
-            [load_clip(self.root, each) for each in chosen],
-            [self.labels[i] for i in micro_batch.indices],
-            micro_batch.context_s,
-            self.end,
-        )
+        """With the clips' stored states if all of them are there, else with their samples."""
+        stored = self._stored(micro_batch)
+        if stored is not None:
+            return stored
+        clips = [load_clip(self.root, self.utterances[i]) for i in micro_batch.indices]
+        if self.store is not None and self._heard.add(micro_batch.indices, clips):
+            stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
+        labels = self._labels(micro_batch)
+        batch = collate(self._ids(micro_batch), clips, labels, micro_batch.context_s, self.end)
+        return stored or replace(batch, keys=self._keys(micro_batch))
+
+    def _stored(self, micro_batch: MicroBatch) -> Batch | None:
+        keys = self._keys(micro_batch)
+        if self.store is None or not keys:
+            return None
+        found: list[Tensor] = []
+        for key in keys:
+            hidden_TD = self.store.get(key)
+            if hidden_TD is None:
+                return None
+            found.append(hidden_TD)
+        padded = pad_labels(self._labels(micro_batch), self.end)
+        return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
+
+    def _keys(self, micro_batch: MicroBatch) -> tuple[str, ...]:
+        """Of the clips' entries in the store; empty while one of them was never heard."""
+        digests = [self._heard.digest(i) for i in micro_batch.indices]
+        if self.store is None or not all(digests):
+            return ()
+        return tuple(self.store.key(each, micro_batch.context_s) for each in digests)
+
+    def _ids(self, micro_batch: MicroBatch) -> tuple[str, ...]:
+        return tuple(self.utterances[i].id for i in micro_batch.indices)
+
+    def _labels(self, micro_batch: MicroBatch) -> list[list[int]]:
+        return [self.labels[i] for i in micro_batch.indices]
+
+
+class _HeardClips:
+    """The SHA-256 of the samples of each clip that was decoded before, by any worker."""
+
+    def __init__(self, count: int, has_workers: bool) -> None:
+        self.digests_N32 = torch.zeros(count, 32, dtype=torch.uint8)
+        if has_workers:
+            self.digests_N32.share_memory_()
+
+    def add(self, indices: Sequence[int], clips: Sequence[Samples]) -> bool:
+        """Remember these clips; returns whether one of them is new."""
+        is_new = not all(self.digest(i) for i in indices)
+        for i, samples_N in zip(indices, clips, strict=True):
+            digest = hashlib.sha256(samples_N.data).digest()
+            self.digests_N32[i] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
+        return is_new
+
+    def digest(self, index: int) -> bytes:
+        """Empty where the clip was not decoded yet."""
+        # A row that another worker is just writing names no entry: the clip is decoded once more.
+        row = self.digests_N32[index].numpy().tobytes()
+        return row if any(row) else b""
 
 
 def _as_is(batches: list[Batch]) -> list[Batch]:

@@ -19,7 +19,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
-from mothertongue.devices import dtype_of, peak_memory_bytes
+from mothertongue.devices import dtype_of, keep_freed_memory, peak_memory_bytes
 from mothertongue.errors import Interrupted, MothertongueError, Preempted
 from mothertongue.features import Batch
 from mothertongue.records import RunDir, append_line, rewind
@@ -27,22 +27,17 @@ from mothertongue.strategies.base import Whisper, load_trained, trained_paramete
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.loss import LabelLoss
+from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.stopping import StopRequest
+from mothertongue.training.validation import (
+    Validation,
+    Validator,
+    affordable_clips,
+    intervals_between,
+)
 
 StepLoader = Callable[[int], Iterator[list[Batch]]]
 """The micro-batches of each step, from a step on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """The WER of the model as it is, a ratio, and its 95 % interval."""
-
-    wer: float
-    interval95: tuple[float, float]
-
-
-Validate = Callable[[StopRequest], Validation | None]
-"""Decodes the validation split, or returns None when it was asked to stop before it knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +46,10 @@ class Job:
 
     steps_per_epoch: int
     steps_from: StepLoader
-    validate: Validate | None
+    validate: Validator | None
     """None where there is no validation split: then the last weights are the best known."""
+    frozen: FrozenPrefix | None = None
+    """The encoder layers that do not train, where there are such."""
 
 
 @dataclass(slots=True)
@@ -62,6 +59,8 @@ class State:
     step: int = 0
     micro_batch_size: int = 0
     validated_step: int = 0
+    validation_clips: int | None = None
+    validation_every: int | None = None
     best_step: int | None = None
     best_wer: float | None = None
     best_interval95: tuple[float, float] | None = None
@@ -87,6 +86,7 @@ def train(model: Whisper, job: Job, config: TrainConfig, run: RunDir, watcher: W
     Continues from the newest whole checkpoint of the run. Raises Preempted or Interrupted, after a
     checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
     """
+    keep_freed_memory()
     trainer = _Trainer(model, job, config, run, watcher)
     with StopRequest() as stop, deterministic(model.device):
         trainer.run_until(stop)
@@ -101,11 +101,17 @@ def deterministic(device: torch.device) -> Iterator[None]:
     happen to finish. On a GPU it would cost speed and still not be complete: nothing is promised.
     """
     before = torch.are_deterministic_algorithms_enabled()
+    settings: Any = torch.utils.deterministic  # a module with a property
+    fills = settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(device.type == "cpu" or before)
+    # It would write every tensor twice, so that code which reads what was never written repeats
+    # its error; the tests for equal bits would find such code.
+    settings.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+        settings.fill_uninitialized_memory = fills
 
 
 class _Trainer:
@@ -129,8 +135,10 @@ class _Trainer:
             model.activation_checkpointing_enable()
         self.parameters = trained_parameters(model)
         self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
-        self.loss, self.optimizer = self.accelerator.prepare(LabelLoss(model), self.raw_optimizer)
-        self.state = State(micro_batch_size=config.micro_batch_size or config.batch_size)
+        loss = LabelLoss(model, job.frozen.depth if job.frozen else 0)
+        self.loss, self.optimizer = self.accelerator.prepare(loss, self.raw_optimizer)
+        most = config.size.clips_at(1)
+        self.state = State(micro_batch_size=config.micro_batch_size or most)
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
@@ -142,11 +150,11 @@ class _Trainer:
         while self.state.step < self.total_steps and not self.state.stopped_early:
             self._step(next(steps))
             self._settle(stop)
-        self._finish()
+        self._finish(stop)
 
     def _settle(self, stop: StopRequest) -> None:
         """What is due after a step; a run that was stopped inside a validation owes it still."""
-        if self._is_due(self.eval_every) and self.state.validated_step < self.state.step:
+        if self._is_due(self.validation_every) and self.state.validated_step < self.state.step:
             self._validate(stop)
         if stop.signal is not None:
             self._save()
@@ -196,7 +204,9 @@ class _Trainer:
                 self._halve(error)
 
     def _backward(self, batch: Batch, count: int) -> float:
-        loss = self.loss(*batch.to(self.model.device).tensors()) / count
+        frozen = self.job.frozen
+        batch = frozen.states(batch) if frozen else batch.to(self.model.device)
+        loss = self.loss(*batch.tensors()) / count
         self.accelerator.backward(loss)
         return float(loss.detach())
 
@@ -211,16 +221,44 @@ class _Trainer:
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    @property
+    def validation_every(self) -> int:
+        return self.state.validation_every or self.eval_every
+
     def _validate(self, stop: StopRequest) -> None:
         if self.job.validate is None:
             return
+        with self._validating():
+            if self.state.validation_clips is None:
+                self.state.validation_clips = self._affordable(self.job.validate, stop)
+            if self.state.validation_clips is None:
+                return
+            began = time.monotonic()
+            found = self.job.validate(stop, self.state.validation_clips)
+        if found is not None:
+            if self.state.validation_every is None:
+                self._choose_interval(time.monotonic() - began, self.job.validate.clips)
+            self._judge(found)
+
+    def _affordable(self, validate: Validator, stop: StopRequest) -> int | None:
+        return affordable_clips(validate, stop, self.config, self.state.train_s, time.monotonic)
+
+    def _choose_interval(self, validate_s: float, clips: int) -> None:
+        chosen = intervals_between(self.config, validate_s, self.state.train_s)
+        self.state.validation_every = chosen * self.eval_every
+        self.watcher.noted(
+            f"validation: {self.state.validation_clips} of {clips} clips every "
+            f"{self.state.validation_every:,} steps, about "
+            f"{validate_s / (chosen * self.state.train_s):.0%} of the training time"
+        )
+
+    @contextmanager
+    def _validating(self) -> Iterator[None]:
         began = time.monotonic()
         self.model.eval()
-        validation = self.job.validate(stop)
+        yield
         self.model.train()
         self.state.validate_s += time.monotonic() - began
-        if validation is not None:
-            self._judge(validation)
 
     def _judge(self, found: Validation) -> None:
         self.state.validated_step = self.state.step
@@ -268,10 +306,26 @@ class _Trainer:
             checkpoints.restore_optimizer(self.raw_optimizer, self.parameters, memory)
         rewind(self.run.metrics, self.state.step)
 
-    def _finish(self) -> None:
+    def _finish(self, stop: StopRequest) -> None:
         self._publish(self.run.final)
         if self.job.validate is None:
             self._publish(self.run.best)
+        elif self.state.validation_clips != self.job.validate.clips:
+            self._score_best(self.job.validate, stop)
+
+    def _score_best(self, validate: Validator, stop: StopRequest) -> None:
+        """Decode the whole split with the best weights, which stay in the model."""
+        best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
+        load_trained(self.model, best, str(self.run.best))
+        with self._validating():
+            found = validate(stop, validate.clips)
+        if found is None:
+            raise self._stopped(stop)
+        self.state.best_wer, self.state.best_interval95 = found.wer, found.interval95
+        self.watcher.noted(
+            f"best weights, step {self.state.best_step:,}: WER {found.wer:.1%} on all "
+            f"{validate.clips} validation clips"
+        )
 
     def _stopped(self, stop: StopRequest) -> Preempted:
         kind = Interrupted if stop.is_interrupt else Preempted

@@ -1,0 +1,106 @@
+"""Whisper's tied embedding at both of its places: the decoder's input, and the cross-entropy.
+
+The embedding is the projection too: 51,865 rows, a third of whisper-base. This gives torch's
+own loss and gradients, but computes the gradient of that matrix once, in one memory.
+B batch, L label tokens, N counted tokens, C rows of a chunk, D width, V vocabulary.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CHUNK_ROWS = 512  # 106 MB of float32 scores
+
+
+def embed(tokens_BL: Tensor, embedding: nn.Embedding) -> tuple[Tensor, Tensor]:
+    """states_BLD, the embedding's rows of these tokens, and weight_VD, for the projection.
+
+    Use them in the same backward pass: the few rows' gradient is added in place to that of
+    weight_VD, where torch's own would be a second matrix of V rows, nearly all of them zero.
+    """
+    if not embedding.weight.requires_grad:
+        return embedding(tokens_BL), embedding.weight
+    states_BLD, weight_VD = _Embed.apply(tokens_BL, embedding.weight, embedding.padding_idx)
+    return states_BLD, weight_VD
+
+
+def projected_cross_entropy(states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """The cross-entropy, in nats, of softmax(states x weight^T) summed over N; a scalar.
+
+    The scores of only CHUNK_ROWS rows are in memory at once, and none is kept for the backward
+    pass: the gradients are computed with them. Under autocast the products run in its type, the
+    softmax in float32.
+    """
+    loss: Tensor = _CrossEntropy.apply(states_ND, weight_VD, targets_N)
+    return loss
+
+
+class _Embed(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, tokens_BL: Tensor, weight_VD: Tensor, padding: int | None
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(tokens_BL)
+        ctx.padding = padding
+        return nn.functional.embedding(tokens_BL, weight_VD), weight_VD
+
+    @staticmethod
+    def backward(ctx: Any, grad_BLD: Tensor, grad_VD: Tensor) -> tuple[None, Tensor, None]:
+        (tokens_BL,) = ctx.saved_tensors
+        counts_BL = tokens_BL != ctx.padding  # as in torch: no gradient for padding
+        rows_ND = grad_BLD[counts_BL].to(grad_VD.dtype)
+        return None, grad_VD.index_add_(0, tokens_BL[counts_BL], rows_ND), None
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+        states, weight = _in_autocast_type(states_ND), _in_autocast_type(weight_VD)
+        needs_states, needs_weight, _ = ctx.needs_input_grad
+        loss = states_ND.new_zeros((), dtype=torch.float32)
+        grad_states: list[Tensor] = []
+        grad_weight_VD: Tensor | None = None
+        with torch.autocast(states.device.type, enabled=False):
+            for part_CD, targets_C in zip(
+                states.split(CHUNK_ROWS), targets_N.split(CHUNK_ROWS), strict=True
+            ):
+                chunk_loss, error_CV = _softmax_errors((part_CD @ weight.T).float(), targets_C)
+                loss += chunk_loss
+                error_CV = error_CV.to(weight.dtype)
+                if needs_states:
+                    grad_states.append((error_CV @ weight).to(states_ND.dtype))
+                if needs_weight:
+                    more_VD = (error_CV.T @ part_CD).to(weight_VD.dtype)
+                    grad_weight_VD = (
+                        more_VD if grad_weight_VD is None else grad_weight_VD.add_(more_VD)
+                    )
+        ctx.gradients = torch.cat(grad_states) if needs_states else None, grad_weight_VD
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        states_ND, weight_VD = (_times(gradient, grad) for gradient in ctx.gradients)
+        ctx.gradients = None
+        return states_ND, weight_VD, None
+
+
+def _softmax_errors(scores_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+    """The summed cross-entropy and its gradient by the scores: softmax minus one-hot."""
+    rows_C = torch.arange(len(targets_C), device=targets_C.device)
+    log_CV = scores_CV.log_softmax(-1)
+    loss = -log_CV[rows_C, targets_C].sum()
+    error_CV = log_CV.exp_()
+    error_CV[rows_C, targets_C] -= 1
+    return loss, error_CV
+
+
+def _in_autocast_type(value: Tensor) -> Tensor:
+    device = value.device.type
+    if not torch.is_autocast_enabled(device):
+        return value
+    return value.to(torch.get_autocast_dtype(device))
+
+
+def _times(gradient: Tensor | None, factor: Tensor) -> Tensor | None:
+    return None if gradient is None else gradient.mul_(factor)
