@@ -46,6 +46,10 @@ class Batch:
         """The same batch on a device."""
         return self._with(lambda part: part.to(device, non_blocking=True))
 
+    def pin_memory(self) -> "Batch":
+        """The same batch where a GPU can fetch it while it computes; torch's loader calls this."""
+        return self._with(Tensor.pin_memory)
+
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         """What the model hears, hidden_BTD or else samples_BS; inputs_BL; targets_BL."""
         heard = self.samples_BS if self.hidden_BTD is None else self.hidden_BTD

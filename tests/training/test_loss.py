@@ -1,11 +1,16 @@
+import shutil
+
 import pytest
 import torch
+from pydantic import TypeAdapter
 from tiny import noise, tiny_model
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
+from mothertongue.experiment import AnyStrategy
 from mothertongue.features import Batch, collate, log_mel
 from mothertongue.tokens import Tokens
+from mothertongue.training.loop import compile_layers
 from mothertongue.training.loss import LabelLoss
 
 TEXTS = ["habari ya asubuhi", "ndiyo", "karibu sana rafiki"]
@@ -100,3 +105,47 @@ def test_untrained_model_knows_nothing(learner, tokens: Tokens) -> None:
     loss = LabelLoss(learner)(*batch.tensors())
     expected = torch.tensor(float(tokens.vocabulary_size)).log() * batch.counted
     torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "freeze", "encoder_layers": 1},
+        {"kind": "bottleneck", "dim": 4, "encoder_top": 1},
+        {"kind": "lora", "rank": 2},
+    ],
+)
+def test_frozen_weights_kept_in_bfloat16_change_no_bit(settings, tokens: Tokens) -> None:
+    """Autocast would cast them to the same values in each step."""
+
+    def learned(dtype: torch.dtype) -> list[Tensor]:
+        strategy = TypeAdapter(AnyStrategy).validate_python(settings)
+        model = strategy.apply(tiny_model(tokens), seed=0)
+        loss = LabelLoss(model, 0, dtype)
+        kept = {value.dtype for value in model.parameters() if not value.requires_grad}
+        assert kept == {torch.float32, dtype}
+        with torch.autocast("cpu", torch.bfloat16):
+            value = loss(*batch_of(tokens, 2).tensors())
+        value.backward()
+        return [value.detach(), *gradients(model).values()]
+
+    as_stored, as_kept = learned(torch.float32), learned(torch.bfloat16)
+    assert len(as_kept) > 5
+    assert all(map(torch.equal, as_stored, as_kept))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_compiled_layers_give_the_same_loss_and_gradients(tokens: Tokens) -> None:
+    plain, compiled = tiny_model(tokens), tiny_model(tokens)
+    for model in (plain, compiled):
+        model.model.encoder.embed_positions.requires_grad_(False)
+    compile_layers(compiled)
+    for context_s in (2, 3):
+        batch = batch_of(tokens, context_s)
+        losses = [LabelLoss(model)(*batch.tensors()) for model in (plain, compiled)]
+        torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=0)
+        for loss in losses:
+            loss.backward()
+        assert_close(gradients(compiled), gradients(plain))

@@ -115,8 +115,10 @@ def rules(model: WhisperForConditionalGeneration, tokens: Tokens) -> Rules:
 def as_dtype(
     model: WhisperForConditionalGeneration, dtype: torch.dtype
 ) -> WhisperForConditionalGeneration:
-    """The model itself when it has this type, else a copy: a training run keeps its float32."""
-    return model if model.dtype == dtype else nn.Module.to(copy.deepcopy(model), dtype)
+    """The model itself when all of it has this type, else a copy: a run keeps its float32."""
+    if all(each.dtype == dtype for each in model.parameters()):
+        return model
+    return nn.Module.to(copy.deepcopy(model), dtype)
 
 
 def _batches(order: Sequence[int], contexts: Sequence[int], size: int) -> list[list[int]]:

@@ -4,6 +4,7 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch
+from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.features import Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
 from mothertongue.prefix_store import PrefixStore
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 from mothertongue.training.config import TrainConfig
+
+MOST_WORKERS = 4
 
 
 class StepDataset(Dataset[list[Batch] | MothertongueError]):
@@ -40,7 +44,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
-        self.store, self._heard = store, _HeardClips(len(utterances), bool(config.workers))
+        self.workers = _workers() if config.workers is None else config.workers
+        self.store, self._heard = store, _HeardClips(len(utterances), self.workers > 0)
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
@@ -68,8 +73,9 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             self,
             batch_size=None,
             sampler=range(step, len(self)),
-            num_workers=self.config.workers,
+            num_workers=self.workers,
             collate_fn=_as_is,
+            pin_memory=best_device().type == "cuda",
         )
         for batches in loader:
             if isinstance(batches, MothertongueError):
@@ -152,6 +158,11 @@ class _HeardClips:
         # A row that another worker is just writing names no entry: the clip is decoded once more.
         row = self.digests_N32[index].numpy().tobytes()
         return row if any(row) else b""
+
+
+def _workers() -> int:
+    has_gpu = best_device().type == "cuda"
+    return min(MOST_WORKERS, (os.cpu_count() or 1) - 1) if has_gpu else 0
 
 
 def _as_is(batches: list[Batch]) -> list[Batch]:

@@ -135,7 +135,9 @@ class _Trainer:
             model.activation_checkpointing_enable()
         self.parameters = trained_parameters(model)
         self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
-        loss = LabelLoss(model, job.frozen.depth if job.frozen else 0)
+        loss = LabelLoss(model, job.frozen.depth if job.frozen else 0, dtype)
+        if config.compile:
+            compile_layers(model)
         self.loss, self.optimizer = self.accelerator.prepare(loss, self.raw_optimizer)
         most = config.size.clips_at(1)
         self.state = State(micro_batch_size=config.micro_batch_size or most)
@@ -341,6 +343,12 @@ class _Trainer:
             f"numbers; the weights were not changed. Clips of this step: {ids}. Look at them with "
             "mothertongue check, or lower train.learning_rate; the last checkpoint is intact"
         )
+
+
+def compile_layers(model: Whisper) -> None:
+    """Let torch compile each layer, for any context and batch: one graph serves all alike ones."""
+    for layer in [*model.model.encoder.layers, *model.model.decoder.layers]:
+        layer.compile(dynamic=True)
 
 
 def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 B batch, S samples, T encoder frames, D width, L label tokens, N counted tokens, V vocabulary.
 """
 
+import torch
 from torch import Tensor, nn
 
 from mothertongue.encoder import continue_from, encode
@@ -15,11 +16,15 @@ class LabelLoss(nn.Module):
     """From samples and labels to a sum over label tokens, in one forward for accelerate to wrap.
 
     With a depth it starts from the hidden_BTD after so many encoder layers instead of samples.
+    `dtype` is that of the products: what does not train is kept in it, see `store_frozen`.
     """
 
-    def __init__(self, model: Whisper, depth: int = 0) -> None:
+    def __init__(self, model: Whisper, depth: int = 0, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.model, self.depth = model, depth
+        store_frozen(model, dtype)
+        projection = model.proj_out.weight
+        self._frozen_VD = None if projection.requires_grad else projection.detach().to(dtype)
 
     def forward(self, heard: Tensor, inputs_BL: Tensor, targets_BL: Tensor) -> Tensor:
         """The cross-entropy, in nats, summed over the N targets that are not IGNORED; a scalar.
@@ -40,4 +45,20 @@ class LabelLoss(nn.Module):
             use_cache=False,
         ).last_hidden_state
         counts_BL = targets_BL != IGNORED
-        return projected_cross_entropy(states_BLD[counts_BL], weight_VD, targets_BL[counts_BL])
+        return projected_cross_entropy(
+            states_BLD[counts_BL],
+            weight_VD if self._frozen_VD is None else self._frozen_VD,
+            targets_BL[counts_BL],
+        )
+
+
+def store_frozen(model: Whisper, dtype: torch.dtype) -> None:
+    """Keep the weights of products that do not train in the type that products are computed in.
+
+    Autocast would cast them anew at every step; the result has the same bits, and they take half
+    of the memory in bfloat16. Embeddings and norms stay float32: autocast leaves them so.
+    """
+    for module in model.modules():
+        is_product = isinstance(module, nn.Linear | nn.Conv1d) and module is not model.proj_out
+        if is_product and not any(each.requires_grad for each in module.parameters()):
+            module.to(dtype)
