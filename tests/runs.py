@@ -1,5 +1,7 @@
 """What a tiny run needs: a base with a byte-level vocabulary, a corpus of tones, an experiment."""
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,19 @@ class Silent:
 
     def noted(self, message: str) -> None:
         self.notes.append(message)
+
+
+class After(Silent):
+    """Sends a signal to this very process after a step."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.step, self.number = step, number
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        super().stepped(step, loss, learning_rate)
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
 
 
 def _added(number: int, content: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from mothertongue.encoder import encode, stem
+from mothertongue.encoder import continue_from, deepen, encode, prefix, stem
 from mothertongue.features import log_mel, pad_samples
 
 
@@ -62,3 +62,19 @@ def test_stem_is_what_the_first_layer_reads(encoder: WhisperEncoder) -> None:
     encode(encoder, mel_BMF)
     handle.remove()
     assert torch.equal(stem(encoder, mel_BMF), seen[0])
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_prefix_and_the_rest_are_the_whole(encoder: WhisperEncoder, depth: int) -> None:
+    mel_BMF = mel_of(3)
+    hidden_BTD = prefix(encoder, mel_BMF, depth, torch.float32)
+    assert torch.equal(continue_from(encoder, hidden_BTD, depth), encode(encoder, mel_BMF))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_deeper_prefix_from_a_lower_one_has_the_same_bits(
+    encoder: WhisperEncoder, dtype: torch.dtype
+) -> None:
+    lower_BTD = prefix(encoder, mel_of(3), 1, dtype)
+    assert lower_BTD.dtype == dtype
+    assert torch.equal(deepen(encoder, lower_BTD, 1, 2), prefix(encoder, mel_of(3), 2, dtype))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from runs import Silent, byte_tokens, save_base, save_corpus, tiny_experiment
+from runs import After, Silent, byte_tokens, save_base, save_corpus, tiny_experiment
 from tiny import noise, tiny_model
 
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
@@ -48,19 +48,6 @@ def weights(folder: Path, name: str = "final") -> str:
 def trained(experiment: Experiment, folder: Path) -> str:
     run(experiment, RunDir(folder), Silent())
     return weights(folder)
-
-
-class After(Silent):
-    """Sends a signal to this very process after a step."""
-
-    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
-        super().__init__()
-        self.step, self.number = step, number
-
-    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
-        super().stepped(step, loss, learning_rate)
-        if step == self.step:
-            os.kill(os.getpid(), self.number)
 
 
 def test_it_learns_and_leaves_a_whole_run(make: Make, tmp_path: Path) -> None:
