@@ -106,6 +106,12 @@ def test_the_whole_line_from_manifest_to_text(
     expected = {"wer", "cer", "interval95", "n", "substitutions", "deletions", "insertions"}
     expected |= {"reference_words", "normalizer", "context"}
     assert expected <= set(result["scores"]["raw"])
+    folded = ("--engine", "ctranslate2", "--compute-type", "float32")
+    code, out, _ = call("evaluate", tmp_path / "run", "--data", made[1], *folded, "--json", "-")
+    same = json.loads(out)
+    assert (code, same["decoding"]["engine"]) == (0, "ctranslate2")
+    for context in ("scores", "scores_cut"):
+        assert same[context]["raw"] == result[context]["raw"]
     clip = write_clip(tmp_path / "long.wav", tone(33.0))
     code, out, _ = call("transcribe", tmp_path / "run", clip, made[1] / "test0.wav", "--json", "-")
     files = json.loads(out)["files"]
@@ -132,6 +138,10 @@ def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path
         (["train", "{yaml}", "base=./nowhere"], 65, "no such file or folder"),
         (["evaluate", "./nowhere", "--data", "{data}"], 65, "no such file or folder"),
         (["evaluate", "{base}", "--data", "{data}", "--compute-type", "int8"], 2, "--precision"),
+        (
+            ["evaluate", "{base}", "--data", "x", "--engine=ctranslate2", "--precision=bf16"],
+            *(2, "--precision bf16 is torch's"),
+        ),
         (["transcribe", "{base}", "nowhere.wav"], 65, "nowhere.wav"),
         (["transcribe", "{base}", "nowhere.wav", "--language", "klingon!"], 2, "klingon!"),
         (["evaluate", "{base}"], 2, "--data"),

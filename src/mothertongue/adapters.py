@@ -55,7 +55,10 @@ class AdaptedLayer(nn.Module):
 
     def forward(self, hidden_BTD: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """What the layer returns, adapted; the other arguments are the layer's own."""
-        hidden_BTD = self.base_layer(hidden_BTD, *args, **kwargs)
+        return self.adapt(self.base_layer(hidden_BTD, *args, **kwargs))
+
+    def adapt(self, hidden_BTD: Tensor) -> Tensor:
+        """What the active adapters make of the layer's output."""
         for name in self.active:
             if name in self.adapters:
                 hidden_BTD = self.adapters[name](hidden_BTD)

@@ -40,6 +40,10 @@ PrecisionOption = Annotated[
     Literal["auto", "bf16", "fp32"], typer.Option(help="Of the activations, in torch.")
 ]
 ComputeType = Annotated[str, typer.Option(help="CTranslate2's: default, float32, int8, ...")]
+EngineOption = Annotated[
+    Literal["auto", "torch", "ctranslate2"],
+    typer.Option(help="What decodes; auto is CTranslate2 for its folders, torch for all else."),
+]
 Weights = Annotated[Literal["best", "final"], typer.Option(help="Which weights of a run.")]
 SplitOption = Annotated[
     Literal["train", "validation", "test"], typer.Option(help="The split to score.")
@@ -185,6 +189,7 @@ def evaluate(
     weights: Weights = "best",
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
+    engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
     json_file: Json = None,
@@ -197,9 +202,11 @@ def evaluate(
     from mothertongue.tables import score_table
 
     code = language_code(language) if language else None
-    engine = open_engine(model, precision=precision, weights=weights, compute_type=compute_type)
+    opened = open_engine(
+        model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
+    )
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    result = evaluate_model(model, engine, data, split, config, code)
+    result = evaluate_model(model, opened, data, split, config, code)
     _show(result, score_table(result), json_file)
 
 
@@ -211,6 +218,7 @@ def transcribe(
     weights: Weights = "best",
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
+    engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
     json_file: Json = None,
@@ -223,9 +231,11 @@ def transcribe(
     from mothertongue.tables import transcript_lines
 
     code = language_code(language) if language else None
-    engine = open_engine(model, precision=precision, weights=weights, compute_type=compute_type)
+    opened = open_engine(
+        model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
+    )
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    found = transcribe_files(engine, audio, config, code)
+    found = transcribe_files(opened, audio, config, code)
     _show({"model": model, "files": found}, transcript_lines(found), json_file)
 
 

@@ -5,22 +5,26 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Literal, NoReturn
 
 from torch import nn
 
 from mothertongue.batches import Context
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcriber
-from mothertongue.devices import Precision, best_device, dtype_of
+from mothertongue.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import load_run
 from mothertongue.locate import locate
 from mothertongue.model import Base, load_base
 from mothertongue.records import is_run
+from mothertongue.strategies.base import NotFoldableError, NotRemovableError
+from mothertongue.tokens import Tokens
 
 Make = Callable[[Context, DecodeConfig, Advance], Transcriber]
 Kind = Literal["base", "run", "ctranslate2"]
+EngineName = Literal["auto", "torch", "ctranslate2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +42,61 @@ class Engine:
 
     @property
     def contexts(self) -> tuple[Context, ...]:
-        """The contexts to score at: a base breaks when cut, and CTranslate2 always pads."""
+        """The contexts to score at: a base breaks when cut; of an export nobody knows."""
         return ("full", "bucket") if self.kind == "run" else ("full",)
 
 
 def open_engine(
     model: str,
     *,
+    engine: EngineName = "auto",
     precision: Precision = "auto",
     weights: str = "best",
     compute_type: str = "default",
     borrow: Mapping[str, str] | None = None,
 ) -> Engine:
-    """Load MODEL. `compute_type` is CTranslate2's and has no effect, so is refused, elsewhere.
+    """Load MODEL into an engine; `auto` is CTranslate2 for its folders and torch for all else.
 
+    `precision` is torch's and `compute_type` CTranslate2's: each is refused with the other.
     `borrow` lends a base's tokens to languages without one; a run's experiment has its own.
+    Raises ConfigError where CTranslate2 is asked to run what no plain Whisper expresses.
     """
+    keep_freed_memory()
     path = Path(model).expanduser()
-    is_folder_of_ctranslate2 = (
-        path.is_dir() and not is_run(path) and locate(model).layout == "ctranslate2"
-    )
-    if is_folder_of_ctranslate2:
-        return _ctranslate2(path, compute_type)
-    if compute_type != "default":
-        raise ConfigError(
-            f"--compute-type {compute_type} is for CTranslate2 folders, and {model} is none; "
-            "use --precision"
-        )
+    is_export = path.is_dir() and not is_run(path) and locate(model).layout == "ctranslate2"
+    is_torch = engine == "torch" or (engine == "auto" and not is_export)
+    _check_settings(model, is_torch, precision, compute_type)
+    if is_export and not is_torch:
+        return _ctranslate2("ctranslate2", path, compute_type)
     if is_run(path):
         tuned = load_run(path, weights)
-        engine = _torch("run", tuned.base, precision, tuned.experiment.language)
-        off = partial(tuned.experiment.strategy.switched_off, tuned.base.model)
-        return replace(engine, switched_off=off)
+        strategy, language = tuned.experiment.strategy, tuned.experiment.language
+        if not is_torch:
+            try:
+                folded = replace(tuned.base, model=strategy.fold(tuned.base.model))
+            except NotFoldableError as error:
+                raise ConfigError(f"{model}: {error}; decode it with --engine torch") from None
+            return _converted("run", folded, compute_type, language)
+        off = partial(strategy.switched_off, tuned.base.model)
+        return replace(_torch("run", tuned.base, precision, language), switched_off=off)
     base = load_base(model)
     lent = replace(base, tokens=base.tokens.borrowing(borrow or {}))
+    if not is_torch:
+        return _converted("base", lent, compute_type, None)
     return _torch("base", lent, precision, None)
+
+
+def _check_settings(model: str, is_torch: bool, precision: str, compute_type: str) -> None:
+    if is_torch and compute_type != "default":
+        raise ConfigError(
+            f"--compute-type {compute_type} is CTranslate2's, and torch decodes {model}; use "
+            "--precision, or --engine ctranslate2"
+        )
+    if not is_torch and precision != "auto":
+        raise ConfigError(
+            f"--precision {precision} is torch's, and CTranslate2 decodes {model}; use "
+            "--compute-type, or --engine torch"
+        )
 
 
 def _torch(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:
@@ -89,14 +113,31 @@ def _torch(kind: Kind, base: Base, precision: Precision, language: str | None) -
     return Engine(kind, make, settings, language)
 
 
-def _ctranslate2(folder: Path, compute_type: str) -> Engine:
-    from mothertongue.decoding.ctranslate2_engine import CTranslate2Transcriber
+def _converted(kind: Kind, base: Base, compute_type: str, language: str | None) -> Engine:
+    """A plain Whisper, moved from torch to CTranslate2."""
+    from mothertongue.ctranslate2_writer import write_ctranslate2
+
+    with TemporaryDirectory(prefix="mothertongue-") as home:
+        folder = Path(home) / "model"
+        write_ctranslate2(base.model, base.tokens, folder)
+        found = _ctranslate2(kind, folder, compute_type, base.tokens)
+    off = nullcontext if kind == "base" else _cannot_switch_off
+    return replace(found, language=language, switched_off=off)
+
+
+def _cannot_switch_off() -> NoReturn:
+    raise NotRemovableError("CTranslate2 runs folded weights; --engine torch can switch them off")
+
+
+def _ctranslate2(
+    kind: Kind, folder: Path, compute_type: str, tokens: Tokens | None = None
+) -> Engine:
+    from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
+
+    model = CTranslate2Model(folder, compute_type, tokens)
 
     def make(context: Context, config: DecodeConfig, advance: Advance) -> Transcriber:
-        assert context == "full", "CTranslate2's Whisper always decodes at 30 s"
-        return CTranslate2Transcriber(
-            folder, config=config, compute_type=compute_type, advance=advance
-        )
+        return CTranslate2Transcriber(model, config=config, context=context, advance=advance)
 
     settings = {"engine": "ctranslate2", "compute_type": compute_type, "device": "cpu"}
-    return Engine("ctranslate2", make, settings)
+    return Engine(kind, make, settings)

@@ -80,6 +80,39 @@ def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
     return state
 
 
+def to_ctranslate2(state: Mapping[str, Tensor]) -> dict[str, Array]:
+    """What from_ctranslate2 reads: the float32 variables of a transformers state dictionary.
+
+    The projection to the vocabulary is a variable of its own there.
+    """
+    found: dict[str, Array] = {}
+
+    def put(name: str, *parts: Tensor) -> None:
+        found[name] = torch.cat(parts).contiguous().numpy()
+
+    def linear(theirs: str, *ours: str) -> None:
+        weights = [state[f"{name}.weight"] for name in ours]
+        put(f"{theirs}/weight", *weights)
+        zeros = torch.zeros(len(weights[0]))  # Whisper's keys have no bias
+        put(f"{theirs}/bias", *(state.get(f"{name}.bias", zeros) for name in ours))
+
+    def norm(theirs: str, ours: str) -> None:
+        put(f"{theirs}/gamma", state[f"{ours}.weight"])
+        put(f"{theirs}/beta", state[f"{ours}.bias"])
+
+    for half in ("encoder", "decoder"):
+        ours = f"model.{half}"
+        put(f"{half}/position_encodings/encodings", state[f"{ours}.embed_positions.weight"])
+        norm(f"{half}/layer_norm", f"{ours}.layer_norm")
+        for i in range(len({name.split(".")[3] for name in state if f"{ours}.layers." in name})):
+            _to_ctranslate2_layer(linear, norm, f"{ours}.layers.{i}", f"{half}/layer_{i}")
+    for conv in ("conv1", "conv2"):
+        linear(f"encoder/{conv}", f"model.encoder.{conv}")
+    put("decoder/embeddings/weight", state["model.decoder.embed_tokens.weight"])
+    put("decoder/projection/weight", state["model.decoder.embed_tokens.weight"])
+    return found
+
+
 def count_layers(variables: Mapping[str, Any], half: str) -> int:
     """How many layers the encoder or the decoder of a CTranslate2 model has."""
     return len(
@@ -120,6 +153,24 @@ def _ctranslate2_layer(state: dict[str, Tensor], ours: str, take: Take, theirs: 
     _linear(state, f"{ours}.fc1", take, f"{theirs}/ffn/linear_0")
     _linear(state, f"{ours}.fc2", take, f"{theirs}/ffn/linear_1")
     _norm(state, f"{ours}.final_layer_norm", take, f"{theirs}/ffn/layer_norm")
+
+
+def _to_ctranslate2_layer(
+    linear: Callable[..., None], norm: Callable[..., None], ours: str, theirs: str
+) -> None:
+    attention = f"{theirs}/self_attention"
+    linear(f"{attention}/linear_0", *(f"{ours}.self_attn.{x}_proj" for x in "qkv"))
+    linear(f"{attention}/linear_1", f"{ours}.self_attn.out_proj")
+    norm(f"{attention}/layer_norm", f"{ours}.self_attn_layer_norm")
+    if theirs.startswith("decoder"):
+        attention = f"{theirs}/attention"
+        linear(f"{attention}/linear_0", f"{ours}.encoder_attn.q_proj")
+        linear(f"{attention}/linear_1", *(f"{ours}.encoder_attn.{x}_proj" for x in "kv"))
+        linear(f"{attention}/linear_2", f"{ours}.encoder_attn.out_proj")
+        norm(f"{attention}/layer_norm", f"{ours}.encoder_attn_layer_norm")
+    linear(f"{theirs}/ffn/linear_0", f"{ours}.fc1")
+    linear(f"{theirs}/ffn/linear_1", f"{ours}.fc2")
+    norm(f"{theirs}/ffn/layer_norm", f"{ours}.final_layer_norm")
 
 
 def _linear(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:

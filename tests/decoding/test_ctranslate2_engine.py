@@ -7,7 +7,7 @@ import pytest
 from tiny import noise
 
 from mothertongue.audio import load_audio
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Transcriber
+from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript, token_limit
 from mothertongue.locate import BaseFiles
@@ -35,7 +35,7 @@ def engines(talker, talker_folder: Path, tokens: Tokens):
         config = DecodeConfig(beam_size=beam_size, batch_size=3, **options)
         return (
             TorchTranscriber(talker, tokens, context="full", config=config),
-            CTranslate2Transcriber(talker_folder, config=config, compute_type="float32"),
+            CTranslate2Transcriber(CTranslate2Model(talker_folder, "float32"), config=config),
         )
 
     return make
@@ -87,7 +87,7 @@ def test_never_ending_text_has_its_limit(
     config = json.loads((folder / "config.json").read_text())
     config["suppress_ids"].append(tokens.end)
     (folder / "config.json").write_text(json.dumps(config))
-    endless = CTranslate2Transcriber(folder, config=DecodeConfig(batch_size=4))
+    endless = CTranslate2Transcriber(CTranslate2Model(folder), config=DecodeConfig(batch_size=4))
     clips = [noise(1.0), noise(9.0), noise(0.3)]
     lengths = [len(each.tokens) for each in endless(clips, "sw")]
     assert lengths == [70, 444, 35]
@@ -99,14 +99,14 @@ def test_model_that_suppresses_nothing(talker_folder: Path, tmp_path: Path, clip
     config = json.loads((folder / "config.json").read_text())
     del config["suppress_ids"]
     (folder / "config.json").write_text(json.dumps(config | {"suppress_ids_begin": []}))
-    found = CTranslate2Transcriber(folder, config=DecodeConfig())(clips, "sw")
+    found = CTranslate2Transcriber(CTranslate2Model(folder), config=DecodeConfig())(clips, "sw")
     assert all(np.isfinite(each.average_log_probability) for each in found)
 
 
 def test_order_progress_and_no_clips(talker_folder: Path, clips: list[np.ndarray]) -> None:
     counts: list[int] = []
     engine = CTranslate2Transcriber(
-        talker_folder, config=DecodeConfig(batch_size=3), advance=counts.append
+        CTranslate2Model(talker_folder), config=DecodeConfig(batch_size=3), advance=counts.append
     )
     assert engine([], "sw") == []
     together = engine(clips, "sw")
@@ -117,7 +117,7 @@ def test_order_progress_and_no_clips(talker_folder: Path, clips: list[np.ndarray
 
 
 def test_clip_beyond_30_s(talker_folder: Path) -> None:
-    engine = CTranslate2Transcriber(talker_folder, config=DecodeConfig())
+    engine = CTranslate2Transcriber(CTranslate2Model(talker_folder), config=DecodeConfig())
     with pytest.raises(ValueError) as caught:
         engine([np.zeros(30 * 16_000 + 1, np.float32)], "sw")
     assert str(caught.value) == "a clip of 30.00 s: Whisper takes at most 30 s"
@@ -132,5 +132,5 @@ def test_imported_base_writes_what_ctranslate2_writes(packaged: BaseFiles) -> No
     config = DecodeConfig(batch_size=4)
     base = load_base("openai/whisper-base")
     ours = TorchTranscriber(base.model, base.tokens, context="full", config=config)(clips, "sw")
-    theirs = CTranslate2Transcriber(packaged.path, config=config, compute_type="float32")
+    theirs = CTranslate2Transcriber(CTranslate2Model(packaged.path, "float32"), config=config)
     assert_same(ours, theirs(clips, "sw"))

@@ -31,8 +31,9 @@ class TableState:
     tables: Sequence[Table] = ()
     steps = 0
 
-    def __init__(self, model: None, hidden_NTD: Tensor) -> None:
-        self.rows = [(int(clip), ()) for clip in hidden_NTD[:, 0, 0]]
+    def __init__(self, model: None, hidden_BTD: Tensor, beam_size: int = 1) -> None:
+        clips = hidden_BTD[:, 0, 0].repeat_interleave(beam_size)
+        self.rows = [(int(clip), ()) for clip in clips]
 
     def logits(self, tokens_NL: Tensor) -> Tensor:
         type(self).steps += 1

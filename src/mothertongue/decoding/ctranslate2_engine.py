@@ -1,4 +1,7 @@
-"""A CTranslate2 Whisper: the engine of faster-whisper, always at the full 30 s context."""
+"""A CTranslate2 Whisper: the engine of faster-whisper, which also decodes at a cut context.
+
+B clips of one context, M mels, F mel frames.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,59 +11,76 @@ from typing import Any
 import ctranslate2
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.batches import FULL_CONTEXT_S, context_s
+from mothertongue.batches import Context
 from mothertongue.decoding.transcript import (
     DecodeConfig,
     Samples,
     Transcript,
+    batches_of_context,
     clip_languages,
     make_transcript,
     token_limit,
 )
+from mothertongue.errors import ConfigError
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.locate import BaseFiles
 from mothertongue.tokens import Tokens, load_tokens
 
 
-class CTranslate2Transcriber:
-    """Decodes clips in batches, longest first; the order of results is kept."""
+class CTranslate2Model:
+    """A CTranslate2 folder in memory: the model, its tokens, and what it never writes."""
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        config: DecodeConfig,
-        compute_type: str = "default",
-        advance: Callable[[int], None] = lambda _: None,
+        self, folder: Path, compute_type: str = "default", tokens: Tokens | None = None
     ) -> None:
-        """`compute_type`: default (as stored), float32, int8, ... as CTranslate2 names them."""
-        self.model = ctranslate2.models.Whisper(str(folder), compute_type=compute_type)
-        self.tokens: Tokens = load_tokens(BaseFiles(str(folder), "ctranslate2", folder))
-        self.config, self.advance = config, advance
+        """`compute_type`: default (as stored), float32, int8, ... as CTranslate2 names them.
+
+        `tokens`: instead of the folder's own, which know no borrowed language. Raises ConfigError
+        for a compute type that this device has not.
+        """
+        offered = ctranslate2.get_supported_compute_types("cpu")
+        if compute_type not in {"default", "auto", *offered}:
+            raise ConfigError(
+                f"--compute-type {compute_type}: expected default or one of "
+                f"{', '.join(sorted(offered))} on this device"
+            )
+        self.whisper = ctranslate2.models.Whisper(str(folder), compute_type=compute_type)
+        self.tokens = tokens or load_tokens(BaseFiles(str(folder), "ctranslate2", folder))
         stored = json.loads((folder / "config.json").read_text("utf-8"))
         self.suppressed = stored.get("suppress_ids") or []
 
+
+class CTranslate2Transcriber:
+    """Decodes clips in batches of equal context, longest first; the order of results is kept."""
+
+    def __init__(
+        self,
+        model: CTranslate2Model,
+        *,
+        config: DecodeConfig,
+        context: Context = "full",
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.whisper, self.tokens, self.suppressed = model.whisper, model.tokens, model.suppressed
+        self.config, self.context, self.advance = config, context, advance
+
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
-        for clip in audio:
-            context_s(len(clip) / SAMPLE_RATE_HZ, "full")
-        order = sorted(range(len(audio)), key=lambda i: -len(audio[i]))
         done: dict[int, Transcript] = {}
-        for start in range(0, len(order), self.config.batch_size):
-            batch = order[start : start + self.config.batch_size]
+        for seconds, batch in batches_of_context(audio, self.context, self.config.batch_size):
             clips = [audio[i] for i in batch]
-            done.update(zip(batch, self._batch(clips, language), strict=True))
+            done.update(zip(batch, self._batch(clips, seconds, language), strict=True))
             self.advance(len(batch))
         return [done[i] for i in range(len(audio))]
 
-    def _batch(self, clips: list[Samples], language: str | None) -> list[Transcript]:
-        mel_BMF = log_mel(pad_samples(clips, FULL_CONTEXT_S), self.model.n_mels)
-        encoded = self.model.encode(ctranslate2.StorageView.from_array(mel_BMF.numpy()))
+    def _batch(self, clips: list[Samples], seconds: int, language: str | None) -> list[Transcript]:
+        mel_BMF = log_mel(pad_samples(clips, seconds), self.whisper.n_mels)
+        encoded = self.whisper.encode(ctranslate2.StorageView.from_array(mel_BMF.numpy()))
         languages, detected = clip_languages(
             len(clips), language, self.config, lambda: self._detect(encoded)
         )
         limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
-        results = self.model.generate(
+        results = self.whisper.generate(
             encoded,
             [self.tokens.prefix(code) for code in languages],
             beam_size=self.config.beam_size,
@@ -82,7 +102,7 @@ class CTranslate2Transcriber:
         return make_transcript(self.tokens, language, tokens[:limit], average, detected)
 
     def _detect(self, encoded: Any) -> list[str]:
-        return [found[0][0].strip("<|>") for found in self.model.detect_language(encoded)]
+        return [found[0][0].strip("<|>") for found in self.whisper.detect_language(encoded)]
 
     def _timestamps(self) -> range:
         return range(self.tokens.no_timestamps + 1, self.tokens.vocabulary_size)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, EncoderDecoderCache, WhisperForConditionalGeneration
+from transformers import WhisperForConditionalGeneration
 
+from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.transcript import LONGEST_CYCLE_TOKENS, loop_length
 
 LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving copies the cache
@@ -40,49 +41,19 @@ class Hypothesis:
         return self.log_probability / (len(self.tokens) + 1)
 
 
-class DecoderState:
-    """Whisper's decoder and what it remembers of each row: keys, values, encoder output."""
-
-    def __init__(self, model: WhisperForConditionalGeneration, hidden_NTD: Tensor) -> None:
-        self.model = model
-        self.hidden_NTD = hidden_NTD
-        self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-
-    def logits(self, tokens_NL: Tensor) -> Tensor:
-        """(N, V) float32: of the token after these, which are appended to what is remembered."""
-        hidden_NLD = self.model.model.decoder(
-            input_ids=tokens_NL,
-            encoder_hidden_states=self.hidden_NTD,
-            past_key_values=self.cache,
-            use_cache=True,
-        ).last_hidden_state
-        return self.model.proj_out(hidden_NLD[:, -1]).float()
-
-    def select(self, rows: Sequence[int]) -> None:
-        """Keep these rows only, in this order."""
-        kept = torch.tensor(rows, device=self.hidden_NTD.device)
-        self.cache.batch_select_indices(kept)
-        self.hidden_NTD = self.hidden_NTD[kept]
-
-    def reorder(self, rows: Sequence[int]) -> None:
-        """Let each row go on from the past of another row of the same clip.
-
-        What they remember of the audio is equal, and too large to copy at every token.
-        """
-        kept = torch.tensor(rows, device=self.hidden_NTD.device)
-        self.cache.self_attention_cache.batch_select_indices(kept)
-
-
 def greedy(
     model: WhisperForConditionalGeneration,
-    hidden_BTD: Tensor,
+    hidden_TD: Sequence[Tensor],
     prefixes: Sequence[Sequence[int]],
     limits: Sequence[int],
     rules: Rules,
 ) -> list[Hypothesis]:
-    """The most likely next token at every step, for each clip up to its own limit of tokens."""
-    state = DecoderState(model, hidden_BTD)
-    tokens_BL = torch.tensor(prefixes, device=hidden_BTD.device)
+    """The most likely next token at every step, for each clip up to its own limit of tokens.
+
+    `hidden_TD`: the encoder's output of each clip, of any length.
+    """
+    state = DecoderState(model, hidden_TD)
+    tokens_BL = torch.tensor(prefixes, device=hidden_TD[0].device)
     found = [Hypothesis([], 0.0) for _ in prefixes]
     clips = list(range(len(prefixes)))  # the clip of each row
     unfinished = set(clips)
@@ -105,7 +76,7 @@ def greedy(
 
 def beam(
     model: WhisperForConditionalGeneration,
-    hidden_BTD: Tensor,
+    hidden_TD: Sequence[Tensor],
     prefixes: Sequence[Sequence[int]],
     limits: Sequence[int],
     rules: Rules,
@@ -115,8 +86,8 @@ def beam(
 
     As openai/whisper and CTranslate2 with patience 1 and no length penalty.
     """
-    state = DecoderState(model, hidden_BTD.repeat_interleave(beam_size, 0))
-    tokens_NL = torch.tensor(prefixes, device=hidden_BTD.device).repeat_interleave(beam_size, 0)
+    state = DecoderState(model, hidden_TD, beam_size)
+    tokens_NL = torch.tensor(prefixes, device=hidden_TD[0].device).repeat_interleave(beam_size, 0)
     clips = [_Beams(beam_size, limit, rules.end) for limit in limits]
     unfinished = clips
     while unfinished:

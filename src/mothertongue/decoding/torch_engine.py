@@ -5,18 +5,21 @@ B clips of one context, T encoder frames, D width, V vocabulary.
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.batches import Context, context_s
+from mothertongue.batches import Context
+from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
 from mothertongue.decoding.transcript import (
     DecodeConfig,
     Samples,
     Transcript,
+    batches_of_context,
     clip_languages,
     make_transcript,
     token_limit,
@@ -54,26 +57,32 @@ class TorchTranscriber:
     @torch.inference_mode()
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
-        contexts = [context_s(len(clip) / SAMPLE_RATE_HZ, self.context) for clip in audio]
-        order = sorted(range(len(audio)), key=lambda i: (-contexts[i], -len(audio[i])))
+        hidden_TD: dict[int, Tensor] = {}
         done: dict[int, Transcript] = {}
-        for batch in _batches(order, contexts, self.config.batch_size):
-            clips = [audio[i] for i in batch]
-            for i, transcript in zip(
-                batch, self._batch(clips, contexts[batch[0]], language), strict=True
+        size = self.config.batch_size
+        for seconds, batch in batches_of_context(audio, self.context, size):
+            hidden_BTD = self._encode([audio[i] for i in batch], seconds)
+            hidden_TD.update(zip(batch, hidden_BTD, strict=True))
+            while len(hidden_TD) >= size or (
+                hidden_TD and len(hidden_TD) + len(done) == len(audio)
             ):
-                done[i] = transcript
-            self.advance(len(batch))
+                ready = dict(islice(hidden_TD.items(), size))
+                hidden_TD = dict(islice(hidden_TD.items(), size, None))
+                seconds_B = [len(audio[i]) / SAMPLE_RATE_HZ for i in ready]
+                found = self._decode([*ready.values()], seconds_B, language)
+                done.update(zip(ready, found, strict=True))
+                self.advance(len(ready))
         return [done[i] for i in range(len(audio))]
 
-    def _batch(self, clips: list[Samples], context: int, language: str | None) -> list[Transcript]:
-        hidden_BTD = self._encode(clips, context)
+    def _decode(
+        self, hidden_TD: list[Tensor], seconds_B: list[float], language: str | None
+    ) -> list[Transcript]:
         languages, detected = clip_languages(
-            len(clips), language, self.config, lambda: self.detect(hidden_BTD)
+            len(hidden_TD), language, self.config, lambda: self.detect(hidden_TD)
         )
         prefixes = [self.tokens.prefix(code) for code in languages]
-        limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
-        found = self._search(hidden_BTD, prefixes, limits)
+        limits = [token_limit(each) for each in seconds_B]
+        found = self._search(hidden_TD, prefixes, limits)
         return [
             make_transcript(self.tokens, code, each.tokens, each.average_log_probability, heard)
             for code, each, heard in zip(languages, found, detected, strict=True)
@@ -86,18 +95,17 @@ class TorchTranscriber:
         return encode(self.model.model.encoder, mel_BMF.to(self.model.dtype))
 
     def _search(
-        self, hidden_BTD: Tensor, prefixes: list[list[int]], limits: list[int]
+        self, hidden_TD: list[Tensor], prefixes: list[list[int]], limits: list[int]
     ) -> list[Hypothesis]:
         if self.config.beam_size == 1:
-            return greedy(self.model, hidden_BTD, prefixes, limits, self.rules)
-        return beam(self.model, hidden_BTD, prefixes, limits, self.rules, self.config.beam_size)
+            return greedy(self.model, hidden_TD, prefixes, limits, self.rules)
+        return beam(self.model, hidden_TD, prefixes, limits, self.rules, self.config.beam_size)
 
-    def detect(self, hidden_BTD: Tensor) -> list[str]:
+    def detect(self, hidden_TD: Sequence[Tensor]) -> list[str]:
         """The most likely language of each clip, among Whisper's."""
         codes, ids = zip(*self.tokens.languages.items(), strict=True)
-        start_B1 = torch.full((len(hidden_BTD), 1), self.tokens.start, device=self.device)
-        out = self.model.model.decoder(input_ids=start_B1, encoder_hidden_states=hidden_BTD)
-        scores_BV = self.model.proj_out(out.last_hidden_state[:, -1])
+        start_B1 = torch.full((len(hidden_TD), 1), self.tokens.start, device=self.device)
+        scores_BV = DecoderState(self.model, hidden_TD).logits(start_B1)
         return [codes[i] for i in scores_BV[:, list(ids)].argmax(-1).tolist()]
 
 
@@ -119,13 +127,3 @@ def as_dtype(
     if all(each.dtype == dtype for each in model.parameters()):
         return model
     return nn.Module.to(copy.deepcopy(model), dtype)
-
-
-def _batches(order: Sequence[int], contexts: Sequence[int], size: int) -> list[list[int]]:
-    batches: list[list[int]] = []
-    for i in order:
-        if batches and len(batches[-1]) < size and contexts[batches[-1][0]] == contexts[i]:
-            batches[-1].append(i)
-        else:
-            batches.append([i])
-    return batches

@@ -1,12 +1,15 @@
 """What every engine gives back, and the rules every engine keeps. No torch."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
 
+from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.batches import Context, context_s
 from mothertongue.config import Config
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 
@@ -51,6 +54,20 @@ class DecodeConfig(Config):
     """Clips decoded together."""
     detect_language: bool = False
     """Also ask which language the model hears; costs one decoder step a batch."""
+
+
+def batches_of_context(
+    audio: Sequence[Samples], context: Context, size: int
+) -> Iterator[tuple[int, list[int]]]:
+    """(context in seconds, indices) of at most `size` clips of one context, the longest first.
+
+    Raises ValueError for a clip of more than 30 s.
+    """
+    contexts = [context_s(len(clip) / SAMPLE_RATE_HZ, context) for clip in audio]
+    order = sorted(range(len(audio)), key=lambda i: (-contexts[i], -len(audio[i])))
+    for seconds, alike in groupby(order, key=lambda i: contexts[i]):
+        indices = list(alike)
+        yield from ((seconds, indices[i : i + size]) for i in range(0, len(indices), size))
 
 
 def clip_languages(

@@ -1,0 +1,146 @@
+"""Whisper's decoder, token by token: keys and values are computed once and written in place.
+
+The same numbers as transformers' decoder with its cache, which copies the whole past at every token
+and takes clips of one context only. B clips, K beams a clip, N = B x K rows, L new tokens, P past
+ones, T encoder frames, D width, H heads, E width of a head, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
+from transformers import WhisperForConditionalGeneration
+
+from mothertongue.adapters import AdaptedLayer
+
+GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a time
+
+
+class DecoderState:
+    """What the decoder remembers of each row: keys and values of its tokens and of its audio."""
+
+    def __init__(
+        self,
+        model: WhisperForConditionalGeneration,
+        hidden_TD: Sequence[Tensor],
+        beam_size: int = 1,
+    ) -> None:
+        """`hidden_TD`: the encoder's output of each clip, of any length; its K rows share it."""
+        self.model, self.beam_size = model, beam_size
+        self.decoder: Any = model.model.decoder
+        self.past = 0
+        lengths = [len(each) for each in hidden_TD]
+        hidden_BTD = pad_sequence(list(hidden_TD), batch_first=True)
+        self.mask_B11T = _mask(lengths, hidden_BTD) if len(set(lengths)) > 1 else None
+        self.layers = [
+            _LayerState(layer, hidden_BTD, len(lengths) * beam_size)
+            for layer in self.decoder.layers
+        ]
+
+    def logits(self, tokens_NL: Tensor) -> Tensor:
+        """(N, V) float32: of the token after these, which are appended to what is remembered."""
+        count = tokens_NL.shape[1]
+        positions = self.decoder.embed_positions.weight[self.past : self.past + count]
+        hidden_NLD = self.decoder.embed_tokens(tokens_NL) + positions
+        for layer in self.layers:
+            hidden_NLD = layer.forward(hidden_NLD, self.past, self.beam_size, self.mask_B11T)
+        self.past += count
+        return self.model.proj_out(self.decoder.layer_norm(hidden_NLD[:, -1])).float()
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep these rows only, in this order: all K of each clip that stays."""
+        kept = torch.tensor(rows, device=self.model.device)
+        clips = kept[:: self.beam_size] // self.beam_size
+        self.mask_B11T = None if self.mask_B11T is None else self.mask_B11T[clips]
+        for layer in self.layers:
+            layer.keep_rows(kept)
+            layer.keep_clips(clips)
+
+    def reorder(self, rows: Sequence[int]) -> None:
+        """Let each row go on from the past of another row of the same clip."""
+        kept = torch.tensor(rows, device=self.model.device)
+        for layer in self.layers:
+            layer.keep_rows(kept)
+
+
+class _LayerState:
+    """A decoder layer, with or without adapters, and its keys and values."""
+
+    def __init__(self, layer: nn.Module, hidden_BTD: Tensor, rows: int) -> None:
+        self.adapted = layer if isinstance(layer, AdaptedLayer) else None
+        self.layer: Any = layer.base_layer if isinstance(layer, AdaptedLayer) else layer
+        cross: Any = self.layer.encoder_attn
+        self.heads = cross.num_heads
+        self.heard = self._split(cross.k_proj(hidden_BTD)), self._split(cross.v_proj(hidden_BTD))
+        shape = (rows, self.heads, 0, cross.head_dim)
+        self.said = hidden_BTD.new_empty(shape), hidden_BTD.new_empty(shape)
+
+    def forward(self, x_NLD: Tensor, past: int, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
+        layer = self.layer
+        x_NLD = x_NLD + self._attend_to_text(layer.self_attn_layer_norm(x_NLD), past)
+        normed_NLD = layer.encoder_attn_layer_norm(x_NLD)
+        x_NLD = x_NLD + self._attend_to_audio(normed_NLD, beam_size, mask_B11T)
+        x_NLD = x_NLD + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(x_NLD))))
+        return x_NLD if self.adapted is None else self.adapted.adapt(x_NLD)
+
+    def keep_rows(self, rows: Tensor) -> None:
+        self.said = self.said[0][rows], self.said[1][rows]
+
+    def keep_clips(self, clips: Tensor) -> None:
+        self.heard = self.heard[0][clips], self.heard[1][clips]
+
+    def _attend_to_text(self, x_NLD: Tensor, past: int) -> Tensor:
+        attention = self.layer.self_attn
+        end = past + x_NLD.shape[1]
+        self._make_room(end)
+        keys_NHPE, values_NHPE = self.said
+        keys_NHPE[:, :, past:end] = self._split(attention.k_proj(x_NLD))
+        values_NHPE[:, :, past:end] = self._split(attention.v_proj(x_NLD))
+        queries_NHLE = self._split(attention.q_proj(x_NLD) * attention.scaling)
+        out_NHLE = scaled_dot_product_attention(
+            queries_NHLE,
+            keys_NHPE[:, :, :end],
+            values_NHPE[:, :, :end],
+            is_causal=x_NLD.shape[1] > 1,  # several tokens at once come first: there is no past
+            scale=1.0,
+        )
+        return self._join(out_NHLE, x_NLD, attention)
+
+    def _attend_to_audio(self, x_NLD: Tensor, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
+        """The K beams of a clip ask the same keys: to attention they are K times the tokens."""
+        attention = self.layer.encoder_attn
+        queries_NLD = attention.q_proj(x_NLD) * attention.scaling
+        queries_BHQE = self._split(queries_NLD.reshape(-1, beam_size * x_NLD.shape[1], self._width))
+        out_BHQE = scaled_dot_product_attention(
+            queries_BHQE, *self.heard, attn_mask=mask_B11T, scale=1.0
+        )
+        return self._join(out_BHQE, x_NLD, attention)
+
+    @property
+    def _width(self) -> int:
+        return int(self.layer.encoder_attn.embed_dim)
+
+    def _make_room(self, tokens: int) -> None:
+        room = self.said[0].shape[2]
+        if tokens > room:
+            more = (0, 0, 0, max(GROWTH_TOKENS, tokens - room))
+            self.said = nn.functional.pad(self.said[0], more), nn.functional.pad(self.said[1], more)
+
+    def _split(self, x_NLD: Tensor) -> Tensor:
+        """x_NHLE."""
+        return x_NLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _join(self, x_BHQE: Tensor, like_NLD: Tensor, attention: Any) -> Tensor:
+        joined: Tensor = attention.out_proj(x_BHQE.transpose(1, 2).reshape(like_NLD.shape))
+        return joined
+
+
+def _mask(lengths: Sequence[int], hidden_BTD: Tensor) -> Tensor:
+    """(B, 1, 1, T) of 0 and -inf: a clip's rows must not hear beyond its end."""
+    frames_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
+    is_beyond_BT = frames_T >= torch.tensor(lengths, device=hidden_BTD.device)[:, None]
+    mask_BT = torch.zeros_like(is_beyond_BT, dtype=hidden_BTD.dtype)
+    return mask_BT.masked_fill(is_beyond_BT, -torch.inf)[:, None, None]
