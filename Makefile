@@ -19,8 +19,8 @@ check: $(READY) ## what CI checks before the tests: format, lint, types, layers,
 	$(BIN)/lint-imports
 	$(BIN)/python tools/make_config_page.py --check
 
-bench: $(READY) ## our training step and decoding beside transformers', in one run
-	$(BIN)/python benchmarks/step.py
+bench: .venv/bench .venv-adapterhub/ready ## ours beside the peers, an hour on two cores; BENCH=options
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 oracles: .venv-adapterhub/ready ## what AdapterHub's library computes, for tests to replay
 	.venv-adapterhub/bin/python tools/make_adapterhub_vectors.py
@@ -31,6 +31,10 @@ docs: $(READY) ## write the generated pages again
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/bench: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	touch $@
 
 .venv-adapterhub/ready: tools/adapterhub-requirements.txt

@@ -1,0 +1,92 @@
+"""The benchmark itself on a tiny base: both sides run, and compute the same."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import page
+import pytest
+from runs import save_base, save_corpus
+from work import read_split, representative
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str, str]:
+    """The JSON, the page and what was printed."""
+    folder = tmp_path_factory.mktemp("bench")
+    base, data = save_base(folder / "base"), save_corpus(folder / "data", train=16)
+    options = {"--threads": 1, "--rounds": 1, "--steps": 2, "--batch-size": 2}
+    options |= {"--base": base, "--data": data, "--out": folder / "bench.json"}
+    command = [sys.executable, ROOT / "benchmarks/bench.py", "train", "decode"]
+    command += ["--only", "full", "lora", *(str(each) for pair in options.items() for each in pair)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    text = (folder / "bench.md").read_text("utf-8")
+    return json.loads((folder / "bench.json").read_text()), text, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["full", "lora"])
+def test_both_sides_train(found: Any, strategy: str) -> None:
+    rows = found[0]["train fp32"]["strategies"][strategy]
+    assert {"peer", "ours"} <= rows.keys()
+    assert all(each["clips_per_s"] > 0 for each in rows.values())
+    assert all(0 < each["share_of_ceiling"] < 1 for each in rows.values())
+    assert rows["peer"]["gflop_per_clip"] > 4 * rows["ours"]["gflop_per_clip"]
+
+
+@pytest.mark.slow
+def test_both_sides_compute_the_same_loss(found: Any) -> None:
+    """On the same clips at the same context, before any update."""
+    rows = found[0]["train fp32"]["strategies"]["full"]
+    assert rows["ours at 30 s"]["first_loss"] == pytest.approx(rows["peer"]["first_loss"], abs=2e-4)
+    assert rows["ours"]["first_loss"] != pytest.approx(rows["peer"]["first_loss"], abs=2e-4)
+
+
+@pytest.mark.slow
+def test_both_sides_decode_the_same_text(found: Any) -> None:
+    engines = found[0]["decode fp32"]["engines"]
+    at_30_s = {name: each["wer"] for name, each in engines.items() if name.endswith("30 s")}
+    assert len(at_30_s) >= 3
+    ours = at_30_s["mothertongue in torch, 30 s"]
+    assert at_30_s["mothertongue in CTranslate2, 30 s"] == ours
+
+
+@pytest.mark.slow
+def test_page_has_what_was_measured(found: Any) -> None:
+    measured, text, _ = found
+    speed = measured["train fp32"]["strategies"]["full"]["ours"]["clips_per_s"]
+    assert "## Training, fp32" in text
+    assert f"| full | ours | {speed:.2f} (" in text
+    assert "## Decoding, fp32" in text
+
+
+def test_a_section_replaces_only_itself(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    page.update(out, "train", {"a": 1})
+    page.update(out, "wer", {"b": 2})
+    page.update(out, "train", {"c": 3})
+    assert json.loads(out.read_text()) == {"train": {"c": 3}, "wer": {"b": 2}}
+
+
+def test_representative_steps_span_the_lengths(tmp_path: Path) -> None:
+    clips = read_split(save_corpus(tmp_path, train=200), "train")
+    chosen = representative(clips, 3, 8)
+    assert len(chosen) == 24
+    lengths = [each.duration_s for each in chosen]
+    everyone = [each.duration_s for each in clips]
+    assert min(lengths) < sum(everyone) / len(everyone) < max(lengths)
+
+
+def test_unknown_section(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/bench.py", "trian"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "unknown section trian; expected train, decode, scaling, wer" in done.stderr
