@@ -181,6 +181,23 @@ def train(
 
 
 @app.command()
+def plan(
+    experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    overrides: Overrides = None,
+    json_file: Json = None,
+) -> None:
+    """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
+    from mothertongue.experiment import load_experiment
+    from mothertongue.planning.plan import plan as plan_run
+    from mothertongue.planning.table import plan_table
+
+    loaded = load_experiment(experiment, overrides or [])
+    with _counting("measuring a few steps"):
+        result = plan_run(loaded)
+    _show(result, plan_table(result), json_file)
+
+
+@app.command()
 def evaluate(
     model: Model,
     data: Annotated[Path, typer.Option(help="The manifest, or its folder.")],

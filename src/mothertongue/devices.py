@@ -4,9 +4,13 @@ import ctypes
 import platform
 import resource
 import sys
+from pathlib import Path
 from typing import Literal
 
+import psutil
 import torch
+
+CGROUP = Path("/sys/fs/cgroup")  # of a container or a job of a cluster
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -51,6 +55,19 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_TOP_PAD, 256 * 2**20)
+
+
+def free_memory_bytes(device: torch.device) -> int:
+    """What this process may still take: of the GPU, or of the machine and its control group."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # no control groups, or no limit
+        return free
+    return min(free, limit - used)
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -77,6 +77,14 @@ class Tuned:
     experiment: Experiment
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run does: its data as steps, and the job that takes them in order."""
+
+    dataset: StepDataset
+    job: Job
+
+
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment in a YAML file. Its `data` is relative to the working directory."""
     return config.load(Experiment, path, overrides)
@@ -97,6 +105,17 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
 
 def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
     began = time.monotonic()
+    base, utterances = open_data(experiment)
+    _begin(experiment, base, run_dir)
+    work = assemble(experiment, base, utterances, watcher.noted)
+    state = train(base.model, work.job, experiment.train, run_dir, watcher)
+    record = _record(experiment, base, state, time.monotonic() - began)
+    write_json(run_dir.record, record)
+    return record
+
+
+def open_data(experiment: Experiment) -> tuple[Base, list[Utterance]]:
+    """The base and the utterances, once it is clear that they fit the experiment."""
     utterances = read_data(experiment.manifests)
     _refuse_other_language(experiment, utterances)
     _refuse_idle_borrow(experiment, utterances)
@@ -104,12 +123,18 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str,
         experiment.strategy.check(known)
     base = _base(experiment)
     experiment.strategy.check(base.model.config)
-    _begin(experiment, base, run_dir)
+    return base, utterances
+
+
+def assemble(
+    experiment: Experiment, base: Base, utterances: list[Utterance], noted: Callable[[str], None]
+) -> Work:
+    """Turn the base into the model to train, on this machine's device, and what it trains on."""
     # On the CPU, as load_run does: what a strategy draws or decomposes must not depend on devices.
     model = experiment.strategy.apply(base.model, experiment.train.seed)
     nn.Module.to(model, best_device())
     depth = experiment.strategy.frozen_prefix(model)
-    frozen = open_prefix(model, depth, experiment.train, watcher.noted)
+    frozen = open_prefix(model, depth, experiment.train, noted)
     dataset = StepDataset(
         ROOT,
         _split(utterances, "train"),
@@ -117,16 +142,8 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str,
         experiment.train,
         frozen.store if frozen else None,
     )
-    job = Job(
-        dataset.steps_per_epoch,
-        dataset.steps_from,
-        _validation(base, _split(utterances, experiment.select_on), experiment),
-        frozen,
-    )
-    state = train(model, job, experiment.train, run_dir, watcher)
-    record = _record(experiment, base, state, time.monotonic() - began)
-    write_json(run_dir.record, record)
-    return record
+    validate = _validation(base, _split(utterances, experiment.select_on), experiment)
+    return Work(dataset, Job(dataset.steps_per_epoch, dataset.steps_from, validate, frozen))
 
 
 def load_run(path: Path, weights: str = "best") -> Tuned:

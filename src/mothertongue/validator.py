@@ -1,5 +1,6 @@
 """The validation split, decoded by the model that is in training."""
 
+import copy
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,12 @@ class SplitValidator:
         self.base, self.train, self.decode = base, train, decode
         self.utterances = random.Random(train.seed).sample(utterances, len(utterances))
         self.dtype = dtype_of(train.precision, base.model.device)
+
+    def of_clips(self, count: int) -> "SplitValidator":
+        """The same on the first clips only."""
+        fewer = copy.copy(self)
+        fewer.utterances = self.utterances[:count]
+        return fewer
 
     @property
     def clips(self) -> int:

@@ -51,7 +51,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
         _refuse_long(utterances, self.labels)
         self.contexts_s = [context_s(each.duration_s, config.context) for each in utterances]
-        self._planned: tuple[int, list[Step]] = (0, self._plan(0))
+        self._planned: tuple[int, list[Step]] = (0, self.plan(0))
         self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """The micro-batches of a step, or the fault of its audio: a worker cannot raise it."""
         epoch, index = divmod(step, self.steps_per_epoch)
         if self._planned[0] != epoch:
-            self._planned = (epoch, self._plan(epoch))
+            self._planned = (epoch, self.plan(epoch))
         try:
             return [self._batch(micro_batch) for micro_batch in self._planned[1][index]]
         except MothertongueError as error:
@@ -82,7 +82,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
                 raise batches
             yield batches
 
-    def _plan(self, epoch: int) -> list[Step]:
+    def plan(self, epoch: int) -> list[Step]:
+        """The steps of an epoch, by indices into the utterances."""
         config = self.config
         clips = choose_clips(
             self.languages, config.language_temperature, seed=config.seed, epoch=epoch

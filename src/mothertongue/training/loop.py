@@ -50,6 +50,8 @@ class Job:
     """None where there is no validation split: then the last weights are the best known."""
     frozen: FrozenPrefix | None = None
     """The encoder layers that do not train, where there are such."""
+    is_trial: bool = False
+    """Whether only time and memory are asked for: nothing is written then but metrics."""
 
 
 @dataclass(slots=True)
@@ -283,6 +285,8 @@ class _Trainer:
         return step > 0 and (step % every == 0 or step == self.total_steps)
 
     def _save(self) -> None:
+        if self.job.is_trial:
+            return
         self.state.peak_memory_bytes = max(
             self.state.peak_memory_bytes, peak_memory_bytes(self.model.device)
         )
@@ -293,6 +297,8 @@ class _Trainer:
         checkpoints.keep_newest(self.run.checkpoints)
 
     def _publish(self, folder: Path) -> None:
+        if self.job.is_trial:
+            return
         state = {"step": self.state.step}
         checkpoints.save(folder, {checkpoints.TRAINED: self.parameters}, state)
 

@@ -1,0 +1,22 @@
+"""What an experiment will take on this machine, from a few of its steps."""
+
+from typing import Any
+
+from mothertongue.experiment import Experiment
+from mothertongue.planning.estimate import estimate
+from mothertongue.planning.probe import measure
+
+
+def plan(experiment: Experiment) -> dict[str, Any]:
+    """Parameters, time an epoch, peak memory and disk, as JSON values.
+
+    Raises what training would raise: for settings, data or a base that do not fit.
+    """
+    measured = measure(experiment)
+    return {
+        "name": experiment.name,
+        "base": experiment.base,
+        "strategy": experiment.strategy.model_dump(mode="json"),
+        "batch_size": experiment.train.batch_size,
+        **estimate(measured, experiment.train),
+    }

@@ -1,0 +1,173 @@
+"""A few steps of a run, for real, in a process of its own: what they take in time and memory.
+
+They go through the training loop itself, with a validation at the end, on the run's own base and
+clips; nothing of it is kept.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from mothertongue.batches import FULL_CONTEXT_S, Step
+from mothertongue.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
+from mothertongue.errors import MothertongueError
+from mothertongue.experiment import Experiment, Work, assemble, open_data
+from mothertongue.features import Batch
+from mothertongue.flops import FRAMES_PER_S, training_flops
+from mothertongue.planning.estimate import Measured
+from mothertongue.records import RunDir
+from mothertongue.strategies.base import Whisper, trained_parameters
+from mothertongue.training.dataset import StepDataset
+from mothertongue.training.loop import Job, train
+from mothertongue.validator import SplitValidator
+
+PROBED_STEPS = 5
+APART = 0.05  # steps whose operations differ by less are alike
+TOKENS_APART = 8  # label lengths are counted so coarsely: then few are different
+
+
+def measure(experiment: Experiment) -> Measured:
+    """Run the probe in a child process, whose peak of memory is its own.
+
+    Raises what training would, and MothertongueError where the probe was killed for its memory.
+    """
+    free = free_memory_bytes(best_device())
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(probe, experiment).result()
+        except BrokenProcessPool:
+            raise MothertongueError(
+                f"the probe was killed, most likely for its memory ({free / 1e9:.1f} GB were free);"
+                " give a train.micro_batch_size, train.gradient_checkpointing=true, a strategy "
+                "that trains less, or a smaller base"
+            ) from None
+
+
+def probe(experiment: Experiment) -> Measured:
+    """The steps, in this process, which must do nothing else."""
+    began, free = time.monotonic(), free_memory_bytes(best_device())
+    base, utterances = open_data(experiment)
+    with TemporaryDirectory(prefix="mothertongue-plan-") as home:
+        # What other runs stored would hide what it takes to store it.
+        os.environ["MOTHERTONGUE_CACHE"] = home
+        work = assemble(experiment, base, utterances, _silent)
+        model, dataset, frozen = base.model, work.dataset, work.job.frozen
+        trained = sum(each.numel() for each in trained_parameters(model).values())
+        steps = dataset.plan(0)
+        flops = step_flops(model, dataset, steps, experiment.train.gradient_checkpointing)
+        chosen = distinct(flops)
+        start_s, timer = time.monotonic() - began, _Timer()
+        job = _few_steps(work, chosen)
+        config = experiment.train.model_copy(update={"epochs": 1, "validation_clips": "all"})
+        state = train(model, job, config, RunDir(Path(home)), timer)
+    # The first warms up.
+    pairs = list(zip([flops[i] for i in chosen * 2], timer.step_s[1:], strict=True))
+    has_store = frozen is not None and frozen.store is not None
+    bytes_per_value = dtype_of(experiment.train.precision, model.device).itemsize
+    return Measured(
+        device=str(best_device()),
+        precision=str(dtype_of(experiment.train.precision, model.device))[6:],
+        trained=trained,
+        parameters=sum(each.numel() for each in model.parameters()),
+        clips=len(dataset.utterances),
+        audio_s=sum(each.duration_s for each in dataset.utterances),
+        step_flops=tuple(flops),
+        step_is_full=tuple(_is_full(step) for step in steps),
+        context_s=sum(each.context_s * len(each.indices) for step in steps for each in step),
+        computed=tuple(pairs[: len(chosen)] if has_store else pairs),
+        read=tuple(pairs[len(chosen) :] if has_store else ()),
+        stored_bytes_per_s=FRAMES_PER_S * model.config.d_model * bytes_per_value,
+        start_s=start_s,
+        validation_clips=work.job.validate.clips if work.job.validate else 0,
+        validation_clip_s=state.validate_s / job.validate.clips if job.validate else 0.0,
+        micro_batch_size=state.micro_batch_size,
+        peak_memory_bytes=peak_memory_bytes(model.device),
+        free_memory_bytes=free,
+    )
+
+
+def step_flops(
+    model: Whisper, dataset: StepDataset, steps: Sequence[Step], recomputes: bool
+) -> list[float]:
+    """Floating-point operations of each step, forward and backward, with nothing stored."""
+
+    @cache
+    def of_clip(context_s: int, tokens: int) -> float:
+        return training_flops(model, FRAMES_PER_S * context_s, tokens, recomputes)
+
+    def of_step(step: Step) -> float:
+        total = 0.0
+        for each in step:
+            longest = max(len(dataset.labels[i]) - 1 for i in each.indices)
+            tokens = -(-longest // TOKENS_APART) * TOKENS_APART
+            total += len(each.indices) * of_clip(each.context_s, tokens)
+        return total
+
+    return [of_step(step) for step in steps]
+
+
+def distinct(flops: Sequence[float]) -> list[int]:
+    """A few steps from the cheapest to the dearest, no two of them alike."""
+    order = np.argsort(flops)
+    places = np.linspace(0, len(order) - 1, PROBED_STEPS).round().astype(int)
+    chosen: list[int] = []
+    for index in order[places][::-1].tolist():
+        if not chosen or flops[index] < (1 - APART) * flops[chosen[-1]]:
+            chosen.append(index)
+    return chosen[::-1]
+
+
+def _few_steps(work: Work, chosen: list[int]) -> Job:
+    """A job of the chosen steps, each twice, after one to warm up; a batch of clips to validate."""
+    others = [i for i in range(work.dataset.steps_per_epoch) if i not in chosen] or chosen
+    order = [others[len(others) // 2], *chosen, *chosen]
+
+    def steps_from(step: int) -> Iterator[list[Batch]]:
+        for i in order[step:]:
+            batches = work.dataset[i]
+            if isinstance(batches, MothertongueError):
+                raise batches
+            yield batches
+
+    validate = work.job.validate
+    if isinstance(validate, SplitValidator):
+        validate = validate.of_clips(validate.decode.batch_size)
+    return replace(work.job, steps_per_epoch=len(order), steps_from=steps_from, validate=validate)
+
+
+class _Timer:
+    """Seconds from step to step, data loading included."""
+
+    def __init__(self) -> None:
+        self.step_s: list[float] = []
+
+    def begun(self, step: int, total_steps: int) -> None:
+        self.last = time.monotonic()
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        now = time.monotonic()
+        self.step_s.append(now - self.last)
+        self.last = now
+
+    def validated(self, step: int, wer: float, is_best: bool) -> None:
+        pass
+
+    def noted(self, message: str) -> None:
+        pass
+
+
+def _is_full(step: Step) -> bool:
+    return all(each.context_s == FULL_CONTEXT_S for each in step)
+
+
+def _silent(message: str) -> None:
+    del message

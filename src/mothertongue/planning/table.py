@@ -1,0 +1,61 @@
+"""A plan as a table for a terminal. No torch."""
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from mothertongue.tables import plain
+
+GB = 1e9
+
+
+def plan_table(plan: dict[str, Any]) -> Group:
+    """What will be trained, how long it takes, what it needs, and what to do if it does not fit."""
+    table = Table(title=f"Plan of {plain(plan['name'])}", title_justify="left", show_header=False)
+    share = plan["trainable_parameters"] / plan["parameters"]
+    at_30_s = f", {plan['steps_at_30_s']:,} of them at 30 s" if plan["steps_at_30_s"] else ""
+    rows = {
+        "strategy": plan["strategy"]["kind"],
+        "device": f"{plan['device']}, {plan['precision']}",
+        "parameters": f"{plan['trainable_parameters']:,} of {plan['parameters']:,} train "
+        f"({share:.2%})",
+        "data": f"{plan['clips']:,} clips, {plan['audio_s'] / 3600:.2f} hours",
+        "an epoch": f"{plan['steps_per_epoch']:,} steps{at_30_s}, "
+        f"{plan['tflop_per_epoch']:,.1f} TFLOP",
+        "first epoch": duration(plan["first_epoch_s"]),
+        "last epoch": duration(plan["last_epoch_s"]),
+        "training": f"{duration(plan['training_s'])} for {plan['epochs']:,} epochs",
+        "validation": f"{duration(plan['validation_s'])} more; all clips once take "
+        f"{duration(plan['validation_split_s'])}",
+        "peak memory": f"{plan['peak_memory_bytes'] / GB:.2f} GB; "
+        f"{plan['free_memory_bytes'] / GB:.2f} GB are free",
+        "disk": f"{plan['disk_bytes'] / GB:.2f} GB for the run, "
+        f"{plan['prefix_cache_bytes'] / GB:.2f} GB for outputs of frozen layers",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return Group(table, Text("\n".join(_advice(plan))))
+
+
+def duration(seconds: float) -> str:
+    """42 s, 12 min, 3.4 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _advice(plan: dict[str, Any]) -> list[str]:
+    lines = ["From a few steps on this machine; nothing of them is kept."]
+    if plan["micro_batch_size"] < plan["batch_size"]:
+        lines.append(
+            f"Memory ran out, so steps take {plan['micro_batch_size']} clips at a time; give "
+            "train.micro_batch_size to start there."
+        )
+    if not plan["fits"]:
+        lines.append(
+            "This does not fit: give a smaller train.micro_batch_size, "
+            "train.gradient_checkpointing=true, or a strategy that trains less."
+        )
+    return lines

@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import pytest
+
+from mothertongue.planning.estimate import Measured, epoch_s, estimate
+from mothertongue.training.config import TrainConfig
+
+MEASURED = Measured(
+    device="cpu",
+    precision="float32",
+    trained=10,
+    parameters=40,
+    clips=32,
+    audio_s=100.0,
+    step_flops=(10.0, 20.0, 30.0, 90.0),
+    step_is_full=(False, False, False, True),
+    context_s=200,
+    computed=((10.0, 2.0), (30.0, 4.0), (90.0, 10.0)),
+    read=(),
+    stored_bytes_per_s=1000,
+    start_s=3.0,
+    validation_clips=50,
+    validation_clip_s=0.1,
+    micro_batch_size=8,
+    peak_memory_bytes=100,
+    free_memory_bytes=1000,
+)
+STORED = replace(MEASURED, read=((10.0, 1.0), (30.0, 2.0), (90.0, 5.0)))
+
+
+def test_a_step_takes_what_its_neighbours_took() -> None:
+    assert epoch_s(MEASURED, TrainConfig(), 0) == pytest.approx(2 + 3 + 4 + 10)
+    assert epoch_s(MEASURED, TrainConfig(), 5) == pytest.approx(19)
+
+
+def test_steps_measured_twice_count_by_their_mean() -> None:
+    twice = replace(MEASURED, computed=(*MEASURED.computed, (10.0, 4.0)))
+    assert epoch_s(twice, TrainConfig(), 0) == pytest.approx(3 + 3.5 + 4 + 10)
+
+
+def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
+    half = TrainConfig(full_context_share=0.5)
+    assert epoch_s(STORED, half, 0) == pytest.approx(19)  # nothing is stored yet
+    assert epoch_s(STORED, half, 1) == pytest.approx(19 / 2 + 9.5 / 2)
+    none = TrainConfig(full_context_share=0.0)
+    assert epoch_s(replace(STORED, step_is_full=(False,) * 4), none, 1) == pytest.approx(9.5)
+    full = TrainConfig(context="full")
+    assert epoch_s(replace(STORED, step_is_full=(True,) * 4), full, 1) == pytest.approx(9.5)
+
+
+def test_validation_costs_its_share_and_the_whole_split_once() -> None:
+    found = estimate(MEASURED, TrainConfig(epochs=2))
+    assert found["training_s"] == pytest.approx(38)
+    assert found["validation_split_s"] == pytest.approx(5)
+    assert found["validation_s"] == pytest.approx(0.15 * 38 + 5)
+    every = estimate(MEASURED, TrainConfig(epochs=2, validation_clips="all"))
+    assert every["validation_s"] == pytest.approx(10)
+
+
+def test_memory_and_disk() -> None:
+    found = estimate(STORED, TrainConfig())
+    assert found["fits"]
+    assert not estimate(replace(STORED, free_memory_bytes=99), TrainConfig())["fits"]
+    # two checkpoints of weights and Adam's two moments, best and final weights: 8 copies
+    assert found["disk_bytes"] == 8 * 4 * 10
+    assert found["prefix_cache_bytes"] == 200_000
+    assert estimate(STORED, TrainConfig(prefix_cache_gb=1e-4))["prefix_cache_bytes"] == 100_000
+    assert estimate(MEASURED, TrainConfig())["prefix_cache_bytes"] == 0

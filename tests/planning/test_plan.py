@@ -1,0 +1,82 @@
+"""A plan beside the run that follows, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import byte_tokens, save_corpus, write_experiment
+from tiny import save_transformers, tiny_model
+
+from mothertongue.errors import DataError
+from mothertongue.experiment import load_experiment
+from mothertongue.flops import training_flops
+from mothertongue.planning.probe import distinct, measure
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base that is large enough for a step to take longer than what is around it."""
+    folder = tmp_path_factory.mktemp("plan")
+    tokens = byte_tokens()
+    model = tiny_model(tokens, d_model=256, encoder_ffn_dim=1024, decoder_ffn_dim=1024)
+    base = save_transformers(model, tokens, folder / "base")
+    return base, save_corpus(folder / "data", train=40, validation=20)
+
+
+def call(*arguments: object) -> Any:
+    """The console script in a process of its own, on one thread: its JSON."""
+    command = [sys.executable, "-m", "mothertongue", *map(str, arguments), "--json", "-"]
+    done = subprocess.run(command, check=True, capture_output=True, env=os.environ)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["full", "freeze"])
+def test_a_run_takes_what_its_plan_says(
+    made: tuple[Path, Path], tmp_path: Path, strategy: str
+) -> None:
+    """Time loosely: the machine may do other things. docs/results.md has it on a quiet one."""
+    settings = {"kind": strategy} | ({"encoder_layers": 1} if strategy == "freeze" else {})
+    experiment = write_experiment(tmp_path, *made, strategy=settings)
+    plan = call("plan", experiment)
+    assert not (tmp_path / "runs").exists()
+    run = call("train", experiment, "--out", tmp_path / "run")
+    assert plan["trainable_parameters"] == run["trainable_parameters"]
+    assert plan["parameters"] == run["parameters"]
+    assert plan["steps_per_epoch"] * plan["epochs"] == run["steps"]
+    assert plan["peak_memory_bytes"] == pytest.approx(run["peak_memory_bytes"], rel=0.15)
+    assert plan["training_s"] == pytest.approx(run["train_s"], rel=0.8)
+    assert plan["fits"]
+    assert (plan["prefix_cache_bytes"] > 0) == (strategy == "freeze")
+
+
+def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, made[0], tmp_path / "nowhere")
+    with pytest.raises(DataError) as caught:
+        measure(load_experiment(path))
+    assert "no such manifest" in str(caught.value)
+
+
+def test_probed_steps_are_unlike_each_other() -> None:
+    assert distinct([5.0, 1.0, 5.1, 1.01, 3.0]) == [3, 4, 2]
+    assert distinct([2.0] * 100) in ([i] for i in range(100))
+    assert len(distinct([float(2**i) for i in range(50)])) == 5
+
+
+def test_operations_of_a_step(made: tuple[Path, Path], tmp_path: Path) -> None:
+    from mothertongue.experiment import assemble, open_data
+    from mothertongue.planning.probe import step_flops
+
+    experiment = load_experiment(write_experiment(tmp_path, *made))
+    base, utterances = open_data(experiment)
+    dataset = assemble(experiment, base, utterances, print).dataset
+    step = next(each for each in dataset.plan(0) if len(each) == 1)
+    (found,) = step_flops(base.model, dataset, [step], False)
+    longest = max(len(dataset.labels[i]) for i in step[0].indices) - 1
+    frames = 50 * step[0].context_s
+    low, high = (training_flops(base.model, frames, longest + more) for more in (0, 7))
+    assert len(step[0].indices) * low <= found <= len(step[0].indices) * high
