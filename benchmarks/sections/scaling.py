@@ -29,7 +29,9 @@ LENGTHS_S, PEER_LENGTHS_S = (2, 6, 12, 20, 30), (2, 30)
 SHAPES = ("openai/whisper-tiny", "openai/whisper-base", "openai/whisper-small")
 COUNTS = (100, 1_000, 10_000)
 BATCH_SIZE, USUAL_S = 4, 6
-TRAIN = {"batch_size": BATCH_SIZE, "epochs": 4}  # of a single step each; the first warms up
+NEVER = 10**6  # neither side writes checkpoints
+# Epochs of a single step each; the first warms up.
+TRAIN = {"batch_size": BATCH_SIZE, "epochs": 4, "save_every_steps": NEVER}
 WORD, WORDS_PER_S = "habari", 2.0
 
 

@@ -87,7 +87,7 @@ def test_a_run_has_equally_many_steps_in_every_epoch(
         )
         assert data.steps_per_epoch == -(-20 // batch_size)
         assert len(data) == 7 * data.steps_per_epoch
-        assert {len(data._plan(epoch)) for epoch in range(7)} == {data.steps_per_epoch}
+        assert {len(data.plan(epoch)) for epoch in range(7)} == {data.steps_per_epoch}
 
 
 def test_a_step_is_the_same_whichever_was_asked_for_before(folder: Path) -> None:

@@ -27,8 +27,8 @@ def plan_table(plan: dict[str, Any]) -> Group:
         "first epoch": duration(plan["first_epoch_s"]),
         "last epoch": duration(plan["last_epoch_s"]),
         "training": f"{duration(plan['training_s'])} for {plan['epochs']:,} epochs",
-        "validation": f"{duration(plan['validation_s'])} more; all clips once take "
-        f"{duration(plan['validation_split_s'])}",
+        "validation": f"up to {duration(plan['validation_s'])} more: the less a model knows, the "
+        "more it writes",
         "peak memory": f"{plan['peak_memory_bytes'] / GB:.2f} GB; "
         f"{plan['free_memory_bytes'] / GB:.2f} GB are free",
         "disk": f"{plan['disk_bytes'] / GB:.2f} GB for the run, "
