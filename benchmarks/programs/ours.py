@@ -83,7 +83,8 @@ def run_validated(experiment: Experiment, work: Path, run_dir: RunDir, timer: St
     clips = read_split(work / "data", "train")
     dataset = StepDataset(Path(), clips, base.tokens, experiment.train)
     job = Job(dataset.steps_per_epoch, dataset.steps_from, validator(model, work))
-    train(model, job, experiment.train, run_dir, timer)
+    with run_dir.locked():
+        train(model, job, experiment.train, run_dir, timer)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import psutil
 import torch
 
 CGROUP = Path("/sys/fs/cgroup")  # of a container or a job of a cluster
+PROCESS = Path("/proc/self/status")
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -74,5 +75,10 @@ def peak_memory_bytes(device: torch.device) -> int:
     """The most memory held so far: of the GPU, or of the whole process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        # ru_maxrss outlives exec: a child would begin with the peak of the process that started it.
+        (line,) = [x for x in PROCESS.read_text().splitlines() if x.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+    except (OSError, ValueError):  # not Linux
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

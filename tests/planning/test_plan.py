@@ -49,7 +49,7 @@ def test_a_run_takes_what_its_plan_says(
     assert plan["parameters"] == run["parameters"]
     assert plan["steps_per_epoch"] * plan["epochs"] == run["steps"]
     assert plan["peak_memory_bytes"] == pytest.approx(run["peak_memory_bytes"], rel=0.15)
-    assert plan["training_s"] == pytest.approx(run["train_s"], rel=0.8)
+    assert 1 / 3 < plan["training_s"] / run["train_s"] < 3
     assert plan["fits"]
     assert (plan["prefix_cache_bytes"] > 0) == (strategy == "freeze")
 

@@ -222,6 +222,10 @@ class _Trainer:
                 "less, or train.gradient_checkpointing=true"
             ) from error
         self.state.micro_batch_size //= 2
+        self.watcher.noted(
+            f"step {self.state.step + 1}: out of memory; going on with micro-batches of "
+            f"{self.state.micro_batch_size}, the effective batch stays"
+        )
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
 
