@@ -6,11 +6,42 @@ from statistics import fmean, stdev
 from typing import Any
 
 from mothertongue.comparison.table import averages
+from mothertongue.evaluation.anatomy import anatomy
+from mothertongue.text import normalizer
 
 Json = dict[str, Any]
 NORMALIZERS = ("strict", "whisper", "raw")
 FREEZE = {"strategy.encoder_layers": 3}
 SURE, UNSURE = 0.002, 0.41
+ENVIRONMENT = {
+    "python": "3.11.7",
+    "packages": {"torch": "2.13.0", "numpy": None},
+    "system": "Linux",
+    "machine": "x86_64",
+    "processors": 2,
+}
+SPOKEN = (
+    ("mtoto anakula chakula", "mtoto anakula chakuli", "ana", 2.0),
+    ("habari ya asubuhi", "habari asubuhi", "ben", 5.0),
+    ("asante sana", "asante sana sana", "ana", 12.0),
+)
+"""Reference, transcript, speaker and seconds: a word taken for another, one lost, one made up."""
+
+
+def spoken() -> list[Json]:
+    """SPOKEN as an evaluation's rows."""
+    return [
+        {
+            "id": f"clip{i}",
+            "language": "sw",
+            "reference": said,
+            "hypothesis": heard,
+            "speaker": speaker,
+            "duration_s": duration_s,
+            "looped": False,
+        }
+        for i, (said, heard, speaker, duration_s) in enumerate(SPOKEN)
+    ]
 
 
 def scores(*by_seed: float, n: int = 487) -> Json:
@@ -48,6 +79,7 @@ def strategy(name: str, wer: float, base: float, **changes: Any) -> Json:
         "runs": [f"{name}-seed0", f"{name}-seed1"],
         "chosen_at_wer": wer - 0.01,
         "scores": scores(*seeds),
+        "anatomy": anatomy([spoken()], normalizer("strict")),
         "also": {"also-radio": also},
         "retention": forgotten(),
         "trainable_parameters": 72_593_920,
@@ -108,6 +140,7 @@ def comparison(**changes: Any) -> Json:
         "languages": languages,
         "average": averages(languages, "full"),
         "curves": list(_curves()),
+        "environment": ENVIRONMENT,
     } | changes
 
 
@@ -148,9 +181,31 @@ def _unchosen(row: Json) -> Json:
 def _language(base: float, rows: list[Json]) -> Json:
     sizes = {"train": (3070, 9.9), "validation": (211, 0.7), "test": (487, 1.6)}
     return {
-        "data": {split: {"clips": n, "hours": hours} for split, (n, hours) in sizes.items()},
-        "base": {"scores": scores(base), "also": {"also-radio": scores(base + 0.1)}},
+        "data": {
+            split: {"clips": n, "hours": hours, "speakers": 3}
+            for split, (n, hours) in sizes.items()
+        },
+        "cards": [card()],
+        "base": {
+            "scores": scores(base),
+            "anatomy": anatomy([spoken()], normalizer("strict")),
+            "also": {"also-radio": scores(base + 0.1)},
+        },
         "strategies": rows,
+    }
+
+
+def card() -> Json:
+    """Of a corpus with two rows that were not taken."""
+    return {
+        "folder": "sw-corpus",
+        "num_rows": 3770,
+        "num_rejected": 2,
+        "rejected": {"AUD-CORRUPT": 2},
+        "notes": {"TXT-NFC": 7},
+        "warnings": ["speakers are shared between train and test"],
+        "confirmed": [],
+        "split_by": "sentence",
     }
 
 

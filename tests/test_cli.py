@@ -96,6 +96,7 @@ def test_the_whole_line_from_manifest_to_text(
     code, out, _ = call("train", experiment, "train.epochs=1", "--out", tmp_path / "run")
     assert code == 0
     assert "best step" in out
+    assert "--with-base" in (tmp_path / "run/report.html").read_text("utf-8")
     code, out, _ = call("evaluate", tmp_path / "run", "--data", made[1], "--json", "-")
     result = json.loads(out)
     assert code == 0
@@ -118,6 +119,32 @@ def test_the_whole_line_from_manifest_to_text(
     assert [len(each["segments"]) for each in files] == [2, 1]
     assert files[0]["segments"][-1]["end_s"] == pytest.approx(33.0)
     assert {each["language"] for each in files} == {"sw"}
+
+
+def test_a_run_keeps_its_scores_and_its_page_shows_them(
+    call: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    call("train", write_experiment(tmp_path, *made), "train.epochs=1", "--out", run)
+    code, out, err = call("evaluate", run, "--with-base", "--json", tmp_path / "j")
+    assert code == 0
+    assert str(run / "report.html") in "".join(err.split("\n"))
+    kept = {path.stem: json.loads(path.read_text()) for path in (run / "eval").iterdir()}
+    assert set(kept) == {"test", "base-test"}
+    result = json.loads((tmp_path / "j").read_text())
+    assert result["utterances"] == kept["test"]["utterances"]
+    assert result["base"]["scores"] == kept["base-test"]["scores"]
+    assert "where the untouched base has" in (run / "report.html").read_text("utf-8")
+    call("evaluate", run, "--split", "validation", "--weights", "final")
+    call("evaluate", run, "--language", "fr")
+    assert {path.stem for path in (run / "eval").iterdir()} == {"test", "base-test"}
+    other = save_corpus(tmp_path / "elsewhere", train=1, validation=1, test=1)
+    call("evaluate", run, "--data", other)
+    assert (run / "eval/also-elsewhere.json").is_file()
+    figures = ("--figures", tmp_path / "figures", "--audio", "none")
+    code, out, _ = call("report", run, "--out", tmp_path / "page.html", *figures, "--json", "-")
+    assert (code, json.loads(out)["clips"]) == (0, 3)
+    assert (tmp_path / "figures/sw-wer.pdf").is_file()
 
 
 def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path]) -> None:
@@ -144,7 +171,9 @@ def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path
         ),
         (["transcribe", "{base}", "nowhere.wav"], 65, "nowhere.wav"),
         (["transcribe", "{base}", "nowhere.wav", "--language", "klingon!"], 2, "klingon!"),
-        (["evaluate", "{base}"], 2, "--data"),
+        (["evaluate", "{base}"], 2, "add --data MANIFEST"),
+        (["evaluate", "{base}", "--data", "{data}", "--with-base"], 2, "is no run"),
+        (["report", "{data}"], 2, "neither a finished comparison nor a run"),
     ],
 )
 def test_what_a_user_gets_wrong_is_one_message_and_a_code(

@@ -41,3 +41,5 @@ def test_the_demo_scores_tunes_and_scores_again(
     losses = [line["loss"] for line in map(json.loads, lines) if "loss" in line]
     assert sum(losses[-20:]) < sum(losses[:20])
     assert (tmp_path / "run" / "best" / "trained.safetensors").is_file()
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "50 of them can be played" in page

@@ -8,13 +8,14 @@ from typing import Any
 
 from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.engines import open_engine
-from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.experiment import Experiment, load_experiment, run
-from mothertongue.progress import console, counting, training_progress
-from mothertongue.records import RunDir
-from mothertongue.scoring import read_split, transcribe_split
+from mothertongue.files import write_json
+from mothertongue.progress import console, training_progress
+from mothertongue.records import OF_BASE, OWN, RunDir
+from mothertongue.scoring import evaluate_model
 
 EXAMPLES = 3
+Json = dict[str, Any]
 
 
 def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -24,22 +25,22 @@ def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     for real Swahili would be.
     """
     began = time.monotonic()
-    experiment = demo_experiment(overrides)
+    experiment, run_dir = demo_experiment(overrides), RunDir(out)
     console.print("1/3  scoring whisper-base, untouched, on the test split")
-    before = _score(experiment.base, experiment)
+    before = _score(experiment.base, experiment, run_dir.evaluation(OF_BASE + OWN))
     console.print("2/3  fine-tuning; checkpoints are chosen on the validation split")
     with training_progress() as watcher:
-        record = run(experiment, RunDir(out), watcher)
+        record = run(experiment, run_dir, watcher)
     console.print("3/3  scoring the tuned model on the same test split")
-    after = _score(str(out), experiment)
+    after = _score(str(out), experiment, run_dir.evaluation(OWN))
     return {
         "data": "synthetic Swahili, spoken by espeak-ng",
-        "before": before.score().to_dict(),
-        "after": after.score().to_dict(),
+        "before": before["scores"]["strict"],
+        "after": after["scores"]["strict"],
         "wall_s": time.monotonic() - began,
         "peak_memory_bytes": peak_memory_bytes(best_device()),
         "run": str(out),
-        "examples": _examples(before, after),
+        "examples": _examples(before["utterances"], after["utterances"]),
         "train": {key: record[key] for key in ("steps", "best_step", "train_s", "validate_s")},
     }
 
@@ -51,21 +52,22 @@ def demo_experiment(overrides: Sequence[str] = ()) -> Experiment:
     return load_experiment(recipes / "demo.yaml", [data, *overrides])
 
 
-def _score(model: str, experiment: Experiment) -> Evaluation:
+def _score(model: str, experiment: Experiment, stored: Path) -> Json:
+    """The scores of a model on the test split, kept in the run for its page."""
     engine = open_engine(model)
-    utterances = read_split(experiment.manifests, "test", None)
-    with counting("decoding", len(utterances)) as advance:
-        return transcribe_split(engine, utterances, "full", experiment.evaluate, advance)
+    result = evaluate_model(model, engine, experiment.manifests, "test", experiment.evaluate, None)
+    write_json(stored, result)
+    return result
 
 
-def _examples(before: Evaluation, after: Evaluation) -> list[dict[str, str]]:
+def _examples(before: Sequence[Json], after: Sequence[Json]) -> list[dict[str, str]]:
     """Clips spread over the test split, not chosen for their result."""
-    places = range(0, len(before.utterances), max(1, len(before.utterances) // EXAMPLES))
+    places = range(0, len(before), max(1, len(before) // EXAMPLES))
     return [
         {
-            "reference": before.utterances[i].text,
-            "before": before.transcripts[i].text,
-            "after": after.transcripts[i].text,
+            "reference": before[i]["reference"],
+            "before": before[i]["hypothesis"],
+            "after": after[i]["hypothesis"],
         }
         for i in list(places)[:EXAMPLES]
     ]

@@ -76,14 +76,19 @@ def open_engine(
                 folded = replace(tuned.base, model=strategy.fold(tuned.base.model))
             except NotFoldableError as error:
                 raise ConfigError(f"{model}: {error}; decode it with --engine torch") from None
-            return _converted("run", folded, compute_type, language)
+            return _of_weights(_converted("run", folded, compute_type, language), weights)
         off = partial(strategy.switched_off, tuned.base.model)
-        return replace(_torch("run", tuned.base, precision, language), switched_off=off)
+        found = replace(_torch("run", tuned.base, precision, language), switched_off=off)
+        return _of_weights(found, weights)
     base = load_base(model)
     lent = replace(base, tokens=base.tokens.borrowing(borrow or {}))
     if not is_torch:
         return _converted("base", lent, compute_type, None)
     return _torch("base", lent, precision, None)
+
+
+def _of_weights(engine: Engine, weights: str) -> Engine:
+    return replace(engine, settings=engine.settings | {"weights": weights})
 
 
 def _check_settings(model: str, is_torch: bool, precision: str, compute_type: str) -> None:

@@ -21,10 +21,10 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON, whole or not at all."""
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Write `value` as readable JSON, whole or not at all; without an indent it is far smaller."""
     with open_atomically(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=2, allow_nan=False)
+        json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
         file.write("\n")
 
 

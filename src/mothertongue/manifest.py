@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically, sha256_file
+from mothertongue.files import open_atomically, sha256_file, write_json
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 MANIFEST_NAME = "manifest.jsonl"
+CARD_NAME = "data_card.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,22 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
         for utterance in utterances:
             record = {key: value for key, value in asdict(utterance).items() if value is not None}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def write_card(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what is known of the manifest in a folder beside it, with the manifest's SHA-256."""
+    digest = sha256_file(folder / MANIFEST_NAME)
+    write_json(folder / CARD_NAME, {"manifest_sha256": digest, **facts})
+
+
+def read_card(path: Path) -> dict[str, Any] | None:
+    """The card of a manifest, or of its folder; None where it has none, or that of another."""
+    manifest = manifest_path(path)
+    card_path = manifest.parent / CARD_NAME
+    if not card_path.is_file():
+        return None
+    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    return card if card["manifest_sha256"] == sha256_file(manifest) else None
 
 
 def manifest_path(path: Path) -> Path:

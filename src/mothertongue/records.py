@@ -5,6 +5,9 @@ runs/<name>/
   identity.json     digests of the base and the data  metrics.jsonl one line a step or validation
   checkpoints/      the newest two                    best/ final/  trained weights
   eval/<name>.json  scores with every utterance       record.json   written last: the run is done
+  report.html       the page of all this
+
+A comparison's folder has comparison.json and clips.json, and runs/ with a run each.
 """
 
 import fcntl
@@ -26,6 +29,14 @@ from mothertongue.files import open_atomically, sweep
 RECORDED_PACKAGES = (
     "mothertongue", "torch", "transformers", "accelerate", "tokenizers", "ctranslate2", "numpy",
 )  # fmt: skip
+
+OWN = "test"
+"""Scores on the test split of the data that a run was trained on."""
+ALSO = "also-"
+"""Begins the name of scores on other data."""
+OF_BASE = "base-"
+"""Begins the name of the untouched base's scores on the same clips."""
+COMPARISON, CLIPS = "comparison.json", "clips.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mothertongue.decoding.transcript import DecodeConfig, Transcriber
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
-from mothertongue.manifest import Split, Utterance, read_data
+from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.progress import counting
 from mothertongue.records import environment
 
@@ -48,7 +48,7 @@ def transcribe_split(
 def evaluate_model(
     model: str,
     engine: Engine,
-    data: Path,
+    data: Sequence[Path],
     split: Split,
     config: DecodeConfig,
     language: str | None,
@@ -58,7 +58,7 @@ def evaluate_model(
     `scores` are at the full 30 s, what the world runs; `scores_cut` at the clips' own length, for
     tuned models only. Utterances carry the transcripts of the full context.
     """
-    utterances = read_split([data], split, language)
+    utterances = read_split(data, split, language)
     with counting("decoding", len(utterances) * len(engine.contexts)) as advance:
         done = {
             context: transcribe_split(engine, utterances, context, config, advance)
@@ -68,7 +68,8 @@ def evaluate_model(
     return {
         "model": model,
         "kind": engine.kind,
-        "data": str(data),
+        "data": ", ".join(map(str, data)),
+        "data_digest": data_digest(data),
         "split": split,
         "language": ",".join(sorted({each.language for each in utterances})),
         "scores": done["full"].scores(),

@@ -15,6 +15,12 @@ NEXT = """\
   mothertongue transcribe runs/my_experiment a_recording.m4a"""
 
 
+def score_tables(result: dict[str, Any]) -> Group:
+    """What `evaluate` found; where a run's base was scored too, that one first."""
+    base = [score_table(result["base"])] if "base" in result else []
+    return Group(*base, score_table(result))
+
+
 def score_table(result: dict[str, Any]) -> Table:
     """What `evaluate` found: a row for each normalizer and context."""
     title = f"{result['model']} on {result['split']} of {result['data']}"
@@ -80,6 +86,21 @@ def run_table(record: dict[str, Any]) -> Table:
     )
     table.add_row("peak memory", gigabytes(record["peak_memory_bytes"]))
     return table
+
+
+def report_line(result: dict[str, Any]) -> Text:
+    """Where a page is, and what of it is missing."""
+    size = f"{result['bytes'] / 1e6:.1f} MB, {result['playable']:,} of {result['clips']:,} clips"
+    lines = [f"{result['page']}: {size} with sound"]
+    if result["over_budget"]:
+        lines.append(
+            f"{result['over_budget']:,} clips are silent: the sound embedded is limited by "
+            "--audio-mb; --audio beside writes all of it next to the page"
+        )
+    unreadable = result["unreadable"]
+    if unreadable:
+        lines.append(f"{len(unreadable):,} clips could not be read: {unreadable[0]}")
+    return Text(plain("\n".join(lines)))
 
 
 def transcript_lines(files: list[dict[str, Any]]) -> Text:

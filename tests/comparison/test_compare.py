@@ -12,6 +12,7 @@ from grids import MakeGrid, Quiet
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.render import write_tables
 from mothertongue.errors import ConfigError
+from mothertongue.report.write import write_report
 
 
 @pytest.mark.usefixtures("in_process")
@@ -45,6 +46,13 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     assert json.loads((tmp_path / "out/comparison.json").read_text())["name"] == "tiny"
     written = {path.name for path in write_tables(result, tmp_path / "tables")}
     assert written >= {"table.csv", "table.md", "table.tex", "curves.csv", "retention.csv"}
+    sets = json.loads((tmp_path / "out/clips.json").read_text())
+    assert [(each["name"], each["systems"]) for each in sets] == [
+        ("test", ["base", "full", "freeze"]),
+        ("also-other", ["base", "full", "freeze"]),
+    ]
+    page = write_report([tmp_path / "out"])
+    assert page["clips"] == page["playable"] == 6
 
 
 @pytest.mark.usefixtures("in_process")

@@ -12,7 +12,7 @@ from rich.console import Console
 from mothertongue.corpus.prepare import PrepareOptions, check, prepare
 from mothertongue.corpus.report import NOTES, DataReport, report_table
 from mothertongue.errors import DataError
-from mothertongue.manifest import Utterance, read_manifest
+from mothertongue.manifest import Utterance, read_card, read_manifest
 from mothertongue.sources.detect import detect
 
 Record = dict[str, object]
@@ -52,6 +52,19 @@ def run(
     lines = (out / "rejected.jsonl").read_text().splitlines()
     clips = {clip.id: clip for clip in read_manifest(out)}
     return report, clips, [json.loads(line) for line in lines]
+
+
+def test_the_card_says_what_the_report_says_of_this_manifest_alone(tmp_path: Path) -> None:
+    report, _, _ = run(tmp_path, [record(i) for i in range(12)])
+    card = read_card(tmp_path / "out")
+    assert card is not None
+    del card["manifest_sha256"]
+    assert card == json.loads(json.dumps(report.to_dict()))
+    with (tmp_path / "out/manifest.jsonl").open("a") as file:
+        file.write("\n")
+    assert read_card(tmp_path / "out") is None
+    (tmp_path / "out/data_card.json").unlink()
+    assert read_card(tmp_path / "out") is None
 
 
 def test_both_files_and_the_report_say_the_same(tmp_path: Path) -> None:

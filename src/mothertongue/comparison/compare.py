@@ -5,6 +5,7 @@ runs/<name>/
   runs/<run>/       a run each                      selection.json  written before any test
   base/eval/        the untouched base's scores     logs/         what each process said
   comparison.json   the result                      tables/       the same for people and papers
+  clips.json        every clip, every system        report.html   the page
 """
 
 import json
@@ -15,18 +16,18 @@ from typing import Any
 
 import yaml
 
+from mothertongue.comparison.clips import clip_set
 from mothertongue.comparison.depths import share_depths
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.score import Request, ScoreSet, is_scored
+from mothertongue.comparison.scored import read_scores
 from mothertongue.comparison.selection import TEST, Choice, choose, fix
 from mothertongue.comparison.table import comparison
 from mothertongue.comparison.workers import Task, TaskWatcher, run_all, slots
 from mothertongue.config import Config
 from mothertongue.experiment import refuse_other_settings
 from mothertongue.files import open_atomically, write_json
-from mothertongue.records import RunDir
-
-RESULT = "comparison.json"
+from mothertongue.records import CLIPS, COMPARISON, RunDir
 
 
 def compare(grid: Grid, folder: Path, jobs: int | None, watcher: TaskWatcher) -> dict[str, Any]:
@@ -45,7 +46,8 @@ def compare(grid: Grid, folder: Path, jobs: int | None, watcher: TaskWatcher) ->
         fix(choices, grid, folder)
         run_all(list(_scorings(grid, candidates, choices, folder)), places, watcher)
         result = comparison(grid, candidates, choices, folder)
-        write_json(folder / RESULT, result)
+        write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
+        write_json(folder / COMPARISON, result)
     return result
 
 
@@ -120,6 +122,19 @@ def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
         )
         for name, each in list(grid.retention.items())[:1]
     ]
+
+
+def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[dict[str, Any]]:
+    """The clips of every test set of every language, as the base and each choice heard them."""
+    for language, place in grid.languages.items():
+        chosen = [each for each in choices if each.language == language]
+        for scored in _sets(grid, language, folder / "base" / "eval" / language):
+            files = {"base": scored.out} | {
+                each.arm: RunDir(folder / "runs" / each.runs[0]).evaluation(scored.out.stem)
+                for each in chosen
+            }
+            systems = {name: read_scores([path]).by_seed[0] for name, path in files.items()}
+            yield clip_set(place.language or language, scored.out.stem, scored.data, systems)
 
 
 def _python(module: str) -> tuple[str, ...]:

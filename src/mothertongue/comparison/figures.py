@@ -28,6 +28,8 @@ from mothertongue.comparison.summary import warning
 from mothertongue.files import open_atomically
 
 MEAN_OF_SETS = "(mean)"
+NOTHING: Json = {"scores": {}, "also": {}}
+"""Of a base that was not scored."""
 FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the start of a formula."""
 
@@ -69,8 +71,9 @@ def _cell(value: Any) -> Any:
 
 def _systems(result: Json) -> Iterator[Json]:
     for language, found in result["languages"].items():
-        base = {"language": language, "strategy": BASE, **_swept(result, {})}
-        yield base | _scores(found["base"]["scores"])
+        if found["base"]:
+            base = {"language": language, "strategy": BASE, **_swept(result, {})}
+            yield base | _scores(found["base"]["scores"])
         for row in found["strategies"]:
             yield {
                 "language": language,
@@ -139,7 +142,7 @@ def _forgotten(language: str, strategy: str, name: str, measures: Json) -> Itera
 
 def _also(result: Json) -> Iterator[Json]:
     for language, found in result["languages"].items():
-        for name, scores in found["base"]["also"].items():
+        for name, scores in (found["base"] or NOTHING)["also"].items():
             where = {"language": language, "set": set_name(name)}
             yield {**where, "strategy": BASE, **_scores(scores)}
             for row in found["strategies"]:
@@ -156,7 +159,7 @@ def _data(result: Json) -> Iterator[Json]:
 
 def _base(result: Json) -> Iterator[Json]:
     for language, found in result["languages"].items():
-        for name, scores in found["base"]["scores"].items():
+        for name, scores in (found["base"] or NOTHING)["scores"].items():
             where = {"language": language, "base": result["base"], "normalizer": name}
             yield {**where, **_rates(scores), "clips": scores["n"], "words": scores["words"]}
 

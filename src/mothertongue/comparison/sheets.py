@@ -71,7 +71,7 @@ def also_sheets(result: Json, language: str) -> list[Sheet]:
     found = result["languages"][language]
     return [
         _also(result, f"{language}: also tested on {set_name(name)}", name, found)
-        for name in found["base"]["also"]
+        for name in (found["base"] or {"also": ()})["also"]
     ]
 
 
@@ -127,26 +127,27 @@ def average_sheets(result: Json) -> list[Sheet]:
 
 def _quality(result: Json, language: str, found: Json) -> Sheet:
     judged = result["normalizer"]
-    base, rows = found["base"]["scores"][judged], found["strategies"]
+    rows = found["strategies"]
+    tested = (found["base"] or rows[0])["scores"][judged]
     # Columns without a figure would take the terminal's width from those with.
     has_sd = len(result["seeds"]) > 1
-    lines = [(BASE, *score(base, has_sd), *[ABSENT] * 4)]
+    lines = [(BASE, *score(tested, has_sd), *[ABSENT] * 4)] if found["base"] else []
     for row in rows:
         chosen = f" {short_settings(row['settings'])} (best of {row['out_of']})"
         name = label(result, row) + (chosen if row["settings"] else "")
         scores = score(row["scores"][judged], has_sd)
         lines.append((name, *scores, *change(row["vs_base"]), *change(row["vs_reference"])))
     return Sheet(
-        f"{language}: test split, {base['n']:,} clips, {base['words']:,} words",
+        f"{language}: test split, {tested['n']:,} clips, {tested['words']:,} words",
         (*("strategy", "WER %", "95 %"), *["sd"] * has_sd, "CER %", "vs base", "p", "vs ref.", "p"),
         tuple(lines),
     )
 
 
 def _rates(result: Json, language: str, found: Json, measure: str) -> Sheet:
-    names = list(found["base"]["scores"])
-    systems = [(BASE, found["base"]["scores"])]
+    systems = [(BASE, found["base"]["scores"])] if found["base"] else []
     systems += [(label(result, row), row["scores"]) for row in found["strategies"]]
+    names = list(systems[0][1])
     return Sheet(
         f"{language}: {measure.upper()} % by normalizer",
         ("strategy", *chain(*((name, "95 %") for name in names))),

@@ -59,7 +59,8 @@ def _finding(result: Json, rows: Sequence[Json]) -> Iterator[str]:
         yield f"{name}, the reference, has the lowest WER, {percent}"
     else:
         yield f"{name} has the lowest WER, {percent}"
-    yield _against(best["vs_base"], "the untouched base")
+    if best["vs_base"]:
+        yield _against(best["vs_base"], "the untouched base")
     if best["vs_reference"]:
         yield _against(best["vs_reference"], reference)
     if len(rows) > 1:

@@ -3,32 +3,27 @@
 N utterances of a test set. Rates are ratios; times in seconds; `scores` by normalizer.
 """
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
-import numpy as np
-
+from mothertongue.comparison.data import data_facts
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.retention import retention
-from mothertongue.comparison.selection import TEST, Choice, read_record
-from mothertongue.evaluation.metrics import (
-    Integers,
-    UtteranceErrors,
-    bootstrap_interval,
-    paired_bootstrap,
-    utterance_errors,
+from mothertongue.comparison.run_facts import run_cost, run_point
+from mothertongue.comparison.scored import (
+    JUDGED,
+    Scored,
+    difference,
+    mark_fronts,
+    read_scores,
+    with_differences,
 )
-from mothertongue.manifest import SPLITS, read_data
+from mothertongue.comparison.selection import TEST, Choice, read_record
 from mothertongue.records import RunDir, environment
-from mothertongue.text import NORMALIZERS, normalizer
 
 Json = dict[str, Any]
-JUDGED = "strict"
-"""The normalizer under which strategies are told apart."""
 
 
 def comparison(
@@ -76,29 +71,6 @@ def averages(languages: dict[str, Json], reference: str) -> list[Json]:
     ]
 
 
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Whether no other point is at least as low in both and lower in one."""
-    return [
-        not any(a <= x and b <= y and (a, b) != (x, y) for j, (a, b) in enumerate(points) if j != i)
-        for i, (x, y) in enumerate(points)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The rows of one system on one set, a list for each seed: the same clips in the same order."""
-
-    by_seed: tuple[list[Json], ...]
-
-    def errors(self, name: str) -> list[UtteranceErrors]:
-        """The counts of each seed under a normalizer."""
-        return [utterance_errors(rows, normalizer(name)) for rows in self.by_seed]
-
-    def scores(self) -> Json:
-        """WER and CER under each normalizer: over all seeds, and of each."""
-        return {name: _pooled(self.errors(name)) for name in NORMALIZERS}
-
-
 def _language(
     grid: Grid,
     language: str,
@@ -108,18 +80,20 @@ def _language(
 ) -> Json:
     base_scores = folder / "base" / "eval"
     base = {
-        name: _read([base_scores / language / f"{name}.json"]) for name in _sets(grid, language)
+        name: read_scores([base_scores / language / f"{name}.json"])
+        for name in _sets(grid, language)
     }
     chosen = [each for each in choices if each.language == language]
     rows = [_row(grid, each, candidates, base, folder) for each in chosen]
-    _mark_fronts(rows)
+    mark_fronts(rows)
     return {
-        "data": _data(grid.languages[language].manifests),
+        **data_facts(grid.languages[language].manifests),
         "base": {
             "scores": base[TEST].scores(),
+            "anatomy": base[TEST].anatomy(),
             "also": {name: each.scores() for name, each in base.items() if name != TEST},
         },
-        "strategies": _with_differences(rows, grid.reference, base[TEST]),
+        "strategies": with_differences(rows, grid.reference, base[TEST]),
     }
 
 
@@ -131,7 +105,7 @@ def _row(
     folder: Path,
 ) -> Json:
     evals = [RunDir(folder / "runs" / name).evaluation(TEST).parent for name in choice.runs]
-    found = {name: _read([each / f"{name}.json" for each in evals]) for name in base}
+    found = {name: read_scores([each / f"{name}.json" for each in evals]) for name in base}
     return {
         "strategy": choice.arm,
         "settings": choice.settings,
@@ -139,6 +113,7 @@ def _row(
         "runs": list(choice.runs),
         "chosen_at_wer": choice.mean_wer,
         "scores": found[TEST].scores(),
+        "anatomy": found[TEST].anatomy(),
         "also": {
             name: {"scores": each.scores(), "vs_base": difference(base[name], each)}
             for name, each in found.items()
@@ -150,60 +125,6 @@ def _row(
     }
 
 
-def _with_differences(rows: list[Json], reference: str, base: Scored) -> list[Json]:
-    """The rows, each told apart from the base, from the reference and from the lowest WER."""
-    found: dict[str, Scored] = {row["strategy"]: row.pop("found") for row in rows}
-    wers = {row["strategy"]: row["scores"][JUDGED]["wer"] for row in rows}
-    best = min(wers, key=lambda name: wers[name], default=reference)
-
-    def against(other: str, name: str) -> Json | None:
-        if other == name or other not in found:
-            return None
-        return difference(found[other], found[name])
-
-    for row in rows:
-        name = row["strategy"]
-        row["vs_base"] = difference(base, found[name])
-        row["vs_reference"] = against(reference, name)
-        row["vs_best"] = against(best, name)
-    return rows
-
-
-def difference(a: Scored, b: Scored) -> Json:
-    """WER of b minus WER of a on the same clips, paired; errors of several seeds are averaged."""
-    (errors_a_N, lengths_N), (errors_b_N, _) = (_mean_errors(each) for each in (a, b))
-    paired = paired_bootstrap(errors_a_N, errors_b_N, lengths_N)
-    return {
-        "difference": paired.difference,
-        "interval95": list(paired.interval95),
-        "p": paired.p,
-    }
-
-
-def _mean_errors(scored: Scored) -> tuple[Any, Integers]:
-    errors = scored.errors(JUDGED)
-    return np.mean([each.word_errors_N for each in errors], axis=0), errors[0].words_N
-
-
-def _pooled(errors: Sequence[UtteranceErrors]) -> Json:
-    """Rates over all seeds. The interval draws clips, each with all its seeds; it is no spread
-    over seeds, which is `sd_over_seeds`."""
-    words, characters = len(errors) * errors[0].words_N, len(errors) * errors[0].characters_N
-    word_errors = np.sum([each.word_errors_N for each in errors], axis=0)
-    character_errors = np.sum([each.character_errors_N for each in errors], axis=0)
-    by_seed = [float(each.word_errors_N.sum() / each.words_N.sum()) for each in errors]
-    return {
-        "wer": float(word_errors.sum() / words.sum()),
-        "interval95": list(bootstrap_interval(word_errors, words)),
-        "cer": float(character_errors.sum() / characters.sum()),
-        "cer_interval95": list(bootstrap_interval(character_errors, characters)),
-        "n": len(errors[0].words_N),
-        "words": int(errors[0].words_N.sum()),
-        "by_seed": by_seed,
-        "sd_over_seeds": stdev(by_seed) if len(by_seed) > 1 else None,
-    }
-
-
 def _cost(choice: Choice, candidates: Sequence[Candidate], folder: Path) -> Json:
     tried = {
         each.experiment.name: read_record(each, folder)
@@ -211,46 +132,17 @@ def _cost(choice: Choice, candidates: Sequence[Candidate], folder: Path) -> Json
         if (each.language, each.arm) == (choice.language, choice.arm)
     }
     records = [tried[name] for name in choice.runs]
-    weights = folder / "runs" / choice.runs[0] / "best" / "trained.safetensors"
-    return {
-        "trainable_parameters": records[0]["trainable_parameters"],
-        "parameters": records[0]["parameters"],
-        "steps": [each["steps"] for each in records],
-        "step_s": fmean(each["train_s"] / each["steps"] for each in records),
-        "wall_s": fmean(map(_wall_s, records)),
-        "search_wall_s": sum(map(_wall_s, tried.values())),
-        "peak_memory_bytes": max(each["peak_memory_bytes"] for each in records),
-        "size_bytes": weights.stat().st_size,
-        "device": records[0]["device"],
-    }
-
-
-def _wall_s(record: Json) -> float:
-    return float(record["train_s"] + record["validate_s"])
-
-
-def _mark_fronts(rows: list[Json]) -> None:
-    for name, cost in (("parameters", "trainable_parameters"), ("time", "wall_s")):
-        front = pareto_front([(row["scores"][JUDGED]["wer"], row[cost]) for row in rows])
-        for row, is_on_it in zip(rows, front, strict=True):
-            row.setdefault("pareto", {})[name] = is_on_it
+    return run_cost(records, list(tried.values()), RunDir(folder / "runs" / choice.runs[0]))
 
 
 def _point(candidate: Candidate, folder: Path) -> Json:
-    """One run on the split that chooses: a point of the paper's figures 2, 3, 5 and 6."""
-    record = read_record(candidate, folder)
     return {
         "language": candidate.language,
         "strategy": candidate.arm,
         "settings": candidate.settings,
         "seed": candidate.seed,
         "run": candidate.experiment.name,
-        "split": record["selected_on"],
-        "wer": record["best_validation_wer"],
-        "interval95": record["best_validation_interval95"],
-        "best_step": record["best_step"],
-        "trainable_parameters": record["trainable_parameters"],
-        "wall_s": _wall_s(record),
+        **run_point(read_record(candidate, folder)),
     }
 
 
@@ -262,22 +154,7 @@ def _mean_wers(languages: dict[str, Json]) -> dict[str, float]:
     return {arm: fmean(wers) for arm, wers in by_arm.items() if len(wers) == len(languages)}
 
 
-def _data(manifests: Sequence[Path]) -> Json:
-    """Clips and hours of each split: the paper's table 2."""
-    utterances = read_data(manifests)
-    hours = {
-        split: [each.duration_s for each in utterances if each.split == split] for split in SPLITS
-    }
-    return {
-        split: {"clips": len(all_s), "hours": sum(all_s) / 3600} for split, all_s in hours.items()
-    }
-
-
 def _sets(grid: Grid, language: str) -> Iterator[str]:
     yield TEST
     for name in grid.languages[language].also:
         yield f"also-{name}"
-
-
-def _read(paths: Sequence[Path]) -> Scored:
-    return Scored(tuple(json.loads(path.read_text("utf-8"))["utterances"] for path in paths))

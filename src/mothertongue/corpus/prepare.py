@@ -1,4 +1,5 @@
-"""A corpus to manifest.jsonl and rejected.jsonl: every row checked, then all against each other."""
+"""A corpus to manifest.jsonl, rejected.jsonl and a data card: every row checked, then all against
+each other."""
 
 import json
 import os
@@ -22,7 +23,14 @@ from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
 from mothertongue.files import open_atomically
 from mothertongue.languages import language_code
-from mothertongue.manifest import MANIFEST_NAME, SPLITS, Split, Utterance, write_manifest
+from mothertongue.manifest import (
+    MANIFEST_NAME,
+    SPLITS,
+    Split,
+    Utterance,
+    write_card,
+    write_manifest,
+)
 from mothertongue.sources.base import Rejection, Row, Source
 from mothertongue.sources.manifest import ManifestSource
 
@@ -66,6 +74,8 @@ def prepare(
 ) -> DataReport:
     """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; say what they hold.
 
+    What they hold is written there too, as data_card.json, for the pages of the runs on them.
+
     Audio is not copied: its path is relative to `out` where it lies below, else absolute. Audio
     that is part of a table is written to `out`/audio. Both files are written even when too much was
     rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
@@ -81,7 +91,9 @@ def prepare(
         home = out.resolve()
         clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
         write_manifest(out / MANIFEST_NAME, clips)
-    return with_row_counts(report, source, options.language, seen)
+    report = with_row_counts(report, source, options.language, seen)
+    write_card(out, report.to_dict())
+    return report
 
 
 def check(

@@ -1,0 +1,129 @@
+"""The verbs that compare, look into layers, and report."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mothertongue.cli.app import app
+from mothertongue.cli.options import Json, Overrides, SplitOption
+from mothertongue.cli.support import counting, show, write_page
+
+if TYPE_CHECKING:
+    from mothertongue.comparison.grid import Grid
+
+
+@app.command()
+def compare(
+    grid: Annotated[
+        str, typer.Argument(help="A grid, a YAML file; or a recipe: paper, paper-base, ...")
+    ],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Its folder; default runs/<name>.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the runs, their parameters and hours; run none.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once; default one a GPU, or one.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Compare strategies, hyper-parameters and seeds: which one, how sure, at what price."""
+    from mothertongue.comparison.grid import load_grid
+    from mothertongue.recipes import recipe_path
+
+    loaded = load_grid(recipe_path(grid), overrides or [])
+    if dry_run:
+        _dry_run(loaded, json_file)
+        return
+    from mothertongue.comparison.compare import compare as run_grid
+    from mothertongue.comparison.render import comparison_tables, write_tables
+    from mothertongue.progress import task_progress
+
+    folder = out or Path("runs") / loaded.name
+    with task_progress() as watcher:
+        result = run_grid(loaded, folder, jobs, watcher)
+    write_tables(result, folder / "tables")
+    show(result, comparison_tables(result), json_file)
+    write_page(folder)
+
+
+@app.command()
+def analyze(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; seeds become one band.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The manifest, or its folder; default each run's own.")
+    ] = None,
+    split: SplitOption = "validation",
+    n: Annotated[int, typer.Option("--utterances", min=2, help="Drawn from the split.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    context: Annotated[
+        Literal["full", "bucket"], typer.Option(help="30 s, or each clip's own seconds.")
+    ] = "full",
+    decoder: Annotated[bool, typer.Option("--decoder", help="The decoder's states too.")] = False,
+    threshold: Annotated[float, typer.Option(help="Of CKA, for what to freeze.")] = 0.95,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for layers.csv and heatmap.csv.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Compare every layer before and after tuning: CKA, SVCCA, PWCCA, and what to freeze."""
+    from mothertongue.analysis.drift import analyze_runs
+    from mothertongue.analysis.tables import analysis_tables, write_figures
+
+    with counting("analyzing", n * len(runs)) as advance:
+        result = analyze_runs(
+            runs,
+            data=data,
+            split=split,
+            n=n,
+            seed=seed,
+            context=context,
+            decoder=decoder,
+            threshold=threshold,
+            advance=advance,
+        )
+    if figures is not None:
+        write_figures(result, figures)
+    show(result, analysis_tables(result), json_file)
+
+
+@app.command()
+def report(
+    paths: Annotated[list[Path], typer.Argument(help="Folders of comparisons and of runs.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; default report.html in the first folder.")
+    ] = None,
+    audio: Annotated[
+        Literal["embed", "beside", "none"],
+        typer.Option(help="Sound within the page, in a folder beside it, or not at all."),
+    ] = "embed",
+    audio_mb: Annotated[
+        float, typer.Option("--audio-mb", min=0, help="Megabytes of sound to embed at most.")
+    ] = 16.0,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for SVG, PDF, LaTeX and CSV, for papers.")
+    ] = None,
+    analysis: Annotated[
+        list[Path] | None, typer.Option(help="What mothertongue analyze --json wrote.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Make one page of it: which strategy, how sure, at what price, and how it sounds."""
+    from mothertongue.report.write import ReportOptions, write_report
+    from mothertongue.tables import report_line
+
+    options = ReportOptions(audio, audio_mb, figures, tuple(analysis or ()))
+    with counting("reading audio") as advance:
+        result = write_report(paths, out, options, advance)
+    show(result, report_line(result), json_file)
+
+
+def _dry_run(grid: "Grid", json_file: Path | None) -> None:
+    from mothertongue.comparison.cost import dry_run
+    from mothertongue.comparison.grid import expand
+    from mothertongue.comparison.plan_table import plan_table
+
+    with counting("counting", len(expand(grid))) as advance:
+        plan = dry_run(grid, advance)
+    show(plan, plan_table(plan), json_file)

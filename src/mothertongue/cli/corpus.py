@@ -1,0 +1,94 @@
+"""The verbs that look at a corpus."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mothertongue.cli.app import app
+from mothertongue.cli.options import (
+    AudioColumn,
+    Json,
+    MaxReject,
+    SpeakerLeaks,
+    TextColumn,
+    TextField,
+    TextLeaks,
+    TokenizerOf,
+)
+from mothertongue.cli.support import counting, show
+
+
+@app.command()
+def prepare(
+    source: Annotated[
+        Path, typer.Argument(help="A table, a folder of a known layout, a manifest.")
+    ],
+    language: Annotated[str, typer.Option(help="Language of rows that state none, such as sw.")],
+    out: Annotated[Path, typer.Option(help="Folder for manifest.jsonl and rejected.jsonl.")],
+    max_reject_fraction: MaxReject = 0.05,
+    audio_column: AudioColumn = None,
+    text_column: TextColumn = None,
+    text_field: TextField = None,
+    text_leaks: TextLeaks = "reject",
+    speaker_leaks: SpeakerLeaks = "warn",
+    allow_outside: Annotated[
+        bool, typer.Option(help="Accept audio paths that leave the source's folder.")
+    ] = False,
+    trust_durations: Annotated[
+        bool, typer.Option(help="Do not decode clips whose duration is stated.")
+    ] = False,
+    base: TokenizerOf = "openai/whisper-base",
+    json_file: Json = None,
+) -> None:
+    """Bring a corpus to a clean manifest, and be told what is wrong with it."""
+    from mothertongue.corpus.prepare import PrepareOptions, prepare
+    from mothertongue.corpus.report import report_table
+    from mothertongue.sources.detect import detect
+
+    options = PrepareOptions(
+        language=language,
+        max_reject_fraction=max_reject_fraction,
+        text_leaks=text_leaks,
+        speaker_leaks=speaker_leaks,
+        allow_outside=allow_outside,
+        trust_durations=trust_durations,
+    )
+    found = detect(source, audio_column, text_column, text_field)
+    with counting("checking") as progress:
+        report = prepare(found, out, options, _label_counter(base), progress)
+    show(report.to_dict(), report_table(report), json_file)
+    report.require_ok()
+
+
+@app.command()
+def check(
+    manifest: Annotated[Path, typer.Argument(help="A manifest, or its folder.")],
+    max_reject_fraction: MaxReject = 0.05,
+    text_leaks: TextLeaks = "reject",
+    speaker_leaks: SpeakerLeaks = "warn",
+    base: TokenizerOf = "openai/whisper-base",
+    json_file: Json = None,
+) -> None:
+    """Run the same checks again on a manifest; writes nothing."""
+    from mothertongue.corpus.prepare import PrepareOptions
+    from mothertongue.corpus.prepare import check as check_manifest
+    from mothertongue.corpus.report import report_table
+
+    options = PrepareOptions(
+        max_reject_fraction=max_reject_fraction,
+        text_leaks=text_leaks,
+        speaker_leaks=speaker_leaks,
+    )
+    with counting("checking") as progress:
+        report = check_manifest(manifest, options, _label_counter(base), progress)
+    show(report.to_dict(), report_table(report), json_file)
+    report.require_ok()
+
+
+def _label_counter(base: str) -> Callable[[str, str], int]:
+    from mothertongue.locate import locate
+    from mothertongue.tokens import load_tokens
+
+    return load_tokens(locate(base)).count_label

@@ -1,0 +1,64 @@
+"""The verbs that train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mothertongue.cli.app import app
+from mothertongue.cli.options import Json, Overrides
+from mothertongue.cli.support import counting, show, write_page
+
+
+@app.command()
+def train(
+    experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/<name>.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Fine-tune; the same command continues a run that was stopped."""
+    from mothertongue.experiment import load_experiment, run
+    from mothertongue.progress import training_progress
+    from mothertongue.records import RunDir
+    from mothertongue.tables import run_table
+
+    loaded = load_experiment(experiment, overrides or [])
+    folder = out or Path("runs") / loaded.name
+    with training_progress() as watcher:
+        record = run(loaded, RunDir(folder), watcher)
+    result = {"run": str(folder), **record}
+    show(result, run_table(result), json_file)
+    write_page(folder)
+
+
+@app.command()
+def plan(
+    experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    overrides: Overrides = None,
+    json_file: Json = None,
+) -> None:
+    """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
+    from mothertongue.experiment import load_experiment
+    from mothertongue.planning.plan import plan as plan_run
+    from mothertongue.planning.table import plan_table
+
+    loaded = load_experiment(experiment, overrides or [])
+    with counting("measuring a few steps"):
+        result = plan_run(loaded)
+    show(result, plan_table(result), json_file)
+
+
+@app.command()
+def demo(
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="The run's folder.")] = Path("runs/demo"),
+    json_file: Json = None,
+) -> None:
+    """Fine-tune whisper-base on a small synthetic Swahili set and show what it gained."""
+    from mothertongue.demo import demo as run_demo
+    from mothertongue.tables import demo_tables
+
+    result = run_demo(out, overrides or [])
+    show(result, demo_tables(result), json_file)
+    write_page(out)

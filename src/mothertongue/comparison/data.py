@@ -1,0 +1,34 @@
+"""What a language was trained and tested on, for its tables and its page. No torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mothertongue.manifest import SPLITS, Utterance, manifest_path, read_card, read_data
+
+Json = dict[str, Any]
+
+
+def data_facts(manifests: Sequence[Path]) -> Json:
+    """`data`: clips, hours and speakers of each split (the paper's table 2); `cards`: what
+    `mothertongue prepare` found in each manifest, with its folder, where it left its card."""
+    utterances = read_data(manifests)
+    cards = [
+        {"folder": manifest_path(path).parent.name, **card}
+        for path in manifests
+        if (card := read_card(path)) is not None
+    ]
+    return {
+        "data": {
+            split: _size([each for each in utterances if each.split == split]) for split in SPLITS
+        },
+        "cards": cards,
+    }
+
+
+def _size(utterances: Sequence[Utterance]) -> Json:
+    return {
+        "clips": len(utterances),
+        "hours": sum(each.duration_s for each in utterances) / 3600,
+        "speakers": len({each.speaker for each in utterances} - {None}),
+    }

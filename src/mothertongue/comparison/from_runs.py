@@ -1,0 +1,232 @@
+"""Runs that were made one by one, as one comparison: of the same shape as a grid's result.
+
+Runs of one language that differ in nothing but name and seed are one row. What has no test scores
+yet has no row, but a point: its WER on validation. See run_scores.py for what a run keeps.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.comparison.clips import clip_set
+from mothertongue.comparison.data import data_facts
+from mothertongue.comparison.run_facts import run_cost, run_point
+from mothertongue.comparison.scored import (
+    JUDGED,
+    Scored,
+    difference,
+    mark_fronts,
+    read_scores,
+    with_differences,
+)
+from mothertongue.errors import DataError
+from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished run and what it says of itself."""
+
+    run_dir: RunDir
+    record: Json
+
+    @property
+    def name(self) -> str:
+        return self.run_dir.path.resolve().name
+
+    @property
+    def experiment(self) -> Json:
+        settings: Json = self.record["experiment"]
+        return settings
+
+    @property
+    def manifests(self) -> list[Path]:
+        data = self.experiment["data"]
+        return [Path(each) for each in (data if isinstance(data, list) else [data])]
+
+    @property
+    def kind(self) -> str:
+        return str(self.experiment["strategy"]["kind"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.experiment["train"]["seed"])
+
+    def has(self, stored: str) -> bool:
+        return self.run_dir.evaluation(stored).is_file()
+
+
+def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
+    """The result, and the clips of each test set, of finished runs.
+
+    Raises DataError where a run is not finished, or runs of one language have other test clips or
+    another base.
+    """
+    runs = [_read(folder) for folder in folders]
+    base = _one("base", {each.experiment["base"] for each in runs})
+    by_language: dict[str, list[Done]] = {}
+    for each in runs:
+        by_language.setdefault(each.experiment["language"], []).append(each)
+    found = {name: _language(group) for name, group in by_language.items()}
+    rows = [row for language, _ in found.values() for row in language["strategies"]]
+    chosen_on = {each.experiment["select_on"] for each in runs}
+    result = {
+        "name": ", ".join(each.name for each in runs),
+        "base": base,
+        "protocol": "paper" if "test" in chosen_on else "validation",
+        "chosen_on": "test" if "test" in chosen_on else "validation",
+        "reference": _reference(rows),
+        "seeds": sorted({each.seed for each in runs}),
+        "normalizer": JUDGED,
+        "languages": {name: language for name, (language, _) in found.items()},
+        "average": [],
+        "curves": [_point(each) for each in runs],
+        "environment": environment(),
+    }
+    return result, [clips for _, sets in found.values() for clips in sets]
+
+
+def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
+    """One language, and the clips of its test sets. Only runs that were scored have a row."""
+    manifests = runs[0].manifests
+    groups = _by_settings([each for each in runs if each.has(OWN)])
+    scored = [each for group in groups.values() for each in group]
+    base = _base(scored)
+    rows = [_row(name, group, base) for name, group in groups.items()]
+    mark_fronts(rows)
+    language = {
+        **data_facts(manifests),
+        "base": _base_row(base),
+        "strategies": with_differences(rows, _reference(rows), base.get(OWN)),
+    }
+    return language, [_clips(manifests, groups, base)] if groups else []
+
+
+def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Json:
+    found = {stored: _scored(group, stored) for stored in {OWN: None, **base}}
+    return {
+        "strategy": name,
+        "settings": {},
+        "out_of": 1,
+        "runs": [each.name for each in group],
+        "chosen_at_wer": group[0].record["best_validation_wer"],
+        "scores": found[OWN].scores(),
+        "anatomy": found[OWN].anatomy(),
+        "also": {
+            stored: {"scores": each.scores(), "vs_base": difference(base[stored], each)}
+            for stored, each in found.items()
+            if stored != OWN
+        },
+        "retention": None,
+        **run_cost(records := [each.record for each in group], records, group[0].run_dir),
+        "found": found[OWN],  # for the differences; taken out again
+    }
+
+
+def _base(runs: Sequence[Done]) -> dict[str, Scored]:
+    """The base on each set that it and all these runs were scored on; clips must be the same."""
+    found = {}
+    for name in _common_sets(runs):
+        keeper = next((each for each in runs if each.has(OF_BASE + name)), None)
+        _one(f"clips of {name}", {_digest(each, name) for each in runs})
+        if keeper is not None:
+            _one(f"clips of {name}", {_digest(keeper, n) for n in (name, OF_BASE + name)})
+            found[name] = _scored([keeper], OF_BASE + name)
+    return found
+
+
+def _base_row(base: dict[str, Scored]) -> Json | None:
+    if OWN not in base:
+        return None
+    return {
+        "scores": base[OWN].scores(),
+        "anatomy": base[OWN].anatomy(),
+        "also": {name: each.scores() for name, each in base.items() if name != OWN},
+    }
+
+
+def _common_sets(runs: Sequence[Done]) -> list[str]:
+    """Its own test split, and what else each of them was scored on."""
+    sets = [
+        {path.stem for path in each.run_dir.evaluation(OWN).parent.glob("*.json")} for each in runs
+    ]
+    common = set.intersection(*sets) if sets else set()
+    return sorted(name for name in common if name == OWN or name.startswith(ALSO))
+
+
+def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
+    """The runs of each row, by its name: the kind of strategy, or the run's name where two share
+    it."""
+    groups: dict[str, list[Done]] = {}
+    for each in runs:
+        train = {key: value for key, value in each.experiment["train"].items() if key != "seed"}
+        settings = each.experiment | {"name": "", "train": train}
+        groups.setdefault(json.dumps(settings, sort_keys=True), []).append(each)
+    kinds = [group[0].kind for group in groups.values()]
+    return {
+        kind if kinds.count(kind) == 1 else group[0].name: group
+        for kind, group in zip(kinds, groups.values(), strict=True)
+    }
+
+
+def _clips(
+    manifests: Sequence[Path], groups: dict[str, list[Done]], base: dict[str, Scored]
+) -> Json:
+    systems = {"base": base[OWN].by_seed[0]} if OWN in base else {}
+    systems |= {name: _scored(group, OWN).by_seed[0] for name, group in groups.items()}
+    language = next(iter(groups.values()))[0].experiment["language"]
+    return clip_set(language, OWN, manifests, systems)
+
+
+def _reference(rows: Sequence[Json]) -> str:
+    names = [row["strategy"] for row in rows]
+    return "full" if "full" in names or not names else names[0]
+
+
+def _point(done: Done) -> Json:
+    return {
+        "language": done.experiment["language"],
+        "strategy": done.kind,
+        "settings": {},
+        "seed": done.seed,
+        "run": done.name,
+        **run_point(done.record),
+    }
+
+
+def _digest(done: Done, stored: str) -> str:
+    value: str = _json(done.run_dir.evaluation(stored))["data_digest"]
+    return value
+
+
+def _scored(group: Sequence[Done], stored: str) -> Scored:
+    return read_scores([each.run_dir.evaluation(stored) for each in group])
+
+
+def _read(folder: Path) -> Done:
+    run_dir = RunDir(folder)
+    if not run_dir.is_done:
+        raise DataError(
+            f"{folder}: no finished run; expected its record.json; continue it with: mothertongue "
+            "train"
+        )
+    return Done(run_dir, _json(run_dir.record))
+
+
+def _one(what: str, values: Iterable[str]) -> str:
+    found = sorted(set(values))
+    if len(found) != 1:
+        raise DataError(
+            f"these runs have different {what}: {', '.join(found)}; expected the same for all; "
+            "report them one by one, or score them again on the same data"
+        )
+    return found[0]
+
+
+def _json(path: Path) -> Json:
+    value: Json = json.loads(path.read_text(encoding="utf-8"))
+    return value

@@ -1,0 +1,45 @@
+"""What finished runs say of themselves: what they cost, and how they did on validation. No torch.
+
+A record is a run's record.json.
+"""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from mothertongue.records import RunDir
+
+Json = dict[str, Any]
+
+
+def run_cost(records: Sequence[Json], tried: Sequence[Json], first: RunDir) -> Json:
+    """The cost of the runs of one row, one a seed; `tried` are all that were run to choose it."""
+    weights = first.best / "trained.safetensors"
+    return {
+        "trainable_parameters": records[0]["trainable_parameters"],
+        "parameters": records[0]["parameters"],
+        "steps": [each["steps"] for each in records],
+        "step_s": fmean(each["train_s"] / each["steps"] for each in records),
+        "wall_s": fmean(map(wall_s, records)),
+        "search_wall_s": sum(map(wall_s, tried)),
+        "peak_memory_bytes": max(each["peak_memory_bytes"] for each in records),
+        "size_bytes": weights.stat().st_size,
+        "device": records[0]["device"],
+    }
+
+
+def run_point(record: Json) -> Json:
+    """One run on the split that chooses: a point of the paper's figures 2, 3, 5 and 6."""
+    return {
+        "split": record["selected_on"],
+        "wer": record["best_validation_wer"],
+        "interval95": record["best_validation_interval95"],
+        "best_step": record["best_step"],
+        "trainable_parameters": record["trainable_parameters"],
+        "wall_s": wall_s(record),
+    }
+
+
+def wall_s(record: Json) -> float:
+    """Seconds of training and validation."""
+    return float(record["train_s"] + record["validate_s"])

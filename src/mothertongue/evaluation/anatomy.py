@@ -1,0 +1,155 @@
+"""What kind of errors a system makes, where, and on whom. No torch.
+
+Rows are those of Evaluation.rows(), a list for each seed: the same clips in the same order.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+
+from mothertongue.evaluation.alignment import Piece, align, graphemes
+from mothertongue.evaluation.forgetting import is_hallucination
+from mothertongue.evaluation.metrics import Row, bootstrap_interval
+from mothertongue.text import Normalizer
+
+Json = dict[str, Any]
+MOST = 20
+"""How many confusions, and how many speakers, are listed."""
+DURATIONS_S = (0, 3, 6, 10, 15, 30)
+LENGTHS_WORDS = (0, 5, 10, 20, 40, 10_000)
+ONE_SCRIPT = {"HIRAGANA": "CJK", "KATAKANA": "CJK"}
+
+
+def anatomy(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
+    """The errors of one system on one set of clips, over all seeds, as JSON values.
+
+    `substitutions`, `deletions`, `insertions` and `hits` are words; `confused_words`,
+    `deleted_words`, `inserted_words` and `confused_characters` the most frequent ones with their
+    counts; `failures` are numbers of clips out of `clips`; `by` has the WER with its interval of
+    the clips of each `duration`, `speaker` and `length`. Characters are as people see them, and
+    counted within words that take each other's place.
+    """
+    aligned = [_aligned(rows, normalize) for rows in by_seed]
+    pieces = list(chain.from_iterable(chain.from_iterable(aligned)))
+    swapped = [piece for piece in pieces if piece.kind == "~"]
+    kinds = Counter(piece.kind for piece in pieces)
+    characters = chain.from_iterable(
+        align(graphemes(each.reference), graphemes(each.hypothesis)) for each in swapped
+    )
+    return {
+        "normalizer": normalize.name,
+        "clips": len(by_seed) * len(by_seed[0]),
+        "substitutions": kinds["~"],
+        "deletions": kinds["-"],
+        "insertions": kinds["+"],
+        "hits": kinds["="],
+        "confused_words": _most_pairs(swapped),
+        "deleted_words": _most(each.reference for each in pieces if each.kind == "-"),
+        "inserted_words": _most(each.hypothesis for each in pieces if each.kind == "+"),
+        "confused_characters": _most_pairs(each for each in characters if each.kind == "~"),
+        "failures": _failures(list(chain.from_iterable(by_seed)), normalize),
+        "by": _by_group(by_seed[0], aligned),
+    }
+
+
+def script(text: str) -> str | None:
+    """The script of most of a text's letters, such as LATIN or MALAYALAM; None without letters.
+
+    It is the first word of the letters' names in Unicode; kana and Chinese characters are one.
+    """
+    names = [unicodedata.name(c, "").split(" ")[0].split("-")[0] for c in text if c.isalpha()]
+    counts = Counter(ONE_SCRIPT.get(name, name) for name in names if name)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def is_wrong_script(reference: str, hypothesis: str) -> bool:
+    """Whether a transcript is mostly in another script than its reference; never if it is empty."""
+    said, heard = script(reference), script(hypothesis)
+    return said is not None and heard is not None and said != heard
+
+
+def _aligned(rows: Sequence[Row], normalize: Normalizer) -> list[list[Piece]]:
+    return [
+        align(normalize(row["reference"]).split(), normalize(row["hypothesis"]).split())
+        for row in rows
+    ]
+
+
+def _failures(rows: Sequence[Row], normalize: Normalizer) -> dict[str, int]:
+    pairs = [(normalize(row["reference"]), normalize(row["hypothesis"])) for row in rows]
+    return {
+        "empty": sum(not heard for _, heard in pairs),
+        "hallucinations": sum(is_hallucination(*pair) for pair in pairs),
+        "loops": sum(bool(row["looped"]) for row in rows),
+        "wrong_script": sum(is_wrong_script(*pair) for pair in pairs),
+    }
+
+
+def _by_group(rows: Sequence[Row], aligned: Sequence[Sequence[list[Piece]]]) -> Json:
+    """Errors and words of each clip, over its seeds, by what is known of the clip."""
+    words_N = np.array([_words(pieces) for pieces in aligned[0]])
+    errors_N = np.sum([[_errors(pieces) for pieces in seed] for seed in aligned], axis=0)
+
+    def rates(names_N: Sequence[str | None], order: Sequence[str]) -> list[Json]:
+        groups = [(name, [i for i, each in enumerate(names_N) if each == name]) for name in order]
+        return [
+            _rate(name, errors_N[chosen], len(aligned) * words_N[chosen])
+            for name, chosen in groups
+            if words_N[chosen].sum()
+        ]
+
+    durations = _binned([row["duration_s"] for row in rows], DURATIONS_S, "{}-{} s")
+    lengths = _binned(words_N, LENGTHS_WORDS, "{}-{} words")
+    speakers = [row["speaker"] for row in rows]
+    most = [name for name, _ in Counter(filter(None, speakers)).most_common(MOST)]
+    return {
+        "duration": rates(durations, _names(DURATIONS_S, "{}-{} s")),
+        "speaker": rates(speakers, most),
+        "length": rates(lengths, _names(LENGTHS_WORDS, "{}-{} words")),
+    }
+
+
+def _rate(name: str, errors_N: Any, words_N: Any) -> Json:
+    return {
+        "name": name,
+        "clips": len(words_N),
+        "wer": float(errors_N.sum() / words_N.sum()),
+        "interval95": list(bootstrap_interval(errors_N, words_N)),
+    }
+
+
+def _names(edges: Sequence[int], form: str) -> list[str]:
+    names = [form.format(low, high) for low, high in pairwise(edges)]
+    unit = form.split(" ")[-1]
+    return [*names[:-1], f"over {edges[-2]} {unit}"]
+
+
+def _binned(values: Sequence[float] | Any, edges: Sequence[int], form: str) -> list[str]:
+    """The name of the bin of each value: above its lower edge, up to its upper one."""
+    names = _names(edges, form)
+    places = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(names) - 1)
+    return [names[place] for place in places]
+
+
+def _most(words: Iterable[str]) -> list[Json]:
+    return [{"text": text, "count": count} for text, count in Counter(words).most_common(MOST)]
+
+
+def _most_pairs(pieces: Iterable[Piece]) -> list[Json]:
+    pairs = Counter((each.reference, each.hypothesis) for each in pieces)
+    return [
+        {"reference": said, "hypothesis": heard, "count": count}
+        for (said, heard), count in pairs.most_common(MOST)
+    ]
+
+
+def _words(pieces: Sequence[Piece]) -> int:
+    return sum(piece.kind != "+" for piece in pieces)
+
+
+def _errors(pieces: Sequence[Piece]) -> int:
+    return sum(piece.kind != "=" for piece in pieces)

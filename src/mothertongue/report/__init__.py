@@ -1,0 +1,1 @@
+"""One page for people: what a run or a comparison left on disk, to look at and to listen to."""

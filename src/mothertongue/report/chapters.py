@@ -1,0 +1,210 @@
+"""What each chapter of the page shows of one part: words, tables and drawn charts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from mothertongue.comparison.advice import Advice, advice
+from mothertongue.comparison.cells import Json
+from mothertongue.comparison.sheets import also_sheets, average_sheets, retention_sheets
+from mothertongue.comparison.summary import conditions, warning
+from mothertongue.languages import WHISPER_LANGUAGES
+from mothertongue.report.charts.errors import error_charts, forgetting_chart
+from mothertongue.report.charts.layers import layer_charts, suggestions
+from mothertongue.report.charts.learning import learning_charts
+from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, wer_chart
+from mothertongue.report.drawing import Chart
+from mothertongue.report.records import Part, RunRecords
+from mothertongue.report.tables import (
+    Table,
+    confusion_tables,
+    data_table,
+    failure_table,
+    headline,
+    rejection_table,
+    run_table,
+    table_of,
+    version_table,
+)
+from mothertongue.tables import interval
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What `mothertongue prepare` said of one manifest."""
+
+    folder: str
+    kept: str
+    findings: tuple[str, ...]
+    rejected: Table
+
+
+class Language:
+    """One language of a part. Without test scores it has no `advice`, and no tables of scores."""
+
+    def __init__(self, part: Part, code: str) -> None:
+        self._part, self._code = part, code
+        self._found: Json = part.result["languages"][code]
+        self.advice: Advice | None = advice(part.result, code)
+        self.name = _language_name(code)
+        self.is_choice = len(self._found["strategies"]) > 1
+        self.data = data_table(self._found)
+        self.cards = [_card(card) for card in self._found["cards"]]
+
+    @property
+    def size(self) -> str:
+        assert self.advice
+        score = self._found["strategies"][0]["scores"][self._part.result["normalizer"]]
+        return f"{score['n']:,} clips, {score['words']:,} words"
+
+    @property
+    def validations(self) -> list[str]:
+        """How each run did on the split that chose its weights."""
+        return [_validation(run) for run in self._part.runs if run.language == self._code]
+
+    @property
+    def headline(self) -> Table:
+        assert self.advice
+        return headline(self._part.result, self._code, self.advice.strategy)
+
+    @property
+    def also(self) -> list[Table]:
+        return list(map(table_of, also_sheets(self._part.result, self._code)))
+
+    @property
+    def retention(self) -> list[Table]:
+        return list(map(table_of, retention_sheets(self._part.result, self._code)))
+
+    @property
+    def failures(self) -> Table:
+        rows = {row["strategy"]: row["anatomy"] for row in self._found["strategies"]}
+        base = self._found["base"]
+        return failure_table(({BASE: base["anatomy"]} if base else {}) | rows)
+
+    @property
+    def confusions(self) -> list[Table]:
+        assert self.advice
+        rows = {row["strategy"]: row["anatomy"] for row in self._found["strategies"]}
+        return list(confusion_tables(rows[self.advice.strategy]))
+
+    @cached_property
+    def quality(self) -> list[Chart]:
+        result = self._part.result
+        return [wer_chart(result, self._code), *price_charts(result, self._code)]
+
+    @cached_property
+    def learning(self) -> list[Chart]:
+        runs = _one_a_strategy(self._part.runs, self._code)
+        return list(learning_charts(self._code, runs)) if runs else []
+
+    @cached_property
+    def forgetting(self) -> list[Chart]:
+        chart = forgetting_chart(self._part.result, self._code)
+        return [chart] if chart else []
+
+    @cached_property
+    def errors(self) -> list[Chart]:
+        return list(error_charts(self._part.result, self._code))
+
+    @property
+    def charts(self) -> Iterator[Chart]:
+        """All of them, for papers."""
+        if self.advice:
+            yield from [*self.quality, *self.errors]
+        yield from [*self.learning, *self.forgetting]
+
+
+class Chapters:
+    """One part of the page, as its template reads it."""
+
+    def __init__(self, part: Part) -> None:
+        result = part.result
+        self._part = part
+        self.folder = str(part.folders[0])
+        self.name = result["name"]
+        self.conditions = conditions(result)
+        self.warning = warning(result)
+        self.languages = [Language(part, code) for code in result["languages"]]
+        self.is_scored = any(each.advice for each in self.languages)
+        self.is_forgetting = any(each.forgetting for each in self.languages)
+        self.averages = list(map(table_of, average_sheets(result)))
+        self.suggestions = [line for each in part.analyses for line in suggestions(each)]
+        self.command = part.command
+        self.run_table = run_table(part.runs)
+        self.versions = version_table(result["environment"])
+        grid = [(result["name"], part.settings)] if part.settings else []
+        self.settings = grid or [(run.name, run.settings) for run in part.runs]
+
+    @property
+    def best(self) -> dict[str, str]:
+        """The recommended strategy of each language."""
+        codes = self._part.result["languages"]
+        pairs = zip(codes, self.languages, strict=True)
+        return {code: each.advice.strategy for code, each in pairs if each.advice}
+
+    @property
+    def evaluate(self) -> str:
+        """What gives the runs their test scores."""
+        lines = [f"mothertongue evaluate {path} --with-base" for path in self._part.folders]
+        return "\n".join([*lines, self.again] if len(lines) > 1 else lines)
+
+    @property
+    def again(self) -> str:
+        """What makes this page again."""
+        return f"mothertongue report {' '.join(map(str, self._part.folders))}"
+
+    @property
+    def analyze(self) -> str:
+        """The runs to analyze."""
+        is_grid = bool(self._part.settings)
+        return f"{self.folder}/runs/*" if is_grid else " ".join(map(str, self._part.folders))
+
+    @cached_property
+    def curves(self) -> list[Chart]:
+        return list(curve_charts(self._part.result))
+
+    @cached_property
+    def layers(self) -> list[Chart]:
+        return [chart for each in self._part.analyses for chart in layer_charts(each)]
+
+    @property
+    def charts(self) -> Iterator[Chart]:
+        """All of them, for papers."""
+        for each in self.languages:
+            yield from each.charts
+        yield from [*self.curves, *self.layers]
+
+
+def _one_a_strategy(runs: Sequence[RunRecords], code: str) -> list[RunRecords]:
+    """The first seed of each strategy."""
+    found: dict[str, RunRecords] = {}
+    for run in runs:
+        if run.language == code:
+            found.setdefault(run.strategy, run)
+    return list(found.values())
+
+
+def _validation(run: RunRecords) -> str:
+    wer, bounds = run.record["best_validation_wer"], run.record["best_validation_interval95"]
+    if wer is None:
+        return f"{run.name} ({run.strategy}): the last weights, for there is no validation split"
+    return (
+        f"{run.name} ({run.strategy}): WER {100 * wer:.1f} % (95 % {interval(bounds)}) on "
+        f"{run.record['selected_on']}, step {run.record['best_step']:,}"
+    )
+
+
+def _card(card: Json) -> Card:
+    notes = [f"{code}: {count:,} rows" for code, count in card["notes"].items()]
+    return Card(
+        folder=card["folder"],
+        kept=f"{card['num_rows']:,} rows read, {card['num_rejected']:,} rejected; "
+        f"splits by {card['split_by']}.",
+        findings=(*card["warnings"], *card["confirmed"], *notes),
+        rejected=rejection_table(card),
+    )
+
+
+def _language_name(code: str) -> str:
+    name = WHISPER_LANGUAGES.get(code)
+    return f"{name.title()} ({code})" if name else code

@@ -1,0 +1,159 @@
+"""What kind of errors there are, on which clips, and what was forgotten."""
+
+from collections.abc import Iterator
+
+from mothertongue.comparison.cells import Json
+from mothertongue.report.charts.quality import BASE, systems
+from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.tables import interval
+
+KINDS = {
+    "substitutions": "#4477aa",
+    "deletions": "#ee6677",
+    "insertions": "#ccbb44",
+}
+DARKEST = 50.0
+"""Points of WER above which all is as dark: one lost model must not hide the others."""
+GROUPS = {"duration": "clip length", "length": "words in the reference", "speaker": "speaker"}
+
+
+def error_charts(result: Json, language: str) -> Iterator[Chart]:
+    """The kinds of errors of each system, and the WER of groups of clips."""
+    found = result["languages"][language]
+    anatomies = {row["strategy"]: row["anatomy"] for row in found["strategies"]}
+    if found["base"]:
+        anatomies = {BASE: found["base"]["anatomy"]} | anatomies
+    yield _kinds(language, anatomies)
+    shown = _few(result, language)
+    for group, title in GROUPS.items():
+        if any(len(anatomies[name]["by"][group]) > 1 for name in shown):
+            yield _by(language, group, title, {name: anatomies[name] for name in shown})
+
+
+def forgetting_chart(result: Json, language: str) -> Chart | None:
+    """How many points of WER each strategy lost on each retention set."""
+    kept = [row for row in result["languages"][language]["strategies"] if row["retention"]]
+    if not kept:
+        return None
+    rows = [
+        {
+            "strategy": row["strategy"],
+            "set": name,
+            "points": 100 * found["wer"]["difference"],
+            "text": f"{100 * found['wer']['difference']:+.1f}",
+            "said": f"{row['strategy']} on {name}: WER "
+            f"{100 * found['wer']['before']:.1f} % before, "
+            f"{100 * found['wer']['after']:.1f} % after",
+        }
+        for row in kept
+        for name, found in row["retention"]["sets"].items()
+    ]
+    most = min(DARKEST, max(abs(row["points"]) for row in rows)) or 1.0
+    x, y = names("set", None, axis={"labelAngle": 0, "orient": "top"}), names("strategy", None)
+    shade = axis(
+        "points",
+        "points of WER lost",
+        scale={"scheme": "purpleorange", "reverse": True, "domain": [-most, most], "clamp": True},
+        legend={"orient": "right", "gradientLength": 140},
+    )
+    ink = {
+        "condition": {"test": f"abs(datum.points) > {0.6 * most:f}", "value": "#ffffff"},
+        "value": "#000000",
+    }
+    cells = {"mark": "rect", "encoding": {"x": x, "y": y, "color": shade, "description": said()}}
+    figures = {
+        "mark": {"type": "text", "fontSize": 12, "aria": False},
+        "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": ink},
+    }
+    spec = layered(rows, [cells, figures], height={"step": 32}) | {"width": {"step": 62}}
+    return Chart(
+        f"{language}-forgetting",
+        "Change of WER on other languages, in points",
+        spec,
+        "Above 0 the model got worse there.",
+    )
+
+
+def _kinds(language: str, anatomies: dict[str, Json]) -> Chart:
+    rows = [
+        {
+            "system": name,
+            "kind": kind,
+            "order": i,
+            "errors": (rate := 100 * anatomy[kind] / _words(anatomy)),
+            "said": f"{name}: {rate:.1f} {kind} in 100 words",
+        }
+        for name, anatomy in anatomies.items()
+        for i, kind in enumerate(KINDS)
+    ]
+    color = {
+        "field": "kind",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(KINDS), "range": list(KINDS.values())},
+    }
+    bar = {
+        "mark": {"type": "bar", "stroke": "#ffffff", "strokeWidth": 0.5},
+        "encoding": {
+            "x": axis("errors", "errors in 100 words"),
+            "y": names("system", None),
+            "color": color,
+            "order": {"field": "order"},
+            "description": said(),
+        },
+    }
+    return Chart(
+        f"{language}-errors",
+        "Substituted, left out, made up",
+        layered(rows, [bar], height={"step": 26}),
+        "Substitutions: another word. Deletions: words left out. Insertions: words that nobody "
+        "said.",
+    )
+
+
+def _by(language: str, group: str, title: str, anatomies: dict[str, Json]) -> Chart:
+    rows = [
+        {
+            "system": name,
+            "group": each["name"],
+            "wer": 100 * each["wer"],
+            "low": 100 * each["interval95"][0],
+            "high": 100 * each["interval95"][1],
+            "said": f"{name}, {each['name']}: WER {100 * each['wer']:.1f} %, "
+            f"{interval(each['interval95'])}, {each['clips']} clips",
+        }
+        for name, anatomy in anatomies.items()
+        for each in anatomy["by"][group]
+    ]
+    order = list(anatomies)
+    x = names("group", title, axis={"labelAngle": -30 if group == "speaker" else 0})
+    drawn = {"color": colored("system", order), "xOffset": {"field": "system", "sort": order}}
+    rule = {
+        "mark": {"type": "rule", "strokeWidth": 2, "aria": False},
+        "encoding": {"x": x, "y": axis("low", "WER %"), "y2": {"field": "high"}, **drawn},
+    }
+    point = {
+        "mark": {"type": "point", "filled": True, "size": 70},
+        "encoding": {
+            "x": x,
+            "y": axis("wer", "WER %"),
+            "shape": shaped("system", order),
+            "description": said(),
+            **drawn,
+        },
+    }
+    return Chart(
+        f"{language}-by-{group}", f"WER by {title}", layered(rows, [rule, point], height=220)
+    )
+
+
+def _few(result: Json, language: str) -> list[str]:
+    """The base, the reference and the lowest WER: more would not be told apart."""
+    rows = result["languages"][language]["strategies"]
+    best = min(rows, key=lambda row: float(row["scores"][result["normalizer"]]["wer"]))["strategy"]
+    wanted = {BASE, result["reference"], best}
+    return [name for name in systems(result, language) if name in wanted]
+
+
+def _words(anatomy: Json) -> int:
+    return int(anatomy["substitutions"] + anatomy["deletions"] + anatomy["hits"])

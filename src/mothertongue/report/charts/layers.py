@@ -1,0 +1,128 @@
+"""How alike each layer is before and after tuning: the paper's figure 1."""
+
+from collections.abc import Iterator
+
+from mothertongue.comparison.cells import Json
+from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
+
+HALVES = ("encoder", "decoder")
+MOST_LABELLED = 16
+"""States above which a heat map has no figures in its cells."""
+
+
+def layer_charts(analysis: Json) -> Iterator[Chart]:
+    """For each half that was analyzed the CKA of every layer, and a heat map for each group."""
+    for half in HALVES:
+        groups = [group for group in analysis["groups"] if group[half]]
+        if groups:
+            yield _lines(analysis, groups, half)
+        for group in groups:
+            yield _heat(group, half)
+
+
+def suggestions(analysis: Json) -> Iterator[str]:
+    """What the analysis of full fine-tuning suggests to freeze, a sentence a group."""
+    for group in analysis["groups"]:
+        if group["strategy"]["kind"] != "full":
+            continue  # what was frozen, or started anew, says nothing about what could be
+        n, bound = group["freeze_encoder_layers"], f"{analysis['threshold']:g}"
+        if n:
+            advice = (
+                f"the bottom {n} encoder layers stay above CKA {bound}: try freeze with n = {n}"
+            )
+        else:
+            advice = f"already the lowest layer falls below CKA {bound}: nothing to freeze"
+        yield f"{group['group']}: {advice}"
+
+
+def _lines(analysis: Json, groups: list[Json], half: str) -> Chart:
+    rows = [
+        {
+            "group": group["group"],
+            "state": state["state"],
+            **{key: state["cka"][key] for key in ("mean", "min", "max")},
+            "said": f"{group['group']}, {state['state']}: CKA {state['cka']['mean']:.3f} "
+            f"({state['cka']['min']:.3f} to {state['cka']['max']:.3f} over seeds)",
+        }
+        for group in groups
+        for state in group[half]["states"]
+    ]
+    order = [group["group"] for group in groups]
+    x = names("state", None, axis={"labelAngle": -40}) | {"type": "ordinal"}
+    bound = {"data": {"values": [{"bound": analysis["threshold"]}]}}
+    threshold = {
+        **bound,
+        "mark": {"type": "rule", "strokeDash": [4, 4], "color": "#888888"},
+        "encoding": {"y": axis("bound", "CKA")},
+    }
+    color = colored("group", order)
+    drawn = {"color": color}
+    scale = {"zero": False}
+    return Chart(
+        f"cka-{half}",
+        f"CKA of each {half} state before and after tuning",
+        layered(
+            rows,
+            [
+                *([threshold] if half == "encoder" else []),
+                {
+                    "mark": {"type": "area", "opacity": 0.2, "aria": False},
+                    "encoding": {"x": x, "y": axis("min", "CKA"), "y2": {"field": "max"}, **drawn},
+                },
+                {"mark": "line", "encoding": {"x": x, "y": axis("mean", "CKA"), **drawn}},
+                {
+                    "mark": {"type": "point", "filled": True, "size": 60},
+                    "encoding": {
+                        "x": x,
+                        "y": axis("mean", "CKA", scale=scale),
+                        "shape": shaped("group", order),
+                        "description": said(),
+                        **drawn,
+                    },
+                },
+            ],
+            height=240,
+        ),
+        "1: tuning left the layer as it was. Bands: least to most over seeds. Dashed: below it, a "
+        "layer counts as changed.",
+    )
+
+
+def _heat(group: Json, half: str) -> Chart:
+    states = [state["state"] for state in group[half]["states"]]
+    rows = [
+        {
+            "before": before,
+            "after": after,
+            "cka": value,
+            "text": f"{value:.2f}",
+            "said": f"{before} before, {after} after: CKA {value:.3f}",
+        }
+        for before, line in zip(states, group[half]["heatmap"], strict=True)
+        for after, value in zip(states, line, strict=True)
+    ]
+    x = names("after", "after tuning", states, axis={"labelAngle": -40})
+    y = names("before", "before tuning", states)
+    shade = axis("cka", "CKA", scale={"scheme": "viridis", "domain": [0, 1]})
+    ink = {"condition": {"test": "datum.cka > 0.6", "value": "#000000"}, "value": "#ffffff"}
+    cells = {
+        "mark": "rect",
+        "encoding": {
+            "x": x,
+            "y": y,
+            "color": shade | {"legend": {"orient": "right", "gradientLength": 160}},
+            "description": said(),
+        },
+    }
+    figures = {
+        "mark": {"type": "text", "fontSize": 10, "aria": False},
+        "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": ink},
+    }
+    is_small = len(states) <= MOST_LABELLED
+    side = 44 if is_small else 14
+    spec = layered(rows, [cells, figures] if is_small else [cells], height={"step": min(side, 32)})
+    return Chart(
+        f"cka-heatmap-{half}-{group['group']}",
+        f"{group['group']}: every {half} state before against every one after",
+        spec | {"width": {"step": side}},
+    )

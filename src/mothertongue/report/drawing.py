@@ -1,0 +1,127 @@
+"""A chart as a Vega-Lite specification, drawn once: for the page as SVG, for papers as SVG and PDF.
+
+Vega names and describes each mark for screen readers; the page shows the same words as tooltips.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from mothertongue.files import open_atomically
+
+Json = dict[str, Any]
+VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"
+VERSION = "5.21"
+UNSAFE = re.compile(r"[^\w.-]+")  # in file names
+INK, FAINT = "#1f2328", "#d0d7de"
+THEMED = {INK: "var(--ink)", FAINT: "var(--line)"}
+"""What a page that may be dark draws in its own colors; on paper they are these."""
+# Paul Tol's bright scheme, then his muted one: told apart by people who see few colors.
+COLORS = (
+    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
+    "#cc6677", "#117733", "#999933", "#882255", "#44aa99", "#ddcc77",
+)  # fmt: skip
+BASE_COLOR = "#888888"
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
+STYLE: Json = {
+    "font": FONT,
+    "background": None,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "gridColor": FAINT,
+        "domainColor": FAINT,
+        "tickColor": FAINT,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 220,
+    },
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 220,
+        "symbolOpacity": 1,
+        "orient": "bottom",
+        "columns": 3,
+    },
+    "title": {"color": INK, "fontSize": 13},
+    "header": {"labelColor": INK, "titleColor": INK},
+    "text": {"color": INK},
+    "point": {"opacity": 1},
+}
+WIDTH = 380
+"""Of the plot without its axes, in pixels: about what a phone shows without shrinking it much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A specification with its file name, its title and what a reader must know to read it."""
+
+    name: str
+    title: str
+    spec: Json
+    note: str = ""
+
+    def svg(self) -> str:
+        """For a page: inks are its own."""
+        drawn: str = vl_convert.vegalite_to_svg(_whole(self.spec), vl_version=VERSION)
+        for color, variable in THEMED.items():
+            drawn = drawn.replace(f'"{color}"', f'"{variable}"')
+        return drawn
+
+    def write(self, folder: Path) -> None:
+        """NAME.svg and NAME.pdf into a folder."""
+        whole, name = _whole(self.spec), UNSAFE.sub("-", self.name)
+        with open_atomically(folder / f"{name}.svg") as file:
+            file.write(vl_convert.vegalite_to_svg(whole, vl_version=VERSION))
+        pdf: bytes = vl_convert.vegalite_to_pdf(whole, vl_version=VERSION)
+        (folder / f"{name}.pdf").write_bytes(pdf)
+
+
+def layered(values: Sequence[Json], layers: Sequence[Json], **rest: Any) -> Json:
+    """A specification of marks drawn over each other, from the same rows."""
+    return {"data": {"values": list(values)}, "width": WIDTH, "layer": list(layers), **rest}
+
+
+def axis(field: str, title: str | None, **rest: Any) -> Json:
+    """A quantity along an axis."""
+    return {"field": field, "type": "quantitative", "title": title, **rest}
+
+
+def names(field: str, title: str | None, order: Sequence[str] | None = None, **rest: Any) -> Json:
+    """Names along an axis, in the order given or in that of the rows."""
+    sort = None if order is None else list(order)
+    return {"field": field, "type": "nominal", "title": title, "sort": sort, **rest}
+
+
+def colored(field: str, order: Sequence[str], title: str | None = None) -> Json:
+    """A color for each name, the same wherever the same names come in the same order."""
+    plain = [name for name in order if name != "base"]
+    palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)} | {"base": BASE_COLOR}
+    scale = {"domain": list(order), "range": [palette[name] for name in order]}
+    return {"field": field, "type": "nominal", "title": title, "scale": scale}
+
+
+def shaped(field: str, order: Sequence[str], title: str | None = None) -> Json:
+    """A shape for each name, so that nobody depends on the colors."""
+    scale = {"domain": list(order), "range": [SHAPES[i % len(SHAPES)] for i in range(len(order))]}
+    return {"field": field, "type": "nominal", "title": title, "scale": scale}
+
+
+def said(field: str = "said") -> Json:
+    """What a mark is called: its tooltip, and what a screen reader says."""
+    return {"field": field, "type": "nominal"}
+
+
+def _whole(spec: Json) -> Json:
+    return {"$schema": VEGA_LITE, "config": STYLE, "padding": 4, **spec}

@@ -1,0 +1,134 @@
+"""One self-contained page: every word escaped, every script known by its hash, no network.
+
+Jinja escapes whatever comes from records. Data for the scripts is JSON with `<` escaped; clips,
+which may be many, are compressed. The Content-Security-Policy forbids all loading; only where audio
+lies beside the page may that be played.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from mothertongue import __version__
+from mothertongue.comparison.scored import JUDGED
+from mothertongue.report.chapters import Chapters
+from mothertongue.report.sounds import Sounds
+
+Json = dict[str, Any]
+FOLDER = files("mothertongue.report") / "page"
+NORMALIZERS = {
+    "strict": "without case and punctuation, every mark kept",
+    "whisper": "as OpenAI's tables do",
+    "raw": "as written",
+}
+CHAPTERS = {
+    "answer": "Recommendation",
+    "table": "Results",
+    "curves": "Hyper-parameters",
+    "learning": "Learning",
+    "layers": "Layers",
+    "forgetting": "Forgetting",
+    "errors": "Errors",
+    "clips": "Listen",
+    "data": "Data",
+    "provenance": "Provenance",
+}
+
+
+def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sounds: Sounds) -> str:
+    """The page as HTML."""
+    css, js = _own("page.css"), _own("page.js") + _own("explorer.js")
+    beside = any("src" in sound for sound in sounds.found.values())
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(_own("page.html.jinja"))
+    return template.render(
+        title=title,
+        parts=parts,
+        chapters=[
+            (id_, name) for id_, name in CHAPTERS.items() if _is_there(id_, parts, clip_sets)
+        ],
+        normalizer=JUDGED,
+        normalizers=list(NORMALIZERS.items()),
+        has_clips=bool(clip_sets),
+        sound_note=_sound_note(clip_sets, sounds),
+        clip_data=_compressed([_public(each) for each in clip_sets]),
+        sound_data=_json(sounds.found),
+        page_data=_json({"best": [part.best for part in parts]}),
+        policy=_policy(css, js, beside),
+        css=Markup(css),
+        js=Markup(js),
+        version=__version__,
+    )
+
+
+def _own(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _policy(css: str, js: str, beside: bool) -> str:
+    media = "data: 'self' file:" if beside else "data:"
+    return (
+        f"default-src 'none'; script-src {_hash(js)}; style-src {_hash(css)}; img-src data:; "
+        f"media-src {media}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _json(value: Any) -> Markup:
+    """JSON that no text can end: `<` is written as its escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _compressed(value: Any) -> str:
+    """JSON, compressed, in base64."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+
+
+def _public(clip_set: Json) -> Json:
+    """Without the paths of the machine that the page is made on."""
+    hidden = ("audio", "start_s")
+    clips = [
+        {key: value for key, value in clip.items() if key not in hidden}
+        for clip in clip_set["clips"]
+    ]
+    return {**clip_set, "clips": clips}
+
+
+def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[Json]) -> bool:
+    first = parts[0]
+    there = {
+        "table": first.is_scored,
+        "errors": first.is_scored,
+        "curves": bool(first.curves),
+        "forgetting": first.is_forgetting,
+        "clips": bool(clip_sets),
+    }
+    return there.get(id_, True)
+
+
+def _sound_note(clip_sets: Sequence[Json], sounds: Sounds) -> str:
+    clips = sum(len(each["clips"]) for each in clip_sets)
+    note = f"{clips:,} clips; {len(sounds.found):,} of them can be played."
+    if sounds.over_budget:
+        note += (
+            f" {sounds.over_budget:,} were left out to keep the page small: --audio-mb takes more,"
+            " --audio beside writes all next to the page."
+        )
+    if sounds.unreadable:
+        note += f" {len(sounds.unreadable):,} could not be read, the first: {sounds.unreadable[0]}."
+    return note

@@ -1,0 +1,148 @@
+"""All that a page shows, read from what runs and comparisons left on disk. No torch."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.comparison.from_runs import compare_runs
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
+
+Json = dict[str, Any]
+ANALYSIS = "analysis.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecords:
+    """One run: its name, and what it wrote while it trained and when it was done."""
+
+    name: str
+    language: str
+    strategy: str
+    record: Json
+    metrics: list[Json]
+    identity: Json
+    settings: str
+    """Its experiment, YAML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One comparison, or runs that make one: a page has one part or several."""
+
+    folders: list[Path]
+    result: Json
+    clip_sets: list[Json]
+    analyses: list[Json]
+    runs: list[RunRecords]
+    """Those that the rows are made of; without test scores, all that were named."""
+    command: str
+    """What makes it anew."""
+    settings: str
+    """The grid, YAML; empty where runs were made one by one."""
+
+
+def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
+    """What each comparison, and all runs together, left; with the analyses of layers named, and
+    those that lie in their folders as analysis.json.
+
+    Raises ConfigError where a path is neither a run nor a comparison, DataError where it is not
+    finished.
+    """
+    extra = [_read(path) for path in analyses]
+    comparisons = [path for path in paths if (path / COMPARISON).is_file() and not is_run(path)]
+    runs = [path for path in paths if is_run(path)]
+    if strange := [str(path) for path in paths if path not in comparisons + runs]:
+        raise ConfigError(
+            f"{', '.join(strange)}: neither a finished comparison nor a run; expected a folder "
+            f"with {COMPARISON} or experiment.yaml, as mothertongue compare and train make them"
+        )
+    parts = [_of_comparison(path) for path in comparisons]
+    if runs:
+        parts.append(_of_runs(runs))
+    parts[0].analyses.extend(extra)
+    return parts
+
+
+def _of_comparison(folder: Path) -> Part:
+    result = _read(folder / COMPARISON)
+    clips = folder / CLIPS
+    if not clips.is_file():
+        raise DataError(
+            f"{folder}: has no {CLIPS}; it is from an older version. Give its mothertongue compare "
+            "again, which trains nothing that is there and writes it"
+        )
+    named = {
+        (language, row["strategy"], name): folder / "runs" / name
+        for language, found in result["languages"].items()
+        for row in found["strategies"]
+        for name in row["runs"]
+    }
+    runs = [_run(path, language, strategy) for (language, strategy, _), path in named.items()]
+    return Part(
+        folders=[folder],
+        result=result,
+        clip_sets=json.loads(clips.read_text(encoding="utf-8")),
+        analyses=list(_analyses([folder])),
+        runs=runs,
+        command=f"mothertongue compare {folder / 'grid.yaml'} --out {folder}",
+        settings=(folder / "grid.yaml").read_text(encoding="utf-8"),
+    )
+
+
+def _of_runs(folders: Sequence[Path]) -> Part:
+    result, clip_sets = compare_runs(folders)
+    points = {point["run"]: point for point in result["curves"]}
+    rows = {
+        name: row["strategy"]
+        for found in result["languages"].values()
+        for row in found["strategies"]
+        for name in row["runs"]
+    }
+    names = {path: path.resolve().name for path in folders}
+    return Part(
+        folders=list(folders),
+        result=result,
+        clip_sets=clip_sets,
+        analyses=list(_analyses(folders)),
+        runs=[
+            _run(path, points[name]["language"], rows.get(name, points[name]["strategy"]))
+            for path, name in names.items()
+        ],
+        command="\n".join(
+            f"mothertongue train {path / 'experiment.yaml'} --out {path}" for path in folders
+        ),
+        settings="",
+    )
+
+
+def _run(folder: Path, language: str, strategy: str) -> RunRecords:
+    run_dir = RunDir(folder)
+    lines = run_dir.metrics.read_text(encoding="utf-8").splitlines()
+    return RunRecords(
+        name=folder.resolve().name,
+        language=language,
+        strategy=strategy,
+        record=_read(run_dir.record),
+        metrics=[json.loads(line) for line in lines],
+        identity=_read(run_dir.identity),
+        settings=run_dir.experiment.read_text(encoding="utf-8"),
+    )
+
+
+def _analyses(folders: Sequence[Path]) -> Iterator[Json]:
+    for folder in folders:
+        if (folder / ANALYSIS).is_file():
+            yield _read(folder / ANALYSIS)
+
+
+def _read(path: Path) -> Json:
+    try:
+        value: Json = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: no JSON ({error}); make it again") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: not there; is the run or the comparison finished?") from None
+    return value

@@ -1,0 +1,140 @@
+"""The sound of clips for a page: MP3, which every browser plays, and the outline of each.
+
+How many are embedded is bounded by bytes; what does not fit is left out and counted.
+"""
+
+import base64
+import io
+import os
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import soundfile
+
+from mothertongue.audio import SAMPLE_RATE_HZ, load_audio
+from mothertongue.audio_decoders import Samples
+from mothertongue.errors import DataError
+
+Json = dict[str, Any]
+Where = Literal["embed", "beside", "none"]
+QUALITY = 0.7  # of LAME, 0 best: about 30 kbit/s at 16 kHz mono, 3.7 kB a second
+NUM_PEAKS = 160
+BASE64 = 4 / 3
+
+
+@dataclass(slots=True)
+class Sounds:
+    """By `SET/CLIP`, their numbers: `mp3` in base64 or `src` beside the page, and `peaks`."""
+
+    found: dict[str, Json] = field(default_factory=dict)
+    over_budget: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def collect_sounds(
+    clip_sets: Sequence[Json],
+    where: Where,
+    budget_bytes: int,
+    page: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Sounds:
+    """The sound of the clips of all sets; `beside` writes files next to the page instead.
+
+    Where not all fit into the budget, the clips that were heard worst and others drawn at random
+    take turns. `advance` is told how many more clips are done.
+    """
+    sounds = Sounds()
+    if where == "none":
+        return sounds
+    folder = page.with_name(f"{page.stem}_audio")
+    places = [(number, i) for number, each in enumerate(clip_sets) for i in _order(each["clips"])]
+    used = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for at in range(0, len(places), 64):
+            block = places[at : at + 64]
+            if where == "embed" and used >= budget_bytes:
+                sounds.over_budget += len(places) - at
+                break
+            read = pool.map(lambda place: _read(clip_sets[place[0]]["clips"][place[1]]), block)
+            for (number, i), sound in zip(block, read, strict=True):
+                advance(1)
+                if isinstance(sound, str):
+                    sounds.unreadable.append(sound)
+                    continue
+                mp3, peaks = sound
+                size = int(len(mp3) * BASE64)
+                if where == "embed" and used + size > budget_bytes:
+                    sounds.over_budget += 1
+                    continue
+                used += size
+                kept = _kept(mp3, where, folder, f"{number}-{i}.mp3")
+                sounds.found[f"{number}/{i}"] = {**kept, "peaks": _text(peaks)}
+    return sounds
+
+
+def to_mp3(samples_N: Samples) -> bytes:
+    """16 kHz mono samples in [-1, 1] as MP3 of variable bit rate."""
+    file = io.BytesIO()
+    soundfile.write(
+        file,
+        samples_N,
+        SAMPLE_RATE_HZ,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        compression_level=QUALITY,
+        bitrate_mode="VARIABLE",
+    )
+    return file.getvalue()
+
+
+def outline(samples_N: Samples) -> bytes:
+    """The highest amplitude of each of 160 stretches of a clip, a byte each, the loudest 255."""
+    stretches = np.array_split(np.abs(samples_N), NUM_PEAKS)
+    peaks = np.array([each.max(initial=0.0) for each in stretches])
+    return (255 * peaks / max(float(peaks.max()), 1e-9)).astype(np.uint8).tobytes()
+
+
+def _read(clip: Json) -> tuple[bytes, bytes] | str:
+    if clip["audio"] is None:
+        return f"{clip['id']}: in no manifest any more"
+    try:
+        samples_N = load_audio(Path(clip["audio"]), clip["start_s"], clip["duration_s"])
+    except (DataError, OSError) as error:
+        return f"{clip['id']}: {error}"
+    return to_mp3(samples_N), outline(samples_N)
+
+
+def _kept(mp3: bytes, where: Where, folder: Path, name: str) -> Json:
+    if where == "embed":
+        return {"mp3": _text(mp3)}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(mp3)
+    return {"src": f"{folder.name}/{name}"}
+
+
+def _order(clips: Sequence[Json]) -> Iterator[int]:
+    """Each clip's number once: the worst one, one at random, the second worst, ..."""
+    numbers = range(len(clips))
+    worst = sorted(numbers, key=lambda i: -_errors(clips[i]))
+    drawn = random.Random(0).sample(numbers, len(clips))
+    seen: set[int] = set()
+    for pair in zip_longest(worst, drawn):
+        for i in pair:
+            if i not in seen:
+                seen.add(i)
+                yield i
+
+
+def _errors(clip: Json) -> float:
+    """Of the last system's, errors per word."""
+    return float(clip["heard"][-1]["word_errors"] / max(1, clip["words"]))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,217 @@
+"""The page's tables: cells of ready text, each with the value that it is sorted by."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mothertongue.comparison.cells import (
+    ABSENT,
+    BASE,
+    Json,
+    change,
+    duration,
+    front,
+    share,
+    short_settings,
+)
+from mothertongue.comparison.sheets import COST_NOTE, Sheet
+from mothertongue.report.records import RunRecords
+from mothertongue.tables import gigabytes, interval
+from mothertongue.text import NORMALIZERS
+
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
+ALWAYS = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a cell says under one normalizer, or under all of them; numbers sort by value."""
+
+    text: str
+    sort: float | str
+    normalizer: str = ALWAYS
+
+
+Cell = tuple[Variant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The first `labels` columns are names, the others figures; `marked` rows stand out."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
+    note: str = ""
+    marked: frozenset[int] = frozenset()
+
+
+def text_cell(text: str, sort: float | str | None = None) -> Cell:
+    """Text; sorted as such, or by the number it begins with."""
+    return (Variant(text, _value(text) if sort is None else sort),)
+
+
+def table_of(sheet: Sheet) -> Table:
+    """A sheet of the comparison's tables."""
+    rows = tuple(tuple(map(text_cell, row)) for row in sheet.rows)
+    return Table(sheet.title, sheet.columns, rows, sheet.labels, sheet.note)
+
+
+def headline(result: Json, language: str, best: str) -> Table:
+    """What one language is judged by; WER and CER under the normalizer that the reader picks."""
+    found = result["languages"][language]
+    rows = [_row(result, row) for row in found["strategies"]]
+    marked = [row["strategy"] for row in found["strategies"]].index(best)
+    if found["base"]:
+        blank = text_cell(ABSENT, float("inf"))
+        rows.insert(0, (text_cell(BASE), *_rates(found["base"]["scores"]), *[blank] * 10))
+        marked += 1
+    reference = result["reference"]
+    return Table(
+        "Headline",
+        (
+            *("strategy", "WER %", "95 %", "CER %", "vs base", "p", f"vs {reference}", "p"),
+            *("trained", "share %", "time", "memory", "MB", "front"),
+        ),
+        tuple(rows),
+        note=f"vs: difference of WER in points on the same clips under {result['normalizer']}, p "
+        f"by paired bootstrap, * where p < 0.05. {COST_NOTE}.",
+        marked=frozenset([marked]),
+    )
+
+
+def data_table(found: Json) -> Table:
+    """Clips, hours and speakers of each split."""
+    rows = [
+        (
+            text_cell(split),
+            text_cell(f"{size['clips']:,}", size["clips"]),
+            text_cell(f"{size['hours']:.2f}", size["hours"]),
+            text_cell(str(size.get("speakers", ABSENT))),
+        )
+        for split, size in found["data"].items()
+    ]
+    return Table("Data", ("split", "clips", "hours", "speakers"), tuple(rows))
+
+
+def failure_table(anatomies: dict[str, Json]) -> Table:
+    """Clips that went wrong as a whole."""
+    names = ("empty", "hallucinations", "loops", "wrong_script")
+    rows = [
+        (
+            text_cell(system),
+            *(text_cell(f"{anatomy['failures'][name]:,}") for name in names),
+            text_cell(f"{anatomy['clips']:,}"),
+        )
+        for system, anatomy in anatomies.items()
+    ]
+    return Table(
+        "Transcripts that failed as a whole",
+        ("system", "empty", "invented", "loops", "other script", "of clips"),
+        tuple(rows),
+        note="invented: at least twice as long as what was said; loops: the model repeated itself "
+        "and was cut; other script: mostly in letters of another script than the reference",
+    )
+
+
+def confusion_tables(anatomy: Json) -> Iterator[Table]:
+    """The most frequent confusions of one system."""
+    for title, key in (("Characters", "confused_characters"), ("Words", "confused_words")):
+        pairs = [(each["reference"], each["hypothesis"], each["count"]) for each in anatomy[key]]
+        rows = tuple((*map(_name, pair[:2]), text_cell(str(pair[2]))) for pair in pairs)
+        yield Table(f"{title} taken for others", ("said", "heard", "times"), rows, labels=2)
+    for title, key in (("left out", "deleted_words"), ("made up", "inserted_words")):
+        single = tuple(
+            (_name(each["text"]), text_cell(str(each["count"]))) for each in anatomy[key]
+        )
+        yield Table(f"Words {title}", ("word", "times"), single)
+
+
+def rejection_table(card: Json) -> Table:
+    """Why rows of a corpus were not taken."""
+    rows = [(text_cell(code), text_cell(f"{n:,}", n)) for code, n in card["rejected"].items()]
+    return Table(
+        f"{card['folder']}: rejected, {card['num_rejected']:,} of {card['num_rows']:,} rows",
+        ("reason", "rows"),
+        tuple(rows),
+    )
+
+
+def version_table(environment: Json) -> Table:
+    """What the figures were computed with."""
+    rows = [("python", environment["python"])]
+    rows += [(name, version) for name, version in environment["packages"].items() if version]
+    rows += [("system", f"{environment['system']}, {environment['machine']}")]
+    rows += [("processors", str(environment["processors"]))]
+    return Table(
+        "Versions and machine",
+        ("name", "version"),
+        tuple(tuple(text_cell(text, text) for text in row) for row in rows),
+        labels=2,
+    )
+
+
+def run_table(runs: Sequence[RunRecords]) -> Table:
+    """What identifies each run."""
+    rows = [
+        (
+            text_cell(run.name),
+            text_cell(run.record["device"]),
+            text_cell(str(run.record["experiment"]["train"]["seed"])),
+            text_cell(f"{run.record['steps']:,}"),
+            text_cell(run.identity["base_digest"][:16], run.identity["base_digest"]),
+            text_cell(run.identity["manifest_sha256"][:16], run.identity["manifest_sha256"]),
+        )
+        for run in runs
+    ]
+    columns = ("run", "device", "seed", "steps", "base (SHA-256)", "manifests (SHA-256)")
+    return Table("Runs", columns, tuple(rows))
+
+
+def _row(result: Json, row: Json) -> tuple[Cell, ...]:
+    settings = f" ({short_settings(row['settings'])})" if row["settings"] else ""
+    reference = " (ref.)" if row["strategy"] == result["reference"] else ""
+    return (
+        text_cell(f"{row['strategy']}{reference}{settings}", row["strategy"]),
+        *_rates(row["scores"]),
+        *_change(row["vs_base"]),
+        *_change(row["vs_reference"]),
+        text_cell(f"{row['trainable_parameters'] / 1e6:,.2f} M", row["trainable_parameters"]),
+        text_cell(share(row)),
+        text_cell(duration(row["wall_s"]), row["wall_s"]),
+        text_cell(gigabytes(row["peak_memory_bytes"]), row["peak_memory_bytes"]),
+        text_cell(f"{row['size_bytes'] / 1e6:,.1f}", row["size_bytes"]),
+        text_cell(front(row["pareto"])),
+    )
+
+
+def _rates(scores: Json) -> tuple[Cell, Cell, Cell]:
+    def cell(key: str) -> Cell:
+        return tuple(
+            Variant(f"{100 * scores[name][key]:.1f}", scores[name][key], name)
+            for name in NORMALIZERS
+        )
+
+    spread = tuple(
+        Variant(interval(scores[name]["interval95"]), scores[name]["interval95"][0], name)
+        for name in NORMALIZERS
+    )
+    return cell("wer"), spread, cell("cer")
+
+
+def _change(found: Json | None) -> tuple[Cell, Cell]:
+    text, p = change(found)
+    if found is None:
+        return text_cell(text, float("inf")), text_cell(p, float("inf"))
+    return text_cell(text, found["difference"]), text_cell(p, found["p"])
+
+
+def _name(text: str) -> Cell:
+    """Text that is sorted as text, whatever it begins with."""
+    return text_cell(text, text)
+
+
+def _value(text: str) -> float | str:
+    match = NUMBER.match(text)
+    return float(match.group().replace(",", "")) if match else text

@@ -1,0 +1,73 @@
+"""From records to one page, and to figures and tables for papers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.analysis.tables import write_figures
+from mothertongue.comparison.render import write_tables
+from mothertongue.files import open_atomically
+from mothertongue.report.chapters import Chapters
+from mothertongue.report.page import render
+from mothertongue.report.records import Part, read_parts
+from mothertongue.report.sounds import Where, collect_sounds
+
+PAGE = "report.html"
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """`audio_mb`: millions of bytes of sound to embed at most; a second has about 5 kB."""
+
+    audio: Where = "embed"
+    audio_mb: float = 16.0
+    figures: Path | None = None
+    """A folder for each chart as SVG and PDF, and the tables as LaTeX and CSV."""
+    analyses: tuple[Path, ...] = ()
+    """Results of `mothertongue analyze`, besides those that lie in the folders."""
+
+
+def write_report(
+    paths: Sequence[Path],
+    out: Path | None = None,
+    options: ReportOptions | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Write the page of runs and comparisons; by default into the first one's folder.
+
+    Returns where it is, its bytes, and how many clips it has and can play.
+    """
+    options = options or ReportOptions()
+    page = out or paths[0] / PAGE
+    parts = read_parts(paths, options.analyses)
+    clip_sets = [each for part in parts for each in part.clip_sets]
+    budget = int(options.audio_mb * MB)
+    sounds = collect_sounds(clip_sets, options.audio, budget, page, advance)
+    chapters = list(map(Chapters, parts))
+    html = render(", ".join(part.result["name"] for part in parts), chapters, clip_sets, sounds)
+    with open_atomically(page) as file:
+        file.write(html)
+    if options.figures is not None:
+        _write_figures(parts, chapters, options.figures)
+    return {
+        "page": str(page),
+        "bytes": page.stat().st_size,
+        "clips": sum(len(each["clips"]) for each in clip_sets),
+        "playable": len(sounds.found),
+        "over_budget": sounds.over_budget,
+        "unreadable": sounds.unreadable,
+    }
+
+
+def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: Path) -> None:
+    """A folder a part where there are several."""
+    for part, each in zip(parts, chapters, strict=True):
+        home = folder / part.result["name"] if len(parts) > 1 else folder
+        for chart in each.charts:
+            chart.write(home)
+        if each.is_scored:
+            write_tables(part.result, home)
+        for number, analysis in enumerate(part.analyses):
+            write_figures(analysis, home / f"layers-{number}" if number else home)

@@ -1,0 +1,89 @@
+"""The scores that a run keeps: of its best weights, and of its untouched base on the same clips.
+
+eval/test.json and eval/base-test.json on its own data; eval/also-NAME.json on the data in a folder
+of that name, and so on: what its page shows.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.engines import Engine
+from mothertongue.errors import ConfigError
+from mothertongue.experiment import Experiment, load_experiment
+from mothertongue.files import write_json
+from mothertongue.manifest import Split, data_digest, manifest_path
+from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, is_run
+from mothertongue.scoring import evaluate_model
+
+Json = dict[str, Any]
+
+
+class Open(Protocol):
+    """How models are opened: with one engine and precision for a run and its base."""
+
+    def __call__(self, model: str, *, borrow: Mapping[str, str] | None = None) -> Engine: ...
+
+
+def evaluate_run(
+    run_dir: RunDir,
+    data: Path | None,
+    split: Split,
+    language: str | None,
+    config: DecodeConfig,
+    open_model: Open,
+    with_base: bool,
+) -> Json:
+    """Score a run's best weights on its own data or on other, and keep the scores in the run.
+
+    With `with_base` its base is scored on the same clips, under `base` in the result. Scores of
+    the final weights, or under another language than the run's, are not kept.
+    """
+    experiment = load_experiment(run_dir.experiment)
+    is_own_language = language in (None, experiment.language)
+    manifests = experiment.manifests if data is None else (data,)
+    name = stored_name(experiment, data, split)
+
+    def scored(model: str, stored: str, borrow: Mapping[str, str] | None) -> Json:
+        opened = open_model(model, borrow=borrow)
+        result = evaluate_model(model, opened, manifests, split, config, language)
+        if is_own_language and opened.settings.get("weights", "best") == "best":
+            write_json(run_dir.evaluation(stored), result)
+        return result
+
+    # The base first: a run without it has a page too, a base without a run has none.
+    base = scored(experiment.base, OF_BASE + name, experiment.borrow) if with_base else None
+    result = scored(str(run_dir.path), name, None)
+    return {**result, "base": base} if base else result
+
+
+def evaluate_any(
+    model: str,
+    data: Path | None,
+    split: Split,
+    language: str | None,
+    config: DecodeConfig,
+    open_model: Open,
+    with_base: bool,
+) -> Json:
+    """Score what MODEL names: a run keeps its scores, and knows its data; others are told it."""
+    path = Path(model).expanduser()
+    if is_run(path):
+        run_dir = RunDir(path)
+        return evaluate_run(run_dir, data, split, language, config, open_model, with_base)
+    if with_base:
+        raise ConfigError(f"--with-base: {model} is no run, so it has no base; leave it out")
+    if data is None:
+        raise ConfigError(f"{model} is no run, which would know its data; add --data MANIFEST")
+    return evaluate_model(model, open_model(model), (data,), split, config, language)
+
+
+def stored_name(experiment: Experiment, data: Path | None, split: Split) -> str:
+    """What the scores on some data are called in a run: `test` for its own test split."""
+    is_own = data is None or data_digest([data]) == data_digest(experiment.manifests)
+    folder = "" if data is None or is_own else manifest_path(data).resolve().parent.name
+    parts = [folder] if folder else []
+    if split != OWN:
+        parts.append(split)
+    return ALSO + "-".join(parts) if parts else OWN

@@ -1,0 +1,59 @@
+"""What is recommended, why, and with which doubts."""
+
+from comparison_results import comparison, on_test, only
+
+from mothertongue.comparison.advice import advice
+
+
+def test_the_lowest_wer_is_recommended_with_its_reasons() -> None:
+    found = advice(comparison(), "sw")
+    assert found is not None
+    assert found.strategy == "freeze"
+    assert found.summary == "22 words in 100 wrong, where the untouched base has 114"
+    reasons = "\n".join(found.reasons)
+    assert "On 487 test clips its word error rate (WER) is 22.0 %; 95 % interval 20.0-24.0 %." in (
+        reasons
+    )
+    assert "3.0 fewer wrong words in 100 (95 % 1.5 to 4.5; p = 0.002) than full" in reasons
+    assert "Measurably better than full and lora." in reasons
+    assert "82.7 % of the parameters; a run took 15.0 min and 4.21 GB" in reasons
+
+
+def test_every_doubt_is_said() -> None:
+    found = advice(comparison(), "sw")
+    assert found is not None
+    doubts = "\n".join(found.doubts)
+    assert "picked from 3 strategies by the same test clips" in doubts
+    assert "On other speech (radio) its WER is 32.0 %." in doubts
+    assert "It forgot: WER on en and de rose from 15.0 to 22.8 % on average" in doubts
+    assert "Data sw-corpus: speakers are shared between train and test." in doubts
+    assert "One seed" not in doubts
+    assert "Only" not in doubts
+
+
+def test_what_cannot_be_told_apart_is_named() -> None:
+    found = advice(comparison(), "is")
+    assert found is not None
+    assert found.strategy == "freeze"
+    assert "which may be chance" in "\n".join(found.reasons)
+    assert any(each.startswith("full cannot be told from it: +3.0 points") for each in found.doubts)
+    assert not any("forgot" in each for each in found.doubts)
+
+
+def test_a_choice_on_the_test_split_is_the_first_doubt() -> None:
+    found = advice(on_test(comparison()), "sw")
+    assert found is not None
+    assert "chosen on the test split" in found.doubts[0]
+
+
+def test_one_strategy_alone_needs_no_choice() -> None:
+    result = only(comparison(), "sw", "lora")
+    result["languages"]["sw"]["strategies"][0]["runs"] = ["lora-seed0"]
+    found = advice(result, "sw")
+    assert found is not None
+    assert not any("picked" in each for each in found.doubts)
+    assert any(each.startswith("One seed") for each in found.doubts)
+
+
+def test_without_a_tested_strategy_there_is_no_advice() -> None:
+    assert advice(only(comparison(), "sw"), "sw") is None

@@ -1,0 +1,41 @@
+"""Every clip beside what each system heard."""
+
+from pathlib import Path
+
+from comparison_results import spoken
+
+from mothertongue.comparison.clips import clip_set
+from mothertongue.manifest import Utterance, write_manifest
+
+
+def saved(folder: Path, **changes: str) -> Path:
+    clips = [
+        Utterance(f"clip{i}", f"{i}.wav", "x", "sw", 2.0, start_s=float(i), split="test")
+        for i in range(2)
+    ]
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+def test_clips_have_their_sound_their_counts_and_their_pieces(tmp_path: Path) -> None:
+    perfect = [each | {"hypothesis": each["reference"].upper()} for each in spoken()]
+    found = clip_set("sw", "test", [saved(tmp_path)], {"base": spoken(), "full": perfect})
+    assert (found["systems"], found["unit"]) == (["base", "full"], "word")
+    first, second, third = found["clips"]
+    assert Path(first["audio"]) == tmp_path / "0.wav"
+    assert (second["start_s"], third["audio"]) == (1.0, None)
+    assert first["words"] == 3
+    base, full = first["heard"]
+    assert (base["word_errors"], base["character_errors"]) == (1, 1)
+    assert base["pieces"] == [["=", "mtoto anakula"], ["~", "chakula", "chakuli"]]
+    assert full["pieces"] == [["=", "mtoto anakula chakula"]]
+    assert full["text"] == "MTOTO ANAKULA CHAKULA"
+    assert second["heard"][0]["pieces"] == [["=", "habari"], ["-", "ya", ""], ["=", "asubuhi"]]
+    assert third["heard"][0]["pieces"][-1] == ["+", "", "sana"]
+
+
+def test_a_language_without_spaces_is_aligned_in_characters(tmp_path: Path) -> None:
+    thai = [spoken()[0] | {"language": "th", "reference": "สวัสดี", "hypothesis": "สวัสดึ"}]
+    found = clip_set("th", "test", [saved(tmp_path)], {"full": thai})
+    assert found["unit"] == "character"
+    assert found["clips"][0]["heard"][0]["pieces"] == [["=", "สวัส"], ["~", "ดี", "ดึ"]]

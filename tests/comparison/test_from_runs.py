@@ -1,0 +1,94 @@
+"""Runs that were made one by one, as one comparison."""
+
+from pathlib import Path
+
+import pytest
+from comparison_results import spoken
+from report_folders import finished_run, save_tested, score_run
+
+from mothertongue.comparison.from_runs import compare_runs
+from mothertongue.errors import DataError
+
+PERFECT = [each | {"hypothesis": each["reference"]} for each in spoken()]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    save_tested(tmp_path / "data")
+    return tmp_path
+
+
+def test_a_run_beside_its_base(home: Path) -> None:
+    run = finished_run(home / "one")
+    score_run(run, "test", PERFECT)
+    score_run(run, "base-test", spoken())
+    result, (clips,) = compare_runs([run])
+    found = result["languages"]["sw"]
+    assert found["base"]["scores"]["strict"]["wer"] == pytest.approx(3 / 8)
+    (row,) = found["strategies"]
+    assert (row["strategy"], row["scores"]["strict"]["wer"]) == ("full", 0)
+    assert row["vs_base"]["difference"] == pytest.approx(-3 / 8)
+    assert row["wall_s"] == 100.0
+    assert clips["systems"] == ["base", "full"]
+    assert result["curves"][0]["wer"] == 0.2
+
+
+def test_seeds_are_one_row_and_other_settings_another(home: Path) -> None:
+    runs = [
+        finished_run(home / "a", seed=0),
+        finished_run(home / "b", seed=1),
+        finished_run(home / "c", kind="lora"),
+    ]
+    for run, rows in zip(runs, (PERFECT, spoken(), spoken()), strict=True):
+        score_run(run, "test", rows)
+    result, (clips,) = compare_runs(runs)
+    rows = {row["strategy"]: row for row in result["languages"]["sw"]["strategies"]}
+    assert list(rows) == ["full", "lora"] == clips["systems"]
+    assert rows["full"]["runs"] == ["a", "b"]
+    assert rows["full"]["scores"]["strict"]["wer"] == pytest.approx(3 / 16)
+    assert rows["lora"]["vs_reference"]["difference"] == pytest.approx(3 / 8 - 3 / 16)
+    assert result["reference"] == "full"
+    assert result["seeds"] == [0, 1]
+    assert result["languages"]["sw"]["base"] is None
+
+
+def test_two_rows_of_a_kind_go_by_the_names_of_their_runs(home: Path) -> None:
+    runs = [
+        finished_run(home / name, strategy={"kind": "freeze", "n": n})
+        for n, name in [(1, "a"), (2, "b")]
+    ]
+    for run in runs:
+        score_run(run, "test", PERFECT)
+    result, _ = compare_runs(runs)
+    assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["a", "b"]
+
+
+def test_other_sets_are_compared_where_the_base_has_them_too(home: Path) -> None:
+    run = finished_run(home / "one")
+    for name, rows in (("test", PERFECT), ("base-test", spoken()), ("also-x", PERFECT)):
+        score_run(run, name, rows)
+    (row,) = compare_runs([run])[0]["languages"]["sw"]["strategies"]
+    assert row["also"] == {}
+    score_run(run, "base-also-x", spoken())
+    (row,) = compare_runs([run])[0]["languages"]["sw"]["strategies"]
+    assert row["also"]["also-x"]["vs_base"]["difference"] == pytest.approx(-3 / 8)
+
+
+def test_a_run_without_test_scores_has_a_point_and_no_row(home: Path) -> None:
+    result, clips = compare_runs([finished_run(home / "one")])
+    assert result["languages"]["sw"]["strategies"] == clips == []
+    assert result["curves"][0]["run"] == "one"
+
+
+def test_what_cannot_be_compared_is_refused(home: Path) -> None:
+    one, two = finished_run(home / "one"), finished_run(home / "two", kind="lora")
+    score_run(one, "test", PERFECT, "d")
+    score_run(two, "test", PERFECT, "e")
+    with pytest.raises(DataError, match="different clips of test: d, e"):
+        compare_runs([one, two])
+    other = finished_run(home / "three", base="openai/whisper-tiny")
+    with pytest.raises(DataError, match="different base"):
+        compare_runs([one, other])
+    (home / "one" / "record.json").unlink()
+    with pytest.raises(DataError, match="no finished run"):
+        compare_runs([one])

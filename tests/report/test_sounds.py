@@ -1,0 +1,79 @@
+"""The sound of a page: what is played is what was there, within a budget."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from clips import tone
+from report_folders import save_tested
+
+from mothertongue.report.sounds import collect_sounds, outline, to_mp3
+
+
+def clip(folder: Path, number: int, errors: int = 0, **changes: object) -> dict[str, object]:
+    return {
+        "id": f"clip{number}",
+        "audio": str(folder / f"{number}.wav"),
+        "start_s": 0.0,
+        "duration_s": 0.6,
+        "words": 3,
+        "heard": [{"word_errors": errors}],
+    } | changes
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return save_tested(tmp_path / "data")
+
+
+def test_mp3_sounds_as_the_clip_does() -> None:
+    samples_N = tone(1.0, hertz=440)
+    heard_N, rate_hz = soundfile.read(io.BytesIO(to_mp3(samples_N)), dtype="float32")
+    assert rate_hz == 16_000
+    spectrum = np.abs(np.fft.rfft(heard_N[2000:14000]))
+    assert np.argmax(spectrum) * 16_000 / 12_000 == pytest.approx(440, abs=2)
+    assert np.abs(heard_N).max() == pytest.approx(np.abs(samples_N).max(), rel=0.2)
+    assert len(to_mp3(samples_N)) < 8_000
+
+
+def test_an_outline_has_the_loudest_of_each_stretch() -> None:
+    samples_N = np.zeros(16_000, dtype=np.float32)
+    samples_N[8_000:] = 0.5
+    peaks = np.frombuffer(outline(samples_N), dtype=np.uint8)
+    assert len(peaks) == 160
+    assert set(peaks[:80]) == {0}
+    assert set(peaks[80:]) == {255}
+    assert set(outline(np.zeros(10, dtype=np.float32))) == {0}
+
+
+def test_embedded_beside_or_not_at_all(folder: Path, tmp_path: Path) -> None:
+    sets = [{"clips": [clip(folder, i) for i in range(3)]}]
+    page = tmp_path / "page.html"
+    found = collect_sounds(sets, "embed", 10**6, page).found
+    assert set(found) == {"0/0", "0/1", "0/2"}
+    assert soundfile.info(io.BytesIO(base64.b64decode(found["0/1"]["mp3"]))).duration > 0.5
+    beside = collect_sounds(sets, "beside", 0, page).found
+    assert beside["0/2"]["src"] == "page_audio/0-2.mp3"
+    assert soundfile.info(tmp_path / "page_audio/0-2.mp3").samplerate == 16_000
+    assert collect_sounds(sets, "none", 10**6, page).found == {}
+
+
+def test_a_budget_takes_the_worst_first_and_counts_the_rest(folder: Path, tmp_path: Path) -> None:
+    sets = [{"clips": [clip(folder, i, errors=i) for i in range(3)]}]
+    one = len(base64.b64encode(to_mp3(tone(0.6, hertz=300))))
+    found = collect_sounds(sets, "embed", int(1.5 * one), tmp_path / "page.html")
+    assert list(found.found) == ["0/2"]
+    assert found.over_budget == 2
+
+
+def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "1.wav").write_bytes(b"RIFF")
+    clips = [clip(folder, 0), clip(folder, 1), clip(folder, 2, audio=None)]
+    found = collect_sounds([{"clips": clips}], "embed", 10**6, tmp_path / "page.html")
+    assert list(found.found) == ["0/0"]
+    assert len(found.unreadable) == 2
+    assert any(each.startswith("clip1: ") for each in found.unreadable)
+    assert "clip2: in no manifest any more" in found.unreadable

@@ -1,0 +1,192 @@
+"""A page's words and figures are those of the records, whole and escaped."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from comparison_results import spoken
+from report_folders import comparison_folder, finished_run, many_clips, poisoned, score_run
+
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.files import write_json
+from mothertongue.report.write import ReportOptions, write_report
+
+SCRIPT = re.compile(r"<script( [^>]*)?>(.*?)</script>", re.S)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return comparison_folder(tmp_path_factory.mktemp("comparison") / "first")
+
+
+@pytest.fixture(scope="module")
+def html(folder: Path) -> str:
+    result = write_report([folder])
+    assert result["clips"] == result["playable"] == 3
+    return Path(result["page"]).read_text(encoding="utf-8")
+
+
+def scripts(html: str) -> dict[str, str]:
+    return {kind or "": text for kind, text in SCRIPT.findall(html)}
+
+
+def test_every_chapter_is_there(html: str) -> None:
+    chapters = re.findall(r'<section id="(\w+)"', html)
+    assert chapters == [
+        *("answer", "table", "curves", "learning", "layers", "forgetting", "errors", "clips"),
+        *("data", "provenance"),
+    ]
+    links = re.findall(r'<a href="#(\w+)">', html)
+    assert set(links) >= set(chapters)
+
+
+def test_figures_are_those_of_the_records(html: str) -> None:
+    assert "22 words in 100 wrong, where the untouched base has 114" in html
+    row = html[html.index("freeze (encoder_layers=3)") :][:1500]
+    assert '<span data-sort="0.22" class="n-strict">22.0</span>' in row
+    assert '<span data-sort="0.24" class="n-whisper">24.0</span>' in row
+    assert ">-92.2*<" in row
+    assert ">60.00 M<" in row
+    assert "AUD-CORRUPT" in html
+    assert "mothertongue compare" in html
+    assert "chakuli" in html
+
+
+def test_nothing_can_be_loaded_and_only_known_scripts_run(html: str) -> None:
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)
+    policy = policy.replace("&#39;", "'")
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    (code,) = [text for kind, text in SCRIPT.findall(html) if not kind]
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    outside = re.findall(r'(?:src|href)="(?!#)[^"]*"', SCRIPT.sub("", html))
+    assert outside == []
+
+
+def test_clips_are_in_the_page_without_this_machines_paths(html: str, folder: Path) -> None:
+    (packed,) = re.findall(r'id="clip-data">([^<]+)<', html)
+    (found,) = json.loads(gzip.decompress(base64.b64decode(packed)))
+    assert [clip["id"] for clip in found["clips"]] == ["clip0", "clip1", "clip2"]
+    assert "audio" not in found["clips"][0]
+    assert found["clips"][0]["heard"][0]["text"] == spoken()[0]["hypothesis"]
+
+
+def test_drawings_are_whole_and_named(html: str) -> None:
+    drawings = re.findall(r"<svg .*?</svg>", html, re.S)
+    assert len(drawings) > 12
+    for each in drawings:
+        ElementTree.fromstring(each)
+    assert 'aria-label="freeze: WER 22.0 %, 95 % 20.0-24.0"' in html
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    folder = comparison_folder(tmp_path / "first")
+    for name in ("comparison.json", "clips.json"):
+        write_json(folder / name, poisoned(json.loads((folder / name).read_text())))
+    page = Path(write_report([folder], tmp_path / "page.html")["page"]).read_text(encoding="utf-8")
+    assert len(SCRIPT.findall(page)) == 4  # clips, sounds, page data, code: no other
+    assert not re.search(r"<(img|iframe|link|base|meta http-equiv=refresh)\b", page)
+    for each in re.findall(r"<svg .*?</svg>", page, re.S):
+        drawn = ElementTree.fromstring(each)
+        assert {node.tag.split("}")[1] for node in drawn.iter()} <= {
+            *("svg", "g", "path", "text", "rect", "line", "defs", "clipPath"),
+            *("linearGradient", "stop", "tspan"),
+        }
+
+
+def test_figures_and_tables_for_papers(folder: Path, tmp_path: Path) -> None:
+    write_report([folder], tmp_path / "p.html", ReportOptions(audio="none", figures=tmp_path / "f"))
+    written = {path.name for path in (tmp_path / "f").iterdir()}
+    assert {"sw-wer.svg", "sw-wer.pdf", "curve-freeze-encoder_layers.pdf", "table.tex"} <= written
+    assert {"table.csv", "sw-forgetting.svg", "sw-errors.svg", "sw-loss.pdf"} <= written
+    assert (tmp_path / "f/sw-wer.pdf").read_bytes().startswith(b"%PDF")
+    drawn = (tmp_path / "f/sw-wer.svg").read_text()
+    assert "var(--" not in drawn
+    ElementTree.fromstring(drawn)
+
+
+def test_a_single_run_with_and_without_scores(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "one")
+    comparison_folder(tmp_path)  # for its data
+    page = Path(write_report([run])["page"])
+    assert page == run / "report.html"
+    text = page.read_text(encoding="utf-8")
+    assert f"mothertongue evaluate {run} --with-base" in text
+    assert "Validation WER" in text
+    assert "WER 20.0 % (95 % 15.0-25.0) on validation, step 200" in text
+    assert 'id="clips"' not in text
+    score_run(run, "test", spoken())
+    figures = ReportOptions(figures=tmp_path / "figures")
+    text = Path(write_report([run], options=figures)["page"]).read_text(encoding="utf-8")
+    assert "38 words in 100 wrong." in text
+    assert (tmp_path / "figures/table.csv").read_text().count("full") == 1
+    score_run(run, "base-test", spoken())
+    text = Path(write_report([run])["page"]).read_text(encoding="utf-8")
+    assert 'id="clips"' in text
+    assert "38 words in 100 wrong, where the untouched base has 38" in text
+
+
+def test_several_comparisons_are_one_page(folder: Path, tmp_path: Path) -> None:
+    other = comparison_folder(tmp_path / "second", name="second")
+    page = write_report([folder, other], tmp_path / "both.html", ReportOptions(audio="none"))
+    text = Path(page["page"]).read_text(encoding="utf-8")
+    assert page["clips"] == 6
+    assert text.count('class="part"') == 2
+    assert 'id="table1"' in text
+
+
+def test_an_analysis_is_drawn_and_only_full_tuning_suggests(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "analysis.json"
+    write_json(path, analysis())
+    options = ReportOptions(audio="none", analyses=(path,))
+    text = Path(write_report([folder], tmp_path / "p.html", options)["page"]).read_text("utf-8")
+    assert "sw-full: the bottom 2 encoder layers stay above CKA 0.95: try freeze with n = 2" in text
+    assert "sw-freeze: the bottom" not in text
+    assert 'aria-label="stem before, layer 1 after: CKA 0.500"' in text
+
+
+def analysis() -> dict[str, Any]:
+    states = [
+        {"state": name, "cka": {"mean": value, "min": value - 0.01, "max": value, "values": []}}
+        for name, value in (("stem", 1.0), ("layer 1", 0.97), ("layer 2", 0.8))
+    ]
+    half = {"states": states, "heatmap": [[1.0, 0.5, 0.2], [0.5, 0.97, 0.3], [0.2, 0.3, 0.8]]}
+    groups = [
+        {"group": f"sw-{kind}", "strategy": {"kind": kind}, "encoder": half, "decoder": None}
+        | {"freeze_encoder_layers": 2}
+        for kind in ("full", "freeze")
+    ]
+    return {"threshold": 0.95, "groups": groups}
+
+
+def test_ten_thousand_clips_fit_in_eight_megabytes(folder: Path, tmp_path: Path) -> None:
+    home = comparison_folder(tmp_path / "first")
+    write_json(home / "clips.json", [many_clips(10_000)])
+    result = write_report([home], options=ReportOptions(audio="none"))
+    assert result["clips"] == 10_000
+    assert result["bytes"] < 8e6
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(ConfigError, match="neither a finished comparison nor a run"):
+        write_report([tmp_path])
+    (home := comparison_folder(tmp_path / "old")).joinpath("clips.json").unlink()
+    with pytest.raises(DataError, match=r"has no clips.json; .* mothertongue compare"):
+        write_report([home])
+    with pytest.raises(DataError, match="not there"):
+        write_report([folder], tmp_path / "p.html", ReportOptions(analyses=(tmp_path / "no.json",)))
+
+
+def test_a_page_needs_no_torch() -> None:
+    code = "import sys, mothertongue.report.write; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,166 @@
+"""Folders of a comparison and of runs as they lie on disk, made in milliseconds, for pages."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from clips import tone, write_clip
+from comparison_results import ENVIRONMENT, comparison, spoken
+
+from mothertongue.comparison.clips import clip_set
+from mothertongue.files import write_json
+from mothertongue.manifest import Utterance, write_manifest
+from mothertongue.records import CLIPS, COMPARISON, RunDir
+
+Json = dict[str, Any]
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "</script><script>alert(3)</script>",
+    "<!--<script>alert(4)",
+    "'-alert(5)-'",
+    "javascript:alert(6)",
+    "{{7*7}}{% raw %}",
+    "${alert(8)}",
+    "<svg onload=alert(9)>",
+    "]]><![CDATA[<b>",
+    "&lt;script&gt;alert(11)&lt;/script&gt;",
+    "\u202ealert(12)\u202c",
+    "<iframe src=http://example.com>",
+    "<link rel=stylesheet href=//example.com/x.css>",
+    "<base href=//example.com>",
+    "<meta http-equiv=refresh content=0;url=//example.com>",
+    "=HYPERLINK(1)",
+    "\\u003cscript\\u003ealert(18)",
+    "\u2028alert(19)\u2029",
+    "<style>@import '//example.com'</style>",
+)
+HOSTILE = tuple(each for text in HOSTILE for each in (text, text.upper(), f"é{text} a"))
+"""60 of them."""
+NAMES_AS_KEYS = ("languages", "also", "sets", "settings", "rejected", "notes", "packages")
+NO_TEXT = ("normalizer", "split", "chosen_on", "protocol", "runs", "run", "audio", "unit")
+
+
+def hostile(text: str) -> str:
+    """One of HOSTILE with the text, the same for equal texts."""
+    return HOSTILE[sum(map(ord, text)) % len(HOSTILE)] + text
+
+
+def poisoned(value: Any, key: str = "") -> Any:
+    """The same record with hostile text wherever a corpus or a user may put text."""
+    if isinstance(value, str):
+        return value if key in NO_TEXT else hostile(value)
+    if isinstance(value, list):
+        if key == "pieces":
+            return [[kind, *map(hostile, texts)] for kind, *texts in value]
+        return [poisoned(each, key) for each in value]
+    if isinstance(value, dict):
+        named = key in NAMES_AS_KEYS
+        return {hostile(k) if named else k: poisoned(each, k) for k, each in value.items()}
+    return value
+
+
+def save_tested(folder: Path) -> Path:
+    """A manifest with the clips of SPOKEN, each a tone of its own."""
+    clips = []
+    for i, each in enumerate(spoken()):
+        write_clip(folder / f"{i}.wav", tone(each["duration_s"], hertz=200 + 50 * i))
+        clips.append(
+            Utterance(
+                each["id"], f"{i}.wav", each["reference"], "sw", each["duration_s"], split="test"
+            )
+        )
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+def comparison_folder(folder: Path, **changes: Any) -> Path:
+    """The comparison of comparison_results.py with all that a page reads of it."""
+    result = comparison(**changes)
+    manifest = save_tested(folder / "data")
+    for language, found in result["languages"].items():
+        for row in found["strategies"]:
+            for name in row["runs"]:
+                finished_run(folder / "runs" / name, language)
+    systems = ["base", "full", "freeze", "lora"]
+    sets = [clip_set("sw", "test", [manifest], {name: spoken() for name in systems})]
+    write_json(folder / CLIPS, sets)
+    write_json(folder / COMPARISON, result)
+    (folder / "grid.yaml").write_text("name: first\n", encoding="utf-8")
+    return folder
+
+
+def finished_run(
+    folder: Path, language: str = "sw", kind: str = "full", seed: int = 0, **settings: Any
+) -> Path:
+    """A run that is done: its record, its settings, and a curve of 300 steps."""
+    run_dir = RunDir(folder)
+    experiment: Json = {
+        "name": folder.name,
+        "base": "openai/whisper-base",
+        "language": language,
+        "data": str(folder.parent / "data"),
+        "select_on": "validation",
+        "strategy": {"kind": kind},
+        "train": {"seed": seed},
+    } | settings
+    record = {
+        "experiment": experiment,
+        "trainable_parameters": 60_000_000,
+        "parameters": 72_593_920,
+        "steps": 300,
+        "best_step": 200,
+        "selected_on": "validation",
+        "best_validation_wer": 0.2,
+        "best_validation_interval95": [0.15, 0.25],
+        "train_s": 90.0,
+        "validate_s": 10.0,
+        "peak_memory_bytes": 2_000_000_000,
+        "device": "cpu",
+        "environment": ENVIRONMENT,
+    }
+    write_json(run_dir.record, record)
+    write_json(run_dir.identity, {"base_digest": "b" * 64, "manifest_sha256": "d" * 64})
+    run_dir.experiment.write_text(f"name: {folder.name}\n", encoding="utf-8")
+    lines: list[Json] = [
+        {"step": i, "loss": float(3 * np.exp(-i / 80)), "learning_rate": 1e-5 * (1 - i / 301)}
+        for i in range(1, 301)
+    ]
+    for step, wer in ((100, 0.3), (200, 0.2), (300, 0.22)):
+        interval = [wer - 0.05, wer + 0.05]
+        lines.append({"step": step, "validation_wer": wer, "validation_interval95": interval})
+    run_dir.metrics.write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    run_dir.best.mkdir(parents=True, exist_ok=True)
+    (run_dir.best / "trained.safetensors").write_bytes(b"x" * 1000)
+    return folder
+
+
+def score_run(folder: Path, name: str, rows: list[Json], digest: str = "d") -> None:
+    """Let a run have scores on a test set."""
+    write_json(RunDir(folder).evaluation(name), {"data_digest": digest, "utterances": rows})
+
+
+def many_clips(count: int, systems: int = 3) -> Json:
+    """A test set of synthetic rows without sound."""
+    random = np.random.default_rng(0)
+    said_N9 = random.integers(400, size=(count, 9))
+    rows: list[list[Json]] = []
+    for _ in range(systems):
+        is_wrong_N9 = random.random((count, 9)) < 0.2
+        heard_N9 = np.where(is_wrong_N9, random.integers(400, size=(count, 9)), said_N9)
+        rows.append(
+            [
+                spoken()[0]
+                | {
+                    "id": f"clip{i:05}",
+                    "reference": " ".join(f"neno{word}" for word in said_N9[i]),
+                    "hypothesis": " ".join(f"neno{word}" for word in heard_N9[i]),
+                    "speaker": f"speaker{i % 25}",
+                    "duration_s": 1.0 + i % 20,
+                }
+                for i in range(count)
+            ]
+        )
+    names = ["base", "full", "freeze"][:systems]
+    return clip_set("sw", "test", [], dict(zip(names, rows, strict=True)))
