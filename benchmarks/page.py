@@ -150,11 +150,11 @@ def _wer(found: Json) -> Iterator[str]:
     yield f"## Time to the peer's WER, {found['precision']}\n"
     clips = f"{found['clips']} training and {found['validation_clips']} validation clips"
     yield f"{_where(found)}; `full`, {clips},"
-    yield f"rate {found['learning_rate']:g}, one seed. One decoder scores both at 30 s, outside the"
-    yield "time.\n"
+    yield f"rate {found['learning_rate']:g}, one seed; {peer['epochs']} epochs, ours twice as many:"
+    yield "it is the time that counts. One decoder scores both at 30 s, outside the time.\n"
     rows = [_curve_row("Seq2SeqTrainer", peer, peer["train_s"], peer["train_s"])]
     rows += [
-        _curve_row(f"ours, {each['epochs']} epochs", each, each["reached_s"], peer["train_s"])
+        _curve_row(f"ours, {each['way']}", each, each["reached_s"], peer["train_s"])
         for each in found["ours"]
     ]
     yield from _table(

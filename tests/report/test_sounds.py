@@ -69,6 +69,13 @@ def test_a_budget_takes_the_worst_first_and_counts_the_rest(folder: Path, tmp_pa
     assert found.over_budget == 2
 
 
+def test_sets_share_the_budget(folder: Path, tmp_path: Path) -> None:
+    sets = [{"clips": [clip(folder, i) for i in range(2)]} for _ in range(2)]
+    one = len(base64.b64encode(to_mp3(tone(0.6, hertz=300))))
+    found = collect_sounds(sets, "embed", int(2.5 * one), tmp_path / "page.html")
+    assert {place.split("/")[0] for place in found.found} == {"0", "1"}
+
+
 def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
     (folder / "1.wav").write_bytes(b"RIFF")
     clips = [clip(folder, 0), clip(folder, 1), clip(folder, 2, audio=None)]

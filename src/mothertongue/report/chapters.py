@@ -8,6 +8,7 @@ from mothertongue.comparison.advice import Advice, advice
 from mothertongue.comparison.cells import Json
 from mothertongue.comparison.sheets import also_sheets, average_sheets, retention_sheets
 from mothertongue.comparison.summary import conditions, warning
+from mothertongue.corpus.report import NOTES
 from mothertongue.languages import WHISPER_LANGUAGES
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.layers import layer_charts, suggestions
@@ -195,11 +196,15 @@ def _validation(run: RunRecords) -> str:
 
 
 def _card(card: Json) -> Card:
-    notes = [f"{code}: {count:,} rows" for code, count in card["notes"].items()]
+    notes = [
+        f"{code}: {count:,} rows, {NOTES.get(code, '')}"
+        for code, count in card["notes"].items()
+        if not any(code in warning for warning in card["warnings"])
+    ]
+    splits = "as given" if card["split_by"] == "given" else f"made by {card['split_by']}"
     return Card(
         folder=card["folder"],
-        kept=f"{card['num_rows']:,} rows read, {card['num_rejected']:,} rejected; "
-        f"splits by {card['split_by']}.",
+        kept=f"{card['num_rows']:,} rows read, {card['num_rejected']:,} rejected; splits {splits}.",
         findings=(*card["warnings"], *card["confirmed"], *notes),
         rejected=rejection_table(card),
     )

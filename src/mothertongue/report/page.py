@@ -130,5 +130,5 @@ def _sound_note(clip_sets: Sequence[Json], sounds: Sounds) -> str:
             " --audio beside writes all next to the page."
         )
     if sounds.unreadable:
-        note += f" {len(sounds.unreadable):,} could not be read, the first: {sounds.unreadable[0]}."
+        note += f" {len(sounds.unreadable):,} could not be read when the page was made."
     return note

@@ -47,14 +47,13 @@ def collect_sounds(
     """The sound of the clips of all sets; `beside` writes files next to the page instead.
 
     Where not all fit into the budget, the clips that were heard worst and others drawn at random
-    take turns. `advance` is told how many more clips are done.
+    take turns, and so do the sets. `advance` is told how many more clips are done.
     """
     sounds = Sounds()
     if where == "none":
         return sounds
     folder = page.with_name(f"{page.stem}_audio")
-    places = [(number, i) for number, each in enumerate(clip_sets) for i in _order(each["clips"])]
-    used = 0
+    places, used = _in_turns(clip_sets), 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for at in range(0, len(places), 64):
             block = places[at : at + 64]
@@ -118,6 +117,12 @@ def _kept(mp3: bytes, where: Where, folder: Path, name: str) -> Json:
     return {"src": f"{folder.name}/{name}"}
 
 
+def _in_turns(clip_sets: Sequence[Json]) -> list[tuple[int, int]]:
+    """(number of a set, number of a clip): the sets take turns, so that a budget is for all."""
+    orders = [[(number, i) for i in _order(each["clips"])] for number, each in enumerate(clip_sets)]
+    return [place for turn in zip_longest(*orders) for place in turn if place is not None]
+
+
 def _order(clips: Sequence[Json]) -> Iterator[int]:
     """Each clip's number once: the worst one, one at random, the second worst, ..."""
     numbers = range(len(clips))
@@ -132,8 +137,8 @@ def _order(clips: Sequence[Json]) -> Iterator[int]:
 
 
 def _errors(clip: Json) -> float:
-    """Of the last system's, errors per word."""
-    return float(clip["heard"][-1]["word_errors"] / max(1, clip["words"]))
+    """Per word, of all systems together."""
+    return sum(each["word_errors"] for each in clip["heard"]) / max(1, float(clip["words"]))
 
 
 def _text(data: bytes) -> str:
