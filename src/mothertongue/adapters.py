@@ -173,6 +173,12 @@ def load(model: Whisper, folder: Path, name: str = DEFAULT) -> None:
             parameter.copy_(tensors[key])
 
 
+def is_bottleneck(folder: Path) -> bool:
+    """Whether a folder of PEFT's form holds bottleneck adapters and not one of PEFT's own."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return bool(config.get("peft_type") == PEFT_TYPE)
+
+
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

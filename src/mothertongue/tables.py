@@ -88,6 +88,30 @@ def run_table(record: dict[str, Any]) -> Table:
     return table
 
 
+def verification_table(folder: str, result: dict[str, Any]) -> Table:
+    """What an export is, and how it held against its run."""
+    table = Table(title=f"Verified: {folder}", title_justify="left", show_header=False)
+    engine = result["engine"]
+    same, clips = result["identical"], result["clips"]
+    change, low, high = (100 * x for x in (result["difference"], *result["interval95"]))
+    table.add_row("format", f"{result['format']}, {result['type']}")
+    table.add_row("heard with", f"{engine['name']} {engine['version']}")
+    table.add_row("the same tokens", f"{same} of {clips} clips of {result['split']}")
+    table.add_row(
+        "WER",
+        f"{result['wer_run']:.1%} -> {result['wer']:.1%} "
+        f"({change:+z.2f} points, 95 % {low:+z.2f} to {high:+z.2f})",
+    )
+    table.add_row("language heard alike", f"{result['language_detection']:.0%} of the clips")
+    table.add_row("lost", ", ".join(result["lost"]) or "nothing")
+    table.add_row("size", f"{result['size_bytes'] / 1e6:,.1f} MB")
+    speed = result["run_decode_s"] / result["decode_s"]
+    table.add_row("speed", f"{speed:.2f} of the run's in torch, clip by clip at 30 s")
+    memory = gigabytes(result["peak_memory_bytes"]), gigabytes(result["run_peak_memory_bytes"])
+    table.add_row("peak memory", f"{memory[0]}, the run's {memory[1]}")
+    return table
+
+
 def report_line(result: dict[str, Any]) -> Text:
     """Where a page is, and what of it is missing."""
     size = f"{result['bytes'] / 1e6:.1f} MB, {result['playable']:,} of {result['clips']:,} clips"

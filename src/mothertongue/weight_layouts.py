@@ -42,6 +42,9 @@ OPENAI_POSITIONS = {
     "encoder.positional_embedding": "model.encoder.embed_positions.weight",
     "decoder.positional_embedding": "model.decoder.embed_positions.weight",
 }
+FROM_BLOCK = {ours: theirs for theirs, ours in OPENAI_BLOCK.items()}
+FROM_TOP = {ours: theirs for theirs, ours in OPENAI_TOP.items()}
+FROM_POSITIONS = {ours: theirs for theirs, ours in OPENAI_POSITIONS.items()}
 
 
 def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -52,6 +55,11 @@ def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     # Copied: what is mapped from a file must not change with it.
     return {_openai_name(name): value.to(torch.float32, copy=True) for name, value in state.items()}
+
+
+def to_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The other way: OpenAI's names, each tensor once (the projection is the embedding)."""
+    return {_to_openai(name): value for name, value in state.items() if name != "proj_out.weight"}
 
 
 def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
@@ -132,6 +140,16 @@ def _openai_name(name: str) -> str:
         raise DataError(f"tensor {name}: not one of Whisper's; expected an OpenAI checkpoint")
     half, layer, part, kind = match.groups()
     return f"model.{half}.layers.{layer}.{OPENAI_BLOCK[part]}.{kind}"
+
+
+def _to_openai(name: str) -> str:
+    if name in FROM_POSITIONS:
+        return FROM_POSITIONS[name]
+    stem, _, kind = name.rpartition(".")
+    if stem in FROM_TOP:
+        return f"{FROM_TOP[stem]}.{kind}"
+    _, half, _, layer, part = stem.split(".", 4)
+    return f"{half}.blocks.{layer}.{FROM_BLOCK[part]}.{kind}"
 
 
 Take = Callable[[str], Tensor]

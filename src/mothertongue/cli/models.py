@@ -18,7 +18,7 @@ from mothertongue.cli.options import (
     SplitOption,
     Weights,
 )
-from mothertongue.cli.support import show, write_page
+from mothertongue.cli.support import counting, show, write_page
 
 
 @app.command()
@@ -88,3 +88,33 @@ def transcribe(
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
     found = transcribe_files(opened, audio, config, code)
     show({"model": model, "files": found}, transcript_lines(found), json_file)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="hf, adapter, ctranslate2, ggml or onnx.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The artefact's folder; default RUN/export/FORMAT-TYPE.")
+    ] = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", help="Of the weights; default full precision.")
+    ] = None,
+    split: SplitOption = "validation",
+    clips: Annotated[int, typer.Option(min=1, help="Clips to verify it with at most.")] = 32,
+    max_wer_loss: Annotated[
+        float, typer.Option(min=0, help="Of rounded weights: WER may rise by this at most.")
+    ] = 0.01,
+    json_file: Json = None,
+) -> None:
+    """Write a run for another engine, and verify with that engine that it says the same."""
+    from mothertongue.exporting import default_folder
+    from mothertongue.exporting import export as export_run
+    from mothertongue.tables import verification_table
+
+    folder = out or default_folder(run, format_, type_)
+    with counting(f"exporting and verifying {folder}"):
+        result = export_run(run, format_, type_, folder, split, clips, max_wer_loss)
+    show({"out": str(folder), **result}, verification_table(str(folder), result), json_file)

@@ -138,7 +138,8 @@ def _order(clips: Sequence[Json]) -> Iterator[int]:
 
 def _errors(clip: Json) -> float:
     """Per word, of all systems together."""
-    return sum(each["word_errors"] for each in clip["heard"]) / max(1, float(clip["words"]))
+    errors = sum(int(each["word_errors"]) for each in clip["heard"])
+    return errors / max(1, int(clip["words"]))
 
 
 def _text(data: bytes) -> str:

@@ -53,6 +53,11 @@ class Strategy(Config, ABC):
 
     @property
     @abstractmethod
+    def is_foldable(self) -> bool:
+        """Whether a plain Whisper can give the same outputs."""
+
+    @property
+    @abstractmethod
     def is_removable(self) -> bool:
         """Whether a trained model can be switched off, to be the base again."""
 

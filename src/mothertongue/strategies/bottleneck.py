@@ -44,6 +44,11 @@ class BottleneckAdapters(PlacedStrategy):
         )
 
     @property
+    def is_foldable(self) -> bool:
+        """No."""
+        return False
+
+    @property
     def is_removable(self) -> bool:
         """Yes."""
         return True

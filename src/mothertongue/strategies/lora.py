@@ -100,6 +100,11 @@ class Lora(PlacedStrategy):
         return model
 
     @property
+    def is_foldable(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def is_removable(self) -> bool:
         """Yes, but for PiSSA: it took W's main part away."""
         return self.variant != "pissa"

@@ -14,6 +14,11 @@ class RetrainedStrategy(Strategy, ABC):
         return model
 
     @property
+    def is_foldable(self) -> bool:
+        """Yes: it is one."""
+        return True
+
+    @property
     def is_removable(self) -> bool:
         """No."""
         return False

@@ -1,0 +1,1 @@
+"""Ways out of mothertongue, a file for each format; base.py is what each of them keeps to."""

@@ -1,0 +1,87 @@
+"""The adapter alone: LoRA as PEFT saves it, bottleneck adapters in a folder of the same form."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from safetensors.torch import save_file
+
+from mothertongue import adapters
+from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.transcript import DecodeConfig, Samples
+from mothertongue.errors import ConfigError
+from mothertongue.exporters.base import Exported, Exporter, Heard
+from mothertongue.files import folder_atomically
+from mothertongue.model import Base
+from mothertongue.strategies.bottleneck import BottleneckAdapters
+from mothertongue.strategies.lora import Lora
+
+PREFIX = "base_model.model."
+
+
+class AdapterExporter(Exporter):
+    """adapter_config.json and adapter_model.safetensors; the base is not in it."""
+
+    format: ClassVar[str] = "adapter"
+    types: ClassVar[tuple[str, ...]] = ("float32",)
+    engine: ClassVar[str] = "peft"
+    needs_base: ClassVar[bool] = True
+
+    def check(self, exported: Exported) -> None:
+        strategy = exported.tuned.experiment.strategy
+        if not strategy.is_removable:
+            raise ConfigError(
+                f"{exported.run}: its training changed the base's own weights, so there is no "
+                "adapter to take out; export the whole model: --format hf, ctranslate2, ggml, onnx"
+            )
+
+    def write(self, exported: Exported, folder: Path, type_: str) -> None:
+        model, strategy = exported.tuned.base.model, exported.tuned.experiment.strategy
+        if isinstance(strategy, BottleneckAdapters):
+            model.config.name_or_path = exported.tuned.experiment.base
+            adapters.save(model, adapters.DEFAULT, folder)
+            return
+        assert isinstance(strategy, Lora)
+        config = strategy.peft_config(model)
+        config.base_model_name_or_path = exported.tuned.experiment.base
+        config.inference_mode = True
+        with folder_atomically(folder) as fresh:
+            config.save_pretrained(str(fresh))
+            save_file(lora_tensors(model), fresh / "adapter_model.safetensors")
+
+    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
+        assert base is not None
+        if adapters.is_bottleneck(folder):
+            adapters.load(base.model, folder)
+        else:
+            from peft import PeftModel
+
+            # Its layers are put into the base itself, which is what is decoded with.
+            PeftModel.from_pretrained(base.model, str(folder))
+        return TorchHeard(base)
+
+
+class TorchHeard(Heard):
+    """Our own decoder; timestamps it does not write."""
+
+    def __init__(self, base: Base) -> None:
+        config = DecodeConfig(batch_size=1)
+        self.engine = TorchTranscriber(base.model, base.tokens, context="full", config=config)
+
+    def transcribe(self, clip: Samples, language: str) -> list[int]:
+        return list(self.engine([clip], language)[0].tokens)
+
+    def detect(self, clip: Samples) -> str:
+        return self.engine([clip], None)[0].language
+
+    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
+        return []
+
+
+def lora_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The trained tensors under the names of PEFT's own files: without the adapter's name."""
+    return {
+        PREFIX + name.replace(".default", ""): value.detach().cpu().contiguous()
+        for name, value in model.named_parameters()
+        if value.requires_grad
+    }

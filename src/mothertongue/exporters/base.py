@@ -1,0 +1,141 @@
+"""What every exporter does: write a tuned Whisper for another engine, and hear with that engine.
+
+A clip is float32 (N,) at 16 kHz, at most 30 s.
+"""
+
+import copy
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.decoding.transcript import Samples, cut_at_loop, token_limit
+from mothertongue.errors import ConfigError
+from mothertongue.experiment import Tuned
+from mothertongue.model import Base
+from mothertongue.strategies.base import Whisper
+from mothertongue.tokens import Tokens
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A finished run to be written: its tuned model, and what its card says of it."""
+
+    tuned: Tuned
+    run: Path
+    record: Json
+    scores: Json | None
+    """What `evaluate` found on its test split, if it did."""
+
+    @property
+    def tokens(self) -> Tokens:
+        return self.tuned.base.tokens
+
+    @property
+    def language(self) -> str:
+        """The code whose token the model was tuned under: a language without one borrows it."""
+        code = self.tuned.experiment.language
+        return self.tokens.borrowed.get(code, code)
+
+    def plain(self) -> Whisper:
+        """A plain Whisper of the same outputs. Raises NotFoldableError where there is none."""
+        return self.tuned.experiment.strategy.fold(copy.deepcopy(self.tuned.base.model))
+
+
+class Heard(ABC):
+    """An artefact that its own engine has loaded."""
+
+    @abstractmethod
+    def transcribe(self, clip: Samples, language: str) -> list[int]:
+        """The text tokens of one clip, decoded greedily at 30 s without timestamps."""
+
+    @abstractmethod
+    def detect(self, clip: Samples) -> str:
+        """The code of the language that is heard in it."""
+
+    @abstractmethod
+    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
+        """Start and end in seconds of each segment; none where the engine finds none."""
+
+
+class Exporter(ABC):
+    """One format. Final subclasses give the class variables and the three methods."""
+
+    format: ClassVar[str]
+    """Its name on the command line."""
+    types: ClassVar[tuple[str, ...]]
+    """The types of weights that it can have; the first is full precision."""
+    engine: ClassVar[str]
+    """The package that runs what is written."""
+
+    @abstractmethod
+    def check(self, exported: Exported) -> None:
+        """Raise ConfigError where this format cannot express the tuned model."""
+
+    @abstractmethod
+    def write(self, exported: Exported, folder: Path, type_: str) -> None:
+        """Write all of it as `folder`, which must not exist, whole or not at all."""
+
+    @abstractmethod
+    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
+        """Load it with its own engine. `base` is given where the artefact needs one."""
+
+    needs_base: ClassVar[bool] = False
+    """Whether the artefact is a part of a model only."""
+    is_exact: ClassVar[bool] = True
+    """Whether its engine computes, at full precision, what torch computes."""
+
+
+def exporters() -> dict[str, Exporter]:
+    """Every format by its name."""
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return {each.format: each() for each in Exporter.__subclasses__()}
+
+
+def exporter(format_: str) -> Exporter:
+    """The exporter of a format. Raises ConfigError listing the formats there are."""
+    found = exporters()
+    if format_ not in found:
+        raise ConfigError(f"--format {format_}: expected one of {', '.join(sorted(found))}")
+    return found[format_]
+
+
+def refuse_unfoldable(exported: Exported, format_: str) -> None:
+    """Raise ConfigError where no plain Whisper gives the same outputs."""
+    strategy = exported.tuned.experiment.strategy
+    if not strategy.is_foldable:
+        raise ConfigError(
+            f"{exported.run}: bottleneck adapters cannot go into {format_}, which has no place for "
+            "a layer of their form (a GELU stands between their two matrices); export it as "
+            "--format adapter or --format onnx"
+        )
+
+
+def comparable(tokens: Sequence[int], tokenizer: Tokens, duration_s: float) -> list[int]:
+    """Text tokens as our own decoding would leave them: within the clip's limit, loops cut."""
+    text = [token for token in tokens if token < tokenizer.end]
+    return cut_at_loop(text[: token_limit(duration_s)])[0]
+
+
+def seconds(clip: Samples) -> float:
+    """How long a clip is."""
+    return len(clip) / SAMPLE_RATE_HZ
+
+
+def require(package: str, format_: str) -> Any:
+    """Import an engine. Raises ConfigError saying how to install it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise ConfigError(
+            f"--format {format_} needs {package}, which is not installed; "
+            "pip install 'mothertongue[export]'"
+        ) from None

@@ -1,0 +1,126 @@
+"""The model card of an export: what it is, how it was made, what it scored, what it was made from.
+
+Front matter as the Hub reads it, with `model-index`, and `.eval_results/`, which replaces it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mothertongue import __version__
+from mothertongue.exporters.base import Exported
+from mothertongue.languages import WHISPER_LANGUAGES
+from mothertongue.tables import interval
+
+Json = dict[str, Any]
+NORMALIZER = "strict"
+
+
+def model_card(exported: Exported) -> str:
+    """The README.md of an export, Markdown under YAML front matter."""
+    front = yaml.safe_dump(_front(exported), sort_keys=False, allow_unicode=True)
+    return f"---\n{front}---\n\n{_text(exported)}"
+
+
+def write_eval_results(exported: Exported, folder: Path) -> None:
+    """`.eval_results/test.yaml`: the WER and CER on the test split, where there are any."""
+    if exported.scores is None:
+        return
+    score = exported.scores["scores"][NORMALIZER]
+    dataset = {"id": _dataset(exported), "task_id": "automatic-speech-recognition"}
+    low, high = score["interval95"]
+    entries = [
+        {
+            "dataset": dataset,
+            "value": round(100 * score[metric], 2),
+            "notes": f"{metric.upper()} in %, test split, {score['n']} clips, normalizer "
+            f"{NORMALIZER}, 30 s context" + (_spread(low, high) if metric == "wer" else ""),
+        }
+        for metric in ("wer", "cer")
+    ]
+    (folder / ".eval_results").mkdir()
+    path = folder / ".eval_results" / "test.yaml"
+    path.write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
+
+
+def _front(exported: Exported) -> Json:
+    experiment = exported.tuned.experiment
+    front: Json = {
+        "language": [experiment.language],
+        "license": "mit",
+        "base_model": experiment.base,
+        "base_model_relation": "finetune",
+        "pipeline_tag": "automatic-speech-recognition",
+        "library_name": "transformers",
+        "tags": ["whisper", "automatic-speech-recognition", "mothertongue"],
+        "metrics": ["wer", "cer"],
+    }
+    if exported.scores is not None:
+        score = exported.scores["scores"][NORMALIZER]
+        metrics = [
+            {"type": name, "name": name.upper(), "value": round(100 * score[name], 2)}
+            for name in ("wer", "cer")
+        ]
+        result = {
+            "task": {"type": "automatic-speech-recognition", "name": "Speech recognition"},
+            "dataset": {"type": _dataset(exported), "name": _dataset(exported), "split": "test"},
+            "metrics": metrics,
+        }
+        front["model-index"] = [{"name": experiment.name, "results": [result]}]
+    return front
+
+
+def _text(exported: Exported) -> str:
+    experiment, record = exported.tuned.experiment, exported.record
+    name = WHISPER_LANGUAGES.get(experiment.language, experiment.language).title()
+    share = 100 * record["trainable_parameters"] / record["parameters"]
+    strategy = experiment.strategy.model_dump(mode="json")
+    recipe = yaml.safe_dump(
+        {"strategy": strategy, "train": experiment.train.model_dump(mode="json")}, sort_keys=False
+    )
+    return f"""# {experiment.name}
+
+{experiment.base}, fine-tuned for {name} with mothertongue {__version__}:
+strategy `{strategy["kind"]}`, {record["trainable_parameters"]:,} trained parameters
+({share:.3g} %), {record["steps"]:,} steps.
+
+{_scores(exported)}
+## How it was made
+
+```yaml
+{recipe}```
+
+Trained on {record["device"]}, {record["train_s"] / 60:.1f} minutes. Base weights
+SHA-256 {record["base_digest"]}.
+
+## Limits
+
+It was tuned on the speech described above. Other speakers, recordings and languages may fare worse
+than before tuning, and nothing here measures that unless a figure says so.
+"""
+
+
+def _scores(exported: Exported) -> str:
+    if exported.scores is None:
+        return "It was not scored on a test split.\n"
+    rows = "\n".join(
+        f"| {name} | {100 * score['wer']:.1f} % | {interval(score['interval95'])} | "
+        f"{100 * score['cer']:.1f} % |"
+        for name, score in exported.scores["scores"].items()
+    )
+    first = exported.scores["scores"][NORMALIZER]
+    return (
+        f"On {first['n']:,} test clips of `{_dataset(exported)}`, {first['reference_words']:,} "
+        "words, decoded greedily at 30 s; 95 % intervals by bootstrap over clips:\n\n"
+        f"| normalizer | WER | 95 % | CER |\n| --- | ---: | ---: | ---: |\n{rows}\n"
+    )
+
+
+def _dataset(exported: Exported) -> str:
+    """The folder's name of the data: its place on this machine is nobody's business."""
+    return ", ".join(path.resolve().name for path in exported.tuned.experiment.manifests)
+
+
+def _spread(low: float, high: float) -> str:
+    return f", 95 % interval {100 * low:.2f} to {100 * high:.2f}"

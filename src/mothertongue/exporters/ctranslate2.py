@@ -1,0 +1,80 @@
+"""A CTranslate2 folder, which faster-whisper loads as it lies."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mothertongue.batches import FULL_CONTEXT_S
+from mothertongue.ctranslate2_writer import write_ctranslate2
+from mothertongue.decoding.transcript import Samples, token_limit
+from mothertongue.exporters.base import (
+    Exported,
+    Exporter,
+    Heard,
+    refuse_unfoldable,
+    require,
+    seconds,
+)
+from mothertongue.features import pad_samples
+from mothertongue.model import Base
+
+
+class CTranslate2Exporter(Exporter):
+    """By CTranslate2's own specification of a Whisper."""
+
+    format: ClassVar[str] = "ctranslate2"
+    types: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16", "int8", "int8_float16")
+    engine: ClassVar[str] = "faster_whisper"
+
+    def check(self, exported: Exported) -> None:
+        refuse_unfoldable(exported, "CTranslate2")
+
+    def write(self, exported: Exported, folder: Path, type_: str) -> None:
+        write_ctranslate2(exported.plain(), exported.tokens, folder, type_)  # type: ignore[arg-type]
+
+    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
+        return FasterWhisperHeard(folder)
+
+
+class FasterWhisperHeard(Heard):
+    """faster-whisper, greedy, without its fallbacks: what it writes is what the weights say.
+
+    It fills features up to 30 s with zeros, which are no silence; given silence, it hears what
+    OpenAI's code and torch hear.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        package = require("faster_whisper", "ctranslate2")
+        self.model: Any = package.WhisperModel(str(folder), device="auto", compute_type="default")
+
+    def transcribe(self, clip: Samples, language: str) -> list[int]:
+        segments = self._segments(clip, language, without_timestamps=True)
+        return [token for segment in segments for token in segment.tokens]
+
+    def detect(self, clip: Samples) -> str:
+        language, _, _ = self.model.detect_language(_padded(clip))
+        return str(language)
+
+    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
+        segments = self._segments(clip, language, without_timestamps=False)
+        return [(each.start, each.end) for each in segments]
+
+    def _segments(self, clip: Samples, language: str, without_timestamps: bool) -> list[Any]:
+        found, _ = self.model.transcribe(
+            _padded(clip),
+            language=language,
+            beam_size=1,
+            temperature=[0.0],
+            max_new_tokens=token_limit(seconds(clip)),
+            without_timestamps=without_timestamps,
+            condition_on_previous_text=False,
+            vad_filter=False,
+            no_speech_threshold=None,
+            log_prob_threshold=None,
+            compression_ratio_threshold=None,
+        )
+        return list(found)
+
+
+def _padded(clip: Samples) -> Samples:
+    padded: Samples = pad_samples([clip], FULL_CONTEXT_S)[0].numpy()
+    return padded

@@ -1,0 +1,111 @@
+"""What one engine hears of clips, in a process of its own.
+
+python -m mothertongue.exporters.hearing REQUEST.json
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mothertongue.config import Config, parse
+from mothertongue.devices import best_device, peak_memory_bytes
+from mothertongue.errors import MothertongueError
+from mothertongue.experiment import Experiment, load_run
+from mothertongue.exporters.adapter import TorchHeard
+from mothertongue.exporters.base import Exporter, Heard, comparable, exporter, seconds
+from mothertongue.features import load_clip
+from mothertongue.locate import locate
+from mothertongue.manifest import Utterance
+from mothertongue.model import load_base
+from mothertongue.tokens import Tokens, load_tokens
+
+Json = dict[str, Any]
+
+
+class Hearing(Config):
+    """What to hear with: a run, or an artefact in a format; and which clips."""
+
+    path: Path
+    format: str | None
+    """None for a run."""
+    type: str
+    base: str
+    borrow: dict[str, str]
+    language: str
+    clips: tuple[Json, ...]
+
+    @classmethod
+    def of_run(cls, run: Path, language: str, clips: Sequence[Utterance]) -> "Hearing":
+        listed = tuple(map(asdict, clips))
+        return cls(
+            path=run, format=None, type="", base="", borrow={}, language=language, clips=listed
+        )
+
+    @classmethod
+    def of(
+        cls,
+        writer: Exporter,
+        folder: Path,
+        type_: str,
+        experiment: Experiment,
+        clips: Sequence[Utterance],
+    ) -> "Hearing":
+        return cls(
+            path=folder,
+            format=writer.format,
+            type=type_,
+            base=experiment.base,
+            borrow=experiment.borrow,
+            language=experiment.language,
+            clips=tuple(map(asdict, clips)),
+        )
+
+
+def hear(hearing: Hearing) -> Json:
+    """The tokens, text and detected language of each clip; whether timestamps come; the cost."""
+    engine, tokens = _opened(hearing)
+    language = tokens.borrowed.get(hearing.language, hearing.language)
+    clips = [load_clip(Path(), Utterance(**each)) for each in hearing.clips]
+    began = time.perf_counter()
+    written = [comparable(engine.transcribe(x, language), tokens, seconds(x)) for x in clips]
+    decode_s = time.perf_counter() - began
+    return {
+        "clips": [
+            {"tokens": found, "text": tokens.decode(found), "detected": engine.detect(clip)}
+            for clip, found in zip(clips, written, strict=True)
+        ],
+        "timestamps": any(end > start for start, end in engine.timestamps(clips[0], language)),
+        "decode_s": decode_s,
+        "peak_memory_bytes": peak_memory_bytes(best_device()),
+    }
+
+
+def _opened(hearing: Hearing) -> tuple[Heard, Tokens]:
+    if hearing.format is None:
+        tuned = load_run(hearing.path).base
+        return TorchHeard(tuned), tuned.tokens
+    writer = exporter(hearing.format)
+    tokens = load_tokens(locate(hearing.base)).borrowing(hearing.borrow)
+    base = load_base(hearing.base) if writer.needs_base else None
+    return writer.open(hearing.path, hearing.type, base), tokens
+
+
+def main() -> None:
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        path = Path(sys.argv[1])
+        found = hear(parse(Hearing, json.loads(path.read_text(encoding="utf-8")), str(path)))
+        print(json.dumps(found, ensure_ascii=False))
+    except MothertongueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""A complete transformers folder, as one lies on the Hub, for transformers 4 and 5 alike."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+from mothertongue.decoding.transcript import Samples, token_limit
+from mothertongue.exporters.base import Exported, Exporter, Heard, refuse_unfoldable, seconds
+from mothertongue.exporters.card import model_card, write_eval_results
+from mothertongue.features import log_mel, pad_samples
+from mothertongue.files import folder_atomically, write_json
+from mothertongue.locate import BaseFiles
+from mothertongue.model import Base
+from mothertongue.tokens import Tokens, load_tokens
+
+END = "<|endoftext|>"
+TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class HfExporter(Exporter):
+    """transformers' own layout, with the files that other tools ask for."""
+
+    format: ClassVar[str] = "hf"
+    types: ClassVar[tuple[str, ...]] = tuple(TYPES)
+    engine: ClassVar[str] = "transformers"
+
+    def check(self, exported: Exported) -> None:
+        refuse_unfoldable(exported, "a transformers folder")
+
+    def write(self, exported: Exported, folder: Path, type_: str) -> None:
+        model = exported.plain()
+        nn.Module.to(model, TYPES[type_])
+        # Without these a pipeline would detect the language, and translate at will.
+        generation: Any = model.generation_config
+        generation.language, generation.task = exported.language, "transcribe"
+        with folder_atomically(folder) as fresh:
+            model.save_pretrained(fresh)
+            write_tokenizer(exported.tokens, fresh)
+            write_processor(model.config.num_mel_bins, fresh)
+            (fresh / "README.md").write_text(model_card(exported), encoding="utf-8")
+            write_eval_results(exported, fresh)
+
+    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
+        return TransformersHeard(folder)
+
+
+class TransformersHeard(Heard):
+    """transformers' generate, at the type that the weights are stored in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model: Any = WhisperForConditionalGeneration.from_pretrained(
+            folder, dtype="auto", attn_implementation="sdpa", local_files_only=True
+        ).eval()
+        self.tokens = load_tokens(BaseFiles(str(folder), "transformers", folder))
+        self.codes = {number: code for code, number in self.tokens.languages.items()}
+
+    @torch.inference_mode()
+    def transcribe(self, clip: Samples, language: str) -> list[int]:
+        return self._generate(clip, language=language)
+
+    @torch.inference_mode()
+    def detect(self, clip: Samples) -> str:
+        return self.codes[int(self.model.detect_language(self._features(clip))[0])]
+
+    @torch.inference_mode()
+    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
+        found = self._generate(clip, language=language, return_timestamps=True)
+        first = self.tokens.no_timestamps + 1
+        marks = [(token - first) * 0.02 for token in found if token >= first]
+        return list(zip(marks[::2], marks[1::2], strict=False))
+
+    def _generate(self, clip: Samples, **settings: Any) -> list[int]:
+        found = self.model.generate(
+            self._features(clip),
+            task="transcribe",
+            num_beams=1,
+            do_sample=False,
+            max_new_tokens=token_limit(seconds(clip)),
+            **settings,
+        )
+        tokens: list[int] = found[0].tolist()
+        return tokens
+
+    def _features(self, clip: Samples) -> torch.Tensor:
+        mel_BMF = log_mel(pad_samples([clip], 30), self.model.config.num_mel_bins)
+        return mel_BMF.to(self.model.dtype)
+
+
+def write_tokenizer(tokens: Tokens, folder: Path) -> None:
+    """tokenizer.json, and the older files of the same content that converters still open."""
+    model = tokens.definition["model"]
+    merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
+    write_json(folder / "tokenizer.json", tokens.definition, indent=None)
+    write_json(folder / "vocab.json", model["vocab"], indent=None)
+    (folder / "merges.txt").write_text(
+        "\n".join(["#version: 0.2", *merges]) + "\n", encoding="utf-8"
+    )
+    own = {text: number for text, number in tokens.special.items() if text not in model["vocab"]}
+    write_json(folder / "added_tokens.json", own)
+    special = dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), END)
+    write_json(folder / "special_tokens_map.json", special)
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "WhisperTokenizer",
+            "processor_class": "WhisperProcessor",
+            "add_prefix_space": False,
+            "errors": "replace",
+            "model_max_length": 1024,
+            **special,
+        },
+    )
+
+
+def write_processor(mel_bins: int, folder: Path) -> None:
+    """How audio becomes features: transformers 5's file, and the one that all others read.
+
+    faster-whisper takes 80 mels where preprocessor_config.json is not there.
+    """
+    extractor = WhisperFeatureExtractor(mel_bins)
+    extractor.save_pretrained(folder)
+    write_json(
+        folder / "processor_config.json",
+        {"processor_class": "WhisperProcessor", "feature_extractor": extractor.to_dict()},
+    )

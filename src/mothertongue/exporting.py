@@ -1,0 +1,191 @@
+"""From a finished run to an artefact for another engine, held against the run before it is done.
+
+OUT/
+  ...                 the artefact          verification.json   what both heard, clip by clip
+  NOT-VERIFIED.txt    only where the artefact does not say what the run says
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
+from mothertongue.experiment import Experiment, load_experiment, load_run
+from mothertongue.exporters.base import Exported, Exporter, exporter
+from mothertongue.exporters.hearing import Hearing
+from mothertongue.files import write_json
+from mothertongue.manifest import Split, Utterance, data_digest
+from mothertongue.records import OWN, RunDir, environment
+from mothertongue.scoring import read_split
+from mothertongue.text import normalizer
+
+Json = dict[str, Any]
+VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
+NORMALIZER = "strict"
+
+
+def export(
+    run: Path,
+    format_: str,
+    type_: str | None,
+    out: Path,
+    split: Split,
+    clips: int,
+    max_wer_loss: float,
+) -> Json:
+    """Write a run in a format, hear `clips` of a split with both, and return the verification.
+
+    Raises ConfigError where the format cannot express the run, MothertongueError, after all is
+    written and marked, where the artefact does not say what the run says.
+    """
+    writer = exporter(format_)
+    kind = type_ or writer.types[0]
+    if kind not in writer.types:
+        raise ConfigError(f"--type {kind}: {format_} has {', '.join(writer.types)}")
+    if out.exists():
+        raise ConfigError(f"{out}: there is something already; give another --out, or remove it")
+    experiment = _finished(run)
+    utterances = _drawn(experiment, split, clips)
+    _write(writer, run, out, kind)
+    ours = _in_a_process(Hearing.of_run(run, experiment.language, utterances), out)
+    theirs = _in_a_process(Hearing.of(writer, out, kind, experiment, utterances), out)
+    result = {
+        "run": str(run),
+        "format": format_,
+        "type": kind,
+        "engine": {"name": writer.engine, "version": version(writer.engine.replace("_", "-"))},
+        "data_digest": data_digest(experiment.manifests),
+        "split": split,
+        **_compared(writer, kind, utterances, ours, theirs, max_wer_loss),
+        "size_bytes": _size(out),
+        "environment": environment(),
+    }
+    write_json(out / VERIFICATION, result)
+    if not result["passed"]:
+        (out / MARK).write_text(f"{_failure(result)}\n", encoding="utf-8")
+        raise MothertongueError(f"{out}: {_failure(result)}; it is marked with {MARK}")
+    return result
+
+
+def default_folder(run: Path, format_: str, type_: str | None) -> Path:
+    """Where an artefact goes unless it is told: RUN/export/FORMAT-TYPE."""
+    return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
+
+
+def _write(writer: Exporter, run: Path, out: Path, kind: str) -> None:
+    tuned = load_run(run)
+    scores = RunDir(run).evaluation(OWN)
+    exported = Exported(
+        tuned=tuned,
+        run=run,
+        record=_json(RunDir(run).record),
+        scores=_json(scores) if scores.is_file() else None,
+    )
+    writer.check(exported)
+    writer.write(exported, out, kind)
+
+
+def _compared(
+    writer: Exporter,
+    kind: str,
+    utterances: Sequence[Utterance],
+    ours: Json,
+    theirs: Json,
+    max_wer_loss: float,
+) -> Json:
+    """Both hearings of the same clips; equal token for token where nothing was rounded."""
+    pairs = list(zip(ours["clips"], theirs["clips"], strict=True))
+    identical = sum(a["tokens"] == b["tokens"] for a, b in pairs)
+    errors = [_errors(utterances, side) for side in (ours, theirs)]
+    change = paired_bootstrap(errors[0].word_errors_N, errors[1].word_errors_N, errors[0].words_N)
+    words = int(errors[0].words_N.sum())
+    is_exact = kind == writer.types[0] and writer.is_exact
+    detected = [a["detected"] == b["detected"] for a, b in pairs]
+    return {
+        "clips": len(pairs),
+        "identical": identical,
+        "is_exact": is_exact,
+        "wer_run": int(errors[0].word_errors_N.sum()) / words,
+        "wer": int(errors[1].word_errors_N.sum()) / words,
+        "difference": change.difference,
+        "interval95": list(change.interval95),
+        "max_wer_loss": max_wer_loss,
+        "passed": identical == len(pairs) if is_exact else change.difference <= max_wer_loss,
+        "language_detection": sum(detected) / len(detected),
+        "lost": [] if theirs["timestamps"] else ["timestamps"],
+        "decode_s": theirs["decode_s"],
+        "run_decode_s": ours["decode_s"],
+        "peak_memory_bytes": theirs["peak_memory_bytes"],
+        "run_peak_memory_bytes": ours["peak_memory_bytes"],
+        "transcripts": [
+            {"id": utterance.id, "run": a["text"], "artefact": b["text"]}
+            for utterance, (a, b) in zip(utterances, pairs, strict=True)
+        ],
+    }
+
+
+def _errors(utterances: Sequence[Utterance], heard: Json) -> Any:
+    rows = [
+        {"reference": utterance.text, "hypothesis": clip["text"]}
+        for utterance, clip in zip(utterances, heard["clips"], strict=True)
+    ]
+    return utterance_errors(rows, normalizer(NORMALIZER))
+
+
+def _in_a_process(hearing: Hearing, out: Path) -> Json:
+    """What an engine hears, in a process of its own: its memory and its time are its own."""
+    request = out.with_name(f".{out.name}-hearing.json")
+    write_json(request, hearing.model_dump(mode="json"))
+    try:
+        command = [sys.executable, "-m", "mothertongue.exporters.hearing", str(request)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(out, ignore_errors=True)
+            said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+            raise MothertongueError(f"{hearing.path}: its engine failed: {said[0]}")
+        found: Json = json.loads(done.stdout.splitlines()[-1])
+        return found
+    finally:
+        request.unlink(missing_ok=True)
+
+
+def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:
+    """So many clips spread over the split, in its order."""
+    found = read_split(experiment.manifests, split, None)
+    mine = [each for each in found if each.language == experiment.language]
+    if not mine:
+        raise DataError(f"split {split!r} has no clip in {experiment.language}; give another")
+    return mine[:: -(-len(mine) // clips)]
+
+
+def _finished(run: Path) -> Experiment:
+    if not RunDir(run).is_done:
+        raise DataError(f"{run}: no finished run; continue it with: mothertongue train")
+    return load_experiment(RunDir(run).experiment)
+
+
+def _failure(result: Json) -> str:
+    if result["is_exact"]:
+        return (
+            f"{result['clips'] - result['identical']} of {result['clips']} clips are heard "
+            "differently, expected none"
+        )
+    return (
+        f"WER went from {100 * result['wer_run']:.1f} to {100 * result['wer']:.1f} %, expected at "
+        f"most {100 * result['max_wer_loss']:g} points more; take a finer --type"
+    )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _json(path: Path) -> Json:
+    value: Json = json.loads(path.read_text(encoding="utf-8"))
+    return value

@@ -1,0 +1,211 @@
+"""Each strategy to each format that it fits, heard with that format's own engine."""
+
+import json
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from tiny import noise
+from tokenizers.pre_tokenizers import ByteLevel
+
+from mothertongue import cli
+from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.experiment import load_run
+from mothertongue.exporters.base import comparable, exporters
+from mothertongue.exporters.ggml import byte_letters
+from mothertongue.exporters.hf import TransformersHeard
+from mothertongue.exporting import export
+from mothertongue.files import write_json
+from mothertongue.tokens import Tokens
+from mothertongue.weight_layouts import to_openai
+
+EXACT = [
+    ("full", "hf"),
+    ("full", "onnx"),
+    ("lora", "adapter"),
+    ("lora", "ctranslate2"),
+    ("bottleneck", "adapter"),
+    ("bottleneck", "onnx"),
+]
+
+
+def exported(
+    run: Path, format_: str, out: Path, type_: str | None = None, max_wer_loss: float = 0.01
+) -> dict[str, Any]:
+    return export(run, format_, type_, out, "validation", 4, max_wer_loss)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "format_"), EXACT)
+def test_full_precision_gives_the_same_tokens(
+    kind: str, format_: str, tiny_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    result = exported(tiny_runs[kind], format_, tmp_path / "out")
+    assert (result["clips"], result["identical"], result["passed"]) == (4, 4, True)
+    assert result["difference"] == 0
+    assert all(each["run"] for each in result["transcripts"])
+    assert result["language_detection"] == 1
+    assert result["size_bytes"] > 0
+    assert json.loads((tmp_path / "out/verification.json").read_text()) == result
+    assert not (tmp_path / "out/NOT-VERIFIED.txt").exists()
+
+
+@pytest.mark.slow
+def test_whisper_cpp_opens_halved_and_rounded_weights(
+    tiny_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    """It computes in float16, which turns the words of random weights; of real ones it does not."""
+    half = exported(tiny_runs["full"], "ggml", tmp_path / "half", max_wer_loss=10)
+    assert half["type"] == "float16"
+    written = read_ggml(tmp_path / "half/ggml-model.bin")
+    state = to_openai(load_run(tiny_runs["full"]).base.model.state_dict())
+    assert set(written) == set(state)
+    for name, array in written.items():
+        ours = state[name].numpy()
+        assert np.array_equal(array.reshape(ours.shape), ours.astype(array.dtype)), name
+    small = exported(tiny_runs["full"], "ggml", tmp_path / "q5", "q5_0", max_wer_loss=10)
+    assert small["size_bytes"] < 0.6 * half["size_bytes"]
+
+
+def read_ggml(path: Path) -> dict[str, Any]:
+    """The tensors of a file in whisper.cpp's format, by name."""
+    data, at = path.read_bytes(), 4 + 11 * 4
+
+    def numbers(count: int) -> tuple[int, ...]:
+        nonlocal at
+        at += 4 * count
+        return struct.unpack_from(f"<{count}i", data, at - 4 * count)
+
+    rows, columns = numbers(2)
+    at += 4 * rows * columns
+    for _ in range(numbers(1)[0]):
+        (length,) = numbers(1)
+        at += length
+    found = {}
+    while at < len(data):
+        rank, length, kind = numbers(3)
+        shape = numbers(rank)[::-1]
+        name = data[at : at + length].decode()
+        at += length
+        dtype = {0: np.float32, 1: np.float16}[kind]
+        count = int(np.prod(shape))
+        found[name] = np.frombuffer(data, dtype, count, at).reshape(shape)
+        at += found[name].nbytes
+    return found
+
+
+def test_bytes_of_a_vocabulary_come_back() -> None:
+    assert sorted(byte_letters()) == list(range(256))
+    assert len(set(byte_letters().values())) == 256
+    assert set(byte_letters().values()) == set(ByteLevel.alphabet())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("format_", "type_"), [("ctranslate2", "int8"), ("onnx", "int8")])
+def test_rounded_weights_are_smaller_and_may_lose_a_little(
+    format_: str, type_: str, tiny_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    result = exported(tiny_runs["full"], format_, tmp_path / "out", type_, max_wer_loss=10)
+    weights = sum(
+        value.numel() for value in load_run(tiny_runs["full"]).base.model.state_dict().values()
+    )
+    assert not result["is_exact"]
+    assert result["size_bytes"] < 3 * weights  # of float32 it would be 4
+
+
+@pytest.mark.slow
+def test_an_artefact_that_says_something_else_is_marked(
+    tiny_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = exporters()["hf"].write
+
+    def other(self, exported, folder, type_):  # type: ignore[no-untyped-def]
+        weights = exported.tuned.base.model.model.decoder.layers[0].fc2.weight
+        weights.data.mul_(-3)
+        exact(exported, folder, type_)
+
+    monkeypatch.setattr(type(exporters()["hf"]), "write", other)
+    with pytest.raises(MothertongueError, match="clips are heard differently, expected none"):
+        exported(tiny_runs["full"], "hf", tmp_path / "out")
+    assert "heard differently" in (tmp_path / "out/NOT-VERIFIED.txt").read_text()
+    assert json.loads((tmp_path / "out/verification.json").read_text())["passed"] is False
+
+
+def test_what_does_not_fit_a_format_is_refused(tiny_runs: dict[str, Path], tmp_path: Path) -> None:
+    for format_ in ("hf", "ctranslate2", "ggml"):
+        with pytest.raises(ConfigError, match="--format adapter or --format onnx"):
+            exported(tiny_runs["bottleneck"], format_, tmp_path / "out")
+    with pytest.raises(ConfigError, match="no adapter to take out"):
+        exported(tiny_runs["full"], "adapter", tmp_path / "out")
+    with pytest.raises(ConfigError, match="expected one of adapter, ctranslate2, ggml, hf, onnx"):
+        exported(tiny_runs["full"], "gguf", tmp_path / "out")
+    with pytest.raises(ConfigError, match="--type int4: ctranslate2 has float32, "):
+        exported(tiny_runs["full"], "ctranslate2", tmp_path / "out", "int4")
+    with pytest.raises(DataError, match="no finished run"):
+        exported(tmp_path, "hf", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="there is something already"):
+        exported(tiny_runs["full"], "hf", tmp_path)
+
+
+@pytest.mark.slow
+def test_the_transformers_folder_is_whole(
+    tiny_runs: dict[str, Path], tmp_path: Path, tokens: Tokens
+) -> None:
+    from transformers import AutoProcessor, pipeline
+
+    run = tiny_runs["lora"]
+    score = {"wer": 0.25, "cer": 0.1, "interval95": [0.2, 0.3], "n": 3, "reference_words": 12}
+    write_json(run / "eval/test.json", {"scores": dict.fromkeys(("strict", "raw"), score)})
+    exported(run, "hf", folder := tmp_path / "out")
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"),
+        *("tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json", "README.md"),
+        *("preprocessor_config.json", "processor_config.json", ".eval_results"),
+    }
+    generation = json.loads((folder / "generation_config.json").read_text())
+    assert generation["lang_to_id"]["<|sw|>"] == tokens.languages["sw"]
+    assert generation["alignment_heads"] == [[1, 0], [1, 1]]
+    assert generation["suppress_tokens"]
+    front = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
+    assert front["pipeline_tag"] == "automatic-speech-recognition"
+    (entry,) = front["model-index"][0]["results"]
+    assert entry["metrics"][0] == {"type": "wer", "name": "WER", "value": 25.0}
+    entries = yaml.safe_load((folder / ".eval_results/test.yaml").read_text())
+    assert entries[0]["value"] == 25.0
+    processor = AutoProcessor.from_pretrained(folder)
+    text = "Habari ya asubuhi, ng'ombe!"
+    assert processor.tokenizer.decode(tokens.encode_exact(text)) == text
+    assert processor.tokenizer(text, add_special_tokens=False).input_ids == tokens.encode_exact(
+        text
+    )
+    speech = pipeline("automatic-speech-recognition", model=str(folder))
+    assert isinstance(speech({"raw": noise(1.0), "sampling_rate": 16_000})["text"], str)
+    assert TransformersHeard(folder).model.generation_config.language == "sw"
+
+
+def test_text_is_compared_as_our_decoding_leaves_it(tokens: Tokens) -> None:
+    said = tokens.encode("habari")
+    control = [tokens.start, tokens.end, tokens.no_timestamps + 5]
+    assert comparable([*said, *control], tokens, 10) == said
+    assert comparable(said * 30, tokens, 10) == said
+    assert len(comparable(list(range(400)), tokens, 1.0)) == 70
+
+
+@pytest.mark.slow
+def test_the_verb_writes_into_the_run_and_says_what_it_heard(
+    tiny_runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["export", str(tiny_runs["lora"]), "--format", "adapter", "--clips", "2"]
+    monkeypatch.setattr(sys, "argv", ["mothertongue", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert "2 of 2 clips of validation" in out
+    assert (tiny_runs["lora"] / "export/adapter-float32/adapter_config.json").is_file()
