@@ -91,7 +91,8 @@ class Language:
     @cached_property
     def quality(self) -> list[Chart]:
         result = self._part.result
-        return [wer_chart(result, self._code), *price_charts(result, self._code)]
+        prices = price_charts(result, self._code) if self.is_choice else ()
+        return [wer_chart(result, self._code), *prices]
 
     @cached_property
     def learning(self) -> list[Chart]:
