@@ -174,6 +174,7 @@ def test_the_transformers_folder_is_whole(
     assert generation["suppress_tokens"]
     front = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
     assert front["pipeline_tag"] == "automatic-speech-recognition"
+    assert "license" not in front  # nobody but its owner gives one
     (entry,) = front["model-index"][0]["results"]
     assert entry["metrics"][0] == {"type": "wer", "name": "WER", "value": 25.0}
     entries = yaml.safe_load((folder / ".eval_results/test.yaml").read_text())

@@ -1,6 +1,7 @@
 """The model card of an export: what it is, how it was made, what it scored, what it was made from.
 
-Front matter as the Hub reads it, with `model-index`, and `.eval_results/`, which replaces it.
+Front matter as the Hub reads it, with `model-index`, and `.eval_results/`, which replaces it. It
+states no license: that is for whoever publishes the model, and owns the speech, to choose.
 """
 
 from pathlib import Path
@@ -48,7 +49,6 @@ def _front(exported: Exported) -> Json:
     experiment = exported.tuned.experiment
     front: Json = {
         "language": [experiment.language],
-        "license": "mit",
         "base_model": experiment.base,
         "base_model_relation": "finetune",
         "pipeline_tag": "automatic-speech-recognition",
