@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tiny import save_transformers, tiny_model, with_language
+from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.locate import BaseFiles, cache_folder, locate

@@ -114,11 +114,20 @@ def test_the_whole_line_from_manifest_to_text(
     for context in ("scores", "scores_cut"):
         assert same[context]["raw"] == result[context]["raw"]
     clip = write_clip(tmp_path / "long.wav", tone(33.0))
-    code, out, _ = call("transcribe", tmp_path / "run", clip, made[1] / "test0.wav", "--json", "-")
+    both = (clip, made[1] / "test0.wav", "--vad", "off")
+    code, out, _ = call("transcribe", tmp_path / "run", *both, "--json", "-")
     files = json.loads(out)["files"]
-    assert [len(each["segments"]) for each in files] == [2, 1]
-    assert files[0]["segments"][-1]["end_s"] == pytest.approx(33.0)
+    assert [each["duration_s"] for each in files] == pytest.approx([33.0, 0.5])
+    assert 20 < files[0]["segments"][-1]["end_s"] <= 33.0
     assert {each["language"] for each in files} == {"sw"}
+    into = ("--out", tmp_path / "said", "--format", "srt", "--format", "txt")
+    code, out, _ = call("transcribe", tmp_path / "run", *both, *into)
+    assert (code, out.count("2 recordings")) == (0, 1)
+    code, out, _ = call("transcribe", tmp_path / "run", *both, *into)
+    assert "2 were there already" in " ".join(out.split())
+    assert "-->" in (tmp_path / "said/long.srt").read_text("utf-8")
+    code, _, err = call("transcribe", tmp_path / "run", *both, *into, "--beam-size", "2")
+    assert (code, "beam_size: was 1, now 2" in err) == (2, True)
 
 
 def test_a_run_keeps_its_scores_and_its_page_shows_them(
@@ -170,7 +179,9 @@ def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path
             *(2, "--precision bf16 is torch's"),
         ),
         (["transcribe", "{base}", "nowhere.wav"], 65, "nowhere.wav"),
-        (["transcribe", "{base}", "nowhere.wav", "--language", "klingon!"], 2, "klingon!"),
+        (["transcribe", "{base}", "{data}", "--format", "srt"], 2, "needs --out FOLDER"),
+        (["transcribe", "{base}", "{data}", "--format", "doc"], 2, "txt, srt, vtt, json"),
+        (["transcribe", "{base}", "x.wav", "--language", "klingon!"], 2, "klingon!"),
         (["evaluate", "{base}"], 2, "add --data MANIFEST"),
         (["evaluate", "{base}", "--data", "{data}", "--with-base"], 2, "is no run"),
         (["report", "{data}"], 2, "neither a finished comparison nor a run"),

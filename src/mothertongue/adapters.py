@@ -7,6 +7,7 @@ B batch, T frames or tokens, D the model's width, d the adapter's.
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,38 @@ class Bottleneck(nn.Module):
         return x_BTD + self.up(nn.functional.gelu(self.down(self.norm(x_BTD))))
 
 
+class Rows:
+    """Which adapter each clip of a batch takes; the layers of one model all look here."""
+
+    def __init__(self) -> None:
+        self.adapters: list[str | None] = []
+        self._runs: dict[int, list[tuple[str, slice]]] = {}
+
+    def put(self, adapters: Sequence[str | None]) -> None:
+        """The adapter of each clip; None is the base. Those of one adapter stand together."""
+        self.adapters = list(adapters)
+        self._runs = {}
+
+    def keep(self, clips: Sequence[int]) -> None:
+        """Go on with these clips only."""
+        self.put([self.adapters[clip] for clip in clips])
+
+    def runs(self, rows: int) -> list[tuple[str, slice]]:
+        """Each adapter with its rows, of a tensor that has as many a clip as every other."""
+        if rows not in self._runs:
+            self._runs[rows] = self._found(rows // len(self.adapters))
+        return self._runs[rows]
+
+    def _found(self, rows_each: int) -> list[tuple[str, slice]]:
+        found, first = [], 0
+        for name, clips in groupby(self.adapters):
+            end = first + rows_each * len(list(clips))
+            if name is not None:
+                found.append((name, slice(first, end)))
+            first = end
+        return found
+
+
 class AdaptedLayer(nn.Module):
     """A Whisper layer, then those of its adapters that are active, one after the other."""
 
@@ -52,6 +85,8 @@ class AdaptedLayer(nn.Module):
         self.base_layer = base_layer
         self.adapters = nn.ModuleDict()
         self.active: tuple[str, ...] = ()
+        self.rows: Rows | None = None
+        """Where it is given, each row takes the adapter of its own instead."""
 
     def forward(self, hidden_BTD: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """What the layer returns, adapted; the other arguments are the layer's own."""
@@ -59,10 +94,19 @@ class AdaptedLayer(nn.Module):
 
     def adapt(self, hidden_BTD: Tensor) -> Tensor:
         """What the active adapters make of the layer's output."""
+        if self.rows is not None:
+            return self._adapt_rows(hidden_BTD, self.rows)
         for name in self.active:
             if name in self.adapters:
                 hidden_BTD = self.adapters[name](hidden_BTD)
         return hidden_BTD
+
+    def _adapt_rows(self, hidden_BTD: Tensor, rows: Rows) -> Tensor:
+        adapted_BTD = hidden_BTD.clone()
+        for name, part in rows.runs(len(hidden_BTD)):
+            if name in self.adapters:
+                adapted_BTD[part] = self.adapters[name](hidden_BTD[part])
+        return adapted_BTD
 
 
 def add(

@@ -1,6 +1,7 @@
 """Audio files to 16 kHz mono samples: bounded before decoding, and never silently shorter."""
 
-from collections.abc import Callable, Generator
+import math
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +56,32 @@ def decode(
     Notes: AUD-EXT (content and extension differ), AUD-STEREO (channels were averaged), AUD-PHASE
     (they cancel, so the loudest was taken), AUD-STREAMS (the best of several audio streams).
     """
-    container = inspect_file(path)
-    span = Span(path, start_s, duration_s, max_duration_s)
     notes: set[str] = set()
-    if path.suffix.lower() not in EXTENSIONS[container]:
-        notes.add("AUD-EXT")
-    with closing(blocks_of(container, span, notes.add)) as blocks:
-        samples_N = _resampled(span, blocks, notes.add)
-    return Decoded(samples_N, tuple(sorted(notes)))
+    blocks = list(_stream(Span(path, start_s, duration_s, max_duration_s), notes.add))
+    return Decoded(np.concatenate(blocks), tuple(sorted(notes)))
+
+
+def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Samples]:
+    """The samples of a whole recording in blocks, as `load_audio` gives them; memory holds one.
+
+    Raises AudioError where `load_audio` does, perhaps only after some blocks.
+    """
+    return _stream(Span(path, 0.0, None, max_duration_s), lambda _: None)
+
+
+def _stream(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
+    container = inspect_file(span.path)
+    if span.path.suffix.lower() not in EXTENSIONS[container]:
+        note("AUD-EXT")
+    num_samples = 0
+    with closing(blocks_of(container, span, note)) as blocks:
+        for samples_N in _resampled(span, blocks, note):
+            num_samples += len(samples_N)
+            if num_samples > span.max_duration_s * SAMPLE_RATE_HZ + 1:
+                raise too_long(span, num_samples / SAMPLE_RATE_HZ)
+            yield _in_range(span, samples_N)
+    if not num_samples:
+        raise fault("AUD-EMPTY", span, "holds no samples", "record or copy the clip again")
 
 
 def split_at_quiet(samples_N: Samples, max_s: float = 30.0) -> list[Samples]:
@@ -93,30 +112,23 @@ def _quietest(window_N: Samples) -> int:
     return first + quietest * FRAME_SAMPLES + FRAME_SAMPLES // 2
 
 
-def _resampled(span: Span, blocks: Generator[Block], note: Callable[[str], None]) -> Samples:
-    """All blocks as one 16 kHz mono array; memory holds that and one block."""
+def _resampled(
+    span: Span, blocks: Generator[Block], note: Callable[[str], None]
+) -> Iterator[Samples]:
+    """The blocks at 16 kHz and mono."""
     resampler: Any = None
-    parts: list[Samples] = []
-    num_samples = 0
     for rate_hz, block_NC in blocks:
         if not np.isfinite(block_NC).all():
             raise fault("AUD-NONFINITE", span, "holds NaN or infinite samples", EXPORT_AGAIN)
         resampler = resampler or soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, "float32", "VHQ")
         mono_N = _to_mono(block_NC, note)
-        parts.append(mono_N if rate_hz == SAMPLE_RATE_HZ else resampler.resample_chunk(mono_N))
-        num_samples += len(parts[-1])
-        if num_samples > span.max_duration_s * SAMPLE_RATE_HZ + 1:
-            raise too_long(span, num_samples / SAMPLE_RATE_HZ)
+        yield mono_N if rate_hz == SAMPLE_RATE_HZ else resampler.resample_chunk(mono_N)
     if resampler and rate_hz != SAMPLE_RATE_HZ:
-        parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    samples_N = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return _in_range(span, samples_N)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _in_range(span: Span, samples_N: Samples) -> Samples:
-    if not len(samples_N):
-        raise fault("AUD-EMPTY", span, "holds no samples", "record or copy the clip again")
-    peak = float(np.abs(samples_N).max())
+    peak = float(np.abs(samples_N).max(initial=0.0))
     if peak > MAX_PEAK:
         fix = "divide the samples by their full scale, such as 32768, before writing floats"
         raise fault("AUD-RANGE", span, f"peaks at {peak:,.0f}; expected within -1 and 1", fix)

@@ -12,18 +12,18 @@ from torch import nn
 
 from mothertongue.batches import Context
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
-from mothertongue.decoding.transcript import DecodeConfig, Transcriber
+from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import load_run
+from mothertongue.experiment import Experiment, load_run
 from mothertongue.locate import locate
 from mothertongue.model import Base, load_base
 from mothertongue.records import is_run
 from mothertongue.strategies.base import NotFoldableError, NotRemovableError
 from mothertongue.tokens import Tokens
 
-Make = Callable[[Context, DecodeConfig, Advance], Transcriber]
-Kind = Literal["base", "run", "ctranslate2"]
+Make = Callable[[Context, DecodeConfig, Advance], ClipTranscriber]
+Kind = Literal["base", "run", "ctranslate2", "export"]
 EngineName = Literal["auto", "torch", "ctranslate2"]
 
 
@@ -35,7 +35,11 @@ class Engine:
     make: Make
     settings: dict[str, str]
     """What a score depends on besides the model: engine, precision, device."""
+    tokens: Tokens
     language: str | None = None
+    trained_context: Context = "full"
+    """At which to transcribe: cutting breaks what was never trained on cut clips."""
+    has_word_times: bool = True
     switched_off: Callable[[], AbstractContextManager[None]] = nullcontext
     """Inside, what is made transcribes as the base. A run that is not removable raises
     NotRemovableError; a base is the base."""
@@ -76,19 +80,21 @@ def open_engine(
                 folded = replace(tuned.base, model=strategy.fold(tuned.base.model))
             except NotFoldableError as error:
                 raise ConfigError(f"{model}: {error}; decode it with --engine torch") from None
-            return _of_weights(_converted("run", folded, compute_type, language), weights)
+            found = _converted("run", folded, compute_type, language)
+            return _of_run(found, tuned.experiment, weights)
         off = partial(strategy.switched_off, tuned.base.model)
-        found = replace(_torch("run", tuned.base, precision, language), switched_off=off)
-        return _of_weights(found, weights)
+        found = replace(torch_engine("run", tuned.base, precision, language), switched_off=off)
+        return _of_run(found, tuned.experiment, weights)
     base = load_base(model)
     lent = replace(base, tokens=base.tokens.borrowing(borrow or {}))
     if not is_torch:
         return _converted("base", lent, compute_type, None)
-    return _torch("base", lent, precision, None)
+    return torch_engine("base", lent, precision, None)
 
 
-def _of_weights(engine: Engine, weights: str) -> Engine:
-    return replace(engine, settings=engine.settings | {"weights": weights})
+def _of_run(engine: Engine, experiment: Experiment, weights: str) -> Engine:
+    settings = engine.settings | {"weights": weights}
+    return replace(engine, settings=settings, trained_context=experiment.train.context)
 
 
 def _check_settings(model: str, is_torch: bool, precision: str, compute_type: str) -> None:
@@ -104,18 +110,19 @@ def _check_settings(model: str, is_torch: bool, precision: str, compute_type: st
         )
 
 
-def _torch(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:
+def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:
+    """A Whisper, with or without adapters, on this machine's best device."""
     device = best_device()
     nn.Module.to(base.model, device)
     dtype = dtype_of(precision, device)
 
-    def make(context: Context, config: DecodeConfig, advance: Advance) -> Transcriber:
+    def make(context: Context, config: DecodeConfig, advance: Advance) -> ClipTranscriber:
         return TorchTranscriber(
             base.model, base.tokens, context=context, config=config, dtype=dtype, advance=advance
         )
 
     settings = {"engine": "torch", "precision": str(dtype)[6:], "device": device.type}
-    return Engine(kind, make, settings, language)
+    return Engine(kind, make, settings, base.tokens, language)
 
 
 def _converted(kind: Kind, base: Base, compute_type: str, language: str | None) -> Engine:
@@ -141,8 +148,8 @@ def _ctranslate2(
 
     model = CTranslate2Model(folder, compute_type, tokens)
 
-    def make(context: Context, config: DecodeConfig, advance: Advance) -> Transcriber:
+    def make(context: Context, config: DecodeConfig, advance: Advance) -> ClipTranscriber:
         return CTranslate2Transcriber(model, config=config, context=context, advance=advance)
 
     settings = {"engine": "ctranslate2", "compute_type": compute_type, "device": "cpu"}
-    return Engine(kind, make, settings)
+    return Engine(kind, make, settings, model.tokens)

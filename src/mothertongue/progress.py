@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -119,6 +121,36 @@ def counting(description: str, total: int | None) -> Iterator[Callable[[int], No
     with _bar() as bar:
         task = bar.add_task(description, total=total, detail="")
         yield advance
+
+
+class RecordingsProgress:
+    """How many recordings are done, and how far into the one being read it is."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self.bar, self.count, self.total = bar, 0, total
+        self.task = bar.add_task("transcribing", total=total, detail="")
+        self.last_line_s = time.monotonic()
+
+    def heard(self, path: Path, seconds: float) -> None:
+        """Called as a recording is read, with how much of it was."""
+        minutes, rest = divmod(int(seconds), 60)
+        self.bar.update(self.task, detail=f"{escape(path.name)} {minutes}:{rest:02}")
+        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
+            self.last_line_s = time.monotonic()
+            place = f"{self.count:,}/{self.total:,} done, {path.name} at {minutes}:{rest:02}"
+            console.print(f"transcribing: {place}", markup=False, highlight=False)
+
+    def done(self) -> None:
+        """Called when all of a recording is written."""
+        self.count += 1
+        self.bar.update(self.task, completed=self.count)
+
+
+@contextmanager
+def recordings_progress(total: int) -> Iterator[RecordingsProgress]:
+    """A bar of recordings done."""
+    with _bar() as bar:
+        yield RecordingsProgress(bar, total)
 
 
 def _bar() -> Progress:

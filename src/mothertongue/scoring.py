@@ -1,14 +1,12 @@
-"""What `evaluate` and `transcribe` do: a loaded engine over a manifest's split, or over files."""
+"""What `evaluate` does: a loaded engine over a manifest's split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from mothertongue.audio import SAMPLE_RATE_HZ, load_audio, split_at_quiet
-from mothertongue.batches import FULL_CONTEXT_S, Context
-from mothertongue.decoding.transcript import DecodeConfig, Transcriber
+from mothertongue.batches import Context
+from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
@@ -78,40 +76,4 @@ def evaluate_model(
         "bootstrap": {"seed": 0, "resamples": 1000},
         "environment": environment(),
         "utterances": list(done["full"].rows()),
-    }
-
-
-def transcribe_files(
-    engine: Engine,
-    files: Sequence[Path],
-    config: DecodeConfig,
-    language: str | None,
-) -> list[dict[str, Any]]:
-    """The text of audio files of any length, with the pieces it was heard in, as JSON values.
-
-    What is longer than 30 s is cut at its quietest moments. Raises AudioError naming the file.
-    """
-    transcribe = engine.make(engine.contexts[-1], config, lambda _: None)
-    results = []
-    with counting("transcribing", len(files)) as advance:
-        for file in files:
-            results.append(_transcribed(transcribe, file, language or engine.language))
-            advance(1)
-    return results
-
-
-def _transcribed(transcribe: Transcriber, file: Path, language: str | None) -> dict[str, Any]:
-    pieces = split_at_quiet(load_audio(file), FULL_CONTEXT_S)
-    transcripts = transcribe(pieces, language)
-    ends_s = [end / SAMPLE_RATE_HZ for end in accumulate(map(len, pieces))]
-    segments = [
-        {"start_s": start, "end_s": end, "text": each.text}
-        for start, end, each in zip([0.0, *ends_s], ends_s, transcripts, strict=False)
-    ]
-    text = " ".join(each.text for each in transcripts if each.text)
-    return {
-        "audio": str(file),
-        "language": transcripts[0].language,
-        "text": text,
-        "segments": segments,
     }

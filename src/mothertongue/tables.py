@@ -1,6 +1,7 @@
 """Results as tables for a terminal. No torch."""
 
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -127,12 +128,17 @@ def report_line(result: dict[str, Any]) -> Text:
     return Text(plain("\n".join(lines)))
 
 
-def transcript_lines(files: list[dict[str, Any]]) -> Text:
-    """The text of each file, under its name where there are several."""
-    parts = [
-        f"{each['audio']}\n{each['text']}" if len(files) > 1 else each["text"] for each in files
-    ]
-    return Text(plain("\n\n".join(parts)))
+def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> Text:
+    """What was said, under its file's name where there are several; or what was written where."""
+    files = result["files"]
+    if out is not None:
+        seconds = sum(each["duration_s"] for each in files)
+        line = f"{len(files):,} recordings, {seconds / 60:,.1f} min, are written below {out}"
+        there = result["already_done"]
+        return Text(plain(line + (f"; {there:,} were there already" if there else "")))
+    if len(files) == 1:
+        return Text(plain(text.rstrip("\n")))
+    return Text(plain("\n\n".join(f"{each['audio']}\n{each['text']}" for each in files)))
 
 
 def demo_tables(result: dict[str, Any]) -> Group:

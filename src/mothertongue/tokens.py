@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tokenizers import Tokenizer
 
@@ -18,6 +18,7 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.locate import BaseFiles, locate
 
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
+MAX_PROMPT_TOKENS = 448 // 2 - 1  # as openai/whisper, decoding.py: half of them, less one
 ENGLISH_ONLY_END = 50256  # one text token fewer than in the multilingual tokenizer
 LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
 SIZES = {51865: "openai/whisper-base", 51866: "openai/whisper-large-v3"}
@@ -71,6 +72,10 @@ class Tokens:
         return self._id("<|translate|>")
 
     @property
+    def previous(self) -> int:
+        return self._id("<|startofprev|>")
+
+    @property
     def no_timestamps(self) -> int:
         return self._id("<|notimestamps|>")
 
@@ -108,9 +113,19 @@ class Tokens:
                 )
         return replace(self, borrowed={**self.borrowed, **lenders})
 
-    def prefix(self, language: str) -> list[int]:
-        """The four tokens every transcript starts with: start, language, task, no timestamps."""
-        return [self.start, self.language(language), self.transcribe, self.no_timestamps]
+    def prefix(
+        self,
+        language: str,
+        task: Literal["transcribe", "translate"] = "transcribe",
+        prompt: Sequence[int] = (),
+    ) -> list[int]:
+        """The four tokens every transcript starts with: start, language, task, no timestamps.
+
+        Before them the end of `prompt`, text tokens taken for what was said before, if any.
+        """
+        doing = self.transcribe if task == "transcribe" else self.translate
+        before = [self.previous, *prompt[-MAX_PROMPT_TOKENS:]] if prompt else []
+        return [*before, self.start, self.language(language), doing, self.no_timestamps]
 
     def label(self, text: str, language: str) -> list[int]:
         """All L tokens of a training label: prefix, text, end.
@@ -136,8 +151,12 @@ class Tokens:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of tokens; control tokens and timestamps are left out."""
+        return self.decode_exact(tokens).strip()
+
+    def decode_exact(self, tokens: Sequence[int]) -> str:
+        """The same with the spaces it begins and ends with."""
         text: str = self._text.decode([token for token in tokens if token < self.end])
-        return text.strip()
+        return text
 
     def _id(self, text: str) -> int:
         if text not in self.special:

@@ -31,7 +31,9 @@ class TableState:
     tables: Sequence[Table] = ()
     steps = 0
 
-    def __init__(self, model: None, hidden_BTD: Tensor, beam_size: int = 1) -> None:
+    def __init__(
+        self, model: None, hidden_BTD: Tensor, beam_size: int = 1, adapter_rows: None = None
+    ) -> None:
         clips = hidden_BTD[:, 0, 0].repeat_interleave(beam_size)
         self.rows = [(int(clip), ()) for clip in clips]
 

@@ -1,7 +1,7 @@
 """The verbs that run a model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -43,8 +43,8 @@ def evaluate(
     """Score a model on a split: WER and CER with 95 % intervals under three normalizers."""
     from functools import partial
 
+    from mothertongue.artefacts import open_model
     from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.engines import open_engine
     from mothertongue.languages import language_code
     from mothertongue.records import is_run
     from mothertongue.run_scores import evaluate_any
@@ -52,7 +52,7 @@ def evaluate(
 
     code = language_code(language) if language else None
     opened = partial(
-        open_engine, engine=engine, precision=precision, weights=weights, compute_type=compute_type
+        open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
     result = evaluate_any(model, data, split, code, config, opened, with_base)
@@ -64,7 +64,19 @@ def evaluate(
 @app.command()
 def transcribe(
     model: Model,
-    audio: Annotated[list[Path], typer.Argument(help="Audio files of any length.")],
+    audio: Annotated[
+        list[Path], typer.Argument(help="Recordings of any length, folders or patterns.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Write a file a recording here; what is there is kept.")
+    ] = None,
+    format_: Annotated[
+        list[str] | None, typer.Option("--format", help="txt, srt, vtt or json; may be repeated.")
+    ] = None,
+    vad: Annotated[
+        Literal["auto", "silero", "off"],
+        typer.Option(help="What finds speech; auto is Silero's detector where it is installed."),
+    ] = "auto",
     language: Language = None,
     weights: Weights = "best",
     beam_size: Beam = 1,
@@ -74,20 +86,35 @@ def transcribe(
     compute_type: ComputeType = "default",
     json_file: Json = None,
 ) -> None:
-    """Turn audio files into text; the language is the run's, the one given, or detected."""
+    """Turn recordings into text and subtitles; the language is the run's, given, or detected."""
+    from functools import partial
+
+    from mothertongue.artefacts import open_model
     from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.engines import open_engine
     from mothertongue.languages import language_code
-    from mothertongue.scoring import transcribe_files
     from mothertongue.tables import transcript_lines
+    from mothertongue.transcription.outputs import Outputs, find_sources
+    from mothertongue.transcription.verb import (
+        check_formats,
+        detector,
+        on_screen,
+        transcribe_sources,
+    )
 
     code = language_code(language) if language else None
-    opened = open_engine(
-        model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
-    )
+    sources, formats = find_sources(audio), format_ or ["txt"]
+    check_formats(formats, sources, out)
+    find, found_by = detector(vad)
+    chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
+    chosen["compute_type"] = compute_type
+    with_times = formats != ["txt"] or json_file is not None
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    found = transcribe_files(opened, audio, config, code)
-    show({"model": model, "files": found}, transcript_lines(found), json_file)
+    settings = {"model": model, "language": code, "vad": found_by, "beam_size": beam_size}
+    outputs = Outputs(out, formats, sources, settings | chosen) if out else None
+    opened = partial(open_model, model, **chosen)
+    done = transcribe_sources(opened, sources, outputs, config, code, find, with_times)
+    result = {"model": model, **done.facts()}
+    show(result, transcript_lines(result, out, on_screen(done, formats[0])), json_file)
 
 
 @app.command()

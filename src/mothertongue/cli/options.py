@@ -11,7 +11,7 @@ Json = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Settings to change, such as train.epochs=3.")
 ]
-Model = Annotated[str, typer.Argument(help="A base, a run's folder or a CTranslate2 folder.")]
+Model = Annotated[str, typer.Argument(help="A base, a run's folder or an export's.")]
 Language = Annotated[str | None, typer.Option(help="Language code, such as sw.")]
 Beam = Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Clips decoded together.")]

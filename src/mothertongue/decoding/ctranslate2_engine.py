@@ -5,26 +5,33 @@ B clips of one context, M mels, F mel frames.
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 
-from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.batches import Context
 from mothertongue.decoding.transcript import (
+    Clip,
     DecodeConfig,
     Samples,
     Transcript,
     batches_of_context,
     clip_languages,
+    in_runs,
     make_transcript,
+    timed,
     token_limit,
 )
+from mothertongue.decoding.word_times import MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.locate import BaseFiles
 from mothertongue.tokens import Tokens, load_tokens
+
+HZ = 100  # mel frames a second, as CTranslate2 counts what is to be aligned
 
 
 class CTranslate2Model:
@@ -66,32 +73,78 @@ class CTranslate2Transcriber:
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
-        done: dict[int, Transcript] = {}
-        for seconds, batch in batches_of_context(audio, self.context, self.config.batch_size):
-            clips = [audio[i] for i in batch]
-            done.update(zip(batch, self._batch(clips, seconds, language), strict=True))
-            self.advance(len(batch))
-        return [done[i] for i in range(len(audio))]
+        return self.decode([Clip(samples_N, language, self.context) for samples_N in audio])
 
-    def _batch(self, clips: list[Samples], seconds: int, language: str | None) -> list[Transcript]:
-        mel_BMF = log_mel(pad_samples(clips, seconds), self.whisper.n_mels)
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
+        """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
+        done: dict[int, Transcript] = {}
+        for seconds, batch in batches_of_context(clips, self.config.batch_size):
+            found = self._batch([clips[i] for i in batch], seconds)
+            done.update(zip(batch, found, strict=True))
+            self.advance(len(batch))
+        return [done[i] for i in range(len(clips))]
+
+    def _batch(self, clips: Sequence[Clip], seconds: int) -> list[Transcript]:
+        done: dict[int, Transcript] = {}
+        for run in in_runs(clips):
+            found = self._run([clips[i] for i in run], seconds)
+            done.update(zip(run, found, strict=True))
+        return [done[i] for i in range(len(clips))]
+
+    def _run(self, clips: list[Clip], seconds: int) -> list[Transcript]:
+        samples = [clip.samples_N for clip in clips]
+        mel_BMF = log_mel(pad_samples(samples, seconds), self.whisper.n_mels)
         encoded = self.whisper.encode(ctranslate2.StorageView.from_array(mel_BMF.numpy()))
-        languages, detected = clip_languages(
-            len(clips), language, self.config, lambda: self._detect(encoded)
-        )
-        limits = [token_limit(len(clip) / SAMPLE_RATE_HZ) for clip in clips]
+        languages, detected = clip_languages(clips, self.config, lambda: self._detect(encoded))
+        prefixes = [
+            self.tokens.prefix(code, clip.task, clip.prompt)
+            for code, clip in zip(languages, clips, strict=True)
+        ]
+        limits = [token_limit(clip.duration_s, len(prefixes[0])) for clip in clips]
         results = self.whisper.generate(
             encoded,
-            [self.tokens.prefix(code) for code in languages],
+            prefixes,
             beam_size=self.config.beam_size,
-            max_length=2 * max(limits),  # CTranslate2 keeps half of it for a prompt
+            # CTranslate2 keeps half of it for a prompt, or more where the prompt is longer.
+            max_length=max(limits) + max(len(prefixes[0]), *limits),
             suppress_tokens=[*self.suppressed, *self._timestamps()],
             return_scores=True,
+            return_no_speech_prob=True,
         )
-        return [
+        transcripts = [
             self._transcript(result, code, limit, heard)
             for result, code, limit, heard in zip(results, languages, limits, detected, strict=True)
         ]
+        if any(clip.word_times for clip in clips):
+            return self._timed(clips, encoded, prefixes, transcripts)
+        return transcripts
+
+    def _timed(
+        self,
+        clips: Sequence[Clip],
+        encoded: Any,
+        prefixes: Sequence[list[int]],
+        transcripts: Sequence[Transcript],
+    ) -> list[Transcript]:
+        """Those of the clips that want it with the times of their words; it aligns all of them.
+
+        CTranslate2 takes one start for the whole batch: once for each language in it.
+        """
+        found = list(transcripts)
+        starts = [tuple(prefix[-4:-1]) for prefix in prefixes]  # it adds the last by itself
+        for start in set(starts):
+            results = self.whisper.align(
+                encoded,
+                list(start),
+                [list(each.tokens) for each in transcripts],
+                [max(2, round(HZ * clip.duration_s)) for clip in clips],
+                median_filter_width=MEDIAN_FRAMES,
+            )
+            for i, result in enumerate(results):
+                if clips[i].word_times and starts[i] == start:
+                    aligned = _alignment(result, transcripts[i])
+                    found[i] = timed(transcripts[i], clips[i], aligned, self.tokens)
+        return found
 
     def _transcript(
         self, result: Any, language: str, limit: int, detected: str | None
@@ -99,10 +152,20 @@ class CTranslate2Transcriber:
         tokens = result.sequences_ids[0]
         # CTranslate2 divides by the tokens without the end token.
         average = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return make_transcript(self.tokens, language, tokens[:limit], average, detected)
+        made = make_transcript(self.tokens, language, tokens[:limit], average, detected)
+        return replace(made, no_speech_probability=result.no_speech_prob)
 
     def _detect(self, encoded: Any) -> list[str]:
         return [found[0][0].strip("<|>") for found in self.whisper.detect_language(encoded)]
 
     def _timestamps(self) -> range:
         return range(self.tokens.no_timestamps + 1, self.tokens.vocabulary_size)
+
+
+def _alignment(result: Any, transcript: Transcript) -> Alignment:
+    """`alignments` is the way through the map, as pairs of token and frame."""
+    if not transcript.tokens:
+        return Alignment((0.0,), (), transcript.no_speech_probability)
+    rows, columns = np.array(result.alignments).T
+    probabilities = tuple(result.text_token_probs)
+    return Alignment(starts_of(rows, columns), probabilities, transcript.no_speech_probability)

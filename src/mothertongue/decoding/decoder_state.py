@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.adapters import AdaptedLayer
+from mothertongue.adapters import AdaptedLayer, Rows
 
 GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a time
 
@@ -27,9 +27,13 @@ class DecoderState:
         model: WhisperForConditionalGeneration,
         hidden_TD: Sequence[Tensor],
         beam_size: int = 1,
+        adapter_rows: Rows | None = None,
     ) -> None:
-        """`hidden_TD`: the encoder's output of each clip, of any length; its K rows share it."""
-        self.model, self.beam_size = model, beam_size
+        """`hidden_TD`: the encoder's output of each clip, of any length; its K rows share it.
+
+        `adapter_rows`: which adapter each clip takes, where the model mixes them.
+        """
+        self.model, self.beam_size, self.adapter_rows = model, beam_size, adapter_rows
         self.decoder: Any = model.model.decoder
         self.past = 0
         lengths = [len(each) for each in hidden_TD]
@@ -42,18 +46,36 @@ class DecoderState:
 
     def logits(self, tokens_NL: Tensor) -> Tensor:
         """(N, V) float32: of the token after these, which are appended to what is remembered."""
+        return self.model.proj_out(self._hidden(tokens_NL)[:, -1]).float()
+
+    def read(self, tokens_BL: Tensor, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """hidden_BLD before the vocabulary, and scores_BHLT of these (layer, head) for the audio.
+
+        The scores are those before the softmax, of frames beyond a clip's end too.
+        """
+        for i, layer in enumerate(self.layers):
+            layer.watched = [head for place, head in heads if place == i]
+        hidden_BLD = self._hidden(tokens_BL)
+        scores = [layer.seen for layer in self.layers if layer.seen is not None]
+        return hidden_BLD, torch.cat(scores, 1)
+
+    def _hidden(self, tokens_NL: Tensor) -> Tensor:
+        """hidden_NLD after the last LayerNorm."""
         count = tokens_NL.shape[1]
         positions = self.decoder.embed_positions.weight[self.past : self.past + count]
         hidden_NLD = self.decoder.embed_tokens(tokens_NL) + positions
         for layer in self.layers:
             hidden_NLD = layer.forward(hidden_NLD, self.past, self.beam_size, self.mask_B11T)
         self.past += count
-        return self.model.proj_out(self.decoder.layer_norm(hidden_NLD[:, -1])).float()
+        normed_NLD: Tensor = self.decoder.layer_norm(hidden_NLD)
+        return normed_NLD
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows only, in this order: all K of each clip that stays."""
         kept = torch.tensor(rows, device=self.model.device)
         clips = kept[:: self.beam_size] // self.beam_size
+        if self.adapter_rows is not None:
+            self.adapter_rows.keep(clips.tolist())
         self.mask_B11T = None if self.mask_B11T is None else self.mask_B11T[clips]
         for layer in self.layers:
             layer.keep_rows(kept)
@@ -77,6 +99,9 @@ class _LayerState:
         self.heard = self._split(cross.k_proj(hidden_BTD)), self._split(cross.v_proj(hidden_BTD))
         shape = (rows, self.heads, 0, cross.head_dim)
         self.said = hidden_BTD.new_empty(shape), hidden_BTD.new_empty(shape)
+        self.watched: list[int] = []
+        """The heads whose scores for the audio are kept in `seen`, (B, heads, L, T)."""
+        self.seen: Tensor | None = None
 
     def forward(self, x_NLD: Tensor, past: int, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
         layer = self.layer
@@ -114,6 +139,9 @@ class _LayerState:
         attention = self.layer.encoder_attn
         queries_NLD = attention.q_proj(x_NLD) * attention.scaling
         queries_BHQE = self._split(queries_NLD.reshape(-1, beam_size * x_NLD.shape[1], self._width))
+        if self.watched:
+            keys_BHTE = self.heard[0][:, self.watched]
+            self.seen = queries_BHQE[:, self.watched] @ keys_BHTE.transpose(2, 3)
         out_BHQE = scaled_dot_product_attention(
             queries_BHQE, *self.heard, attn_mask=mask_B11T, scale=1.0
         )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
+from mothertongue.adapters import Rows
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.transcript import LONGEST_CYCLE_TOKENS, loop_length
 
@@ -47,12 +48,14 @@ def greedy(
     prefixes: Sequence[Sequence[int]],
     limits: Sequence[int],
     rules: Rules,
+    adapter_rows: Rows | None = None,
 ) -> list[Hypothesis]:
     """The most likely next token at every step, for each clip up to its own limit of tokens.
 
-    `hidden_TD`: the encoder's output of each clip, of any length.
+    `hidden_TD`: the encoder's output of each clip, of any length. `adapter_rows`: which adapter
+    each clip takes, where the model mixes them.
     """
-    state = DecoderState(model, hidden_TD)
+    state = DecoderState(model, hidden_TD, 1, adapter_rows)
     tokens_BL = torch.tensor(prefixes, device=hidden_TD[0].device)
     found = [Hypothesis([], 0.0) for _ in prefixes]
     clips = list(range(len(prefixes)))  # the clip of each row
@@ -81,12 +84,13 @@ def beam(
     limits: Sequence[int],
     rules: Rules,
     beam_size: int,
+    adapter_rows: Rows | None = None,
 ) -> list[Hypothesis]:
     """Beam search: a clip is done when `beam_size` hypotheses are finished; the best of them wins.
 
     As openai/whisper and CTranslate2 with patience 1 and no length penalty.
     """
-    state = DecoderState(model, hidden_TD, beam_size)
+    state = DecoderState(model, hidden_TD, beam_size, adapter_rows)
     tokens_NL = torch.tensor(prefixes, device=hidden_TD[0].device).repeat_interleave(beam_size, 0)
     clips = [_Beams(beam_size, limit, rules.end) for limit in limits]
     unfinished = clips

@@ -11,19 +11,24 @@ import torch
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.adapters import Rows
 from mothertongue.batches import Context
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
+from mothertongue.decoding.torch_alignment import align
 from mothertongue.decoding.transcript import (
+    Clip,
     DecodeConfig,
     Samples,
     Transcript,
     batches_of_context,
     clip_languages,
+    in_runs,
     make_transcript,
+    timed,
     token_limit,
 )
+from mothertongue.decoding.word_times import Alignment
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.tokens import Tokens
@@ -48,45 +53,89 @@ class TorchTranscriber:
         config: DecodeConfig,
         dtype: torch.dtype = torch.float32,
         advance: Advance = lambda _: None,
+        rows: Rows | None = None,
     ) -> None:
+        """`rows`: those of a model on which each clip takes an adapter of its own."""
         self.model = as_dtype(model, dtype).eval()
         self.tokens, self.context, self.config, self.advance = tokens, context, config, advance
         self.device = model.device
-        self.rules = rules(model, tokens)
+        self.rules, self.rows = rules(model, tokens), rows
+
+    def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
+        """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
+        return self.decode([Clip(samples_N, language, self.context) for samples_N in audio])
 
     @torch.inference_mode()
-    def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
         hidden_TD: dict[int, Tensor] = {}
         done: dict[int, Transcript] = {}
         size = self.config.batch_size
-        for seconds, batch in batches_of_context(audio, self.context, size):
-            hidden_BTD = self._encode([audio[i] for i in batch], seconds)
+        for seconds, batch in batches_of_context(clips, size):
+            self._put([clips[i] for i in batch])
+            hidden_BTD = self._encode([clips[i].samples_N for i in batch], seconds)
             hidden_TD.update(zip(batch, hidden_BTD, strict=True))
             while len(hidden_TD) >= size or (
-                hidden_TD and len(hidden_TD) + len(done) == len(audio)
+                hidden_TD and len(hidden_TD) + len(done) == len(clips)
             ):
                 ready = dict(islice(hidden_TD.items(), size))
                 hidden_TD = dict(islice(hidden_TD.items(), size, None))
-                seconds_B = [len(audio[i]) / SAMPLE_RATE_HZ for i in ready]
-                found = self._decode([*ready.values()], seconds_B, language)
+                found = self._decode([clips[i] for i in ready], [*ready.values()])
                 done.update(zip(ready, found, strict=True))
                 self.advance(len(ready))
-        return [done[i] for i in range(len(audio))]
+        return [done[i] for i in range(len(clips))]
 
-    def _decode(
-        self, hidden_TD: list[Tensor], seconds_B: list[float], language: str | None
-    ) -> list[Transcript]:
-        languages, detected = clip_languages(
-            len(hidden_TD), language, self.config, lambda: self.detect(hidden_TD)
-        )
-        prefixes = [self.tokens.prefix(code) for code in languages]
-        limits = [token_limit(each) for each in seconds_B]
-        found = self._search(hidden_TD, prefixes, limits)
-        return [
-            make_transcript(self.tokens, code, each.tokens, each.average_log_probability, heard)
-            for code, each, heard in zip(languages, found, detected, strict=True)
+    def _decode(self, clips: Sequence[Clip], hidden_TD: Sequence[Tensor]) -> list[Transcript]:
+        done: dict[int, Transcript] = {}
+        for run in in_runs(clips):
+            found = self._decode_run([clips[i] for i in run], [hidden_TD[i] for i in run])
+            done.update(zip(run, found, strict=True))
+        return [done[i] for i in range(len(clips))]
+
+    def _decode_run(self, clips: list[Clip], hidden_TD: list[Tensor]) -> list[Transcript]:
+        self._put(clips)
+        languages, detected = clip_languages(clips, self.config, lambda: self.detect(hidden_TD))
+        prefixes = [
+            self.tokens.prefix(code, clip.task, clip.prompt)
+            for code, clip in zip(languages, clips, strict=True)
         ]
+        limits = [token_limit(clip.duration_s, len(prefixes[0])) for clip in clips]
+        found = self._search(hidden_TD, prefixes, limits)
+        transcripts = [
+            make_transcript(self.tokens, code, best.tokens, best.average_log_probability, heard)
+            for code, best, heard in zip(languages, found, detected, strict=True)
+        ]
+        for i, each in self._alignments(clips, hidden_TD, prefixes, transcripts).items():
+            transcripts[i] = timed(transcripts[i], clips[i], each, self.tokens)
+        return transcripts
+
+    def _alignments(
+        self,
+        clips: list[Clip],
+        hidden_TD: list[Tensor],
+        prefixes: list[list[int]],
+        transcripts: list[Transcript],
+    ) -> dict[int, Alignment]:
+        """Of those clips that want the times of their words."""
+        wanted = [i for i, clip in enumerate(clips) if clip.word_times]
+        if not wanted:
+            return {}
+        self._put([clips[i] for i in wanted])  # decoding dropped what was done
+        found = align(
+            self.model,
+            self.tokens,
+            [hidden_TD[i] for i in wanted],
+            [prefixes[i] for i in wanted],
+            [transcripts[i].tokens for i in wanted],
+            [clips[i].duration_s for i in wanted],
+            self.rows,
+        )
+        return dict(zip(wanted, found, strict=True))
+
+    def _put(self, clips: Sequence[Clip]) -> None:
+        """Tell the model's layers which adapter each row takes."""
+        if self.rows is not None:
+            self.rows.put([clip.adapter for clip in clips])
 
     def _encode(self, clips: list[Samples], context: int) -> Tensor:
         mel_BMF = log_mel(
@@ -98,14 +147,15 @@ class TorchTranscriber:
         self, hidden_TD: list[Tensor], prefixes: list[list[int]], limits: list[int]
     ) -> list[Hypothesis]:
         if self.config.beam_size == 1:
-            return greedy(self.model, hidden_TD, prefixes, limits, self.rules)
-        return beam(self.model, hidden_TD, prefixes, limits, self.rules, self.config.beam_size)
+            return greedy(self.model, hidden_TD, prefixes, limits, self.rules, self.rows)
+        size = self.config.beam_size
+        return beam(self.model, hidden_TD, prefixes, limits, self.rules, size, self.rows)
 
     def detect(self, hidden_TD: Sequence[Tensor]) -> list[str]:
         """The most likely language of each clip, among Whisper's."""
         codes, ids = zip(*self.tokens.languages.items(), strict=True)
         start_B1 = torch.full((len(hidden_TD), 1), self.tokens.start, device=self.device)
-        scores_BV = DecoderState(self.model, hidden_TD).logits(start_B1)
+        scores_BV = DecoderState(self.model, hidden_TD, 1, self.rows).logits(start_B1)
         return [codes[i] for i in scores_BV[:, list(ids)].argmax(-1).tolist()]
 
 

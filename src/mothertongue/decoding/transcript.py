@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.batches import Context, context_s
 from mothertongue.config import Config
+from mothertongue.decoding.word_times import Alignment, Word, words_of
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -21,6 +22,30 @@ TOKENS_PER_S = 50  # of 20 sets the densest, read Malayalam, has a clip with 43 
 SPARE_TOKENS = 20
 
 
+Task = Literal["transcribe", "translate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """At most 30 s to decode, float32 (N,) at 16 kHz, and under what."""
+
+    samples_N: Samples
+    language: str | None = None
+    """Whisper's code; None to detect it."""
+    context: Context = "full"
+    task: Task = "transcribe"
+    prompt: tuple[int, ...] = ()
+    """Text tokens that are taken for what was said before."""
+    adapter: str | None = None
+    """Which of a base's adapters to decode it with."""
+    word_times: bool = False
+    """Also find when each word was said; costs one pass of the decoder over what was written."""
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples_N) / SAMPLE_RATE_HZ
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """The text of one clip, its language by Whisper's code, and how sure the engine was."""
@@ -28,12 +53,17 @@ class Transcript:
     text: str
     language: str
     tokens: tuple[int, ...]
-    average_log_probability: float
-    """In nats, over everything that was written, the end token included, as openai/whisper."""
+    average_log_probability: float | None
+    """In nats, over everything that was written, the end token included, as openai/whisper; None
+    where the engine does not tell."""
     looped: bool = False
     """Whether a cycle was cut from the end of the tokens."""
     detected_language: str | None = None
     """The likeliest language by Whisper's code, whatever was asked for; None where not asked."""
+    words: tuple[Word, ...] | None = None
+    """With their times in the clip; None where not asked for, or where the engine has none."""
+    no_speech_probability: float | None = None
+    """Of the clip holding no speech, by the model; only with word times."""
 
 
 class Transcriber(Protocol):
@@ -43,6 +73,12 @@ class Transcriber(Protocol):
     """
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]: ...
+
+
+class ClipTranscriber(Transcriber, Protocol):
+    """The same for clips that each bring a language, a task and a context of their own."""
+
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]: ...
 
 
 class DecodeConfig(Config):
@@ -56,33 +92,56 @@ class DecodeConfig(Config):
     """Also ask which language the model hears; costs one decoder step a batch."""
 
 
-def batches_of_context(
-    audio: Sequence[Samples], context: Context, size: int
-) -> Iterator[tuple[int, list[int]]]:
+def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:
     """(context in seconds, indices) of at most `size` clips of one context, the longest first.
 
-    Raises ValueError for a clip of more than 30 s.
+    Of equal contexts, the clips of one adapter stand together. Raises ValueError for a clip of more
+    than 30 s.
     """
-    contexts = [context_s(len(clip) / SAMPLE_RATE_HZ, context) for clip in audio]
-    order = sorted(range(len(audio)), key=lambda i: (-contexts[i], -len(audio[i])))
-    for seconds, alike in groupby(order, key=lambda i: contexts[i]):
+    contexts = [context_s(clip.duration_s, clip.context) for clip in clips]
+
+    def place(i: int) -> tuple[int, str, int]:
+        return -contexts[i], clips[i].adapter or "", -len(clips[i].samples_N)
+
+    for seconds, alike in groupby(sorted(range(len(clips)), key=place), key=contexts.__getitem__):
         indices = list(alike)
         yield from ((seconds, indices[i : i + size]) for i in range(0, len(indices), size))
 
 
+def in_runs(clips: Sequence[Clip]) -> list[list[int]]:
+    """Indices of clips that can be decoded in one batch: of one task, their prompts equally long.
+
+    Within each the clips of one adapter stand together.
+    """
+
+    def kind(i: int) -> tuple[str, int]:
+        return clips[i].task, len(clips[i].prompt)
+
+    order = sorted(range(len(clips)), key=lambda i: (kind(i), clips[i].adapter or ""))
+    return [list(alike) for _, alike in groupby(order, key=kind)]
+
+
 def clip_languages(
-    count: int, given: str | None, config: DecodeConfig, detect: Callable[[], Sequence[str]]
-) -> tuple[Sequence[str], Sequence[str | None]]:
+    clips: Sequence[Clip], config: DecodeConfig, detect: Callable[[], Sequence[str]]
+) -> tuple[list[str], list[str | None]]:
     """What each clip is decoded under, and what the model hears in it: None where not asked."""
-    if given and not config.detect_language:
-        return [given] * count, [None] * count
-    detected = detect()
-    return [given] * count if given else detected, detected
+    given = [clip.language for clip in clips]
+    if all(given) and not config.detect_language:
+        return [code for code in given if code], [None] * len(clips)
+    heard = detect()
+    asked = [config.detect_language or not code for code in given]
+    return (
+        [code or found for code, found in zip(given, heard, strict=True)],
+        [found if wanted else None for found, wanted in zip(heard, asked, strict=True)],
+    )
 
 
-def token_limit(duration_s: float) -> int:
-    """The most tokens a clip's text may take: a hallucination must not run to the end."""
-    return min(MAX_LABEL_TOKENS - 4, SPARE_TOKENS + math.ceil(TOKENS_PER_S * duration_s))
+def token_limit(duration_s: float, prefix: int = 4) -> int:
+    """The most tokens a clip's text may take: a hallucination must not run to the end.
+
+    `prefix`: how many tokens stand before the text.
+    """
+    return min(MAX_LABEL_TOKENS - prefix, SPARE_TOKENS + math.ceil(TOKENS_PER_S * duration_s))
 
 
 def loop_length(tokens: Sequence[int]) -> int:
@@ -114,3 +173,11 @@ def make_transcript(
     """The transcript of raw tokens (without prefix or end), with a loop cut away."""
     kept, looped = cut_at_loop(tokens)
     return Transcript(tokenizer.decode(kept), language, tuple(kept), average, looped, detected)
+
+
+def timed(
+    transcript: Transcript, clip: Clip, alignment: Alignment, tokenizer: Tokens
+) -> Transcript:
+    """The same with the times of its words."""
+    words = words_of(tokenizer, transcript.tokens, transcript.language, alignment, clip.duration_s)
+    return replace(transcript, words=words, no_speech_probability=alignment.no_speech_probability)

@@ -1,18 +1,21 @@
 """The adapter alone: LoRA as PEFT saves it, bottleneck adapters in a folder of the same form."""
 
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from mothertongue import adapters
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporters.base import Exported, Exporter, Heard
 from mothertongue.files import folder_atomically
 from mothertongue.model import Base
+from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora
 
@@ -51,14 +54,27 @@ class AdapterExporter(Exporter):
 
     def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
         assert base is not None
-        if adapters.is_bottleneck(folder):
-            adapters.load(base.model, folder)
-        else:
-            from peft import PeftModel
-
-            # Its layers are put into the base itself, which is what is decoded with.
-            PeftModel.from_pretrained(base.model, str(folder))
+        put_on(base.model, folder)
         return TorchHeard(base)
+
+
+def put_on(model: Whisper, folder: Path) -> None:
+    """Put the adapter in a folder on its base, in place.
+
+    Raises DataError where it is no adapter, or one of another base.
+    """
+    if adapters.is_bottleneck(folder):
+        adapters.load(model, folder)
+        return
+    from peft import PeftModel
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT's own, of transformers' names
+            # Its layers are put into the base itself, which is what is decoded with.
+            PeftModel.from_pretrained(model, str(folder)).eval()
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise DataError(f"{folder}: does not fit its base ({error}); export it again") from None
 
 
 class TorchHeard(Heard):

@@ -20,7 +20,7 @@ from mothertongue.exporters.base import (
     refuse_unfoldable,
     require,
 )
-from mothertongue.files import open_bytes_atomically
+from mothertongue.files import open_bytes_atomically, write_json
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper
 from mothertongue.tokens import Tokens
@@ -38,7 +38,10 @@ FILE = "ggml-model.bin"
 
 
 class GgmlExporter(Exporter):
-    """One file, ggml-model.bin, as whisper.cpp and its bindings open it."""
+    """One file, ggml-model.bin, as whisper.cpp and its bindings open it.
+
+    tokenizer.json beside it is for mothertongue: the file has the tokens, but not how they merge.
+    """
 
     format: ClassVar[str] = "ggml"
     types: ClassVar[tuple[str, ...]] = tuple(FILE_TYPES)
@@ -57,6 +60,7 @@ class GgmlExporter(Exporter):
             _write_tokens(file, exported.tokens)
             for name, tensor in to_openai(model.state_dict()).items():
                 _write_tensor(file, name, tensor.detach().cpu().float().numpy(), type_)
+        write_json(folder / "tokenizer.json", exported.tokens.definition, indent=None)
 
     def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
         return WhisperCppHeard(folder / FILE)

@@ -1,0 +1,117 @@
+"""Where the tokens of a transcript are in the audio, by the decoder's own attention, in torch.
+
+B clips, H heads, L tokens, T encoder frames, D width, V vocabulary.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import WhisperForConditionalGeneration
+
+from mothertongue.adapters import Rows
+from mothertongue.decoding.decoder_state import DecoderState
+from mothertongue.decoding.word_times import (
+    FRAMES_PER_S,
+    MEDIAN_FRAMES,
+    Alignment,
+    starts_of,
+    warp,
+)
+from mothertongue.tokens import Tokens
+
+PREFIX = 4  # start, language, task, no timestamps; a prompt before them is left out
+
+
+def align(
+    model: WhisperForConditionalGeneration,
+    tokens: Tokens,
+    hidden_TD: Sequence[Tensor],
+    prefixes: Sequence[Sequence[int]],
+    texts: Sequence[Sequence[int]],
+    seconds_B: Sequence[float],
+    adapter_rows: Rows | None = None,
+) -> list[Alignment]:
+    """The alignment of each clip's text tokens with its audio, in one pass of the decoder.
+
+    `hidden_TD`: the encoder's output of each clip, of any length. Source: openai/whisper,
+    timing.py, find_alignment.
+    """
+    said = [
+        [*prefix[-PREFIX:], *text, tokens.end] for prefix, text in zip(prefixes, texts, strict=True)
+    ]
+    longest = max(map(len, said))
+    # What is behind a clip's own end cannot be seen from before it.
+    tokens_BL = torch.tensor(
+        [each + [tokens.end] * (longest - len(each)) for each in said], device=model.device
+    )
+    state = DecoderState(model, hidden_TD, 1, adapter_rows)
+    hidden_BLD, scores_BHLT = state.read(tokens_BL, alignment_heads(model))
+    found = []
+    for row, (text, seconds) in enumerate(zip(texts, seconds_B, strict=True)):
+        frames = min(len(hidden_TD[row]), max(1, math.ceil(FRAMES_PER_S * seconds)))
+        length = len(said[row])
+        starts_s = _starts(scores_BHLT[row, :, :length, :frames].float())
+        hidden_LD = hidden_BLD[row, :length]
+        found.append(
+            Alignment(
+                starts_s if text else (0.0,),
+                _probabilities(model, tokens, hidden_LD, text),
+                _no_speech(model, tokens, hidden_LD),
+            )
+        )
+    return found
+
+
+def alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, int]]:
+    """The (layer, head) pairs that follow the audio, in the order of the layers.
+
+    Where nobody has found them out: all heads of the upper half, as openai/whisper, model.py.
+    """
+    known = getattr(model.generation_config, "alignment_heads", None)
+    if known:
+        return sorted((layer, head) for layer, head in known)
+    layers, heads = model.config.decoder_layers, model.config.decoder_attention_heads
+    return [(layer, head) for layer in range(layers // 2, layers) for head in range(heads)]
+
+
+def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
+    """Where each text token begins, and the end token."""
+    weights_HLT = scores_HLT.softmax(-1)
+    deviation, mean = torch.std_mean(weights_HLT, dim=1, keepdim=True, unbiased=False)
+    map_LT = _median((weights_HLT - mean) / deviation).mean(0)
+    # The row of a token tells where the next one is.
+    return starts_of(*warp(-map_LT[PREFIX - 1 : -1].cpu().numpy()))
+
+
+def _median(x_HLT: Tensor) -> Tensor:
+    """The same, each value the median of the MEDIAN_FRAMES around it; mirrored at the ends."""
+    margin = MEDIAN_FRAMES // 2
+    if x_HLT.shape[-1] <= margin:
+        return x_HLT
+    padded_HLT = torch.nn.functional.pad(x_HLT, (margin, margin), mode="reflect")
+    return padded_HLT.unfold(-1, MEDIAN_FRAMES, 1).sort(-1).values[..., margin]
+
+
+def _probabilities(
+    model: WhisperForConditionalGeneration, tokens: Tokens, hidden_LD: Tensor, text: Sequence[int]
+) -> tuple[float, ...]:
+    """Of each text token, among all text tokens."""
+    if not text:
+        return ()
+    logits_LV = model.proj_out(hidden_LD[PREFIX - 1 : PREFIX - 1 + len(text)])[:, : tokens.end]
+    chosen_L1 = torch.tensor(text, device=logits_LV.device)[:, None]
+    found: list[float] = logits_LV.float().softmax(-1).gather(1, chosen_L1)[:, 0].tolist()
+    return tuple(found)
+
+
+def _no_speech(
+    model: WhisperForConditionalGeneration, tokens: Tokens, hidden_LD: Tensor
+) -> float | None:
+    """Of the token for no speech, right after the start; older tokenizers call it nocaptions."""
+    names = ("<|nospeech|>", "<|nocaptions|>")
+    token = next((tokens.special[name] for name in names if name in tokens.special), None)
+    if token is None:
+        return None
+    return float(model.proj_out(hidden_LD[0]).float().softmax(-1)[token])

@@ -1,0 +1,1 @@
+"""From recordings of any length to text with times: speech, pieces, cues, formats, files."""

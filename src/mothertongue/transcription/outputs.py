@@ -1,0 +1,109 @@
+"""Which recordings a command names, and the files that their transcripts become. No torch.
+
+OUT/
+  transcription.json    model, language and settings: what is here was made with them
+  interviews/anna.srt   for interviews/anna.m4a, in each format asked for
+"""
+
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.audio_headers import EXTENSIONS
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.files import open_atomically, sweep, write_json
+from mothertongue.records import refuse_change
+from mothertongue.transcription.formats import FORMATS
+from mothertongue.transcription.recording import Recording
+
+RECORD = "transcription.json"
+KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording, and its name among the outputs, without an extension."""
+
+    path: Path
+    name: Path
+
+
+def find_sources(arguments: Sequence[Path]) -> list[Source]:
+    """The recordings that files, folders (with all below them) and patterns name, each once.
+
+    Raises DataError for a name that is nothing.
+    """
+    found: dict[Path, Source] = {}
+    for argument in arguments:
+        for source in _named(argument):
+            found.setdefault(source.path.absolute(), source)
+    return list(found.values())
+
+
+def refuse_clashes(sources: Sequence[Source]) -> None:
+    """Raise ConfigError where two recordings would have one output."""
+    by_name: dict[Path, Path] = {}
+    for source in sources:
+        other = by_name.setdefault(source.name, source.path)
+        if other is not source.path:
+            raise ConfigError(
+                f"{other} and {source.path} would both be written to {source.name}.*; rename one, "
+                "or call twice with different --out"
+            )
+
+
+def _named(argument: Path) -> Iterator[Source]:
+    if argument.is_dir():
+        inside = [path for path in sorted(argument.rglob("*")) if path.suffix.lower() in KNOWN]
+        if not inside:
+            raise DataError(f"{argument}: no audio below it; expected {', '.join(sorted(KNOWN))}")
+        for path in inside:
+            yield Source(path, path.relative_to(argument).with_suffix(""))
+    elif argument.exists():
+        yield Source(argument, Path(argument.stem))
+    elif matches := sorted(glob.glob(str(argument), recursive=True)):
+        for match in matches:
+            yield from _named(Path(match))
+    else:
+        raise DataError(f"{argument}: no such file or folder, and no pattern that matches one")
+
+
+class Outputs:
+    """A folder of transcripts: each is written whole, and what is there is not made again."""
+
+    def __init__(
+        self,
+        folder: Path,
+        formats: Sequence[str],
+        sources: Sequence[Source],
+        settings: dict[str, Any],
+    ) -> None:
+        """Raises ConfigError where what is there was made with other settings, or names clash."""
+        refuse_clashes(sources)
+        self.folder, self.formats = folder, formats
+        record = folder / RECORD
+        if record.is_file():
+            before = json.loads(record.read_text(encoding="utf-8"))
+            refuse_change(str(folder), before, settings)
+        else:
+            write_json(record, settings)
+
+    def is_done(self, source: Source) -> bool:
+        """Whether every format of it is there."""
+        return all(self._file(source, each).is_file() for each in self.formats)
+
+    def write(self, source: Source, recording: Recording) -> None:
+        """One file a format."""
+        for each in self.formats:
+            path = self._file(source, each)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent)
+            with open_atomically(path) as file:
+                file.write(FORMATS[each](recording))
+
+    def _file(self, source: Source, format_: str) -> Path:
+        # Not with_suffix: a recording may be called "2024.05.01".
+        return self.folder / source.name.parent / f"{source.name.name}.{format_}"

@@ -1,0 +1,145 @@
+"""What was said in a recording, in segments short enough to be read as subtitles. No torch.
+
+All times are in seconds from the start of the recording.
+"""
+
+import math
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mothertongue.decoding.transcript import Transcript
+from mothertongue.decoding.word_times import Word
+from mothertongue.transcription.speech import Piece
+
+MAX_SEGMENT_S = 7.0  # what broadcasters let stand at most
+MAX_LINE = 42
+MAX_SEGMENT_LETTERS = 2 * MAX_LINE  # two lines
+LONG_PAUSE_S = 1.0
+SENTENCE_ENDS = tuple(".?!…。？！।॥።፧؟۔")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of what was said, with its words where the engine gives their times."""
+
+    start_s: float
+    end_s: float
+    text: str
+    tokens: tuple[int, ...]
+    average_log_probability: float | None
+    no_speech_probability: float | None
+    words: tuple[Word, ...] | None
+
+    @property
+    def compression_ratio(self) -> float:
+        """The text's bytes over its bytes compressed, as openai/whisper: loops have a high one."""
+        data = self.text.encode("utf-8")
+        return len(data) / len(zlib.compress(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All that was said, and how long the recording is. `language` is None where nothing was."""
+
+    language: str | None
+    duration_s: float
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(each.text for each in self.segments if each.text)
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "language": self.language,
+            "duration_s": round(self.duration_s, 3),
+            "text": self.text,
+            "segments": [_segment_facts(each) for each in self.segments],
+        }
+
+
+def segments_of(piece: Piece, transcript: Transcript) -> list[Segment]:
+    """What was said in a piece: one segment a subtitle, or one in all without word times."""
+    if not transcript.text:
+        return []
+    whole = Segment(
+        start_s=piece.start_s,
+        end_s=piece.end_s,
+        text=transcript.text,
+        tokens=transcript.tokens,
+        average_log_probability=transcript.average_log_probability,
+        no_speech_probability=transcript.no_speech_probability,
+        words=None,
+    )
+    if not transcript.words:
+        return [whole]
+    return [_segment(whole, words) for words in _in_subtitles(_moved(transcript.words, piece))]
+
+
+def _moved(words: Iterable[Word], piece: Piece) -> list[Word]:
+    return [
+        replace(each, start_s=piece.start_s + each.start_s, end_s=piece.start_s + each.end_s)
+        for each in words
+    ]
+
+
+def _in_subtitles(words: Sequence[Word]) -> list[list[Word]]:
+    """Words in groups that end with a sentence, at a pause, or where a subtitle is full."""
+    groups: list[list[Word]] = []
+    for word in words:
+        if not groups or _must_break(groups[-1], word):
+            groups.append([])
+        groups[-1].append(word)
+    return groups
+
+
+def _must_break(group: Sequence[Word], word: Word) -> bool:
+    letters = len("".join(each.text for each in [*group, word]).strip())
+    return (
+        letters > MAX_SEGMENT_LETTERS
+        or word.end_s - group[0].start_s > MAX_SEGMENT_S
+        or word.start_s - group[-1].end_s > LONG_PAUSE_S
+        or group[-1].text.rstrip().endswith(SENTENCE_ENDS)
+    )
+
+
+def _segment(whole: Segment, words: Sequence[Word]) -> Segment:
+    """One subtitle. How sure its words are is their own; the rest is the piece's."""
+    logs = [math.log(max(each.probability, 1e-10)) for each in words for _ in each.tokens]
+    return replace(
+        whole,
+        start_s=words[0].start_s,
+        end_s=words[-1].end_s,
+        text="".join(each.text for each in words).strip(),
+        tokens=tuple(token for each in words for token in each.tokens),
+        average_log_probability=sum(logs) / len(logs),
+        words=tuple(words),
+    )
+
+
+def _segment_facts(segment: Segment) -> dict[str, Any]:
+    words = segment.words
+    return {
+        "start_s": round(segment.start_s, 3),
+        "end_s": round(segment.end_s, 3),
+        "text": segment.text,
+        "average_log_probability": _rounded(segment.average_log_probability),
+        "no_speech_probability": _rounded(segment.no_speech_probability),
+        "words": None if words is None else [_word_facts(each) for each in words],
+    }
+
+
+def _word_facts(word: Word) -> dict[str, Any]:
+    return {
+        "text": word.text.strip(),
+        "start_s": round(word.start_s, 3),
+        "end_s": round(word.end_s, 3),
+        "probability": round(word.probability, 4),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

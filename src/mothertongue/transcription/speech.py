@@ -1,0 +1,108 @@
+"""A recording of any length to pieces of at most 30 s that hold speech; memory holds minutes.
+
+Spans and positions are in samples, 16,000 a second. No torch.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from mothertongue.audio import SAMPLE_RATE_HZ, Samples, split_at_quiet
+
+PIECE_S = 30.0
+WINDOW_S = 120.0
+"""So much is looked at together: a speech that may go on beyond it waits for the next window."""
+MAX_GAP_S = 1.0
+"""Speech on both sides of a pause up to this long stays in one piece."""
+PAD_S = 0.3
+"""What a piece keeps before and after its speech: consonants are quieter than the detector."""
+MIN_SILENCE_S = 0.5
+LENGTHS_SAMPLES = 5 * SAMPLE_RATE_HZ
+
+Spans = list[tuple[int, int]]
+Find = Callable[[Samples], Spans]
+"""Where speech is: spans of at most PIECE_S, in order, that do not overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a recording, and where in it it begins."""
+
+    start_s: float
+    samples_N: Samples
+
+    @property
+    def end_s(self) -> float:
+        return self.start_s + len(self.samples_N) / SAMPLE_RATE_HZ
+
+
+def has_detector() -> bool:
+    """Whether Silero's voice activity detector is installed, as faster-whisper ships it."""
+    return all(map(importlib.util.find_spec, ("faster_whisper", "onnxruntime")))
+
+
+def voiced(samples_N: Samples) -> Spans:
+    """Where Silero hears a voice; nowhere in silence."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    options = VadOptions(
+        min_silence_duration_ms=int(1000 * MIN_SILENCE_S),
+        speech_pad_ms=int(1000 * PAD_S),
+        max_speech_duration_s=PIECE_S,
+    )
+    # onnxruntime keeps memory for every length it has seen: let there be few.
+    count = len(samples_N)
+    found = get_speech_timestamps(np.pad(samples_N, (0, -count % LENGTHS_SAMPLES)), options)
+    spans = [(each["start"], min(each["end"], count)) for each in found]
+    return [part for start, end in spans if start < end for part in _cut(samples_N, start, end)]
+
+
+def everything(samples_N: Samples) -> Spans:
+    """All of it, cut at its quietest moments."""
+    return _cut(samples_N, 0, len(samples_N))
+
+
+def pieces(blocks: Iterable[Samples], find: Find) -> Iterator[Piece]:
+    """The speech of a recording that comes in blocks, in order."""
+    held_N, first = np.zeros(0, np.float32), 0
+    for window_N, is_last in _windows(blocks, int(WINDOW_S * SAMPLE_RATE_HZ)):
+        held_N = np.concatenate([held_N, window_N])
+        spans = _joined(find(held_N))
+        edge = len(held_N) if is_last else len(held_N) - int(MAX_GAP_S * SAMPLE_RATE_HZ)
+        going_on = spans.pop() if spans and not is_last and spans[-1][1] > edge else None
+        for start, end in spans:
+            # A copy: a view would keep the whole window.
+            yield Piece((first + start) / SAMPLE_RATE_HZ, held_N[start:end].copy())
+        kept_from = going_on[0] if going_on else max(edge, spans[-1][1] if spans else 0)
+        held_N, first = held_N[kept_from:], first + kept_from
+
+
+def _windows(blocks: Iterable[Samples], size: int) -> Iterator[tuple[Samples, bool]]:
+    """The blocks joined to windows of at least `size`, and whether it is the last one."""
+    waiting: list[Samples] = []
+    for block_N in blocks:
+        waiting.append(block_N)
+        if sum(map(len, waiting)) >= size:
+            yield np.concatenate(waiting), False
+            waiting = []
+    yield np.concatenate([*waiting, np.zeros(0, np.float32)]), True
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> Spans:
+    """Neighbours in one span as long as it fits a piece and no pause in it is long."""
+    joined: Spans = []
+    for start, end in spans:
+        fits = joined and end - joined[-1][0] <= PIECE_S * SAMPLE_RATE_HZ
+        if fits and start - joined[-1][1] <= MAX_GAP_S * SAMPLE_RATE_HZ:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _cut(samples_N: Samples, start: int, end: int) -> Spans:
+    lengths = [len(part) for part in split_at_quiet(samples_N[start:end], PIECE_S)]
+    return list(pairwise(accumulate(lengths, initial=start)))

@@ -1,0 +1,111 @@
+"""Recordings through an engine: pieces of many of them in one batch, memory of a few minutes."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, Samples, stream_audio
+from mothertongue.batches import Context
+from mothertongue.decoding.transcript import Clip, ClipTranscriber, Transcript
+from mothertongue.transcription.recording import Recording, Segment, segments_of
+from mothertongue.transcription.speech import Find, Piece, pieces
+
+TOGETHER = 32
+"""So many pieces are looked at together, 60 MB of samples: what is alike in them is batched."""
+
+Heard = Callable[[Path, float], None]
+"""Told how many seconds of a file were read, again and again."""
+
+
+@dataclass
+class _Work:
+    """A file that is being transcribed."""
+
+    path: Path
+    pieces: Iterator[Piece]
+    language: str | None
+    duration_s: float = 0.0
+    waiting: int = 0
+    segments: list[Segment] = field(default_factory=list)
+    error: AudioError | None = None
+
+    def result(self) -> Recording | AudioError:
+        if self.error:
+            return self.error
+        return Recording(self.language, self.duration_s, tuple(self.segments))
+
+
+def transcribe_files(
+    engine: ClipTranscriber,
+    paths: Iterable[Path],
+    find: Find,
+    language: str | None,
+    context: Context,
+    word_times: bool = False,
+    heard: Heard = lambda _path, _seconds: None,
+) -> Iterator[tuple[Path, Recording | AudioError]]:
+    """Each file with what was said in it, or why that is not known; in order, as they are done.
+
+    Without a `language` that of a file's first piece, as the engine hears it, is taken for all.
+    """
+    works: list[_Work] = []
+    waiting: list[tuple[_Work, Piece]] = []
+    for path in paths:
+        works.append(_opened(path, find, language, heard))
+        for piece in _read(works[-1]):
+            waiting.append((works[-1], piece))
+            works[-1].waiting += 1
+            if len(waiting) >= TOGETHER:
+                _decode(engine, waiting, context, word_times)
+                waiting = []
+        while works and not works[0].waiting:
+            yield works[0].path, works.pop(0).result()
+    _decode(engine, waiting, context, word_times)
+    yield from ((work.path, work.result()) for work in works)
+
+
+def _opened(path: Path, find: Find, language: str | None, heard: Heard) -> _Work:
+    def blocks() -> Iterator[Samples]:
+        for block_N in stream_audio(path):
+            work.duration_s += len(block_N) / SAMPLE_RATE_HZ
+            heard(path, work.duration_s)
+            yield block_N
+
+    work = _Work(path, pieces(blocks(), find), language)
+    return work
+
+
+def _read(work: _Work) -> Iterator[Piece]:
+    try:
+        yield from work.pieces
+    except AudioError as error:
+        work.error = error
+
+
+def _decode(
+    engine: ClipTranscriber,
+    waiting: Sequence[tuple[_Work, Piece]],
+    context: Context,
+    word_times: bool,
+) -> None:
+    """Give each file its segments; the first piece of one whose language is unknown comes first."""
+
+    def decoded(chosen: Sequence[int]) -> dict[int, Transcript]:
+        asked = [waiting[i] for i in chosen]
+        clips = [
+            Clip(piece.samples_N, work.language, context, word_times=word_times)
+            for work, piece in asked
+        ]
+        return dict(zip(chosen, engine.decode(clips), strict=True))
+
+    firsts: dict[int, int] = {}
+    for i, (work, _) in enumerate(waiting):
+        if work.language is None:
+            firsts.setdefault(id(work), i)
+    found = decoded([*firsts.values()])
+    for i, transcript in found.items():
+        waiting[i][0].language = transcript.language
+    found |= decoded([i for i in range(len(waiting)) if i not in found])
+    for i, (work, piece) in enumerate(waiting):
+        work.segments += segments_of(piece, found[i])
+        work.waiting -= 1

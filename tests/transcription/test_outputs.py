@@ -1,0 +1,63 @@
+"""Which recordings are meant, and that nothing is written twice or over something else."""
+
+from pathlib import Path
+
+import pytest
+
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.transcription.outputs import RECORD, Outputs, Source, find_sources
+from mothertongue.transcription.recording import Recording
+
+NOTHING = Recording("sw", 1.0, ())
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a.wav", "b/c.MP3", "b/d.opus", "b/notes.txt", "2024.05.01.flac"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path / "in"
+
+
+def names(sources: list[Source]) -> list[str]:
+    return [each.name.as_posix() for each in sources]
+
+
+def test_folders_files_and_patterns(tree: Path) -> None:
+    assert names(find_sources([tree])) == ["2024.05.01", "a", "b/c", "b/d"]
+    assert names(find_sources([tree / "b/notes.txt"])) == ["notes"]  # named, so it is meant
+    assert names(find_sources([tree / "b" / "*.opus"])) == ["d"]
+    assert names(find_sources([tree / "**" / "*.wav"])) == ["a"]
+    assert len(find_sources([tree, tree / "a.wav", tree / "b"])) == 4  # each once
+
+
+@pytest.mark.parametrize("missing", ["nowhere.wav", "no*.wav"])
+def test_what_is_not_there(tree: Path, missing: str) -> None:
+    with pytest.raises(DataError, match="no such file or folder, and no pattern"):
+        find_sources([tree / missing])
+
+
+def test_a_folder_without_audio(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no audio below it"):
+        find_sources([tmp_path])
+
+
+def test_two_recordings_of_one_name(tree: Path, tmp_path: Path) -> None:
+    (tree / "a.mp3").write_bytes(b"")
+    with pytest.raises(ConfigError, match="would both be written to a"):
+        Outputs(tmp_path / "out", ["txt"], find_sources([tree]), {})
+
+
+def test_what_is_there_is_done(tree: Path, tmp_path: Path) -> None:
+    sources, out, settings = find_sources([tree]), tmp_path / "out", {"model": "m", "beam_size": 1}
+    outputs = Outputs(out, ["txt", "srt"], sources, settings)
+    outputs.write(sources[0], NOTHING)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "2024.05.01.srt", "2024.05.01.txt", RECORD,
+    ]  # fmt: skip
+    again = Outputs(out, ["txt", "srt"], sources, settings)
+    assert [again.is_done(each) for each in sources] == [True, False, False, False]
+    assert not Outputs(out, ["vtt"], sources, settings).is_done(sources[0])
+    with pytest.raises(ConfigError, match="beam_size: was 1, now 5"):
+        Outputs(out, ["txt"], sources, settings | {"beam_size": 5})

@@ -1,0 +1,172 @@
+"""Recordings through an engine that tells what it was given, and through real ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from parrot import Parrot
+from tiny import noise
+
+from mothertongue.artefacts import open_model
+from mothertongue.audio import AudioError
+from mothertongue.decoding.transcript import Clip, DecodeConfig
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.exporting import default_folder, export
+from mothertongue.transcription.outputs import Outputs, find_sources
+from mothertongue.transcription.recording import Recording
+from mothertongue.transcription.speech import everything, voiced
+from mothertongue.transcription.transcribe import TOGETHER, transcribe_files
+from mothertongue.transcription.verb import transcribe_sources
+
+DEMO_AUDIO = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[Path]:
+    """40 short ones, a long one, a broken one, a silent one."""
+    paths = []
+    for i, seconds in enumerate([1.0] * 40 + [400.0]):
+        paths.append(tmp_path / f"{i:02}.wav")
+        soundfile.write(paths[-1], noise(seconds, i), 16_000)
+    broken, silent = tmp_path / "97.wav", tmp_path / "98.wav"
+    broken.write_bytes(b"RIFF but no more")
+    soundfile.write(silent, np.zeros(16_000 * 5), 16_000)
+    return [*paths, broken, silent]
+
+
+def test_pieces_of_many_recordings_share_batches(recordings: list[Path]) -> None:
+    engine, told = Parrot(), {}
+    found = list(
+        transcribe_files(
+            engine,
+            recordings,
+            everything,
+            "sw",
+            "full",
+            heard=lambda path, s: told.update({path: s}),
+        )
+    )
+    assert [path for path, _ in found] == recordings
+    texts = [each.text for _, each in found[:40] if isinstance(each, Recording)]
+    assert texts == ["1.0"] * 40
+    long = found[40][1]
+    assert isinstance(long, Recording)
+    assert sum(map(float, long.text.split())) == pytest.approx(400, abs=1)
+    assert [each.start_s for each in long.segments] == sorted(
+        each.start_s for each in long.segments
+    )
+    assert isinstance(found[41][1], AudioError)
+    assert told[recordings[40]] == pytest.approx(400.0)
+    sizes = [len(call) for call in engine.calls if call]
+    assert max(sizes) <= TOGETHER and sizes[0] == TOGETHER
+
+
+def test_the_first_piece_tells_the_language(recordings: list[Path]) -> None:
+    engine = Parrot()
+    found = dict(transcribe_files(engine, recordings[38:41], everything, None, "bucket"))
+    assert {each.language for each in found.values() if isinstance(each, Recording)} == {"fr"}
+    asked = [clip.language for call in engine.calls for clip in call]
+    assert asked.count(None) == 3
+    assert {clip.context for call in engine.calls for clip in call} == {"bucket"}
+
+
+def test_silence_says_nothing(recordings: list[Path]) -> None:
+    ((_, found),) = transcribe_files(Parrot(), recordings[-1:], voiced, None, "full")
+    assert found == Recording(None, 5.0, ())
+
+
+def test_all_that_can_be_read_is_written_before_the_faults(
+    recordings: list[Path], transformers_folder: Path, tmp_path: Path
+) -> None:
+    few = find_sources([*recordings[:2], *recordings[41:]])
+    outputs = Outputs(tmp_path / "out", ["json"], few, {})
+
+    def transcribed(opened: object) -> object:
+        return transcribe_sources(
+            opened,
+            few,
+            outputs,
+            DecodeConfig(),
+            "sw",
+            everything,
+            True,  # type: ignore[arg-type]
+        )
+
+    with pytest.raises(DataError, match=r"1 of 4 recordings were not read:\nAUD-"):
+        transcribed(lambda: open_model(str(transformers_folder)))
+    there = sorted(path.name for path in (tmp_path / "out").glob("*.json"))
+    assert there == ["00.json", "01.json", "98.json", "transcription.json"]
+    words = json.loads((tmp_path / "out/00.json").read_text())["segments"][0]["words"]
+    assert words and all(0 <= each["start_s"] <= each["end_s"] <= 1.0 for each in words)
+    recordings[41].unlink()
+    few.pop(2)
+    transcribed(lambda: pytest.fail("there is nothing left to do"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "format_"),
+    [
+        *(("bottleneck", "adapter"), ("lora", "adapter"), ("bottleneck", "onnx")),
+        *(("full", "ggml"), ("full", "hf"), ("full", "ctranslate2")),
+    ],
+)
+def test_every_export_says_what_its_run_says(
+    tiny_runs: dict[str, Path], kind: str, format_: str
+) -> None:
+    run, folder = tiny_runs[kind], default_folder(tiny_runs[kind], format_, None)
+    if not folder.exists():
+        export(run, format_, None, folder, "validation", 2, 1.0)
+    clips = [Clip(noise(1.0, seed), "sw") for seed in range(3)]
+    config = DecodeConfig(batch_size=2)
+    ours, theirs = (
+        open_model(str(path)).make("full", config, lambda _: None).decode(clips)
+        for path in (run, folder)
+    )
+    if format_ != "ggml":  # its cache is float16
+        assert [each.tokens for each in ours] == [each.tokens for each in theirs]
+    assert all(each.tokens for each in theirs)
+    if format_ in ("onnx", "ggml"):
+        with pytest.raises(ConfigError, match="leave out --engine"):
+            open_model(str(folder), engine="torch")
+        with pytest.raises(ConfigError, match="decodes greedily"):
+            open_model(str(folder)).make("full", DecodeConfig(beam_size=2), lambda _: None)
+
+
+MEASURE = """
+import sys
+from pathlib import Path
+from mothertongue.devices import peak_memory_bytes
+from mothertongue.transcription.speech import voiced
+from mothertongue.transcription.transcribe import transcribe_files
+sys.path.insert(0, sys.argv[2])
+from parrot import Parrot
+import torch
+((_, found),) = transcribe_files(Parrot(True), [Path(sys.argv[1])], voiced, "sw", "full")
+print(len(found.segments), round(found.duration_s), peak_memory_bytes(torch.device("cpu")))
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    sentence_N = np.concatenate(
+        [soundfile.read(path)[0] for path in sorted(DEMO_AUDIO.glob("*.opus"))[:40]]
+    )
+    peaks = []
+    for minutes in (10, 80):
+        path = tmp_path / f"{minutes}.flac"
+        times = round(60 * minutes * 16_000 / len(sentence_N))
+        with soundfile.SoundFile(path, "w", 16_000, 1) as file:
+            for _ in range(times):
+                file.write(sentence_N)
+        script = [sys.executable, "-c", MEASURE, str(path), str(Path(__file__).parents[1])]
+        done = subprocess.run(script, capture_output=True, text=True, check=True)
+        segments, seconds, peak = map(int, done.stdout.split())
+        assert seconds == pytest.approx(60 * minutes, rel=0.1) and segments > minutes
+        peaks.append(peak)
+    # 80 minutes are 307 MB of samples.
+    assert peaks[1] - peaks[0] < 60e6
