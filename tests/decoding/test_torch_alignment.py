@@ -1,23 +1,39 @@
 """Word times in torch and in CTranslate2, which has its own: the same frames."""
 
+import copy
+import math
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 import pytest
 import torch
+from tiny import tiny_model
+from transformers import WhisperForConditionalGeneration
 
-from mothertongue import adapters
 from mothertongue.audio import load_audio
+from mothertongue.batches import context_s
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.torch_alignment import align, alignment_heads
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig
+from mothertongue.decoding.word_times import MEDIAN_FRAMES, starts_of
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.model import load_base
+from mothertongue.strategies.base import Strategy
+from mothertongue.strategies.bottleneck import BottleneckAdapters
+from mothertongue.strategies.full import Full
+from mothertongue.strategies.lora import Lora
 from mothertongue.tokens import Tokens
 
 DEMO_AUDIO = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
+TUNED: list[Strategy] = [
+    Full(),
+    BottleneckAdapters(dim=8),
+    Lora(preset="all-linear", rank=4, alpha=8, dropout=0.0),
+]
 
 
 @pytest.mark.slow
@@ -45,8 +61,31 @@ def test_word_times_are_those_of_ctranslate2(packaged, context: str) -> None:
         assert all(word.start_s <= word.end_s for word in mine.words)
 
 
-def heard(talker, clips: list[np.ndarray], seconds: int) -> list[torch.Tensor]:
-    return list(encode(talker.model.encoder, log_mel(pad_samples(clips, seconds), 80)))
+@pytest.mark.slow
+@pytest.mark.parametrize("context", ["full", "bucket"])
+def test_tokens_begin_where_ctranslate2_says(packaged, context: str) -> None:
+    """From the same output of the encoder, over the same frames: no token one frame off."""
+    base = load_base("openai/whisper-base")
+    whisper = ctranslate2.models.Whisper(str(packaged.path), compute_type="float32")
+    text, prefix = base.tokens.encode("habari ya asubuhi, watoto wangu"), base.tokens.prefix("sw")
+    for path in sorted(DEMO_AUDIO.glob("*.opus"))[:4]:
+        samples_N = load_audio(path)
+        duration_s = len(samples_N) / 16_000
+        hidden_TD = heard(base.model, [samples_N], context_s(duration_s, context))[0]
+        (ours,) = align(base.model, base.tokens, [hidden_TD], [prefix], [text], [duration_s])
+        (theirs,) = whisper.align(
+            ctranslate2.StorageView.from_array(hidden_TD[None].contiguous().numpy()),
+            prefix[:-1],  # it adds the last by itself
+            [text],
+            [2 * math.ceil(50 * duration_s)],  # in frames of the mel
+            median_filter_width=MEDIAN_FRAMES,
+        )
+        assert ours.token_starts_s == starts_of(*np.array(theirs.alignments).T)
+        assert ours.probabilities == pytest.approx(theirs.text_token_probs, abs=1e-3)
+
+
+def heard(model, clips: list[np.ndarray], seconds: int) -> list[torch.Tensor]:
+    return list(encode(model.model.encoder, log_mel(pad_samples(clips, seconds), 80)))
 
 
 def test_a_batch_of_lengths_is_each_alone(talker, tokens: Tokens, clips) -> None:
@@ -64,38 +103,59 @@ def test_a_batch_of_lengths_is_each_alone(talker, tokens: Tokens, clips) -> None
     assert together[1].probabilities == ()
 
 
-def test_scores_are_those_of_transformers(talker, tokens: Tokens, clips) -> None:
-    """Its own attentions, of the same heads, with and without adapters."""
-    from mothertongue.decoding.decoder_state import DecoderState
+@pytest.fixture(params=TUNED, ids=lambda each: each.kind)
+def tuned(request: pytest.FixtureRequest, tokens: Tokens) -> WhisperForConditionalGeneration:
+    """A tiny model under a strategy, moved away from the base as training would."""
+    with torch.inference_mode(False):
+        model = request.param.apply(copy.deepcopy(tiny_model(tokens)), seed=0).eval()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return model
 
+
+def test_scores_are_those_of_transformers(tuned, tokens: Tokens, clips) -> None:
+    """Its own attentions, of the same heads, under every strategy."""
     text = [*tokens.prefix("sw"), *tokens.encode("moja mbili"), tokens.end]
-    mel_BMF = log_mel(pad_samples(clips[:2], 30), 80)
-    talker.set_attn_implementation("eager")
-    out = talker(mel_BMF, decoder_input_ids=torch.tensor([text, text]), output_attentions=True)
-    talker.set_attn_implementation("sdpa")
-    state = DecoderState(talker, list(encode(talker.model.encoder, mel_BMF)))
-    heads = alignment_heads(talker)
-    assert heads == [(1, 0), (1, 1)]
-    _, scores_BHLT = state.read(torch.tensor([text, text]), heads)
-    torch.testing.assert_close(
-        scores_BHLT.softmax(-1), out.cross_attentions[1], rtol=1e-3, atol=1e-5
+    tokens_BL = torch.tensor([text, text])
+    hidden_TD = heard(tuned, clips[:2], 30)
+    tuned.set_attn_implementation("eager")
+    wanted = tuned.model.decoder(
+        input_ids=tokens_BL, encoder_hidden_states=torch.stack(hidden_TD), output_attentions=True
     )
+    tuned.set_attn_implementation("sdpa")
+    heads = alignment_heads(tuned)
+    assert heads == [(1, 0), (1, 1)]
+    hidden_BLD, scores_BHLT = DecoderState(tuned, hidden_TD).read(tokens_BL, heads)
+    torch.testing.assert_close(
+        scores_BHLT.softmax(-1), wanted.cross_attentions[1], rtol=1e-3, atol=1e-5
+    )
+    torch.testing.assert_close(hidden_BLD, wanted.last_hidden_state, rtol=1e-3, atol=1e-4)
+
+
+def test_what_was_learned_counts(tuned, tokens: Tokens, clips) -> None:
+    """The same output of the encoder for both: only the decoders differ."""
+    base = tiny_model(tokens)
+    text, prefix, hidden_TD = tokens.encode("moja"), tokens.prefix("sw"), heard(base, clips[:1], 1)
+    before, after = (
+        align(model, tokens, hidden_TD, [prefix], [text], [1.0])[0] for model in (base, tuned)
+    )
+    assert after.probabilities != pytest.approx(before.probabilities, rel=0.01)
+    before_BHLT, after_BHLT = (
+        DecoderState(model, hidden_TD).read(torch.tensor([prefix]), alignment_heads(model))[1]
+        for model in (base, tuned)
+    )
+    assert (after_BHLT - before_BHLT).abs().max() > 0.01
+
+
+def test_shorter_than_a_frame(talker, tokens: Tokens, clips) -> None:
+    """All that is heard is one frame, to which all tokens listen alike."""
+    hidden_TD, text = heard(talker, clips[:1], 1), tokens.encode("moja mbili")
+    (found,) = align(talker, tokens, hidden_TD, [tokens.prefix("sw")], [text], [0.001])
+    assert found.token_starts_s == (0.0,) * (len(text) + 1)
 
 
 def test_heads_that_nobody_knows_are_those_of_the_upper_half(talker, monkeypatch) -> None:
     monkeypatch.setattr(talker.generation_config, "alignment_heads", None)
     assert alignment_heads(talker) == [(1, 0), (1, 1)]
-
-
-def test_an_adapter_counts(tokens: Tokens, clips) -> None:
-    from talker import talkative
-
-    model = talkative(tokens)
-    texts, seconds_B = [tokens.encode("moja mbili tatu")], [1.0]
-    prefixes = [tokens.prefix("sw")]
-    (before,) = align(model, tokens, heard(model, clips[:1], 1), prefixes, texts, seconds_B)
-    adapters.add(model, "a", 4, [0, 1], [0, 1])
-    for layer in adapters.adapted_layers(model):
-        torch.nn.init.normal_(layer.adapters["a"].up.weight)
-    (after,) = align(model, tokens, heard(model, clips[:1], 1), prefixes, texts, seconds_B)
-    assert after.probabilities != pytest.approx(before.probabilities, rel=0.01)

@@ -52,11 +52,29 @@ def test_the_way_follows_what_is_marked() -> None:
         ("bá ọ̀rẹ́ mi", "yo", [" bá", " ọ̀rẹ́", " mi"]),
         ("- ndiyo 🙂", "sw", [" - ndiyo", " 🙂"]),
         ("你好。", "zh", [" 你", "好。"]),
+        ("「世界」は", "ja", [" 「世界」", "は"]),
+        ("วันดี", "th", [" วั", "น", "ดี"]),
     ],
 )
 def test_words(tokens: Tokens, text: str, language: str, expected: list[str]) -> None:
     found = group_words(tokens, tokens.encode(text), language)
     assert [text for text, _ in found] == expected
+
+
+def test_broken_bytes_are_no_longer_than_they_are(tokens: Tokens) -> None:
+    """Half a character, as a model may write it, in the middle of a text."""
+    half = tokens.encode("ሰ")[:-1]
+    ids = [*tokens.encode("moja"), *half, *tokens.encode("mbili tatu")]
+    found = [text for text, _ in group_words(tokens, ids, "sw")]
+    assert found == [" moja", " \ufffd mbili", " tatu"]
+
+
+@given(st.lists(st.one_of(st.integers(0, 255), st.integers(0, 50_256)), max_size=20))
+def test_words_of_any_tokens_are_the_text(tokens: Tokens, ids: list[int]) -> None:
+    """The first 256 tokens are single bytes: hardly any of this is whole characters."""
+    found = group_words(tokens, ids, "zh")
+    assert "".join(text for text, _ in found) == tokens.decode_exact(ids)
+    assert [token for _, part in found for token in part] == ids
 
 
 @given(st.text(max_size=60), st.sampled_from(["sw", "zh", "th"]))

@@ -4,6 +4,7 @@ B clips of one context, M mels, F mel frames.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +26,11 @@ from mothertongue.decoding.transcript import (
     timed,
     token_limit,
 )
-from mothertongue.decoding.word_times import MEDIAN_FRAMES, Alignment, starts_of
+from mothertongue.decoding.word_times import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.locate import BaseFiles
 from mothertongue.tokens import Tokens, load_tokens
-
-HZ = 100  # mel frames a second, as CTranslate2 counts what is to be aligned
 
 
 class CTranslate2Model:
@@ -137,7 +136,7 @@ class CTranslate2Transcriber:
                 encoded,
                 list(start),
                 [list(each.tokens) for each in transcripts],
-                [max(2, round(HZ * clip.duration_s)) for clip in clips],
+                [_mel_frames(clip.duration_s) for clip in clips],
                 median_filter_width=MEDIAN_FRAMES,
             )
             for i, result in enumerate(results):
@@ -160,6 +159,11 @@ class CTranslate2Transcriber:
 
     def _timestamps(self) -> range:
         return range(self.tokens.no_timestamps + 1, self.tokens.vocabulary_size)
+
+
+def _mel_frames(duration_s: float) -> int:
+    """What CTranslate2 halves again: an odd number would lose the encoder's last frame."""
+    return 2 * max(1, math.ceil(FRAMES_PER_S * duration_s))
 
 
 def _alignment(result: Any, transcript: Transcript) -> Alignment:

@@ -80,6 +80,8 @@ def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
     """Where each text token begins, and the end token."""
     weights_HLT = scores_HLT.softmax(-1)
     deviation, mean = torch.std_mean(weights_HLT, dim=1, keepdim=True, unbiased=False)
+    # A frame to which all tokens listen alike, such as the only one, says nothing: 0, not 0 / 0.
+    deviation.clamp_min_(torch.finfo(deviation.dtype).tiny)
     map_LT = _median((weights_HLT - mean) / deviation).mean(0)
     # The row of a token tells where the next one is.
     return starts_of(*warp(-map_LT[PREFIX - 1 : -1].cpu().numpy()))

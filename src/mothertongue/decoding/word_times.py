@@ -2,7 +2,7 @@
 
 The method of openai/whisper (timing.py): the attention of some heads to the audio, cleaned, is a
 map of tokens by frames; the cheapest way through it says at which frame each token begins.
-L tokens of text, T encoder frames (50 a second). No torch.
+L tokens of text, T encoder frames (50 a second), K antidiagonals. No torch.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ UNSPACED = {"zh", "ja", "th", "lo", "my", "km", "bo", "yue"}
 LONGEST_WORD_RATIO = 2.0
 CLUSTER = regex.compile(r"\X")
 HAS_LETTER = regex.compile(r"[\p{L}\p{N}\p{M}]")
+BOTH, DOWN, RIGHT = range(3)  # the steps of a way through a map
 REPLACEMENT = "\ufffd"  # what stands for bytes that are no whole character
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,35 +55,48 @@ def warp(cost_LT: Array) -> tuple[Array, Array]:
     """The cheapest monotonic way through a map, from its first cell to its last: rows and columns.
 
     Dynamic time warping with the steps down, right and both. Of equal ways it takes that of
-    openai/whisper: both, then down, only where it is cheaper than the others, else right.
+    openai/whisper: both, then down, only where it is cheaper than the others, else right, even
+    where the others are equal and cheaper.
     """
     num_rows, num_columns = cost_LT.shape
-    total = np.full((num_rows + 1, num_columns + 1), np.inf, np.float32)
-    total[0, 0] = 0
-    step = np.zeros((num_rows + 1, num_columns + 1), np.int8)
-    # All cells of one antidiagonal depend only on the two before it.
-    for diagonal in range(2, num_rows + num_columns + 1):
-        i = np.arange(max(1, diagonal - num_columns), min(num_rows, diagonal - 1) + 1)
-        j = diagonal - i
-        both, down, right = total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]
-        is_both = (both < down) & (both < right)
-        is_down = ~is_both & (down < both) & (down < right)
-        step[i, j] = np.where(is_both, 0, np.where(is_down, 1, 2))
-        total[i, j] = cost_LT[i - 1, j - 1] + np.where(
-            is_both, both, np.where(is_down, down, right)
-        )
-    return _way_back(step)
+    cost_KL = _antidiagonals(cost_LT)
+    step_KL = np.full(cost_KL.shape, RIGHT, np.int8)
+    # The sums of the last two, below a row of none: from it only the first cell is reached.
+    before, last = np.full((2, num_rows + 1), np.inf, np.float32)
+    before[0] = 0
+    for k, cost_L in enumerate(cost_KL):
+        rows = slice(max(0, k - num_columns + 1), min(num_rows, k + 1))
+        here = slice(rows.start + 1, rows.stop + 1)  # so that `rows` are those above, in the sums
+        both, down, right = before[rows], last[rows], last[here]
+        is_both = both < np.minimum(down, right)
+        is_down = (down < both) & (down < right)
+        step_KL[k, rows] = np.where(is_both, BOTH, np.where(is_down, DOWN, RIGHT))
+        now = np.full_like(last, np.inf)
+        now[here] = cost_L[rows] + np.where(is_both, both, np.where(is_down, down, right))
+        before, last = last, now
+    return _way_back(step_KL, num_columns)
 
 
-def _way_back(step: Array) -> tuple[Array, Array]:
-    step[0, :], step[:, 0] = 2, 1
-    i, j = step.shape[0] - 1, step.shape[1] - 1
-    cells = []
+def _antidiagonals(x_LT: Array) -> Array:
+    """x_KL, K = L + T - 1: row k has in column i the cell (i, k - i); where there is none, junk.
+
+    All cells of an antidiagonal depend only on the two before it, so each is one sum of vectors.
+    """
+    num_rows, num_columns = x_LT.shape
+    width = num_rows + num_columns - 1
+    wide = np.pad(x_LT.astype(np.float32), ((0, 0), (0, num_rows)))
+    # Rows read one cell too short: each begins one cell further to the right than that above it.
+    return np.ascontiguousarray(wide.ravel()[: num_rows * width].reshape(num_rows, width).T)
+
+
+def _way_back(step_KL: Array, num_columns: int) -> tuple[Array, Array]:
+    i, j = step_KL.shape[1] - 1, num_columns - 1
+    cells = [(i, j)]
     while i > 0 or j > 0:
-        cells.append((i - 1, j - 1))
-        kind = step[i, j]
-        i -= kind != 2
-        j -= kind != 1
+        kind = RIGHT if i == 0 else DOWN if j == 0 else step_KL[i + j, i]
+        i -= kind != RIGHT
+        j -= kind != DOWN
+        cells.append((i, j))
     rows, columns = np.array(cells[::-1]).T
     return rows, columns
 
@@ -146,24 +160,30 @@ def _without_pauses(words: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def _whole_characters(tokens: Tokens, ids: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
-    """The fewest tokens in order that are whole characters, each time; a broken end is its own."""
+    """The fewest tokens in order that are whole characters, each time.
+
+    Bytes that are no character, which a model may write anywhere, stand for themselves.
+    """
     found: list[tuple[str, tuple[int, ...]]] = []
-    part: tuple[int, ...] = ()
-    for token in ids:
-        part = (*part, token)
-        text = tokens.decode_exact(part)
-        if REPLACEMENT not in text:
-            found.append((text, part))
-            part = ()
-    if part:
-        found.append((tokens.decode_exact(part), part))
+    left, first = tokens.decode_exact(ids), 0
+    for end in range(1, len(ids) + 1):
+        text = tokens.decode_exact(ids[first:end])
+        # Half a character, or broken bytes? Only a cut between whole ones leaves the text as it is.
+        is_whole = REPLACEMENT not in text or (
+            REPLACEMENT in left and text + tokens.decode_exact(ids[end:]) == left
+        )
+        if is_whole:
+            found.append((text, tuple(ids[first:end])))
+            left, first = left[len(text) :], end
     return found
 
 
 def _begins_word(before: str, text: str, language: str) -> bool:
+    # A space, a dash or a quote that stands alone waits for the word after it.
+    if not HAS_LETTER.search(before):
+        return False
     if text.startswith(" "):
-        # A dash or a quote that stands alone goes with the word before it, or waits for one.
-        return HAS_LETTER.search(before) is not None
+        return True
     if language not in UNSPACED or not HAS_LETTER.search(text):
         return False
     # A token that begins with a combining mark goes on with the character before it.

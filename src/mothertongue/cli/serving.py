@@ -1,0 +1,64 @@
+"""The verb that stays up."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mothertongue.cli.app import app
+from mothertongue.cli.options import BatchSize, Beam, PrecisionOption
+
+
+@app.command()
+def serve(
+    models: Annotated[
+        list[str],
+        typer.Argument(help="NAME=MODEL; MODEL is a base, a run's folder or an export's."),
+    ],
+    host: Annotated[
+        str, typer.Option(help="Any other than this machine needs a key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Holds the key; or $MOTHERTONGUE_API_KEY."),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Fold LoRA into a model of its own for each run.")
+    ] = False,
+    beam_size: Beam = 1,
+    batch_size: BatchSize = 16,
+    precision: PrecisionOption = "auto",
+    compute_type: Annotated[str, typer.Option(help="Of models by CTranslate2.")] = "default",
+    max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Of a request.")] = 26.2144,
+    max_audio_s: Annotated[float, typer.Option(min=1, help="Of a recording.")] = 600,
+    max_requests: Annotated[int, typer.Option(min=1, help="At the same time.")] = 64,
+    request_s: Annotated[float, typer.Option(min=1, help="For a request at most.")] = 300,
+    drain_s: Annotated[float, typer.Option(min=0, help="To finish requests at the end.")] = 30,
+    decoders: Annotated[int, typer.Option(min=1, help="Processes that decode uploads.")] = min(
+        2, os.cpu_count() or 1
+    ),
+) -> None:
+    """Serve models as OpenAI's audio API does, many languages' adapters on one base."""
+    from mothertongue.serving import require_packages
+
+    require_packages()
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.progress import console
+    from mothertongue.serving.limits import Limits
+    from mothertongue.serving.models import load, parse_specs
+    from mothertongue.serving.server import address
+    from mothertongue.serving.server import serve as run_server
+
+    limits = Limits(
+        upload_bytes=int(max_upload_mb * 1e6),
+        audio_s=max_audio_s,
+        requests=max_requests,
+        request_s=request_s,
+        drain_s=drain_s,
+    )
+    where = address(host, port, key_file)
+    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
+    offer = load(parse_specs(models), config, precision, compute_type, merge, console.print)
+    run_server(offer, where, limits, batch_size, decoders)

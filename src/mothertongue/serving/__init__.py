@@ -1,0 +1,14 @@
+"""An OpenAI-compatible server: many languages on one base, and a page to try them."""
+
+import importlib.util
+
+from mothertongue.errors import ConfigError
+
+PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
+
+
+def require_packages() -> None:
+    """Raise ConfigError saying how to install what serving needs, where it is not there."""
+    missing = [each for each in PACKAGES if importlib.util.find_spec(each) is None]
+    if missing:
+        raise ConfigError(f"serve needs {', '.join(missing)}: pip install 'mothertongue[serve]'")

@@ -1,0 +1,230 @@
+"""The routes: OpenAI's audio API, what it offers and how it is, and the page to try it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, File, Form, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
+
+from mothertongue import __version__
+from mothertongue.decoding.transcript import Task
+from mothertongue.errors import ConfigError
+from mothertongue.languages import language_code
+from mothertongue.serving import errors, page
+from mothertongue.serving.errors import ApiError
+from mothertongue.serving.guard import Guard, State
+from mothertongue.serving.models import Served
+from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
+from mothertongue.serving.work import Asked, Service
+from mothertongue.tokens import MAX_PROMPT_TOKENS
+from mothertongue.transcription.recording import Recording, segments_of
+
+Json = dict[str, Any]
+FIELDS = {"file", "model", "prompt", "response_format", "temperature"}
+TRANSCRIPTION_FIELDS = FIELDS | {"language", "timestamp_granularities[]", "stream"}
+
+File_ = Annotated[UploadFile, File(description="The recording, in any format.")]
+Model_ = Annotated[str, Form(description="One of /v1/models.", max_length=200)]
+Prompt = Annotated[str, Form(description="Text taken for what was said before.", max_length=10_000)]
+Format = Annotated[ResponseFormat, Form()]
+Temperature = Annotated[
+    float, Form(ge=0, le=0, description="Decoding is deterministic: 0 is all there is.")
+]
+
+
+def make_app(service: Service, models: dict[str, Served], state: State, key: str | None) -> FastAPI:
+    """The application, not yet started."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.sandbox.start()
+        yield
+        await service.sandbox.stop()
+        for batcher in service.batchers:
+            batcher.close()
+
+    app = FastAPI(
+        title="mothertongue", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    errors.install(app)
+    _add_facts(app, service, models, state)
+    _add_audio(app, service, models)
+    app.add_middleware(Guard, limits=service.limits, key=key, state=state, metrics=service.metrics)
+    return app
+
+
+def _add_facts(app: FastAPI, service: Service, models: dict[str, Served], state: State) -> None:
+    html, policy = page.render()
+
+    @app.get("/", include_in_schema=False)
+    async def try_it() -> HTMLResponse:
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        """Whether requests are taken, and their limits."""
+        limits = {"upload_bytes": service.limits.upload_bytes, "audio_s": service.limits.audio_s}
+        status = "draining" if state.is_draining else "ok"
+        facts = {"status": status, "models": list(models), "limits": limits}
+        return JSONResponse(facts, 503 if state.is_draining else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> PlainTextResponse:
+        return PlainTextResponse(service.metrics.text())
+
+    @app.get("/v1/models")
+    async def list_models() -> Json:
+        """All models."""
+        return {"object": "list", "data": [_facts(each) for each in models.values()]}
+
+    @app.get("/v1/models/{model:path}", responses=_errors(404))
+    async def one_model(model: str) -> Json:
+        """One of them."""
+        return _facts(_chosen(models, model))
+
+
+def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> None:
+    @app.post("/v1/audio/transcriptions", responses=_errors(400, 401, 404, 408, 413, 429, 503))
+    async def transcriptions(
+        request: Request,
+        file: File_,
+        model: Model_,
+        language: Annotated[str | None, Form(description="Its code.", max_length=100)] = None,
+        prompt: Prompt = "",
+        response_format: Format = "json",
+        temperature: Temperature = 0,
+        granularities: Annotated[
+            list[Granularity], Form(alias="timestamp_granularities[]", max_length=2)
+        ] = [],  # noqa: B006
+        stream: Annotated[bool, Form()] = False,
+    ) -> Response:
+        """What is said in a recording, in its own language."""
+        await _refuse_unknown(request, TRANSCRIPTION_FIELDS)
+        _check_granularities(granularities, response_format)
+        is_timed = "word" in granularities or response_format in ("srt", "vtt")
+        asked = _asked(_chosen(models, model), language, "transcribe", prompt, is_timed)
+        if "word" in granularities and not asked.model.has_word_times:
+            raise _wrong("timestamp_granularities[]", f"{model} gives no word times")
+        if stream:
+            if response_format != "json":
+                raise _wrong("stream", "a stream has response_format json")
+            return await _streamed(request, service, file, asked)
+        return await _answered(
+            request,
+            service,
+            file,
+            asked,
+            lambda x: reply(x, response_format, granularities, "transcribe"),
+        )
+
+    @app.post("/v1/audio/translations", responses=_errors(400, 401, 404, 408, 413, 429, 503))
+    async def translations(
+        request: Request,
+        file: File_,
+        model: Model_,
+        prompt: Prompt = "",
+        response_format: Format = "json",
+        temperature: Temperature = 0,
+    ) -> Response:
+        """What is said in a recording, in English."""
+        await _refuse_unknown(request, FIELDS)
+        is_timed = response_format in ("srt", "vtt", "verbose_json")
+        asked = _asked(_chosen(models, model), None, "translate", prompt, is_timed)
+        return await _answered(
+            request, service, file, asked, lambda x: reply(x, response_format, [], "translate")
+        )
+
+
+async def _answered(
+    request: Request,
+    service: Service,
+    file: UploadFile,
+    asked: Asked,
+    answer: Callable[[Recording], Response],
+) -> Response:
+    data = await file.read()
+    return answer(await service.within_time(request, service.recording(data, asked)))
+
+
+async def _streamed(
+    request: Request, service: Service, file: UploadFile, asked: Asked
+) -> StreamingResponse:
+    """Server-sent events: the text of each piece as soon as it is known, then all of it.
+
+    What is wrong with the file is an error still, not an event.
+    """
+    data = await file.read()
+    speech = await service.within_time(request, service.speech(data, asked))
+
+    async def events() -> AsyncIterator[str]:
+        texts: list[str] = []
+        try:
+            async for piece, transcript in service.transcripts(speech, asked):
+                for segment in segments_of(piece, transcript):
+                    texts.append(segment.text)
+                    delta = segment.text if len(texts) == 1 else " " + segment.text
+                    yield event("transcript.text.delta", delta=delta)
+        except ApiError as error:  # it is too late for a status
+            yield event("error", **error.body())
+            return
+        yield event("transcript.text.done", text=" ".join(texts))
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+def _asked(model: Served, language: str | None, task: Task, prompt: str, word_times: bool) -> Asked:
+    try:
+        code = model.code(language_code(language) if language else None)
+    except ConfigError as error:
+        raise _wrong("language", str(error)) from None
+    ids = model.tokens.encode(prompt)[-MAX_PROMPT_TOKENS:] if prompt.strip() else []
+    return Asked(model, code, task, tuple(ids), word_times and model.has_word_times)
+
+
+def _chosen(models: dict[str, Served], name: str) -> Served:
+    if name not in models:
+        message = f"model {name!r}: not served here; there are {', '.join(models)}"
+        raise ApiError(404, message, "model_not_found", "model")
+    return models[name]
+
+
+def _check_granularities(granularities: list[Granularity], format_: ResponseFormat) -> None:
+    if granularities and format_ != "verbose_json":
+        raise _wrong("timestamp_granularities[]", "needs response_format verbose_json")
+
+
+async def _refuse_unknown(request: Request, known: set[str]) -> None:
+    """A field that would have no effect is a mistake."""
+    form = await request.form()
+    if unknown := sorted(set(form) - known):
+        raise _wrong(unknown[0][:100], f"not known here; expected {', '.join(sorted(known))}")
+
+
+def _wrong(param: str, message: str) -> ApiError:
+    return ApiError(400, f"{param}: {message}", "invalid_value", param)
+
+
+def _facts(model: Served) -> Json:
+    common = {"id": model.name, "object": "model", "created": 0, "owned_by": "mothertongue"}
+    return common | model.facts()
+
+
+def _errors(*statuses: int) -> dict[int | str, Json]:
+    """What the description says of errors."""
+    schema = {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["message", "type", "param", "code"],
+                "properties": {
+                    name: {"type": ["string", "null"]}
+                    for name in ("message", "type", "param", "code")
+                },
+            }
+        },
+    }
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": "An error.", "content": content} for status in statuses}

@@ -1,0 +1,78 @@
+"""Errors in the shape that OpenAI's clients read: {"error": {message, type, param, code}}."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+class ApiError(Exception):
+    """What a client did wrong (4xx), or why the server cannot do it now (429, 503)."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """The reply's JSON."""
+        kind = {429: "rate_limit_error", 401: "authentication_error"}.get(
+            self.status, "server_error" if self.status >= 500 else "invalid_request_error"
+        )
+        return {
+            "error": {
+                "message": self.message,
+                "type": kind,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+    def response(self) -> JSONResponse:
+        """The reply."""
+        return JSONResponse(self.body(), self.status, self.headers)
+
+
+def busy(message: str, code: str, retry_after_s: int, status: int = 503) -> ApiError:
+    """Come again later."""
+    return ApiError(status, message, code, headers={"Retry-After": str(max(1, retry_after_s))})
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application, FastAPI's own included, leave in this shape."""
+
+    async def ours(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ApiError)
+        return error.response()
+
+    async def http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code = CODES.get(error.status_code, "invalid_request")
+        return ApiError(error.status_code, str(error.detail), code, None, error.headers).response()
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        param = str(first["loc"][-1]) if len(first["loc"]) > 1 else None
+        message = f"{param or 'request'}: {first['msg']}"
+        return ApiError(400, message, "invalid_value", param).response()
+
+    async def unforeseen(_: Request, error: Exception) -> JSONResponse:
+        return ApiError(500, "the server has a fault; its log says more", "internal").response()
+
+    app.add_exception_handler(ApiError, ours)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unforeseen)

@@ -1,0 +1,187 @@
+"""Before a request reaches the application: who asks, from where, how much, how slowly.
+
+One layer around the application, which sees every byte. What it refuses, it refuses in OpenAI's
+shape, and it closes the connection where the rest of a body would still come.
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from mothertongue.serving.errors import ApiError, busy
+from mothertongue.serving.limits import Limits
+from mothertongue.serving.metrics import Metrics
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Receive, Send], Awaitable[None]]
+
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+CLOSE = {"Connection": "close"}
+WORK = "/v1/audio/"
+GUARDED = ("/v1/", "/metrics")
+
+
+@dataclass
+class State:
+    """What the server is doing now."""
+
+    running: int = 0
+    is_draining: bool = False
+
+
+class Guard:
+    """The layer."""
+
+    def __init__(
+        self, app: App, limits: Limits, key: str | None, state: State, metrics: Metrics
+    ) -> None:
+        """`key`: what clients must send; without one only this machine's own names are served."""
+        self.app, self.limits, self.key = app, limits, key
+        self.state, self.metrics = state, metrics
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = _Request(scope, receive, send, self.limits)
+        began, is_work = time.monotonic(), scope["path"].startswith(WORK)
+        self.state.running += is_work
+        self.metrics.running.set(self.state.running)
+        try:
+            await self._served(request, is_work)
+        finally:
+            self.state.running -= is_work
+            self.metrics.running.set(self.state.running)
+            path = _known(scope)
+            self.metrics.requests.labels(path, request.status or "gone").inc()
+            self.metrics.request_s.labels(path).observe(time.monotonic() - began)
+
+    async def _served(self, request: "_Request", is_work: bool) -> None:
+        try:
+            self._check(request, is_work)
+        except ApiError as error:
+            await request.refuse(error)
+            return
+        try:
+            await self.app(request.scope, request.receive, request.send)
+        except Exception:
+            if request.refusal is None:
+                raise
+        if request.refusal is not None and not request.status:
+            await request.refuse(request.refusal)
+
+    def _check(self, request: "_Request", is_work: bool) -> None:
+        """Raise ApiError for what may not go on."""
+        if self.key is None:
+            _check_origin(request.header("host"), request.header("origin"))
+        elif request.scope["path"].startswith(GUARDED):
+            _check_key(self.key, request.header("authorization"))
+        if not is_work:
+            return
+        if self.state.is_draining:
+            raise busy("the server is about to stop", "draining", 5)
+        if self.state.running > self.limits.requests:
+            raise busy(
+                f"{self.limits.requests} requests are worked on already", "rate_limit", 1, 429
+            )
+        length = request.header("content-length")
+        if length.isdecimal() and int(length) > self.limits.upload_bytes:
+            raise _too_large(self.limits)
+
+
+class _Request:
+    """A request whose body is counted and timed as it comes."""
+
+    def __init__(self, scope: Any, receive: Receive, send: Send, limits: Limits) -> None:
+        self.scope, self.limits = scope, limits
+        self._receive, self._send = receive, send
+        self.headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
+        self.began_s, self.received, self.is_whole = time.monotonic(), 0, False
+        self.status: int | None = None
+        self.refusal: ApiError | None = None
+
+    def header(self, name: str) -> str:
+        return str(self.headers.get(name, b"").decode("latin-1"))
+
+    async def receive(self) -> Message:
+        """The next part of the body. Raises ApiError 408 or 413, once for all."""
+        if self.is_whole:
+            return await self._receive()
+        allowed_s = self.limits.receive_s + self.received / self.limits.receive_bytes_per_s
+        try:
+            async with asyncio.timeout(self.began_s + allowed_s - time.monotonic()):
+                message = await self._receive()
+        except TimeoutError:
+            self.refusal = ApiError(408, "the request came too slowly", "timeout", headers=CLOSE)
+            raise self.refusal from None
+        if message["type"] == "http.request":
+            self.received += len(message.get("body", b""))
+            self.is_whole = not message.get("more_body", False)
+        if self.received > self.limits.upload_bytes:
+            self.refusal = _too_large(self.limits)
+            raise self.refusal
+        return message
+
+    async def send(self, message: Message) -> None:
+        """A part of the answer; none after the request was refused."""
+        if self.refusal is not None and not self.status:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+        await self._send(message)
+
+    async def refuse(self, error: ApiError) -> None:
+        """Answer with an error; the connection ends where a body is still to come."""
+        self.refusal, self.status = None, error.status
+        if not self.is_whole and self.scope["method"] not in ("GET", "HEAD"):
+            error.headers |= CLOSE
+        await error.response()(self.scope, self._receive, self._send)
+
+
+def _check_key(key: str, authorization: str) -> None:
+    scheme, _, given = authorization.partition(" ")
+    # Of bytes, because it takes no text beyond ASCII; in constant time, so that nobody can guess
+    # letter by letter.
+    is_right = hmac.compare_digest(given.strip().encode(), key.encode())
+    if scheme.lower() != "bearer" or not is_right:
+        message = "a key is needed: send it as Authorization: Bearer KEY"
+        headers = {"WWW-Authenticate": "Bearer"}
+        raise ApiError(401, message, "invalid_api_key", headers=headers)
+
+
+def _check_origin(host: str, origin: str) -> None:
+    """Without a key only this machine may ask: no page of another site through its browser.
+
+    A site whose name is made to point here (DNS rebinding) shows in Host, another site in Origin.
+    """
+    if _name(f"//{host}") not in LOCAL:
+        message = f"Host {host!r}: expected localhost; for other names start the server with a key"
+        raise ApiError(403, message, "forbidden_host")
+    if origin and urlsplit(origin).netloc != host:
+        raise ApiError(403, f"Origin {origin!r}: another site may not ask", "forbidden_origin")
+
+
+def _name(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def _too_large(limits: Limits) -> ApiError:
+    message = f"the request has more than {limits.upload_bytes:,} bytes; send a shorter recording"
+    return ApiError(413, message, "too_large", "file", CLOSE)
+
+
+def _known(scope: Any) -> str:
+    """The path as a label: of no more values than the application has routes."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "other"))

@@ -1,0 +1,30 @@
+"""What one request and all together may take."""
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from mothertongue.config import Config
+
+
+class Limits(Config):
+    """Beyond these a request is refused, before it costs anything where that is possible."""
+
+    upload_bytes: PositiveInt = 25 * 2**20
+    """Of the whole request; OpenAI takes as much."""
+    audio_s: PositiveFloat = 600.0
+    """Of sound in a file, after decoding."""
+    request_s: PositiveFloat = 300.0
+    """From the request's last byte to its answer."""
+    receive_s: PositiveFloat = 30.0
+    """For a request to arrive, and a second more for each `receive_bytes_per_s`."""
+    receive_bytes_per_s: PositiveInt = 65_536
+    """A slower client is cut off."""
+    requests: PositiveInt = 64
+    """That are worked on or wait at the same time."""
+    pieces: PositiveInt = 512
+    """Pieces of up to 30 s that wait for a model at the same time."""
+    decode_s: PositiveFloat = 30.0
+    """Of processor time to decode one file; the decoder is stopped after twice that."""
+    decode_bytes: PositiveInt = 2 * 2**30
+    """Of memory that decoding may take beyond what the idle decoder has."""
+    drain_s: float = Field(default=30.0, ge=0)
+    """For running requests to finish after SIGTERM."""

@@ -1,0 +1,240 @@
+"""The models that a server offers: adapters on one base in memory, the others by themselves.
+
+A run whose strategy leaves the base's weights alone (LoRA but PiSSA, bottleneck adapters), and an
+exported adapter, becomes an adapter on the base that it shares with the others. A run that changed
+the base itself is folded and decoded by CTranslate2, as a base is that nothing else shares.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from mothertongue.adapters import Rows
+from mothertongue.artefacts import adapter_base, artefact_format, open_model
+from mothertongue.batches import Context
+from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
+from mothertongue.devices import Precision, best_device, dtype_of, keep_freed_memory
+from mothertongue.engines import EngineName
+from mothertongue.errors import ConfigError
+from mothertongue.experiment import load_experiment, load_run
+from mothertongue.exporters.adapter import put_on
+from mothertongue.locate import locate
+from mothertongue.mixture import add
+from mothertongue.model import Base, load_base
+from mothertongue.records import RunDir, is_run
+from mothertongue.tokens import Tokens
+
+NAME = re.compile(r"[\w][\w.:-]*")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """NAME=MODEL of the command line."""
+
+    name: str
+    model: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.model).expanduser()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model that requests may name."""
+
+    name: str
+    kind: str
+    engine: int
+    """Which of the server's engines decodes it."""
+    tokens: Tokens
+    language: str | None
+    """What it is taken to hear unless a request says otherwise; None to detect it."""
+    strategy: str | None = None
+    base: str | None = None
+    adapter: str | None = None
+    context: Context = "full"
+    has_word_times: bool = True
+
+    def facts(self) -> Json:
+        """What clients are told of it."""
+        return {
+            "kind": self.kind,
+            "language": self.language,
+            "strategy": self.strategy,
+            "base": self.base,
+        }
+
+    def code(self, language: str | None) -> str | None:
+        """The code whose token stands for a language, by default for its own."""
+        chosen = language or self.language
+        if chosen is None:
+            return None
+        self.tokens.language(chosen)  # raises ConfigError where there is no token
+        return self.tokens.borrowed.get(chosen, chosen)
+
+
+@dataclass
+class Offer:
+    """All models of a server, and the engines that decode them."""
+
+    models: dict[str, Served] = field(default_factory=dict)
+    engines: list[ClipTranscriber] = field(default_factory=list)
+
+
+def parse_specs(arguments: Sequence[str]) -> list[Spec]:
+    """What the command line names; a model without a name takes that of its folder.
+
+    Raises ConfigError for a name that is none, or that is there twice.
+    """
+    specs: list[Spec] = []
+    for argument in arguments:
+        name, mark, model = argument.partition("=")
+        spec = Spec(name, model) if mark else Spec(Path(argument).name, argument)
+        if not NAME.fullmatch(spec.name) or not spec.model:
+            raise ConfigError(
+                f"{argument}: expected NAME=MODEL, NAME of letters, digits and . : - _"
+            )
+        if spec.name in {each.name for each in specs}:
+            raise ConfigError(f"{argument}: there is another {spec.name}; give one another NAME=")
+        specs.append(spec)
+    return specs
+
+
+def load(
+    specs: Sequence[Spec],
+    config: DecodeConfig,
+    precision: Precision,
+    compute_type: str,
+    merge: bool,
+    told: Callable[[str], None],
+) -> Offer:
+    """Load every model. `merge` folds LoRA too, so that each run is a model of its own.
+
+    Raises ConfigError and DataError as loading does.
+    """
+    offer, shared = Offer(), _SharedBases(config, precision)
+    for spec in specs:
+        if _base_of_adapter(spec, merge):
+            shared.add(offer, spec)
+            told(f"{spec.name}: an adapter on {offer.models[spec.name].base}")
+    for spec in specs:
+        if spec.name in offer.models:
+            continue
+        if shared.take_base(offer, spec):
+            told(f"{spec.name}: the base under the adapters")
+        else:
+            _alone(offer, spec, config, compute_type)
+            told(f"{spec.name}: {offer.models[spec.name].kind} by itself")
+    offer.models = {spec.name: offer.models[spec.name] for spec in specs}
+    keep_freed_memory()  # not before: what loading an adapter's base took can go back now
+    return offer
+
+
+def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
+    """The base that a model is an adapter on; None where it is none, or is to be folded."""
+    if is_run(spec.path):
+        experiment = load_experiment(RunDir(spec.path).experiment)
+        is_adapter = experiment.strategy.is_removable
+        folds = merge and experiment.strategy.is_foldable
+        return experiment.base if is_adapter and not folds else None
+    if artefact_format(spec.path) == "adapter":
+        return adapter_base(spec.path)
+    return None
+
+
+@dataclass
+class _SharedBase:
+    """A base, and the adapters on it."""
+
+    base: Base
+    rows: Rows
+    engine: int
+
+
+class _SharedBases:
+    """The bases that adapters need, each in memory once, known by the digest of its weights."""
+
+    def __init__(self, config: DecodeConfig, precision: Precision) -> None:
+        self.config, self.precision = config, precision
+        self.by_digest: dict[str, _SharedBase] = {}
+
+    def add(self, offer: Offer, spec: Spec) -> None:
+        """Put one adapter on its base."""
+        tuned, facts = _run_adapter(spec) if is_run(spec.path) else _exported_adapter(spec)
+        shared = self.by_digest.get(tuned.digest) or self._opened(offer, facts["base"])
+        adapter = f"adapter{len(offer.models)}"
+        add(shared.base.model, adapter, tuned.model, shared.rows)
+        offer.models[spec.name] = Served(
+            name=spec.name, engine=shared.engine, tokens=tuned.tokens, adapter=adapter, **facts
+        )
+
+    def take_base(self, offer: Offer, spec: Spec) -> bool:
+        """Offer a base that is here anyway, without an adapter."""
+        if is_run(spec.path) or artefact_format(spec.path) is not None:
+            return False
+        for shared in self.by_digest.values():
+            if locate(shared.base.name).path == locate(spec.model).path:
+                facts: Json = {"kind": "base", "language": None, "base": spec.model}
+                offer.models[spec.name] = Served(
+                    name=spec.name, engine=shared.engine, tokens=shared.base.tokens, **facts
+                )
+                return True
+        return False
+
+    def _opened(self, offer: Offer, reference: str) -> _SharedBase:
+        base, rows = load_base(reference), Rows()
+        device = best_device()
+        dtype = dtype_of(self.precision, device)
+        nn.Module.to(base.model.requires_grad_(False), device, dtype)
+        engine = TorchTranscriber(
+            base.model, base.tokens, context="full", config=self.config, dtype=dtype, rows=rows
+        )
+        offer.engines.append(engine)
+        shared = _SharedBase(base, rows, len(offer.engines) - 1)
+        self.by_digest[base.digest] = shared
+        return shared
+
+
+def _run_adapter(spec: Spec) -> tuple[Base, Json]:
+    tuned = load_run(spec.path)
+    experiment = tuned.experiment
+    facts: Json = {"kind": "run", "language": experiment.language, "base": experiment.base}
+    facts |= {
+        "strategy": experiment.strategy.model_dump()["kind"],
+        "context": experiment.train.context,
+    }
+    return tuned.base, facts
+
+
+def _exported_adapter(spec: Spec) -> tuple[Base, Json]:
+    reference = adapter_base(spec.path)
+    base = load_base(reference)
+    put_on(base.model, spec.path)
+    return base, {"kind": "export", "language": None, "base": reference, "strategy": "adapter"}
+
+
+def _alone(offer: Offer, spec: Spec, config: DecodeConfig, compute_type: str) -> None:
+    """A model with an engine of its own: CTranslate2 but for the formats that have another."""
+    format_ = artefact_format(spec.path)
+    name: EngineName = "auto" if format_ else "ctranslate2"
+    kept = "default" if format_ else compute_type
+    opened = open_model(spec.model, engine=name, compute_type=kept)
+    offer.engines.append(opened.make("full", config, lambda _: None))
+    facts: Json = {"kind": opened.kind, "language": opened.language}
+    facts |= {"tokens": opened.tokens, "context": opened.trained_context}
+    if is_run(spec.path):
+        experiment = load_experiment(RunDir(spec.path).experiment)
+        facts |= {"strategy": experiment.strategy.model_dump()["kind"], "base": experiment.base}
+    offer.models[spec.name] = Served(
+        name=spec.name,
+        engine=len(offer.engines) - 1,
+        has_word_times=opened.has_word_times,
+        **facts,
+    )

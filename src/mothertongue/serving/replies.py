@@ -1,0 +1,86 @@
+"""A recording in the forms that OpenAI's clients read. No torch."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from fastapi import Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from mothertongue.languages import WHISPER_LANGUAGES
+from mothertongue.transcription.formats import as_srt, as_vtt
+from mothertongue.transcription.recording import Recording, Segment
+
+ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+Granularity = Literal["word", "segment"]
+Json = dict[str, Any]
+FRAMES_PER_S = 100  # what `seek` counts in
+
+
+def reply(
+    recording: Recording, format_: ResponseFormat, granularities: Sequence[Granularity], task: str
+) -> Response:
+    """The whole answer to a request."""
+    if format_ == "text":
+        return PlainTextResponse(recording.text + "\n")
+    if format_ == "srt":
+        return PlainTextResponse(as_srt(recording))
+    if format_ == "vtt":
+        return PlainTextResponse(as_vtt(recording), media_type="text/vtt")
+    if format_ == "json":
+        return JSONResponse({"text": recording.text, "usage": _usage(recording)})
+    return JSONResponse(verbose(recording, granularities, task))
+
+
+def verbose(recording: Recording, granularities: Sequence[Granularity], task: str) -> Json:
+    """verbose_json: `words` where they were asked for, `segments` unless only words were."""
+    code = "en" if task == "translate" else recording.language
+    found: Json = {
+        "task": task,
+        "language": WHISPER_LANGUAGES.get(code, code) if code else None,
+        "duration": round(recording.duration_s, 3),
+        "text": recording.text,
+        "usage": _usage(recording),
+    }
+    if "segment" in granularities or not granularities:
+        found["segments"] = [_segment(i, each) for i, each in enumerate(recording.segments)]
+    if "word" in granularities:
+        found["words"] = [word for each in recording.segments for word in _words(each)]
+    return found
+
+
+def event(kind: str, **facts: Any) -> str:
+    """One server-sent event, as clients of a stream read it."""
+    return f"data: {json.dumps({'type': kind, **facts}, ensure_ascii=False)}\n\n"
+
+
+def _segment(number: int, segment: Segment) -> Json:
+    return {
+        "id": number,
+        "seek": round(segment.start_s * FRAMES_PER_S),
+        "start": round(segment.start_s, 3),
+        "end": round(segment.end_s, 3),
+        "text": segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": 0.0,
+        "avg_logprob": segment.average_log_probability,
+        "compression_ratio": round(segment.compression_ratio, 4),
+        "no_speech_prob": segment.no_speech_probability,
+    }
+
+
+def _words(segment: Segment) -> list[Json]:
+    return [
+        {
+            "word": word.text.strip(),
+            "start": round(word.start_s, 3),
+            "end": round(word.end_s, 3),
+            "probability": round(word.probability, 4),
+        }
+        for word in segment.words or ()
+    ]
+
+
+def _usage(recording: Recording) -> Json:
+    return {"type": "duration", "seconds": math.ceil(recording.duration_s)}

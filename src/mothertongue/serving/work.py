@@ -1,0 +1,142 @@
+"""From an upload to a recording: decoded in the sandbox, heard by a model, piece by piece."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import Request
+
+from mothertongue.decoding.transcript import Clip, Task, Transcript
+from mothertongue.serving.batching import Batcher
+from mothertongue.serving.errors import ApiError, busy
+from mothertongue.serving.limits import Limits
+from mothertongue.serving.metrics import Metrics
+from mothertongue.serving.models import Served
+from mothertongue.serving.sandbox import Sandbox, Speech
+from mothertongue.transcription.recording import Recording, segments_of
+from mothertongue.transcription.speech import Piece
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request wants of a recording."""
+
+    model: Served
+    language: str | None
+    """Whisper's code; None to detect it."""
+    task: Task
+    prompt: tuple[int, ...]
+    word_times: bool
+
+
+class Service:
+    """The sandbox and the models' batchers, as requests use them."""
+
+    def __init__(
+        self, batchers: Sequence[Batcher], sandbox: Sandbox, limits: Limits, metrics: Metrics
+    ) -> None:
+        self.batchers, self.sandbox = batchers, sandbox
+        self.limits, self.metrics = limits, metrics
+
+    async def recording(self, data: bytes, asked: Asked) -> Recording:
+        """All that is said in a file. Raises ApiError."""
+        speech = await self.speech(data, asked)
+        language, segments = asked.model.language or asked.language, []
+        async for piece, transcript in self.transcripts(speech, asked):
+            segments += segments_of(piece, transcript)
+            language = transcript.language
+        return Recording(_own_code(asked, language), speech.duration_s, tuple(segments))
+
+    async def speech(self, data: bytes, asked: Asked) -> Speech:
+        """Where in a file somebody speaks."""
+        speech = await self.sandbox.speech(data)
+        self.metrics.audio_s.labels(asked.model.name).inc(speech.duration_s)
+        return speech
+
+    async def transcripts(
+        self, speech: Speech, asked: Asked
+    ) -> AsyncIterator[tuple[Piece, Transcript]]:
+        """What is said in each piece, in order, as soon as it is known.
+
+        Without a language the first piece is heard first, and its language taken for all.
+        """
+        batcher = self.batchers[asked.model.engine]
+        pieces, language = speech.pieces, asked.language
+        if language is None and pieces:
+            (first,) = await _all(batcher, [_clip(pieces[0], asked, None)])
+            yield pieces[0], first
+            pieces, language = pieces[1:], first.language
+        if not pieces:
+            return
+        waiting = batcher.submit([_clip(piece, asked, language) for piece in pieces])
+        try:
+            for piece, future in zip(pieces, waiting, strict=True):
+                yield piece, await future
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    async def within_time(self, request: Request, work: Awaitable[Result]) -> Result:
+        """The result of work that stops when its client goes, or when it takes too long.
+
+        Raises ApiError 503 for the latter.
+        """
+        task = asyncio.ensure_future(work)
+        gone = asyncio.ensure_future(_gone(request.receive))
+        try:
+            await asyncio.wait(
+                [task, gone], timeout=self.limits.request_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if task.done():
+                return task.result()
+            if gone.done():
+                raise ApiError(499, "the client is gone", "gone")
+            message = f"not done within {self.limits.request_s:g} s"
+            raise busy(message, "deadline_exceeded", 10)
+        finally:
+            for each in (task, gone):
+                each.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await each
+
+
+def _clip(piece: Piece, asked: Asked, language: str | None) -> Clip:
+    return Clip(
+        piece.samples_N,
+        language,
+        asked.model.context,
+        asked.task,
+        asked.prompt,
+        asked.model.adapter,
+        asked.word_times,
+    )
+
+
+async def _all(batcher: Batcher, clips: Sequence[Clip]) -> list[Transcript]:
+    waiting = batcher.submit(clips)
+    try:
+        return [await each for each in waiting]
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
+    """Returns when the client has hung up; there is nothing else left to come."""
+    while True:
+        message = await receive()
+        if isinstance(message, dict) and message["type"] == "http.disconnect":
+            return
+
+
+def _own_code(asked: Asked, spoken: str | None) -> str | None:
+    """The language by its own code where it borrowed another's token."""
+    lent = {lender: code for code, lender in asked.model.tokens.borrowed.items()}
+    own = asked.model.language
+    if own is not None and asked.model.code(own) == spoken:
+        return own
+    return lent.get(spoken, spoken) if spoken else None

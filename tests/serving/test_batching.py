@@ -1,0 +1,107 @@
+"""Who is decoded with whom, and when."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from mothertongue.decoding.transcript import Clip, Transcript
+from mothertongue.serving.batching import Batcher
+from mothertongue.serving.errors import ApiError
+
+
+class Held:
+    """An engine whose batches wait to be let go, one by one."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.go = threading.Semaphore(0)
+
+    def __call__(self, audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
+        raise AssertionError
+
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
+        self.batches.append([str(each.language) for each in clips])
+        assert self.go.acquire(timeout=10)
+        if "bad" in self.batches[-1]:
+            raise RuntimeError("out of memory")
+        return [Transcript(str(each.language), "sw", (), 0.0) for each in clips]
+
+
+def clips(*names: str) -> list[Clip]:
+    return [Clip(np.zeros(1, np.float32), name) for name in names]
+
+
+async def begun(engine: Held, count: int) -> None:
+    while len(engine.batches) < count:
+        await asyncio.sleep(0.01)
+
+
+def test_what_gathers_meanwhile_is_one_batch_and_requests_take_turns() -> None:
+    async def work() -> None:
+        first = batcher.submit(clips("a"))
+        await begun(engine, 1)
+        long = batcher.submit(clips("b1", "b2", "b3", "b4"))
+        short = batcher.submit(clips("c"))
+        engine.go.release(3)
+        texts = [(await each).text for each in (*first, *long, *short)]
+        assert texts == ["a", "b1", "b2", "b3", "b4", "c"]
+
+    engine = Held()
+    batcher = Batcher(engine, 3, 100)
+    asyncio.run(work())
+    assert engine.batches == [["a"], ["b1", "c", "b2"], ["b3", "b4"]]
+    batcher.close()
+
+
+def test_cancelled_clips_leave_the_queue() -> None:
+    async def work() -> None:
+        first = batcher.submit(clips("a"))
+        await begun(engine, 1)
+        gone = batcher.submit(clips("x", "y"))
+        for each in gone:
+            each.cancel()
+        assert batcher.waiting == 0
+        last = batcher.submit(clips("b"))
+        engine.go.release(2)
+        assert [(await each).text for each in (*first, *last)] == ["a", "b"]
+
+    engine = Held()
+    batcher = Batcher(engine, 4, 100)
+    asyncio.run(work())
+    assert engine.batches == [["a"], ["b"]]
+    batcher.close()
+
+
+def test_a_full_queue_says_when_to_come_again() -> None:
+    async def work() -> None:
+        batcher.submit(clips("a"))
+        await begun(engine, 1)
+        batcher.submit(clips("b", "c", "d", "e"))  # alone it may be longer than the queue
+        with pytest.raises(ApiError) as caught:
+            batcher.submit(clips("f"))
+        assert caught.value.status == 503
+        assert int(caught.value.headers["Retry-After"]) >= 1
+        engine.go.release(9)
+
+    engine = Held()
+    batcher = Batcher(engine, 4, 3)
+    asyncio.run(work())
+    batcher.close()
+
+
+def test_an_engine_that_fails_goes_on_with_the_next_batch() -> None:
+    async def work() -> None:
+        engine.go.release(2)
+        (failed,) = batcher.submit(clips("bad"))
+        with pytest.raises(RuntimeError, match="out of memory"):
+            await failed
+        (done,) = batcher.submit(clips("good"))
+        assert (await done).text == "good"
+
+    engine = Held()
+    batcher = Batcher(engine, 4, 3)
+    asyncio.run(work())
+    batcher.close()

@@ -1,0 +1,298 @@
+"""What is refused before it costs anything, and what becomes of clients that go or are slow."""
+
+import contextlib
+import http.client
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from serving_fixtures import running
+
+from mothertongue.decoding.transcript import Clip, Transcript
+from mothertongue.errors import ConfigError
+from mothertongue.serving.limits import Limits
+from mothertongue.serving.models import Offer, Served
+from mothertongue.serving.server import address
+from mothertongue.tokens import Tokens
+
+KEY = "a key of some length"
+LIMITS = Limits(
+    upload_bytes=200_000,
+    receive_s=1.0,
+    receive_bytes_per_s=10**9,
+    requests=3,
+    request_s=20.0,
+)
+
+
+class Slow:
+    """An engine that works until it is let go."""
+
+    def __init__(self) -> None:
+        self.go, self.batches = threading.Event(), []
+
+    def __call__(self, audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
+        raise AssertionError
+
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
+        self.batches.append(len(clips))
+        self.go.wait(20)
+        return [Transcript("said", each.language or "sw", (1,), -0.1) for each in clips]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Slow:
+    return Slow()
+
+
+@pytest.fixture(scope="module")
+def slow(engine: Slow, tokens: Tokens) -> Iterator[Any]:
+    """A server whose only model is slow, with narrow limits."""
+    served = Served("slow", "base", 0, tokens, "sw")
+    with running(Offer({"slow": served}, [engine]), LIMITS) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def locked(tokens: Tokens) -> Iterator[Any]:
+    """One that wants a key."""
+    engine = Slow()
+    engine.go.set()
+    served = Served("slow", "base", 0, tokens, "sw")
+    with running(Offer({"slow": served}, [engine]), LIMITS, KEY) as started:
+        yield started
+
+
+def form(path: Path, **fields: str) -> tuple[bytes, dict[str, str]]:
+    parts = [
+        f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in ({"model": "slow"} | fields).items()
+    ]
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    body = b"".join([*parts, head, path.read_bytes(), b"\r\n--edge--\r\n"])
+    return body, {"Content-Type": "multipart/form-data; boundary=edge"}
+
+
+@contextlib.contextmanager
+def connected(server: Any) -> Iterator[http.client.HTTPConnection]:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def ask(
+    server: Any, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any, Any]:
+    with connected(server) as connection:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        text = answer.read()
+        is_json = answer.headers.get_content_type() == "application/json"
+        return answer.status, json.loads(text) if is_json else text, answer.headers
+
+
+def transcribe(server: Any, path: Path, headers: dict[str, str] | None = None) -> Any:
+    body, kind = form(path)
+    return ask(server, "POST", "/v1/audio/transcriptions", body, kind | (headers or {}))
+
+
+def until(condition: Any, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_key_is_asked_for_and_compared(locked: Any, recordings: list[Path]) -> None:
+    for wrong in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {KEY}"}):
+        status, body, headers = transcribe(locked, recordings[0], wrong)
+        assert (status, body["error"]["code"]) == (401, "invalid_api_key")
+        assert headers["WWW-Authenticate"] == "Bearer"
+    assert ask(locked, "GET", "/v1/models")[0] == ask(locked, "GET", "/metrics")[0] == 401
+    right = {"Authorization": f"Bearer {KEY}"}
+    assert transcribe(locked, recordings[0], right)[0] == 200
+    assert ask(locked, "GET", "/v1/models", None, right)[0] == 200
+    assert ask(locked, "GET", "/health")[0] == ask(locked, "GET", "/")[0] == 200
+    # With a key any name may stand for the server.
+    assert ask(locked, "GET", "/v1/models", None, right | {"Host": "speech.example"})[0] == 200
+
+
+def test_other_sites_may_not_ask_without_a_key(slow: Any) -> None:
+    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "[["}):
+        status, body, _ = ask(slow, "GET", "/v1/models", None, headers)
+        assert (status, body["error"]["type"]) == (403, "invalid_request_error")
+    own = urlsplit(slow.url).netloc
+    assert ask(slow, "GET", "/v1/models", None, {"Origin": f"http://{own}"})[0] == 200
+
+
+def test_too_large(slow: Any) -> None:
+    path = "/v1/audio/transcriptions"
+    status, body, headers = ask(slow, "POST", path, b"x" * 300_000)
+    assert (status, body["error"]["code"], headers["Connection"]) == (413, "too_large", "close")
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    chunks = [head, *(b"x" * 50_000 for _ in range(8))]
+    kind = {"Content-Type": "multipart/form-data; boundary=edge"}
+    with connected(slow) as connection:
+        connection.putrequest("POST", path)
+        for name, value in (kind | {"Transfer-Encoding": "chunked"}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        with contextlib.suppress(OSError):  # it may hang up before all is sent
+            for chunk in chunks:
+                connection.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        assert connection.getresponse().status == 413
+
+
+def test_a_slow_body_is_cut_off(slow: Any, recordings: list[Path]) -> None:
+    body, kind = form(recordings[0])
+    with connected(slow) as connection:
+        connection.putrequest("POST", "/v1/audio/transcriptions")
+        for name, value in (kind | {"Content-Length": str(len(body))}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        connection.send(body[:100])
+        began = time.monotonic()
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["error"]["code"]) == (408, "timeout")
+        assert 0.5 < time.monotonic() - began < 5
+    until(lambda: slow.state.running == 0)
+
+
+def test_more_than_it_takes_at_once(slow: Any, engine: Slow, recordings: list[Path]) -> None:
+    engine.go.clear()
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(transcribe(slow, recordings[0])))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: slow.state.running == 3)
+    status, body, headers = transcribe(slow, recordings[0])
+    assert (status, body["error"]["type"]) == (429, "rate_limit_error")
+    assert int(headers["Retry-After"]) >= 1
+    assert ask(slow, "GET", "/health")[0] == 200
+    engine.go.set()
+    for thread in threads:
+        thread.join(20)
+    assert [status for status, _, _ in answers] == [200] * 3
+
+
+def test_a_client_that_goes_frees_its_place(
+    slow: Any, engine: Slow, recordings: list[Path]
+) -> None:
+    engine.go.clear()
+    before = len(engine.batches)
+    body, kind = form(recordings[0])
+    connections = []
+    for _ in range(3):
+        connection = http.client.HTTPConnection(urlsplit(slow.url).netloc)
+        connection.request("POST", "/v1/audio/transcriptions", body, kind)
+        connections.append(connection)
+        until(lambda: slow.state.running == len(connections))
+    until(lambda: len(engine.batches) > before)
+    for connection in connections:
+        connection.close()
+    until(lambda: slow.state.running == 0)
+    engine.go.set()
+    assert transcribe(slow, recordings[0])[0] == 200
+    # Those that waited for a batch were taken out of the queue: none is decoded for nobody.
+    assert sum(engine.batches[before:]) <= 3
+
+
+def malformed(count: int, path: Path) -> Iterator[bytes]:
+    """Requests that are broken in ways of their own: cut, scrambled, or wrong in their frame."""
+    rng = random.Random(0)
+    body, _ = form(path)
+    head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=edge\r\n"
+    right = f"{head}{kind}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    frames = [
+        b"\x00" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
+        f"{head}{kind}Content-Length: -1\r\n\r\n".encode(),
+        f"{head}{kind}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef".encode(),
+        f"{head}{kind}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
+        f"{head}Content-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nabc".encode(),
+        f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
+        f"{head}{kind}Content-Length: 2\r\n\r\n--".encode(),
+        (head + "X: " + "y" * 200_000 + "\r\n\r\n").encode(),
+        f"POST /v1/models?{'a=b&' * 5000} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
+        b"GET /v1/models/%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ]  # fmt: skip
+    yield from frames
+    for _ in range(count - len(frames)):
+        data = bytearray(right)
+        for _ in range(rng.choice([1, 3, 30, 300])):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        yield bytes(data[: rng.randrange(len(data)) if rng.random() < 0.5 else len(data)])
+
+
+@pytest.mark.slow
+def test_200_malformed_requests_and_no_500(slow: Any, engine: Slow, recordings: list[Path]) -> None:
+    engine.go.set()
+    place = urlsplit(slow.url)
+    assert place.hostname and place.port
+    statuses = []
+    for data in malformed(200, recordings[0]):
+        with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+            with contextlib.suppress(OSError):
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            with contextlib.suppress(OSError):
+                while part := connection.recv(65_536):
+                    answer += part
+        if answer:
+            statuses.append(int(answer.split(b" ", 2)[1]))
+    assert len(statuses) > 80
+    assert {status for status in statuses if status >= 500} == set()
+    assert transcribe(slow, recordings[0])[0] == 200
+
+
+@pytest.mark.slow
+def test_what_its_own_description_allows_gives_no_500(slow: Any, engine: Slow) -> None:
+    engine.go.set()
+    schema = schemathesis.openapi.from_url(f"{slow.url}/openapi.json")
+    seen = []
+
+    def check(case: Any) -> None:
+        answer = case.call()
+        seen.append(answer.status_code)
+        case.validate_response(answer, checks=[not_a_server_error])
+        if answer.status_code >= 400:
+            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+    for operation in schema.get_all_operations():
+        on_cases = given(case=operation.ok().as_strategy())(check)
+        settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))(
+            on_cases
+        )()
+    assert len(seen) > 100
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "speech.example"])
+def test_others_need_a_key(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MOTHERTONGUE_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="there is no key"):
+        address(host, 8000, None)
+    (tmp_path / "short").write_text("short\n")
+    with pytest.raises(ConfigError, match="5 characters"):
+        address(host, 8000, tmp_path / "short")
+    monkeypatch.setenv("MOTHERTONGUE_API_KEY", KEY)
+    assert address(host, 8000, None).key == KEY
+    monkeypatch.delenv("MOTHERTONGUE_API_KEY")
+    assert address("127.0.0.1", 8000, None).key is None

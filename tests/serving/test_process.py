@@ -1,0 +1,96 @@
+"""The server as users start it: what it loads, says, and does when it is told to stop."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.serving.models import Spec, load, parse_specs
+
+
+def test_names() -> None:
+    assert parse_specs(["sw=runs/a", "runs/b", "whisper-1=openai/whisper-base"]) == [
+        Spec("sw", "runs/a"), Spec("b", "runs/b"), Spec("whisper-1", "openai/whisper-base"),
+    ]  # fmt: skip
+    for wrong in (["a/b=x"], ["=x"], ["x="], ["runs/a", "a=y"]):
+        with pytest.raises(ConfigError, match="NAME"):
+            parse_specs(wrong)
+
+
+def test_a_model_that_is_not_there() -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        load(parse_specs(["a=./nowhere"]), DecodeConfig(), "fp32", "default", False, print)
+
+
+def test_lora_may_be_merged(tiny_runs: dict[str, Path]) -> None:
+    specs = parse_specs([f"lora={tiny_runs['lora']}", f"bottle={tiny_runs['bottleneck']}"])
+    offer = load(specs, DecodeConfig(), "fp32", "float32", True, lambda _: None)
+    assert offer.models["lora"].adapter is None
+    assert offer.models["bottle"].adapter is not None
+    assert len(offer.engines) == 2
+    assert list(offer.models) == ["lora", "bottle"]
+
+
+def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """The process, and where it listens."""
+    command = [sys.executable, "-m", "mothertongue", "serve", *arguments, "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    for line in process.stderr:
+        if found := re.search(r"listening on (\S+)", line):
+            return process, found.group(1)
+    raise AssertionError(f"it ended with {process.wait()}")
+
+
+@pytest.mark.slow
+def test_what_was_begun_is_finished_after_sigterm(
+    transformers_folder: Path, recordings: list[Path]
+) -> None:
+    process, url = started(f"base={transformers_folder}")
+    answers: list[Any] = []
+
+    def ask() -> None:
+        data = {"model": "base", "language": "sw"}
+        files = {"file": recordings[0].read_bytes()}
+        answers.append(
+            httpx2.post(f"{url}/v1/audio/transcriptions", data=data, files=files, timeout=60)
+        )
+
+    assert httpx2.get(f"{url}/health").json()["status"] == "ok"
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(60)
+    assert process.wait(60) == 0
+    statuses = [each.status_code for each in answers]
+    assert len(statuses) == 12
+    assert set(statuses) <= {200, 503} and 200 in statuses
+    assert len({each.json()["text"] for each in answers if each.status_code == 200}) == 1
+    assert process.stderr and process.stderr.read() == ""
+    process.stderr.close()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken(transformers_folder: Path) -> None:
+    process, url = started(f"base={transformers_folder}")
+    port = url.rpartition(":")[2]
+    command = [sys.executable, "-m", "mothertongue", "serve", f"base={transformers_folder}"]
+    other = subprocess.run([*command, "--port", port], capture_output=True, text=True, timeout=120)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert process.stderr
+    process.stderr.close()
+    assert other.returncode == 2
+    assert "cannot listen there" in other.stderr and "Traceback" not in other.stderr
