@@ -83,10 +83,12 @@ def test_time_is_bounded(recordings: list[Path]) -> None:
 
 
 def test_a_decoder_that_died_is_replaced_and_the_file_tried_again(recordings: list[Path]) -> None:
+    others = set(psutil.Process().children())
+
     async def killed(sandbox: Sandbox) -> Speech:
-        (decoder,) = psutil.Process().children()
+        (decoder,) = set(psutil.Process().children()) - others
         decoder.kill()
         return await sandbox.speech(recordings[0].read_bytes())
 
     assert with_sandbox(killed).pieces
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= others

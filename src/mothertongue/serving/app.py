@@ -11,7 +11,7 @@ from mothertongue import __version__
 from mothertongue.decoding.transcript import Task
 from mothertongue.errors import ConfigError
 from mothertongue.languages import language_code
-from mothertongue.serving import errors, page
+from mothertongue.serving import errors, studio_page
 from mothertongue.serving.errors import ApiError
 from mothertongue.serving.guard import Guard, State
 from mothertongue.serving.models import Served
@@ -55,7 +55,7 @@ def make_app(service: Service, models: dict[str, Served], state: State, key: str
 
 
 def _add_facts(app: FastAPI, service: Service, models: dict[str, Served], state: State) -> None:
-    html, policy = page.render()
+    html, policy = studio_page.render()
 
     @app.get("/", include_in_schema=False)
     async def try_it() -> HTMLResponse:
