@@ -5,13 +5,13 @@ MOTHERTONGUE_SHOTS=FOLDER keeps the screenshots that these tests take, for peopl
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import LOW_CONTRAST, Watched, launched, needs_chromium
 from comparison_results import spoken
 from report_folders import (
     HOSTILE,
@@ -25,47 +25,14 @@ from mothertongue.comparison.clips import clip_set
 from mothertongue.files import write_json
 from mothertongue.report.write import ReportOptions, write_report
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--mute-audio"),
-    "--autoplay-policy=no-user-gesture-required",
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install Debian's chromium"),
-]
-
-
+pytestmark = needs_chromium
+TEXTS = "p, li, th, td, h1, h2, h3, summary, label, button:not(:disabled), del, ins, .sub"
 UNNAMED = """() => [
     ...document.querySelectorAll("button, input, select, [role=listbox], canvas, nav")
 ].filter((each) => {
     const name = each.textContent || each.getAttribute("aria-label") || each.placeholder;
     return !(name || (each.labels && each.labels.length));
 }).map((each) => each.outerHTML)"""
-LOW_CONTRAST = """() => {
-    const luminance = (color) => {
-        const [r, g, b] = color.match(/\\d+/g).slice(0, 3).map((x) => x / 255)
-            .map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const behind = (each) => {
-        for (; each; each = each.parentElement) {
-            const color = getComputedStyle(each).backgroundColor;
-            if (!color.endsWith(", 0)")) return color;
-        }
-        return "rgb(255, 255, 255)";
-    };
-    const texts = "p, li, th, td, h1, h2, h3, summary, label, button, del, ins, .sub";
-    return [...document.querySelectorAll(texts)]
-        .filter((each) => each.offsetParent && each.innerText.trim() && !each.disabled)
-        .map((each) => {
-            const [a, b] = [luminance(getComputedStyle(each).color), luminance(behind(each))];
-            return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), each.innerText];
-        }).filter(([ratio]) => ratio < 4.5);
-}"""
 SCROLL = """() => new Promise((done) => {
     const rows = document.querySelector(".rows"), times = [];
     let before = performance.now();
@@ -86,35 +53,20 @@ PLAYED_S = "document.querySelector('.detail audio').currentTime"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
-class Opened:
-    """A page, and all that it did which it should not: messages, dialogs, requests."""
+class Opened(Watched):
+    """A report's page."""
 
     def __init__(self, browser: Any, path: Path, **settings: Any) -> None:
-        self.context = browser.new_context(**settings)
-        self.page = self.context.new_page()
-        self.messages: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("dialog", self._dismiss)
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        super().__init__(browser, **settings)
         self.go(path)
 
     def go(self, path: Path, view: str = "") -> None:
         self.page.goto(path.as_uri() + view)
         self.page.wait_for_selector("#explorer[data-ready]")
-
-    def _dismiss(self, dialog: Any) -> None:
-        self.messages.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
 
     def until(self, expression: str, seconds: float = 10) -> None:
         """Wait until it is true in the page, which forbids that scripts make scripts."""
@@ -122,9 +74,6 @@ class Opened:
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, expression
             self.page.wait_for_timeout(20)
-
-    def texts(self, selector: str) -> list[str]:
-        return [text.strip() for text in self.page.locator(selector).all_inner_texts()]
 
     def close_quietly(self) -> None:
         """Nothing in the console, and no request but for the file itself and its data."""
@@ -376,7 +325,7 @@ def test_it_fits_the_screen(
 def test_every_control_has_a_name_and_text_has_contrast(browser: Any, path: Path) -> None:
     opened = Opened(browser, path)
     assert opened.page.evaluate(UNNAMED) == []
-    assert opened.page.evaluate(LOW_CONTRAST) == []
+    assert opened.page.evaluate(LOW_CONTRAST, TEXTS) == []
     opened.page.emulate_media(color_scheme="dark")
-    assert opened.page.evaluate(LOW_CONTRAST) == []
+    assert opened.page.evaluate(LOW_CONTRAST, TEXTS) == []
     opened.close_quietly()

@@ -7,10 +7,8 @@ lies beside the page may that be played.
 
 import base64
 import gzip
-import hashlib
 import json
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -18,11 +16,11 @@ from markupsafe import Markup
 
 from mothertongue import __version__
 from mothertongue.comparison.scored import JUDGED
+from mothertongue.inline import source, source_hash
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.sounds import Sounds
 
 Json = dict[str, Any]
-FOLDER = files("mothertongue.report") / "page"
 NORMALIZERS = {
     "strict": "without case and punctuation, every mark kept",
     "whisper": "as OpenAI's tables do",
@@ -71,20 +69,15 @@ def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sou
 
 
 def _own(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
+    return source("mothertongue.report", f"page/{name}")
 
 
 def _policy(css: str, js: str, beside: bool) -> str:
     media = "data: 'self' file:" if beside else "data:"
     return (
-        f"default-src 'none'; script-src {_hash(js)}; style-src {_hash(css)}; img-src data:; "
-        f"media-src {media}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {source_hash(js)}; style-src {source_hash(css)}; "
+        f"img-src data:; media-src {media}; base-uri 'none'; form-action 'none'"
     )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _json(value: Any) -> Markup:
