@@ -126,6 +126,11 @@ def test_the_whole_line_from_manifest_to_text(
     code, out, _ = call("transcribe", tmp_path / "run", *both, *into)
     assert "2 were there already" in " ".join(out.split())
     assert "-->" in (tmp_path / "said/long.srt").read_text("utf-8")
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no audio")
+    code, out, err = call("transcribe", tmp_path / "run", broken, *both, "--json", "-")
+    assert (code, len(json.loads(out)["files"])) == (65, 2)  # what was heard is not lost
+    assert "1 recordings were not read" in err and "broken.wav" in err
     code, _, err = call("transcribe", tmp_path / "run", *both, *into, "--beam-size", "2")
     assert (code, "beam_size: was 1, now 2" in err) == (2, True)
 

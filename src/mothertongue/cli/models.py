@@ -115,6 +115,7 @@ def transcribe(
     done = transcribe_sources(opened, sources, outputs, config, code, find, with_times)
     result = {"model": model, **done.facts()}
     show(result, transcript_lines(result, out, on_screen(done, formats[0])), json_file)
+    done.refuse_faults()
 
 
 @app.command()

@@ -84,6 +84,8 @@ class Outputs:
         """Raises ConfigError where what is there was made with other settings, or names clash."""
         refuse_clashes(sources)
         self.folder, self.formats = folder, formats
+        for parent in {folder / each.name.parent for each in sources}:
+            sweep(parent)
         record = folder / RECORD
         if record.is_file():
             before = json.loads(record.read_text(encoding="utf-8"))
@@ -99,8 +101,6 @@ class Outputs:
         """One file a format."""
         for each in self.formats:
             path = self._file(source, each)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sweep(path.parent)
             with open_atomically(path) as file:
                 file.write(FORMATS[each](recording))
 

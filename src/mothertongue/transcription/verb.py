@@ -9,7 +9,7 @@ from mothertongue.audio import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.progress import recordings_progress
+from mothertongue.progress import console, recordings_progress
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.outputs import Outputs, Source
 from mothertongue.transcription.recording import Recording
@@ -32,24 +32,34 @@ def check_formats(formats: Sequence[str], sources: Sequence[Source], out: Path |
 
 def detector(vad: Vad) -> tuple[Find, str]:
     """What finds speech, and its name. Raises ConfigError where it is asked for and not there."""
-    if vad == "off" or (vad == "auto" and not has_detector()):
+    if vad == "off":
         return everything, "off"
-    if not has_detector():
+    if has_detector():
+        return voiced, "silero"
+    if vad == "silero":
         raise ConfigError("--vad silero needs: pip install 'mothertongue[transcribe]'")
-    return voiced, "silero"
+    console.print("silence is heard too: pip install 'mothertongue[transcribe]'", markup=False)
+    return everything, "off"
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was transcribed now, and how many recordings had their outputs already."""
+    """What was transcribed now, what had its outputs already, and what could not be read."""
 
     recordings: list[tuple[Source, Recording]]
     already_done: int
+    faults: list[str]
 
     def facts(self) -> Json:
         """As JSON values."""
         files = [{"audio": str(each.path), **found.facts()} for each, found in self.recordings]
-        return {"files": files, "already_done": self.already_done}
+        return {"files": files, "already_done": self.already_done, "faults": self.faults}
+
+    def refuse_faults(self) -> None:
+        """Raise DataError listing what could not be read; to be called when the rest is told."""
+        if self.faults:
+            listed = "\n".join(self.faults)
+            raise DataError(f"{len(self.faults)} recordings were not read:\n{listed}")
 
 
 def transcribe_sources(
@@ -63,8 +73,8 @@ def transcribe_sources(
 ) -> Done:
     """What was said in each recording that has no output yet.
 
-    `open_engine` is called only where there is something to do. Every recording that can be read is
-    done before the faults of the others are raised, as one DataError.
+    `open_engine` is called only where there is something to do. A recording that cannot be read
+    stops no other.
     """
     todo = [each for each in sources if outputs is None or not outputs.is_done(each)]
     recordings, faults = [], []
@@ -75,10 +85,7 @@ def transcribe_sources(
         if outputs is not None:
             outputs.write(source, result)
         recordings.append((source, result))
-    if faults:
-        listed = "\n".join(faults)
-        raise DataError(f"{len(faults)} of {len(sources)} recordings were not read:\n{listed}")
-    return Done(recordings, len(sources) - len(todo))
+    return Done(recordings, len(sources) - len(todo), faults)
 
 
 def _transcribed(
