@@ -13,7 +13,7 @@ from mothertongue.adapters import Rows
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
-from mothertongue.mixture import mix
+from mothertongue.mixture import add
 from mothertongue.strategies.base import Strategy, trained_parameters
 from mothertongue.tokens import Tokens
 
@@ -52,6 +52,14 @@ class Holder(config.Config):
     """One strategy, as an experiment has it."""
 
     strategy: AnyStrategy  # type: ignore[valid-type]
+
+
+def mix(base: WhisperForConditionalGeneration, tuned: dict[str, Any]) -> Rows:
+    """All of them on the base."""
+    rows = Rows()
+    for name, model in tuned.items():
+        add(base, name, model, rows)
+    return rows
 
 
 def decode(

@@ -64,10 +64,13 @@ def artefact_format(folder: Path) -> str | None:
 
 def adapter_base(folder: Path) -> str:
     """The base that an adapter was made on. Raises DataError where its folder does not say."""
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    base = config.get("base_model_name_or_path")
+    path = folder / ADAPTER_CONFIG
+    try:
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{path}: no JSON object ({error}); export the adapter again") from None
     if not base:
-        raise DataError(f"{folder / ADAPTER_CONFIG}: no base_model_name_or_path; add the base's")
+        raise DataError(f"{path}: no base_model_name_or_path; add the base's")
     return str(base)
 
 
@@ -119,4 +122,4 @@ def _other(folder: Path, format_: str, borrow: Mapping[str, str]) -> Engine:
         return HeardTranscriber(heard, tokens, advance)
 
     settings = {"engine": writer.engine, "format": format_}
-    return Engine("export", make, settings, tokens, has_word_times=False)
+    return Engine("export", make, settings, tokens, is_limited=True)

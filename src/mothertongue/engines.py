@@ -39,7 +39,8 @@ class Engine:
     language: str | None = None
     trained_context: Context = "full"
     """At which to transcribe: cutting breaks what was never trained on cut clips."""
-    has_word_times: bool = True
+    is_limited: bool = False
+    """Whether it only transcribes, greedily, without a prompt and without word times."""
     switched_off: Callable[[], AbstractContextManager[None]] = nullcontext
     """Inside, what is made transcribes as the base. A run that is not removable raises
     NotRemovableError; a base is the base."""

@@ -5,7 +5,6 @@ base are multiplied once for the whole batch; each adapter sees its own rows onl
 N rows of a batch, L frames or tokens, D width of a matrix's input, E of its output, R rank.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -57,23 +56,14 @@ class MixedLinear(nn.Module):
         return y_NLE
 
 
-def mix(base: Whisper, tuned: Mapping[str, Whisper]) -> Rows:
-    """Put the adapters of tuned models, each on the same base, onto it under names of their own.
-
-    Returns the rows in which to say, before each batch, which clip takes which adapter. `base` is
-    changed in place; the tuned models may be dropped. Raises ConfigError for a name that is no
-    word.
-    """
-    rows = Rows()
-    for name, model in tuned.items():
-        if not name.isidentifier():
-            raise ConfigError(f"adapter {name!r}: expected a word of letters, digits and _")
-        add(base, name, model, rows)
-    return rows
-
-
 def add(base: Whisper, name: str, tuned: Whisper, rows: Rows) -> None:
-    """Put the adapter of one tuned model onto the base."""
+    """Put the adapter of a model tuned from this base onto it, in place, under a name of its own.
+
+    `rows`: the same for all adapters of a base; say there, before each batch, which clip takes
+    which. The tuned model may be dropped. Raises ConfigError for a name that is no word.
+    """
+    if not name.isidentifier():
+        raise ConfigError(f"adapter {name!r}: expected a word of letters, digits and _")
     from peft.tuners.lora import LoraLayer
 
     for path, module in list(tuned.named_modules()):

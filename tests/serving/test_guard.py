@@ -59,8 +59,11 @@ def engine() -> Slow:
 @pytest.fixture(scope="module")
 def slow(engine: Slow, tokens: Tokens) -> Iterator[Any]:
     """A server whose only model is slow, with narrow limits."""
-    served = Served("slow", "base", 0, tokens, "sw")
-    with running(Offer({"slow": served}, [engine]), LIMITS) as started:
+    models = {
+        "slow": Served("slow", "base", 0, tokens, "sw"),
+        "limited": Served("limited", "export", 0, tokens, "sw", is_limited=True),
+    }
+    with running(Offer(models, [engine]), LIMITS) as started:
         yield started
 
 
@@ -131,7 +134,10 @@ def test_a_key_is_asked_for_and_compared(locked: Any, recordings: list[Path]) ->
 
 
 def test_other_sites_may_not_ask_without_a_key(slow: Any) -> None:
-    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "[["}):
+    for headers in (
+        *({"Host": "evil.example"}, {"Host": "[["}),
+        *({"Origin": "https://evil.example"}, {"Origin": "http://["}, {"Origin": "null"}),
+    ):
         status, body, _ = ask(slow, "GET", "/v1/models", None, headers)
         assert (status, body["error"]["type"]) == (403, "invalid_request_error")
     own = urlsplit(slow.url).netloc
@@ -211,6 +217,33 @@ def test_a_client_that_goes_frees_its_place(
     assert transcribe(slow, recordings[0])[0] == 200
     # Those that waited for a batch were taken out of the queue: none is decoded for nobody.
     assert sum(engine.batches[before:]) <= 3
+
+
+def test_what_an_engine_cannot_do_is_refused(slow: Any, recordings: list[Path]) -> None:
+    for path, fields in (
+        ("transcriptions", {"prompt": "habari"}),
+        ("translations", {}),
+        (
+            "transcriptions",
+            {"response_format": "verbose_json", "timestamp_granularities[]": "word"},
+        ),
+    ):
+        body, kind = form(recordings[0], model="limited", **fields)
+        status, answer, _ = ask(slow, "POST", f"/v1/audio/{path}", body, kind)
+        assert (status, answer["error"]["code"]) == (400, "invalid_value"), answer
+
+
+def test_a_stream_ends_at_the_deadline(tokens: Tokens, recordings: list[Path]) -> None:
+    engine = Slow()
+    limits = LIMITS.model_copy(update={"request_s": 1.0})
+    served = Served("slow", "base", 0, tokens, "sw")
+    with running(Offer({"slow": served}, [engine]), limits) as started:
+        for fields, is_stream in (({"stream": "true"}, True), ({}, False)):
+            body, kind = form(recordings[0], **fields)
+            status, answer, _ = ask(started, "POST", "/v1/audio/transcriptions", body, kind)
+            assert status == (200 if is_stream else 503)
+            assert "deadline_exceeded" in str(answer)
+        engine.go.set()
 
 
 def malformed(count: int, path: Path) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """The routes: OpenAI's audio API, what it offers and how it is, and the page to try it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -104,7 +105,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> Non
         _check_granularities(granularities, response_format)
         is_timed = "word" in granularities or response_format in ("srt", "vtt")
         asked = _asked(_chosen(models, model), language, "transcribe", prompt, is_timed)
-        if "word" in granularities and not asked.model.has_word_times:
+        if "word" in granularities and asked.model.is_limited:
             raise _wrong("timestamp_granularities[]", f"{model} gives no word times")
         if stream:
             if response_format != "json":
@@ -160,13 +161,15 @@ async def _streamed(
     async def events() -> AsyncIterator[str]:
         texts: list[str] = []
         try:
-            async for piece, transcript in service.transcripts(speech, asked):
-                for segment in segments_of(piece, transcript):
-                    texts.append(segment.text)
-                    delta = segment.text if len(texts) == 1 else " " + segment.text
-                    yield event("transcript.text.delta", delta=delta)
-        except ApiError as error:  # it is too late for a status
-            yield event("error", **error.body())
+            async with asyncio.timeout(service.limits.request_s):
+                async for piece, transcript in service.transcripts(speech, asked):
+                    for segment in segments_of(piece, transcript):
+                        texts.append(segment.text)
+                        delta = segment.text if len(texts) == 1 else " " + segment.text
+                        yield event("transcript.text.delta", delta=delta)
+        except (ApiError, TimeoutError) as error:  # it is too late for a status
+            told = error if isinstance(error, ApiError) else service.too_late()
+            yield event("error", **told.body())
             return
         yield event("transcript.text.done", text=" ".join(texts))
 
@@ -179,7 +182,11 @@ def _asked(model: Served, language: str | None, task: Task, prompt: str, word_ti
     except ConfigError as error:
         raise _wrong("language", str(error)) from None
     ids = model.tokens.encode(prompt)[-MAX_PROMPT_TOKENS:] if prompt.strip() else []
-    return Asked(model, code, task, tuple(ids), word_times and model.has_word_times)
+    if model.is_limited and (ids or task == "translate"):
+        raise _wrong(
+            "prompt" if ids else "model", f"{model.name} takes no prompt and only transcribes"
+        )
+    return Asked(model, code, task, tuple(ids), word_times and not model.is_limited)
 
 
 def _chosen(models: dict[str, Served], name: str) -> Served:

@@ -68,6 +68,8 @@ class Batcher:
 
         Raises ApiError 503 where more wait than may.
         """
+        if not clips:
+            return []
         loop = asyncio.get_running_loop()
         jobs = [_Job(clip, loop.create_future(), loop) for clip in clips]
         with self._changed:

@@ -60,7 +60,8 @@ class Served:
     base: str | None = None
     adapter: str | None = None
     context: Context = "full"
-    has_word_times: bool = True
+    is_limited: bool = False
+    """As `Engine` has it."""
 
     def facts(self) -> Json:
         """What clients are told of it."""
@@ -235,6 +236,6 @@ def _alone(offer: Offer, spec: Spec, config: DecodeConfig, compute_type: str) ->
     offer.models[spec.name] = Served(
         name=spec.name,
         engine=len(offer.engines) - 1,
-        has_word_times=opened.has_word_times,
+        is_limited=opened.is_limited,
         **facts,
     )

@@ -45,7 +45,7 @@ class Service:
     async def recording(self, data: bytes, asked: Asked) -> Recording:
         """All that is said in a file. Raises ApiError."""
         speech = await self.speech(data, asked)
-        language, segments = asked.model.language or asked.language, []
+        language, segments = asked.language, []
         async for piece, transcript in self.transcripts(speech, asked):
             segments += segments_of(piece, transcript)
             language = transcript.language
@@ -64,21 +64,18 @@ class Service:
 
         Without a language the first piece is heard first, and its language taken for all.
         """
-        batcher = self.batchers[asked.model.engine]
-        pieces, language = speech.pieces, asked.language
-        if language is None and pieces:
-            (first,) = await _all(batcher, [_clip(pieces[0], asked, None)])
-            yield pieces[0], first
-            pieces, language = pieces[1:], first.language
-        if not pieces:
-            return
-        waiting = batcher.submit([_clip(piece, asked, language) for piece in pieces])
-        try:
-            for piece, future in zip(pieces, waiting, strict=True):
-                yield piece, await future
-        finally:
-            for future in waiting:
-                future.cancel()
+        batcher, language = self.batchers[asked.model.engine], asked.language
+        first = 0 if language else 1
+        for part in (speech.pieces[:first], speech.pieces[first:]):
+            waiting = batcher.submit([_clip(piece, asked, language) for piece in part])
+            try:
+                for piece, future in zip(part, waiting, strict=True):
+                    transcript = await future
+                    language = language or transcript.language
+                    yield piece, transcript
+            finally:
+                for future in waiting:
+                    future.cancel()
 
     async def within_time(self, request: Request, work: Awaitable[Result]) -> Result:
         """The result of work that stops when its client goes, or when it takes too long.
@@ -95,13 +92,16 @@ class Service:
                 return task.result()
             if gone.done():
                 raise ApiError(499, "the client is gone", "gone")
-            message = f"not done within {self.limits.request_s:g} s"
-            raise busy(message, "deadline_exceeded", 10)
+            raise self.too_late()
         finally:
             for each in (task, gone):
                 each.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await each
+
+    def too_late(self) -> ApiError:
+        """For a request that took too long."""
+        return busy(f"not done within {self.limits.request_s:g} s", "deadline_exceeded", 10)
 
 
 def _clip(piece: Piece, asked: Asked, language: str | None) -> Clip:
@@ -114,15 +114,6 @@ def _clip(piece: Piece, asked: Asked, language: str | None) -> Clip:
         asked.model.adapter,
         asked.word_times,
     )
-
-
-async def _all(batcher: Batcher, clips: Sequence[Clip]) -> list[Transcript]:
-    waiting = batcher.submit(clips)
-    try:
-        return [await each for each in waiting]
-    finally:
-        for each in waiting:
-            each.cancel()
 
 
 async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
