@@ -10,6 +10,7 @@ from work import read_split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.model import load_base
 from mothertongue.training.config import TrainConfig
+from mothertongue.training.ranks import Ranks
 from mothertongue.training.stopping import StopRequest
 from mothertongue.validator import SplitValidator
 
@@ -18,7 +19,7 @@ def validator(model: Any, work: Path) -> SplitValidator:
     """Greedy, at 30 s whatever the model trains at, as the world would decode it."""
     base = replace(load_base(str(work / "base")), model=model)
     clips = read_split(work / "data", "validation")
-    return SplitValidator(base, clips, TrainConfig(context="full"), DecodeConfig())
+    return SplitValidator(base, clips, TrainConfig(context="full"), DecodeConfig(), Ranks())
 
 
 def full_context_wer(model: Any, work: Path) -> Callable[[], float]:

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,9 @@ from mothertongue.batches import (
     choose_clips,
     clips_per_language,
     context_s,
+    idle_share,
     plan_epoch,
+    share,
 )
 
 CONTEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=60)
@@ -251,3 +254,37 @@ def test_jitter_adds_seconds_and_changes_nothing_else(contexts, size, seed, jitt
 def test_jitter_reaches_every_second_of_its_range() -> None:
     steps = plan_of([4] * 400, BatchSize(1), context_jitter_s=3)
     assert {step[0].context_s for step in steps} == {4, 5, 6, 7}
+
+
+@settings(max_examples=60, deadline=None)
+@given(CONTEXTS, SIZES, st.integers(1, 5), SHARES)
+def test_the_shares_of_the_ranks_are_the_step(contexts, size, ranks, full) -> None:
+    for step in plan(contexts, size, full):
+        shares = [share(step, rank, ranks) for rank in range(ranks)]
+        dealt = [(each.context_s, i) for part in shares for each in part for i in each.indices]
+        assert sorted(dealt) == sorted((each.context_s, i) for each in step for i in each.indices)
+        largest = max(len(each.indices) for each in step)
+        assert all(len(each.indices) <= largest for part in shares for each in part)
+
+
+def test_one_rank_takes_the_step_as_it_is() -> None:
+    step = (MicroBatch(3, (1, 2)), MicroBatch(9, (4,)))
+    assert share(step, 0, 1) == step
+
+
+def test_unequal_clips_are_dealt_to_equal_work() -> None:
+    step = (MicroBatch(2, (5, 6)), MicroBatch(4, (7,)))
+    assert share(step, 0, 2) == (MicroBatch(4, (7,)),)
+    assert share(step, 1, 2) == (MicroBatch(2, (5, 6)),)
+
+
+def test_micro_batches_that_were_split_for_memory_stay_so() -> None:
+    step = (MicroBatch(30, (1, 2)), MicroBatch(30, (3, 4)), MicroBatch(30, (5, 6)))
+    assert share(step, 0, 2) == (MicroBatch(30, (1, 3)), MicroBatch(30, (5,)))
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 8])
+def test_devices_hardly_wait_for_each_other(ranks: int) -> None:
+    contexts = np.random.default_rng(0).integers(2, 17, size=2000).tolist()
+    assert idle_share(plan(contexts, 16, 0.15), ranks) < 0.05
+    assert idle_share(plan(contexts, 15), ranks) > 0.05

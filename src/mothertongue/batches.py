@@ -135,6 +135,43 @@ def plan_epoch(
     ]
 
 
+def share(step: Step, rank: int, ranks: int) -> Step:
+    """The clips of a step that one of several devices takes: as near to equal work as they allow.
+
+    Longest first, each to the device with the least context so far. No micro-batch is larger than
+    one of the step's own at that context. A rank that gets none has nothing to do in this step.
+    """
+    if ranks == 1:
+        return step
+    work_s, taken = [0] * ranks, defaultdict[int, list[int]](list)
+    for each in sorted(step, key=lambda each: -each.context_s):
+        for index in each.indices:
+            idlest = min(range(ranks), key=lambda other: work_s[other])
+            work_s[idlest] += each.context_s
+            if idlest == rank:
+                taken[each.context_s].append(index)
+    return tuple(
+        MicroBatch(context, tuple(taken[context][i : i + room]))
+        for context, room in sorted((c, _room(step, c)) for c in taken)
+        for i in range(0, len(taken[context]), room)
+    )
+
+
+def idle_share(steps: Sequence[Step], ranks: int) -> float:
+    """The share of the devices' time that is spent waiting for the one with the most to do."""
+    work_s = [[_context_s(share(step, rank, ranks)) for rank in range(ranks)] for step in steps]
+    longest = ranks * sum(map(max, work_s))
+    return 1 - sum(map(sum, work_s)) / longest
+
+
+def _room(step: Step, context_s: int) -> int:
+    return max(len(each.indices) for each in step if each.context_s == context_s)
+
+
+def _context_s(step: Step) -> int:
+    return sum(each.context_s * len(each.indices) for each in step)
+
+
 def _filled(clips: Sequence[tuple[int, int]], size: BatchSize) -> list[list[tuple[int, int]]]:
     """(context, index) pairs in as few groups as their order allows, none above the size."""
     groups: list[list[tuple[int, int]]] = []

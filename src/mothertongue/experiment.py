@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, Field
 from torch import nn
 
 from mothertongue import config, strategies
+from mothertongue.batches import idle_share
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
@@ -27,6 +29,7 @@ from mothertongue.training.config import TrainConfig
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, State, Watcher, train
 from mothertongue.training.prefix import open_prefix
+from mothertongue.training.ranks import Ranks
 from mothertongue.training.validation import Validator
 from mothertongue.validator import SplitValidator
 
@@ -37,6 +40,7 @@ else:
 
 Code = Annotated[str, AfterValidator(language_code)]
 RUN_NAME = r"^[\w][\w.-]*$"
+MOST_IDLE = 0.05
 ROOT = Path()  # read_data makes every audio path absolute
 
 
@@ -93,24 +97,31 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
     """Train, or continue training, and return the run's record; a finished run returns at once.
 
-    Raises ConfigError where the run was begun with other settings, DataError with other data.
+    On several devices every process calls it, and the main one writes; the folder is one that all
+    can read. Raises ConfigError where the run was begun with other settings, DataError with other
+    data, Preempted where another of the processes died.
     """
-    with run_dir.locked():
+    ranks = Ranks()
+    with ranks.outlived(), run_dir.locked() if ranks.is_main else nullcontext():
+        ranks.wait()  # for the lock, and for what the main rank sweeps away
         if run_dir.is_done:
             refuse_other_settings(experiment, run_dir)
             watcher.noted(f"{run_dir.path} is complete; nothing to do")
             return _read_json(run_dir.record)
-        return _run(experiment, run_dir, watcher)
+        return _run(experiment, run_dir, watcher, ranks)
 
 
-def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
+def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks) -> dict[str, Any]:
     began = time.monotonic()
     base, utterances = open_data(experiment)
-    _begin(experiment, base, run_dir)
+    if ranks.is_main:
+        _begin(experiment, base, run_dir)
+    ranks.wait()  # so that what is wrong with all of it is said once
     work = assemble(experiment, base, utterances, watcher.noted)
     state = train(base.model, work.job, experiment.train, run_dir, watcher)
-    record = _record(experiment, base, state, time.monotonic() - began)
-    write_json(run_dir.record, record)
+    record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
+    if ranks.is_main:
+        write_json(run_dir.record, record)
     return record
 
 
@@ -135,15 +146,29 @@ def assemble(
     nn.Module.to(model, best_device())
     depth = experiment.strategy.frozen_prefix(model)
     frozen = open_prefix(model, depth, experiment.train, noted)
+    ranks = Ranks()
     dataset = StepDataset(
         ROOT,
         _split(utterances, "train"),
         base.tokens,
         experiment.train,
         frozen.store if frozen else None,
+        ranks.rank,
+        ranks.count,
     )
-    validate = _validation(base, _split(utterances, experiment.select_on), experiment)
-    return Work(dataset, Job(dataset.steps_per_epoch, dataset.steps_from, validate, frozen))
+    _tell_idle(dataset, noted)
+    validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
+    job = Job(dataset.steps_per_epoch, dataset.steps_from, validate, frozen, ranks)
+    return Work(dataset, job)
+
+
+def _tell_idle(dataset: StepDataset, noted: Callable[[str], None]) -> None:
+    idle = idle_share(dataset.plan(0), dataset.ranks)
+    if idle > MOST_IDLE:
+        noted(
+            f"the {dataset.ranks} devices wait for each other {idle:.0%} of the time; give a "
+            f"larger train.batch_size, a multiple of {dataset.ranks}"
+        )
 
 
 def load_run(path: Path, weights: str = "best") -> Tuned:
@@ -195,13 +220,13 @@ def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:
 
 
 def _validation(
-    base: Base, utterances: list[Utterance], experiment: Experiment
+    base: Base, utterances: list[Utterance], experiment: Experiment, ranks: Ranks
 ) -> Validator | None:
     if not utterances and experiment.select_on == "test":
         raise DataError("select_on: test, but the data has no utterance in split 'test'")
     if not utterances:
         return None
-    return SplitValidator(base, utterances, experiment.train, experiment.evaluate)
+    return SplitValidator(base, utterances, experiment.train, experiment.evaluate, ranks)
 
 
 def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
@@ -238,7 +263,9 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
     return settings
 
 
-def _record(experiment: Experiment, base: Base, state: State, wall_s: float) -> dict[str, Any]:
+def _record(
+    experiment: Experiment, base: Base, state: State, devices: int, wall_s: float
+) -> dict[str, Any]:
     parameters = trained_parameters(base.model).values()
     return {
         "experiment": experiment.model_dump(mode="json"),
@@ -259,6 +286,7 @@ def _record(experiment: Experiment, base: Base, state: State, wall_s: float) -> 
         "last_wall_s": wall_s,
         "peak_memory_bytes": state.peak_memory_bytes,
         "device": base.model.device.type,
+        "devices": devices,
         "environment": environment(),
     }
 

@@ -1,5 +1,6 @@
 """What a person sees while a run works: a bar on a terminal, plain lines elsewhere. No torch."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,20 @@ LINE_EVERY_S = 30.0
 
 console = Console(stderr=True)
 """Logs and progress; standard output is for results alone."""
+
+
+def is_main_process() -> bool:
+    """Whether this is the process of a run on several devices that people hear from."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+class Quiet:
+    """The watcher of the other processes."""
+
+    def begun(self, step: int, total_steps: int) -> None: ...
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
+    def validated(self, step: int, wer: float, is_best: bool) -> None: ...
+    def noted(self, message: str) -> None: ...
 
 
 class TrainingProgress:
@@ -57,8 +72,11 @@ class TrainingProgress:
 
 
 @contextmanager
-def training_progress() -> Iterator[TrainingProgress]:
-    """A bar of optimizer steps with the loss and the time left."""
+def training_progress() -> Iterator[TrainingProgress | Quiet]:
+    """A bar of optimizer steps with the loss and the time left; of several processes, one bar."""
+    if not is_main_process():
+        yield Quiet()
+        return
     with _bar() as bar:
         yield TrainingProgress(bar)
 

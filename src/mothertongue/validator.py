@@ -8,10 +8,11 @@ from pathlib import Path
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.devices import dtype_of
-from mothertongue.evaluation.evaluate import evaluate
+from mothertongue.evaluation.evaluate import Evaluation, evaluate, interleaved
 from mothertongue.manifest import Utterance
 from mothertongue.model import Base
 from mothertongue.training.config import TrainConfig
+from mothertongue.training.ranks import Ranks
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.validation import Validation
 
@@ -19,14 +20,20 @@ from mothertongue.training.validation import Validation
 class SplitValidator:
     """WER on the first clips of a split that was shuffled by the run's seed.
 
-    At the context that the run trains at.
+    At the context that the run trains at. Of several ranks, each decodes its share of the clips;
+    the errors are counted over all of them.
     """
 
     def __init__(
-        self, base: Base, utterances: Sequence[Utterance], train: TrainConfig, decode: DecodeConfig
+        self,
+        base: Base,
+        utterances: Sequence[Utterance],
+        train: TrainConfig,
+        decode: DecodeConfig,
+        ranks: Ranks,
     ) -> None:
         """Of utterances whose audio is absolute."""
-        self.base, self.train, self.decode = base, train, decode
+        self.base, self.train, self.decode, self.ranks = base, train, decode, ranks
         self.utterances = random.Random(train.seed).sample(utterances, len(utterances))
         self.dtype = dtype_of(train.precision, base.model.device)
 
@@ -42,7 +49,16 @@ class SplitValidator:
         return len(self.utterances)
 
     def __call__(self, stop: StopRequest, clips: int) -> Validation | None:
-        """The score of the first clips, or None when asked to stop."""
+        """The score of the first clips, or None when any rank was asked to stop."""
+        found = self.ranks.gathered(self._mine(stop, clips))
+        everyone = [each for each in found if each is not None]
+        if len(everyone) < len(found):
+            return None
+        score = interleaved(everyone).score()
+        return Validation(score.wer, score.interval95)
+
+    def _mine(self, stop: StopRequest, clips: int) -> Evaluation | None:
+        """What this rank decodes: every so-manieth of the first clips."""
 
         def advance(count: int) -> None:
             if stop.signal is not None:
@@ -58,16 +74,14 @@ class SplitValidator:
             advance=advance,
         )
         try:
-            done = evaluate(
+            return evaluate(
                 transcriber,
                 Path(),
-                self.utterances[:clips],
+                self.utterances[self.ranks.rank : clips : self.ranks.count],
                 "full" if context == "full" else "cut",
             )
         except _StoppedError:
             return None
-        score = done.score()
-        return Validation(score.wer, score.interval95)
 
 
 class _StoppedError(Exception):

@@ -313,7 +313,7 @@ def test_the_learning_rate_climbs_and_falls_linearly() -> None:
 
 
 def test_biases_and_norms_do_not_decay() -> None:
-    from mothertongue.training.loop import _decay_groups
+    from mothertongue.training.step import _decay_groups
 
     parameters = {"weight": torch.zeros(2, 2), "bias": torch.zeros(2), "norm": torch.zeros(3)}
     decayed, kept = _decay_groups(parameters, TrainConfig(weight_decay=0.1))

@@ -10,8 +10,8 @@ from transformers import WhisperForConditionalGeneration
 from mothertongue.experiment import AnyStrategy
 from mothertongue.features import Batch, collate, log_mel
 from mothertongue.tokens import Tokens
-from mothertongue.training.loop import compile_layers
 from mothertongue.training.loss import LabelLoss
+from mothertongue.training.step import compile_layers
 
 TEXTS = ["habari ya asubuhi", "ndiyo", "karibu sana rafiki"]
 

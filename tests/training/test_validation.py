@@ -139,10 +139,14 @@ def test_clips_are_drawn_by_the_seed(tmp_path: Path) -> None:
         from mothertongue.experiment import _split, _validation
         from mothertongue.manifest import read_data
         from mothertongue.model import load_base
+        from mothertongue.training.ranks import Ranks
 
         experiment = tiny_experiment(tmp_path, base, data, seed=seed)
         found = _validation(
-            load_base(str(base)), _split(read_data([data]), "validation"), experiment
+            load_base(str(base)),
+            _split(read_data([data]), "validation"),
+            experiment,
+            Ranks(),
         )
         assert isinstance(found, SplitValidator)
         return [each.id for each in found.utterances]

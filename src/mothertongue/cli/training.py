@@ -15,11 +15,17 @@ def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/<name>.")] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, help="GPUs of this machine, or processes on its CPU, for one run.")
+    ] = 1,
     json_file: Json = None,
 ) -> None:
     """Fine-tune; the same command continues a run that was stopped."""
+    if devices > 1:
+        _launch(devices, experiment, overrides, out, json_file)
+        return
     from mothertongue.experiment import load_experiment, run
-    from mothertongue.progress import training_progress
+    from mothertongue.progress import is_main_process, training_progress
     from mothertongue.records import RunDir
     from mothertongue.tables import run_table
 
@@ -27,6 +33,8 @@ def train(
     folder = out or Path("runs") / loaded.name
     with training_progress() as watcher:
         record = run(loaded, RunDir(folder), watcher)
+    if not is_main_process():
+        return
     result = {"run": str(folder), **record}
     show(result, run_table(result), json_file)
     write_page(folder)
@@ -62,3 +70,18 @@ def demo(
     result = run_demo(out, overrides or [])
     show(result, demo_tables(result), json_file)
     write_page(out)
+
+
+def _launch(
+    devices: int,
+    experiment: Path,
+    overrides: list[str] | None,
+    out: Path | None,
+    json_file: Path | None,
+) -> None:
+    from mothertongue.training.launch import launch
+
+    verb = ["train", str(experiment), *(overrides or [])]
+    verb += ["--out", str(out)] if out else []
+    verb += ["--json", str(json_file)] if json_file else []
+    launch(devices, verb)

@@ -1,7 +1,7 @@
 """Scores of any transcriber on any utterances: one record, the same code for base and tuned."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,17 @@ def evaluate(
         found.update(zip(block, transcribe(clips, given(block[0])), strict=True))
     transcripts = [found[i] for i in range(len(utterances))]
     return Evaluation(utterances, transcripts, context, language_source)
+
+
+def interleaved(parts: Sequence[Evaluation]) -> Evaluation:
+    """One evaluation of what was dealt to several, one clip at a time in turn."""
+    count = sum(len(part.utterances) for part in parts)
+    dealt = [divmod(i, len(parts)) for i in range(count)]
+    return replace(
+        parts[0],
+        utterances=[parts[part].utterances[place] for place, part in dealt],
+        transcripts=[parts[part].transcripts[place] for place, part in dealt],
+    )
 
 
 def _blocks(order: Sequence[int], language: Callable[[int], str | None]) -> Iterator[list[int]]:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch
+from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch, share
 from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.features import Batch, Samples, collate, load_clip, pad_labels
+from mothertongue.features import IGNORED, Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
 from mothertongue.prefix_store import PrefixStore
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
@@ -26,7 +26,10 @@ MOST_WORKERS = 4
 
 
 class StepDataset(Dataset[list[Batch] | MothertongueError]):
-    """Step k of a run as its micro-batches; a pure function of the data, the settings and k."""
+    """Step k of a run as its micro-batches; a pure function of the data, the settings and k.
+
+    Of several ranks, each has its share of every step.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         tokens: Tokens,
         config: TrainConfig,
         store: PrefixStore | None = None,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         """`root` is where audio that is not absolute lies, `store` what need not be computed again.
 
@@ -44,6 +49,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
+        self.rank, self.ranks = rank, ranks
         self.workers = _workers() if config.workers is None else config.workers
         self.store, self._heard = store, _HeardClips(len(utterances), self.workers > 0)
         self.languages = [each.language for each in utterances]
@@ -62,8 +68,12 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         epoch, index = divmod(step, self.steps_per_epoch)
         if self._planned[0] != epoch:
             self._planned = (epoch, self.plan(epoch))
+        planned = self._planned[1][index]
+        mine = share(planned, self.rank, self.ranks)
         try:
-            return [self._batch(micro_batch) for micro_batch in self._planned[1][index]]
+            if not mine:
+                return [self._idle(planned)]
+            return [self._batch(micro_batch) for micro_batch in mine]
         except MothertongueError as error:
             return error
 
@@ -98,6 +108,11 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             seed=config.seed,
             epoch=epoch,
         )
+
+    def _idle(self, step: Step) -> Batch:
+        """For a rank without clips in a step: one whose labels do not count, to keep in step."""
+        batch = self._batch(MicroBatch(step[0].context_s, step[0].indices[:1]))
+        return replace(batch, targets_BL=torch.full_like(batch.targets_BL, IGNORED))
 
     def _batch(self, micro_batch: MicroBatch) -> Batch:
         """With the clips' stored states if all of them are there, else with their samples."""

@@ -5,29 +5,26 @@ and the epoch, random numbers of the seed and the step, the learning rate of the
 makes a resumed run end with the very bits of an uninterrupted one.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
-from mothertongue.devices import dtype_of, keep_freed_memory, peak_memory_bytes
-from mothertongue.errors import Interrupted, MothertongueError, Preempted
+from mothertongue.devices import keep_freed_memory, peak_memory_bytes
+from mothertongue.errors import Interrupted, Preempted
 from mothertongue.features import Batch
 from mothertongue.records import RunDir, append_line, rewind
-from mothertongue.strategies.base import Whisper, load_trained, trained_parameters
+from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig, learning_rate
-from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix
+from mothertongue.training.ranks import Ranks
+from mothertongue.training.step import Stepper
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.validation import (
     Validation,
@@ -50,6 +47,8 @@ class Job:
     """None where there is no validation split: then the last weights are the best known."""
     frozen: FrozenPrefix | None = None
     """The encoder layers that do not train, where there are such."""
+    ranks: Ranks = field(default_factory=Ranks)
+    """The processes that do it together; each has a job of its own with its share of the clips."""
     is_trial: bool = False
     """Whether only time and memory are asked for: nothing is written then but metrics."""
 
@@ -126,23 +125,8 @@ class _Trainer:
         self.total_steps = job.steps_per_epoch * config.epochs
         self.eval_every = config.eval_every_steps or job.steps_per_epoch
         self.save_every = config.save_every_steps or self.eval_every
-        device = model.device
-        dtype = dtype_of(config.precision, device)
-        # accelerate keeps the first precision of a process for good; a grid of runs needs its own.
-        AcceleratorState._reset_state()
-        self.accelerator = Accelerator(
-            mixed_precision="bf16" if dtype == torch.bfloat16 else "no", cpu=device.type == "cpu"
-        )
-        if config.gradient_checkpointing:
-            model.activation_checkpointing_enable()
-        self.parameters = trained_parameters(model)
-        self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
-        loss = LabelLoss(model, job.frozen.depth if job.frozen else 0, dtype)
-        if config.compile:
-            compile_layers(model)
-        self.loss, self.optimizer = self.accelerator.prepare(loss, self.raw_optimizer)
-        most = config.size.clips_at(1)
-        self.state = State(micro_batch_size=config.micro_batch_size or most)
+        self.stepper = Stepper(model, job.frozen, config, job.ranks, watcher.noted)
+        self.state = State()
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
@@ -160,74 +144,27 @@ class _Trainer:
         """What is due after a step; a run that was stopped inside a validation owes it still."""
         if self._is_due(self.validation_every) and self.state.validated_step < self.state.step:
             self._validate(stop)
-        if stop.signal is not None:
+        if self._is_stopped(stop):
             self._save()
             raise self._stopped(stop)
         if self._is_due(self.save_every):
             self._save()
 
     def _step(self, batches: list[Batch]) -> None:
-        """One optimizer step over the micro-batches of one step."""
+        """One optimizer step, its line in the metrics, and the news of it."""
         began = time.monotonic()
-        torch.manual_seed(_mix(self.config.seed, self.state.step))
         rate = learning_rate(self.state.step, self.total_steps, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = self._gradients(batches)
-        norm = float(
-            self.accelerator.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
-        )
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise self._not_finite(loss, norm, batches)
-        frozen = _frozen_sums(self.model) if self.state.step == 0 else {}
-        self.optimizer.step()
-        if self.state.step == 0:
-            _assert_only_promised_moved(self.model, frozen)
-        self.optimizer.zero_grad(set_to_none=True)
+        loss, norm = self.stepper.take(self.state.step, batches, rate)
         self.state.step += 1
         self.state.train_s += time.monotonic() - began
         self._log(loss=loss, learning_rate=rate, grad_norm=norm)
         self.watcher.stepped(self.state.step, loss, rate)
 
-    def _gradients(self, batches: list[Batch]) -> float:
-        """The mean loss per label token; its gradients are left in the parameters.
-
-        When memory runs out the micro-batch is halved and the step done again: the effective batch
-        stays what was asked for.
-        """
-        count = sum(batch.counted for batch in batches)
-        while True:
-            try:
-                parts = [
-                    part for batch in batches for part in batch.split(self.state.micro_batch_size)
-                ]
-                return sum(self._backward(part, count) for part in parts)
-            except RuntimeError as error:
-                if not should_reduce_batch_size(error):
-                    raise
-                self._halve(error)
-
-    def _backward(self, batch: Batch, count: int) -> float:
-        frozen = self.job.frozen
-        batch = frozen.states(batch) if frozen else batch.to(self.model.device)
-        loss = self.loss(*batch.tensors()) / count
-        self.accelerator.backward(loss)
-        return float(loss.detach())
-
-    def _halve(self, error: Exception) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.state.micro_batch_size == 1:
-            raise MothertongueError(
-                "out of memory with a single clip; use a smaller base, a strategy that trains "
-                "less, or train.gradient_checkpointing=true"
-            ) from error
-        self.state.micro_batch_size //= 2
-        self.watcher.noted(
-            f"step {self.state.step + 1}: out of memory; going on with micro-batches of "
-            f"{self.state.micro_batch_size}, the effective batch stays"
-        )
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
+    def _is_stopped(self, stop: StopRequest) -> bool:
+        """Whether a signal reached any of the ranks: all of them must stop at the same step."""
+        agreed = self.job.ranks.largest(stop.signal or 0)
+        stop.signal = agreed or stop.signal
+        return agreed > 0
 
     @property
     def validation_every(self) -> int:
@@ -249,15 +186,17 @@ class _Trainer:
             self._judge(found)
 
     def _affordable(self, validate: Validator, stop: StopRequest) -> int | None:
-        return affordable_clips(validate, stop, self.config, self.state.train_s, time.monotonic)
+        clips = affordable_clips(validate, stop, self.config, self.state.train_s, time.monotonic)
+        return self.job.ranks.from_main(clips)
 
     def _choose_interval(self, validate_s: float, clips: int) -> None:
-        chosen = intervals_between(self.config, validate_s, self.state.train_s)
+        validate_s, train_s = self.job.ranks.from_main((validate_s, self.state.train_s))
+        chosen = intervals_between(self.config, validate_s, train_s)
         self.state.validation_every = chosen * self.eval_every
         self.watcher.noted(
             f"validation: {self.state.validation_clips} of {clips} clips every "
             f"{self.state.validation_every:,} steps, about "
-            f"{validate_s / (chosen * self.state.train_s):.0%} of the training time"
+            f"{validate_s / (chosen * train_s):.0%} of the training time"
         )
 
     @contextmanager
@@ -282,41 +221,57 @@ class _Trainer:
         self.watcher.validated(self.state.step, found.wer, is_best)
 
     def _log(self, **values: float | tuple[float, float]) -> None:
-        append_line(self.run.metrics, {"step": self.state.step, **values})
+        if self.job.ranks.is_main:
+            append_line(self.run.metrics, {"step": self.state.step, **values})
 
     def _is_due(self, every: int) -> bool:
         step = self.state.step
         return step > 0 and (step % every == 0 or step == self.total_steps)
 
     def _save(self) -> None:
-        if self.job.is_trial:
-            return
+        self.state.micro_batch_size = self.stepper.micro_batch_size
         self.state.peak_memory_bytes = max(
             self.state.peak_memory_bytes, peak_memory_bytes(self.model.device)
         )
-        memory = checkpoints.optimizer_tensors(self.raw_optimizer, self.parameters)
         folder = checkpoints.step_folder(self.run.checkpoints, self.state.step)
+        memory = checkpoints.optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
-        checkpoints.save(folder, files, asdict(self.state))
-        checkpoints.keep_newest(self.run.checkpoints)
+        self._write(folder, files, asdict(self.state))
+        if self.job.ranks.is_main:
+            checkpoints.keep_newest(self.run.checkpoints)
 
     def _publish(self, folder: Path) -> None:
+        self._write(folder, {checkpoints.TRAINED: self.parameters}, {"step": self.state.step})
+
+    def _write(
+        self, folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]
+    ) -> None:
+        """By the main rank; when it returns, every rank may read it."""
         if self.job.is_trial:
             return
-        state = {"step": self.state.step}
-        checkpoints.save(folder, {checkpoints.TRAINED: self.parameters}, state)
+        if self.job.ranks.is_main:
+            checkpoints.save(folder, files, state)
+        self.job.ranks.wait()
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        return self.stepper.parameters
 
     def _resume(self) -> None:
-        folder, damaged = checkpoints.newest_whole(self.run.checkpoints)
+        is_main = self.job.ranks.is_main
+        found = checkpoints.newest_whole(self.run.checkpoints) if is_main else (None, [])
+        folder, damaged = self.job.ranks.from_main(found)
         for line in damaged:
             self.watcher.noted(line)
         if folder is not None:
-            self.state = State(**checkpoints.read_state(folder))
             trained = checkpoints.read_tensors(folder, checkpoints.TRAINED)
             load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
-            checkpoints.restore_optimizer(self.raw_optimizer, self.parameters, memory)
-        rewind(self.run.metrics, self.state.step)
+            checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
+            self.state = State(**checkpoints.read_state(folder))
+            self.stepper.micro_batch_size = self.state.micro_batch_size
+        if is_main:
+            rewind(self.run.metrics, self.state.step)
 
     def _finish(self, stop: StopRequest) -> None:
         self._publish(self.run.final)
@@ -332,6 +287,7 @@ class _Trainer:
         with self._validating():
             found = validate(stop, validate.clips)
         if found is None:
+            self._is_stopped(stop)
             raise self._stopped(stop)
         self.state.best_wer, self.state.best_interval95 = found.wer, found.interval95
         self.watcher.noted(
@@ -345,46 +301,3 @@ class _Trainer:
             f"stopped by {stop.name} after step {self.state.step:,} of {self.total_steps:,}; the "
             f"checkpoint is in {self.run.checkpoints}; give the same command again to continue"
         )
-
-    def _not_finite(self, loss: float, norm: float, batches: list[Batch]) -> MothertongueError:
-        ids = ", ".join(clip for batch in batches for clip in batch.ids)
-        return MothertongueError(
-            f"step {self.state.step + 1}: loss {loss}, gradient norm {norm}, expected finite "
-            f"numbers; the weights were not changed. Clips of this step: {ids}. Look at them with "
-            "mothertongue check, or lower train.learning_rate; the last checkpoint is intact"
-        )
-
-
-def compile_layers(model: Whisper) -> None:
-    """Let torch compile each layer, for any context and batch: one graph serves all alike ones."""
-    for layer in [*model.model.encoder.layers, *model.model.decoder.layers]:
-        layer.compile(dynamic=True)
-
-
-def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[dict[str, Any]]:
-    matrices = [value for value in parameters.values() if value.ndim > 1]
-    vectors = [value for value in parameters.values() if value.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
-
-
-def _mix(seed: int, step: int) -> int:
-    return (seed << 32) + step
-
-
-def _frozen_sums(model: Whisper) -> dict[str, float]:
-    return {
-        name: float(value.detach().double().abs().sum())
-        for name, value in model.named_parameters()
-        if not value.requires_grad
-    }
-
-
-def _assert_only_promised_moved(model: Whisper, frozen: dict[str, float]) -> None:
-    silent = [name for name, value in trained_parameters(model).items() if value.grad is None]
-    assert not silent, f"these should train but get no gradient: {silent}"
-    moved = [name for name, total in _frozen_sums(model).items() if frozen[name] != total]
-    assert not moved, f"these are frozen but moved: {moved}"

@@ -1,0 +1,82 @@
+"""The processes of one run, one for each device: who they are, and what they tell each other.
+
+Every collective call is accelerate's; a run of one process makes none. All ranks must make the
+same calls in the same order.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+
+from mothertongue.devices import best_device
+from mothertongue.errors import Preempted
+
+T = TypeVar("T")
+
+
+class Ranks:
+    """This process among those of its run, as torchrun or accelerate launched them."""
+
+    def __init__(self) -> None:
+        """Joins the others: returns once all are there."""
+        self._state = PartialState(cpu=best_device().type == "cpu")
+        self.rank: int = self._state.process_index
+        self.count: int = self._state.num_processes
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one that writes files and talks to people."""
+        return self.rank == 0
+
+    def gathered(self, value: T) -> list[T]:
+        """The value of every rank, in their order."""
+        return [value] if self.count == 1 else list(gather_object([value]))
+
+    def sum(self, value: float) -> float:
+        """Of the values of all ranks, the same bits on each."""
+        return self._reduced(value, torch.distributed.ReduceOp.SUM)
+
+    def largest(self, value: int) -> int:
+        """Of the values of all ranks."""
+        return int(self._reduced(value, torch.distributed.ReduceOp.MAX))
+
+    def _reduced(self, value: float, operation: Any) -> float:
+        if self.count == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=self._state.device)
+        torch.distributed.all_reduce(total, operation)
+        return float(total)
+
+    def from_main(self, value: T) -> T:
+        """The main rank's value, for what it measured with its own clock."""
+        if self.count == 1:
+            return value
+        return broadcast_object_list([value])[0]
+
+    def wait(self) -> None:
+        """Return once all ranks have called it."""
+        if self.count > 1:
+            self._state.wait_for_everyone()
+
+    @contextmanager
+    def outlived(self) -> Iterator[None]:
+        """Inside, the death of another rank ends this one with Preempted: nothing is lost by it."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.count == 1 or not _is_lost_peer(error):
+                raise
+            raise Preempted(
+                f"rank {self.rank}: another process of this run ended; the newest checkpoint is "
+                "whole: give the same command again to continue"
+            ) from error
+
+
+def _is_lost_peer(error: RuntimeError) -> bool:
+    # gloo raises a plain RuntimeError that names its own source file.
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)

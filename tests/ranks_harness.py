@@ -1,0 +1,55 @@
+"""One rank of several: runs experiments one after the other, as torchrun launched it.
+
+usage: ranks_harness.py RANKS PLAN; PLAN is JSON, {"experiment": ..., "run": ...} a line. Prints,
+for each rank and run, a JSON line of the losses, the validation WERs and the notes. A line may have
+"kill": {"rank": 1, "step": 3}, for SIGKILL of one rank after a step, or "signal" instead of "kill".
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from runs import After
+
+from mothertongue.errors import MothertongueError
+from mothertongue.experiment import load_experiment, run
+from mothertongue.records import RunDir
+
+
+def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """What each rank said of each run of a plan, by torchrun's own launcher."""
+    path = folder / "plan.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in plan))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", str(ranks), __file__, str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert done.returncode == 0 or any("kill" in each for each in plan), done.stderr
+    return sorted(found, key=lambda each: each["rank"])
+
+
+def main() -> None:
+    rank = int(os.environ["RANK"])
+    for line in Path(sys.argv[1]).read_text().splitlines():
+        each = json.loads(line)
+        kill, stop = each.get("kill"), each.get("signal")
+        due = kill or stop or {"rank": -1, "step": 0}
+        number = signal.SIGKILL if kill else signal.SIGTERM
+        watcher = After(due["step"] if due["rank"] == rank else -1, number)
+        outcome = "done"
+        try:
+            run(load_experiment(Path(each["experiment"])), RunDir(Path(each["run"])), watcher)
+        except MothertongueError as error:
+            outcome = f"{type(error).__name__}: {error}"
+        facts = {"losses": watcher.losses, "wers": watcher.wers, "notes": watcher.notes}
+        said = json.dumps({"rank": rank, "run": each["run"], "outcome": outcome, **facts})
+        os.write(1, f"{said}\n".encode())  # in one piece: the ranks share the pipe
+
+
+if __name__ == "__main__":
+    main()

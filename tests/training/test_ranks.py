@@ -1,0 +1,122 @@
+"""One run in two processes: what one process computes, and nothing lost when one of them dies."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ranks_harness import launched
+from runs import Silent, save_base, save_corpus, write_experiment
+
+from mothertongue.experiment import load_experiment, run
+from mothertongue.files import sha256_file
+from mothertongue.records import RunDir
+
+STRATEGIES = {
+    "full": {"kind": "full"},
+    "freeze": {"kind": "freeze", "encoder_layers": 1},
+    "reinit": {"kind": "reinit", "encoder_layers": 1},
+    "bottleneck": {"kind": "bottleneck", "dim": 8, "encoder_top": 1},
+    "lora": {"kind": "lora", "rank": 4, "alpha": 8},
+}
+ROUNDING = 1e-4  # of a loss after 12 steps, relative; the first differ by 1e-7
+
+Made = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("ranks")
+    return save_base(folder / "base"), save_corpus(folder / "data", train=13)
+
+
+@pytest.fixture(scope="module")
+def experiments(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One of each strategy. 13 clips in batches of 3: one step leaves a rank without a clip."""
+    folder = tmp_path_factory.mktemp("experiments")
+    found = {}
+    for kind, strategy in STRATEGIES.items():
+        home = folder / kind
+        home.mkdir()
+        changes = {"strategy": strategy, "batch_size": 3, "full_context_share": 0.2}
+        found[kind] = write_experiment(home, *made, **changes)
+    return found
+
+
+@pytest.mark.slow
+def test_two_ranks_compute_what_one_process_does(
+    experiments: dict[str, Path], tmp_path: Path
+) -> None:
+    plan = [
+        {"experiment": str(path), "run": str(tmp_path / "two" / kind)}
+        for kind, path in experiments.items()
+    ]
+    found = launched(2, plan, tmp_path)
+    assert len(found) == 2 * len(STRATEGIES)
+    for kind, path in experiments.items():
+        alone = Silent()
+        one, two = RunDir(tmp_path / "one" / kind), RunDir(tmp_path / "two" / kind)
+        run(load_experiment(path), one, alone)
+        for rank in (each for each in found if each["run"] == str(two.path)):
+            assert rank["outcome"] == "done"
+            assert rank["losses"] == pytest.approx(alone.losses, rel=ROUNDING), kind
+            assert rank["wers"] == alone.wers, kind
+        records = [json.loads(each.record.read_text()) for each in (one, two)]
+        assert [each["devices"] for each in records] == [1, 2]
+        lines = [each.metrics.read_text().count("\n") for each in (one, two)]
+        assert lines[0] == lines[1]
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_killed_ends_the_run_and_it_resumes_to_the_same_bits(
+    experiments: dict[str, Path], tmp_path: Path
+) -> None:
+    path = str(experiments["full"])
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    launched(2, [{"experiment": path, "run": str(whole)}], tmp_path)
+    for rank, step in ((1, 4), (0, 7)):
+        kill = {"rank": rank, "step": step}
+        launched(2, [{"experiment": path, "run": str(killed), "kill": kill}], tmp_path)
+        assert not RunDir(killed).is_done
+    (first, second) = launched(2, [{"experiment": path, "run": str(killed)}], tmp_path)
+    assert first["outcome"] == second["outcome"] == "done"
+    for name in ("final/trained.safetensors", "best/trained.safetensors", "metrics.jsonl"):
+        assert sha256_file(killed / name) == sha256_file(whole / name)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_rank_stops_both_at_the_same_step(
+    experiments: dict[str, Path], tmp_path: Path
+) -> None:
+    stop = {"experiment": str(experiments["full"]), "run": str(tmp_path / "run")}
+    stopped = launched(2, [stop | {"signal": {"rank": 1, "step": 5}}], tmp_path)
+    assert len(stopped) == 2
+    for each in stopped:
+        assert each["outcome"].startswith("Preempted: stopped by SIGTERM after step 5 of"), each
+    again = launched(2, [stop], tmp_path)
+    assert (
+        len(again[0]["losses"]) + 5
+        == json.loads((tmp_path / "run/record.json").read_text())["steps"]
+    )
+
+
+@pytest.mark.slow
+def test_the_verb_starts_the_processes_and_says_one_thing(made: Made, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mothertongue", "train"]
+    command += [str(write_experiment(tmp_path, *made)), "--out", str(tmp_path / "run")]
+    done = subprocess.run(
+        [*command, "--devices", "2", "--json", "-"], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["devices"] == 2
+    (tmp_path / "run/record.json").unlink()
+    changed = subprocess.run(
+        [*command, "train.epochs=9", "--devices", "2"], capture_output=True, text=True, timeout=240
+    )
+    assert changed.returncode == 2
+    assert changed.stderr.count("the run was begun with other settings") == 1
+    assert "Traceback" not in changed.stderr
+    many = subprocess.run([*command, "--devices", "999"], capture_output=True, text=True)
+    assert many.returncode == 2
+    assert "--devices 999: this machine has" in many.stderr
