@@ -1,8 +1,17 @@
 """What tests of comparisons share."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from runs import Silent
 
 from mothertongue.comparison.grid import Grid
+from mothertongue.comparison.score import Request, score_sets
+from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
+from mothertongue.config import parse
+from mothertongue.experiment import load_experiment, run
+from mothertongue.records import RunDir
 
 MakeGrid = Callable[..., Grid]
 
@@ -12,6 +21,7 @@ class Quiet:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.notes: list[str] = []
 
     def total(self, count: int) -> None: ...
 
@@ -20,4 +30,20 @@ class Quiet:
     def ended(self, name: str, ok: bool) -> None:
         self.done.append(name)
 
+    def noted(self, message: str) -> None:
+        self.notes.append(message)
+
     def waiting(self, running: Mapping[str, str]) -> None: ...
+
+
+def in_process(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
+    """A runner of tasks right here: a process each would take seconds to start."""
+    for task in tasks:
+        watcher.started(task.name)
+        if "train" in task.command:
+            path, out = task.command[-3], task.command[-1]
+            run(load_experiment(Path(path)), RunDir(Path(out)), Silent())
+        else:
+            request = json.loads(Path(task.command[-1]).read_text("utf-8"))
+            score_sets(parse(Request, request, "request"))
+        watcher.ended(task.name, True)

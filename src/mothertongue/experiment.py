@@ -30,6 +30,7 @@ from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, State, Watcher, train
 from mothertongue.training.prefix import open_prefix
 from mothertongue.training.ranks import Ranks
+from mothertongue.training.tracking import Trackers, flat
 from mothertongue.training.validation import Validator
 from mothertongue.validator import SplitValidator
 
@@ -118,7 +119,10 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
         _begin(experiment, base, run_dir)
     ranks.wait()  # so that what is wrong with all of it is said once
     work = assemble(experiment, base, utterances, watcher.noted)
-    state = train(base.model, work.job, experiment.train, run_dir, watcher)
+    names = experiment.train.trackers if ranks.is_main else ()
+    settings = flat(experiment.model_dump(mode="json"))
+    with Trackers(names, run_dir.path, settings, watcher.noted) as trackers:
+        state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
     record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
     if ranks.is_main:
         write_json(run_dir.record, record)
@@ -258,7 +262,7 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """What must not change when a run continues; no result depends on the rest."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
-    for name in ("workers", "prefix_cache_gb", "prefix_depth"):
+    for name in ("workers", "prefix_cache_gb", "prefix_depth", "trackers"):
         del settings["train"][name]
     return settings
 

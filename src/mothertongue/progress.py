@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -16,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 LINE_EVERY_S = 30.0
 
@@ -82,11 +84,11 @@ def training_progress() -> Iterator[TrainingProgress | Quiet]:
 
 
 class TaskProgress:
-    """The watcher of a comparison's processes: how many are done, and the last word of each."""
+    """The watcher of a comparison's processes: a table of those that run, and how many are done."""
 
-    def __init__(self, bar: Progress) -> None:
-        self.bar = bar
-        self.task = bar.add_task("comparing", total=None, detail="")
+    def __init__(self, live: Live) -> None:
+        self.live, self.bar = live, _bar()
+        self.task = self.bar.add_task("comparing", total=None, detail="")
         self.done, self.last_line_s = 0, time.monotonic()
 
     def total(self, count: int) -> None:
@@ -96,31 +98,34 @@ class TaskProgress:
 
     def started(self, name: str) -> None:
         """Called when a process starts."""
-        self._print(f"started {name}")
+        self.noted(f"started {name}")
 
     def ended(self, name: str, ok: bool) -> None:
         """Called when a process has ended, well or not."""
         self.done += 1
         self.bar.update(self.task, completed=self.done)
-        self._print(f"{'done' if ok else 'FAILED'}    {name}")
+        self.noted(f"{'done' if ok else 'FAILED'}    {name}")
 
     def waiting(self, running: Mapping[str, str]) -> None:
         """Called a few times a second, with what each process that runs last told of itself."""
-        detail = "; ".join(f"{name} {word}".strip() for name, word in running.items())
-        self.bar.update(self.task, detail=detail)
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for name, word in running.items():
+            table.add_row(escape(name), escape(word))
+        self.live.update(Group(table, self.bar))
         if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
             self.last_line_s = time.monotonic()
-            self._print(f"running {detail}")
+            self.noted("running " + "; ".join(f"{name} {word}" for name, word in running.items()))
 
-    def _print(self, message: str) -> None:
+    def noted(self, message: str) -> None:
+        """Print a line above the table."""
         console.print(message, markup=False, highlight=False)
 
 
 @contextmanager
 def task_progress() -> Iterator[TaskProgress]:
-    """A bar of processes done."""
-    with _bar() as bar:
-        yield TaskProgress(bar)
+    """A table of the processes that run, and a bar of those done."""
+    with Live(console=console, transient=True, auto_refresh=console.is_terminal) as live:
+        yield TaskProgress(live)
 
 
 @contextmanager

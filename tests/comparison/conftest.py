@@ -1,22 +1,14 @@
 """A tiny grid: two languages' worth of tones, four strategies, in this very process."""
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from grids import MakeGrid
-from runs import Silent, save_base, save_corpus
+from runs import save_base, save_corpus
 
-from mothertongue.comparison import compare as compare_module
 from mothertongue.comparison.grid import Grid, load_grid
-from mothertongue.comparison.score import Request, score_sets
-from mothertongue.comparison.workers import Task, TaskWatcher
-from mothertongue.config import parse
-from mothertongue.experiment import load_experiment, run
-from mothertongue.records import RunDir
 
 
 @pytest.fixture(scope="session")
@@ -57,21 +49,3 @@ def make_grid(corpora: dict[str, Path], tmp_path: Path) -> MakeGrid:
         return load_grid(path, [])
 
     return make
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tasks run here: a process each would take seconds to start."""
-
-    def run_here(tasks: Sequence[Task], places: Any, watcher: TaskWatcher) -> None:
-        for task in tasks:
-            watcher.started(task.name)
-            if "train" in task.command:
-                path, out = task.command[-3], task.command[-1]
-                run(load_experiment(Path(path)), RunDir(Path(out)), Silent())
-            else:
-                request = json.loads(Path(task.command[-1]).read_text("utf-8"))
-                score_sets(parse(Request, request, "request"))
-            watcher.ended(task.name, True)
-
-    monkeypatch.setattr(compare_module, "run_all", run_here)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from grids import MakeGrid, Quiet
+from grids import MakeGrid, Quiet, in_process
 
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.render import write_tables
@@ -15,10 +15,9 @@ from mothertongue.errors import ConfigError
 from mothertongue.report.write import write_report
 
 
-@pytest.mark.usefixtures("in_process")
 def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) -> None:
     watcher = Quiet()
-    result = compare(make_grid(seeds=[0, 1]), tmp_path / "out", None, watcher)
+    result = compare(make_grid(seeds=[0, 1]), tmp_path / "out", in_process, watcher)
     trained = [name for name in watcher.done if not name.startswith("scoring")]
     assert len(trained) == 3 * 2
     rows = {row["strategy"]: row for row in result["languages"]["sw"]["strategies"]}
@@ -55,14 +54,13 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     assert page["clips"] == page["playable"] == 6
 
 
-@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("kind", ["bottleneck", "lora"])
 def test_adapters_that_are_switched_off_give_the_bases_transcripts(
     kind: str, make_grid: MakeGrid, tmp_path: Path
 ) -> None:
     adapted = {"strategy": {"kind": kind}, "train": {"learning_rate": 0.3, "epochs": 3}}
     grid = make_grid(strategies={"full": adapted})
-    (row,) = compare(grid, tmp_path / "out", None, Quiet())["languages"]["sw"]["strategies"]
+    (row,) = compare(grid, tmp_path / "out", in_process, Quiet())["languages"]["sw"]["strategies"]
     assert row["retention"]["switched_off"] == {"set": "en", "n": 4, "differ": []}
     on, off, base = (
         [
@@ -78,45 +76,46 @@ def test_adapters_that_are_switched_off_give_the_bases_transcripts(
     assert off == base != on
 
 
-@pytest.mark.usefixtures("in_process")
 def test_only_what_was_chosen_ever_sees_the_test_split(make_grid: MakeGrid, tmp_path: Path) -> None:
-    result = compare(make_grid(), tmp_path / "out", None, Quiet())
+    result = compare(make_grid(), tmp_path / "out", in_process, Quiet())
     chosen = {name for row in result["languages"]["sw"]["strategies"] for name in row["runs"]}
     tested = {path.parents[1].name for path in (tmp_path / "out/runs").glob("*/eval/test.json")}
     assert tested == chosen
     assert len(chosen) == 2
 
 
-@pytest.mark.usefixtures("in_process")
 def test_what_is_done_is_not_done_again(make_grid: MakeGrid, tmp_path: Path) -> None:
     first, again = Quiet(), Quiet()
-    before = compare(make_grid(), tmp_path / "out", None, first)
-    assert compare(make_grid(), tmp_path / "out", None, again) == before
+    before = compare(make_grid(), tmp_path / "out", in_process, first)
+    assert compare(make_grid(), tmp_path / "out", in_process, again) == before
     assert again.done == []
     run = tmp_path / "out/runs/sw-full-seed0"
     shutil.rmtree(run)
-    compare(make_grid(), tmp_path / "out", None, again)
+    compare(make_grid(), tmp_path / "out", in_process, again)
     assert again.done == ["sw-full-seed0", "scoring sw-full-seed0"]
 
 
-@pytest.mark.usefixtures("in_process")
 def test_a_second_choice_after_the_test_is_refused(make_grid: MakeGrid, tmp_path: Path) -> None:
     one = {"strategy": {"kind": "freeze"}, "sweep": {"strategy.encoder_layers": [2]}}
     strategies = {"full": {"strategy": {"kind": "full"}}, "freeze": one}
-    compare(make_grid(strategies=strategies), tmp_path / "out", None, Quiet())
+    compare(make_grid(strategies=strategies), tmp_path / "out", in_process, Quiet())
     other = one | {"sweep": {"strategy.encoder_layers": [1]}}
-    compare(make_grid(strategies={"full": strategies["full"]}), tmp_path / "out", None, Quiet())
+    compare(
+        make_grid(strategies={"full": strategies["full"]}), tmp_path / "out", in_process, Quiet()
+    )
     with pytest.raises(ConfigError, match="a choice made after seeing the test"):
         compare(
-            make_grid(strategies=strategies | {"freeze": other}), tmp_path / "out", None, Quiet()
+            make_grid(strategies=strategies | {"freeze": other}),
+            tmp_path / "out",
+            in_process,
+            Quiet(),
         )
 
 
-@pytest.mark.usefixtures("in_process")
 def test_the_papers_protocol_chooses_on_test_and_says_so(
     make_grid: MakeGrid, tmp_path: Path
 ) -> None:
-    result = compare(make_grid(protocol="paper"), tmp_path / "out", None, Quiet())
+    result = compare(make_grid(protocol="paper"), tmp_path / "out", in_process, Quiet())
     assert result["chosen_on"] == "test"
     assert {point["split"] for point in result["curves"]} == {"test"}
 
@@ -124,7 +123,7 @@ def test_the_papers_protocol_chooses_on_test_and_says_so(
 def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_path: Path) -> None:
     languages = {"sw": {"data": "nowhere", "also": {"other": {"data": "nor/here"}}}}
     with pytest.raises(ConfigError, match="2 manifests are not there") as raised:
-        compare(make_grid(languages=languages), tmp_path / "out", None, Quiet())
+        compare(make_grid(languages=languages), tmp_path / "out", in_process, Quiet())
     assert "languages.sw.also.other.data: nor/here" in str(raised.value)
     assert not (tmp_path / "out").exists()
 

@@ -5,7 +5,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from grids import MakeGrid, Quiet
+from grids import MakeGrid, Quiet, in_process
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,7 +103,6 @@ def test_a_strategy_that_does_not_fit_is_refused_before_anything_runs(make_grid:
         share_depths(grid, expand(grid))
 
 
-@pytest.mark.usefixtures("in_process")
 def test_no_result_depends_on_the_room(
     make_grid: MakeGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +110,7 @@ def test_no_result_depends_on_the_room(
     for room in (1.5, 2.5):
         out = tmp_path / f"{room}"
         monkeypatch.setenv("MOTHERTONGUE_CACHE", str(out / "cache"))
-        compare(grid_with_room_for(room, make_grid), out, None, Quiet())
+        compare(grid_with_room_for(room, make_grid), out, in_process, Quiet())
         metrics.append((out / "runs/sw-freeze-encoder_layers2-seed0/metrics.jsonl").read_text())
         groups = [path for path in (out / "cache/prefix").iterdir() if path.is_dir()]
         assert len(groups) == int(room)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from grids import Quiet
 
-from mothertongue.comparison.workers import Task, last_word, run_all, slots
+from mothertongue.comparison.tasks import Task, last_word
+from mothertongue.comparison.workers import run_all, slots
 from mothertongue.errors import ConfigError, MothertongueError, Preempted
 
 
@@ -20,7 +21,7 @@ def task(folder: Path, name: str, code: str) -> Task:
 def test_all_tasks_run_and_what_they_say_is_kept(tmp_path: Path) -> None:
     tasks = [task(tmp_path, name, f"print('{name} was here')") for name in "abc"]
     watcher = Quiet()
-    run_all(tasks, [{}, {}], watcher)
+    run_all([{}, {}], tasks, watcher)
     assert sorted(watcher.done) == ["a", "b", "c"]
     assert tasks[2].log.read_text() == "c was here\n"
 
@@ -30,13 +31,13 @@ def test_a_failure_stops_no_other_and_is_told_with_its_last_words(tmp_path: Path
     tasks.append(task(tmp_path, "good", "print('fine')"))
     watcher = Quiet()
     with pytest.raises(MothertongueError, match=r"1 tasks failed.*\n  bad \(log: .*\n    why$"):
-        run_all(tasks, [{}], watcher)
+        run_all([{}], tasks, watcher)
     assert watcher.done == ["bad", "good"]
 
 
 def test_each_place_has_its_environment(tmp_path: Path) -> None:
     tasks = [task(tmp_path, "a", "import os; print(os.environ['PLACE'])")]
-    run_all(tasks, [{"PLACE": "7"}], Quiet())
+    run_all([{"PLACE": "7"}], tasks, Quiet())
     assert tasks[0].log.read_text() == "7\n"
 
 
@@ -57,7 +58,7 @@ def test_a_stop_reaches_the_children_and_waits_for_them(tmp_path: Path) -> None:
 
     threading.Thread(target=stop_when_ready, daemon=True).start()
     with pytest.raises(Preempted, match="give the same command again to continue"):
-        run_all(tasks, [{}], Quiet())
+        run_all([{}], tasks, Quiet())
     assert tasks[0].log.read_text() == "ready\nsaved\n"
     assert not tasks[1].log.exists()
 

@@ -1,5 +1,7 @@
 """The verbs that compare, look into layers, and report."""
 
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +13,7 @@ from mothertongue.cli.support import counting, show, write_page
 
 if TYPE_CHECKING:
     from mothertongue.comparison.grid import Grid
+    from mothertongue.comparison.tasks import Runner
 
 
 @app.command()
@@ -25,6 +28,20 @@ def compare(
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Runs at once; default one a GPU, or one.")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Run on Ray: auto, HOST:PORT or ray://...; local starts one here."),
+    ] = None,
+    cpus_per_run: Annotated[
+        float | None, typer.Option(min=0.01, help="With --ray; default a node, or 1 beside a GPU.")
+    ] = None,
+    gpus_per_run: Annotated[
+        float | None, typer.Option(min=0, help="With --ray, such as 0.5; default 1 if there are.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="With --ray, where nodes share no folder: s3://..., any fsspec URL."),
     ] = None,
     json_file: Json = None,
 ) -> None:
@@ -41,8 +58,9 @@ def compare(
     from mothertongue.progress import task_progress
 
     folder = out or Path("runs") / loaded.name
-    with task_progress() as watcher:
-        result = run_grid(loaded, folder, jobs, watcher)
+    share = (cpus_per_run, gpus_per_run)
+    with _runner(jobs, ray, share, folder, storage) as runner, task_progress() as watcher:
+        result = run_grid(loaded, folder, runner, watcher)
     write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
@@ -117,6 +135,33 @@ def report(
     with counting("reading audio") as advance:
         result = write_report(paths, out, options, advance)
     show(result, report_line(result), json_file)
+
+
+def _runner(
+    jobs: int | None,
+    ray: str | None,
+    share: tuple[float | None, float | None],
+    folder: Path,
+    storage: str | None,
+) -> "AbstractContextManager[Runner]":
+    from mothertongue.errors import ConfigError
+
+    if ray is None:
+        from mothertongue.comparison.workers import on_this_machine
+
+        if any(each is not None for each in (*share, storage)):
+            raise ConfigError(
+                "--cpus-per-run, --gpus-per-run and --storage have no effect without --ray"
+            )
+        return nullcontext(on_this_machine(jobs))
+    if jobs is not None:
+        raise ConfigError("--jobs has no effect with --ray; give --cpus-per-run or --gpus-per-run")
+    if find_spec("ray") is None:
+        raise ConfigError("--ray needs Ray; pip install 'mothertongue[cluster]'")
+    from mothertongue.comparison.cluster import Share, on_ray
+    from mothertongue.comparison.storage import Storage
+
+    return on_ray(ray, Share(*share), folder, Storage(storage) if storage else None)
 
 
 def _dry_run(grid: "Grid", json_file: Path | None) -> None:

@@ -6,6 +6,7 @@ runs/<name>/
   base/eval/        the untouched base's scores     logs/         what each process said
   comparison.json   the result                      tables/       the same for people and papers
   clips.json        every clip, every system        report.html   the page
+  cuts.json         what halving stopped early
 """
 
 import json
@@ -19,36 +20,55 @@ import yaml
 from mothertongue.comparison.clips import clip_set
 from mothertongue.comparison.depths import share_depths
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
+from mothertongue.comparison.halving import Cut, Halvings, first_seed
 from mothertongue.comparison.score import Request, ScoreSet, is_scored
 from mothertongue.comparison.scored import read_scores
 from mothertongue.comparison.selection import TEST, Choice, choose, fix
 from mothertongue.comparison.table import comparison
-from mothertongue.comparison.workers import Task, TaskWatcher, run_all, slots
+from mothertongue.comparison.tasks import Runner, Task, TaskWatcher
 from mothertongue.config import Config
 from mothertongue.experiment import refuse_other_settings
 from mothertongue.files import open_atomically, write_json
-from mothertongue.records import CLIPS, COMPARISON, RunDir
+from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
 
 
-def compare(grid: Grid, folder: Path, jobs: int | None, watcher: TaskWatcher) -> dict[str, Any]:
-    """Do all of it, or what is left of it, and return the result.
+def compare(grid: Grid, folder: Path, run_all: Runner, watcher: TaskWatcher) -> dict[str, Any]:
+    """Do all of it, or what is left of it, and return the result; `run_all` says where.
 
     Raises ConfigError before anything runs where manifests are missing or settings do not fit;
     MothertongueError naming the runs that failed; Preempted when asked to stop.
     """
     require_data(grid)
     candidates = share_depths(grid, expand(grid))
-    places = slots(jobs)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)
-        run_all(list(_trainings(candidates, folder)), places, watcher)
+        candidates, cuts = _train(grid, candidates, folder, run_all, watcher)
         choices = choose(candidates, folder)
         fix(choices, grid, folder)
-        run_all(list(_scorings(grid, candidates, choices, folder)), places, watcher)
-        result = comparison(grid, candidates, choices, folder)
+        run_all(list(_scorings(grid, candidates, choices, folder)), watcher)
+        result = comparison(grid, candidates, choices, cuts, folder)
         write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
         write_json(folder / COMPARISON, result)
     return result
+
+
+def _train(
+    grid: Grid,
+    candidates: list[Candidate],
+    folder: Path,
+    run_all: Runner,
+    watcher: TaskWatcher,
+) -> tuple[list[Candidate], list[Cut]]:
+    """Train all, or all but what halving cuts: what was trained to the end, and the cuts."""
+    if grid.halving is None:
+        run_all(list(_trainings(candidates, folder)), watcher)
+        return candidates, []
+    halvings = Halvings(grid.halving, first_seed(grid, candidates), folder, watcher)
+    first = list(filter(halvings.survives, first_seed(grid, candidates)))
+    run_all(list(_trainings(first, folder)), watcher, halvings.is_cut)
+    left = list(filter(halvings.survives, candidates))
+    run_all(list(_trainings(left, folder)), watcher)
+    return left, halvings.cuts
 
 
 def _trainings(candidates: Sequence[Candidate], folder: Path) -> Iterator[Task]:
@@ -61,7 +81,8 @@ def _trainings(candidates: Sequence[Candidate], folder: Path) -> Iterator[Task]:
         path = folder / "experiments" / f"{name}.yaml"
         _write_yaml(path, each.experiment)
         command = (*_python("mothertongue"), "train", str(path), "--out", str(run_dir.path))
-        yield Task(name, command, folder / "logs" / f"{name}.log", run_dir.metrics)
+        log = folder / "logs" / f"{name}.log"
+        yield Task(name, command, log, run_dir.metrics, (path, run_dir.path))
 
 
 def _scorings(
@@ -95,7 +116,8 @@ def _scoring(
     path = folder / "logs" / f"score-{name}.json"
     write_json(path, request.model_dump(mode="json"))
     command = (*_python("mothertongue.comparison.score"), str(path))
-    yield Task(f"scoring {name}", command, path.with_suffix(".log"))
+    written = (Path(model),) if is_run(Path(model)) else tuple(each.out for each in sets)
+    yield Task(f"scoring {name}", command, path.with_suffix(".log"), uses=(path, *written))
 
 
 def _sets(grid: Grid, language: str, scores: Path) -> list[ScoreSet]:

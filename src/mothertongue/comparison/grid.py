@@ -62,6 +62,15 @@ class Arm(config.Config):
     """Only in these languages of the grid."""
 
 
+class Halving(config.Config):
+    """When to stop what is far behind: successive halving on validation, by Ray Tune's ASHA."""
+
+    first_epochs: PositiveInt = 1
+    """After so many epochs for the first time, then after `factor` times as many each time."""
+    factor: PositiveInt = Field(default=3, ge=2)
+    """The best 1/factor of what has come so far goes on."""
+
+
 class Grid(config.Config):
     """Languages x strategies x hyper-parameters x seeds."""
 
@@ -85,6 +94,9 @@ class Grid(config.Config):
     """As in an experiment; for all runs."""
     evaluate: DecodeConfig = DecodeConfig()
     """As in an experiment."""
+    halving: Halving | None = None
+    """Stop values of a sweep that are far behind after some epochs; {} takes the defaults. The
+    result says what was cut, and why. None: all runs are trained to the end."""
     retention: dict[str, TestSet] = Field(default_factory=dict)
     """Sets in other languages, by name: what did the model forget?"""
 

@@ -46,7 +46,16 @@ def findings(result: Json) -> list[str]:
         if unchosen := [row["strategy"] for row in rows if row["chosen_at_wer"] is None]:
             names = ", ".join(unchosen)
             lines.append(f"{language}: no split to choose on, so the last weights: {names}")
-    return lines
+    return lines + list(map(_cut, result.get("cuts", [])))
+
+
+def _cut(cut: Json) -> str:
+    values = ", ".join(f"{key.split('.')[1]}={value}" for key, value in cut["settings"].items())
+    return (
+        f"{cut['language']}: {cut['strategy']} with {values} was cut after {cut['epoch']:g} "
+        f"epochs, at a validation WER of {100 * cut['wer']:.1f} %; the best of {cut['out_of']} "
+        f"there had {100 * cut['best_wer']:.1f} %"
+    )
 
 
 def _finding(result: Json, rows: Sequence[Json]) -> Iterator[str]:

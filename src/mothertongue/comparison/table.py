@@ -4,12 +4,14 @@ N utterances of a test set. Rates are ratios; times in seconds; `scores` by norm
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from mothertongue.comparison.data import data_facts
 from mothertongue.comparison.grid import Candidate, Grid
+from mothertongue.comparison.halving import Cut
 from mothertongue.comparison.retention import retention
 from mothertongue.comparison.run_facts import run_cost, run_point
 from mothertongue.comparison.scored import (
@@ -27,9 +29,13 @@ Json = dict[str, Any]
 
 
 def comparison(
-    grid: Grid, candidates: Sequence[Candidate], choices: Sequence[Choice], folder: Path
+    grid: Grid,
+    candidates: Sequence[Candidate],
+    choices: Sequence[Choice],
+    cuts: Sequence[Cut],
+    folder: Path,
 ) -> Json:
-    """Everything that was measured, under `languages`, `average`, `curves` and `settings`."""
+    """Everything that was measured, under `languages`, `average`, `curves` and `cuts`."""
     languages = {
         name: _language(grid, name, candidates, choices, folder) for name in grid.languages
     }
@@ -44,6 +50,7 @@ def comparison(
         "languages": languages,
         "average": averages(languages, grid.reference),
         "curves": [_point(each, folder) for each in candidates],
+        "cuts": [asdict(each) for each in cuts],
         "environment": environment(),
     }
 

@@ -3,43 +3,28 @@
 Each run has a process of its own: its peak memory is its own, and its crash takes no other along.
 """
 
-import json
 import os
 import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Sequence
+from functools import partial
 
 import torch
 
-from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
+from mothertongue.comparison.tasks import (
+    IsCut,
+    Runner,
+    Task,
+    TaskWatcher,
+    last_word,
+    never,
+    refuse_failed,
+)
+from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.training.stopping import StopRequest
 
 POLL_S = 0.2
-TAIL_BYTES = 1000  # more than a line of metrics
-LOG_LINES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A command to run, where its output goes, and the file whose last line tells how it goes."""
-
-    name: str
-    command: tuple[str, ...]
-    log: Path
-    metrics: Path | None = None
-
-
-class TaskWatcher(Protocol):
-    """Who is told how the tasks go, by their names."""
-
-    def total(self, count: int) -> None: ...
-    def started(self, name: str) -> None: ...
-    def ended(self, name: str, ok: bool) -> None: ...
-    def waiting(self, running: Mapping[str, str]) -> None: ...
 
 
 def slots(jobs: int | None) -> list[dict[str, str]]:
@@ -59,13 +44,19 @@ def slots(jobs: int | None) -> list[dict[str, str]]:
     return [{"OMP_NUM_THREADS": str(most // count)} if count > 1 else {}] * count
 
 
-def run_all(tasks: Sequence[Task], places: list[dict[str, str]], watcher: TaskWatcher) -> None:
-    """Run every task; those after a failed one still run.
+def on_this_machine(jobs: int | None) -> Runner:
+    """Tasks in processes beside this one; `jobs` as in `slots`."""
+    return partial(run_all, slots(jobs))
 
-    Raises MothertongueError naming the failed ones and their last words; Preempted or Interrupted
-    when asked to stop, after every child has saved its work.
-    """
-    pending, failed = deque(tasks), list[Task]()
+
+def run_all(
+    places: Sequence[dict[str, str]],
+    tasks: Sequence[Task],
+    watcher: TaskWatcher,
+    is_cut: IsCut = never,
+) -> None:
+    """What `Runner` promises; a task at each place, in its environment."""
+    pending, failed, cut = deque(tasks), list[Task](), set[str]()
     running: dict[int, tuple[Task, subprocess.Popen[bytes]]] = {}
     watcher.total(len(tasks))
     with StopRequest() as stop:
@@ -80,29 +71,17 @@ def run_all(tasks: Sequence[Task], places: list[dict[str, str]], watcher: TaskWa
                     watcher.started(task.name)
                     running[place] = (task, _start(task, places[place]))
             for place, (task, process) in list(running.items()):
+                if task.name not in cut and is_cut(task):
+                    cut.add(task.name)
+                    process.terminate()
                 if process.poll() is not None:
                     del running[place]
-                    watcher.ended(task.name, process.returncode == 0)
-                    failed += [task] if process.returncode else []
+                    is_fine = process.returncode == 0 or task.name in cut
+                    watcher.ended(task.name, is_fine)
+                    failed += [] if is_fine else [task]
             watcher.waiting({task.name: last_word(task) for task, _ in running.values()})
             time.sleep(POLL_S)
-    if failed:
-        raise MothertongueError(_report(failed))
-
-
-def last_word(task: Task) -> str:
-    """What the last line of the task's metrics says, such as "step 40, loss 0.512"."""
-    if task.metrics is None or not task.metrics.is_file():
-        return ""
-    with task.metrics.open("rb") as file:
-        file.seek(max(0, task.metrics.stat().st_size - TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    try:
-        found = json.loads(lines[-1])
-    except (IndexError, ValueError):  # nothing yet, or a line that is just being written
-        return ""
-    kind = next((key for key in ("loss", "validation_wer") if key in found), None)
-    return f"step {found['step']}" + (f", {kind} {found[kind]:.3f}" if kind else "")
+    refuse_failed(failed)
 
 
 def _start(task: Task, place: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -124,12 +103,3 @@ def _stop(running: Sequence[tuple[Task, subprocess.Popen[bytes]]]) -> None:
         process.terminate()
     for _, process in running:
         process.wait()
-
-
-def _report(failed: Sequence[Task]) -> str:
-    lines = [f"{len(failed)} tasks failed; mend them and give the same command again, what is done"]
-    lines[0] += " is kept:"
-    for task in failed:
-        words = task.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        lines += [f"  {task.name} (log: {task.log})", *(f"    {w}" for w in words[-LOG_LINES:])]
-    return "\n".join(lines)

@@ -16,6 +16,8 @@ from mothertongue.batches import BatchSize, Context
 from mothertongue.config import Config
 from mothertongue.devices import Precision
 
+TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
+
 
 class TrainConfig(Config):
     """How long, how fast and how carefully to train."""
@@ -74,6 +76,9 @@ class TrainConfig(Config):
     changes no result."""
     prefix_depth: NonNegativeInt | None = None
     """Store after this many layers instead of after all that are frozen: what a grid shares."""
+    trackers: tuple[TrackerName, ...] = ()
+    """Who else is told of every step and validation: mlflow, tensorboard, trackio, wandb. Each is
+    set up by its own environment variables; one that dies stops no run."""
     seed: NonNegativeInt = 0
     """Of the order of the clips and of all random numbers."""
 

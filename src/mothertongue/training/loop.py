@@ -26,6 +26,7 @@ from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.step import Stepper
 from mothertongue.training.stopping import StopRequest
+from mothertongue.training.tracking import Trackers
 from mothertongue.training.validation import (
     Validation,
     Validator,
@@ -81,14 +82,21 @@ class Watcher(Protocol):
     def noted(self, message: str) -> None: ...
 
 
-def train(model: Whisper, job: Job, config: TrainConfig, run: RunDir, watcher: Watcher) -> State:
+def train(
+    model: Whisper,
+    job: Job,
+    config: TrainConfig,
+    run: RunDir,
+    watcher: Watcher,
+    trackers: Trackers | None = None,
+) -> State:
     """Train `model` in place and leave `best/` and `final/` in the run's folder.
 
     Continues from the newest whole checkpoint of the run. Raises Preempted or Interrupted, after a
     checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
     """
     keep_freed_memory()
-    trainer = _Trainer(model, job, config, run, watcher)
+    trainer = _Trainer(model, job, config, run, watcher, trackers)
     with StopRequest() as stop, deterministic(model.device):
         trainer.run_until(stop)
     return trainer.state
@@ -119,9 +127,16 @@ class _Trainer:
     """The parts of one run that live together: model, optimizer, state."""
 
     def __init__(
-        self, model: Whisper, job: Job, config: TrainConfig, run: RunDir, watcher: Watcher
+        self,
+        model: Whisper,
+        job: Job,
+        config: TrainConfig,
+        run: RunDir,
+        watcher: Watcher,
+        trackers: Trackers | None,
     ) -> None:
         self.model, self.job, self.config, self.run, self.watcher = model, job, config, run, watcher
+        self.trackers = trackers
         self.total_steps = job.steps_per_epoch * config.epochs
         self.eval_every = config.eval_every_steps or job.steps_per_epoch
         self.save_every = config.save_every_steps or self.eval_every
@@ -217,12 +232,15 @@ class _Trainer:
         self.state.worse_in_a_row = 0 if is_best else self.state.worse_in_a_row + 1
         patience = self.config.patience
         self.state.stopped_early = patience is not None and self.state.worse_in_a_row >= patience
-        self._log(validation_wer=found.wer, validation_interval95=found.interval95)
+        epoch = self.state.step / self.job.steps_per_epoch
+        self._log(epoch=epoch, validation_wer=found.wer, validation_interval95=found.interval95)
         self.watcher.validated(self.state.step, found.wer, is_best)
 
     def _log(self, **values: float | tuple[float, float]) -> None:
         if self.job.ranks.is_main:
             append_line(self.run.metrics, {"step": self.state.step, **values})
+        if self.trackers:
+            self.trackers.log(self.state.step, values)
 
     def _is_due(self, every: int) -> bool:
         step = self.state.step

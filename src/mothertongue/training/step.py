@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
@@ -152,6 +152,12 @@ def _accelerator(model: Whisper, config: TrainConfig) -> Accelerator:
         cpu=model.device.type == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
     )
+    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise ConfigError(
+            f"accelerate: distributed_type {accelerator.distributed_type.value}, expected none or "
+            "MULTI_GPU: every device holds the whole model; a strategy that trains less or "
+            "train.gradient_checkpointing=true takes less memory"
+        )
     if accelerator.gradient_accumulation_steps != 1:
         raise ConfigError(
             f"accelerate: gradient_accumulation_steps is {accelerator.gradient_accumulation_steps},"

@@ -1,0 +1,33 @@
+"""Runs a module that must not outlive the process that started it.
+
+python -m mothertongue.comparison.leash PARENT MODULE [ARGUMENT...]
+
+A worker that is killed cannot stop its own children, and an orphan would hold its run's lock.
+"""
+
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+
+POLL_S = 0.5
+
+
+def main() -> None:
+    """Become the module, and die with the parent."""
+    parent, module = int(sys.argv[1]), sys.argv[2]
+    sys.argv = sys.argv[2:]
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL_S)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

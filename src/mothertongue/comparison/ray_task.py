@@ -1,0 +1,122 @@
+"""What a Ray worker does: one task, as a process of its own, on whatever node it is.
+
+A node, a worker or the process may die at any time: the task is then tried again somewhere, and a
+run continues from its newest checkpoint.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.comparison.storage import Storage
+from mothertongue.comparison.tasks import Task, last_word
+from mothertongue.errors import MothertongueError
+from mothertongue.records import RunDir, is_run
+
+POLL_S = 0.5
+LOCK_S = 60.0  # for what a killed worker's process still holds
+
+
+class LostError(Exception):
+    """The process was killed or pre-empted: nothing is wrong with its input, try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the driver stood: tasks name files relative to it."""
+
+    folder: str
+    threads: int
+    comparison: Path
+    """The comparison's own folder, relative to `folder`."""
+    storage: Storage | None = None
+    """By way of which the nodes have the same files there; None where they share the folder."""
+
+
+def work(task: Task, place: Place, board: Any) -> int:
+    """Run the task to its end and return its exit code; Ray retries after LostError.
+
+    Cancelled by Ray, it asks the process to save, and waits for that.
+    """
+    os.makedirs(place.folder, exist_ok=True)
+    os.chdir(place.folder)
+    _wait_for_lock(task)
+    files = _Mirror(task, place)
+    files.pull()
+    node, worker = socket.gethostname(), str(os.getpid())
+    with _started(task, place) as process:
+        try:
+            while process.poll() is None:
+                board.tell.remote(task.name, node, worker, last_word(task))
+                files.push_checkpoints()
+                time.sleep(POLL_S)
+        except BaseException:  # Ray cancels with KeyboardInterrupt
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            files.push()
+    if process.returncode < 0 or process.returncode == 75:
+        raise LostError(f"{task.name} ended with {process.returncode}")
+    return process.returncode
+
+
+class _Mirror:
+    """What a task uses, kept in the storage; nothing to do where there is none."""
+
+    def __init__(self, task: Task, place: Place) -> None:
+        self._task, self._place = task, place
+        self._checkpoints = self._saved()
+
+    def pull(self) -> None:
+        if self._place.storage:
+            for path in self._task.uses:
+                self._place.storage.pull(path, self._place.comparison)
+            self._checkpoints = self._saved()
+
+    def push_checkpoints(self) -> None:
+        """Once there is another than when this was called last."""
+        if self._place.storage and self._saved() != self._checkpoints:
+            self.push()
+
+    def push(self) -> None:
+        if self._place.storage:
+            self._checkpoints = self._saved()
+            for path in (*self._task.uses, self._task.log):
+                self._place.storage.push(path, self._place.comparison)
+
+    def _saved(self) -> set[str]:
+        runs = [RunDir(path) for path in self._task.uses]
+        return {path.name for run in runs for path in run.checkpoints.glob("step-*")}
+
+
+def _started(task: Task, place: Place) -> subprocess.Popen[bytes]:
+    _, _, *module_and_arguments = task.command
+    leash = (sys.executable, "-m", "mothertongue.comparison.leash", str(os.getpid()))
+    task.log.parent.mkdir(parents=True, exist_ok=True)
+    with task.log.open("ab") as log:
+        return subprocess.Popen(
+            (*leash, *module_and_arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "OMP_NUM_THREADS": str(place.threads)},
+            start_new_session=True,
+        )
+
+
+def _wait_for_lock(task: Task) -> None:
+    """Until no other process works in the task's run, or long enough to let it say so itself."""
+    runs = [RunDir(path) for path in task.uses if is_run(path)]
+    until = time.monotonic() + LOCK_S
+    for run in runs:
+        while time.monotonic() < until:
+            with suppress(MothertongueError), run.locked():
+                break
+            time.sleep(POLL_S)

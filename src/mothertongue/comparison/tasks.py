@@ -1,0 +1,83 @@
+"""What a comparison has others do: commands, wherever they run."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mothertongue.errors import MothertongueError
+
+TAIL_BYTES = 1000  # more than a line of metrics
+LOG_LINES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A command to run, where its output goes, and the file whose last line tells how it goes."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    metrics: Path | None = None
+    uses: tuple[Path, ...] = ()
+    """Files and folders that it reads and writes, besides data and bases."""
+
+
+class TaskWatcher(Protocol):
+    """Who is told how the tasks go, by their names."""
+
+    def total(self, count: int) -> None: ...
+    def started(self, name: str) -> None: ...
+    def ended(self, name: str, ok: bool) -> None: ...
+    def noted(self, message: str) -> None: ...
+    def waiting(self, running: Mapping[str, str]) -> None: ...
+
+
+IsCut = Callable[[Task], bool]
+"""Asked again and again of a running task: whether to stop it, for good."""
+
+
+def never(task: Task) -> bool:
+    """Cut nothing."""
+    return False
+
+
+class Runner(Protocol):
+    """Runs every task; those after a failed one still run.
+
+    Raises MothertongueError naming the failed ones and their last words; Preempted or Interrupted
+    when asked to stop, after every task has saved its work.
+    """
+
+    def __call__(
+        self, tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never
+    ) -> None: ...
+
+
+def last_word(task: Task) -> str:
+    """What the last line of the task's metrics says, such as "step 40, loss 0.512"."""
+    if task.metrics is None or not task.metrics.is_file():
+        return ""
+    with task.metrics.open("rb") as file:
+        file.seek(max(0, task.metrics.stat().st_size - TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    try:
+        found = json.loads(lines[-1])
+    except (IndexError, ValueError):  # nothing yet, or a line that is just being written
+        return ""
+    kind = next((key for key in ("loss", "validation_wer") if key in found), None)
+    return f"step {found['step']}" + (f", {kind} {found[kind]:.3f}" if kind else "")
+
+
+def refuse_failed(failed: Sequence[Task]) -> None:
+    """Raise MothertongueError with the last words of each failed task; nothing for none."""
+    if not failed:
+        return
+    lines = [f"{len(failed)} tasks failed; mend them and give the same command again, what is done"]
+    lines[0] += " is kept:"
+    for task in failed:
+        said = task.log.read_text(encoding="utf-8", errors="replace") if task.log.is_file() else ""
+        words = said.strip().splitlines()
+        lines += [f"  {task.name} (log: {task.log})", *(f"    {w}" for w in words[-LOG_LINES:])]
+    raise MothertongueError("\n".join(lines))

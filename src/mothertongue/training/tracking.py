@@ -1,0 +1,130 @@
+"""What a run measures, told to trackers: TensorBoard, Trackio, Weights & Biases, MLflow.
+
+accelerate knows how each of them is spoken to. Each has a thread of its own here, since a server
+may take minutes to fail: a tracker that is dead, slow or wrong never stops or delays a run. The
+run's own `metrics.jsonl` has all of it in any case.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
+
+from mothertongue.errors import ConfigError
+from mothertongue.training.config import TrackerName
+
+PROJECT = "mothertongue"
+LAST_WORDS_S = 30.0
+"""How long a finished run waits for its trackers to take what is left."""
+Values = dict[str, Any]
+
+
+class Trackers:
+    """All trackers of one run; on leaving, each may take what it was told, for a while at most."""
+
+    def __init__(
+        self,
+        names: Sequence[TrackerName],
+        run: Path,
+        settings: Mapping[str, Any],
+        noted: Callable[[str], None],
+    ) -> None:
+        """`settings` are told once, flat. Raises ConfigError for a tracker that is not installed.
+
+        `noted` is told, once for each, of trackers that die.
+        """
+        if missing := [name for name in names if find_spec(name) is None]:
+            raise ConfigError(
+                f"train.trackers: {', '.join(missing)} not installed; pip install "
+                f"{' '.join(missing)}, or remove it"
+            )
+        self._threads = [_Thread(name, run, settings, noted) for name in names]
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """The numbers among the values after an optimizer step; returns at once."""
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        for each in self._threads:
+            each.say((step, numbers))
+
+    def __enter__(self) -> "Trackers":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for each in self._threads:
+            each.say(None)
+        for each in self._threads:
+            each.end()
+
+
+class _Thread:
+    def __init__(
+        self,
+        name: TrackerName,
+        run: Path,
+        settings: Mapping[str, Any],
+        noted: Callable[[str], None],
+    ) -> None:
+        self._name, self._run, self._settings, self._noted = name, run, settings, noted
+        self._said: queue.SimpleQueue[tuple[int, Values] | None] = queue.SimpleQueue()
+        self._is_dead = False
+        self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
+        self._thread.start()
+
+    def say(self, values: tuple[int, Values] | None) -> None:
+        if not self._is_dead:
+            self._said.put(values)
+
+    def end(self) -> None:
+        self._thread.join(LAST_WORDS_S)
+        if self._thread.is_alive():
+            self._die(f"did not answer for {LAST_WORDS_S:.0f} s")
+
+    def _work(self) -> None:
+        try:
+            tracker = _tracker(self._name, self._run)
+            tracker.start()
+            tracker.store_init_configuration(dict(self._settings))
+            while (said := self._said.get()) is not None:
+                step, values = said
+                tracker.log(values, step=step)
+            tracker.finish()
+        except (Exception, SystemExit) as error:  # theirs, of any kind: the run goes on
+            self._die(f"{type(error).__name__}: {error}")
+
+    def _die(self, reason: str) -> None:
+        self._is_dead = True
+        self._noted(f"{self._name} takes no more ({reason}); the run goes on, see metrics.jsonl")
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+    """Nested settings by dotted name, as values that every tracker takes."""
+    found: dict[str, str | int | float | bool] = {}
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{key}.")
+        else:
+            found[key] = value if isinstance(value, str | int | float | bool) else str(value)
+    return found
+
+
+def _tracker(name: TrackerName, run: Path) -> GeneralTracker:
+    title = run.resolve().name
+    options: dict[TrackerName, dict[str, Any]] = {
+        "mlflow": {"run_name": title},
+        "tensorboard": {"logging_dir": run / "tensorboard"},
+        "trackio": {"name": title, "resume": "allow"},
+        "wandb": {"name": title, "dir": str(run), "resume": "allow"},
+    }
+    tracker: GeneralTracker = LOGGER_TYPE_TO_CLASS[name](PROJECT, **options[name])
+    return tracker

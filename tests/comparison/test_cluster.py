@@ -1,0 +1,140 @@
+"""A comparison on two Ray nodes: whatever dies, the table is the one of this machine alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from grids import MakeGrid, Quiet, in_process
+
+from mothertongue.comparison.compare import compare
+
+pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+from cluster import what_counts
+
+LEASH = "mothertongue.comparison.leash"
+PATIENCE_S = 150.0
+
+
+@pytest.fixture
+def nodes() -> Iterator[Any]:
+    """A node with a processor; a driver that comes now stays with it."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def grid_path(make_grid: MakeGrid, tmp_path: Path) -> Path:
+    """Three runs, each long enough to be stopped in the middle."""
+    train = {"epochs": 40, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
+    make_grid(train=train | {"save_every_steps": 5, "eval_every_steps": 40})
+    return tmp_path / "grid.yaml"
+
+
+def driver(grid: Path, out: Path, address: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "mothertongue", "compare", str(grid), "--out", str(out)]
+    command += ["--ray", address, "--cpus-per-run", "1"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def trainings(out: Path) -> list[psutil.Process]:
+    """The processes of runs in a comparison's folder, each a child of a Ray worker."""
+    found = []
+    for each in psutil.process_iter(["cmdline"]):
+        line = each.info["cmdline"] or []
+        if LEASH in line and "train" in line and any(str(out) in part for part in line):
+            found.append(each)
+    return found
+
+
+def until(is_so: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if found := is_so():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+def saved(out: Path) -> list[Path]:
+    """Runs that have a checkpoint and are not done."""
+    runs = {path.parent.parent for path in out.glob("runs/*/checkpoints/step-*")}
+    return [run for run in sorted(runs) if not (run / "record.json").is_file()]
+
+
+@pytest.mark.slow
+def test_a_worker_and_a_node_die_and_the_table_is_the_same(
+    nodes: Any, grid_path: Path, make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    from mothertongue.comparison.grid import load_grid
+
+    out = tmp_path / "cluster"
+    process = driver(grid_path, out, nodes.address)
+    until(lambda: trainings(out))
+    second = nodes.add_node(num_cpus=1)
+    until(lambda: len(trainings(out)) == 2)
+    until(lambda: saved(out))
+    victim = trainings(out)[0]
+    psutil.Process(victim.ppid()).kill()
+    until(lambda: not victim.is_running())
+    until(lambda: len(trainings(out)) == 2)
+    nodes.remove_node(second, allow_graceful=False)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert said.count(" was lost; it goes on at ") >= 2, said
+    alone = compare(load_grid(grid_path, []), tmp_path / "alone", in_process, Quiet())
+    ours = json.loads((out / "comparison.json").read_text())
+    assert what_counts(ours) == what_counts(json.loads(json.dumps(alone)))
+
+
+@pytest.mark.slow
+def test_a_driver_is_stopped_then_killed_and_called_again(
+    nodes: Any, grid_path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cluster"
+    stopped = driver(grid_path, out, nodes.address)
+    until(lambda: saved(out))
+    stopped.send_signal(signal.SIGINT)
+    _, said = stopped.communicate(timeout=PATIENCE_S)
+    assert stopped.returncode == 130, said
+    assert "give the same command again to continue" in said
+    assert not trainings(out)
+    killed = driver(grid_path, out, nodes.address)
+    until(lambda: trainings(out))
+    killed.kill()
+    killed.communicate()
+    again = driver(grid_path, out, nodes.address)
+    _, said = again.communicate(timeout=PATIENCE_S)
+    assert again.returncode == 0, said
+    steps = [json.loads(p.read_text())["steps"] for p in out.glob("runs/*/record.json")]
+    assert steps == [240] * 3
+    logs = "".join(path.read_text() for path in out.glob("logs/*.log"))
+    assert "continuing after step" in logs
+    before = (out / "comparison.json").stat().st_mtime_ns
+    once_more = driver(grid_path, out, nodes.address)
+    _, said = once_more.communicate(timeout=PATIENCE_S)
+    assert "started" not in said
+    assert (out / "comparison.json").stat().st_mtime_ns > before
+
+
+def test_what_cannot_be_is_refused(grid_path: Path, tmp_path: Path) -> None:
+    nobody = driver(grid_path, tmp_path / "out", "127.0.0.1:1")
+    _, said = nobody.communicate(timeout=PATIENCE_S)
+    assert nobody.returncode == 2
+    assert "no Ray cluster there" in said
+    assert "Traceback" not in said
+    command = [sys.executable, "-m", "mothertongue", "compare", str(grid_path), "--jobs", "2"]
+    both = subprocess.run([*command, "--ray", "local"], capture_output=True, text=True)
+    assert both.returncode == 2
+    assert "--jobs has no effect with --ray" in both.stderr
+    assert os.environ.get("RAY_ADDRESS") is None
