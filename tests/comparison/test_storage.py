@@ -1,11 +1,22 @@
 """Files by way of an object store: whole or as before, and nothing sent twice."""
 
+import json
+import multiprocessing
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from ray_worker import works
+from runs import Silent, save_base, save_corpus, write_experiment
 
+from mothertongue.comparison.ray_task import Place
 from mothertongue.comparison.storage import Storage, signature
-from mothertongue.errors import ConfigError
+from mothertongue.comparison.tasks import Task
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment import load_experiment, run
+from mothertongue.files import sha256_file
+from mothertongue.records import RunDir
 
 
 @pytest.fixture
@@ -54,7 +65,7 @@ def test_what_another_node_did_since_replaces_what_is_here(
     storage.pull(here / "a", here)
     assert tree(here / "a") == {"checkpoints/step-2/trained.safetensors": "two"}
     assert not (here / "a/checkpoints/step-1").exists()
-    assert len(list((tmp_path / "bucket/blobs").iterdir())) == 1
+    assert len(list((tmp_path / "bucket/a/files").iterdir())) == 1
 
 
 def test_a_file_alone(storage: Storage, tmp_path: Path) -> None:
@@ -95,9 +106,66 @@ def test_a_killed_push_leaves_what_was_kept_before(
     assert tree(there / "a") == {"x.json": "old"}
 
 
+def test_half_a_file_is_sent_again_and_a_damaged_one_is_told(
+    storage: Storage, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    write(here / "a/x.json", "whole")
+    storage.push(here / "a", here)
+    (kept,) = (tmp_path / "bucket/a/files").iterdir()
+    kept.write_text("wh")
+    storage.push(here / "a", here)
+    assert kept.read_text() == "whole"
+    kept.write_text("false")
+    with pytest.raises(DataError, match=r"a/x.json does not match its SHA-256"):
+        storage.pull(there / "a", there)
+    assert not tree(there / "a")
+
+
 def test_a_storage_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "file", "no folder")
     with pytest.raises(ConfigError, match=r"--storage .*: cannot be written to"):
         Storage(f"file://{tmp_path}/file/bucket").check()
     with pytest.raises(ConfigError, match="expected an fsspec URL"):
         Storage("nosuch://bucket").check()
+
+
+@pytest.mark.slow
+def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_path: Path) -> None:
+    base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
+    path = write_experiment(tmp_path, base, data, epochs=40)
+    run(load_experiment(path), RunDir(tmp_path / "whole"), Silent())
+    driver, out = tmp_path / "driver", Path("out")
+    experiment = write(driver / out / "experiments/tiny.yaml", path.read_text())
+    storage.push(experiment, driver / out)
+    run_dir = RunDir(out / "runs/tiny")
+    inputs = out / "experiments/tiny.yaml"
+    command = (sys.executable, "-m", "mothertongue", "train", str(inputs), "--out")
+    task = Task(
+        "tiny",
+        (*command, str(run_dir.path)),
+        out / "logs/tiny.log",
+        run_dir.metrics,
+        (inputs, run_dir.path),
+    )
+    spawn = multiprocessing.get_context("spawn")
+    first = spawn.Process(target=works, args=(task, Place(str(tmp_path / "a"), 1, out, storage)))
+    first.start()
+    kept = tmp_path / "bucket/runs/tiny/tree.json"
+    deadline = time.monotonic() + 120
+    while not (kept.is_file() and "checkpoints/step-" in kept.read_text()):
+        assert first.is_alive() and time.monotonic() < deadline
+        time.sleep(0.05)
+    first.kill()
+    first.join()
+    second = spawn.Process(target=works, args=(task, Place(str(tmp_path / "b"), 1, out, storage)))
+    second.start()
+    second.join(200)
+    assert second.exitcode == 0
+    assert "continuing after step" in (tmp_path / "b/out/logs/tiny.log").read_text()
+    storage.pull(driver / run_dir.path, driver / out, without="checkpoints")
+    for name in ("final/trained.safetensors", "best/trained.safetensors", "metrics.jsonl"):
+        assert sha256_file(driver / run_dir.path / name) == sha256_file(tmp_path / "whole" / name)
+    assert not (driver / run_dir.path / "checkpoints").exists()
+    files = {path.name for path in (tmp_path / "bucket/runs/tiny/files").iterdir()}
+    assert files == set(json.loads(kept.read_text()).values())

@@ -1,9 +1,9 @@
 """Files of a comparison by way of an object store, where its nodes share no folder.
 
 <url>/
-  blobs/<sha256>        the bytes of a file, under what they are
-  trees/<path>.json     {file: sha256} of a file or folder, relative to the comparison's folder
-A tree is replaced in one write, after its blobs: who reads it finds all of it or the one before.
+  <path>/tree.json        {file: sha256} of a file or folder, relative to the comparison's folder
+  <path>/files/<sha256>   the bytes of each, under what they are
+A tree is replaced in one write, after its files: who reads it finds all of it or the one before.
 """
 
 import json
@@ -12,15 +12,18 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import fsspec
 
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import TEMPORARY, TRASH, sha256_file
 
 Signature = dict[str, tuple[int, int]]
 TRIES = 20
+WEIGHTS = ".safetensors"
+ALONE = ".alone"  # the name of what is a file and no folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,8 @@ class Storage:
         """Raises ConfigError where it cannot be written to, or its protocol is not installed."""
         try:
             fs, root = self._open()
-            fs.makedirs(f"{root}/trees", exist_ok=True)
-            fs.makedirs(f"{root}/blobs", exist_ok=True)
-            fs.pipe_file(f"{root}/trees/.writable", b"")
+            fs.makedirs(root, exist_ok=True)
+            fs.pipe_file(f"{root}/.writable", b"")
         except Exception as error:  # each protocol has its own
             raise ConfigError(
                 f"--storage {self.url}: cannot be written to ({error}); expected an fsspec URL "
@@ -48,52 +50,58 @@ class Storage:
         Safe while a run works in it: what is being written there has another name until it is
         whole. Nothing is kept of what is not there.
         """
-        fs, root = self._open()
-        sums = _sums(path)
-        if not sums:
+        if not path.exists():
             return
-        before = self._tree(path, folder)
+        home = path if path.is_dir() else path.parent
+        with TemporaryDirectory(prefix=TEMPORARY, dir=home) as still:
+            if _hold_still(path, Path(still)):
+                self._push(Path(still), self._place(path, folder))
+
+    def _push(self, still: Path, place: str) -> None:
+        fs, _ = self._open()
+        fs.makedirs(f"{place}/files", exist_ok=True)
+        sums = {name: sha256_file(still / name) for name in _files(still)}
         for name, digest in sums.items():
-            if not fs.exists(f"{root}/blobs/{digest}"):
-                fs.put_file(str(path / name if name else path), f"{root}/blobs/{digest}")
-        tree = f"{root}/{_key(path, folder)}"
-        fs.makedirs(tree.rsplit("/", 1)[0], exist_ok=True)
-        fs.pipe_file(tree, json.dumps(sums).encode())
-        for name, digest in before.items():
-            # A run's own weights and state: no other tree has the same bytes.
-            if name.endswith(".safetensors") and digest not in sums.values():
-                fs.rm_file(f"{root}/blobs/{digest}")
+            if not _has(fs, f"{place}/files/{digest}", (still / name).stat().st_size):
+                fs.put_file(str(still / name), f"{place}/files/{digest}")
+        fs.pipe_file(f"{place}/tree.json", json.dumps(sums).encode())
+        for kept in fs.ls(f"{place}/files", detail=False):
+            if kept.rsplit("/", 1)[1] not in sums.values():
+                fs.rm_file(kept)
 
     def pull(self, path: Path, folder: Path, without: str | None = None) -> None:
         """Make a file or folder here what was kept last; what was never kept stays as it is.
 
-        `without`: the name of a folder in it that is not needed.
+        `without`: the name of a folder in it that is not needed. Raises DataError where what was
+        kept is damaged.
         """
-        fs, root = self._open()
-        tree = self._tree(path, folder)
-        wanted = {n: d for n, d in tree.items() if not (without and n.startswith(f"{without}/"))}
-        if not wanted:
+        fs, _ = self._open()
+        place = self._place(path, folder)
+        try:
+            tree: dict[str, str] = json.loads(fs.cat_file(f"{place}/tree.json"))
+        except FileNotFoundError:
             return
-        for name in _files(path):
+        wanted = {n: d for n, d in tree.items() if not (without and n.startswith(f"{without}/"))}
+        is_file = list(wanted) == [ALONE]
+        for name in () if is_file else _files(path):
             if name not in wanted:
                 (path / name).unlink()
         for name, digest in wanted.items():
-            target = path / name if name else path
+            target = path if is_file else path / name
             if target.is_file() and sha256_file(target) == digest:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f"{TEMPORARY}{target.name}")
-            fs.get_file(f"{root}/blobs/{digest}", str(temporary))
+            fs.get_file(f"{place}/files/{digest}", str(temporary))
+            if sha256_file(temporary) != digest:
+                temporary.unlink()
+                raise DataError(f"{self.url}: {place}/{name} does not match its SHA-256")
             temporary.replace(target)
         _remove_empty(path)
 
-    def _tree(self, path: Path, folder: Path) -> dict[str, str]:
-        fs, root = self._open()
-        try:
-            found: dict[str, str] = json.loads(fs.cat_file(f"{root}/{_key(path, folder)}"))
-        except FileNotFoundError:
-            return {}
-        return found
+    def _place(self, path: Path, folder: Path) -> str:
+        _, root = self._open()
+        return f"{root}/{path.relative_to(folder).as_posix()}"
 
     def _open(self) -> tuple[Any, str]:
         fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
@@ -112,19 +120,38 @@ def signature(path: Path) -> Signature:
     return found
 
 
-def _sums(path: Path) -> dict[str, str]:
-    """The SHA-256 of every file, all of one moment; "" is the name of a path that is a file."""
+def _hold_still(path: Path, still: Path) -> bool:
+    """Keep all files of one moment in another folder, whatever becomes of them; False if it fails.
+
+    Weights are only ever replaced, so a second name keeps them; the rest is small and copied.
+    """
     if path.is_file():
-        return {"": sha256_file(path)}
+        shutil.copy2(path, still / ALONE)
+        return True
     for _ in range(TRIES):
         before = signature(path)
         try:
-            sums = {name: sha256_file(path / name) for name in before}
+            for name in before:
+                target = still / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                hold = os.link if name.endswith(WEIGHTS) else shutil.copy2
+                hold(path / name, target)
         except FileNotFoundError:
-            continue
-        if signature(path) == before:
-            return sums
-    return {}  # it changes faster than it can be read; the next push will find it at rest
+            pass
+        else:
+            if signature(path) == before:
+                return bool(before)
+        for left in still.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return False  # it changes faster than it can be read; the next push will find it at rest
+
+
+def _has(fs: Any, url: str, size: int) -> bool:
+    """Whether it is there, and all of it: a file system shows what is half written."""
+    try:
+        return bool(fs.info(url)["size"] == size)
+    except FileNotFoundError:
+        return False
 
 
 def _files(path: Path) -> Iterable[str]:
@@ -141,7 +168,3 @@ def _remove_empty(path: Path) -> None:
     for folder in sorted(filter(Path.is_dir, path.rglob("*")), reverse=True):
         if not any(folder.iterdir()):
             shutil.rmtree(folder)
-
-
-def _key(path: Path, folder: Path) -> str:
-    return f"trees/{path.relative_to(folder).as_posix()}.json"
