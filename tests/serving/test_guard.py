@@ -329,3 +329,25 @@ def test_others_need_a_key(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert address(host, 8000, None).key == KEY
     monkeypatch.delenv("MOTHERTONGUE_API_KEY")
     assert address("127.0.0.1", 8000, None).key is None
+
+
+def test_many_clients_that_never_finish_their_headers_keep_nobody_out(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mothertongue.serving.server.HEADERS_S", 3.0)
+    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [Slow()])
+    with running(offer, LIMITS) as server, contextlib.ExitStack() as stack:
+        where = urlsplit(server.url)
+        crowd = [
+            stack.enter_context(socket.create_connection((where.hostname, where.port)))
+            for _ in range(400)
+        ]
+        for each in crowd:
+            each.sendall(b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        began = time.monotonic()
+        assert ask(server, "GET", "/health")[0] == 200
+        assert time.monotonic() - began < 2.0
+        for each in crowd:
+            each.settimeout(10)
+            assert each.recv(1) == b"", "the server hangs up"
+        assert time.monotonic() - began < 9.0
