@@ -30,7 +30,12 @@ def main() -> None:
     command = [sys.executable, "-m", "mothertongue", "compare", grid, *overrides, "--out"]
     # As many threads as on a node of one processor.
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, folders["alone"], "--jobs", "2"], check=True, env=alone)
+    subprocess.run(
+        [*command, folders["alone"], "--jobs", "2"],
+        check=True,
+        env=alone,
+        stdout=subprocess.DEVNULL,
+    )
     log = on_two_nodes(command, folders["cluster"])
     results = {name: json.loads((f / "comparison.json").read_text()) for name, f in folders.items()}
     differences = list(different(*map(what_counts, results.values())))

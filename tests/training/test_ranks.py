@@ -46,14 +46,16 @@ def experiments(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.mark.slow
 def test_two_ranks_compute_what_one_process_does(
-    experiments: dict[str, Path], tmp_path: Path
+    experiments: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path / "two/cache"))
     plan = [
         {"experiment": str(path), "run": str(tmp_path / "two" / kind)}
         for kind, path in experiments.items()
     ]
     found = launched(2, plan, tmp_path)
     assert len(found) == 2 * len(STRATEGIES)
+    monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path / "one/cache"))
     for kind, path in experiments.items():
         alone = Silent()
         one, two = RunDir(tmp_path / "one" / kind), RunDir(tmp_path / "two" / kind)
@@ -66,6 +68,13 @@ def test_two_ranks_compute_what_one_process_does(
         assert [each["devices"] for each in records] == [1, 2]
         lines = [each.metrics.read_text().count("\n") for each in (one, two)]
         assert lines[0] == lines[1]
+    # Three clips a step are not for two, and that is said; nothing is stored twice.
+    assert all("the 2 devices wait for each other" in " ".join(each["notes"]) for each in found)
+    stored = [
+        sorted(path.name for path in (tmp_path / each).rglob("cache/**/*.safetensors"))
+        for each in ("one", "two")
+    ]
+    assert stored[0] == stored[1] != []
 
 
 @pytest.mark.slow

@@ -6,10 +6,9 @@ is tried again elsewhere; the folder of the comparison must be one that every no
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,10 @@ HERE = "local"
 RETRIES = 10  # of a task whose worker or node is lost
 POLL_S = 0.2
 KNOCK_S = 10.0
+
+
+News = dict[str, tuple[str, int, str]]
+"""Of each task that has begun: its node, how many times it was tried, its last word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def on_ray(
             f"or give --ray {HERE}"
         ) from None
     try:
-        yield partial(_run_all, _options(share, ray.nodes()), folder, storage)
+        yield _RayRunner(_options(share, ray.nodes()), folder, storage)
     except RayError as error:  # what tasks raise is dealt with where they end
         raise Preempted(f"Ray lost this node ({error}); give the same command again") from error
     finally:
@@ -86,68 +89,109 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
 
 
-def _run_all(
-    options: dict[str, Any],
-    folder: Path,
-    storage: Storage | None,
-    tasks: Sequence[Task],
-    watcher: TaskWatcher,
-    is_cut: IsCut = never,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _RayRunner:
     """What `Runner` promises, for tasks whose names differ."""
-    board = _board()
-    place = Place(str(Path.cwd()), max(1, int(options["num_cpus"])), folder, storage)
-    if storage and is_cut is not never:
-        raise ConfigError(
-            "halving needs a folder that all nodes see, where the driver reads each validation; "
-            "leave --storage out, or halving"
-        )
-    if storage:
-        for path in [path for task in tasks for path in task.uses if path.is_file()]:
-            storage.push(path, folder)  # a task's settings: only we have them
-    retried = {"max_retries": RETRIES, "retry_exceptions": [LostError], "max_calls": 1}
-    settings: dict[str, Any] = options | retried
-    remote: Any = ray.remote(**settings)(work)
-    watcher.total(len(tasks))
-    with StopRequest() as stop:
-        open_tasks = {remote.remote(task, place, board): task for task in tasks}
-        attempts, failed, cut = _Attempts(watcher), list[Task](), set[str]()
-        while open_tasks:
-            if stop.signal is not None:
-                _cancel(list(open_tasks))
-                kind = Interrupted if stop.is_interrupt else Preempted
-                raise kind(f"stopped by {stop.name}; give the same command again to continue")
-            news: dict[str, tuple[str, int, str]] = ray.get(board.read.remote())
-            attempts.tell(news)
-            for ref, task in open_tasks.items():
-                if task.name in news and task.name not in cut and is_cut(task):
-                    cut.add(task.name)
-                    ray.cancel(ref)
-            done, _ = ray.wait(list(open_tasks), timeout=POLL_S)
-            for ref in done:
-                task = open_tasks.pop(ref)
-                if storage:
-                    for path in (*task.uses, task.log):
-                        storage.pull(path, folder, without="checkpoints")
-                is_fine = _outcome(ref, task) or task.name in cut
-                watcher.ended(task.name, is_fine)
-                failed += [] if is_fine else [task]
-            names = {task.name for task in open_tasks.values()}
-            watcher.waiting(
-                {
-                    name: f"on {node}{_again(attempt)} {word}".strip()
-                    for name, (node, attempt, word) in news.items()
-                    if name in names
-                }
+
+    options: dict[str, Any]
+    folder: Path
+    storage: Storage | None
+
+    def __call__(self, tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
+        self._share_inputs(tasks, is_cut)
+        board = _board()
+        watcher.total(len(tasks))
+        with StopRequest() as stop:
+            running = _Running(self._submitted(tasks, board), watcher)
+            while running.tasks:
+                if stop.signal is not None:
+                    running.cancel()
+                    kind = Interrupted if stop.is_interrupt else Preempted
+                    raise kind(f"stopped by {stop.name}; give the same command again to continue")
+                running.hear(ray.get(board.read.remote()), is_cut)
+                running.settle(self._fetch)
+        refuse_failed(running.failed)
+
+    def _share_inputs(self, tasks: Sequence[Task], is_cut: IsCut) -> None:
+        """The tasks' settings, which only the driver has."""
+        if not self.storage:
+            return
+        if is_cut is not never:
+            raise ConfigError(
+                "halving needs a folder that all nodes see, where the driver reads each "
+                "validation; leave --storage out, or halving"
             )
-    refuse_failed(failed)
+        for path in [path for task in tasks for path in task.uses if path.is_file()]:
+            self.storage.push(path, self.folder)
+
+    def _submitted(self, tasks: Sequence[Task], board: Any) -> dict[Any, Task]:
+        threads = max(1, int(self.options["num_cpus"]))
+        place = Place(str(Path.cwd()), threads, self.folder, self.storage)
+        retried = {"max_retries": RETRIES, "retry_exceptions": [LostError], "max_calls": 1}
+        settings: dict[str, Any] = self.options | retried
+        remote: Any = ray.remote(**settings)(work)
+        return {remote.remote(task, place, board): task for task in tasks}
+
+    def _fetch(self, task: Task) -> None:
+        """What the driver reads of a task's work, where the folder is not the node's own."""
+        if self.storage:
+            for path in (*task.uses, task.log):
+                self.storage.pull(path, self.folder, without="checkpoints")
+
+
+class _Running:
+    """Tasks that Ray has, by its references to them, until each has ended."""
+
+    def __init__(self, tasks: dict[Any, Task], watcher: TaskWatcher) -> None:
+        self.tasks, self.watcher = tasks, watcher
+        self.failed: list[Task] = []
+        self._cut, self._tries = set[str](), dict[str, int]()
+
+    def hear(self, news: News, is_cut: IsCut) -> None:
+        """Tell of tasks that started, or had to start again, and stop those that are cut."""
+        words = {}
+        for ref, task in self.tasks.items():
+            if task.name not in news:
+                continue
+            node, tries, word = news[task.name]
+            self._tell_start(task.name, node, tries)
+            again = f" (try {tries})" if tries > 1 else ""
+            words[task.name] = f"on {node}{again} {word}".strip()
+            if task.name not in self._cut and is_cut(task):
+                self._cut.add(task.name)
+                ray.cancel(ref)
+        self.watcher.waiting(words)
+
+    def settle(self, fetch: Callable[[Task], None]) -> None:
+        """Take what has ended, or wait a moment for something to end."""
+        done, _ = ray.wait(list(self.tasks), timeout=POLL_S)
+        for ref in done:
+            task = self.tasks.pop(ref)
+            fetch(task)
+            is_fine = _is_fine(ref, task) or task.name in self._cut
+            self.watcher.ended(task.name, is_fine)
+            self.failed += [] if is_fine else [task]
+
+    def cancel(self) -> None:
+        """Let every task save its work, and wait for that."""
+        for ref in self.tasks:
+            ray.cancel(ref)
+        ray.wait(list(self.tasks), num_returns=len(self.tasks))
+
+    def _tell_start(self, name: str, node: str, tries: int) -> None:
+        before = self._tries.get(name, 0)
+        if not before:
+            self.watcher.started(f"{name} on {node}")
+        elif tries > before:
+            self.watcher.noted(f"{name} was lost; it goes on at {node} (try {tries})")
+        self._tries[name] = tries
 
 
 class _Board:
     """Where tasks say how they go; an actor, beside the driver."""
 
     def __init__(self) -> None:
-        self.news: dict[str, tuple[str, int, str]] = {}
+        self.news: News = {}
         self.workers: dict[str, list[str]] = {}
 
     def tell(self, name: str, node: str, worker: str, word: str) -> None:
@@ -156,29 +200,8 @@ class _Board:
             workers.append(worker)
         self.news[name] = (node, len(workers), word)
 
-    def read(self) -> dict[str, tuple[str, int, str]]:
-        """Of each task that has begun: its node, how many times it was tried, its last word."""
+    def read(self) -> News:
         return self.news
-
-
-class _Attempts:
-    """Tells of a task when it starts, and when it has to start again."""
-
-    def __init__(self, watcher: TaskWatcher) -> None:
-        self.watcher, self.known = watcher, dict[str, int]()
-
-    def tell(self, news: dict[str, tuple[str, int, str]]) -> None:
-        for name, (node, attempt, _) in news.items():
-            before = self.known.get(name, 0)
-            if not before:
-                self.watcher.started(f"{name} on {node}")
-            elif attempt > before:
-                self.watcher.noted(f"{name} was lost; it goes on at {node} (try {attempt})")
-            self.known[name] = attempt
-
-
-def _again(attempt: int) -> str:
-    return f" (try {attempt})" if attempt > 1 else ""
 
 
 def _board() -> Any:
@@ -186,21 +209,14 @@ def _board() -> Any:
     return ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
-def _outcome(ref: Any, task: Task) -> bool:
+def _is_fine(ref: Any, task: Task) -> bool:
     try:
         return bool(ray.get(ref) == 0)
     except (RayError, LostError) as error:
         if not isinstance(error, TaskCancelledError):
             with task.log.open("a", encoding="utf-8") as log:
-                log.write(f"lost {RETRIES + 1} times: {error}\n")
+                log.write(f"tried {RETRIES + 1} times: {error}\n")
         return False
-
-
-def _cancel(refs: Sequence[Any]) -> None:
-    """Let every task save its work, and wait for that."""
-    for ref in refs:
-        ray.cancel(ref)
-    ray.wait(list(refs), num_returns=len(refs))
 
 
 def _options(share: Share, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
