@@ -29,9 +29,10 @@ Json = dict[str, Any]
 
 
 @contextmanager
-def serving(specs: Sequence[str]) -> Iterator[tuple[str, psutil.Process]]:
+def serving(specs: Sequence[str], precision: str) -> Iterator[tuple[str, psutil.Process]]:
     """A server of these models: where it listens, and its process."""
     command = [sys.executable, "-m", "mothertongue", "serve", *specs, "--port", "0"]
+    command += ["--precision", precision]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     found = next(filter(None, (re.search(r"listening on (\S+)", x) for x in process.stderr)))
@@ -97,17 +98,19 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=32)
+    # In bfloat16 a product may round otherwise when the batch is another: nothing could be "right".
+    parser.add_argument("--precision", default="fp32")
     asked = parser.parse_args()
     paths = sorted(path for path in asked.audio.rglob("*") if path.is_file())[: asked.clips]
     clips = [path.read_bytes() for path in paths]
     names = [spec.partition("=")[0] for spec in asked.models]
     result: Json = {"environment": environment(), "clips": len(clips)}
-    with serving(asked.models) as (url, process):
+    with serving(asked.models, asked.precision) as (url, process):
         urls = dict.fromkeys(names, url)
         result["one server"] = measure(urls, clips, asked.requests, asked.clients)
         result["one server"]["memory_bytes"] = memory_bytes(process)
     with ExitStack() as stack:
-        each = [stack.enter_context(serving([spec])) for spec in asked.models]
+        each = [stack.enter_context(serving([spec], asked.precision)) for spec in asked.models]
         urls = dict(zip(names, (url for url, _ in each), strict=True))
         apart = measure(urls, clips, asked.requests, asked.clients)
         apart["memory_bytes"] = sum(memory_bytes(process) for _, process in each)
