@@ -39,8 +39,9 @@ def beside(experiment: str, out: Path, overrides: list[str], strategy: str) -> J
         folder = out / devices
         settings = [*STRATEGIES[strategy], "train.validation_clips=all", *overrides]
         command = [sys.executable, "-m", "mothertongue", "train", experiment, *settings]
-        command += ["--out", str(folder), "--devices", devices, "--json", str(out / "record.json")]
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        command += ["--out", str(folder), "--devices", devices]
+        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, check=True, env=one_thread, stdout=subprocess.DEVNULL)
         lines.append(list(map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())))
         records.append(json.loads((folder / "record.json").read_text()))
     losses = [[each["loss"] for each in found if "loss" in each] for found in lines]
