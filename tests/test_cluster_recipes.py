@@ -19,7 +19,8 @@ FOLDER = Path(recipes.__file__).parent / "cluster"
 STUBS = {
     "srun": 'exec "$@"',
     "scontrol": '[ "$1" = show ] && echo localhost || echo "$@" >> "$HOME/requeued"',
-    "scancel": "pkill -USR2 -f rdzv-id=$SLURM_JOB_ID",
+    "scancel": 'for p in /proc/[0-9]*; do grep -qs "rdzv-id=$SLURM_JOB_ID" "$p/cmdline" '
+    '&& kill -USR2 "${p#/proc/}"; done; true',
 }
 
 

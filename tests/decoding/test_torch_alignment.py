@@ -20,6 +20,7 @@ from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.decoding.word_times import MEDIAN_FRAMES, starts_of
 from mothertongue.encoder import encode
+from mothertongue.errors import DataError
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.model import load_base
 from mothertongue.strategies.base import Strategy
@@ -154,6 +155,12 @@ def test_shorter_than_a_frame(talker, tokens: Tokens, clips) -> None:
     hidden_TD, text = heard(talker, clips[:1], 1), tokens.encode("moja mbili")
     (found,) = align(talker, tokens, hidden_TD, [tokens.prefix("sw")], [text], [0.001])
     assert found.token_starts_s == (0.0,) * (len(text) + 1)
+
+
+def test_heads_that_are_not_there_are_said(talker, monkeypatch) -> None:
+    monkeypatch.setattr(talker.generation_config, "alignment_heads", [[1, 0], [7, 1]])
+    with pytest.raises(DataError, match=r"alignment_heads \[\(7, 1\)\], but the decoder has 2"):
+        alignment_heads(talker)
 
 
 def test_heads_that_nobody_knows_are_those_of_the_upper_half(talker, monkeypatch) -> None:

@@ -19,6 +19,7 @@ from mothertongue.decoding.word_times import (
     starts_of,
     warp,
 )
+from mothertongue.errors import DataError
 from mothertongue.tokens import Tokens
 
 PREFIX = 4  # start, language, task, no timestamps; a prompt before them is left out
@@ -68,11 +69,17 @@ def alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, i
     """The (layer, head) pairs that follow the audio, in the order of the layers.
 
     Where nobody has found them out: all heads of the upper half, as openai/whisper, model.py.
+    Raises DataError for heads that the model does not have.
     """
     known = getattr(model.generation_config, "alignment_heads", None)
-    if known:
-        return sorted((layer, head) for layer, head in known)
     layers, heads = model.config.decoder_layers, model.config.decoder_attention_heads
+    if known:
+        if odd := [(x, y) for x, y in known if not (0 <= x < layers and 0 <= y < heads)]:
+            raise DataError(
+                f"generation_config.json: alignment_heads {odd}, but the decoder has {layers} "
+                f"layers of {heads} heads; put those of this model there, or remove them"
+            )
+        return sorted((layer, head) for layer, head in known)
     return [(layer, head) for layer in range(layers // 2, layers) for head in range(heads)]
 
 
