@@ -66,7 +66,9 @@ def expected(
     for name in ("base", *KINDS):
         path = transformers_folder if name == "base" else tiny_runs[name]
         with_ct2 = name == "full"
-        engine = open_model(str(path), engine="ctranslate2" if with_ct2 else "torch")
+        # As the server has it; in bfloat16, which `auto` may take, words would differ.
+        torch_in_fp32 = {"engine": "torch", "precision": "fp32"}
+        engine = open_model(str(path), **({"engine": "ctranslate2"} if with_ct2 else torch_in_fp32))
         decoder = engine.make("full", DecodeConfig(), lambda _: None)
         for i, recording in enumerate(recordings):
             parts = pieces([load_audio(recording)], voiced)

@@ -36,8 +36,8 @@ def nodes() -> Iterator[Any]:
 @pytest.fixture
 def grid_path(make_grid: MakeGrid, tmp_path: Path) -> Path:
     """Three runs, each long enough to be stopped in the middle."""
-    train = {"epochs": 40, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
-    make_grid(train=train | {"save_every_steps": 5, "eval_every_steps": 40})
+    train = {"epochs": 80, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
+    make_grid(train=train | {"save_every_steps": 5, "eval_every_steps": 80})
     return tmp_path / "grid.yaml"
 
 
@@ -110,14 +110,14 @@ def test_a_driver_is_stopped_then_killed_and_called_again(
     assert "give the same command again to continue" in said
     assert not trainings(out)
     killed = driver(grid_path, out, nodes.address)
-    until(lambda: trainings(out))
+    until(lambda: trainings(out) and saved(out))
     killed.kill()
     killed.communicate()
     again = driver(grid_path, out, nodes.address)
     _, said = again.communicate(timeout=PATIENCE_S)
     assert again.returncode == 0, said
     steps = [json.loads(p.read_text())["steps"] for p in out.glob("runs/*/record.json")]
-    assert steps == [240] * 3
+    assert steps == [480] * 3
     logs = "".join(path.read_text() for path in out.glob("logs/*.log"))
     assert "continuing after step" in logs
     before = (out / "comparison.json").stat().st_mtime_ns
