@@ -11,12 +11,13 @@ from grids import MakeGrid, Quiet, in_process
 from runs import Silent
 
 from mothertongue.comparison.compare import compare
-from mothertongue.comparison.grid import Grid
+from mothertongue.comparison.grid import Grid, expand
+from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.summary import findings
 from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
 from mothertongue.errors import Preempted
 from mothertongue.experiment import load_experiment, run
-from mothertongue.records import RunDir
+from mothertongue.records import RunDir, append_line
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator
@@ -95,6 +96,25 @@ def test_what_is_behind_is_cut_and_the_result_says_so(grid: Grid, tmp_path: Path
     said = "\n".join(findings(result))
     assert "full with learning_rate=0.0001 was cut after 1 epochs" in said
     assert "at a validation WER of 300.0 %; the best of 4 there had 10.0 %" in said
+
+
+def test_values_that_are_validated_less_often_are_compared_all_the_same(
+    grid: Grid, tmp_path: Path
+) -> None:
+    """One that has its first validation later than the one that is cut beside it."""
+    assert grid.halving
+    candidates = first_seed(grid, expand(grid))[:2]
+    told = [(candidates[0], 3.0, 0.1), (candidates[1], 2.0, 0.3)]
+    watcher = Quiet()
+    halvings = Halvings(grid.halving, candidates, tmp_path, watcher)
+    outcomes = []
+    for each, epoch, wer in told:
+        run_dir = each.run_dir(tmp_path)
+        run_dir.path.mkdir(parents=True)
+        append_line(run_dir.metrics, {"step": 3, "epoch": epoch, "validation_wer": wer})
+        outcomes.append(halvings.is_cut(Task(each.experiment.name, (), tmp_path / "log")))
+    assert outcomes == [False, True]
+    assert "the best of 2 had 10.0%" in watcher.notes[0]
 
 
 def test_a_comparison_that_continues_cuts_nothing_anew(grid: Grid, tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ class Cut:
     wer: float
     """On the validation clips, when it was cut."""
     best_wer: float
-    """The lowest of the other values of that strategy, at that epoch or before."""
+    """The lowest of the other values of that strategy, up to that epoch or at their first."""
     out_of: int
-    """How many values of the strategy had come as far."""
+    """How many values of the strategy had been validated by then."""
 
 
 @dataclass(slots=True)
@@ -47,9 +47,13 @@ class _Trial:
 
     candidate: Candidate
     trial_id: str
-    heard: int = 0
-    """Validations that were counted."""
     wers: list[tuple[float, float]] = field(default_factory=list)
+    """(epoch, WER) of each validation that was counted."""
+
+    def best_by(self, epoch: float) -> float:
+        """The lowest WER up to an epoch; the first where that came later, for some validate less
+        often than others."""
+        return min([wer for at, wer in self.wers if at <= epoch] or [self.wers[0][1]])
 
 
 class Halvings:
@@ -95,8 +99,7 @@ class Halvings:
     def _hear(self, trial: _Trial) -> tuple[bool, tuple[float, float]]:
         """Count what the run has validated since; whether that is reason to stop, and when."""
         stop, told = False, (0.0, 0.0)
-        for epoch, wer in list(_validations(self._metrics(trial)))[trial.heard :]:
-            trial.heard += 1
+        for epoch, wer in list(_validations(self._metrics(trial)))[len(trial.wers) :]:
             trial.wers.append((epoch, wer))
             result = {"epoch": epoch, "wer": wer}
             verdict = self._scheduler(trial).on_trial_result(None, trial, result)
@@ -107,8 +110,8 @@ class Halvings:
 
     def _cut(self, trial: _Trial, epoch: float, wer: float) -> None:
         each = trial.candidate
-        others = [o for o in self._groups[each.language, each.arm] if o is not trial]
-        reached = [min(wers) for o in others if (wers := [w for e, w in o.wers if e <= epoch])]
+        group = self._groups[each.language, each.arm]
+        reached = [other.best_by(epoch) for other in group if other is not trial and other.wers]
         name = trial.trial_id
         cut = Cut(
             *(each.language, each.arm, each.settings, name),
