@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -121,7 +121,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     work = assemble(experiment, base, utterances, watcher.noted)
     names = experiment.train.trackers if ranks.is_main else ()
     settings = flat(experiment.model_dump(mode="json"))
-    with Trackers(names, run_dir.path, settings, watcher.noted) as trackers:
+    with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
     record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
     if ranks.is_main:

@@ -214,8 +214,9 @@ def _is_fine(ref: Any, task: Task) -> bool:
         return bool(ray.get(ref) == 0)
     except (RayError, LostError) as error:
         if not isinstance(error, TaskCancelledError):
+            task.log.parent.mkdir(parents=True, exist_ok=True)
             with task.log.open("a", encoding="utf-8") as log:
-                log.write(f"tried {RETRIES + 1} times: {error}\n")
+                log.write(f"Ray gave it up: {error}\n")
         return False
 
 

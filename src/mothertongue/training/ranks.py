@@ -1,7 +1,7 @@
 """The processes of one run, one for each device: who they are, and what they tell each other.
 
-Every collective call is accelerate's; a run of one process makes none. All ranks must make the
-same calls in the same order.
+The collective calls are torch's and accelerate's; a run of one process makes none. All ranks must
+make the same calls in the same order.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
@@ -25,7 +24,7 @@ Values = dict[str, Any]
 
 
 class Trackers:
-    """All trackers of one run; on leaving, each may take what it was told, for a while at most."""
+    """All trackers of one run."""
 
     def __init__(
         self,
@@ -51,15 +50,8 @@ class Trackers:
         for each in self._threads:
             each.say((step, numbers))
 
-    def __enter__(self) -> "Trackers":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let each tracker take what it was told and end its record, for a while at most."""
         for each in self._threads:
             each.say(None)
         for each in self._threads:
