@@ -1,10 +1,11 @@
-"""The same run in one process and in two: how far their losses are apart, for each strategy.
+"""The same run in one process and in two, whole or sharded: how far their losses are apart.
 
 python benchmarks/ranks.py EXPERIMENT.yaml OUT [key=value ...]
 
-The experiment's strategy is replaced by each of the five in turn. Prints JSON: of every strategy
-the steps, the largest relative difference of a loss, the validation WERs of both, and the seconds
-of training of two processes over those of one.
+The experiment's strategy is replaced by each of the five in turn. Prints JSON: of every strategy,
+and of two processes that each hold all that trains (DDP) or a part of it (ZeRO's stages 2 and 3),
+the largest relative difference of a loss to that of one process, the validation WERs, the seconds
+of training over those of one process, and the main process's peak of memory.
 """
 
 import json
@@ -24,6 +25,12 @@ STRATEGIES = {
     "bottleneck": ["strategy.kind=bottleneck", "strategy.dim=64", "train.learning_rate=1e-3"],
     "lora": ["strategy.kind=lora", "strategy.rank=32", "train.learning_rate=1e-3"],
 }
+WAYS = {
+    "one": ["--devices", "1"],
+    "ddp": ["--devices", "2"],
+    "zero2": ["--devices", "2", "train.zero=2"],
+    "zero3": ["--devices", "2", "train.zero=3"],
+}
 
 
 def main() -> None:
@@ -33,27 +40,43 @@ def main() -> None:
 
 
 def beside(experiment: str, out: Path, overrides: list[str], strategy: str) -> Json:
-    """The run with one process and with two, each process with one thread."""
-    lines, records = [], []
-    for devices in ("1", "2"):
-        folder = out / devices
-        settings = [*STRATEGIES[strategy], "train.validation_clips=all", *overrides]
-        command = [sys.executable, "-m", "mothertongue", "train", experiment, *settings]
-        command += ["--out", str(folder), "--devices", devices]
-        one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, check=True, env=one_thread, stdout=subprocess.DEVNULL)
-        lines.append(list(map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())))
-        records.append(json.loads((folder / "record.json").read_text()))
-    losses = [[each["loss"] for each in found if "loss" in each] for found in lines]
-    wers = [[e["validation_wer"] for e in found if "validation_wer" in e] for found in lines]
-    pairs = list(zip(*losses, strict=True))
+    """The run in each of the ways, each process with one thread."""
+    settings = [*STRATEGIES[strategy], "train.validation_clips=all", *overrides]
+    one, *others = (trained(experiment, out / name, [*settings, *WAYS[name]]) for name in WAYS)
     return {
-        "steps": len(pairs),
-        "first_loss": pairs[0],
-        "last_loss": pairs[-1],
+        "steps": len(one["losses"]),
+        "first_loss": one["losses"][0],
+        "last_loss": one["losses"][-1],
+        "validation_wers": one["wers"],
+        "peak_memory_gb": one["peak_memory_gb"],
+        **{name: compared(other, one) for name, other in zip([*WAYS][1:], others, strict=True)},
+    }
+
+
+def trained(experiment: str, folder: Path, settings: list[str]) -> Json:
+    """What a run wrote down."""
+    command = [sys.executable, "-m", "mothertongue", "train", experiment, *settings]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command += ["--out", str(folder)]
+    subprocess.run(command, check=True, env=one_thread, stdout=subprocess.DEVNULL)
+    lines = list(map(json.loads, (folder / "metrics.jsonl").read_text().splitlines()))
+    record = json.loads((folder / "record.json").read_text())
+    return {
+        "losses": [each["loss"] for each in lines if "loss" in each],
+        "wers": [each["validation_wer"] for each in lines if "validation_wer" in each],
+        "train_s": record["train_s"],
+        "peak_memory_gb": record["peak_memory_bytes"] / 1e9,
+    }
+
+
+def compared(two: Json, one: Json) -> Json:
+    """Two processes beside one."""
+    pairs = zip(one["losses"], two["losses"], strict=True)
+    return {
         "largest_relative_difference": max(abs(a - b) / a for a, b in pairs),
-        "validation_wers": wers,
-        "two_over_one_train_s": records[1]["train_s"] / records[0]["train_s"],
+        "has_equal_wers": two["wers"] == one["wers"],
+        "over_one_train_s": two["train_s"] / one["train_s"],
+        "peak_memory_gb": two["peak_memory_gb"],
     }
 
 

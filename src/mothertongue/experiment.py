@@ -262,7 +262,7 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """What must not change when a run continues; no result depends on the rest."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
-    for name in ("workers", "prefix_cache_gb", "prefix_depth", "trackers"):
+    for name in ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero"):
         del settings["train"][name]
     return settings
 

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import yaml
 from ranks_harness import launched
 from runs import Silent, save_base, save_corpus, write_experiment
 
@@ -20,6 +22,7 @@ STRATEGIES = {
     "bottleneck": {"kind": "bottleneck", "dim": 8, "encoder_top": 1},
     "lora": {"kind": "lora", "rank": 4, "alpha": 8},
 }
+STAGES = (0, 2, 3)  # of ZeRO
 ROUNDING = 1e-4  # of a loss after 12 steps, relative; the first differ by 1e-7
 
 Made = tuple[Path, Path]
@@ -44,30 +47,43 @@ def experiments(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return found
 
 
+def zero(experiment: Path, stage: int) -> Path:
+    """The same experiment at a stage of ZeRO."""
+    settings = yaml.safe_load(experiment.read_text())
+    settings["train"]["zero"] = stage
+    path = experiment.with_name(f"zero{stage}.yaml")
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
 @pytest.mark.slow
 def test_two_ranks_compute_what_one_process_does(
     experiments: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path / "two/cache"))
     plan = [
-        {"experiment": str(path), "run": str(tmp_path / "two" / kind)}
+        {"experiment": str(zero(path, stage)), "run": str(tmp_path / f"two/{kind}{stage}")}
         for kind, path in experiments.items()
+        for stage in STAGES
     ]
     found = launched(2, plan, tmp_path)
-    assert len(found) == 2 * len(STRATEGIES)
+    assert len(found) == 2 * len(plan)
     monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path / "one/cache"))
     for kind, path in experiments.items():
         alone = Silent()
-        one, two = RunDir(tmp_path / "one" / kind), RunDir(tmp_path / "two" / kind)
+        one = RunDir(tmp_path / "one" / kind)
         run(load_experiment(path), one, alone)
-        for rank in (each for each in found if each["run"] == str(two.path)):
-            assert rank["outcome"] == "done"
-            assert rank["losses"] == pytest.approx(alone.losses, rel=ROUNDING), kind
-            assert rank["wers"] == alone.wers, kind
-        records = [json.loads(each.record.read_text()) for each in (one, two)]
-        assert [each["devices"] for each in records] == [1, 2]
-        lines = [each.metrics.read_text().count("\n") for each in (one, two)]
-        assert lines[0] == lines[1]
+        for two in (RunDir(tmp_path / f"two/{kind}{stage}") for stage in STAGES):
+            for rank in (each for each in found if each["run"] == str(two.path)):
+                assert rank["outcome"] == "done"
+                assert rank["losses"] == pytest.approx(alone.losses, rel=ROUNDING), two.path
+                assert rank["wers"] == alone.wers, two.path
+            records = [json.loads(each.record.read_text()) for each in (one, two)]
+            assert [each["devices"] for each in records] == [1, 2]
+            for same in ("trainable_parameters", "parameters", "steps", "best_validation_wer"):
+                assert records[0][same] == records[1][same]
+            lines = [each.metrics.read_text().count("\n") for each in (one, two)]
+            assert lines[0] == lines[1]
     # Three clips a step are not for two, and that is said; nothing is stored twice.
     assert all("the 2 devices wait for each other" in " ".join(each["notes"]) for each in found)
     stored = [
@@ -78,13 +94,14 @@ def test_two_ranks_compute_what_one_process_does(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("stage", "kills"), [(0, ((1, 4), (0, 7))), (3, ((1, 7),))])
 def test_a_rank_that_is_killed_ends_the_run_and_it_resumes_to_the_same_bits(
-    experiments: dict[str, Path], tmp_path: Path
+    experiments: dict[str, Path], tmp_path: Path, stage: int, kills: Iterable[tuple[int, int]]
 ) -> None:
-    path = str(experiments["full"])
+    path = str(zero(experiments["full"], stage))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     launched(2, [{"experiment": path, "run": str(whole)}], tmp_path)
-    for rank, step in ((1, 4), (0, 7)):
+    for rank, step in kills:
         kill = {"rank": rank, "step": step}
         launched(2, [{"experiment": path, "run": str(killed), "kill": kill}], tmp_path)
         assert not RunDir(killed).is_done

@@ -176,4 +176,6 @@ def as_dtype(
     """The model itself when all of it has this type, else a copy: a run keeps its float32."""
     if all(each.dtype == dtype for each in model.parameters()):
         return model
-    return nn.Module.to(copy.deepcopy(model), dtype)
+    # Each parameter is cast by itself: there never is a second model in the old type.
+    cast = {id(each): nn.Parameter(each.detach().to(dtype), False) for each in model.parameters()}
+    return nn.Module.to(copy.deepcopy(model, cast), dtype)

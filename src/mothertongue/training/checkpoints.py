@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mothertongue.errors import DataError
 from mothertongue.files import folder_atomically, remove_folder, sha256_file, write_json
+from mothertongue.training.sharding import as_shard
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -27,10 +28,13 @@ KEPT = 2
 def save(
     folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
 ) -> None:
-    """Publish a folder of named tensor files and a state; a crash leaves the old one or none."""
+    """Publish a folder of named tensor files and a state; a crash leaves the old one or none.
+
+    The tensors are contiguous, on the CPU.
+    """
     with folder_atomically(folder) as fresh:
         for name, values in tensors.items():
-            save_file({key: _on_cpu(value) for key, value in values.items()}, fresh / name)
+            save_file(dict(values), fresh / name)
         write_json(fresh / STATE, dict(state))
         files = sorted(path for path in fresh.iterdir())
         sums = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in files}
@@ -120,8 +124,4 @@ def restore_optimizer(
     for full_name, value in tensors.items():
         key, name = full_name.split(".", 1)
         parameter = parameters[name]
-        optimizer.state[parameter][key] = value.to(parameter.device)
-
-
-def _on_cpu(value: Tensor) -> Tensor:
-    return value.detach().to("cpu").contiguous()
+        optimizer.state[parameter][key] = as_shard(value, parameter)

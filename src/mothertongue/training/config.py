@@ -53,6 +53,10 @@ class TrainConfig(Config):
     """Of the activations; the weights stay float32. auto: bf16 where the device computes in it."""
     gradient_checkpointing: bool = False
     """Compute activations twice and keep none: less memory, more time."""
+    zero: Literal[0, 2, 3] = 0
+    """ZeRO's stage on several devices (Rajbhandari et al. 2020), by torch's FSDP2. 2: each keeps a
+    part of the gradients and of AdamW's memory; 3: of the weights that train too. It changes no
+    result beyond rounding."""
     compile: bool = False
     """Let torch.compile fuse what lies between the products, for a GPU; on two cores of a CPU the
     compiled step took 1.6 times as long."""

@@ -24,6 +24,7 @@ from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
+from mothertongue.training.sharding import on_main
 from mothertongue.training.step import Stepper
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.tracking import Trackers
@@ -217,9 +218,10 @@ class _Trainer:
     @contextmanager
     def _validating(self) -> Iterator[None]:
         began = time.monotonic()
-        self.model.eval()
-        yield
-        self.model.train()
+        with self.stepper.whole():
+            self.model.eval()
+            yield
+            self.model.train()
         self.state.validate_s += time.monotonic() - began
 
     def _judge(self, found: Validation) -> None:
@@ -267,8 +269,10 @@ class _Trainer:
         """By the main rank; when it returns, every rank may read it."""
         if self.job.is_trial:
             return
-        if self.job.ranks.is_main:
-            checkpoints.save(folder, files, state)
+        is_main = self.job.ranks.is_main
+        whole = {name: on_main(tensors, is_main) for name, tensors in files.items()}
+        if is_main:
+            checkpoints.save(folder, whole, state)
         self.job.ranks.wait()
 
     @property
@@ -283,7 +287,8 @@ class _Trainer:
             self.watcher.noted(line)
         if folder is not None:
             trained = checkpoints.read_tensors(folder, checkpoints.TRAINED)
-            load_trained(self.model, trained, str(folder))
+            with self.stepper.whole():
+                load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
             self.state = State(**checkpoints.read_state(folder))
@@ -301,8 +306,8 @@ class _Trainer:
     def _score_best(self, validate: Validator, stop: StopRequest) -> None:
         """Decode the whole split with the best weights, which stay in the model."""
         best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
-        load_trained(self.model, best, str(self.run.best))
         with self._validating():
+            load_trained(self.model, best, str(self.run.best))
             found = validate(stop, validate.clips)
         if found is None:
             self._is_stopped(stop)

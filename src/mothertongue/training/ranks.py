@@ -4,6 +4,7 @@ The collective calls are torch's and accelerate's; a run of one process makes no
 make the same calls in the same order.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from mothertongue.devices import best_device
-from mothertongue.errors import Preempted
+from mothertongue.errors import ConfigError, Preempted
 
 T = TypeVar("T")
 
@@ -23,7 +24,11 @@ class Ranks:
     """This process among those of its run, as torchrun or accelerate launched them."""
 
     def __init__(self) -> None:
-        """Joins the others: returns once all are there."""
+        """Joins the others: returns once all are there.
+
+        Raises ConfigError where accelerate was told to shard the model itself.
+        """
+        _refuse_other_sharding()
         self._state = PartialState(cpu=best_device().type == "cpu")
         self.rank: int = self._state.process_index
         self.count: int = self._state.num_processes
@@ -75,6 +80,15 @@ class Ranks:
                 f"rank {self.rank}: another process of this run ended; the newest checkpoint is "
                 "whole: give the same command again to continue"
             ) from error
+
+
+def _refuse_other_sharding() -> None:
+    for name in ("FSDP", "DEEPSPEED"):
+        if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true":
+            raise ConfigError(
+                f"accelerate launch: use_{name.lower()}, expected a plain launch; give "
+                "train.zero=3 instead (or 2): it spreads what trains over the devices, by FSDP2"
+            )
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:

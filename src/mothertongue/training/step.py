@@ -6,20 +6,22 @@ over the labels of all of them, as one device would compute it.
 
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from accelerate.utils import DistributedDataParallelKwargs
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
 from mothertongue.devices import dtype_of
 from mothertongue.errors import ConfigError, MothertongueError
-from mothertongue.features import Batch
+from mothertongue.features import IGNORED, Batch
 from mothertongue.strategies.base import Whisper, trained_parameters
+from mothertongue.training import sharding
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix
@@ -43,16 +45,27 @@ class Stepper:
         self.ranks, self._noted = ranks, noted
         self.micro_batch_size = config.micro_batch_size or config.size.clips_at(1)
         """Clips a forward pass, on each device."""
+        self.zero = config.zero if ranks.count > 1 else 0
+        """The stage of ZeRO; at 0 every device holds all that trains."""
+        _refuse_layerdrop(model, ranks)
+        if config.zero and not self.zero:
+            noted(f"train.zero={config.zero} has no effect on one device")
         self._accelerator = _accelerator(model, config)
         if config.gradient_checkpointing:
             model.activation_checkpointing_enable()
-        self.parameters = trained_parameters(model)
-        self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
         dtype = dtype_of(config.precision, model.device)
-        loss = LabelLoss(model, frozen.depth if frozen else 0, dtype)
+        trained = sharding.twin(model) if self.zero else model
+        loss = LabelLoss(trained, frozen.depth if frozen else 0, dtype)
         if config.compile:
-            compile_layers(model)
-        self._loss, self._optimizer = self._accelerator.prepare(loss, self.raw_optimizer)
+            compile_layers(trained)
+        if self.zero:
+            sharding.shard(loss, trained, self.zero, ranks.count)
+            sharding.hollow(model)
+        self.parameters = trained_parameters(trained)
+        self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
+        # What "evaluation" leaves out is to wrap it for DDP.
+        self._loss = self._accelerator.prepare_model(loss, evaluation_mode=self.zero > 0)
+        self._optimizer = self._accelerator.prepare(self.raw_optimizer)
 
     def take(self, step: int, batches: list[Batch], learning_rate: float) -> tuple[float, float]:
         """Do the step after `step` steps: the mean loss per label token, the gradient's norm.
@@ -63,17 +76,26 @@ class Stepper:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         loss = self._gradients(step, batches)
-        norm = float(
-            self._accelerator.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
-        )
+        norm = self._clipped_norm()
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise self._not_finite(step, loss, norm, batches)
         frozen = _frozen_sums(self.model) if step == 0 else {}
         self._optimizer.step()
         if step == 0:
-            _assert_only_promised_moved(self.model, frozen)
+            _assert_only_promised_moved(self.model, self.parameters, frozen)
         self._optimizer.zero_grad(set_to_none=True)
         return loss, norm
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Inside, `model` has all of its weights, on every rank; what is changed there is kept."""
+        return sharding.whole(self.model, self.parameters) if self.zero else nullcontext()
+
+    def _clipped_norm(self) -> float:
+        """The gradient's norm before it is scaled down."""
+        norm = self._accelerator.clip_grad_norm_(
+            self.parameters.values(), self.config.max_grad_norm
+        )
+        return float(sharding.gathered(norm))
 
     def _gradients(self, step: int, batches: list[Batch]) -> float:
         """The mean loss per label token; its gradients are left in the parameters.
@@ -92,11 +114,18 @@ class Stepper:
 
     def _backward_all(self, batches: list[Batch], count: float) -> float:
         parts = [part for batch in batches for part in batch.split(self.micro_batch_size)]
+        if self.zero:
+            # Every forward and backward pass is one of all ranks: they gather the weights for it.
+            missing = self.ranks.largest(len(parts)) - len(parts)
+            parts += [_uncounted(parts[0])] * missing
         loss = sum(self._backward(part, count, is_last=False) for part in parts[:-1])
         return loss + self._backward(parts[-1], count, is_last=True)
 
     def _backward(self, batch: Batch, count: float, is_last: bool) -> float:
-        """The gradients of all ranks are exchanged with the last micro-batch of each."""
+        """The gradients of all ranks are exchanged with the last micro-batch of each.
+
+        With ZeRO, with every one: no device has room for all of them.
+        """
         batch = self.frozen.states(batch) if self.frozen else batch.to(self.model.device)
         with nullcontext() if is_last else self._accelerator.no_sync(self._loss):
             loss = self._loss(*batch.tensors()) / count
@@ -109,7 +138,7 @@ class Stepper:
         if self.micro_batch_size == 1:
             raise MothertongueError(
                 "out of memory with a single clip; use a smaller base, a strategy that trains "
-                "less, or train.gradient_checkpointing=true"
+                "less, train.gradient_checkpointing=true, or train.zero=3 on several devices"
             ) from error
         if self.ranks.count > 1:
             # The others may be in the middle of an exchange that this rank will not complete.
@@ -137,6 +166,12 @@ class Stepper:
         )
 
 
+def _uncounted(batch: Batch) -> Batch:
+    """A clip of it, with labels that no loss counts."""
+    (first, *_) = batch.split(1)
+    return replace(first, targets_BL=torch.full_like(first.targets_BL, IGNORED))
+
+
 def compile_layers(model: Whisper) -> None:
     """Let torch compile each layer, for any context and batch: one graph serves all alike ones."""
     for layer in [*model.model.encoder.layers, *model.model.decoder.layers]:
@@ -152,18 +187,21 @@ def _accelerator(model: Whisper, config: TrainConfig) -> Accelerator:
         cpu=model.device.type == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
     )
-    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
-        raise ConfigError(
-            f"accelerate: distributed_type {accelerator.distributed_type.value}, expected none or "
-            "MULTI_GPU: every device holds the whole model; a strategy that trains less or "
-            "train.gradient_checkpointing=true takes less memory"
-        )
     if accelerator.gradient_accumulation_steps != 1:
         raise ConfigError(
             f"accelerate: gradient_accumulation_steps is {accelerator.gradient_accumulation_steps},"
             " expected 1; train.batch_size and train.micro_batch_size say what a step sees"
         )
     return accelerator
+
+
+def _refuse_layerdrop(model: Whisper, ranks: Ranks) -> None:
+    drop = model.config.decoder_layerdrop
+    if drop and ranks.count > 1:
+        raise ConfigError(
+            f"base: its decoder_layerdrop is {drop:g}, expected 0 on several devices: each would "
+            "skip other layers; train it on one device"
+        )
 
 
 def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[dict[str, Any]]:
@@ -188,8 +226,10 @@ def _frozen_sums(model: Whisper) -> dict[str, float]:
     }
 
 
-def _assert_only_promised_moved(model: Whisper, frozen: dict[str, float]) -> None:
-    silent = [name for name, value in trained_parameters(model).items() if value.grad is None]
+def _assert_only_promised_moved(
+    model: Whisper, trained: dict[str, Tensor], frozen: dict[str, float]
+) -> None:
+    silent = [name for name, value in trained.items() if value.grad is None]
     assert not silent, f"these should train but get no gradient: {silent}"
     moved = [name for name, total in _frozen_sums(model).items() if frozen[name] != total]
     assert not moved, f"these are frozen but moved: {moved}"
