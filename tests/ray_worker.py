@@ -1,18 +1,24 @@
 """What a Ray worker does, in a plain process that a test can kill."""
 
+import json
 import sys
+from pathlib import Path
 
 from mothertongue.comparison.ray_task import Place, work
 from mothertongue.comparison.tasks import Task
 
+NEWS = "news.jsonl"
+
 
 class Board:
-    """Takes the news, as Ray's actor would."""
+    """Takes the news, as Ray's actor would, and writes them down where the worker stands."""
 
     def __init__(self) -> None:
         self.tell = self
 
-    def remote(self, *news: str) -> None: ...
+    def remote(self, *news: str | int) -> None:
+        with Path(NEWS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(news) + "\n")
 
 
 def works(task: Task, place: Place) -> None:

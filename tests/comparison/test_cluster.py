@@ -13,11 +13,17 @@ from typing import Any
 import psutil
 import pytest
 from grids import MakeGrid, Quiet, in_process
+from typer.testing import CliRunner
 
+from mothertongue.cli.app import app
 from mothertongue.comparison.compare import compare
+from mothertongue.comparison.tasks import Task
+from mothertongue.errors import ConfigError
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 from cluster import what_counts
+
+from mothertongue.comparison.cluster import Word, _Running
 
 LEASH = "mothertongue.comparison.leash"
 PATIENCE_S = 150.0
@@ -125,6 +131,50 @@ def test_a_driver_is_stopped_then_killed_and_called_again(
     _, said = once_more.communicate(timeout=PATIENCE_S)
     assert "started" not in said
     assert (out / "comparison.json").stat().st_mtime_ns > before
+
+
+def test_metrics_are_fetched_when_there_is_a_validation_and_before_a_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("ray.cancel", lambda ref: seen.append(f"cut {ref}"))
+    tasks = {name: Task(name, (), tmp_path / name) for name in ("a", "b")}
+    running = _Running(dict(tasks), Quiet())
+
+    def hear(validations: int, cut: str) -> list[str]:
+        seen.clear()
+        running.hear(
+            {"a": Word("here", 1, "step 1", validations)},
+            lambda task: seen.append(f"fetched {task.name}"),
+            lambda task: task.name == cut,
+        )
+        return list(seen)
+
+    assert hear(0, cut="b") == []  # b has not begun
+    assert hear(1, cut="") == ["fetched a"]
+    assert hear(1, cut="") == []
+    assert hear(2, cut="a") == ["fetched a", "cut a"]
+    assert hear(2, cut="a") == []  # once is enough
+
+
+def test_ray_without_an_address_is_one_on_this_machine(
+    grid_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def on_ray(address: str, *rest: object) -> None:
+        asked.append(address)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("mothertongue.comparison.cluster.on_ray", on_ray)
+    for words in (
+        ["--ray"],
+        ["--ray", "--out", "here"],
+        ["--ray", "reference=full"],
+        ["--ray", "auto"],
+    ):
+        assert CliRunner().invoke(app, ["compare", str(grid_path), *words]).exit_code != 0
+    assert asked == ["local", "local", "local", "auto"]
 
 
 def test_what_cannot_be_is_refused(grid_path: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ray_worker import works
+from ray_worker import NEWS, works
 from runs import Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.comparison.ray_task import Place
@@ -163,6 +163,11 @@ def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_
     second.join(200)
     assert second.exitcode == 0
     assert "continuing after step" in (tmp_path / "b/out/logs/tiny.log").read_text()
+    # The validations, for halving: those that were told of can be read by then.
+    news = [json.loads(line) for line in (tmp_path / "b" / NEWS).read_text().splitlines()]
+    told = [validations for *_, validations in news]
+    storage.pull(driver / run_dir.metrics, driver / out)
+    assert (driver / run_dir.metrics).read_text().count("validation_wer") == told[-1] > 1
     storage.pull(driver / run_dir.path, driver / out, without="checkpoints")
     for name in ("final/trained.safetensors", "best/trained.safetensors", "metrics.jsonl"):
         assert sha256_file(driver / run_dir.path / name) == sha256_file(tmp_path / "whole" / name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import Json, Overrides, SplitOption
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from mothertongue.comparison.tasks import Runner
 
 
-@app.command()
+class _RayAlone(TyperCommand):
+    """Takes `--ray` without an address for `--ray local`: typer's options have a value or none."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        following = dict(zip(args, [*args[1:], "-"], strict=True)).get("--ray", "local")
+        if following.startswith("-") or "=" in following:
+            args.insert(args.index("--ray") + 1, "local")
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_RayAlone)
 def compare(
     grid: Annotated[
         str, typer.Argument(help="A grid, a YAML file; or a recipe: paper, paper-base, ...")
@@ -31,7 +42,10 @@ def compare(
     ] = None,
     ray: Annotated[
         str | None,
-        typer.Option(help="Run on Ray: auto, HOST:PORT or ray://...; local starts one here."),
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Run on Ray: auto, HOST:PORT or ray://...; without one, start it here.",
+        ),
     ] = None,
     cpus_per_run: Annotated[
         float | None, typer.Option(min=0.01, help="With --ray; default a node, or 1 beside a GPU.")

@@ -35,8 +35,18 @@ POLL_S = 0.2
 KNOCK_S = 10.0
 
 
-News = dict[str, tuple[str, int, str]]
-"""Of each task that has begun: its node, how many times it was tried, its last word."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is known of a task that has begun."""
+
+    node: str
+    tries: int
+    said: str
+    validations: int
+    """How many of them its metrics in the storage have, where there is one."""
+
+
+News = dict[str, Word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ class _RayRunner:
     storage: Storage | None
 
     def __call__(self, tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
-        self._share_inputs(tasks, is_cut)
+        self._share_inputs(tasks)
         board = _board()
         watcher.total(len(tasks))
         with StopRequest() as stop:
@@ -108,21 +118,15 @@ class _RayRunner:
                     running.cancel()
                     kind = Interrupted if stop.is_interrupt else Preempted
                     raise kind(f"stopped by {stop.name}; give the same command again to continue")
-                running.hear(ray.get(board.read.remote()), is_cut)
+                running.hear(ray.get(board.read.remote()), self._fetch_metrics, is_cut)
                 running.settle(self._fetch)
         refuse_failed(running.failed)
 
-    def _share_inputs(self, tasks: Sequence[Task], is_cut: IsCut) -> None:
+    def _share_inputs(self, tasks: Sequence[Task]) -> None:
         """The tasks' settings, which only the driver has."""
-        if not self.storage:
-            return
-        if is_cut is not never:
-            raise ConfigError(
-                "halving needs a folder that all nodes see, where the driver reads each "
-                "validation; leave --storage out, or halving"
-            )
-        for path in [path for task in tasks for path in task.uses if path.is_file()]:
-            self.storage.push(path, self.folder)
+        if self.storage:
+            for path in [path for task in tasks for path in task.uses if path.is_file()]:
+                self.storage.push(path, self.folder)
 
     def _submitted(self, tasks: Sequence[Task], board: Any) -> dict[Any, Task]:
         threads = max(1, int(self.options["num_cpus"]))
@@ -131,6 +135,11 @@ class _RayRunner:
         settings: dict[str, Any] = self.options | retried
         remote: Any = ray.remote(**settings)(work)
         return {remote.remote(task, place, board): task for task in tasks}
+
+    def _fetch_metrics(self, task: Task) -> None:
+        """Those of a run that goes on: what halving looks at."""
+        if self.storage and task.metrics:
+            self.storage.pull(task.metrics, self.folder)
 
     def _fetch(self, task: Task) -> None:
         """What the driver reads of a task's work, where the folder is not the node's own."""
@@ -145,18 +154,21 @@ class _Running:
     def __init__(self, tasks: dict[Any, Task], watcher: TaskWatcher) -> None:
         self.tasks, self.watcher = tasks, watcher
         self.failed: list[Task] = []
-        self._cut, self._tries = set[str](), dict[str, int]()
+        self._cut, self._last = set[str](), dict[str, Word]()
 
-    def hear(self, news: News, is_cut: IsCut) -> None:
+    def hear(self, news: News, fetch_metrics: Callable[[Task], None], is_cut: IsCut) -> None:
         """Tell of tasks that started, or had to start again, and stop those that are cut."""
         words = {}
         for ref, task in self.tasks.items():
             if task.name not in news:
                 continue
-            node, tries, word = news[task.name]
-            self._tell_start(task.name, node, tries)
-            again = f" (try {tries})" if tries > 1 else ""
-            words[task.name] = f"on {node}{again} {word}".strip()
+            word, before = news[task.name], self._last.get(task.name)
+            self._tell_start(task.name, word, before)
+            again = f" (try {word.tries})" if word.tries > 1 else ""
+            words[task.name] = f"on {word.node}{again} {word.said}".strip()
+            if word.validations != (before.validations if before else 0):
+                fetch_metrics(task)
+            self._last[task.name] = word
             if task.name not in self._cut and is_cut(task):
                 self._cut.add(task.name)
                 ray.cancel(ref)
@@ -178,13 +190,11 @@ class _Running:
             ray.cancel(ref)
         ray.wait(list(self.tasks), num_returns=len(self.tasks))
 
-    def _tell_start(self, name: str, node: str, tries: int) -> None:
-        before = self._tries.get(name, 0)
-        if not before:
-            self.watcher.started(f"{name} on {node}")
-        elif tries > before:
-            self.watcher.noted(f"{name} was lost; it goes on at {node} (try {tries})")
-        self._tries[name] = tries
+    def _tell_start(self, name: str, word: Word, before: Word | None) -> None:
+        if before is None:
+            self.watcher.started(f"{name} on {word.node}")
+        elif word.tries > before.tries:
+            self.watcher.noted(f"{name} was lost; it goes on at {word.node} (try {word.tries})")
 
 
 class _Board:
@@ -194,11 +204,11 @@ class _Board:
         self.news: News = {}
         self.workers: dict[str, list[str]] = {}
 
-    def tell(self, name: str, node: str, worker: str, word: str) -> None:
+    def tell(self, name: str, node: str, worker: str, said: str, validations: int) -> None:
         workers = self.workers.setdefault(name, [])
         if worker not in workers:
             workers.append(worker)
-        self.news[name] = (node, len(workers), word)
+        self.news[name] = Word(node, len(workers), said, validations)
 
     def read(self) -> News:
         return self.news

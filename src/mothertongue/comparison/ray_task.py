@@ -53,8 +53,8 @@ def work(task: Task, place: Place, board: Any) -> int:
     with _started(task, place) as process:
         try:
             while process.poll() is None:
-                board.tell.remote(task.name, node, worker, last_word(task))
-                files.push_checkpoints()
+                files.push_new()
+                board.tell.remote(task.name, node, worker, last_word(task), files.validations)
                 time.sleep(POLL_S)
         except BaseException:  # Ray cancels with KeyboardInterrupt
             process.terminate()
@@ -73,6 +73,8 @@ class _Mirror:
     def __init__(self, task: Task, place: Place) -> None:
         self._task, self._place = task, place
         self._checkpoints = self._saved()
+        self.validations = 0
+        """How many of them the kept metrics have."""
 
     def pull(self) -> None:
         if self._place.storage:
@@ -80,16 +82,27 @@ class _Mirror:
                 self._place.storage.pull(path, self._place.comparison)
             self._checkpoints = self._saved()
 
-    def push_checkpoints(self) -> None:
-        """Once there is another than when this was called last."""
-        if self._place.storage and self._saved() != self._checkpoints:
+    def push_new(self) -> None:
+        """All of it, once there is another checkpoint; the metrics, once there is a validation."""
+        if not self._place.storage:
+            return
+        if self._saved() != self._checkpoints:
             self.push()
+        metrics, validations = self._task.metrics, self._validated()
+        if metrics and validations != self.validations:
+            self._place.storage.push(metrics, self._place.comparison)
+            self.validations = validations
 
     def push(self) -> None:
         if self._place.storage:
             self._checkpoints = self._saved()
             for path in (*self._task.uses, self._task.log):
                 self._place.storage.push(path, self._place.comparison)
+
+    def _validated(self) -> int:
+        metrics = self._task.metrics
+        lines = metrics.read_bytes() if metrics and metrics.is_file() else b""
+        return lines.count(b'"validation_wer"')
 
     def _saved(self) -> set[str]:
         runs = [RunDir(path) for path in self._task.uses]
