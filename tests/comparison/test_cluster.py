@@ -23,9 +23,9 @@ from mothertongue.errors import ConfigError
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 from cluster import what_counts
 
-from mothertongue.comparison.cluster import Word, _Running
+from mothertongue.comparison.cluster import Share, Word, _options, _Running
 
-LEASH = "mothertongue.comparison.leash"
+LEASH = "mothertongue.leash"
 PATIENCE_S = 150.0
 
 
@@ -155,6 +155,25 @@ def test_metrics_are_fetched_when_there_is_a_validation_and_before_a_cut(
     assert hear(1, cut="") == []
     assert hear(2, cut="a") == ["fetched a", "cut a"]
     assert hear(2, cut="a") == []  # once is enough
+
+
+def test_a_run_takes_a_gpu_a_device_or_a_part_of_one() -> None:
+    nodes = [{"Alive": True, "Resources": {"CPU": 8.0, "GPU": 4.0}}]
+
+    def takes(*share: Any) -> tuple[float, float]:
+        options = _options(Share(*share), nodes)
+        return options["num_cpus"], options["num_gpus"]
+
+    assert takes() == (1.0, 1.0)
+    assert takes(None, 0.5) == (1.0, 0.5)
+    assert takes(None, None, 2) == (2.0, 2.0)
+    assert takes(4.0, 0.0, 2) == (4.0, 0.0)
+    with pytest.raises(ConfigError, match="expected at most 1; --devices-per-run"):
+        takes(None, 2.0)
+    with pytest.raises(ConfigError, match="expected 4, one a device"):
+        takes(None, 0.5, 4)
+    with pytest.raises(ConfigError, match="8 CPUs and 8 GPUs, but no node has as many"):
+        takes(None, None, 8)
 
 
 def test_ray_without_an_address_is_one_on_this_machine(

@@ -1,15 +1,18 @@
 """Child processes: all that can run do, failures are told, a stop reaches them."""
 
+import json
 import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from grids import Quiet
+from grids import MakeGrid, Quiet, in_process
 
-from mothertongue.comparison.tasks import Task, last_word
+from mothertongue.comparison.compare import compare
+from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, last_word, never
 from mothertongue.comparison.workers import run_all, slots
 from mothertongue.errors import ConfigError, MothertongueError, Preempted
 
@@ -68,15 +71,35 @@ def test_places_are_shares_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert slots(None) == [{}]
     assert slots(4) == [{"OMP_NUM_THREADS": "2"}] * 4
-    with pytest.raises(ConfigError, match="this machine has 8 processors; give at most 8"):
+    assert slots(2, devices=4) == [{"OMP_NUM_THREADS": "1"}] * 2
+    with pytest.raises(ConfigError, match="this machine has 8 processors; give less"):
         slots(9)
 
 
 def test_places_are_gpus_where_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert slots(None) == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
+    assert slots(None, devices=2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
     with pytest.raises(ConfigError, match="2 GPUs"):
         slots(3)
+    with pytest.raises(ConfigError, match="--jobs 2 of 2 devices each: this machine has 2 GPUs"):
+        slots(2, devices=2)
+
+
+@pytest.mark.slow
+def test_each_run_of_a_comparison_has_its_devices(make_grid: MakeGrid, tmp_path: Path) -> None:
+    grid = make_grid(strategies={"full": {"strategy": {"kind": "full"}}})
+    watcher = Quiet()
+
+    def run_some(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
+        if "--devices" in tasks[0].command:
+            run_all([{}], tasks, watcher, is_cut)
+        else:
+            in_process(tasks, watcher, is_cut)
+
+    compare(grid, tmp_path / "out", run_some, watcher, devices=2)
+    (record,) = (tmp_path / "out").glob("runs/*/record.json")
+    assert json.loads(record.read_text())["devices"] == 2
 
 
 def test_the_last_word_is_the_last_whole_line_of_the_metrics(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from ranks_harness import launched
@@ -125,6 +127,24 @@ def test_a_signal_to_one_rank_stops_both_at_the_same_step(
         len(again[0]["losses"]) + 5
         == json.loads((tmp_path / "run/record.json").read_text())["steps"]
     )
+
+
+@pytest.mark.slow
+def test_the_processes_die_with_what_started_them(made: Made, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mothertongue", "train"]
+    command += [str(write_experiment(tmp_path, *made, epochs=200)), "--out", str(tmp_path / "run")]
+    launcher = subprocess.Popen([*command, "--devices", "2"], stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob("run/checkpoints/step-*")):
+        assert launcher.poll() is None
+        time.sleep(0.1)
+    ranks = psutil.Process(launcher.pid).children()
+    launcher.kill()
+    launcher.wait()
+    _, alive = psutil.wait_procs(ranks, timeout=30)
+    assert len(ranks) == 2
+    assert not alive
+    with RunDir(tmp_path / "run").locked():
+        pass
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class _RayAlone(TyperCommand):
     """Takes `--ray` without an address for `--ray local`: typer's options have a value or none."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         following = dict(zip(args, [*args[1:], "-"], strict=True)).get("--ray", "local")
         if following.startswith("-") or "=" in following:
             args.insert(args.index("--ray") + 1, "local")
@@ -38,8 +38,11 @@ def compare(
         bool, typer.Option("--dry-run", help="List the runs, their parameters and hours; run none.")
     ] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at once; default one a GPU, or one.")
+        int | None, typer.Option(min=1, help="Runs at once; default as many as GPUs allow, or one.")
     ] = None,
+    devices_per_run: Annotated[
+        int, typer.Option(min=1, help="GPUs, or processes on a CPU, for each run.")
+    ] = 1,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -72,9 +75,9 @@ def compare(
     from mothertongue.progress import task_progress
 
     folder = out or Path("runs") / loaded.name
-    share = (cpus_per_run, gpus_per_run)
+    share = (cpus_per_run, gpus_per_run, devices_per_run)
     with _runner(jobs, ray, share, folder, storage) as runner, task_progress() as watcher:
-        result = run_grid(loaded, folder, runner, watcher)
+        result = run_grid(loaded, folder, runner, watcher, devices_per_run)
     write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
@@ -154,7 +157,7 @@ def report(
 def _runner(
     jobs: int | None,
     ray: str | None,
-    share: tuple[float | None, float | None],
+    share: tuple[float | None, float | None, int],
     folder: Path,
     storage: str | None,
 ) -> "AbstractContextManager[Runner]":
@@ -163,11 +166,12 @@ def _runner(
     if ray is None:
         from mothertongue.comparison.workers import on_this_machine
 
-        if any(each is not None for each in (*share, storage)):
+        *parts, devices = share
+        if any(each is not None for each in (*parts, storage)):
             raise ConfigError(
                 "--cpus-per-run, --gpus-per-run and --storage have no effect without --ray"
             )
-        return nullcontext(on_this_machine(jobs))
+        return nullcontext(on_this_machine(jobs, devices))
     if jobs is not None:
         raise ConfigError("--jobs has no effect with --ray; give --cpus-per-run or --gpus-per-run")
     if find_spec("ray") is None:

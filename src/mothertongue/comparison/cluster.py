@@ -51,10 +51,12 @@ News = dict[str, Word]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one run takes of a cluster; None: a GPU where there are any, else a whole node."""
+    """What one run takes of a cluster; None: a GPU a device if there are any, else a whole node."""
 
     cpus: float | None = None
     gpus: float | None = None
+    devices: int = 1
+    """The processes of a run, see `mothertongue train --devices`."""
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def on_ray(
             f"or give --ray {HERE}"
         ) from None
     try:
-        yield _RayRunner(_options(share, ray.nodes()), folder, storage)
+        yield _RayRunner(_options(share, ray.nodes()), share.devices, folder, storage)
     except RayError as error:  # what tasks raise is dealt with where they end
         raise Preempted(f"Ray lost this node ({error}); give the same command again") from error
     finally:
@@ -104,6 +106,7 @@ class _RayRunner:
     """What `Runner` promises, for tasks whose names differ."""
 
     options: dict[str, Any]
+    devices: int
     folder: Path
     storage: Storage | None
 
@@ -129,7 +132,7 @@ class _RayRunner:
                 self.storage.push(path, self.folder)
 
     def _submitted(self, tasks: Sequence[Task], board: Any) -> dict[Any, Task]:
-        threads = max(1, int(self.options["num_cpus"]))
+        threads = max(1, int(self.options["num_cpus"]) // self.devices)
         place = Place(str(Path.cwd()), threads, self.folder, self.storage)
         retried = {"max_retries": RETRIES, "retry_exceptions": [LostError], "max_calls": 1}
         settings: dict[str, Any] = self.options | retried
@@ -233,9 +236,15 @@ def _is_fine(ref: Any, task: Task) -> bool:
 def _options(share: Share, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Ray's resources of one task."""
     sizes = [each["Resources"] for each in nodes if each["Alive"]]
-    gpus = share.gpus if share.gpus is not None else float(any("GPU" in each for each in sizes))
+    has_gpus = any("GPU" in each for each in sizes)
+    gpus = share.gpus if share.gpus is not None else float(share.devices if has_gpus else 0)
     whole = min(each.get("CPU", 1.0) for each in sizes)
-    cpus = share.cpus if share.cpus is not None else (1.0 if gpus else whole)
+    cpus = share.cpus if share.cpus is not None else (float(share.devices) if gpus else whole)
+    if gpus > share.devices or (share.devices > 1 and gpus not in (0, share.devices)):
+        expected = f"{share.devices}, one a device" if share.devices > 1 else "at most 1"
+        raise ConfigError(
+            f"--gpus-per-run {gpus:g}: expected {expected}; --devices-per-run gives a run more"
+        )
     fits = [e for e in sizes if e.get("CPU", 0.0) >= cpus and e.get("GPU", 0.0) >= gpus]
     if not fits:
         largest = ", ".join(f"{e.get('CPU', 0):g} CPUs and {e.get('GPU', 0):g} GPUs" for e in sizes)

@@ -32,9 +32,12 @@ from mothertongue.files import open_atomically, write_json
 from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
 
 
-def compare(grid: Grid, folder: Path, run_all: Runner, watcher: TaskWatcher) -> dict[str, Any]:
+def compare(
+    grid: Grid, folder: Path, run_all: Runner, watcher: TaskWatcher, devices: int = 1
+) -> dict[str, Any]:
     """Do all of it, or what is left of it, and return the result; `run_all` says where.
 
+    Each run trains on so many devices, and is scored on one.
     Raises ConfigError before anything runs where manifests are missing or settings do not fit;
     MothertongueError naming the runs that failed; Preempted when asked to stop.
     """
@@ -42,7 +45,7 @@ def compare(grid: Grid, folder: Path, run_all: Runner, watcher: TaskWatcher) -> 
     candidates = share_depths(grid, expand(grid))
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)
-        candidates, cuts = _train(grid, candidates, folder, run_all, watcher)
+        candidates, cuts = _train(grid, candidates, folder, run_all, watcher, devices)
         choices = choose(candidates, folder)
         fix(choices, grid, folder)
         run_all(list(_scorings(grid, candidates, choices, folder)), watcher)
@@ -58,20 +61,22 @@ def _train(
     folder: Path,
     run_all: Runner,
     watcher: TaskWatcher,
+    devices: int,
 ) -> tuple[list[Candidate], list[Cut]]:
     """Train all, or all but what halving cuts: what was trained to the end, and the cuts."""
     if grid.halving is None:
-        run_all(list(_trainings(candidates, folder)), watcher)
+        run_all(list(_trainings(candidates, folder, devices)), watcher)
         return candidates, []
     halvings = Halvings(grid.halving, first_seed(grid, candidates), folder, watcher)
     first = list(filter(halvings.survives, first_seed(grid, candidates)))
-    run_all(list(_trainings(first, folder)), watcher, halvings.is_cut)
+    run_all(list(_trainings(first, folder, devices)), watcher, halvings.is_cut)
     left = list(filter(halvings.survives, candidates))
-    run_all(list(_trainings(left, folder)), watcher)
+    run_all(list(_trainings(left, folder, devices)), watcher)
     return left, halvings.cuts
 
 
-def _trainings(candidates: Sequence[Candidate], folder: Path) -> Iterator[Task]:
+def _trainings(candidates: Sequence[Candidate], folder: Path, devices: int) -> Iterator[Task]:
+    on = ("--devices", str(devices)) if devices > 1 else ()
     for name, each in {each.experiment.name: each for each in candidates}.items():
         run_dir = each.run_dir(folder)
         if run_dir.experiment.is_file():
@@ -80,7 +85,7 @@ def _trainings(candidates: Sequence[Candidate], folder: Path) -> Iterator[Task]:
             continue
         path = folder / "experiments" / f"{name}.yaml"
         _write_yaml(path, each.experiment)
-        command = (*_python("mothertongue"), "train", str(path), "--out", str(run_dir.path))
+        command = (*_python("mothertongue"), "train", *on, str(path), "--out", str(run_dir.path))
         log = folder / "logs" / f"{name}.log"
         yield Task(name, command, log, run_dir.metrics, (path, run_dir.path))
 

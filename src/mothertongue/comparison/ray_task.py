@@ -111,7 +111,7 @@ class _Mirror:
 
 def _started(task: Task, place: Place) -> subprocess.Popen[bytes]:
     _, _, *module_and_arguments = task.command
-    leash = (sys.executable, "-m", "mothertongue.comparison.leash", str(os.getpid()))
+    leash = (sys.executable, "-m", "mothertongue.leash", str(os.getpid()))
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("ab") as log:
         return subprocess.Popen(

@@ -27,26 +27,30 @@ from mothertongue.training.stopping import StopRequest
 POLL_S = 0.2
 
 
-def slots(jobs: int | None) -> list[dict[str, str]]:
-    """The environment of each process that may run at once: a GPU each, or a share of the cores.
+def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
+    """The environment of each run that may run at once: its own GPUs, or a share of the cores.
 
-    `jobs` None: as many as there are GPUs, or one. Raises ConfigError for more than there are.
+    `jobs` None: as many as there are GPUs for, or one. Each run has so many `devices`. Raises
+    ConfigError for more than there are.
     """
     gpus = torch.cuda.device_count()
     most = gpus or os.cpu_count() or 1
-    count = jobs if jobs is not None else max(1, gpus)
-    if count > most:
+    count = jobs if jobs is not None else max(1, gpus // devices)
+    if count * devices > most:
         kind = "GPUs" if gpus else "processors"
-        raise ConfigError(f"--jobs {count}: this machine has {most} {kind}; give at most {most}")
+        each = f" of {devices} devices each" if devices > 1 else ""
+        raise ConfigError(f"--jobs {count}{each}: this machine has {most} {kind}; give less")
     if gpus:
-        return [{"CUDA_VISIBLE_DEVICES": str(number)} for number in range(count)]
+        numbers = [range(i * devices, (i + 1) * devices) for i in range(count)]
+        return [{"CUDA_VISIBLE_DEVICES": ",".join(map(str, each))} for each in numbers]
     # Threads of several processes that wait for each other on shared cores are far slower.
-    return [{"OMP_NUM_THREADS": str(most // count)} if count > 1 else {}] * count
+    threads = str(most // (count * devices))
+    return [{"OMP_NUM_THREADS": threads} if count > 1 else {}] * count
 
 
-def on_this_machine(jobs: int | None) -> Runner:
-    """Tasks in processes beside this one; `jobs` as in `slots`."""
-    return partial(run_all, slots(jobs))
+def on_this_machine(jobs: int | None, devices: int = 1) -> Runner:
+    """Tasks in processes beside this one, as in `slots`."""
+    return partial(run_all, slots(jobs, devices))
 
 
 def run_all(

@@ -15,6 +15,7 @@ from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Pre
 from mothertongue.training.stopping import SIGNALS
 
 SAVING_S = 600  # a checkpoint of the largest Whisper on a slow disk, before SIGKILL
+LEASH = ("-m", "mothertongue.leash")
 CONTINUE = "give the same command again to continue"
 
 
@@ -45,7 +46,7 @@ def launch(devices: int, verb: Sequence[str]) -> None:
         shutdown_timeout=SAVING_S,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "mothertongue", *verb)
+        elastic_launch(config, sys.executable)(*LEASH, str(os.getpid()), "mothertongue", *verb)
     except SignalException as error:
         stopped = Interrupted if error.sigval == signal.SIGINT else Preempted
         raise stopped(f"stopped by {error.sigval.name}; {CONTINUE}") from None

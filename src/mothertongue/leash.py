@@ -1,8 +1,8 @@
 """Runs a module that must not outlive the process that started it.
 
-python -m mothertongue.comparison.leash PARENT MODULE [ARGUMENT...]
+python -m mothertongue.leash PARENT MODULE [ARGUMENT...]
 
-A worker that is killed cannot stop its own children, and an orphan would hold its run's lock.
+Who is killed cannot stop its own children, and an orphan would hold its run's lock.
 """
 
 import os
