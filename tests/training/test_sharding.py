@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,9 @@ def test_a_run_changes_its_devices_and_its_stage_on_the_way(tmp_path: Path) -> N
 def test_accelerate_starts_the_processes(tmp_path: Path) -> None:
     base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
     path = write_experiment(tmp_path, base, data, epochs=1, zero=2)
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
-    command += ["--num_machines", "1", "--num_processes", "2", "--mixed_precision", "no"]
-    command += ["--dynamo_backend", "no", "-m", "mothertongue", "train", str(path)]
+    settings = resources.files("mothertongue") / "recipes/cluster/accelerate-ddp.yaml"
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(settings)]
+    command += ["--num_processes", "2", "-m", "mothertongue", "train", str(path)]
     command += ["--out", str(tmp_path / "run"), "--json", "-"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
