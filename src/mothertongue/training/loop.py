@@ -96,7 +96,8 @@ def train(
     Continues from the newest whole checkpoint of the run. Raises Preempted or Interrupted, after a
     checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
     """
-    keep_freed_memory()
+    if not config.zero:  # who gives it has more time than memory
+        keep_freed_memory()
     trainer = _Trainer(model, job, config, run, watcher, trackers)
     with StopRequest() as stop, deterministic(model.device):
         trainer.run_until(stop)
