@@ -77,14 +77,15 @@ def test_cancelled_clips_leave_the_queue() -> None:
 
 def test_a_full_queue_says_when_to_come_again() -> None:
     async def work() -> None:
-        batcher.submit(clips("a"))
+        first = batcher.submit(clips("a"))
         await begun(engine, 1)
-        batcher.submit(clips("b", "c", "d", "e"))  # alone it may be longer than the queue
+        long = batcher.submit(clips("b", "c", "d", "e"))  # alone it may be longer than the queue
         with pytest.raises(ApiError) as caught:
             batcher.submit(clips("f"))
         assert caught.value.status == 503
         assert int(caught.value.headers["Retry-After"]) >= 1
         engine.go.release(9)
+        await asyncio.gather(*first, *long)
 
     engine = Held()
     batcher = Batcher(engine, 4, 3)

@@ -13,7 +13,7 @@ import soundfile
 
 from mothertongue.serving.errors import ApiError
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.sandbox import Sandbox, Speech
+from mothertongue.serving.sandbox import Sandbox, Speech, _Decoder
 
 Result = TypeVar("Result")
 
@@ -92,3 +92,55 @@ def test_a_decoder_that_died_is_replaced_and_the_file_tried_again(recordings: li
 
     assert with_sandbox(killed).pieces
     assert set(psutil.Process().children()) <= others
+
+
+def test_a_client_may_go_before_all_of_the_answer_is_read(
+    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = _Decoder._header
+    short = recordings[0].read_bytes()
+    samples_N = np.concatenate([soundfile.read(each)[0] for each in recordings] * 3)
+    rate_hz = soundfile.info(recordings[0]).samplerate
+    long = encoded(samples_N, rate_hz, "FLAC")
+
+    async def gone(sandbox: Sandbox) -> Speech:
+        has_come = asyncio.Event()
+
+        async def stops_at(self: _Decoder) -> dict[str, Any]:
+            header = await read(self)
+            has_come.set()
+            await asyncio.sleep(60)
+            return header
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_Decoder, "_header", stops_at)
+            asked = asyncio.ensure_future(sandbox.speech(long))
+            await has_come.wait()
+            await asyncio.sleep(0.5)  # the answer waits in buffers, which are full
+            asked.cancel()
+            async with asyncio.timeout(20):
+                assert isinstance(
+                    *await asyncio.gather(asked, return_exceptions=True), asyncio.CancelledError
+                )
+        return await sandbox.speech(short)
+
+    assert with_sandbox(gone).pieces
+
+
+def test_a_client_may_go_while_a_decoder_starts(recordings: list[Path]) -> None:
+    others = set(psutil.Process().children())
+
+    async def gone(sandbox: Sandbox) -> set[psutil.Process]:
+        (decoder,) = set(psutil.Process().children()) - others
+        decoder.kill()
+        decoder.wait()
+        asked = asyncio.ensure_future(sandbox.speech(recordings[0].read_bytes()))
+        while not (started := set(psutil.Process().children()) - others - {decoder}):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        assert asked.cancelled()
+        return started & set(psutil.Process().children())
+
+    assert not with_sandbox(gone)

@@ -104,6 +104,9 @@ class _Decoder:
         except (TimeoutError, EOFError):
             await decoder.kill()
             raise busy("no decoder could be started", "overloaded", 5) from None
+        except asyncio.CancelledError:
+            await asyncio.shield(decoder.kill())
+            raise
         return decoder
 
     async def speech(self, data: bytes) -> Speech:
@@ -122,7 +125,8 @@ class _Decoder:
     async def kill(self) -> None:
         with suppress(ProcessLookupError):
             self.process.kill()
-        await self.process.wait()
+        # wait() alone would wait for ever on what was answered and nobody has read.
+        await self.process.communicate()
 
     async def _header(self) -> dict[str, Any]:
         (length,) = LENGTH.unpack(await self.stdout.readexactly(LENGTH.size))
