@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
+import torch
 from transformers import WhisperFeatureExtractor
 
 from mothertongue.decoding.transcript import Samples
@@ -73,7 +74,10 @@ class WhisperCppHeard(Heard):
         package = require("pywhispercpp.model", "ggml")
         self.low: Any = require("_pywhispercpp", "ggml")
         self.model: Any = package.Model(
-            str(path), redirect_whispercpp_logs_to=None, print_progress=False, n_threads=2
+            str(path),
+            redirect_whispercpp_logs_to=None,
+            print_progress=False,
+            n_threads=torch.get_num_threads(),
         )
 
     def transcribe(self, clip: Samples, language: str) -> list[int]:

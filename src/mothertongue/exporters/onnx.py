@@ -128,8 +128,10 @@ class OnnxHeard(Heard):
 
     def __init__(self, folder: Path) -> None:
         runtime = require("onnxruntime", "onnx")
-        self.encoder: Any = runtime.InferenceSession(str(folder / ENCODER))
-        self.decoder: Any = runtime.InferenceSession(str(folder / DECODER))
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        self.encoder: Any = runtime.InferenceSession(str(folder / ENCODER), options)
+        self.decoder: Any = runtime.InferenceSession(str(folder / DECODER), options)
         self.tokens = load_tokens(BaseFiles(str(folder), "transformers", folder))
         past = {each.name: each for each in self.decoder.get_inputs()}["past"]
         self.empty = np.zeros((past.shape[0], 1, past.shape[2], 0, past.shape[4]), np.float32)
