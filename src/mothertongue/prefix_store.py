@@ -8,12 +8,11 @@ A group is one model up to one depth, in one precision, on one kind of machine.
 T encoder frames, D width.
 """
 
-import fcntl
 import hashlib
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -22,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from mothertongue.files import TEMPORARY
+from mothertongue.files import TEMPORARY, locked
 
 FORMAT = 1  # raise it when the spectrogram, the stem or an entry changes
 TENSOR, CHECKSUM = "hidden_TD", "crc32"
@@ -66,8 +65,7 @@ class PrefixStore:
         """
         content = save({TENSOR: hidden_TD}, {CHECKSUM: _checksum(key, hidden_TD)})
         path = self._path(key)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with locked(self.folder / "lock"):
             if self.get(key) is not None:  # another process was faster
                 return False
             total = self._total()
@@ -83,12 +81,6 @@ class PrefixStore:
 
     def _path(self, key: str) -> Path:
         return self.folder / self.group / key[:2] / f"{key}.safetensors"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _total(self) -> int:
         """The bytes of all entries: as noted by the last writer, but counted by us once."""
