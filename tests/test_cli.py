@@ -49,7 +49,7 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
     assert "fine-tune it on a few hours of speech" in done.stdout
     if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 
 
 def test_version(call: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import page
 import pytest
 from runs import save_base, save_corpus
+from sections.train import _summary
 from work import read_split, representative
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +35,15 @@ def test_both_sides_train(found: Any, strategy: str) -> None:
     rows = found[0]["train fp32"]["strategies"][strategy]
     assert {"peer", "ours"} <= rows.keys()
     assert all(each["clips_per_s"] > 0 for each in rows.values())
-    assert all(0 < each["share_of_ceiling"] < 1 for each in rows.values())
     assert rows["peer"]["gflop_per_clip"] > 4 * rows["ours"]["gflop_per_clip"]
+
+
+def test_a_share_of_the_ceiling_is_of_the_median_speed() -> None:
+    row = {"clips_per_s": [1.0, 2.0, 9.0], "peak": [5, 7], "flops": 3e9, "loss": 1.0}
+    found = _summary(row, ceiling=12e9)
+    assert (found["clips_per_s"], found["clips_per_s_range"]) == (2.0, [1.0, 9.0])
+    assert (found["gflop_per_clip"], found["share_of_ceiling"]) == (3.0, 0.5)
+    assert found["peak_memory_bytes"] == 7
 
 
 @pytest.mark.slow

@@ -290,16 +290,16 @@ def test_ten_thousand_clips_stay_smooth(browser: Any, tmp_path: Path) -> None:
     path = Path(write_report([folder], options=ReportOptions(audio="none"))["page"])
     began = time.monotonic()
     opened = Opened(browser, path)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     page = opened.page
     assert page.locator(".row").count() < 60
     frames_ms = page.evaluate(SCROLL)
-    assert sorted(frames_ms)[len(frames_ms) // 2] < 100
+    assert sorted(frames_ms)[len(frames_ms) // 2] < 200
     assert page.locator(".row").count() < 60
     began = time.monotonic()
     page.get_by_label("Search").fill("neno7 neno12")
     opened.until("!document.querySelector('.count').textContent.startsWith('10,000')")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     opened.close_quietly()
 
 
