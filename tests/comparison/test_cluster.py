@@ -196,9 +196,11 @@ def test_ray_without_an_address_is_one_on_this_machine(
         ["--ray", "--out", "here"],
         ["--ray", "reference=full"],
         ["--ray", "auto"],
+        ["--ray", "10.0.0.1:6379"],
     ):
         assert CliRunner().invoke(app, ["compare", str(grid_path), *words]).exit_code != 0
-    assert asked == ["local", "local", "local", "auto"]
+    assert CliRunner().invoke(app, ["compare", "--ray", str(grid_path)]).exit_code != 0
+    assert asked == ["local", "local", "local", "auto", "10.0.0.1:6379", "local"]
 
 
 def test_what_cannot_be_is_refused(grid_path: Path, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ class _RayAlone(TyperCommand):
     """Takes `--ray` without an address for `--ray local`: typer's options have a value or none."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        following = dict(zip(args, [*args[1:], "-"], strict=True)).get("--ray", "local")
-        if following.startswith("-") or "=" in following:
+        following = dict(zip(args, [*args[1:], ""], strict=True)).get("--ray", "local")
+        if following not in ("auto", "local") and (":" not in following or "=" in following):
             args.insert(args.index("--ray") + 1, "local")
         return super().parse_args(ctx, args)
 
