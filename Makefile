@@ -10,7 +10,7 @@ demo: $(READY) ## fine-tune whisper-base on synthetic Swahili and show what it g
 	$(BIN)/mothertongue demo
 
 test: $(READY) ## all tests, offline
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(READY) ## what CI checks before the tests: format, lint, types, layers, generated pages
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from runs import After
+from runs import PATIENCE_S, After
 
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment import load_experiment, run
@@ -27,7 +27,9 @@ def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", str(ranks), __file__, str(path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment
+    )
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert done.returncode == 0 or any("kill" in each for each in plan), done.stderr
     return sorted(found, key=lambda each: each["rank"])

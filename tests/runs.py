@@ -16,6 +16,7 @@ from mothertongue.tokens import Tokens
 
 CONTROL = ["endoftext", "startoftranscript", "en", "sw", "fr", "translate", "transcribe"]
 CONTROL += ["startoflm", "startofprev", "nospeech", "notimestamps"]
+PATIENCE_S = 600.0  # for a process that does its work; a slow machine takes minutes
 WORDS = ["moja", "mbili", "tatu", "nne", "tano", "sita", "saba", "nane", "tisa", "kumi"]
 
 

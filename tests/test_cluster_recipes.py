@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
-from runs import save_base, save_corpus, write_experiment
+from runs import PATIENCE_S, save_base, save_corpus, write_experiment
 
 from mothertongue import recipes
 
@@ -62,15 +62,17 @@ def test_a_job_trains_saves_when_slurm_warns_and_queues_up_again(tmp_path: Path)
         str(tmp_path / "run"),
     ]
     job = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while not list(tmp_path.glob("run/checkpoints/step-*")):
         assert time.monotonic() < deadline and job.poll() is None
         time.sleep(0.1)
     job.send_signal(signal.SIGUSR2)
-    _, said = job.communicate(timeout=120)
+    _, said = job.communicate(timeout=PATIENCE_S)
     assert job.returncode == 0, said
     assert (tmp_path / "requeued").read_text().split()[0] == "requeue"
-    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    again = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
     assert again.returncode == 0, again.stderr
     assert "continuing after step" in again.stderr
     assert json.loads((tmp_path / "run/record.json").read_text())["devices"] == 2

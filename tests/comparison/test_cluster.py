@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from grids import MakeGrid, Quiet, in_process
+from runs import PATIENCE_S
 from typer.testing import CliRunner
 
 from mothertongue.cli.app import app
@@ -26,7 +28,7 @@ from cluster import what_counts
 from mothertongue.comparison.cluster import Share, Word, _options, _Running
 
 LEASH = "mothertongue.leash"
-PATIENCE_S = 150.0
+Driver = Callable[[Path, Path, str], "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -51,10 +53,22 @@ def grid_path(make_grid: MakeGrid, tmp_path: Path) -> Path:
     return tmp_path / "grid.yaml"
 
 
-def driver(grid: Path, out: Path, address: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "mothertongue", "compare", str(grid), "--out", str(out)]
-    command += ["--ray", address, "--cpus-per-run", "1"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    """Starts one for a grid, its folder and Ray's address; none outlives the test."""
+    with ExitStack() as stack:
+
+        def start(grid: Path, out: Path, address: str) -> "subprocess.Popen[str]":
+            words = ["compare", grid, "--out", out, "--ray", address, "--cpus-per-run", "1"]
+            command = [sys.executable, "-m", "mothertongue", *map(str, words)]
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
 
 
 def trainings(out: Path) -> list[psutil.Process]:
@@ -84,7 +98,7 @@ def saved(out: Path) -> list[Path]:
 
 @pytest.mark.slow
 def test_a_worker_and_a_node_die_and_the_table_is_the_same(
-    nodes: Any, grid_path: Path, make_grid: MakeGrid, tmp_path: Path
+    nodes: Any, driver: Driver, grid_path: Path, make_grid: MakeGrid, tmp_path: Path
 ) -> None:
     from mothertongue.comparison.grid import load_grid
 
@@ -109,7 +123,7 @@ def test_a_worker_and_a_node_die_and_the_table_is_the_same(
 
 @pytest.mark.slow
 def test_a_driver_is_stopped_then_killed_and_called_again(
-    nodes: Any, make_grid: MakeGrid, tmp_path: Path
+    nodes: Any, driver: Driver, make_grid: MakeGrid, tmp_path: Path
 ) -> None:
     make_grid(train=LONG, strategies={"full": {"strategy": {"kind": "full"}}}, retention={})
     out, grid_path = tmp_path / "cluster", tmp_path / "grid.yaml"
@@ -203,7 +217,7 @@ def test_ray_without_an_address_is_one_on_this_machine(
     assert asked == ["local", "local", "local", "auto", "10.0.0.1:6379", "local"]
 
 
-def test_what_cannot_be_is_refused(grid_path: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused(driver: Driver, grid_path: Path, tmp_path: Path) -> None:
     nobody = driver(grid_path, tmp_path / "out", "127.0.0.1:1")
     _, said = nobody.communicate(timeout=PATIENCE_S)
     assert nobody.returncode == 2

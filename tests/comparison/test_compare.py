@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from grids import MakeGrid, Quiet, in_process
+from runs import PATIENCE_S
 
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.render import write_tables
@@ -134,7 +135,7 @@ def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_
     make_grid(strategies={"full": one}, retention={})
     command = [sys.executable, "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
     command += ["--out", str(tmp_path / "out"), "--json", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["full"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ray_worker import NEWS, works
-from runs import Silent, save_base, save_corpus, write_experiment
+from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.comparison.ray_task import Place
 from mothertongue.comparison.storage import Storage, signature
@@ -152,7 +152,7 @@ def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_
     first = spawn.Process(target=works, args=(task, Place(str(tmp_path / "a"), 1, out, storage)))
     first.start()
     kept = tmp_path / "bucket/runs/tiny/tree.json"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while not (kept.is_file() and "checkpoints/step-" in kept.read_text()):
         assert first.is_alive() and time.monotonic() < deadline
         time.sleep(0.05)

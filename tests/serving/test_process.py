@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from runs import PATIENCE_S
 
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
@@ -92,7 +93,9 @@ def test_a_port_that_is_taken(transformers_folder: Path) -> None:
     process, url = started(f"base={transformers_folder}")
     port = url.rpartition(":")[2]
     command = [sys.executable, "-m", "mothertongue", "serve", f"base={transformers_folder}"]
-    other = subprocess.run([*command, "--port", port], capture_output=True, text=True, timeout=120)
+    other = subprocess.run(
+        [*command, "--port", port], capture_output=True, text=True, timeout=PATIENCE_S
+    )
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert process.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from kill_harness import POINTS
-from runs import save_base, save_corpus, write_experiment
+from runs import PATIENCE_S, save_base, save_corpus, write_experiment
 
 from mothertongue.files import sha256_file
 
@@ -29,7 +29,7 @@ def attempts(experiment: Path, folder: Path, kills: list[dict[str, object]]) -> 
     plan = experiment.with_suffix(".plan")
     plan.write_text("".join(json.dumps(kill) + "\n" for kill in kills))
     command = [sys.executable, str(TESTS / "kill_harness.py"), experiment, folder, plan]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     outcomes: list[str] = json.loads(done.stdout.splitlines()[-1])
     assert outcomes[-1] == "exit 0", done.stderr

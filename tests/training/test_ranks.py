@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 from ranks_harness import launched
-from runs import Silent, save_base, save_corpus, write_experiment
+from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.experiment import load_experiment, run
 from mothertongue.files import sha256_file
@@ -152,13 +152,19 @@ def test_the_verb_starts_the_processes_and_says_one_thing(made: Made, tmp_path: 
     command = [sys.executable, "-m", "mothertongue", "train"]
     command += [str(write_experiment(tmp_path, *made)), "--out", str(tmp_path / "run")]
     done = subprocess.run(
-        [*command, "--devices", "2", "--json", "-"], capture_output=True, text=True, timeout=240
+        [*command, "--devices", "2", "--json", "-"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["devices"] == 2
     (tmp_path / "run/record.json").unlink()
     changed = subprocess.run(
-        [*command, "train.epochs=9", "--devices", "2"], capture_output=True, text=True, timeout=240
+        [*command, "train.epochs=9", "--devices", "2"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert changed.returncode == 2
     assert changed.stderr.count("the run was begun with other settings") == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.distributed
 from ranks_harness import launched
-from runs import Silent, byte_tokens, save_base, save_corpus, write_experiment
+from runs import PATIENCE_S, Silent, byte_tokens, save_base, save_corpus, write_experiment
 from safetensors.torch import load_file
 from tiny import tiny_model
 from torch.distributed.tensor import DTensor
@@ -104,7 +104,9 @@ def test_accelerate_starts_the_processes(tmp_path: Path) -> None:
     command += ["--num_processes", "2", "-m", "mothertongue", "train", str(path)]
     command += ["--out", str(tmp_path / "run"), "--json", "-"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["devices"] == 2
 
