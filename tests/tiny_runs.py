@@ -21,7 +21,7 @@ STRATEGIES: dict[str, tuple[dict[str, Any], float]] = {
 def tiny_runs(
     transformers_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """A finished run of each strategy, by its kind."""
+    """A finished run of each strategy, by its kind. Shared: a test that changes one copies it."""
     folder = tmp_path_factory.mktemp("exporters")
     corpus = save_corpus(folder / "data", validation=4)
     found = {}

@@ -1,6 +1,7 @@
 """Each strategy to each format that it fits, heard with that format's own engine."""
 
 import json
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -200,13 +201,17 @@ def test_text_is_compared_as_our_decoding_leaves_it(tokens: Tokens) -> None:
 
 @pytest.mark.slow
 def test_the_verb_writes_into_the_run_and_says_what_it_heard(
-    tiny_runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_runs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["export", str(tiny_runs["lora"]), "--format", "adapter", "--clips", "2"]
+    run = shutil.copytree(tiny_runs["lora"], tmp_path / "run")
+    arguments = ["export", str(run), "--format", "adapter", "--clips", "2"]
     monkeypatch.setattr(sys, "argv", ["mothertongue", *arguments])
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 0
     out = capsys.readouterr().out
     assert "2 of 2 clips of validation" in out
-    assert (tiny_runs["lora"] / "export/adapter-float32/adapter_config.json").is_file()
+    assert (run / "export/adapter-float32/adapter_config.json").is_file()

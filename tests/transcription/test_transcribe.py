@@ -16,7 +16,7 @@ from mothertongue.artefacts import open_model
 from mothertongue.audio import AudioError
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.exporting import default_folder, export
+from mothertongue.exporting import export
 from mothertongue.transcription.outputs import Outputs, find_sources
 from mothertongue.transcription.recording import Recording
 from mothertongue.transcription.speech import everything, voiced
@@ -119,11 +119,10 @@ def test_all_that_can_be_read_is_written_before_the_faults(
     ],
 )
 def test_every_export_says_what_its_run_says(
-    tiny_runs: dict[str, Path], kind: str, format_: str
+    tiny_runs: dict[str, Path], tmp_path: Path, kind: str, format_: str
 ) -> None:
-    run, folder = tiny_runs[kind], default_folder(tiny_runs[kind], format_, None)
-    if not folder.exists():
-        export(run, format_, None, folder, "validation", 2, 1.0)
+    run, folder = tiny_runs[kind], tmp_path / "export"
+    export(run, format_, None, folder, "validation", 2, 1.0)
     clips = [Clip(noise(1.0, seed), "sw") for seed in range(3)]
     config = DecodeConfig(batch_size=2)
     # Of the artefact's own precision, where torch may choose another on this machine.
