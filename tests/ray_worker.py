@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 from mothertongue.comparison.ray_task import Place, work
@@ -15,10 +16,16 @@ class Board:
 
     def __init__(self) -> None:
         self.tell = self
+        self.answer: Future[bool] = Future()
+        self.answer.set_result(False)
 
-    def remote(self, *news: str | int) -> None:
+    def remote(self, *news: str | int) -> "Board":
         with Path(NEWS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(news) + "\n")
+        return self
+
+    def future(self) -> Future[bool]:
+        return self.answer
 
 
 def works(task: Task, place: Place) -> None:

@@ -153,12 +153,11 @@ def test_a_driver_is_stopped_then_killed_and_called_again(
 
 
 def test_metrics_are_fetched_when_there_is_a_validation_and_before_a_cut(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr("ray.cancel", lambda ref: seen.append(f"cut {ref}"))
     tasks = {name: Task(name, (), tmp_path / name) for name in ("a", "b")}
-    running = _Running(dict(tasks), Quiet())
+    running = _Running(dict(tasks), Quiet(), lambda names: seen.extend(f"cut {x}" for x in names))
 
     def hear(validations: int, cut: str) -> list[str]:
         seen.clear()

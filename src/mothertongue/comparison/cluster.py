@@ -115,7 +115,7 @@ class _RayRunner:
         board = _board()
         watcher.total(len(tasks))
         with StopRequest() as stop:
-            running = _Running(self._submitted(tasks, board), watcher)
+            running = _Running(self._submitted(tasks, board), watcher, board.stop.remote)
             while running.tasks:
                 if stop.signal is not None:
                     running.cancel()
@@ -154,15 +154,18 @@ class _RayRunner:
 class _Running:
     """Tasks that Ray has, by its references to them, until each has ended."""
 
-    def __init__(self, tasks: dict[Any, Task], watcher: TaskWatcher) -> None:
-        self.tasks, self.watcher = tasks, watcher
+    def __init__(
+        self, tasks: dict[Any, Task], watcher: TaskWatcher, stop: Callable[[list[str]], Any]
+    ) -> None:
+        """`stop` asks tasks that have begun to save their work and end, by their names."""
+        self.tasks, self.watcher, self._stop = tasks, watcher, stop
         self.failed: list[Task] = []
         self._cut, self._last = set[str](), dict[str, Word]()
 
     def hear(self, news: News, fetch_metrics: Callable[[Task], None], is_cut: IsCut) -> None:
         """Tell of tasks that started, or had to start again, and stop those that are cut."""
         words = {}
-        for ref, task in self.tasks.items():
+        for task in self.tasks.values():
             if task.name not in news:
                 continue
             word, before = news[task.name], self._last.get(task.name)
@@ -174,7 +177,7 @@ class _Running:
             self._last[task.name] = word
             if task.name not in self._cut and is_cut(task):
                 self._cut.add(task.name)
-                ray.cancel(ref)
+                self._stop([task.name])
         self.watcher.waiting(words)
 
     def settle(self, fetch: Callable[[Task], None]) -> None:
@@ -189,8 +192,10 @@ class _Running:
 
     def cancel(self) -> None:
         """Let every task save its work, and wait for that."""
-        for ref in self.tasks:
-            ray.cancel(ref)
+        self._stop([task.name for task in self.tasks.values()])
+        for ref, task in self.tasks.items():
+            if task.name not in self._last:  # it need not begin
+                ray.cancel(ref)
         ray.wait(list(self.tasks), num_returns=len(self.tasks))
 
     def _tell_start(self, name: str, word: Word, before: Word | None) -> None:
@@ -206,12 +211,18 @@ class _Board:
     def __init__(self) -> None:
         self.news: News = {}
         self.workers: dict[str, list[str]] = {}
+        self.stopped = set[str]()
 
-    def tell(self, name: str, node: str, worker: str, said: str, validations: int) -> None:
+    def tell(self, name: str, node: str, worker: str, said: str, validations: int) -> bool:
+        """Returns whether the task is to stop."""
         workers = self.workers.setdefault(name, [])
         if worker not in workers:
             workers.append(worker)
         self.news[name] = Word(node, len(workers), said, validations)
+        return name in self.stopped
+
+    def stop(self, names: list[str]) -> None:
+        self.stopped.update(names)
 
     def read(self) -> News:
         return self.news

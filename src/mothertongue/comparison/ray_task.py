@@ -8,7 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,9 @@ class Place:
 def work(task: Task, place: Place, board: Any) -> int:
     """Run the task to its end and return its exit code; Ray retries after LostError.
 
-    Cancelled by Ray, it asks the process to save, and waits for that.
+    Told by the board to stop, it asks the process to save and waits for that; then nothing is
+    tried again. So it does when Ray cancels it, which may come to nothing: Ray interrupts whatever
+    Python is doing, and some of that drops the interrupt.
     """
     os.makedirs(place.folder, exist_ok=True)
     os.chdir(place.folder)
@@ -50,12 +54,24 @@ def work(task: Task, place: Place, board: Any) -> int:
     files = _Mirror(task, place)
     files.pull()
     node, worker = socket.gethostname(), str(os.getpid())
+    stopped = threading.Event()
+
+    def heed(answer: Future[bool]) -> None:
+        if answer.exception() or answer.result():  # a board that is gone, or says so
+            stopped.set()
+
     with _started(task, place) as process:
         try:
             while process.poll() is None:
                 files.push_new()
-                board.tell.remote(task.name, node, worker, last_word(task), files.validations)
-                time.sleep(POLL_S)
+                told = board.tell.remote(
+                    task.name, node, worker, last_word(task), files.validations
+                )
+                # Not ray.get: while it waits, Ray gives this task's processors to another.
+                told.future().add_done_callback(heed)
+                if stopped.wait(POLL_S):
+                    process.terminate()
+                    return process.wait()
         except BaseException:  # Ray cancels with KeyboardInterrupt
             process.terminate()
             process.wait()
