@@ -107,7 +107,11 @@ class RunDir:
             file.flush()
             for folder in (self.path, self.checkpoints, self.path / "eval"):
                 sweep(folder)
-            yield
+            try:
+                yield
+            finally:
+                # Closing the file is not enough: forked workers that still end hold it open too.
+                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def is_run(path: Path) -> bool:

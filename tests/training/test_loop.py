@@ -1,5 +1,6 @@
 """The loop: what it computes, what it keeps, and how it ends."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -88,6 +89,17 @@ def test_a_stopped_run_continues_to_the_same_weights(
     assert watcher.began_at == 5
     assert weights(stopped.path) == whole
     assert stopped.metrics.read_text() == (tmp_path / "whole/metrics.jsonl").read_text()
+
+
+def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
+    make: Make, tmp_path: Path
+) -> None:
+    """They are forks: what the run has open is open in them too."""
+    with pytest.raises(Preempted) as raised:
+        run(make(workers=2), RunDir(tmp_path / "run"), After(2))
+    assert multiprocessing.active_children(), raised  # whose trace keeps the loader alive
+    with RunDir(tmp_path / "run").locked():
+        pass
 
 
 def test_a_run_stopped_inside_a_validation_owes_it_still(
