@@ -4,13 +4,16 @@ BIN = .venv/bin
 READY = .venv/ready
 unexport PYTHONDONTWRITEBYTECODE # importing torch without compiled modules takes seconds more
 
-.PHONY: demo test check bench docs oracles
+.PHONY: demo test test-gpu check bench docs oracles
 
 demo: $(READY) ## fine-tune whisper-base on synthetic Swahili and show what it gained
 	$(BIN)/mothertongue demo
 
 test: $(READY) ## all tests, offline
 	$(BIN)/pytest -n auto --dist worksteal
+
+test-gpu: $(READY) ## what needs a GPU: that it computes what a CPU does
+	MOTHERTONGUE_TEST_GPU=1 $(BIN)/pytest tests/test_gpu.py
 
 check: $(READY) ## what CI checks before the tests: format, lint, types, layers, generated pages
 	$(BIN)/ruff format --check .

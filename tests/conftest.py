@@ -7,6 +7,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # One thread each: where cores are shared, two that wait for each other are 20 times slower.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Most tests ask for the same bits, which a CPU alone promises; tests/test_gpu.py is for a GPU.
+if "MOTHERTONGUE_TEST_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate import PartialState
 from runs import PATIENCE_S, After
 
 from mothertongue.errors import MothertongueError
@@ -37,6 +39,9 @@ def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[
 
 def main() -> None:
     rank = int(os.environ["RANK"])
+    if torch.cuda.device_count() == 1:  # NCCL refuses two ranks on one GPU
+        os.environ["LOCAL_RANK"] = "0"
+        PartialState(backend="gloo")
     for line in Path(sys.argv[1]).read_text().splitlines():
         each = json.loads(line)
         kill, stop = each.get("kill"), each.get("signal")
