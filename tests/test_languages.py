@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mothertongue.errors import ConfigError
-from mothertongue.languages import WHISPER_LANGUAGES, has_whisper_token, language_code
+from mothertongue.languages import WHISPER_LANGUAGES, has_whisper_token, language_code, usual_measure
 
 
 @pytest.mark.parametrize("code", ["sw", "sw_ke", "swa", "swh", "sw-KE", "Swahili", " SW ", "swc"])
@@ -49,6 +49,15 @@ def test_every_whisper_code_is_a_fixed_point() -> None:
 def test_what_names_no_language_is_refused(code: str) -> None:
     with pytest.raises(ConfigError, match="names no language; expected an ISO 639 code"):
         language_code(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "measure"), [("th", "cer"), ("yue", "cer"), ("bo", "cer"), ("sw", "wer"), ("ko", "wer")]
+)
+def test_languages_without_spaces_between_words_are_judged_by_characters(
+    code: str, measure: str
+) -> None:
+    assert usual_measure(code) == measure
 
 
 def test_needs_neither_torch_nor_transformers() -> None:

@@ -18,7 +18,7 @@ from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import open_atomically, write_json
-from mothertongue.languages import language_code
+from mothertongue.languages import Measure, language_code, usual_measure
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
@@ -61,6 +61,9 @@ class Experiment(config.Config):
     select_on: Literal["validation", "test"] = "validation"
     """The split that chooses the best weights. test is what Liu et al. 2024 did: its WER then is
     no estimate for new speech, and every table says so."""
+    select_by: Literal["auto", "wer", "cer"] = "auto"
+    """The error rate that chooses the best weights. auto: cer in languages that are written without
+    spaces between words (Thai, Khmer, Chinese and others), else wer."""
     strategy: AnyStrategy
     """What trains: {kind: full}, {kind: freeze, encoder_layers: 3}, ..."""
     train: TrainConfig = TrainConfig()
@@ -72,6 +75,11 @@ class Experiment(config.Config):
     def manifests(self) -> tuple[Path, ...]:
         """All of `data`."""
         return self.data if isinstance(self.data, tuple) else (self.data,)
+
+    @property
+    def measure(self) -> Measure:
+        """The error rate of `select_by`."""
+        return usual_measure(self.language) if self.select_by == "auto" else self.select_by
 
 
 @dataclass(frozen=True, slots=True)

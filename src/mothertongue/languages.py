@@ -1,6 +1,7 @@
 """Language codes: whatever a corpus calls a language, to the code that Whisper calls it."""
 
 from functools import lru_cache
+from typing import Literal
 
 import langcodes
 from langcodes.tag_parser import LanguageTagError
@@ -32,6 +33,13 @@ WHISPER_LANGUAGES = {
     "ln": "lingala", "ha": "hausa", "ba": "bashkir", "jw": "javanese", "su": "sundanese",
     "yue": "cantonese",
 }  # fmt: skip
+# Languages whose usual script puts no space between words: Han, Kana, Thai, Lao, Khmer, Burmese and
+# Tibetan, with the other languages that are written in them.
+UNSPACED = frozenset({
+    "bo", "dz", "gan", "hak", "hsn", "ja", "km", "ksw", "lo", "lzh", "mnw", "my", "nod", "shn",
+    "th", "wuu", "yue", "zh",
+})  # fmt: skip
+Measure = Literal["wer", "cer"]
 # Names that Whisper accepts besides its own (openai/whisper, tokenizer.py, TO_LANGUAGE_CODE).
 OTHER_NAMES = {
     "burmese": "my", "valencian": "ca", "flemish": "nl", "haitian": "ht", "letzeburgesch": "lb",
@@ -66,6 +74,15 @@ def language_code(code: str) -> str:
 def has_whisper_token(code: str) -> bool:
     """Whether Whisper has a token for a code that `language_code` gave."""
     return code in WHISPER_LANGUAGES
+
+
+def usual_measure(code: str) -> Measure:
+    """The error rate that systems of a language are told apart by, for a code of `language_code`.
+
+    "cer" where words are written without spaces between them: there a whole phrase counts as one
+    word, and its WER stays at 100 % until it has no error left. "wer" everywhere else.
+    """
+    return "cer" if code in UNSPACED else "wer"
 
 
 def _primary_language(code: str) -> str:

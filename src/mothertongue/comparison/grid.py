@@ -14,6 +14,7 @@ from mothertongue import config
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import RUN_NAME, Code, Experiment
+from mothertongue.languages import Measure, usual_measure
 from mothertongue.manifest import Split
 from mothertongue.records import RunDir
 
@@ -82,6 +83,8 @@ class Grid(config.Config):
     """validation: checkpoints and hyper-parameters are chosen on the validation split, and the test
     split is decoded once, by what was chosen. paper: both are chosen on the test split, as Liu et
     al. 2024 did; every table says so."""
+    select_by: Literal["auto", "wer", "cer"] = "auto"
+    """As in an experiment; auto asks each language."""
     languages: Annotated[dict[str, LanguageData], Field(min_length=1)]
     """By name, such as sw."""
     strategies: Annotated[dict[str, Arm], Field(min_length=1)]
@@ -99,6 +102,11 @@ class Grid(config.Config):
     result says what was cut, and why. None: all runs are trained to the end."""
     retention: dict[str, TestSet] = Field(default_factory=dict)
     """Sets in other languages, by name: what did the model forget?"""
+
+    def measure(self, language: str) -> Measure:
+        """The error rate that chooses in one of the grid's languages."""
+        code = self.languages[language].language or language
+        return usual_measure(code) if self.select_by == "auto" else self.select_by
 
     @model_validator(mode="after")
     def _names_fit(self) -> "Grid":
@@ -179,6 +187,7 @@ def _experiment(
             "borrow": place.borrow,
             "data": place.data,
             "select_on": "test" if grid.protocol == "paper" else "validation",
+            "select_by": grid.select_by,
             "evaluate": grid.evaluate.model_dump(),
             **parts,
         },

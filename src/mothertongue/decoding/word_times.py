@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import regex
 
+from mothertongue.languages import UNSPACED
 from mothertongue.tokens import Tokens
 
 FRAMES_PER_S = 50
 MEDIAN_FRAMES = 7
-UNSPACED = {"zh", "ja", "th", "lo", "my", "km", "bo", "yue"}
-"""Written without spaces between words: there each character is timed."""
 LONGEST_WORD_RATIO = 2.0
 CLUSTER = regex.compile(r"\X")
 HAS_LETTER = regex.compile(r"[\p{L}\p{N}\p{M}]")
@@ -184,6 +183,7 @@ def _begins_word(before: str, text: str, language: str) -> bool:
         return False
     if text.startswith(" "):
         return True
+    # Where no space stands between words, each character is timed.
     if language not in UNSPACED or not HAS_LETTER.search(text):
         return False
     # A token that begins with a combining mark goes on with the character before it.

@@ -7,13 +7,12 @@ import jiwer
 import regex
 
 from mothertongue.evaluation.metrics import UNCHANGED
+from mothertongue.languages import UNSPACED
 
 Unit = Literal["word", "character"]
 Kind = Literal["=", "~", "-", "+"]
 """Equal, substituted, deleted (only in the reference), inserted (only in the hypothesis)."""
 KINDS: dict[str, Kind] = {"equal": "=", "substitute": "~", "delete": "-", "insert": "+"}
-UNSPACED = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
-"""Languages of Whisper that write no space between words."""
 
 
 class Piece(NamedTuple):
