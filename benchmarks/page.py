@@ -170,7 +170,35 @@ def _curve_row(who: str, each: Json, reached_s: float | None, peer_s: float) -> 
     return [who, f"{each['train_s']:.0f} s", wers, reached, times]
 
 
-RENDERERS = {"train": _train, "decode": _decode, "scaling": _scaling, "wer": _wer}
+def _usual(found: Json) -> Iterator[str]:
+    steps, memory = found["steps"], found["peak_memory_bytes"] / GB
+    yield f"## A default run as a user has it, {found['precision']}\n"
+    yield f"{_where(found)}; `full`, batch 8, 15 % of the steps at 30 s: at most"
+    yield f"**{memory:.2f} GB** in {steps} steps, {found['step_s']:.2f} s a step (median).\n"
+    yield "Beside programs that keep a core busy each, seconds a step, none at 30 s, by what"
+    yield f"torch's threads do while they wait for each other; rounds: {found['rounds']}:\n"
+    counts = list(next(iter(found["beside"].values())))
+    yield from _table(
+        ["threads", *(f"{count} busy" for count in counts)],
+        [
+            [name, *(_step_s(by_busy[count]) for count in counts)]
+            for name, by_busy in found["beside"].items()
+        ],
+    )
+
+
+def _step_s(each: Json) -> str:
+    low, high = each["range"]
+    return f"{each['step_s']:.2f} ({low:.2f}-{high:.2f})"
+
+
+RENDERERS = {
+    "train": _train,
+    "decode": _decode,
+    "scaling": _scaling,
+    "wer": _wer,
+    "usual": _usual,
+}
 
 
 def _where(found: Json) -> str:

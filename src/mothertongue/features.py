@@ -20,6 +20,7 @@ from mothertongue.manifest import Utterance
 
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
+ENCODER_FRAMES_PER_S = 50  # the second convolution halves the 100 mel frames
 IGNORED = -100  # a target that no loss counts
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
@@ -55,6 +56,14 @@ class Batch:
         heard = self.samples_BS if self.hidden_BTD is None else self.hidden_BTD
         assert heard is not None
         return heard, self.inputs_BL, self.targets_BL
+
+    @property
+    def context_s(self) -> float:
+        """The audio context of each clip, in seconds."""
+        if self.samples_BS is not None:
+            return self.samples_BS.shape[1] / SAMPLE_RATE_HZ
+        assert self.hidden_BTD is not None
+        return self.hidden_BTD.shape[1] / ENCODER_FRAMES_PER_S
 
     @property
     def counted(self) -> int:

@@ -243,6 +243,27 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
     assert weights(tmp_path / "limited") == small
 
 
+@pytest.mark.parametrize(("asked", "expected"), [({}, {2}), ({"micro_batch_size": 5}, {5, 1})])
+def test_steps_at_30_s_go_in_small_micro_batches_on_a_cpu(
+    make: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, int],
+    expected: set[int],
+) -> None:
+    forward, seen = LabelLoss.forward, list[int]()
+
+    def counting(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+        seen.append(len(samples_BS))
+        return forward(self, samples_BS, *labels)
+
+    monkeypatch.setattr(LabelLoss, "forward", counting)
+    experiment = make(batch_size=6, epochs=1, full_context_share=1.0, **asked)
+    run(experiment, RunDir(tmp_path / "run"), Silent())
+    assert set(seen) == expected
+    assert sum(seen) == 12
+
+
 def test_out_of_memory_with_one_clip_says_what_to_do(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

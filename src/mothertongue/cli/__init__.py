@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb runs: --help answers at once.
 import os
 import sys
 
+from mothertongue import runtime
 from mothertongue.cli.app import app
 from mothertongue.cli.support import fail
 from mothertongue.errors import MothertongueError
@@ -20,6 +21,7 @@ def main() -> None:
     """The console script: one message and an exit code for whatever a user can cause."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    runtime.set_up(os.environ)
     try:
         app()
     except MothertongueError as error:

@@ -30,7 +30,8 @@ class TrainConfig(Config):
     """Instead of batch_size: as many clips a step as fit in so many seconds of context, so that
     steps of short and of long clips cost alike."""
     micro_batch_size: PositiveInt | None = None
-    """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit."""
+    """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit; on
+    a CPU no more than 80 s of audio context together, such as 2 clips at 30 s."""
     learning_rate: PositiveFloat = 1e-5
     """The highest rate, reached after the warm-up; 1e-5 is Liu et al. 2024's for full tuning."""
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)

@@ -27,6 +27,9 @@ from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
 
+CPU_CONTEXT_S = 80
+"""Seconds of audio context that go through the model together on a CPU: 8 clips of 10 s, 2 of 30 s.
+More of them fill memory (12 MB a second for whisper-base) and gain no speed there."""
 RANK_BITS = 48  # above the step and the seed
 
 
@@ -44,7 +47,9 @@ class Stepper:
         self.model, self.frozen, self.config = model, frozen, config
         self.ranks, self._noted = ranks, noted
         self.micro_batch_size = config.micro_batch_size or config.size.clips_at(1)
-        """Clips a forward pass, on each device."""
+        """Clips a forward pass, on each device, at most."""
+        is_bounded = config.micro_batch_size is None and model.device.type == "cpu"
+        self._most_context_s = CPU_CONTEXT_S if is_bounded else None
         self.zero = config.zero if ranks.count > 1 else 0
         """The stage of ZeRO; at 0 every device holds all that trains."""
         _refuse_layerdrop(model, ranks)
@@ -113,13 +118,21 @@ class Stepper:
                 self._halve(step, error)
 
     def _backward_all(self, batches: list[Batch], count: float) -> float:
-        parts = [part for batch in batches for part in batch.split(self.micro_batch_size)]
+        parts = [part for batch in batches for part in batch.split(self._clips_together(batch))]
         if self.zero:
             # Every forward and backward pass is one of all ranks: they gather the weights for it.
             missing = self.ranks.largest(len(parts)) - len(parts)
             parts += [_uncounted(parts[0])] * missing
         loss = sum(self._backward(part, count, is_last=False) for part in parts[:-1])
         return loss + self._backward(parts[-1], count, is_last=True)
+
+    def _clips_together(self, batch: Batch) -> int:
+        """The clips of one forward pass, so that all passes of a batch are nearly alike."""
+        clips = len(batch.ids)
+        most = min(clips, self.micro_batch_size)
+        if self._most_context_s is not None:
+            most = min(most, max(1, int(self._most_context_s // batch.context_s)))
+        return math.ceil(clips / math.ceil(clips / most))
 
     def _backward(self, batch: Batch, count: float, is_last: bool) -> float:
         """The gradients of all ranks are exchanged with the last micro-batch of each.
