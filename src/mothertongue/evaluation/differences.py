@@ -111,7 +111,7 @@ def differences(
     one seed has a p, which holds for that run alone.
     """
     lengths_U, arms = _arms(systems, lengths_N, drawn.of_clip_N, base, seed, draws)
-    found = {(a, b): _difference((arms[a], arms[b]), lengths_U, seed) for a, b in pairs}
+    found = {(a, b): _difference((arms[a], arms[b]), lengths_U) for a, b in pairs}
     tested = {pair: each.p for pair, each in found.items() if each.p is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     return {pair: replace(each, p_holm=adjusted.get(pair)) for pair, each in found.items()}
@@ -131,10 +131,12 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class _Arm:
-    """One side of a comparison: errors of each unit and seed, and rates of each draw and seed."""
+    """One side of a comparison: its errors, and its mean rate by draw of the units; in `drawn_R`
+    the seeds are drawn too."""
 
     errors_SU: Floats
-    rates_RS: Floats
+    mean_R: Floats
+    drawn_R: Floats
     is_base: bool
 
     @property
@@ -162,12 +164,29 @@ def _arms(
     arms, first = {}, 1  # the first column is the length
     for name, errors_SN in systems.items():
         own = slice(first, first + len(errors_SN))
-        arms[name] = _Arm(columns_UC[:, own].T, rates_RC[:, own], name == base)
+        mean_R, drawn_R = _by_draw(rates_RC[:, own], np.random.default_rng([seed, first]))
+        arms[name] = _Arm(columns_UC[:, own].T, mean_R, drawn_R, name == base)
         first = own.stop
     return columns_UC[:, 0], arms
 
 
-def _difference(arms: Sequence[_Arm], lengths_U: Floats, seed: int) -> Difference:
+def _by_draw(rates_RS: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
+    """The mean rate of the seeds, and of as many seeds drawn with replacement, for each draw.
+
+    The drawn seeds' distances to the mean are widened by sqrt(S / (S - 1)): of three seeds, three
+    drawn with replacement spread by 2/3 of the variance that three new ones would.
+    """
+    seeds = rates_RS.shape[1]
+    mean_R: Floats = rates_RS.mean(axis=1)
+    if seeds == 1:
+        return mean_R, mean_R
+    chosen_RS = random.integers(seeds, size=rates_RS.shape)
+    drawn_R: Floats = np.take_along_axis(rates_RS, chosen_RS, axis=1).mean(axis=1)
+    wider: float = (seeds / (seeds - 1)) ** 0.5
+    return mean_R, mean_R + wider * (drawn_R - mean_R)
+
+
+def _difference(arms: Sequence[_Arm], lengths_U: Floats) -> Difference:
     length = lengths_U.sum()
     before_U, after_U = (arm.errors_SU.mean(axis=0) for arm in arms)
     change_U = after_U - before_U
@@ -175,10 +194,7 @@ def _difference(arms: Sequence[_Arm], lengths_U: Floats, seed: int) -> Differenc
     worth = float(length**2 / (lengths_U**2).sum())
     over_seeds = all(arm.has_spread or arm.is_base for arm in arms)
     is_tested = over_seeds or any(arm.is_base for arm in arms)
-    a_R, b_R = (
-        _drawn_seeds(arm, seed + side) if over_seeds else arm.rates_RS.mean(axis=1)
-        for side, arm in enumerate(arms)
-    )
+    a_R, b_R = (arm.drawn_R if over_seeds else arm.mean_R for arm in arms)
     if worth <= 1:  # one unit has no spread
         return Difference(change, (change, change), 1.0 if is_tested else None, None, over_seeds)
     # Drawing n of n with replacement spreads by (n - 1) / n too little.
@@ -190,22 +206,6 @@ def _difference(arms: Sequence[_Arm], lengths_U: Floats, seed: int) -> Differenc
     p = min(1.0, max(p, SMALLEST_P, sign_flip_bound(change_U)))
     around = (change - reach, change + reach)
     return Difference(change, around, p if is_tested else None, None, over_seeds)
-
-
-def _drawn_seeds(arm: _Arm, seed: int) -> Floats:
-    """The mean rate of S seeds drawn with replacement, for each draw of the units.
-
-    The seeds' distances to their mean are widened by sqrt(S / (S - 1)): of three seeds, three drawn
-    with replacement spread by 2/3 of the variance that three new ones would.
-    """
-    middle_R: Floats = arm.rates_RS.mean(axis=1)
-    if not arm.has_spread:
-        return middle_R
-    wider: float = (arm.seeds / (arm.seeds - 1)) ** 0.5
-    random = np.random.default_rng([seed, arm.seeds])
-    chosen_RS = random.integers(arm.seeds, size=arm.rates_RS.shape)
-    drawn_R: Floats = np.take_along_axis(arm.rates_RS, chosen_RS, axis=1).mean(axis=1)
-    return middle_R + wider * (drawn_R - middle_R)
 
 
 def _freedom(variance: float, arms: Sequence[_Arm], length: float, worth: float) -> float:
