@@ -58,14 +58,29 @@ def _score(by_seed: Sequence[float], n: int) -> Json:
         "cer_interval95": [wer / 3 - 0.01, wer / 3 + 0.01],
         "n": n,
         "words": 9 * n,
+        "characters": 50 * n,
         "by_seed": list(by_seed),
         "sd_over_seeds": stdev(by_seed) if len(by_seed) > 1 else None,
+        "cer_by_seed": [each / 3 for each in by_seed],
+        "cer_sd_over_seeds": stdev(by_seed) / 3 if len(by_seed) > 1 else None,
     }
 
 
-def difference(value: float, p: float) -> Json:
-    half = abs(value) / 2 if p < 0.05 else abs(value) + 0.01
-    return {"difference": value, "interval95": [value - half, value + half], "p": p}
+def difference(value: float, p: float | None, over_seeds: bool = True) -> Json:
+    """As if three comparisons had been made, over 37 speakers."""
+    half = abs(value) / 2 if p is not None and p < 0.05 else abs(value) + 0.01
+    return {
+        "measure": "wer",
+        "difference": value,
+        "interval95": [value - half, value + half],
+        "p": p and p / 3,
+        "p_holm": p,
+        "over_seeds": over_seeds,
+        "drawn": "speakers",
+        "num_drawn": 37,
+        "num_speakers": 37,
+        "comparisons": 3,
+    }
 
 
 def strategy(name: str, wer: float, base: float, **changes: Any) -> Json:
@@ -181,6 +196,7 @@ def _unchosen(row: Json) -> Json:
 def _language(base: float, rows: list[Json]) -> Json:
     sizes = {"train": (3070, 9.9), "validation": (211, 0.7), "test": (487, 1.6)}
     return {
+        "measure": "wer",
         "data": {
             split: {"clips": n, "hours": hours, "speakers": 3}
             for split, (n, hours) in sizes.items()
@@ -227,7 +243,9 @@ def point(language: str, name: str, settings: Json, seed: int, wer: float | None
         "seed": seed,
         "run": f"{language}-{name}-seed{seed}",
         "split": "validation",
+        "measure": "wer",
         "wer": wer,
+        "cer": None if wer is None else wer / 3,
         "interval95": None if wer is None else [wer - 0.02, wer + 0.02],
         "best_step": 400,
         "trainable_parameters": 60_000_000,
@@ -244,6 +262,33 @@ def only(result: Json, language: str, *names: str) -> Json:
     kept = [each for each in result["curves"] if each["language"] == language]
     result["curves"] = [each for each in kept if each["strategy"] in names]
     return result
+
+
+def one_seed(result: Json, language: str) -> Json:
+    """The same after one run of each strategy: what is compared with the base is of that run."""
+    result = copy.deepcopy(result) | {"seeds": [0]}
+    for row in result["languages"][language]["strategies"]:
+        row["runs"] = row["runs"][:1]
+        for name in ("vs_base", "vs_reference", "vs_best"):
+            if row[name]:
+                p = row[name]["p_holm"] if name == "vs_base" else None
+                row[name] = difference(row[name]["difference"], p, over_seeds=False)
+    return result
+
+
+def by_cer(result: Json) -> Json:
+    """The same of languages that are chosen and judged by CER."""
+    result = copy.deepcopy(result)
+    for found in result["languages"].values():
+        found["measure"] = "cer"
+        for row in found["strategies"]:
+            against = [row["vs_base"], row["vs_reference"], row["vs_best"]]
+            for each in [*against, *(other["vs_base"] for other in row["also"].values())]:
+                if each:
+                    each["measure"] = "cer"
+    for point in result["curves"]:
+        point["measure"] = "cer"
+    return result | {"average": averages(result["languages"], "full")}
 
 
 def on_test(result: Json) -> Json:

@@ -39,7 +39,18 @@ HOSTILE = (
 HOSTILE = tuple(each for text in HOSTILE for each in (text, text.upper(), f"é{text} a"))
 """60 of them."""
 NAMES_AS_KEYS = ("languages", "also", "sets", "settings", "rejected", "notes", "packages")
-NO_TEXT = ("normalizer", "split", "chosen_on", "protocol", "runs", "run", "audio", "unit")
+NO_TEXT = (
+    "normalizer",
+    "split",
+    "measure",
+    "drawn",
+    "chosen_on",
+    "protocol",
+    "runs",
+    "run",
+    "audio",
+    "unit",
+)
 
 
 def hostile(text: str) -> str:
@@ -84,7 +95,7 @@ def comparison_folder(folder: Path, **changes: Any) -> Path:
             for name in row["runs"]:
                 finished_run(folder / "runs" / name, language)
     systems = ["base", "full", "freeze", "lora"]
-    sets = [clip_set("sw", "test", [manifest], {name: spoken() for name in systems})]
+    sets = [clip_set("sw", "test", [manifest], {name: spoken() for name in systems}, "wer")]
     write_json(folder / CLIPS, sets)
     write_json(folder / COMPARISON, result)
     (folder / "grid.yaml").write_text("name: first\n", encoding="utf-8")
@@ -163,4 +174,4 @@ def many_clips(count: int, systems: int = 3) -> Json:
             ]
         )
     names = ["base", "full", "freeze"][:systems]
-    return clip_set("sw", "test", [], dict(zip(names, rows, strict=True)))
+    return clip_set("sw", "test", [], dict(zip(names, rows, strict=True)), "wer")

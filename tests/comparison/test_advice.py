@@ -1,6 +1,6 @@
 """What is recommended, why, and with which doubts."""
 
-from comparison_results import comparison, on_test, only
+from comparison_results import by_cer, comparison, on_test, one_seed, only
 
 from mothertongue.comparison.advice import advice
 
@@ -14,7 +14,8 @@ def test_the_lowest_wer_is_recommended_with_its_reasons() -> None:
     assert "On 487 test clips its word error rate (WER) is 22.0 %; 95 % interval 20.0-24.0 %." in (
         reasons
     )
-    assert "3.0 fewer wrong words in 100 (95 % 1.5 to 4.5; p = 0.002) than full" in reasons
+    how = "95 % 1.5 to 4.5 over seeds x 37 speakers; p = 0.002"
+    assert f"3.0 fewer wrong words in 100 ({how}) than full" in reasons
     assert "Measurably better than full and lora." in reasons
     assert "82.7 % of the parameters; a run took 15.0 min and 4.21 GB" in reasons
 
@@ -57,3 +58,37 @@ def test_one_strategy_alone_needs_no_choice() -> None:
 
 def test_without_a_tested_strategy_there_is_no_advice() -> None:
     assert advice(only(comparison(), "sw"), "sw") is None
+
+
+def test_one_seed_calls_nothing_better_and_says_why() -> None:
+    found = advice(one_seed(comparison(), "sw"), "sw")
+    assert found is not None
+    reasons, doubts = "\n".join(found.reasons), "\n".join(found.doubts)
+    assert "easurably" not in reasons + doubts
+    assert "(95 % -1.0 to 7.0 over 37 speakers; not tested, for there is one seed) than full" in (
+        reasons
+    )
+    assert "p = 0.002; of this run, another may differ) than the untouched base" in reasons
+    assert (
+        "One seed, so it is called better than none of full and lora: another run of the same "
+        "settings may differ by as much; give several: seeds: [0, 1, 2]."
+    ) in doubts
+
+
+def test_a_language_without_word_spaces_is_judged_by_characters() -> None:
+    found = advice(by_cer(comparison()), "sw")
+    assert found is not None
+    assert found.summary == "7 characters in 100 wrong, where the untouched base has 38"
+    reasons = "\n".join(found.reasons)
+    assert "its character error rate (CER) is 7.3 %; 95 % interval 6.3-8.3 %." in reasons
+    assert "fewer wrong characters in 100" in reasons
+    assert "(radio) its CER is 10.7 %." in "\n".join(found.doubts)
+
+
+def test_few_speakers_are_said_to_be_few() -> None:
+    result = comparison()
+    row = result["languages"]["sw"]["strategies"][1]
+    row["vs_base"] |= {"drawn": "clips", "num_drawn": 487, "num_speakers": 3}
+    found = advice(result, "sw")
+    assert found is not None
+    assert "The test clips are of 3 speakers, too few to draw from" in "\n".join(found.doubts)

@@ -19,7 +19,7 @@ def saved(folder: Path, **changes: str) -> Path:
 
 def test_clips_have_their_sound_their_counts_and_their_pieces(tmp_path: Path) -> None:
     perfect = [each | {"hypothesis": each["reference"].upper()} for each in spoken()]
-    found = clip_set("sw", "test", [saved(tmp_path)], {"base": spoken(), "full": perfect})
+    found = clip_set("sw", "test", [saved(tmp_path)], {"base": spoken(), "full": perfect}, "wer")
     assert (found["systems"], found["unit"]) == (["base", "full"], "word")
     first, second, third = found["clips"]
     assert Path(first["audio"]) == tmp_path / "0.wav"
@@ -36,6 +36,6 @@ def test_clips_have_their_sound_their_counts_and_their_pieces(tmp_path: Path) ->
 
 def test_a_language_without_spaces_is_aligned_in_characters(tmp_path: Path) -> None:
     thai = [spoken()[0] | {"language": "th", "reference": "สวัสดี", "hypothesis": "สวัสดึ"}]
-    found = clip_set("th", "test", [saved(tmp_path)], {"full": thai})
+    found = clip_set("th", "test", [saved(tmp_path)], {"full": thai}, "cer")
     assert found["unit"] == "character"
     assert found["clips"][0]["heard"][0]["pieces"] == [["=", "สวัส"], ["~", "ดี", "ดึ"]]

@@ -92,3 +92,15 @@ def test_what_cannot_be_compared_is_refused(home: Path) -> None:
     (home / "one" / "record.json").unlink()
     with pytest.raises(DataError, match="no finished run"):
         compare_runs([one])
+
+
+def test_a_language_without_word_spaces_is_judged_by_cer(home: Path) -> None:
+    one = finished_run(home / "one", language="th")
+    score_run(one, "test", PERFECT)
+    result, (clips,) = compare_runs([one])
+    assert (result["languages"]["th"]["measure"], clips["measure"]) == ("cer", "cer")
+    asked = finished_run(home / "two", language="th", select_by="wer")
+    score_run(asked, "test", PERFECT)
+    assert compare_runs([asked])[0]["languages"]["th"]["measure"] == "wer"
+    with pytest.raises(DataError, match="different select_by: cer, wer"):
+        compare_runs([one, asked])

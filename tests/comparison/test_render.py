@@ -8,12 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_results import SURE, UNSURE, comparison, difference, on_test, only
+from comparison_results import (
+    SURE,
+    UNSURE,
+    by_cer,
+    comparison,
+    difference,
+    on_test,
+    one_seed,
+    only,
+)
 from rich.console import Console
 
 from mothertongue.comparison.render import comparison_tables, write_tables
 from mothertongue.comparison.sheets import average_sheets, headline
 from mothertongue.comparison.summary import CHOSEN_ON_TEST, findings
+from mothertongue.comparison.table import averages
 
 HOSTILE = "[red]a_b|c 5%&#{x}$y^2 <b>"
 
@@ -45,6 +55,7 @@ def widest() -> dict[str, Any]:
         row |= {"step_s": 0.0012345, "wall_s": 89.8 * 60, "size_bytes": 6_173_219_840}
         row |= {"peak_memory_bytes": 139_000_000_000, "pareto": {"parameters": True, "time": True}}
         row["settings"] = row["settings"] and {"train.learning_rate": 0.00012}
+        row["vs_best"] = difference(0.0, 1.0) if row["settings"] else None
     return result
 
 
@@ -234,3 +245,53 @@ def test_rendering_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+def test_one_seed_has_no_p_between_strategies_and_says_why() -> None:
+    result = one_seed(comparison(), "sw")
+    text = flat(printed(result, 100))
+    assert "25.0 23.0-27.0 8.3 -89.2* 0.002 - -" in text
+    assert "22.0 20.0-24.0 7.3 -92.2* 0.002 -3.0 -" in text
+    why = "another run of the same settings may differ by as much; give several: seeds: [0, 1, 2]"
+    assert f"no p between strategies with one seed: {why}" in text
+    assert "p vs base is of these runs alone" in text
+    line = findings(result)[0]
+    assert "beyond the noise (this run, p = 0.002); 3.0 points below full; one seed" in line
+    assert line.endswith(f"one seed, so not tested against full, lora: {why}")
+    assert "measurably" not in line
+
+
+def test_a_table_says_what_p_is_over_and_that_it_is_adjusted() -> None:
+    (note,) = {sheet.note for sheet in headline(comparison(), "sw")[:1]}
+    assert note == (
+        "p: bootstrap over seeds x 37 speakers, adjusted by Holm for 3 comparisons; * p < 0.05"
+    )
+
+
+def test_a_p_at_its_bound_is_printed_as_at_most() -> None:
+    result = comparison()
+    result["languages"]["sw"]["strategies"][1]["vs_reference"] = difference(-0.03, 0.0003)
+    assert "-3.0* <0.001" in flat(printed(result, 100))
+    assert "3.0 points below full, beyond the noise (p < 0.001)" in findings(result)[0]
+
+
+def test_languages_that_are_judged_by_cer_lead_with_it() -> None:
+    result = by_cer(comparison())
+    quality, first, second, _ = headline(result, "sw")
+    assert quality.title.endswith("; chosen and compared by CER")
+    assert quality.columns[:5] == ("strategy", "CER %", "95 %", "sd", "WER %")
+    assert quality.rows[2][1:5] == ("7.3", "6.3-8.3", "0.2", "22.0")
+    assert (first.title, second.title) == ("sw: CER % by normalizer", "sw: WER % by normalizer")
+    assert findings(result)[0].startswith("sw: freeze has the lowest CER, 7.3 %")
+    (mean,) = average_sheets(result)
+    assert (mean.title, mean.columns[1]) == ("Mean CER over sw, is", "mean CER %")
+
+
+def test_the_means_of_wer_and_cer_are_not_mixed() -> None:
+    result = comparison()
+    result["languages"]["is"]["measure"] = "cer"
+    result["average"] = averages(result["languages"], "full")
+    wer, cer = average_sheets(result)
+    assert (wer.title, cer.title) == ("Mean WER over sw", "Mean CER over is")
+    assert [row[0] for row in wer.rows] == ["base (untouched)", "full (ref.)", "freeze", "lora"]
+    assert cer.rows[0][1] == "12.73"

@@ -92,6 +92,12 @@ def test_the_interval_is_of_the_paired_bootstrap() -> None:
     assert (heard.interval95, heard.p) == (shares.interval95, shares.p)
 
 
+def test_five_readings_of_each_sentence_are_no_surer_than_one() -> None:
+    found, once = forgetting(BASE * 5, TUNED * 5), forgetting(BASE, TUNED)
+    assert found.n == 20
+    assert found.wer.interval95 == pytest.approx(once.wer.interval95)
+
+
 def test_nothing_forgotten() -> None:
     found = forgetting(BASE, BASE)
     for change in (found.wer, found.cer, found.language_identification, found.loops):

@@ -298,6 +298,26 @@ def test_the_two_directions_agree() -> None:
     assert there.interval95 == pytest.approx([-bound for bound in reversed(back.interval95)])
 
 
+def test_no_p_is_below_what_the_signs_allow() -> None:
+    # Three utterances, each one error better: a sign each, and 2 of 2**3 patterns are as extreme.
+    assert paired_bootstrap([5] * 3, [4] * 3, [10] * 3).p == 0.25
+    assert paired_bootstrap([5], [4], [10]).p == 1
+    # Six utterances of two speakers: two signs.
+    assert paired_bootstrap([5] * 6, [4] * 6, [10] * 6, list("aaabbb")).p == 0.5
+
+
+def test_readings_of_one_sentence_are_drawn_together() -> None:
+    """Two sentences that ten people read: one is always right, one always wrong."""
+    references, hypotheses = ["ndiyo", "hapana"] * 10, ["ndiyo", "siyo"] * 10
+    found = score(references, hypotheses, None, NORMALIZERS["strict"], "full")
+    assert found.interval95 == (0, 1)
+    apart = [f"{text} {i}" for i, text in enumerate(references)]
+    found = score(
+        apart, [f"{h} {i}" for i, h in enumerate(hypotheses)], None, NORMALIZERS["strict"], "full"
+    )
+    assert found.interval95[0] > 0.1
+
+
 def test_equally_good_systems_differ_by_chance_1_time_in_20() -> None:
     found = 0
     for seed in range(300):

@@ -88,7 +88,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     perfect = [each | {"hypothesis": each["reference"]} for each in spoken()]
     worse = [perfect[0], spoken()[1] | {"hypothesis": "la"}, perfect[2]]
     systems = {"base": spoken(), "full": perfect, "freeze": worse}
-    write_json(folder / "clips.json", [clip_set("sw", "test", [folder / "data"], systems)])
+    write_json(folder / "clips.json", [clip_set("sw", "test", [folder / "data"], systems, "wer")])
     return Path(write_report([folder])["page"])
 
 
@@ -264,7 +264,9 @@ def test_hostile_text_raises_no_dialog_and_no_request(browser: Any, tmp_path: Pa
         for i in range(4)
         for text in HOSTILE
     ]
-    sets = [clip_set("sw", "test", [save_tested(tmp_path / "d")], {"base": rows, "full": rows})]
+    sets = [
+        clip_set("sw", "test", [save_tested(tmp_path / "d")], {"base": rows, "full": rows}, "wer")
+    ]
     write_json(folder / "clips.json", poisoned(sets))
     result = poisoned(json.loads((folder / "comparison.json").read_text()))
     write_json(folder / "comparison.json", result)

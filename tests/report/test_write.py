@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from comparison_results import spoken
+from comparison_results import by_cer, comparison, spoken
 from report_folders import comparison_folder, finished_run, many_clips, poisoned, score_run
 
 from mothertongue.errors import ConfigError, DataError
@@ -190,3 +190,41 @@ def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path) -> None:
 def test_a_page_needs_no_torch() -> None:
     code = "import sys, mothertongue.report.write; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_language_that_is_judged_by_cer_leads_with_it(tmp_path: Path) -> None:
+    folder = comparison_folder(tmp_path / "first", **by_cer(comparison()))
+    figures = ReportOptions(audio="none", figures=tmp_path / "f")
+    html = Path(write_report([folder], options=figures)["page"]).read_text(encoding="utf-8")
+    assert "7 characters in 100 wrong, where the untouched base has 38" in html
+    assert html.index("CER % (chosen by)") < html.index(">WER %<")
+    row = html[html.index("freeze (encoder_layers=3)") :]
+    assert row.index(">7.3<") < row.index(">22.0<")
+    assert ">lowest CER<" in html
+    assert 'aria-label="freeze: CER 7.3 %, 95 % 6.3-8.3"' in html
+    assert "CER by speaker" in html
+    written = {path.name for path in (tmp_path / "f").iterdir()}
+    assert {"sw-cer.svg", "sw-cer-time.svg", "curve-freeze-encoder_layers-cer.svg"} <= written
+
+
+def test_a_run_that_was_chosen_by_cer_leads_with_it(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "one", language="th")
+    record = json.loads((run / "record.json").read_text())
+    write_json(run / "record.json", record | {"select_by": "cer", "best_validation_cer": 0.11})
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    validations = [line | {"validation_cer": 0.1} for line in lines if "validation_wer" in line]
+    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines[:-3] + validations)) + "\n")
+    comparison_folder(tmp_path)  # for its data
+    text = Path(write_report([run])["page"]).read_text(encoding="utf-8")
+    assert "CER 11.0 %, WER 20.0 % (95 % 15.0-25.0) on validation, step 200" in text
+    assert "Validation CER" in text
+
+
+def test_a_comparison_whose_p_is_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    folder = comparison_folder(tmp_path / "first")
+    result = json.loads((folder / "comparison.json").read_text())
+    for found in result["languages"].values():
+        del found["measure"]
+    write_json(folder / "comparison.json", result)
+    with pytest.raises(DataError, match=r"older version, whose p .* mothertongue compare again"):
+        write_report([folder])

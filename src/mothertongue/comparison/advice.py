@@ -3,12 +3,27 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mothertongue.comparison.cells import Json, duration, is_measurable, set_name, share
+from mothertongue.comparison.cells import (
+    ONE_SEED,
+    Json,
+    bounds,
+    chance,
+    duration,
+    is_measurable,
+    is_tested,
+    judged,
+    lowest,
+    sample,
+    set_name,
+    share,
+)
 from mothertongue.comparison.summary import warning
 from mothertongue.tables import gigabytes, interval
 
 FEW_CLIPS = 300
 """Below this many clips an interval of WER is usually some points wide."""
+TOKENS = {"wer": "words", "cer": "characters"}
+RATES = {"wer": "word error rate (WER)", "cer": "character error rate (CER)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,40 +37,43 @@ class Advice:
 
 
 def advice(result: Json, language: str) -> Advice | None:
-    """The strategy of the lowest WER on the test split; None where none was tested."""
-    rows = result["languages"][language]["strategies"]
-    if not rows:
+    """The strategy of the lowest error rate on the test split; None where none was tested.
+
+    The rate is the one that the language is judged by.
+    """
+    if not result["languages"][language]["strategies"]:
         return None
-    best = min(rows, key=lambda row: _score(result, row)["wer"])
+    best = lowest(result, language)
     return Advice(
         strategy=best["strategy"],
         summary=_summary(result, language, best),
-        reasons=tuple(_reasons(result, best, rows)),
-        doubts=tuple(_doubts(result, language, best, rows)),
+        reasons=tuple(_reasons(result, language, best)),
+        doubts=tuple(_doubts(result, language, best)),
     )
 
 
 def _summary(result: Json, language: str, best: Json) -> str:
-    wer = f"{100 * _score(result, best)['wer']:.0f} words in 100 wrong"
+    measure = judged(result, language)
+    wrong = f"{100 * _score(result, best)[measure]:.0f} {TOKENS[measure]} in 100 wrong"
     base = result["languages"][language]["base"]
     if base is None:
-        return wer
-    before = base["scores"][result["normalizer"]]["wer"]
-    return f"{wer}, where the untouched base has {100 * before:.0f}"
+        return wrong
+    before = base["scores"][result["normalizer"]][measure]
+    return f"{wrong}, where the untouched base has {100 * before:.0f}"
 
 
-def _reasons(result: Json, best: Json, rows: Sequence[Json]) -> Iterator[str]:
-    score = _score(result, best)
+def _reasons(result: Json, language: str, best: Json) -> Iterator[str]:
+    score, measure = _score(result, best), judged(result, language)
     yield (
-        f"On {score['n']:,} test clips its word error rate (WER) is {100 * score['wer']:.1f} %; "
-        f"95 % interval {interval(score['interval95'])} %."
+        f"On {score['n']:,} test clips its {RATES[measure]} is {100 * score[measure]:.1f} %; "
+        f"95 % interval {interval(bounds(score, measure))} %."
     )
     if best["vs_base"]:
         yield f"{_points(best['vs_base'])} than the untouched base on the same clips."
     if best["vs_reference"]:
         yield f"{_points(best['vs_reference'])} than {result['reference']} on the same clips."
-    worse = [row["strategy"] for row in rows if row is not best and not _is_alike(row)]
-    if worse:
+    others = _others(result, language, best)
+    if worse := [row["strategy"] for row in others if is_measurable(row["vs_best"])]:
         yield f"Measurably better than {_names(worse)}."
     yield (
         f"It trains {share(best)} % of the parameters; a run took {duration(best['wall_s'])} and "
@@ -63,31 +81,50 @@ def _reasons(result: Json, best: Json, rows: Sequence[Json]) -> Iterator[str]:
     )
 
 
-def _doubts(result: Json, language: str, best: Json, rows: Sequence[Json]) -> Iterator[str]:
+def _doubts(result: Json, language: str, best: Json) -> Iterator[str]:
     found, score = result["languages"][language], _score(result, best)
     if said := warning(result):
         yield f"{said[0].upper()}{said[1:]}."
-    for row in rows:
-        if row is not best and _is_alike(row):
-            yield f"{row['strategy']} cannot be told from it: {_alike(row)}."
-    if len(rows) > 1:
-        yield (
-            f"It was picked from {len(rows)} strategies by the same test clips that give its "
-            "figure, which flatters it a little."
-        )
-    if len(best["runs"]) == 1:
-        yield "One seed: how much another run of the same settings would differ was not measured."
+    yield from _comparisons(best, _others(result, language, best))
     if score["n"] < FEW_CLIPS:
         yield f"Only {score['n']:,} clips, {score['words']:,} words, were tested."
-    speakers = best["anatomy"]["by"]["speaker"]
-    if [each["clips"] for each in speakers] == [score["n"]]:
-        yield f"All test clips are of one speaker ({speakers[0]['name']}): others may fare worse."
+    yield from _speakers(best, score)
+    measure = judged(result, language)
     for name, other in best["also"].items():
-        rate = other["scores"][result["normalizer"]]["wer"]
-        yield f"On other speech ({set_name(name)}) its WER is {100 * rate:.1f} %."
+        rate = other["scores"][result["normalizer"]][measure]
+        yield f"On other speech ({set_name(name)}) its {measure.upper()} is {100 * rate:.1f} %."
     yield from _forgot(best)
     for card in found["cards"]:
         yield from (f"Data {card['folder']}: {said}." for said in card["warnings"])
+
+
+def _comparisons(best: Json, others: Sequence[Json]) -> Iterator[str]:
+    """What the comparison with the other strategies cannot tell."""
+    untested = [row["strategy"] for row in others if not is_tested(row["vs_best"])]
+    for row in others:
+        if is_tested(row["vs_best"]) and not is_measurable(row["vs_best"]):
+            yield f"{row['strategy']} cannot be told from it: {_alike(row)}."
+    if others:
+        yield (
+            f"It was picked from {len(others) + 1} strategies by the same test clips that give its "
+            "figure, which makes that figure look a little better than it is."
+        )
+    if untested:
+        yield f"One seed, so it is called better than none of {_names(untested)}: {ONE_SEED}."
+    elif len(best["runs"]) == 1:
+        yield "One seed: how much another run of the same settings would differ was not measured."
+
+
+def _speakers(best: Json, score: Json) -> Iterator[str]:
+    speakers = best["anatomy"]["by"]["speaker"]
+    compared = best["vs_base"] or best["vs_reference"]
+    if [each["clips"] for each in speakers] == [score["n"]]:
+        yield f"All test clips are of one speaker ({speakers[0]['name']}): others may fare worse."
+    elif compared and compared["drawn"] != "speakers" and compared["num_speakers"] > 1:
+        yield (
+            f"The test clips are of {compared['num_speakers']} speakers, too few to draw from: p "
+            "holds for these speakers, others may fare worse."
+        )
 
 
 def _forgot(best: Json) -> Iterator[str]:
@@ -108,28 +145,30 @@ def _score(result: Json, row: Json) -> Json:
     return score
 
 
-def _is_alike(row: Json) -> bool:
-    """Whether its difference to the lowest WER may be chance."""
-    return row["vs_best"] is None or not is_measurable(row["vs_best"])
+def _others(result: Json, language: str, best: Json) -> list[Json]:
+    return [row for row in result["languages"][language]["strategies"] if row is not best]
 
 
 def _alike(row: Json) -> str:
     found = row["vs_best"]
-    if found is None:
-        return "it has the same WER"
     costs = f"trains {share(row)} % of the parameters in {duration(row['wall_s'])}"
-    return f"{100 * found['difference']:+z.1f} points, p = {found['p']:.3f}; it {costs}"
+    return f"{100 * found['difference']:+z.1f} points, {chance(found)}; it {costs}"
 
 
 def _points(found: Json) -> str:
-    low, high = sorted(100 * abs(bound) for bound in found["interval95"])
-    side = "fewer" if found["difference"] < 0 else "more"
-    sure = "" if is_measurable(found) else ", which may be chance"
-    spread = f"95 % {low:.1f} to {high:.1f}; " if is_measurable(found) else ""
-    return (
-        f"{100 * abs(found['difference']):.1f} {side} wrong words in 100 "
-        f"({spread}p = {found['p']:.3f}{sure})"
-    )
+    """How many tokens fewer or more in 100 are wrong, and over which draws that is sure."""
+    side, sign = ("fewer", -1) if found["difference"] < 0 else ("more", 1)
+    low, high = sorted(100 * sign * bound for bound in found["interval95"])
+    drawn = f"over {sample(found)}"
+    if is_measurable(found):
+        of = "" if found["over_seeds"] else "; of this run, another may differ"
+        how = f"95 % {low:.1f} to {high:.1f} {drawn}; {chance(found)}{of}"
+    elif is_tested(found):
+        how = f"{chance(found)} {drawn}, which may be chance"
+    else:
+        how = f"95 % {low:.1f} to {high:.1f} {drawn}; not tested, for there is one seed"
+    wrong = f"wrong {TOKENS[found['measure']]} in 100"
+    return f"{100 * abs(found['difference']):.1f} {side} {wrong} ({how})"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -9,7 +9,11 @@ Row = tuple[str, ...]
 BASE = "base (untouched)"
 ABSENT = "-"
 LEVEL = 0.05
-"""Differences of a smaller p are marked; no correction for there being several."""
+"""Differences of a smaller p, adjusted for all that were compared, are measurable."""
+SMALLEST_SHOWN = 0.001
+OTHER = {"wer": "cer", "cer": "wer"}
+ONE_SEED = "another run of the same settings may differ by as much; give several: seeds: [0, 1, 2]"
+"""Why strategies with one seed are not told apart."""
 
 
 def label(result: Json, row: Json) -> str:
@@ -28,9 +32,41 @@ def set_name(stored: str) -> str:
     return stored.removeprefix("also-")
 
 
+def is_tested(difference: Json) -> bool:
+    """Whether a difference has a p: between strategies that takes more than one seed of each."""
+    return difference["p_holm"] is not None
+
+
 def is_measurable(difference: Json) -> bool:
-    """Whether a paired difference is larger than chance makes it at LEVEL."""
-    return bool(difference["p"] < LEVEL)
+    """Whether a difference is larger than chance makes it at LEVEL, among all that were compared.
+
+    False where it was not tested.
+    """
+    return is_tested(difference) and bool(difference["p_holm"] < LEVEL)
+
+
+def chance(difference: Json) -> str:
+    """The adjusted p of a tested difference, such as `p = 0.012` or `p < 0.001`."""
+    p = difference["p_holm"]
+    return f"p < {SMALLEST_SHOWN:g}" if p < SMALLEST_SHOWN else f"p = {p:.3f}"
+
+
+def judged(result: Json, language: str) -> str:
+    """The rate that one language is chosen and judged by: wer or cer."""
+    return str(result["languages"][language]["measure"])
+
+
+def lowest(result: Json, language: str) -> Json:
+    """The strategy of the lowest rate on the test split."""
+    rows: list[Json] = result["languages"][language]["strategies"]
+    measure = judged(result, language)
+    return min(rows, key=lambda row: float(row["scores"][result["normalizer"]][measure]))
+
+
+def sample(difference: Json) -> str:
+    """What interval and p of a difference speak of, such as `seeds x 37 speakers`."""
+    units = f"{difference['num_drawn']:,} {difference['drawn']}"
+    return f"seeds x {units}" if difference["over_seeds"] else units
 
 
 def duration(seconds: float) -> str:
@@ -52,25 +88,35 @@ def front(pareto: Json) -> str:
     return " ".join(marks) or ABSENT
 
 
-def score(scores: Json, has_sd: bool) -> Row:
-    """WER, its interval, if asked its spread over seeds, and CER."""
-    sd = scores["sd_over_seeds"]
+def score(scores: Json, measure: str, has_sd: bool) -> Row:
+    """The rate that is judged by, its interval, if asked its spread over seeds, and the other."""
+    sd = scores["sd_over_seeds" if measure == "wer" else "cer_sd_over_seeds"]
     spread = [ABSENT if sd is None else f"{100 * sd:.1f}"] * has_sd
-    return (*rate(scores, "wer"), *spread, f"{100 * scores['cer']:.1f}")
+    return (*rate(scores, measure), *spread, f"{100 * scores[OTHER[measure]]:.1f}")
+
+
+def bounds(scores: Json, measure: str) -> list[float]:
+    """The 95 % interval of WER or CER."""
+    found: list[float] = scores["interval95" if measure == "wer" else "cer_interval95"]
+    return found
 
 
 def rate(scores: Json, measure: str) -> Row:
     """WER or CER, and its interval."""
-    bounds = scores["interval95" if measure == "wer" else "cer_interval95"]
-    return f"{100 * scores[measure]:.1f}", interval(bounds)
+    return f"{100 * scores[measure]:.1f}", interval(bounds(scores, measure))
 
 
 def change(difference: Json | None) -> Row:
-    """A paired difference, marked where it is measurable, and its p."""
+    """A paired difference, marked where it is measurable, and its adjusted p."""
     if difference is None:
         return ABSENT, ABSENT
     star = "*" if is_measurable(difference) else ""
-    return points(difference["difference"]) + star, f"{difference['p']:.3f}"
+    p = (
+        chance(difference).removeprefix("p ").removeprefix("= ")
+        if is_tested(difference)
+        else ABSENT
+    )
+    return points(difference["difference"]) + star, p.replace("< ", "<")
 
 
 def before_after(found: Json, measure: str) -> str:

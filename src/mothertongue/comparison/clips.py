@@ -10,6 +10,7 @@ from typing import Any
 from mothertongue.comparison.scored import JUDGED
 from mothertongue.evaluation.alignment import Piece, Unit, align, tokens, unit_of
 from mothertongue.evaluation.metrics import Row, count_errors
+from mothertongue.languages import Measure
 from mothertongue.manifest import Utterance, read_data
 from mothertongue.text import characters, normalizer
 
@@ -17,13 +18,17 @@ Json = dict[str, Any]
 
 
 def clip_set(
-    language: str, name: str, manifests: Sequence[Path], systems: Mapping[str, Sequence[Row]]
+    language: str,
+    name: str,
+    manifests: Sequence[Path],
+    systems: Mapping[str, Sequence[Row]],
+    measure: Measure,
 ) -> Json:
     """One test set: the clips in the order of the rows, which are each system's on the same clips.
 
     Of several seeds the rows are the first one's. Errors are counted under JUDGED, and texts are
     aligned as it leaves them: `pieces` are triples of kind, reference and hypothesis, equal tokens
-    in a row as one.
+    in a row as one. `measure` is the rate that clips are sorted by.
     """
     places = {each.id: each for each in read_data(manifests)}
     names = list(systems)
@@ -33,6 +38,7 @@ def clip_set(
         "name": name,
         "normalizer": JUDGED,
         "unit": unit,
+        "measure": measure,
         "systems": names,
         "clips": [
             _clip(places.get(rows[0]["id"]), rows, unit)

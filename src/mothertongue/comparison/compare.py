@@ -161,7 +161,8 @@ def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[
                 for each in chosen
             }
             systems = {name: read_scores([path]).by_seed[0] for name, path in files.items()}
-            yield clip_set(place.language or language, scored.out.stem, scored.data, systems)
+            code, measure = place.language or language, grid.measure(language)
+            yield clip_set(code, scored.out.stem, scored.data, systems, measure)
 
 
 def _python(module: str) -> tuple[str, ...]:

@@ -72,12 +72,14 @@ def _cell(value: Any) -> Any:
 def _systems(result: Json) -> Iterator[Json]:
     for language, found in result["languages"].items():
         if found["base"]:
-            base = {"language": language, "strategy": BASE, **_swept(result, {})}
+            base = {"language": language, "strategy": BASE, "measure": found["measure"]}
+            base |= _swept(result, {})
             yield base | _scores(found["base"]["scores"])
         for row in found["strategies"]:
             yield {
                 "language": language,
                 "strategy": row["strategy"],
+                "measure": found["measure"],
                 **_swept(result, row["settings"]),
                 **_scores(row["scores"]),
                 **_tested(result, row),
@@ -108,13 +110,14 @@ def _costs(row: Json) -> Json:
 
 
 def _averages(result: Json) -> Iterator[Json]:
-    """Changes of the mean WER: `difference` is absolute, `relative_change` a share of the other."""
+    """Changes of the mean: `difference` is absolute, `relative_change` a share of the other."""
     for each in result["average"]:
         yield {
             "strategy": each["strategy"],
-            "languages": len(result["languages"]),
-            "mean_wer": each["wer"],
-            "base_mean_wer": each["base_wer"],
+            "languages": len(each["languages"]),
+            "measure": each["measure"],
+            "mean": each["rate"],
+            "base_mean": each["base_rate"],
             "relative_change_to_base": each["relative_to_base"],
             "relative_change_to_reference": each["relative_to_reference"],
             "difference_to_reference": each["points_to_reference"],
@@ -177,10 +180,12 @@ def _curves(result: Json) -> Iterator[Json]:
             "language": point["language"],
             "strategy": point["strategy"],
             **_swept(result, point["settings"]),
-            **{name: point[name] for name in ("seed", "split", "wer")},
+            **{name: point[name] for name in ("seed", "split", "measure", "wer")},
             "low": low,
             "high": high,
-            **{name: point[name] for name in ("best_step", "trainable_parameters", "wall_s")},
+            **{
+                name: point[name] for name in ("cer", "best_step", "trainable_parameters", "wall_s")
+            },
             "is_chosen": point["settings"] == chosen[where],
             "run": point["run"],
         }
@@ -197,7 +202,8 @@ def _scores(scores: Json) -> Json:
     columns = {"clips": first["n"]}
     for name, each in scores.items():
         columns |= {f"{name}_{key}": value for key, value in _rates(each).items()}
-        columns |= {f"{name}_{key}": each[key] for key in ("sd_over_seeds", "words")}
+        others = ("sd_over_seeds", "cer_sd_over_seeds", "words", "characters")
+        columns |= {f"{name}_{key}": each[key] for key in others}
     return columns
 
 
@@ -208,9 +214,8 @@ def _rates(scores: Json) -> Json:
 
 
 def _difference(name: str, found: Json | None) -> Json:
+    columns = (name, *(f"{name}_{each}" for each in ("low", "high", "p", "p_holm", "over_seeds")))
     if found is None:
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high", f"{name}_p"))
-    low, high = found["interval95"]
-    return {name: found["difference"], f"{name}_low": low, f"{name}_high": high} | {
-        f"{name}_p": found["p"]
-    }
+        return dict.fromkeys(columns)
+    values = (found["p"], found["p_holm"], found["over_seeds"])
+    return dict(zip(columns, (found["difference"], *found["interval95"], *values), strict=True))

@@ -16,12 +16,12 @@ from mothertongue.comparison.run_facts import run_cost, run_point
 from mothertongue.comparison.scored import (
     JUDGED,
     Scored,
-    difference,
     mark_fronts,
     read_scores,
     with_differences,
 )
 from mothertongue.errors import DataError
+from mothertongue.languages import Measure, usual_measure
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
 
 Json = dict[str, Any]
@@ -51,6 +51,12 @@ class Done:
     @property
     def kind(self) -> str:
         return str(self.experiment["strategy"]["kind"])
+
+    @property
+    def measure(self) -> Measure:
+        """The error rate that its language is judged by."""
+        asked = self.experiment.get("select_by", "auto")
+        return usual_measure(self.experiment["language"]) if asked == "auto" else asked
 
     @property
     def seed(self) -> int:
@@ -97,11 +103,14 @@ def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
     scored = [each for group in groups.values() for each in group]
     base = _base(scored)
     rows = [_row(name, group, base) for name, group in groups.items()]
-    mark_fronts(rows)
+    _one("select_by", {each.measure for each in runs})
+    measure = runs[0].measure
+    mark_fronts(rows, measure)
     language = {
+        "measure": measure,
         **data_facts(manifests),
         "base": _base_row(base),
-        "strategies": with_differences(rows, _reference(rows), base.get(OWN)),
+        "strategies": with_differences(rows, _reference(rows), base, measure),
     }
     return language, [_clips(manifests, groups, base)] if groups else []
 
@@ -117,13 +126,11 @@ def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Json:
         "scores": found[OWN].scores(),
         "anatomy": found[OWN].anatomy(),
         "also": {
-            stored: {"scores": each.scores(), "vs_base": difference(base[stored], each)}
-            for stored, each in found.items()
-            if stored != OWN
+            stored: {"scores": each.scores()} for stored, each in found.items() if stored != OWN
         },
         "retention": None,
         **run_cost(records := [each.record for each in group], records, group[0].run_dir),
-        "found": found[OWN],  # for the differences; taken out again
+        "found": found,  # for the differences; taken out again
     }
 
 
@@ -178,8 +185,9 @@ def _clips(
 ) -> Json:
     systems = {"base": base[OWN].by_seed[0]} if OWN in base else {}
     systems |= {name: _scored(group, OWN).by_seed[0] for name, group in groups.items()}
-    language = next(iter(groups.values()))[0].experiment["language"]
-    return clip_set(language, OWN, manifests, systems)
+    first = next(iter(groups.values()))[0]
+    language, measure = first.experiment["language"], first.measure
+    return clip_set(language, OWN, manifests, systems, measure)
 
 
 def _reference(rows: Sequence[Json]) -> str:

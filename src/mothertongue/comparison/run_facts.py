@@ -32,7 +32,9 @@ def run_point(record: Json) -> Json:
     """One run on the split that chooses: a point of the paper's figures 2, 3, 5 and 6."""
     return {
         "split": record["selected_on"],
+        "measure": record.get("select_by", "wer"),  # runs of before chose by WER
         "wer": record["best_validation_wer"],
+        "cer": record.get("best_validation_cer"),
         "interval95": record["best_validation_interval95"],
         "best_step": record["best_step"],
         "trainable_parameters": record["trainable_parameters"],

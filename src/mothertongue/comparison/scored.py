@@ -4,8 +4,9 @@ Rows are those of Evaluation.rows(), read from the scores that a run left. Rates
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -13,18 +14,23 @@ from typing import Any
 import numpy as np
 
 from mothertongue.evaluation.anatomy import anatomy
+from mothertongue.evaluation.differences import Difference, Pair, differences, units
 from mothertongue.evaluation.metrics import (
     Integers,
     UtteranceErrors,
     bootstrap_interval,
-    paired_bootstrap,
+    sentences,
     utterance_errors,
 )
+from mothertongue.languages import Measure
+from mothertongue.records import OWN
 from mothertongue.text import NORMALIZERS, normalizer
 
 Json = dict[str, Any]
 JUDGED = "strict"
 """The normalizer under which strategies are told apart."""
+UNTOUCHED = ""
+"""The base among the systems that are compared: no strategy has such a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,13 @@ class Scored:
 
     def scores(self) -> Json:
         """WER and CER under each normalizer: over all seeds, and of each."""
-        return {name: _pooled(self.errors(name)) for name in NORMALIZERS}
+        return {
+            name: _pooled(self.errors(name), sentences(self._references(name)))
+            for name in NORMALIZERS
+        }
+
+    def _references(self, name: str) -> list[str]:
+        return [normalizer(name)(row["reference"]) for row in self.by_seed[0]]
 
     def anatomy(self) -> Json:
         """What kind of errors these are, over all seeds."""
@@ -50,64 +62,112 @@ def read_scores(paths: Sequence[Path]) -> Scored:
     return Scored(tuple(json.loads(path.read_text("utf-8"))["utterances"] for path in paths))
 
 
-def with_differences(rows: list[Json], reference: str, base: Scored | None) -> list[Json]:
-    """The rows, each told apart from the base, from the reference and from the lowest WER."""
-    found: dict[str, Scored] = {row["strategy"]: row.pop("found") for row in rows}
-    wers = {row["strategy"]: row["scores"][JUDGED]["wer"] for row in rows}
-    best = min(wers, key=lambda name: wers[name], default=reference)
+def with_differences(
+    rows: list[Json], reference: str, base: Mapping[str, Scored], measure: Measure
+) -> list[Json]:
+    """The rows, each compared with the base, the reference and the lowest rate on its test split,
+    and with the base on each other set.
 
-    def against(other: str, name: str) -> Json | None:
-        if other == name or other not in found:
-            return None
-        return difference(found[other], found[name])
-
+    `found` of a row holds what it scored on each set, and is taken out. On the test split p is
+    adjusted for all pairs of systems, since which of them is the lowest is only known afterwards.
+    """
+    found: dict[str, Mapping[str, Scored]] = {row["strategy"]: row.pop("found") for row in rows}
+    own_base = {UNTOUCHED: base[OWN]} if OWN in base else {}
+    systems = own_base | {name: sets[OWN] for name, sets in found.items()}
+    own = _compared(systems, list(combinations(systems, 2)), measure)
+    best = min(rows, key=lambda row: float(row["scores"][JUDGED][measure]), default=None)
     for row in rows:
         name = row["strategy"]
-        row["vs_base"] = difference(base, found[name]) if base else None
-        row["vs_reference"] = against(reference, name)
-        row["vs_best"] = against(best, name)
+        row["vs_base"] = own.get((UNTOUCHED, name))
+        row["vs_reference"] = own.get((reference, name))
+        row["vs_best"] = own.get((best["strategy"], name)) if best else None
+    for other in rows[0]["also"] if rows else ():
+        systems = {UNTOUCHED: base[other]} | {name: sets[other] for name, sets in found.items()}
+        against = _compared(systems, [(UNTOUCHED, name) for name in found], measure)
+        for row in rows:
+            row["also"][other]["vs_base"] = against[UNTOUCHED, row["strategy"]]
     return rows
 
 
-def mark_fronts(rows: list[Json]) -> None:
+def mark_fronts(rows: list[Json], measure: Measure) -> None:
+    """Say in each row whether it is on the Pareto fronts of its rate and of what it costs."""
     for name, cost in (("parameters", "trainable_parameters"), ("time", "wall_s")):
-        front = pareto_front([(row["scores"][JUDGED]["wer"], row[cost]) for row in rows])
+        front = pareto_front([(row["scores"][JUDGED][measure], row[cost]) for row in rows])
         for row, is_on_it in zip(rows, front, strict=True):
             row.setdefault("pareto", {})[name] = is_on_it
 
 
-def difference(a: Scored, b: Scored) -> Json:
-    """WER of b minus WER of a on the same clips, paired; errors of several seeds are averaged."""
-    (errors_a_N, lengths_N), (errors_b_N, _) = (_mean_errors(each) for each in (a, b))
-    paired = paired_bootstrap(errors_a_N, errors_b_N, lengths_N)
+def _compared(
+    systems: Mapping[str, Scored], pairs: Sequence[Pair], measure: Measure
+) -> dict[Pair, Json]:
+    """The difference of each pair, under both orders of its names."""
+    if not pairs:
+        return {}
+    errors = {name: _errors(each, measure) for name, each in systems.items()}
+    lengths_N = next(iter(errors.values()))[1]
+    drawn = units(next(iter(systems.values())).by_seed[0], lengths_N, normalizer(JUDGED))
+    arms = {name: errors_SN for name, (errors_SN, _) in errors.items()}
+    found = differences(arms, lengths_N, drawn, pairs, base=UNTOUCHED)
+    facts = {
+        "measure": measure,
+        "drawn": drawn.kind,
+        "num_drawn": drawn.count,
+        "num_speakers": drawn.num_speakers,
+        "comparisons": sum(each.p is not None for each in found.values()),
+    }
+    forth = {pair: facts | _values(each, 1) for pair, each in found.items()}
+    return forth | {(b, a): facts | _values(each, -1) for (a, b), each in found.items()}
+
+
+def _errors(scored: Scored, measure: Measure) -> tuple[Integers, Integers]:
+    """Errors of each seed and clip, and the clips' lengths, in words or characters."""
+    found = scored.errors(JUDGED)
+    if measure == "wer":
+        return np.stack([each.word_errors_N for each in found]), found[0].words_N
+    return np.stack([each.character_errors_N for each in found]), found[0].characters_N
+
+
+def _values(found: Difference, sign: int) -> Json:
+    """A difference as JSON values; with sign -1 as seen from the other side."""
     return {
-        "difference": paired.difference,
-        "interval95": list(paired.interval95),
-        "p": paired.p,
+        "difference": sign * found.difference,
+        "interval95": sorted(sign * bound for bound in found.interval95),
+        "p": found.p,
+        "p_holm": found.p_holm,
+        "over_seeds": found.over_seeds,
     }
 
 
-def _mean_errors(scored: Scored) -> tuple[Any, Integers]:
-    errors = scored.errors(JUDGED)
-    return np.mean([each.word_errors_N for each in errors], axis=0), errors[0].words_N
-
-
-def _pooled(errors: Sequence[UtteranceErrors]) -> Json:
-    """Rates over all seeds. The interval draws clips, each with all its seeds; it is no spread
-    over seeds, which is `sd_over_seeds`."""
-    words, characters = len(errors) * errors[0].words_N, len(errors) * errors[0].characters_N
-    word_errors = np.sum([each.word_errors_N for each in errors], axis=0)
-    character_errors = np.sum([each.character_errors_N for each in errors], axis=0)
-    by_seed = [float(each.word_errors_N.sum() / each.words_N.sum()) for each in errors]
+def _pooled(errors: Sequence[UtteranceErrors], texts_N: Sequence[object]) -> Json:
+    """Rates over all seeds. The intervals draw sentences, each with all its clips and seeds; they
+    are no spread over seeds, which is `sd_over_seeds`."""
+    words_N, characters_N = errors[0].words_N, errors[0].characters_N
+    wers_SN = np.stack([each.word_errors_N for each in errors])
+    cers_SN = np.stack([each.character_errors_N for each in errors])
+    wer, cer = _rates(wers_SN, words_N, texts_N), _rates(cers_SN, characters_N, texts_N)
     return {
-        "wer": float(word_errors.sum() / words.sum()),
-        "interval95": list(bootstrap_interval(word_errors, words)),
-        "cer": float(character_errors.sum() / characters.sum()),
-        "cer_interval95": list(bootstrap_interval(character_errors, characters)),
-        "n": len(errors[0].words_N),
-        "words": int(errors[0].words_N.sum()),
+        "wer": wer["rate"],
+        "interval95": wer["interval95"],
+        "cer": cer["rate"],
+        "cer_interval95": cer["interval95"],
+        "n": len(words_N),
+        "words": int(words_N.sum()),
+        "characters": int(characters_N.sum()),
+        "by_seed": wer["by_seed"],
+        "sd_over_seeds": wer["sd"],
+        "cer_by_seed": cer["by_seed"],
+        "cer_sd_over_seeds": cer["sd"],
+    }
+
+
+def _rates(errors_SN: Integers, lengths_N: Integers, texts_N: Sequence[object]) -> Json:
+    errors_N, all_lengths_N = errors_SN.sum(axis=0), len(errors_SN) * lengths_N
+    by_seed = [float(errors_N.sum() / lengths_N.sum()) for errors_N in errors_SN]
+    return {
+        "rate": float(errors_N.sum() / all_lengths_N.sum()),
+        "interval95": list(bootstrap_interval(errors_N, all_lengths_N, texts_N)),
         "by_seed": by_seed,
-        "sd_over_seeds": stdev(by_seed) if len(by_seed) > 1 else None,
+        "sd": stdev(by_seed) if len(by_seed) > 1 else None,
     }
 
 

@@ -1,6 +1,7 @@
 """A comparison's figures as tables of ready text: for the terminal, Markdown and LaTeX alike.
 
-WER and CER in percent, differences in points (of percent), p by paired bootstrap. No torch.
+WER and CER in percent; differences in points (of percent) of the rate that a language is judged by.
+No torch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,16 +11,22 @@ from itertools import chain
 from mothertongue.comparison.cells import (
     ABSENT,
     BASE,
+    LEVEL,
+    ONE_SEED,
+    OTHER,
     Json,
     Row,
     before_after,
     change,
     duration,
     front,
+    is_tested,
+    judged,
     label,
     points,
     rate,
     relative,
+    sample,
     score,
     set_name,
     share,
@@ -31,16 +38,16 @@ HEARD = "language_identification"
 FAILURES = ("hallucinations", "loops", "empty")
 COST_NOTE = (
     "trained: parameters; time: one run, mean over seeds; memory: peak; MB: the weights that "
-    "trained, on disk; front: no other strategy is at least as good in both WER and parameters "
-    "(P), or WER and time (T), and better in one"
+    "trained, on disk; front: no other strategy is at least as good in both errors and parameters "
+    "(P), or errors and time (T), and better in one"
 )
 OFF_NOTE = (
     "off = base: switched off, it writes what the base writes on the first set; no: how many "
     "clips differ"
 )
 AVERAGE_NOTE = (
-    "% rel.: change in percent of the other mean WER; points: plain difference of the two mean "
-    "WERs; from 40 % to 30 % is -25 % rel. and -10 points"
+    "% rel.: change in percent of the other mean; points: plain difference of the two means; from "
+    "40 % to 30 % is -25 % rel. and -10 points"
 )
 
 
@@ -57,11 +64,11 @@ class Sheet:
 
 def headline(result: Json, language: str) -> list[Sheet]:
     """What one language is judged by: quality, both rates under every normalizer, cost."""
-    found = result["languages"][language]
+    found, measure = result["languages"][language], judged(result, language)
     return [
         _quality(result, language, found),
-        _rates(result, language, found, "wer"),
-        _rates(result, language, found, "cer"),
+        _rates(result, language, found, measure),
+        _rates(result, language, found, OTHER[measure]),
         _cost(result, language, found),
     ]
 
@@ -70,7 +77,7 @@ def also_sheets(result: Json, language: str) -> list[Sheet]:
     """A table for each other set that the language was tested on."""
     found = result["languages"][language]
     return [
-        _also(result, f"{language}: also tested on {set_name(name)}", name, found)
+        _also(result, f"{language}: also tested on {set_name(name)}", name, language)
         for name in (found["base"] or {"also": ()})["also"]
     ]
 
@@ -112,36 +119,64 @@ def retention_sheets(result: Json, language: str) -> list[Sheet]:
 
 def average_sheets(result: Json) -> list[Sheet]:
     """Means over languages, and changes of the means: none where no strategy ran in all."""
-    if not result["average"]:
-        return []
-    base = (BASE, f"{100 * result['average'][0]['base_wer']:.2f}", *[ABSENT] * 3)
-    return [
-        Sheet(
-            f"Mean WER over {', '.join(result['languages'])}",
-            ("strategy", "mean WER %", "relative to base", "relative to ref.", "points to ref."),
-            (base, *(_average(result, each) for each in result["average"])),
-            note=AVERAGE_NOTE,
+    sheets = []
+    for measure in dict.fromkeys(each["measure"] for each in result["average"]):
+        means = [each for each in result["average"] if each["measure"] == measure]
+        base = (BASE, f"{100 * means[0]['base_rate']:.2f}", *[ABSENT] * 3)
+        mean = f"mean {measure.upper()} %"
+        sheets.append(
+            Sheet(
+                f"Mean {measure.upper()} over {', '.join(means[0]['languages'])}",
+                ("strategy", mean, "relative to base", "relative to ref.", "points to ref."),
+                (base, *(_average(result, each) for each in means)),
+                note=AVERAGE_NOTE,
+            )
         )
-    ]
+    return sheets
+
+
+def comparison_note(found: Json) -> str:
+    """How the differences of one language were tested, and what they cannot tell."""
+    rows = found["strategies"]
+    pairs = [row[name] for row in rows for name in ("vs_base", "vs_reference", "vs_best")]
+    tested = [each for each in pairs if each and is_tested(each)]
+    notes = []
+    if tested:
+        count = tested[0]["comparisons"]
+        samples = " or ".join(dict.fromkeys(map(sample, tested)))
+        adjusted = f", adjusted by Holm for {count} comparisons" if count > 1 else ""
+        notes.append(f"p: bootstrap over {samples}{adjusted}; * p < {LEVEL:g}")
+    if any(each and not is_tested(each) for each in pairs):
+        notes.append(f"no p between strategies with one seed: {ONE_SEED}")
+    if any(not each["over_seeds"] for each in tested):
+        notes.append("p vs base is of these runs alone")
+    return "; ".join(notes)
 
 
 def _quality(result: Json, language: str, found: Json) -> Sheet:
-    judged = result["normalizer"]
+    name, measure = result["normalizer"], judged(result, language)
     rows = found["strategies"]
-    tested = (found["base"] or rows[0])["scores"][judged]
+    tested = (found["base"] or rows[0])["scores"][name]
     # Columns without a figure would take the terminal's width from those with.
     has_sd = len(result["seeds"]) > 1
-    lines = [(BASE, *score(tested, has_sd), *[ABSENT] * 4)] if found["base"] else []
+    lines = [(BASE, *score(tested, measure, has_sd), *[ABSENT] * 4)] if found["base"] else []
     for row in rows:
         chosen = f" {short_settings(row['settings'])} (best of {row['out_of']})"
-        name = label(result, row) + (chosen if row["settings"] else "")
-        scores = score(row["scores"][judged], has_sd)
-        lines.append((name, *scores, *change(row["vs_base"]), *change(row["vs_reference"])))
+        system = label(result, row) + (chosen if row["settings"] else "")
+        scores = score(row["scores"][name], measure, has_sd)
+        lines.append((system, *scores, *change(row["vs_base"]), *change(row["vs_reference"])))
     return Sheet(
-        f"{language}: test split, {tested['n']:,} clips, {tested['words']:,} words",
-        (*("strategy", "WER %", "95 %"), *["sd"] * has_sd, "CER %", "vs base", "p", "vs ref.", "p"),
+        f"{language}: test split, {tested['n']:,} clips, {tested['words']:,} words; chosen and "
+        f"compared by {measure.upper()}",
+        ("strategy", *_columns(measure, has_sd), "vs base", "p", "vs ref.", "p"),
         tuple(lines),
+        note=comparison_note(found),
     )
+
+
+def _columns(measure: str, has_sd: bool) -> Row:
+    """The heads of what cells.score gives."""
+    return f"{measure.upper()} %", "95 %", *["sd"] * has_sd, f"{OTHER[measure].upper()} %"
 
 
 def _rates(result: Json, language: str, found: Json, measure: str) -> Sheet:
@@ -181,16 +216,16 @@ def _costs(row: Json) -> Row:
     )
 
 
-def _also(result: Json, title: str, name: str, found: Json) -> Sheet:
-    judged = result["normalizer"]
-    base = found["base"]["also"][name][judged]
+def _also(result: Json, title: str, name: str, language: str) -> Sheet:
+    found, measure = result["languages"][language], judged(result, language)
+    base = found["base"]["also"][name][result["normalizer"]]
     has_sd = len(result["seeds"]) > 1
-    lines = [(BASE, *score(base, has_sd), *[ABSENT] * 2)]
+    lines = [(BASE, *score(base, measure, has_sd), *[ABSENT] * 2)]
     for row in found["strategies"]:
         other = row["also"][name]
-        scores = score(other["scores"][judged], has_sd)
+        scores = score(other["scores"][result["normalizer"]], measure, has_sd)
         lines.append((label(result, row), *scores, *change(other["vs_base"])))
-    columns = ("strategy", "WER %", "95 %", *["sd"] * has_sd, "CER %", "vs base", "p")
+    columns = ("strategy", *_columns(measure, has_sd), "vs base", "p")
     return Sheet(f"{title}, {base['n']:,} clips", columns, tuple(lines))
 
 
@@ -225,7 +260,7 @@ def _average(result: Json, each: Json) -> Row:
     difference = each["points_to_reference"]
     return (
         label(result, each),
-        f"{100 * each['wer']:.2f}",
+        f"{100 * each['rate']:.2f}",
         relative(each["relative_to_base"]),
         relative(each["relative_to_reference"]),
         ABSENT if difference is None else f"{100 * difference:+z.2f} points",

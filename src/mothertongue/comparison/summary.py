@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from mothertongue.comparison.cells import LEVEL, Json, duration, is_measurable, share
+from mothertongue.comparison.cells import (
+    ONE_SEED,
+    Json,
+    chance,
+    duration,
+    is_measurable,
+    is_tested,
+    judged,
+    lowest,
+    share,
+)
 
 CHOSEN_ON_TEST = (
     "checkpoints and hyper-parameters were chosen on the test split (protocol: paper): "
@@ -29,20 +39,20 @@ def legend(result: Json) -> str:
     """How the figures of the headline tables are to be read."""
     sd = "; sd: standard deviation over seeds, in points" if len(result["seeds"]) > 1 else ""
     return (
-        "WER and CER in %; 95 %: bootstrap over clips; vs: difference of WER in points on the same "
-        f"clips, p by paired bootstrap, * p < {LEVEL:g}{sd}"
+        "WER and CER in %; 95 %: bootstrap over clips, those of one sentence together; vs: "
+        f"difference in points of the rate that chose, on the same clips{sd}"
     )
 
 
 def findings(result: Json) -> list[str]:
-    """A line a language: the lowest WER, how sure, and the cheapest that is as good."""
+    """A line a language: the lowest error rate, how sure, and the cheapest that is as good."""
     lines = []
     for language, found in result["languages"].items():
         rows = found["strategies"]
         if not rows:
             lines.append(f"{language}: no strategy was run")
             continue
-        lines.append(f"{language}: {'; '.join(_finding(result, rows))}")
+        lines.append(f"{language}: {'; '.join(_finding(result, language, rows))}")
         if unchosen := [row["strategy"] for row in rows if row["chosen_at_wer"] is None]:
             names = ", ".join(unchosen)
             lines.append(f"{language}: no split to choose on, so the last weights: {names}")
@@ -58,39 +68,41 @@ def _cut(cut: Json) -> str:
     )
 
 
-def _finding(result: Json, rows: Sequence[Json]) -> Iterator[str]:
-    best = min(rows, key=lambda row: _wer(result, row))
-    name, reference = best["strategy"], result["reference"]
-    percent = f"{100 * _wer(result, best):.1f} %"
+def _finding(result: Json, language: str, rows: Sequence[Json]) -> Iterator[str]:
+    best, measure = lowest(result, language), judged(result, language)
+    name, reference, rate = best["strategy"], result["reference"], measure.upper()
+    percent = f"{100 * best['scores'][result['normalizer']][measure]:.1f} %"
     if len(rows) == 1:
-        yield f"only {name} was run: WER {percent}"
+        yield f"only {name} was run: {rate} {percent}"
     elif name == reference:
-        yield f"{name}, the reference, has the lowest WER, {percent}"
+        yield f"{name}, the reference, has the lowest {rate}, {percent}"
     else:
-        yield f"{name} has the lowest WER, {percent}"
+        yield f"{name} has the lowest {rate}, {percent}"
     if best["vs_base"]:
         yield _against(best["vs_base"], "the untouched base")
     if best["vs_reference"]:
         yield _against(best["vs_reference"], reference)
-    if len(rows) > 1:
-        yield _cheapest([row for row in rows if not _is_worse(row["vs_best"])])
-
-
-def _wer(result: Json, row: Json) -> float:
-    return float(row["scores"][result["normalizer"]]["wer"])
+    others = [row for row in rows if row is not best]
+    tested = [row for row in others if is_tested(row["vs_best"])]
+    if tested:
+        yield _cheapest([best, *(row for row in tested if not _is_worse(row["vs_best"]))])
+    if untested := ", ".join(row["strategy"] for row in others if row not in tested):
+        yield f"one seed, so not tested against {untested}: {ONE_SEED}"
 
 
 def _against(difference: Json, other: str) -> str:
     points = f"{100 * abs(difference['difference']):.1f}"
     side = "below" if difference["difference"] < 0 else "above"
     where = f"level with {other}" if points == "0.0" else f"{points} points {side} {other}"
+    if not is_tested(difference):
+        return where
     noise = "beyond" if is_measurable(difference) else "within"
-    return f"{where}, {noise} the noise (p = {difference['p']:.3f})"
+    of = "" if difference["over_seeds"] else "this run, "
+    return f"{where}, {noise} the noise ({of}{chance(difference)})"
 
 
-def _is_worse(vs_best: Json | None) -> bool:
-    """Whether measurably so; the best itself has no difference to itself."""
-    return vs_best is not None and vs_best["difference"] > 0 and is_measurable(vs_best)
+def _is_worse(vs_best: Json) -> bool:
+    return bool(vs_best["difference"] > 0) and is_measurable(vs_best)
 
 
 def _cheapest(alike: Sequence[Json]) -> str:

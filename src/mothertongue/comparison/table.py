@@ -17,7 +17,6 @@ from mothertongue.comparison.run_facts import run_cost, run_point
 from mothertongue.comparison.scored import (
     JUDGED,
     Scored,
-    difference,
     mark_fronts,
     read_scores,
     with_differences,
@@ -56,25 +55,39 @@ def comparison(
 
 
 def averages(languages: dict[str, Json], reference: str) -> list[Json]:
-    """Mean WERs over languages, and what Liu et al. 2024 derive from them.
+    """Mean rates over languages, and what Liu et al. 2024 derive from them.
 
-    `relative_to_base` and `relative_to_reference` are changes of the averages (not averages of the
-    changes), `points_to_reference` their difference: the paper gives FFT as the second, BAFT as the
-    third. Only strategies that were run in every language.
+    Languages that are judged by CER have a mean of their own. `relative_to_base` and
+    `relative_to_reference` are changes of the averages (not averages of the changes),
+    `points_to_reference` their difference: the paper gives FFT as the second, BAFT as the third.
+    Only strategies that were run in every language of the mean.
     """
-    base = fmean(each["base"]["scores"][JUDGED]["wer"] for each in languages.values())
-    wers = _mean_wers(languages)
-    middle = wers.get(reference)
+    measures = dict.fromkeys(each["measure"] for each in languages.values())
+    groups = {
+        measure: {name: each for name, each in languages.items() if each["measure"] == measure}
+        for measure in measures
+    }
+    return [
+        each for measure, group in groups.items() for each in _averages(group, measure, reference)
+    ]
+
+
+def _averages(languages: dict[str, Json], measure: str, reference: str) -> list[Json]:
+    base = fmean(each["base"]["scores"][JUDGED][measure] for each in languages.values())
+    means = _means(languages, measure)
+    middle = means.get(reference)
     return [
         {
             "strategy": arm,
-            "wer": wer,
-            "base_wer": base,
-            "relative_to_base": wer / base - 1,
-            "relative_to_reference": wer / middle - 1 if middle else None,
-            "points_to_reference": wer - middle if middle else None,
+            "measure": measure,
+            "languages": list(languages),
+            "rate": mean,
+            "base_rate": base,
+            "relative_to_base": mean / base - 1,
+            "relative_to_reference": mean / middle - 1 if middle else None,
+            "points_to_reference": mean - middle if middle else None,
         }
-        for arm, wer in wers.items()
+        for arm, mean in means.items()
     ]
 
 
@@ -92,15 +105,17 @@ def _language(
     }
     chosen = [each for each in choices if each.language == language]
     rows = [_row(grid, each, candidates, base, folder) for each in chosen]
-    mark_fronts(rows)
+    measure = grid.measure(language)
+    mark_fronts(rows, measure)
     return {
+        "measure": measure,
         **data_facts(grid.languages[language].manifests),
         "base": {
             "scores": base[TEST].scores(),
             "anatomy": base[TEST].anatomy(),
             "also": {name: each.scores() for name, each in base.items() if name != TEST},
         },
-        "strategies": with_differences(rows, grid.reference, base[TEST]),
+        "strategies": with_differences(rows, grid.reference, base, measure),
     }
 
 
@@ -121,14 +136,10 @@ def _row(
         "chosen_at_wer": choice.mean_wer,
         "scores": found[TEST].scores(),
         "anatomy": found[TEST].anatomy(),
-        "also": {
-            name: {"scores": each.scores(), "vs_base": difference(base[name], each)}
-            for name, each in found.items()
-            if name != TEST
-        },
+        "also": {name: {"scores": each.scores()} for name, each in found.items() if name != TEST},
         "retention": retention(grid.retention, folder / "base" / "eval", evals),
         **_cost(choice, candidates, folder),
-        "found": found[TEST],  # for the differences; taken out again
+        "found": found,  # for the differences; taken out again
     }
 
 
@@ -153,12 +164,12 @@ def _point(candidate: Candidate, folder: Path) -> Json:
     }
 
 
-def _mean_wers(languages: dict[str, Json]) -> dict[str, float]:
+def _means(languages: dict[str, Json], measure: str) -> dict[str, float]:
     by_arm: dict[str, list[float]] = {}
     for each in languages.values():
         for row in each["strategies"]:
-            by_arm.setdefault(row["strategy"], []).append(row["scores"][JUDGED]["wer"])
-    return {arm: fmean(wers) for arm, wers in by_arm.items() if len(wers) == len(languages)}
+            by_arm.setdefault(row["strategy"], []).append(row["scores"][JUDGED][measure])
+    return {arm: fmean(rates) for arm, rates in by_arm.items() if len(rates) == len(languages)}
 
 
 def _sets(grid: Grid, language: str) -> Iterator[str]:

@@ -13,7 +13,12 @@ import numpy as np
 
 from mothertongue.evaluation.alignment import Piece, align, graphemes
 from mothertongue.evaluation.forgetting import is_hallucination
-from mothertongue.evaluation.metrics import Row, bootstrap_interval
+from mothertongue.evaluation.metrics import (
+    Row,
+    bootstrap_interval,
+    sentences,
+    utterance_errors,
+)
 from mothertongue.text import Normalizer
 
 Json = dict[str, Any]
@@ -29,7 +34,7 @@ def anatomy(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
 
     `substitutions`, `deletions`, `insertions` and `hits` are words; `confused_words`,
     `deleted_words`, `inserted_words` and `confused_characters` the most frequent ones with their
-    counts; `failures` are numbers of clips out of `clips`; `by` has the WER with its interval of
+    counts; `failures` are numbers of clips out of `clips`; `by` has WER and CER with intervals of
     the clips of each `duration`, `speaker` and `length`. Characters are as people see them, and
     counted within words that take each other's place.
     """
@@ -52,7 +57,7 @@ def anatomy(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
         "inserted_words": _most(each.hypothesis for each in pieces if each.kind == "+"),
         "confused_characters": _most_pairs(each for each in characters if each.kind == "~"),
         "failures": _failures(list(chain.from_iterable(by_seed)), normalize),
-        "by": _by_group(by_seed[0], aligned),
+        "by": _by_group(by_seed, normalize),
     }
 
 
@@ -89,15 +94,23 @@ def _failures(rows: Sequence[Row], normalize: Normalizer) -> dict[str, int]:
     }
 
 
-def _by_group(rows: Sequence[Row], aligned: Sequence[Sequence[list[Piece]]]) -> Json:
-    """Errors and words of each clip, over its seeds, by what is known of the clip."""
-    words_N = np.array([_words(pieces) for pieces in aligned[0]])
-    errors_N = np.sum([[_errors(pieces) for pieces in seed] for seed in aligned], axis=0)
+def _by_group(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
+    """Errors of each clip, over its seeds, by what is known of the clip."""
+    found = [utterance_errors(rows, normalize) for rows in by_seed]
+    rows, words_N = by_seed[0], found[0].words_N
+    texts_N = sentences([normalize(row["reference"]) for row in rows])
+    columns = {
+        "wer": (sum(each.word_errors_N for each in found), len(found) * words_N),
+        "cer": (
+            sum(each.character_errors_N for each in found),
+            len(found) * found[0].characters_N,
+        ),
+    }
 
     def rates(names_N: Sequence[str | None], order: Sequence[str]) -> list[Json]:
         groups = [(name, [i for i, each in enumerate(names_N) if each == name]) for name in order]
         return [
-            _rate(name, errors_N[chosen], len(aligned) * words_N[chosen])
+            {"name": name, "clips": len(chosen), **_rates(columns, chosen, texts_N)}
             for name, chosen in groups
             if words_N[chosen].sum()
         ]
@@ -113,13 +126,15 @@ def _by_group(rows: Sequence[Row], aligned: Sequence[Sequence[list[Piece]]]) -> 
     }
 
 
-def _rate(name: str, errors_N: Any, words_N: Any) -> Json:
-    return {
-        "name": name,
-        "clips": len(words_N),
-        "wer": float(errors_N.sum() / words_N.sum()),
-        "interval95": list(bootstrap_interval(errors_N, words_N)),
-    }
+def _rates(columns: Json, chosen: Sequence[int], texts_N: Sequence[object]) -> Json:
+    """WER and CER of the chosen clips; the intervals draw their sentences."""
+    texts = [texts_N[i] for i in chosen]
+    found: Json = {}
+    for measure, (errors_N, lengths_N) in columns.items():
+        interval = "interval95" if measure == "wer" else "cer_interval95"
+        found[measure] = float(errors_N[chosen].sum() / lengths_N[chosen].sum())
+        found[interval] = list(bootstrap_interval(errors_N[chosen], lengths_N[chosen], texts))
+    return found
 
 
 def _names(edges: Sequence[int], form: str) -> list[str]:
@@ -145,11 +160,3 @@ def _most_pairs(pieces: Iterable[Piece]) -> list[Json]:
         {"reference": said, "hypothesis": heard, "count": count}
         for (said, heard), count in pairs.most_common(MOST)
     ]
-
-
-def _words(pieces: Sequence[Piece]) -> int:
-    return sum(piece.kind != "+" for piece in pieces)
-
-
-def _errors(pieces: Sequence[Piece]) -> int:
-    return sum(piece.kind != "=" for piece in pieces)

@@ -16,6 +16,7 @@ from mothertongue.evaluation.metrics import (
     LanguageSource,
     Row,
     paired_bootstrap,
+    sentences,
     utterance_errors,
 )
 from mothertongue.text import Normalizer, normalizer
@@ -32,7 +33,7 @@ class Change:
 
     The rates are the counts over `total`: reference words, reference characters or clips.
     `difference` is after minus before; `interval95` and the two-sided `p` are paired_bootstrap's,
-    over draws of clips.
+    over draws of sentences, each with all its clips. They hold for these two models.
     """
 
     before: float
@@ -89,9 +90,10 @@ def forgetting(
     source = _check(before, after)
     normalize = normalizer(normalizer_name)
     old, new = _counts(before, normalize), _counts(after, normalize)
+    texts_N = sentences([normalize(row["reference"]) for row in before])
 
     def change(counted: str, total: str = "clips") -> Change:
-        return _change(old[counted], new[counted], old[total], seed, resamples)
+        return _change(old[counted], new[counted], old[total], texts_N, seed, resamples)
 
     return Forgetting(
         n=len(before),
@@ -162,9 +164,14 @@ def _counts(rows: Sequence[Row], normalize: Normalizer) -> dict[str, Counts]:
 
 
 def _change(
-    before_N: Counts, after_N: Counts, totals_N: Counts, seed: int, resamples: int
+    before_N: Counts,
+    after_N: Counts,
+    totals_N: Counts,
+    texts_N: Sequence[object],
+    seed: int,
+    resamples: int,
 ) -> Change:
-    paired = paired_bootstrap(before_N, after_N, totals_N, seed=seed, resamples=resamples)
+    paired = paired_bootstrap(before_N, after_N, totals_N, texts_N, seed, resamples)
     before, after, total = (int(np.sum(counts_N)) for counts_N in (before_N, after_N, totals_N))
     return Change(
         before=before / total,

@@ -1,6 +1,7 @@
 """Word and character error rates as counts, with bootstrap intervals.
 
-Shape legend: N utterances, R bootstrap resamples, G groups (speakers), C counted columns.
+Shape legend: N utterances, R bootstrap resamples, G groups (sentences or
+speakers), C counted columns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,7 +97,8 @@ def utterance_errors(rows: Sequence[Row], normalizer: Normalizer) -> UtteranceEr
 class Score:
     """How far hypotheses are from their references: rates are ratios, intervals hold 95 %.
 
-    Edits are counted in words. `interval95_by_speaker` draws whole speakers, for how the WER
+    Edits are counted in words. The intervals draw sentences: the utterances with one reference text
+    are one, whoever reads it. `interval95_by_speaker` draws whole speakers, for how the WER
     would vary with other people; it is None unless two are known, and too narrow below about ten.
     `empty_references` have no token left once normalized: what was recognized there counts as
     insertions and so raises the rates, but they add nothing to the reference length.
@@ -159,11 +161,12 @@ def score(
         return bootstrap_interval(errors_N, lengths_N, groups_N, seed, resamples)
 
     groups_N = _speaker_groups(speakers)
+    texts_N = sentences([reference for reference, _ in pairs])
     return Score(
         wer=words.rate,
         cer=letters.rate,
-        interval95=interval(words_N, None),
-        cer_interval95=interval(characters_N, None),
+        interval95=interval(words_N, texts_N),
+        cer_interval95=interval(characters_N, texts_N),
         interval95_by_speaker=interval(words_N, groups_N) if groups_N else None,
         n=len(pairs),
         substitutions=words.substitutions,
@@ -193,7 +196,7 @@ def bootstrap_interval(
     evaluation". Raises DataError for unequal or no counts, or no reference token at all.
     """
     columns_NC = _stack(lengths_N, errors_N)
-    totals_RC = _resampled_totals(columns_NC, groups_N, seed, resamples)
+    totals_RC = resampled_totals(columns_NC, groups_N, seed, resamples)
     return _bounds(totals_RC[:, 1] / _at_least_one(totals_RC[:, 0]))
 
 
@@ -220,37 +223,59 @@ def paired_bootstrap(
     """Whether system b differs from a: both are scored on the same draws of utterances or groups.
 
     p is twice the smaller share of draws on one side of zero (draws at zero are on both), each
-    share with one draw added, so that it is never below 2 / (resamples + 1). Bisani and Ney 2004;
+    share with one draw added, so that it is never below 2 / (resamples + 1), nor below the
+    sign_flip_bound. It says nothing of other seeds: see differences.py. Bisani and Ney 2004;
     Davison and Hinkley 1997, sec. 4.2, for the added draw. Errors as bootstrap_interval.
     """
     columns_NC = _stack(lengths_N, errors_a_N, errors_b_N)
-    length, errors_a, errors_b = columns_NC.sum(axis=0)
-    totals_RC = _resampled_totals(columns_NC, groups_N, seed, resamples)
+    columns_GC = columns_NC if groups_N is None else sum_by_group(columns_NC, groups_N)
+    length, errors_a, errors_b = columns_GC.sum(axis=0)
+    totals_RC = resampled_totals(columns_GC, None, seed, resamples)
     differences_R = (totals_RC[:, 2] - totals_RC[:, 1]) / _at_least_one(totals_RC[:, 0])
     fewer = int(np.minimum((differences_R <= 0).sum(), (differences_R >= 0).sum()))
+    p = max(2 * (fewer + 1) / (resamples + 1), sign_flip_bound(columns_GC[:, 2] - columns_GC[:, 1]))
     return PairedDifference(
         difference=float((errors_b - errors_a) / length),
         interval95=_bounds(differences_R),
-        p=min(1.0, 2 * (fewer + 1) / (resamples + 1)),
+        p=min(1.0, p),
     )
 
 
-def _resampled_totals(
+def sign_flip_bound(changes_G: Floats) -> float:
+    """The smallest two-sided p that units with these differences can have, whatever the test.
+
+    Were there no difference, each sign would be as likely as the other: n units that differ have
+    2**n patterns of signs, and the two extreme ones are 2 / 2**n of them.
+    """
+    return float(min(1.0, 2.0 ** (1 - np.count_nonzero(changes_G))))
+
+
+def sentences(texts_N: Sequence[str]) -> list[object]:
+    """One key an utterance to draw by: the same for equal texts, its own for an empty one."""
+    return [text or number for number, text in enumerate(texts_N)]
+
+
+def resampled_totals(
     columns_NC: Floats, groups_N: Sequence[object] | None, seed: int, resamples: int
 ) -> Floats:
     """The columns' sums over each of R draws with replacement, of utterances or of groups."""
-    columns_GC = columns_NC if groups_N is None else _sum_by_group(columns_NC, groups_N)
+    columns_GC = columns_NC if groups_N is None else sum_by_group(columns_NC, groups_N)
     groups = len(columns_GC)
     random = np.random.default_rng(seed)
     at_once = max(1, DRAWS_AT_ONCE // groups)
     totals = []
     for first in range(0, resamples, at_once):
-        drawn_RG = random.integers(groups, size=(min(at_once, resamples - first), groups))
-        totals.append(np.stack([column_G[drawn_RG].sum(axis=1) for column_G in columns_GC.T], 1))
+        draws = min(at_once, resamples - first)
+        drawn_RG = random.integers(groups, size=(draws, groups))
+        # How often each group was drawn: a product with all columns instead of a look-up for each.
+        places_RG = drawn_RG + groups * np.arange(draws)[:, None]
+        times_RG = np.bincount(places_RG.ravel(), minlength=draws * groups).reshape(draws, groups)
+        totals.append(times_RG.astype(np.float64) @ columns_GC)
     return np.concatenate(totals)
 
 
-def _sum_by_group(columns_NC: Floats, groups_N: Sequence[object]) -> Floats:
+def sum_by_group(columns_NC: Floats, groups_N: Sequence[object]) -> Floats:
+    """The columns' sums over the utterances of each group, groups in the order they come in."""
     if len(groups_N) != len(columns_NC):
         raise DataError(
             f"{len(groups_N)} groups for {len(columns_NC)} utterances; expected one each"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mothertongue.comparison.advice import Advice, advice
-from mothertongue.comparison.cells import Json
+from mothertongue.comparison.cells import Json, judged
 from mothertongue.comparison.sheets import also_sheets, average_sheets, retention_sheets
 from mothertongue.comparison.summary import conditions, warning
 from mothertongue.corpus.report import NOTES
@@ -13,7 +13,7 @@ from mothertongue.languages import WHISPER_LANGUAGES
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
-from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, wer_chart
+from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
 from mothertongue.report.drawing import Chart
 from mothertongue.report.records import Part, RunRecords
 from mothertongue.report.tables import (
@@ -48,6 +48,7 @@ class Language:
         self._found: Json = part.result["languages"][code]
         self.advice: Advice | None = advice(part.result, code)
         self.name = _language_name(code)
+        self.measure = judged(part.result, code).upper()
         self.is_choice = len(self._found["strategies"]) > 1
         self.data = data_table(self._found)
         self.cards = [_card(card) for card in self._found["cards"]]
@@ -92,7 +93,7 @@ class Language:
     def quality(self) -> list[Chart]:
         result = self._part.result
         prices = price_charts(result, self._code) if self.is_choice else ()
-        return [wer_chart(result, self._code), *prices]
+        return [rate_chart(result, self._code), *prices]
 
     @cached_property
     def learning(self) -> list[Chart]:
@@ -190,9 +191,12 @@ def _validation(run: RunRecords) -> str:
     wer, bounds = run.record["best_validation_wer"], run.record["best_validation_interval95"]
     if wer is None:
         return f"{run.name} ({run.strategy}): the last weights, for there is no validation split"
+    rate = f"WER {100 * wer:.1f} % (95 % {interval(bounds)})"
+    if run.measure == "cer":
+        rate = f"CER {100 * run.record['best_validation_cer']:.1f} %, {rate}"
     return (
-        f"{run.name} ({run.strategy}): WER {100 * wer:.1f} % (95 % {interval(bounds)}) on "
-        f"{run.record['selected_on']}, step {run.record['best_step']:,}"
+        f"{run.name} ({run.strategy}): {rate} on {run.record['selected_on']}, step "
+        f"{run.record['best_step']:,}"
     )
 
 

@@ -27,6 +27,11 @@ class RunRecords:
     settings: str
     """Its experiment, YAML."""
 
+    @property
+    def measure(self) -> str:
+        """The rate that chose its weights; runs of before there was a choice took the WER."""
+        return str(self.record.get("select_by", "wer"))
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -69,10 +74,14 @@ def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
 def _of_comparison(folder: Path) -> Part:
     result = _read(folder / COMPARISON)
     clips = folder / CLIPS
+    again = "Give its mothertongue compare again, which trains nothing that is there and writes it"
     if not clips.is_file():
+        raise DataError(f"{folder}: has no {CLIPS}; it is from an older version. {again}")
+    clip_sets = json.loads(clips.read_text(encoding="utf-8"))
+    if any("measure" not in each for each in [*result["languages"].values(), *clip_sets]):
         raise DataError(
-            f"{folder}: has no {CLIPS}; it is from an older version. Give its mothertongue compare "
-            "again, which trains nothing that is there and writes it"
+            f"{folder}: {COMPARISON} is from an older version, whose p took no account of seeds, "
+            f"speakers and the number of comparisons. {again} anew"
         )
     named = {
         (language, row["strategy"], name): folder / "runs" / name
@@ -84,7 +93,7 @@ def _of_comparison(folder: Path) -> Part:
     return Part(
         folders=[folder],
         result=result,
-        clip_sets=json.loads(clips.read_text(encoding="utf-8")),
+        clip_sets=clip_sets,
         analyses=list(_analyses([folder])),
         runs=runs,
         command=f"mothertongue compare {folder / 'grid.yaml'} --out {folder}",

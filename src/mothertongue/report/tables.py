@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from mothertongue.comparison.cells import (
     ABSENT,
     BASE,
+    OTHER,
     Json,
+    bounds,
     change,
     duration,
     front,
+    is_tested,
+    judged,
     share,
     short_settings,
 )
-from mothertongue.comparison.sheets import COST_NOTE, Sheet
+from mothertongue.comparison.sheets import COST_NOTE, Sheet, comparison_note
 from mothertongue.report.records import RunRecords
 from mothertongue.tables import gigabytes, interval
 from mothertongue.text import NORMALIZERS
@@ -59,24 +63,33 @@ def table_of(sheet: Sheet) -> Table:
 
 
 def headline(result: Json, language: str, best: str) -> Table:
-    """What one language is judged by; WER and CER under the normalizer that the reader picks."""
-    found = result["languages"][language]
-    rows = [_row(result, row) for row in found["strategies"]]
+    """What one language is judged by; WER and CER under the normalizer that the reader picks.
+
+    The rate that chose stands first.
+    """
+    found, measure = result["languages"][language], judged(result, language)
+    rows = [_row(result, row, measure) for row in found["strategies"]]
     marked = [row["strategy"] for row in found["strategies"]].index(best)
     if found["base"]:
         blank = text_cell(ABSENT, float("inf"))
-        rows.insert(0, (text_cell(BASE), *_rates(found["base"]["scores"]), *[blank] * 10))
+        rows.insert(0, (text_cell(BASE), *_rates(found["base"]["scores"], measure), *[blank] * 10))
         marked += 1
     reference = result["reference"]
     return Table(
         "Headline",
         (
-            *("strategy", "WER %", "95 %", "CER %", "vs base", "p", f"vs {reference}", "p"),
+            *(
+                "strategy",
+                f"{measure.upper()} % (chosen by)",
+                "95 %",
+                f"{OTHER[measure].upper()} %",
+            ),
+            *("vs base", "p", f"vs {reference}", "p"),
             *("trained", "share %", "time", "memory", "MB", "front"),
         ),
         tuple(rows),
-        note=f"vs: difference of WER in points on the same clips under {result['normalizer']}, p "
-        f"by paired bootstrap, * where p < 0.05. {COST_NOTE}.",
+        note=f"vs: difference of {measure.upper()} in points on the same clips under "
+        f"{result['normalizer']}; {comparison_note(found)}. {COST_NOTE}.",
         marked=frozenset([marked]),
     )
 
@@ -169,12 +182,12 @@ def run_table(runs: Sequence[RunRecords]) -> Table:
     return Table("Runs", columns, tuple(rows))
 
 
-def _row(result: Json, row: Json) -> tuple[Cell, ...]:
+def _row(result: Json, row: Json, measure: str) -> tuple[Cell, ...]:
     settings = f" ({short_settings(row['settings'])})" if row["settings"] else ""
     reference = " (ref.)" if row["strategy"] == result["reference"] else ""
     return (
         text_cell(f"{row['strategy']}{reference}{settings}", row["strategy"]),
-        *_rates(row["scores"]),
+        *_rates(row["scores"], measure),
         *_change(row["vs_base"]),
         *_change(row["vs_reference"]),
         text_cell(f"{row['trainable_parameters'] / 1e6:,.2f} M", row["trainable_parameters"]),
@@ -186,7 +199,7 @@ def _row(result: Json, row: Json) -> tuple[Cell, ...]:
     )
 
 
-def _rates(scores: Json) -> tuple[Cell, Cell, Cell]:
+def _rates(scores: Json, measure: str) -> tuple[Cell, Cell, Cell]:
     def cell(key: str) -> Cell:
         return tuple(
             Variant(f"{100 * scores[name][key]:.1f}", scores[name][key], name)
@@ -194,17 +207,18 @@ def _rates(scores: Json) -> tuple[Cell, Cell, Cell]:
         )
 
     spread = tuple(
-        Variant(interval(scores[name]["interval95"]), scores[name]["interval95"][0], name)
-        for name in NORMALIZERS
+        Variant(interval(found), found[0], name)
+        for name, found in ((name, bounds(scores[name], measure)) for name in NORMALIZERS)
     )
-    return cell("wer"), spread, cell("cer")
+    return cell(measure), spread, cell(OTHER[measure])
 
 
 def _change(found: Json | None) -> tuple[Cell, Cell]:
     text, p = change(found)
     if found is None:
         return text_cell(text, float("inf")), text_cell(p, float("inf"))
-    return text_cell(text, found["difference"]), text_cell(p, found["p"])
+    sort = found["p_holm"] if is_tested(found) else float("inf")
+    return text_cell(text, found["difference"]), text_cell(p, sort)
 
 
 def _name(text: str) -> Cell:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.cells import Json
+from mothertongue.comparison.cells import Json, bounds, judged, lowest
 from mothertongue.report.charts.quality import BASE, systems
 from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
 from mothertongue.tables import interval
@@ -18,8 +18,8 @@ GROUPS = {"duration": "clip length", "length": "words in the reference", "speake
 
 
 def error_charts(result: Json, language: str) -> Iterator[Chart]:
-    """The kinds of errors of each system, and the WER of groups of clips."""
-    found = result["languages"][language]
+    """The kinds of errors of each system, and the WER or CER of groups of clips."""
+    found, measure = result["languages"][language], judged(result, language)
     anatomies = {row["strategy"]: row["anatomy"] for row in found["strategies"]}
     if found["base"]:
         anatomies = {BASE: found["base"]["anatomy"]} | anatomies
@@ -27,7 +27,8 @@ def error_charts(result: Json, language: str) -> Iterator[Chart]:
     shown = _few(result, language)
     for group, title in GROUPS.items():
         if any(len(anatomies[name]["by"][group]) > 1 for name in shown):
-            yield _by(language, group, title, {name: anatomies[name] for name in shown})
+            few = {name: anatomies[name] for name in shown}
+            yield _by(language, group, title, few, measure)
 
 
 def forgetting_chart(result: Json, language: str) -> Chart | None:
@@ -111,16 +112,17 @@ def _kinds(language: str, anatomies: dict[str, Json]) -> Chart:
     )
 
 
-def _by(language: str, group: str, title: str, anatomies: dict[str, Json]) -> Chart:
+def _by(language: str, group: str, title: str, anatomies: dict[str, Json], measure: str) -> Chart:
+    rate = measure.upper()
     rows = [
         {
             "system": name,
             "group": each["name"],
-            "wer": 100 * each["wer"],
-            "low": 100 * each["interval95"][0],
-            "high": 100 * each["interval95"][1],
-            "said": f"{name}, {each['name']}: WER {100 * each['wer']:.1f} %, "
-            f"{interval(each['interval95'])}, {each['clips']} clips",
+            "rate": 100 * each[measure],
+            "low": 100 * bounds(each, measure)[0],
+            "high": 100 * bounds(each, measure)[1],
+            "said": f"{name}, {each['name']}: {rate} {100 * each[measure]:.1f} %, "
+            f"{interval(bounds(each, measure))}, {each['clips']} clips",
         }
         for name, anatomy in anatomies.items()
         for each in anatomy["by"][group]
@@ -130,28 +132,26 @@ def _by(language: str, group: str, title: str, anatomies: dict[str, Json]) -> Ch
     drawn = {"color": colored("system", order), "xOffset": {"field": "system", "sort": order}}
     rule = {
         "mark": {"type": "rule", "strokeWidth": 2, "aria": False},
-        "encoding": {"x": x, "y": axis("low", "WER %"), "y2": {"field": "high"}, **drawn},
+        "encoding": {"x": x, "y": axis("low", f"{rate} %"), "y2": {"field": "high"}, **drawn},
     }
     point = {
         "mark": {"type": "point", "filled": True, "size": 70},
         "encoding": {
             "x": x,
-            "y": axis("wer", "WER %"),
+            "y": axis("rate", f"{rate} %"),
             "shape": shaped("system", order),
             "description": said(),
             **drawn,
         },
     }
     return Chart(
-        f"{language}-by-{group}", f"WER by {title}", layered(rows, [rule, point], height=220)
+        f"{language}-by-{group}", f"{rate} by {title}", layered(rows, [rule, point], height=220)
     )
 
 
 def _few(result: Json, language: str) -> list[str]:
-    """The base, the reference and the lowest WER: more would not be told apart."""
-    rows = result["languages"][language]["strategies"]
-    best = min(rows, key=lambda row: float(row["scores"][result["normalizer"]]["wer"]))["strategy"]
-    wanted = {BASE, result["reference"], best}
+    """The base, the reference and the lowest rate: more would not be told apart."""
+    wanted = {BASE, result["reference"], lowest(result, language)["strategy"]}
     return [name for name in systems(result, language) if name in wanted]
 
 

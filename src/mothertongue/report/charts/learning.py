@@ -1,4 +1,4 @@
-"""How the runs learned: loss, validation WER with the checkpoint that was chosen, learning rate."""
+"""How the runs learned: loss, validation error with the checkpoint chosen, learning rate."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
@@ -24,9 +24,10 @@ def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart
         "loss a label token",
         "Each point is a mean over steps that follow each other." if _is_thinned(runs) else "",
     )
-    validated = [row for run in runs for row in _validations(run)]
+    measure = _measure(runs)
+    validated = [row for run in runs for row in _validations(run, measure)]
     if validated:
-        yield _validation(language, validated, order)
+        yield _validation(language, validated, order, measure.upper())
     yield _line(
         f"{language}-learning-rate",
         "Learning rate",
@@ -48,13 +49,14 @@ def _line(
     )
 
 
-def _validation(language: str, rows: list[Json], order: list[str]) -> Chart:
+def _validation(language: str, rows: list[Json], order: list[str], rate: str) -> Chart:
+    title = f"validation {rate} %"
     x, color = axis("step", "step"), {"color": colored("strategy", order)}
     chosen = {"filter": "datum.is_chosen"}
-    y = axis("wer", "validation WER %", scale={"zero": False})
+    y = axis("rate", title, scale={"zero": False})
     return Chart(
         f"{language}-validation",
-        "Validation WER",
+        f"Validation {rate}",
         layered(
             rows,
             [
@@ -63,7 +65,7 @@ def _validation(language: str, rows: list[Json], order: list[str]) -> Chart:
                     "mark": {"type": "rule", "aria": False},
                     "encoding": {
                         "x": x,
-                        "y": axis("low", "validation WER %"),
+                        "y": axis("low", title),
                         "y2": {"field": "high"},
                         **color,
                     },
@@ -80,23 +82,33 @@ def _validation(language: str, rows: list[Json], order: list[str]) -> Chart:
             ],
             height=220,
         ),
-        "Circled: the checkpoint that was chosen. Lines: 95 % intervals.",
+        "Circled: the checkpoint that was chosen."
+        + (" Lines: 95 % intervals." if rate == "WER" else ""),
     )
 
 
-def _validations(run: RunRecords) -> Iterator[Json]:
+def _measure(runs: Sequence[RunRecords]) -> str:
+    """The rate that chose the checkpoints, if each validation of these runs has it."""
+    lines = [line for run in runs for line in run.metrics if "validation_wer" in line]
+    has_cer = all("validation_cer" in line for line in lines)
+    return "cer" if has_cer and any(run.measure == "cer" for run in runs) else "wer"
+
+
+def _validations(run: RunRecords, measure: str) -> Iterator[Json]:
     for line in run.metrics:
         if "validation_wer" in line:
-            low, high = line["validation_interval95"]
-            wer = f"{100 * line['validation_wer']:.1f} %"
+            rate = line[f"validation_{measure}"]
+            # A validation has the interval of its WER only.
+            low, high = line["validation_interval95"] if measure == "wer" else (rate, rate)
+            said = f"{run.name}, step {line['step']:,}: {measure.upper()} {100 * rate:.1f} %"
             yield {
                 "strategy": run.strategy,
                 "step": line["step"],
-                "wer": 100 * line["validation_wer"],
+                "rate": 100 * rate,
                 "low": 100 * low,
                 "high": 100 * high,
                 "is_chosen": line["step"] == run.record["best_step"],
-                "said": f"{run.name}, step {line['step']:,}: WER {wer}, {interval([low, high])}",
+                "said": said + (f", {interval([low, high])}" if measure == "wer" else ""),
             }
 
 

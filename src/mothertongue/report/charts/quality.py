@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.cells import Json, duration, short_settings
+from mothertongue.comparison.cells import Json, bounds, duration, judged, short_settings
 from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
 from mothertongue.tables import interval
 
@@ -11,6 +11,7 @@ COSTS = {
     "parameters": ("trainable_parameters", "trained parameters (millions)", 1e-6),
     "time": ("wall_s", "training time (minutes)", 1 / 60),
 }
+NAMES = {"wer": "Word error rate", "cer": "Character error rate"}
 AXES: dict[str, Json] = {
     "parameters": {"scale": {"type": "log"}, "axis": {"tickCount": 4}},
     "time": {"scale": {"zero": True}},
@@ -23,61 +24,63 @@ def systems(result: Json, language: str) -> list[str]:
     return [BASE] * bool(found["base"]) + [row["strategy"] for row in found["strategies"]]
 
 
-def wer_chart(result: Json, language: str) -> Chart:
-    """The WER of each system with its interval, lowest on top."""
-    found = result["languages"][language]
+def rate_chart(result: Json, language: str) -> Chart:
+    """The WER or CER of each system with its interval, lowest on top."""
+    found, measure = result["languages"][language], judged(result, language)
+    title = f"{measure.upper()} %"
     scored = {row["strategy"]: row["scores"][result["normalizer"]] for row in found["strategies"]}
     if found["base"]:
         scored[BASE] = found["base"]["scores"][result["normalizer"]]
-    rows = [{"system": name, **_wer(name, score)} for name, score in scored.items()]
-    order = sorted(scored, key=lambda name: float(scored[name]["wer"]))
+    rows = [{"system": name, **_rate(name, score, measure)} for name, score in scored.items()]
+    order = sorted(scored, key=lambda name: float(scored[name][measure]))
     y = names("system", None, order)
     color = colored("system", systems(result, language)) | {"legend": None}
     return Chart(
-        f"{language}-wer",
-        "Word error rate on the test split",
+        f"{language}-{measure}",
+        f"{NAMES[measure]} on the test split",
         layered(
             rows,
             [
-                _rule("y", y, "WER %", {"color": color}),
+                _rule("y", y, title, {"color": color}),
                 {
                     "mark": {"type": "point", "filled": True, "size": 90},
                     "encoding": {
-                        "x": axis("wer", "WER %"), "y": y, "color": color, "description": said(),
+                        "x": axis("rate", title), "y": y, "color": color, "description": said(),
                     },
                 },
                 {
                     "mark": {"type": "text", "dy": -11, "fontSize": 11},
-                    "encoding": {"x": axis("wer", "WER %"), "y": y, "text": {"field": "label"}},
+                    "encoding": {"x": axis("rate", title), "y": y, "text": {"field": "label"}},
                 },
             ],
             height={"step": 36},
         ),
-        "Lower is better. Lines: 95 % intervals over draws of the clips.",
+        "Lower is better. Lines: 95 % intervals over draws of the clips; not over seeds.",
     )  # fmt: skip
 
 
 def price_charts(result: Json, language: str) -> Iterator[Chart]:
-    """WER against what trains and against time; the line joins the Pareto front."""
-    rows = result["languages"][language]["strategies"]
+    """WER or CER against what trains and against time; the line joins the Pareto front."""
+    rows, measure = result["languages"][language]["strategies"], judged(result, language)
+    title = f"{measure.upper()} %"
     order = [row["strategy"] for row in rows]
-    for name, (field, title, scale) in COSTS.items():
+    for name, (field, cost_title, scale) in COSTS.items():
         values = [
             {
                 "system": row["strategy"],
                 "cost": row[field] * scale,
                 "is_best": row["pareto"][name],
-                **_wer(f"{row['strategy']}, {_cost(row, name)}", _score(result, row)),
+                **_rate(f"{row['strategy']}, {_cost(row, name)}", _score(result, row), measure),
             }
             for row in rows
         ]
-        x = axis("cost", title, **AXES[name])
-        y = axis("wer", "WER %", scale={"zero": False})
+        x = axis("cost", cost_title, **AXES[name])
+        y = axis("rate", title, scale={"zero": False})
         color = colored("system", order)
         front = {"filter": "datum.is_best"}
         yield Chart(
-            f"{language}-wer-{name}",
-            f"WER against {name}",
+            f"{language}-{measure}-{name}",
+            f"{measure.upper()} against {name}",
             layered(
                 values,
                 [
@@ -86,7 +89,7 @@ def price_charts(result: Json, language: str) -> Iterator[Chart]:
                         "mark": {"type": "line", "strokeDash": [4, 4], "color": "#888888"},
                         "encoding": {"x": x, "y": y, "order": {"field": "cost"}},
                     },
-                    _rule("x", x, "WER %", {"color": color}),
+                    _rule("x", x, title, {"color": color}),
                     {
                         "mark": {"type": "point", "filled": True, "size": 100},
                         "encoding": {
@@ -106,30 +109,36 @@ def price_charts(result: Json, language: str) -> Iterator[Chart]:
 
 
 def curve_charts(result: Json) -> Iterator[Chart]:
-    """Validation WER over each hyper-parameter that was swept: the paper's figures 2, 3, 5, 6."""
-    swept: dict[tuple[str, str], None] = {}
+    """Validation error over each hyper-parameter that was swept: the paper's figures 2, 3, 5, 6.
+
+    Runs that were chosen by CER have a chart of their own.
+    """
+    swept: dict[tuple[str, str, str], None] = {}
     for point in result["curves"]:
         for key in point["settings"]:
-            swept.setdefault((point["strategy"], key))
-    for strategy, key in swept:
-        yield _curve(result, strategy, key)
+            swept.setdefault((point["strategy"], key, point["measure"]))
+    for strategy, key, measure in swept:
+        points = [
+            point
+            for point in result["curves"]
+            if (point["strategy"], point["measure"]) == (strategy, measure)
+            and key in point["settings"]
+            and point[measure] is not None
+        ]
+        if points:
+            yield _curve(points, strategy, key, measure)
 
 
-def _curve(result: Json, strategy: str, key: str) -> Chart:
-    points = [
-        point
-        for point in result["curves"]
-        if point["strategy"] == strategy and key in point["settings"] and point["wer"] is not None
-    ]
+def _curve(points: list[Json], strategy: str, key: str, measure: str) -> Chart:
     values = [_point(point, key) for point in points]
     order = list(dict.fromkeys(value["series"] for value in values))
     x_order = sorted({value["x"] for value in values}, key=_number)
     x = names("x", key.split(".")[-1], x_order, axis={"labelAngle": 0}) | {"type": "ordinal"}
-    y = axis("wer", f"{points[0]['split']} WER %", scale={"zero": False})
+    y = axis("rate", f"{points[0]['split']} {measure.upper()} %", scale={"zero": False})
     color = colored("series", order)
     return Chart(
-        f"curve-{strategy}-{key.split('.')[-1]}",
-        f"{strategy}: WER over {key.split('.')[-1]}",
+        f"curve-{strategy}-{key.split('.')[-1]}" + ("-cer" if measure == "cer" else ""),
+        f"{strategy}: {measure.upper()} over {key.split('.')[-1]}",
         layered(
             values,
             [
@@ -151,8 +160,10 @@ def _curve(result: Json, strategy: str, key: str) -> Chart:
             ],
             height=240,
         ),
-        "Each point is a run, with the 95 % interval of its split that chooses; lines are means "
-        "over seeds.",
+        "Each point is a run, with the 95 % interval of its WER on the split that chooses; lines "
+        "are means over seeds."
+        if measure == "wer"
+        else "Each point is a run; lines are means over seeds.",
     )
 
 
@@ -160,8 +171,15 @@ def _point(point: Json, key: str) -> Json:
     rest = {name: value for name, value in point["settings"].items() if name != key}
     series = " ".join([point["language"], short_settings(rest)]).strip()
     x = str(point["settings"][key])
-    score = {"wer": point["wer"], "interval95": point["interval95"] or [point["wer"]] * 2}
-    return {"x": x, "series": series, **_wer(f"{series}, {x}, seed {point['seed']}", score)}
+    # Of the CER on the split that chooses no interval is stored.
+    measure = point["measure"]
+    interval95 = point["interval95"] if measure == "wer" else None
+    score = {
+        measure: point[measure],
+        "interval95" if measure == "wer" else "cer_interval95": interval95 or [point[measure]] * 2,
+    }
+    name = f"{series}, {x}, seed {point['seed']}"
+    return {"x": x, "series": series, **_rate(name, score, measure)}
 
 
 def _number(text: str) -> tuple[float, str]:
@@ -172,7 +190,7 @@ def _number(text: str) -> tuple[float, str]:
 
 
 def _rule(fixed: str, place: Json, title: str, rest: Json) -> Json:
-    """The interval of a WER along the other axis, whose title all layers must share."""
+    """The interval of a rate along the other axis, whose title all layers must share."""
     free = "x" if fixed == "y" else "y"
     ends = {free: axis("low", title), f"{free}2": {"field": "high"}}
     return {
@@ -181,15 +199,15 @@ def _rule(fixed: str, place: Json, title: str, rest: Json) -> Json:
     }
 
 
-def _wer(name: str, score: Json) -> Json:
-    low, high = score["interval95"]
-    percent = f"{100 * score['wer']:.1f}"
+def _rate(name: str, score: Json, measure: str) -> Json:
+    low, high = bounds(score, measure)
+    percent = f"{100 * score[measure]:.1f}"
     return {
-        "wer": 100 * score["wer"],
+        "rate": 100 * score[measure],
         "low": 100 * low,
         "high": 100 * high,
         "label": percent,
-        "said": f"{name}: WER {percent} %, 95 % {interval([low, high])}",
+        "said": f"{name}: {measure.upper()} {percent} %, 95 % {interval([low, high])}",
     }
 
 

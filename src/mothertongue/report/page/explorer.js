@@ -32,7 +32,12 @@
   const current = () => sets[state.set];
   const systemAt = () => Math.max(0, current().systems.indexOf(state.system));
   const baseAt = () => current().systems.indexOf(BASE);
-  const rate = (clip, at) => clip.heard[at].word_errors / Math.max(1, clip.words);
+  const RATES = {
+    wer: (clip, at) => clip.heard[at].word_errors / Math.max(1, clip.words),
+    cer: (clip, at) => clip.heard[at].character_errors / Math.max(1, clip.characters),
+  };
+  const measure = () => current().measure; // the rate that the language is judged by
+  const rate = (clip, at) => RATES[measure()](clip, at);
   const soundOf = (clip) => {
     sounds = sounds || JSON.parse(document.getElementById("sound-data").textContent);
     return sounds[`${state.set}/${clip.at}`];
@@ -198,10 +203,11 @@
       player.push(canvas, parts.audio);
       requestAnimationFrame(outline);
     } else head.append("no sound on this page");
+    const measures = measure() === "cer" ? ["cer", "wer"] : ["wer", "cer"];
     const heard = clip.heard.map((each, i) => make("div", { class: "heard" },
       make("div", { class: "name" }, make("bdi", {}, systems[i])),
-      make("div", { class: "rate" }, `WER ${percent(rate(clip, i))} %`, make("br"),
-        `CER ${percent(each.character_errors / Math.max(1, clip.characters))} %`, each.looped ? " loop cut" : ""),
+      make("div", { class: "rate" }, ...measures.flatMap((name) =>
+        [`${name.toUpperCase()} ${percent(RATES[name](clip, i))} %`, make("br")]), each.looped ? "loop cut" : ""),
       make("div", { class: "text" }, each.pieces.length ? difference(each.pieces, unit) : "(nothing)"),
       make("div", { class: "written" }, make("bdi", { dir: "auto" }, each.text || "(empty)"))));
     parts.detail.replaceChildren(head, ...player,
@@ -274,6 +280,7 @@
     if (!speakers.includes(state.speaker)) state.speaker = "";
     options(parts.speaker, [["", `all ${speakers.length}`], ...speakers.map((name) => [name, name])], state.speaker);
     parts.q.value = state.q;
+    parts.heads.system.dataset.name = measure().toUpperCase();
     if (baseAt() < 0 && (state.preset === "fixed" || state.preset === "broken")) state.preset = "all";
   }
 
