@@ -8,12 +8,19 @@ from pathlib import Path
 from mothertongue.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.batches import Context
 from mothertongue.decoding.torch_engine import Advance
-from mothertongue.decoding.transcript import Clip, DecodeConfig, Samples, Transcript
+from mothertongue.decoding.transcript import (
+    Clip,
+    DecodeConfig,
+    Samples,
+    Transcript,
+    make_transcript,
+    token_limit,
+)
 from mothertongue.devices import Precision
 from mothertongue.engines import Engine, EngineName, open_engine, torch_engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporters.adapter import put_on
-from mothertongue.exporters.base import Heard, comparable, exporter
+from mothertongue.exporters.base import Heard, exporter
 from mothertongue.exporters.ggml import FILE as GGML_FILE
 from mothertongue.exporters.onnx import DECODER as ONNX_FILE
 from mothertongue.locate import BaseFiles
@@ -92,15 +99,15 @@ class HeardTranscriber:
         language = clip.language or self.heard.detect(clip.samples_N)
         spoken = self.tokens.borrowed.get(language, language)
         written = self.heard.transcribe(clip.samples_N, spoken)
-        kept = comparable(written, self.tokens, clip.duration_s)
+        text = [token for token in written if token < self.tokens.end]
         self.advance(1)
-        return Transcript(
-            text=self.tokens.decode(kept),
-            language=language,
-            tokens=tuple(kept),
-            average_log_probability=None,
-            looped=len(kept) < len(written),
-            detected_language=None if clip.language else language,
+        return make_transcript(
+            self.tokens,
+            language,
+            text,
+            token_limit(clip.duration_s),
+            average=None,
+            detected=None if clip.language else language,
         )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.decoding.transcript import Samples, cut_at_loop, token_limit
+from mothertongue.decoding.loops import cut_at_loop
+from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import Tuned
 from mothertongue.model import Base
@@ -122,7 +123,8 @@ def refuse_unfoldable(exported: Exported, format_: str) -> None:
 def comparable(tokens: Sequence[int], tokenizer: Tokens, duration_s: float) -> list[int]:
     """Text tokens as our own decoding would leave them: within the clip's limit, loops cut."""
     text = [token for token in tokens if token < tokenizer.end]
-    return cut_at_loop(text[: token_limit(duration_s)])[0]
+    limit = token_limit(duration_s)
+    return cut_at_loop(text[:limit], limit)[0]
 
 
 def seconds(clip: Samples) -> float:
