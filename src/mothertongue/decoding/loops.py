@@ -7,18 +7,18 @@ went on for so long that decoding was given up. A repetition that ends is kept a
 
 from collections.abc import Sequence
 
-LOOP_TOKENS = 128
-"""Decoding is given up after so many tokens of nothing but one cycle: 25 to 128 words said in a
-row, and a third of the decoder's room, which bounds what an endless loop costs."""
+LOOP_TOKENS = 96
+"""Decoding is given up after so many tokens of nothing but one cycle. That is longer than people
+repeat themselves in 30 s, and a fifth of the decoder's room: it bounds what a loop costs."""
 LONGEST_CYCLE_TOKENS = 12
-"""Of the cycles that decoding is given up for: each was then said ten times or more. A word has
+"""Of the cycles that decoding is given up for: each was then said eight times or more. A word has
 1-4 tokens in Latin script and up to 30 in the densest; longer cycles run to the limit."""
 REPEATS_AT_LIMIT = 6
 """A text that met its limit ends in a loop where its end repeats any cycle so often."""
 
 
 def is_loop(tokens: Sequence[int]) -> bool:
-    """Whether the last 128 tokens repeat one cycle of 1-12 tokens: decoding gives up here."""
+    """Whether the last 96 tokens repeat one cycle of 1-12 tokens: decoding gives up here."""
     tail = tokens[-LOOP_TOKENS:]
     return len(tail) == LOOP_TOKENS and any(
         tail[-1] == tail[-1 - cycle] and tail[cycle:] == tail[:-cycle]
