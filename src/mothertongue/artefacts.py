@@ -84,8 +84,10 @@ def adapter_base(folder: Path) -> str:
 class HeardTranscriber:
     """An exported model's own engine, clip by clip; it decodes greedily, at 30 s."""
 
-    def __init__(self, heard: Heard, tokens: Tokens, advance: Advance) -> None:
-        self.heard, self.tokens, self.advance = heard, tokens, advance
+    def __init__(self, heard: Heard, tokens: Tokens, max_tokens: int, advance: Advance) -> None:
+        """`max_tokens`: the most text tokens that the engine writes for one clip."""
+        self.heard, self.tokens, self.max_tokens = heard, tokens, max_tokens
+        self.advance = advance
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip."""
@@ -105,7 +107,7 @@ class HeardTranscriber:
             self.tokens,
             language,
             text,
-            token_limit(clip.duration_s),
+            min(self.max_tokens, token_limit(clip.duration_s)),
             average=None,
             detected=None if clip.language else language,
         )
@@ -126,7 +128,7 @@ def _other(folder: Path, format_: str, borrow: Mapping[str, str]) -> Engine:
     def make(context: Context, config: DecodeConfig, advance: Advance) -> HeardTranscriber:
         if config.beam_size > 1:
             raise ConfigError(f"{folder}: {format_} decodes greedily; leave out --beam-size")
-        return HeardTranscriber(heard, tokens, advance)
+        return HeardTranscriber(heard, tokens, writer.max_tokens, advance)
 
     settings = {"engine": writer.engine, "format": format_}
     return Engine("export", make, settings, tokens, is_limited=True)

@@ -113,6 +113,14 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
         f"{result['wer_run']:.1%} -> {result['wer']:.1%} "
         f"({change:+z.2f} points, 95 % {low:+z.2f} to {high:+z.2f})",
     )
+    if result["clips_cut"]:
+        table.add_row(
+            "cut at the engine's limit",
+            f"{result['clips_cut']} of {clips} clips, WER with the run cut alike; "
+            f"the run's whole transcripts have {result['wer_run_uncut']:.1%}",
+        )
+    if result["token_limit"]["advice"]:
+        table.add_row("limit of tokens", result["token_limit"]["advice"])
     table.add_row("language heard alike", f"{result['language_detection']:.0%} of the clips")
     table.add_row("lost", ", ".join(result["lost"]) or "nothing")
     table.add_row("size", f"{result['size_bytes'] / 1e6:,.1f} MB")
