@@ -133,14 +133,14 @@ def ours(
     none_V = torch.zeros(model.config.vocab_size, device=model.device)
     rules = search.Rules(none_V, none_V, NEVER)
     prefixes, limits = [[START, NO_TIMESTAMPS]] * len(hidden_TD), [tokens] * len(hidden_TD)
-    with_loops, search.loop_length = search.loop_length, lambda _: 0
+    with_loops, search.is_loop = search.is_loop, lambda _: False
     try:
         if beam_size == 1:
             found = search.greedy(model, hidden_TD, prefixes, limits, rules)
         else:
             found = search.beam(model, hidden_TD, prefixes, limits, rules, beam_size)
     finally:
-        search.loop_length = with_loops
+        search.is_loop = with_loops
     assert all(len(each.tokens) == tokens for each in found)
 
 

@@ -2,11 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripts import LETTERS
 
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.locate import BaseFiles
+from mothertongue.model import generation_config
 from mothertongue.tokens import Tokens, load_tokens, read_tokens, tokens_for_vocabulary
 
 SCRIPTS = [
@@ -59,6 +62,29 @@ def test_label_of_no_text(tokens: Tokens) -> None:
 
 def test_first_word_has_the_token_it_has_inside_a_sentence(tokens: Tokens) -> None:
     assert tokens.encode("the cat the")[0] == tokens.encode("the cat the")[-1]
+
+
+def test_letters_are_of_their_scripts() -> None:
+    assert len(LETTERS) == 157
+    assert all(regex.fullmatch(rf"\p{{Script={name}}}", each) for name, each in LETTERS.items())
+
+
+def test_no_label_begins_with_what_decoding_forbids(tokens: Tokens) -> None:
+    """A model that learned such a label could not write it: its first token is -inf."""
+    config = generation_config(tokens, None)
+    forbidden = {*config.begin_suppress_tokens, *config.suppress_tokens}
+    texts = {script: f"{letter}{letter} a{letter}" for script, letter in LETTERS.items()}
+    labels = {script: tokens.label(text, "sw") for script, text in texts.items()}
+    assert [script for script, label in labels.items() if label[4] in forbidden] == []
+    assert {script: tokens.decode(label) for script, label in labels.items()} == texts
+    assert all(tokens.count_label(texts[each], "sw") == len(labels[each]) for each in texts)
+
+
+@pytest.mark.parametrize(("text", "first"), [("habari", " hab"), ("Ɔpanda", None), ("한국", " 한")])
+def test_only_a_bare_space_is_left_out(tokens: Tokens, text: str, first: str | None) -> None:
+    ids, exact = tokens.encode(text), tokens.encode_exact(" " + text)
+    assert ids == (exact if first else exact[1:])
+    assert first is None or tokens.decode_exact(ids).startswith(first)
 
 
 def test_unknown_language(tokens: Tokens) -> None:

@@ -8,12 +8,19 @@ from pathlib import Path
 from mothertongue.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.batches import Context
 from mothertongue.decoding.torch_engine import Advance
-from mothertongue.decoding.transcript import Clip, DecodeConfig, Samples, Transcript
+from mothertongue.decoding.transcript import (
+    Clip,
+    DecodeConfig,
+    Samples,
+    Transcript,
+    make_transcript,
+    token_limit,
+)
 from mothertongue.devices import Precision
 from mothertongue.engines import Engine, EngineName, open_engine, torch_engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporters.adapter import put_on
-from mothertongue.exporters.base import Heard, comparable, exporter
+from mothertongue.exporters.base import Heard, exporter
 from mothertongue.exporters.ggml import FILE as GGML_FILE
 from mothertongue.exporters.onnx import DECODER as ONNX_FILE
 from mothertongue.locate import BaseFiles
@@ -77,8 +84,10 @@ def adapter_base(folder: Path) -> str:
 class HeardTranscriber:
     """An exported model's own engine, clip by clip; it decodes greedily, at 30 s."""
 
-    def __init__(self, heard: Heard, tokens: Tokens, advance: Advance) -> None:
-        self.heard, self.tokens, self.advance = heard, tokens, advance
+    def __init__(self, heard: Heard, tokens: Tokens, max_tokens: int, advance: Advance) -> None:
+        """`max_tokens`: the most text tokens that the engine writes for one clip."""
+        self.heard, self.tokens, self.max_tokens = heard, tokens, max_tokens
+        self.advance = advance
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip."""
@@ -92,15 +101,15 @@ class HeardTranscriber:
         language = clip.language or self.heard.detect(clip.samples_N)
         spoken = self.tokens.borrowed.get(language, language)
         written = self.heard.transcribe(clip.samples_N, spoken)
-        kept = comparable(written, self.tokens, clip.duration_s)
+        text = [token for token in written if token < self.tokens.end]
         self.advance(1)
-        return Transcript(
-            text=self.tokens.decode(kept),
-            language=language,
-            tokens=tuple(kept),
-            average_log_probability=None,
-            looped=len(kept) < len(written),
-            detected_language=None if clip.language else language,
+        return make_transcript(
+            self.tokens,
+            language,
+            text,
+            min(self.max_tokens, token_limit(clip.duration_s)),
+            average=None,
+            detected=None if clip.language else language,
         )
 
 
@@ -119,7 +128,7 @@ def _other(folder: Path, format_: str, borrow: Mapping[str, str]) -> Engine:
     def make(context: Context, config: DecodeConfig, advance: Advance) -> HeardTranscriber:
         if config.beam_size > 1:
             raise ConfigError(f"{folder}: {format_} decodes greedily; leave out --beam-size")
-        return HeardTranscriber(heard, tokens, advance)
+        return HeardTranscriber(heard, tokens, writer.max_tokens, advance)
 
     settings = {"engine": writer.engine, "format": format_}
     return Engine("export", make, settings, tokens, is_limited=True)

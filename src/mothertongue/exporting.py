@@ -2,6 +2,7 @@
 
 OUT/
   ...                 the artefact          verification.json   what both heard, clip by clip
+  README.md           its card
   NOT-VERIFIED.txt    only where the artefact does not say what the run says
 """
 
@@ -18,9 +19,11 @@ from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
 from mothertongue.experiment import Experiment, load_experiment, load_run
 from mothertongue.exporters.base import Exported, Exporter, exporter
+from mothertongue.exporters.card import write_card
 from mothertongue.exporters.hearing import Hearing
+from mothertongue.exporters.token_limit import count_labels
 from mothertongue.files import write_json
-from mothertongue.manifest import Split, Utterance, data_digest
+from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.records import OWN, RunDir, environment
 from mothertongue.scoring import read_split
 from mothertongue.text import normalizer
@@ -52,8 +55,9 @@ def export(
         raise ConfigError(f"{out}: there is something already; give another --out, or remove it")
     experiment = _finished(run)
     utterances = _drawn(experiment, split, clips)
-    _write(writer, run, out, kind)
-    ours = _in_a_process(Hearing.of_run(run, experiment.language, utterances), out)
+    limit = _write(writer, run, out, kind)
+    hearing = Hearing.of_run(run, experiment.language, writer.max_tokens, utterances)
+    ours = _in_a_process(hearing, out)
     theirs = _in_a_process(Hearing.of(writer, out, kind, experiment, utterances), out)
     result = {
         "run": str(run),
@@ -63,6 +67,7 @@ def export(
         "data_digest": data_digest(experiment.manifests),
         "split": split,
         **_compared(writer, kind, utterances, ours, theirs, max_wer_loss),
+        "token_limit": limit,
         "size_bytes": _size(out),
         "environment": environment(),
     }
@@ -78,17 +83,23 @@ def default_folder(run: Path, format_: str, type_: str | None) -> Path:
     return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
 
 
-def _write(writer: Exporter, run: Path, out: Path, kind: str) -> None:
+def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
+    """Write the export and its card; return the corpus' labels against the engine's limit."""
     tuned = load_run(run)
+    corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
+    limit = count_labels(corpus, tuned.base.tokens, writer)
     scores = RunDir(run).evaluation(OWN)
     exported = Exported(
         tuned=tuned,
         run=run,
         record=_json(RunDir(run).record),
         scores=_json(scores) if scores.is_file() else None,
+        token_limit=limit,
     )
     writer.check(exported)
     writer.write(exported, out, kind)
+    write_card(exported, writer, kind, out)
+    return limit
 
 
 def _compared(
@@ -99,10 +110,15 @@ def _compared(
     theirs: Json,
     max_wer_loss: float,
 ) -> Json:
-    """Both hearings of the same clips; equal token for token where nothing was rounded."""
+    """Both hearings of the same clips; equal token for token where nothing was rounded.
+
+    Where the engine met its limit of tokens, the run's transcript is cut at the same place: the
+    weights are not at fault. `wer_run_uncut` is of the run's whole transcripts.
+    """
     pairs = list(zip(ours["clips"], theirs["clips"], strict=True))
     identical = sum(a["tokens"] == b["tokens"] for a, b in pairs)
-    errors = [_errors(utterances, side) for side in (ours, theirs)]
+    errors = [_errors(utterances, side, "text") for side in (ours, theirs)]
+    uncut = _errors(utterances, ours, "whole_text")
     change = paired_bootstrap(errors[0].word_errors_N, errors[1].word_errors_N, errors[0].words_N)
     words = int(errors[0].words_N.sum())
     is_exact = kind == writer.types[0] and writer.is_exact
@@ -110,8 +126,10 @@ def _compared(
     return {
         "clips": len(pairs),
         "identical": identical,
+        "clips_cut": sum(len(b["tokens"]) >= writer.max_tokens for _, b in pairs),
         "is_exact": is_exact,
         "wer_run": int(errors[0].word_errors_N.sum()) / words,
+        "wer_run_uncut": int(uncut.word_errors_N.sum()) / words,
         "wer": int(errors[1].word_errors_N.sum()) / words,
         "difference": change.difference,
         "interval95": list(change.interval95),
@@ -124,15 +142,15 @@ def _compared(
         "peak_memory_bytes": theirs["peak_memory_bytes"],
         "run_peak_memory_bytes": ours["peak_memory_bytes"],
         "transcripts": [
-            {"id": utterance.id, "run": a["text"], "artefact": b["text"]}
+            {"id": utterance.id, "run": a["whole_text"], "artefact": b["text"]}
             for utterance, (a, b) in zip(utterances, pairs, strict=True)
         ],
     }
 
 
-def _errors(utterances: Sequence[Utterance], heard: Json) -> Any:
+def _errors(utterances: Sequence[Utterance], heard: Json, text: str) -> Any:
     rows = [
-        {"reference": utterance.text, "hypothesis": clip["text"]}
+        {"reference": utterance.text, "hypothesis": clip[text]}
         for utterance, clip in zip(utterances, heard["clips"], strict=True)
     ]
     return utterance_errors(rows, normalizer(NORMALIZER))
@@ -157,11 +175,14 @@ def _in_a_process(hearing: Hearing, out: Path) -> Json:
 
 def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:
     """So many clips spread over the split, in its order."""
-    found = read_split(experiment.manifests, split, None)
-    mine = [each for each in found if each.language == experiment.language]
+    mine = _of_language(read_split(experiment.manifests, split, None), experiment)
     if not mine:
         raise DataError(f"split {split!r} has no clip in {experiment.language}; give another")
     return mine[:: -(-len(mine) // clips)]
+
+
+def _of_language(utterances: Sequence[Utterance], experiment: Experiment) -> list[Utterance]:
+    return [each for each in utterances if each.language == experiment.language]
 
 
 def _finished(run: Path) -> Experiment:

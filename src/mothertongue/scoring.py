@@ -54,7 +54,8 @@ def evaluate_model(
     """All scores of a model on one split, as JSON values.
 
     `scores` are at the full 30 s, what the world runs; `scores_cut` at the clips' own length, for
-    tuned models only. Utterances carry the transcripts of the full context.
+    tuned models only. Utterances carry the transcripts of the full context, and `looped_clips` and
+    `cut_clips` count those that ended in a loop and those that met their limit of tokens.
     """
     utterances = read_split(data, split, language)
     with counting("decoding", len(utterances) * len(engine.contexts)) as advance:
@@ -72,6 +73,8 @@ def evaluate_model(
         "language": ",".join(sorted({each.language for each in utterances})),
         "scores": done["full"].scores(),
         "scores_cut": cut.scores() if cut else None,
+        "looped_clips": sum(each.looped for each in done["full"].transcripts),
+        "cut_clips": sum(each.is_cut for each in done["full"].transcripts),
         "decoding": config.model_dump() | engine.settings,
         "bootstrap": {"seed": 0, "resamples": 1000},
         "environment": environment(),

@@ -32,7 +32,17 @@ def score_table(result: dict[str, Any]) -> Table:
     for scores in (result["scores"], result["scores_cut"] or {}):
         for score in scores.values():
             table.add_row(*_score_cells(score))
+    table.caption, table.caption_justify = _unfinished(result), "left"
     return table
+
+
+def _unfinished(result: dict[str, Any]) -> str | None:
+    """How many transcripts did not end by themselves; None where all did."""
+    told = {
+        "ended in a loop, which stands in the transcript once": result["looped_clips"],
+        "met the limit of tokens: their end is missing": result["cut_clips"],
+    }
+    return "\n".join(f"{count:,} clips {what}" for what, count in told.items() if count) or None
 
 
 def before_after_table(before: dict[str, Any], after: dict[str, Any], title: str) -> Table:
@@ -103,6 +113,14 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
         f"{result['wer_run']:.1%} -> {result['wer']:.1%} "
         f"({change:+z.2f} points, 95 % {low:+z.2f} to {high:+z.2f})",
     )
+    if result["clips_cut"]:
+        table.add_row(
+            "cut at the engine's limit",
+            f"{result['clips_cut']} of {clips} clips, WER with the run cut alike; "
+            f"the run's whole transcripts have {result['wer_run_uncut']:.1%}",
+        )
+    if result["token_limit"]["advice"]:
+        table.add_row("limit of tokens", result["token_limit"]["advice"])
     table.add_row("language heard alike", f"{result['language_detection']:.0%} of the clips")
     table.add_row("lost", ", ".join(result["lost"]) or "nothing")
     table.add_row("size", f"{result['size_bytes'] / 1e6:,.1f} MB")
@@ -135,7 +153,10 @@ def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> Tex
         seconds = sum(each["duration_s"] for each in files)
         line = f"{len(files):,} recordings, {seconds / 60:,.1f} min, are written below {out}"
         there = result["already_done"]
-        return Text(plain(line + (f"; {there:,} were there already" if there else "")))
+        line += f"; {there:,} were there already" if there else ""
+        cut = sum(each["cut"] for each in files)
+        line += f"; in {cut:,} places text is missing (is_cut in --format json)" if cut else ""
+        return Text(plain(line))
     if len(files) == 1:
         return Text(plain(text.rstrip("\n")))
     return Text(plain("\n\n".join(f"{each['audio']}\n{each['text']}" for each in files)))

@@ -20,6 +20,11 @@ from mothertongue.locate import BaseFiles, locate
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
 MAX_PROMPT_TOKENS = 448 // 2 - 1  # as openai/whisper, decoding.py: half of them, less one
 ENGLISH_ONLY_END = 50256  # one text token fewer than in the multilingual tokenizer
+LABEL_RULES = 2
+"""The version of the rules by which a text becomes label tokens (`Tokens.encode`).
+
+It is raised whenever they change: a run that began under other rules must not go on, since its
+weights learned other labels. 1: every text begins with a space token. 2: but no bare one."""
 LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
 SIZES = {51865: "openai/whisper-base", 51866: "openai/whisper-large-v3"}
 
@@ -128,11 +133,7 @@ class Tokens:
         return [*before, self.start, self.language(language), doing, self.no_timestamps]
 
     def label(self, text: str, language: str) -> list[int]:
-        """All L tokens of a training label: prefix, text, end.
-
-        The text starts with a space, as in OpenAI's own training data, so that its first word has
-        the token it has inside a sentence.
-        """
+        """All L tokens of a training label: prefix, text, end."""
         return [*self.prefix(language), *self.encode(text), self.end]
 
     def count_label(self, text: str, language: str) -> int:
@@ -141,8 +142,16 @@ class Tokens:
         return 4 + len(self.encode(text)) + 1
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of plain text, without prefix or end."""
-        return self.encode_exact(" " + text.strip())
+        """The tokens of plain text, without prefix or end.
+
+        The text starts with a space, as in OpenAI's own training data, so that its first word has
+        the token it has inside a sentence. But where the vocabulary joins no space with the first
+        byte, as in most scripts of Asia and Africa, the space would be a token of its own, and that
+        one every Whisper decoder forbids at the start (`begin_suppress_tokens`): there the text
+        starts without it. `decode` gives the same text either way.
+        """
+        ids = self.encode_exact(" " + text.strip())
+        return ids[1:] if ids[:1] == self.encode_exact(" ") else ids
 
     def encode_exact(self, text: str) -> list[int]:
         """The tokens of exactly these characters, no space added."""

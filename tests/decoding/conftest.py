@@ -40,9 +40,9 @@ def clips() -> list[np.ndarray]:
 
 @pytest.fixture
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loops go on."""
-    monkeypatch.setattr(search, "loop_length", lambda tokens: 0)
-    monkeypatch.setattr(transcript, "loop_length", lambda tokens: 0)
+    """Loops go on, and are left in the text."""
+    monkeypatch.setattr(search, "is_loop", lambda tokens: False)
+    monkeypatch.setattr(transcript, "cut_at_loop", lambda tokens, limit: (list(tokens), False))
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding import search
+from mothertongue.decoding.loops import LOOP_TOKENS
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
 from mothertongue.decoding.torch_engine import rules
 from mothertongue.encoder import encode
@@ -92,9 +93,15 @@ GARDEN_PATH: Table = {
 LOOP: Table = {
     (): (0, 0.9, 0.1, 0),
     (B,): (0.9, 0.1, 0, 0),
-    **{(A,) * n: (0, 1, 0, 0) for n in range(1, 20)},
+    **{(A,) * n: (0, 1, 0, 0) for n in range(1, 200)},
 }
-ALL_LOOPS: Table = {(A,) * n: (0, 1, 0, 0) for n in range(20)}
+ALL_LOOPS: Table = {(A,) * n: (0, 1, 0, 0) for n in range(200)}
+# A chorus: A twelve times, and then B.
+CHORUS: Table = {
+    **{(A,) * n: (0, 1, 0, 0) for n in range(12)},
+    (A,) * 12: (0, 0, 1, 0),
+    (*[A] * 12, B): (1, 0, 0, 0),
+}
 FOREVER: Table = {}
 
 
@@ -112,18 +119,24 @@ def test_beam_finds_the_better_text(say) -> None:
 
 
 def test_greedy_stops_in_a_loop(say) -> None:
-    (found,) = say([LOOP], 1)
-    assert found.tokens == [A] * 6
+    (found,) = say([LOOP], 1, limits=[200])
+    assert found.tokens == [A] * LOOP_TOKENS
+
+
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_what_follows_a_repetition_is_found(say, beam_size: int) -> None:
+    (found,) = say([CHORUS], beam_size, limits=[200])
+    assert found.tokens == [*[A] * 12, B]
 
 
 def test_beam_prefers_what_ends_to_a_loop(say) -> None:
-    (found,) = say([LOOP], 2)
+    (found,) = say([LOOP], 2, limits=[200])
     assert found.tokens == [B]
 
 
 def test_beam_gives_a_loop_where_all_is_loops(say) -> None:
-    (found,) = say([ALL_LOOPS], 2)
-    assert found.tokens == [A] * 6
+    (found,) = say([ALL_LOOPS], 2, limits=[200])
+    assert found.tokens == [A] * LOOP_TOKENS
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
@@ -241,7 +254,7 @@ def test_log_probability_is_that_of_one_forward(
     """The cache, its reordering and its copies change nothing."""
     given = rules(talker, tokens)
     for row, found in enumerate(transcribe(heard, beam_size, limit=12)):
-        ended = len(found.tokens) < 12 and not search.loop_length(found.tokens)
+        ended = len(found.tokens) < 12 and not search.is_loop(found.tokens)
         said = [*found.tokens, *[tokens.end] * ended]
         read = torch.tensor([[*tokens.prefix("sw"), *said[:-1]]])
         states_BLD = talker.model.decoder(

@@ -28,7 +28,7 @@ EXACT = [
     ("full", "hf"),
     ("full", "onnx"),
     ("lora", "adapter"),
-    ("lora", "ctranslate2"),
+    ("full", "ctranslate2"),  # LoRA's random texts come within 0.001 of a tie of two tokens
     ("bottleneck", "adapter"),
     ("bottleneck", "onnx"),
 ]
@@ -194,9 +194,13 @@ def test_the_transformers_folder_is_whole(
 def test_text_is_compared_as_our_decoding_leaves_it(tokens: Tokens) -> None:
     said = tokens.encode("habari")
     control = [tokens.start, tokens.end, tokens.no_timestamps + 5]
-    assert comparable([*said, *control], tokens, 10) == said
-    assert comparable(said * 30, tokens, 10) == said
-    assert len(comparable(list(range(400)), tokens, 1.0)) == 70
+    assert comparable([*said, *control], tokens, 10, 444) == said
+    assert (
+        comparable(said * 200, tokens, 10, 444) == comparable(said * 200, tokens, 10, 220) == said
+    )
+    many = list(range(400))
+    assert comparable(many, tokens, 1.0, 444) == many[:140]
+    assert comparable(many, tokens, 10.0, 220) == many[:220]
 
 
 @pytest.mark.slow
@@ -214,4 +218,13 @@ def test_the_verb_writes_into_the_run_and_says_what_it_heard(
     assert stop.value.code == 0
     out = capsys.readouterr().out
     assert "2 of 2 clips of validation" in out
-    assert (run / "export/adapter-float32/adapter_config.json").is_file()
+    assert "limit" not in out
+    folder = run / "export/adapter-float32"
+    assert (folder / "adapter_config.json").is_file()
+    found = json.loads((folder / "verification.json").read_text())
+    assert found["clips_cut"] == found["token_limit"]["labels_over"] == 0
+    assert found["wer_run_uncut"] == found["wer_run"]
+    card = (folder / "README.md").read_text()
+    assert "tokens for one window" not in card
+    assert "base_model_relation: adapter" in card
+    assert "library_name" not in card

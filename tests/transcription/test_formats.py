@@ -114,3 +114,27 @@ def test_where_subtitles_break(words: list[tuple[str, float, float]], expected: 
     assert found[0].start_s == 100.0 and found[-1].end_s == 100.0 + words[-1][2]
     assert sum(len(each.words or ()) for each in found) == len(words)
     assert found[0].average_log_probability == pytest.approx(np.log(0.5))
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [("sw", "a b c d"), (None, "a b c d"), ("th", "ab cd"), ("yue", "ab cd")],
+)
+def test_segments_are_joined_as_their_language_is_written(
+    language: str | None, expected: str
+) -> None:
+    """In Thai or Chinese a space stands only where the decoder wrote one."""
+    said = [transcript((word("a", 0, 1), word("b", 3, 4), word(" c", 6, 7))), transcript(None, "d")]
+    parts = [segments_of(piece(10.0 * i, 8.0), each) for i, each in enumerate(said)]
+    segments = tuple(each for part in parts for each in part)
+    assert [each.text for each in segments] == ["a", "b", "c", "d"]
+    assert Recording(language, 20.0, segments).text == expected
+    assert Recording(language, 20.0, segments, is_translated=True).text == "a b c d"
+
+
+def test_json_says_where_text_is_missing() -> None:
+    words = (word(" moja", 0, 1), word(" mbili", 3, 4))
+    cut = replace(transcript(words), is_cut=True)
+    found = Recording("sw", 4.0, tuple(segments_of(piece(0.0, 4.0), cut)), 1).facts()
+    assert (found["cut"], found["looped"], found["decoded_again"]) == (1, 0, 1)
+    assert [each["is_cut"] for each in found["segments"]] == [False, True]

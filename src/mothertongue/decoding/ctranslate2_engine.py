@@ -151,7 +151,7 @@ class CTranslate2Transcriber:
         tokens = result.sequences_ids[0]
         # CTranslate2 divides by the tokens without the end token.
         average = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        made = make_transcript(self.tokens, language, tokens[:limit], average, detected)
+        made = make_transcript(self.tokens, language, tokens, limit, average, detected)
         return replace(made, no_speech_probability=result.no_speech_prob)
 
     def _detect(self, encoded: Any) -> list[str]:

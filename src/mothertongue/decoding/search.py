@@ -12,12 +12,13 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.adapters import Rows
 from mothertongue.decoding.decoder_state import DecoderState
-from mothertongue.decoding.transcript import LONGEST_CYCLE_TOKENS, loop_length
+from mothertongue.decoding.loops import is_loop
 
 LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving copies the cache
 
-# Of a beam's next tokens one may be the end, and one for each length of a cycle may close a loop.
-SPARE_CHOICES = 1 + LONGEST_CYCLE_TOKENS
+# Of a beam's next tokens one may be the end, and one may close a loop. Not two: a text that repeats
+# two cycles repeats the largest cycle that both are made of (Fine and Wilf 1965).
+SPARE_CHOICES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +185,4 @@ def _extended(hypothesis: Hypothesis, token: int, score: float, end: int) -> Hyp
 
 
 def _is_over(tokens: list[int], limit: int) -> bool:
-    return len(tokens) >= limit or loop_length(tokens) > 0
+    return len(tokens) >= limit or is_loop(tokens)

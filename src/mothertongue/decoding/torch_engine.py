@@ -102,8 +102,10 @@ class TorchTranscriber:
         limits = [token_limit(clip.duration_s, len(prefixes[0])) for clip in clips]
         found = self._search(hidden_TD, prefixes, limits)
         transcripts = [
-            make_transcript(self.tokens, code, best.tokens, best.average_log_probability, heard)
-            for code, best, heard in zip(languages, found, detected, strict=True)
+            make_transcript(
+                self.tokens, code, best.tokens, limit, best.average_log_probability, heard
+            )
+            for code, best, limit, heard in zip(languages, found, limits, detected, strict=True)
         ]
         for i, each in self._alignments(clips, hidden_TD, prefixes, transcripts).items():
             transcripts[i] = timed(transcripts[i], clips[i], each, self.tokens)

@@ -11,16 +11,17 @@ import numpy as np
 from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.batches import Context, context_s
 from mothertongue.config import Config
+from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.word_times import Alignment, Word, words_of
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
-LONGEST_CYCLE_TOKENS = 8
-MOST_REPEATS = 6
-TOKENS_PER_S = 50  # of 20 sets the densest, read Malayalam, has a clip with 43 tokens a second
+TOKENS_PER_S = 120
+"""At most 30 characters a second, which `prepare` notes as too many for speech, times the 4 bytes
+that UTF-8 has for a character at most; a token is a byte or more. So the limit cuts no speech in
+any script, and what is made up for a short clip still ends early."""
 SPARE_TOKENS = 20
-
 
 Task = Literal["transcribe", "translate"]
 
@@ -57,13 +58,15 @@ class Transcript:
     """In nats, over everything that was written, the end token included, as openai/whisper; None
     where the engine does not tell."""
     looped: bool = False
-    """Whether a cycle was cut from the end of the tokens."""
+    """Whether decoding ended in a loop: its cycle stands at the end of the tokens once."""
     detected_language: str | None = None
     """The likeliest language by Whisper's code, whatever was asked for; None where not asked."""
     words: tuple[Word, ...] | None = None
     """With their times in the clip; None where not asked for, or where the engine has none."""
     no_speech_probability: float | None = None
     """Of the clip holding no speech, by the model; only with word times."""
+    is_cut: bool = False
+    """Whether the text met its limit of tokens without an end, outside a loop: more was said."""
 
 
 class Transcriber(Protocol):
@@ -137,42 +140,35 @@ def clip_languages(
 
 
 def token_limit(duration_s: float, prefix: int = 4) -> int:
-    """The most tokens a clip's text may take: a hallucination must not run to the end.
+    """The most tokens a clip's text may take: what is made up for it must not run to the end.
 
     `prefix`: how many tokens stand before the text.
     """
     return min(MAX_LABEL_TOKENS - prefix, SPARE_TOKENS + math.ceil(TOKENS_PER_S * duration_s))
 
 
-def loop_length(tokens: Sequence[int]) -> int:
-    """How many tokens at the end only repeat a cycle of 1-8 tokens said MOST_REPEATS times."""
-    for cycle in range(1, LONGEST_CYCLE_TOKENS + 1):
-        tail = tokens[-cycle * MOST_REPEATS :]
-        if len(tail) == cycle * MOST_REPEATS and all(
-            tail[i] == tail[i - cycle] for i in range(cycle, len(tail))
-        ):
-            return cycle * (MOST_REPEATS - 1)
-    return 0
-
-
-def cut_at_loop(tokens: Sequence[int]) -> tuple[list[int], bool]:
-    """The tokens up to the first loop, said once, and whether there was one."""
-    for length in range(1, len(tokens) + 1):
-        if repeated := loop_length(tokens[:length]):
-            return list(tokens[: length - repeated]), True
-    return list(tokens), False
-
-
 def make_transcript(
     tokenizer: Tokens,
     language: str,
     tokens: Sequence[int],
-    average: float,
+    limit: int,
+    average: float | None,
     detected: str | None = None,
 ) -> Transcript:
-    """The transcript of raw tokens (without prefix or end), with a loop cut away."""
-    kept, looped = cut_at_loop(tokens)
-    return Transcript(tokenizer.decode(kept), language, tuple(kept), average, looped, detected)
+    """The transcript of raw tokens (without prefix or end), with a loop at their end said once.
+
+    Tokens beyond the limit are left out. As many as the limit, or more, had no end token before it.
+    """
+    kept, looped = cut_at_loop(tokens[:limit], limit)
+    return Transcript(
+        text=tokenizer.decode(kept),
+        language=language,
+        tokens=tuple(kept),
+        average_log_probability=average,
+        looped=looped,
+        detected_language=detected,
+        is_cut=len(tokens) >= limit and not looped,
+    )
 
 
 def timed(

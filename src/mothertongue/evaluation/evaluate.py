@@ -55,6 +55,7 @@ class Evaluation:
                 "speaker": utterance.speaker,
                 "average_log_probability": transcript.average_log_probability,
                 "looped": transcript.looped,
+                "is_cut": transcript.is_cut,
             }
 
 

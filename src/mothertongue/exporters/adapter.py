@@ -12,7 +12,7 @@ from mothertongue import adapters
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.exporters.base import Exported, Exporter, Heard
+from mothertongue.exporters.base import DECODER_TOKENS, Exported, Exporter, Heard
 from mothertongue.files import folder_atomically
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper
@@ -28,6 +28,9 @@ class AdapterExporter(Exporter):
     format: ClassVar[str] = "adapter"
     types: ClassVar[tuple[str, ...]] = ("float32",)
     engine: ClassVar[str] = "peft"
+    max_tokens: ClassVar[int] = DECODER_TOKENS
+    max_tokens_source: ClassVar[str] = "Whisper's decoder: 448 positions less the prefix"
+    shorter_windows: ClassVar[str] = "cut recordings into pieces of at most {} s first"
     needs_base: ClassVar[bool] = True
 
     def check(self, exported: Exported) -> None:

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.decoding.transcript import Samples, cut_at_loop, token_limit
+from mothertongue.decoding.loops import cut_at_loop
+from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import Tuned
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper
-from mothertongue.tokens import Tokens
+from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 
 Json = dict[str, Any]
+PREFIX_TOKENS = 4  # start, language, task, no timestamps
+DECODER_TOKENS = MAX_LABEL_TOKENS - PREFIX_TOKENS
+"""The text tokens for which Whisper's decoder has positions: 444."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Exported:
     record: Json
     scores: Json | None
     """What `evaluate` found on its test split, if it did."""
+    token_limit: Json
+    """The corpus' labels against the engine's limit, by `count_labels`."""
 
     @property
     def tokens(self) -> Tokens:
@@ -73,6 +79,12 @@ class Exporter(ABC):
     """The types of weights that it can have; the first is full precision."""
     engine: ClassVar[str]
     """The package that runs what is written."""
+    max_tokens: ClassVar[int]
+    """The most text tokens that this engine writes for one window of at most 30 s."""
+    max_tokens_source: ClassVar[str]
+    """The upstream file that sets the limit, and how."""
+    shorter_windows: ClassVar[str]
+    """How its user gets windows of at most {} seconds."""
 
     @abstractmethod
     def check(self, exported: Exported) -> None:
@@ -86,6 +98,8 @@ class Exporter(ABC):
     def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
         """Load it with its own engine. `base` is given where the artefact needs one."""
 
+    library: ClassVar[str | None] = None
+    """The Hub's name of the library that loads it, where it has one."""
     needs_base: ClassVar[bool] = False
     """Whether the artefact is a part of a model only."""
     is_exact: ClassVar[bool] = True
@@ -119,10 +133,13 @@ def refuse_unfoldable(exported: Exported, format_: str) -> None:
         )
 
 
-def comparable(tokens: Sequence[int], tokenizer: Tokens, duration_s: float) -> list[int]:
-    """Text tokens as our own decoding would leave them: within the clip's limit, loops cut."""
+def comparable(
+    tokens: Sequence[int], tokenizer: Tokens, duration_s: float, max_tokens: int
+) -> list[int]:
+    """Text tokens as our own decoding would leave them at an engine's limit, loops cut."""
     text = [token for token in tokens if token < tokenizer.end]
-    return cut_at_loop(text[: token_limit(duration_s)])[0]
+    limit = min(max_tokens, token_limit(duration_s))
+    return cut_at_loop(text[:limit], limit)[0]
 
 
 def seconds(clip: Samples) -> float:

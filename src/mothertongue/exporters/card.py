@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, how it was made, what it scored, what it was made from.
+"""The model card of an export: what it is, how it was made, what its run scored, its limits.
 
 Front matter as the Hub reads it, with `model-index`, and `.eval_results/`, which replaces it. It
 states no license: that is for whoever publishes the model, and owns the speech, to choose.
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from mothertongue import __version__
-from mothertongue.exporters.base import Exported
+from mothertongue.exporters.base import Exported, Exporter
 from mothertongue.languages import WHISPER_LANGUAGES
 from mothertongue.tables import interval
 
@@ -18,13 +18,15 @@ Json = dict[str, Any]
 NORMALIZER = "strict"
 
 
-def model_card(exported: Exported) -> str:
-    """The README.md of an export, Markdown under YAML front matter."""
-    front = yaml.safe_dump(_front(exported), sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n{_text(exported)}"
+def write_card(exported: Exported, writer: Exporter, type_: str, folder: Path) -> None:
+    """Write the README.md of an export and, where its run was scored, `.eval_results/`."""
+    front = yaml.safe_dump(_front(exported, writer), sort_keys=False, allow_unicode=True)
+    card = f"---\n{front}---\n\n{_text(exported, writer, type_)}"
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    _write_eval_results(exported, folder)
 
 
-def write_eval_results(exported: Exported, folder: Path) -> None:
+def _write_eval_results(exported: Exported, folder: Path) -> None:
     """`.eval_results/test.yaml`: the WER and CER on the test split, where there are any."""
     if exported.scores is None:
         return
@@ -45,14 +47,14 @@ def write_eval_results(exported: Exported, folder: Path) -> None:
     path.write_text(yaml.safe_dump(entries, sort_keys=False), encoding="utf-8")
 
 
-def _front(exported: Exported) -> Json:
+def _front(exported: Exported, writer: Exporter) -> Json:
     experiment = exported.tuned.experiment
     front: Json = {
         "language": [experiment.language],
         "base_model": experiment.base,
-        "base_model_relation": "finetune",
+        "base_model_relation": "adapter" if writer.needs_base else "finetune",
         "pipeline_tag": "automatic-speech-recognition",
-        "library_name": "transformers",
+        **({"library_name": writer.library} if writer.library else {}),
         "tags": ["whisper", "automatic-speech-recognition", "mothertongue"],
         "metrics": ["wer", "cer"],
     }
@@ -71,7 +73,7 @@ def _front(exported: Exported) -> Json:
     return front
 
 
-def _text(exported: Exported) -> str:
+def _text(exported: Exported, writer: Exporter, type_: str) -> str:
     experiment, record = exported.tuned.experiment, exported.record
     name = WHISPER_LANGUAGES.get(experiment.language, experiment.language).title()
     share = 100 * record["trainable_parameters"] / record["parameters"]
@@ -83,7 +85,8 @@ def _text(exported: Exported) -> str:
 
 {experiment.base}, fine-tuned for {name} with mothertongue {__version__}:
 strategy `{strategy["kind"]}`, {record["trainable_parameters"]:,} trained parameters
-({share:.3g} %), {record["steps"]:,} steps.
+({share:.3g} %), {record["steps"]:,} steps. Exported as `{writer.format}`, {type_}: scores are those
+of the run, and `verification.json` says how this export compares.
 
 {_scores(exported)}
 ## How it was made
@@ -98,7 +101,12 @@ SHA-256 {record["base_digest"]}.
 
 It was tuned on the speech described above. Other speakers, recordings and languages may fare worse
 than before tuning, and nothing here measures that unless a figure says so.
-"""
+{_cut_text(exported)}"""
+
+
+def _cut_text(exported: Exported) -> str:
+    advice = exported.token_limit["advice"]
+    return f"\n{advice}\n" if advice else ""
 
 
 def _scores(exported: Exported) -> str:

@@ -5,14 +5,13 @@ from typing import Any, ClassVar
 
 from mothertongue.batches import FULL_CONTEXT_S
 from mothertongue.ctranslate2_writer import write_ctranslate2
-from mothertongue.decoding.transcript import Samples, token_limit
+from mothertongue.decoding.transcript import Samples
 from mothertongue.exporters.base import (
     Exported,
     Exporter,
     Heard,
     refuse_unfoldable,
     require,
-    seconds,
 )
 from mothertongue.features import pad_samples
 from mothertongue.model import Base
@@ -24,6 +23,13 @@ class CTranslate2Exporter(Exporter):
     format: ClassVar[str] = "ctranslate2"
     types: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16", "int8", "int8_float16")
     engine: ClassVar[str] = "faster_whisper"
+    max_tokens: ClassVar[int] = 448 // 2
+    max_tokens_source: ClassVar[str] = (
+        "CTranslate2, src/models/whisper.cc: half of max_length; faster_whisper/transcribe.py: "
+        "max_length is 448"
+    )
+    shorter_windows: ClassVar[str] = "`chunk_length={}` of faster-whisper's `transcribe`"
+    library: ClassVar[str | None] = "ctranslate2"
 
     def check(self, exported: Exported) -> None:
         refuse_unfoldable(exported, "CTranslate2")
@@ -37,6 +43,8 @@ class CTranslate2Exporter(Exporter):
 
 class FasterWhisperHeard(Heard):
     """faster-whisper, greedy, without its fallbacks: what it writes is what the weights say.
+
+    It is not told `max_new_tokens`: CTranslate2 would write half as many.
 
     It fills features up to 30 s with zeros, which are no silence; given silence, it hears what
     OpenAI's code and torch hear.
@@ -64,7 +72,6 @@ class FasterWhisperHeard(Heard):
             language=language,
             beam_size=1,
             temperature=[0.0],
-            max_new_tokens=token_limit(seconds(clip)),
             without_timestamps=without_timestamps,
             condition_on_previous_text=False,
             vad_filter=False,

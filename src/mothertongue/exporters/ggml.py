@@ -47,6 +47,13 @@ class GgmlExporter(Exporter):
     format: ClassVar[str] = "ggml"
     types: ClassVar[tuple[str, ...]] = tuple(FILE_TYPES)
     engine: ClassVar[str] = "pywhispercpp"
+    max_tokens: ClassVar[int] = 448 // 2 - 4
+    max_tokens_source: ClassVar[str] = (
+        "whisper.cpp, src/whisper.cpp, whisper_full_with_state: n_max = n_text_ctx / 2 - 4"
+    )
+    shorter_windows: ClassVar[str] = (
+        "cut recordings into pieces of at most {} s first: whisper.cpp has no setting for it"
+    )
     is_exact: ClassVar[bool] = False  # its cache is float16, and it computes features itself
 
     def check(self, exported: Exported) -> None:

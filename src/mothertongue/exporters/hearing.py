@@ -37,13 +37,23 @@ class Hearing(Config):
     base: str
     borrow: dict[str, str]
     language: str
+    max_tokens: int
+    """The most text tokens of a clip that are compared: the limit of the export's engine."""
     clips: tuple[Json, ...]
 
     @classmethod
-    def of_run(cls, run: Path, language: str, clips: Sequence[Utterance]) -> "Hearing":
-        listed = tuple(map(asdict, clips))
+    def of_run(
+        cls, run: Path, language: str, max_tokens: int, clips: Sequence[Utterance]
+    ) -> "Hearing":
         return cls(
-            path=run, format=None, type="", base="", borrow={}, language=language, clips=listed
+            path=run,
+            format=None,
+            type="",
+            base="",
+            borrow={},
+            language=language,
+            max_tokens=max_tokens,
+            clips=tuple(map(asdict, clips)),
         )
 
     @classmethod
@@ -62,22 +72,35 @@ class Hearing(Config):
             base=experiment.base,
             borrow=experiment.borrow,
             language=experiment.language,
+            max_tokens=writer.max_tokens,
             clips=tuple(map(asdict, clips)),
         )
 
 
 def hear(hearing: Hearing) -> Json:
-    """The tokens, text and detected language of each clip; whether timestamps come; the cost."""
+    """The tokens, text and detected language of each clip; whether timestamps come; the cost.
+
+    `tokens` and `text` are what is compared, `whole_text` is of all that was written.
+    """
     engine, tokens = _opened(hearing)
     language = tokens.borrowed.get(hearing.language, hearing.language)
     clips = [load_clip(Path(), Utterance(**each)) for each in hearing.clips]
     began = time.perf_counter()
-    written = [comparable(engine.transcribe(x, language), tokens, seconds(x)) for x in clips]
+    written = [engine.transcribe(clip, language) for clip in clips]
     decode_s = time.perf_counter() - began
+    kept = [
+        comparable(each, tokens, seconds(clip), hearing.max_tokens)
+        for clip, each in zip(clips, written, strict=True)
+    ]
     return {
         "clips": [
-            {"tokens": found, "text": tokens.decode(found), "detected": engine.detect(clip)}
-            for clip, found in zip(clips, written, strict=True)
+            {
+                "tokens": found,
+                "text": tokens.decode(found),
+                "whole_text": tokens.decode(whole),
+                "detected": engine.detect(clip),
+            }
+            for clip, found, whole in zip(clips, kept, written, strict=True)
         ],
         "timestamps": any(end > start for start, end in engine.timestamps(clips[0], language)),
         "decode_s": decode_s,

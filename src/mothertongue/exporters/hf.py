@@ -8,8 +8,14 @@ from torch import nn
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from mothertongue.decoding.transcript import Samples, token_limit
-from mothertongue.exporters.base import Exported, Exporter, Heard, refuse_unfoldable, seconds
-from mothertongue.exporters.card import model_card, write_eval_results
+from mothertongue.exporters.base import (
+    DECODER_TOKENS,
+    Exported,
+    Exporter,
+    Heard,
+    refuse_unfoldable,
+    seconds,
+)
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.files import folder_atomically, write_json
 from mothertongue.locate import BaseFiles
@@ -26,6 +32,12 @@ class HfExporter(Exporter):
     format: ClassVar[str] = "hf"
     types: ClassVar[tuple[str, ...]] = tuple(TYPES)
     engine: ClassVar[str] = "transformers"
+    max_tokens: ClassVar[int] = DECODER_TOKENS
+    max_tokens_source: ClassVar[str] = (
+        "transformers, models/whisper/generation_whisper.py: max_target_positions less the prefix"
+    )
+    shorter_windows: ClassVar[str] = "`chunk_length_s={}` of transformers' pipeline"
+    library: ClassVar[str | None] = "transformers"
 
     def check(self, exported: Exported) -> None:
         refuse_unfoldable(exported, "a transformers folder")
@@ -40,8 +52,6 @@ class HfExporter(Exporter):
             model.save_pretrained(fresh)
             write_tokenizer(exported.tokens, fresh)
             write_processor(model.config.num_mel_bins, fresh)
-            (fresh / "README.md").write_text(model_card(exported), encoding="utf-8")
-            write_eval_results(exported, fresh)
 
     def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
         return TransformersHeard(folder)

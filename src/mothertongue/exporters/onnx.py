@@ -18,7 +18,14 @@ from torch import Tensor, nn
 
 from mothertongue.adapters import AdaptedLayer
 from mothertongue.decoding.transcript import Samples, token_limit
-from mothertongue.exporters.base import Exported, Exporter, Heard, require, seconds
+from mothertongue.exporters.base import (
+    DECODER_TOKENS,
+    Exported,
+    Exporter,
+    Heard,
+    require,
+    seconds,
+)
 from mothertongue.exporters.hf import write_processor, write_tokenizer
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.files import folder_atomically, write_json
@@ -38,6 +45,9 @@ class OnnxExporter(Exporter):
     format: ClassVar[str] = "onnx"
     types: ClassVar[tuple[str, ...]] = ("float32", "int8")
     engine: ClassVar[str] = "onnxruntime"
+    max_tokens: ClassVar[int] = DECODER_TOKENS
+    max_tokens_source: ClassVar[str] = "decoder.onnx: 448 positions less the prefix"
+    shorter_windows: ClassVar[str] = "cut recordings into pieces of at most {} s first"
 
     def check(self, exported: Exported) -> None:
         require("onnxscript", "onnx")

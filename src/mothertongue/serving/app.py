@@ -19,7 +19,13 @@ from mothertongue.serving.models import Served
 from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
 from mothertongue.serving.work import Asked, Service
 from mothertongue.tokens import MAX_PROMPT_TOKENS
-from mothertongue.transcription.recording import Recording, segments_of
+from mothertongue.transcription.recording import (
+    Recording,
+    Segment,
+    joined_text,
+    segments_of,
+    space_before,
+)
 
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}
@@ -159,19 +165,21 @@ async def _streamed(
     speech = await service.within_time(request, service.speech(data, asked))
 
     async def events() -> AsyncIterator[str]:
-        texts: list[str] = []
+        said: list[Segment] = []
+        language = asked.language
         try:
             async with asyncio.timeout(service.limits.request_s):
                 async for piece, transcript in service.transcripts(speech, asked):
+                    language = transcript.language
                     for segment in segments_of(piece, transcript):
-                        texts.append(segment.text)
-                        delta = segment.text if len(texts) == 1 else " " + segment.text
-                        yield event("transcript.text.delta", delta=delta)
+                        before = space_before(segment, language) if said else ""
+                        said.append(segment)
+                        yield event("transcript.text.delta", delta=before + segment.text)
         except (ApiError, TimeoutError) as error:  # it is too late for a status
             told = error if isinstance(error, ApiError) else service.too_late()
             yield event("error", **told.body())
             return
-        yield event("transcript.text.done", text=" ".join(texts))
+        yield event("transcript.text.done", text=joined_text(said, language))
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from mothertongue.decoding.transcript import Clip, ClipTranscriber, Transcript
+from mothertongue.decoding.transcript import Clip, ClipTranscriber
 from mothertongue.serving.errors import busy
+from mothertongue.transcription.parts import Part, decode_parts
 
 log = logging.getLogger(__name__)
 Watch = Callable[[int, float], None]
@@ -24,14 +25,14 @@ Watch = Callable[[int, float], None]
 @dataclass(eq=False, slots=True)
 class _Job:
     clip: Clip
-    done: "asyncio.Future[Transcript]"
+    done: "asyncio.Future[list[Part]]"
     loop: asyncio.AbstractEventLoop
 
-    def resolve(self, found: Transcript | Exception) -> None:
+    def resolve(self, found: list[Part] | Exception) -> None:
         """From the engine's thread."""
         self.loop.call_soon_threadsafe(self._resolve, found)
 
-    def _resolve(self, found: Transcript | Exception) -> None:
+    def _resolve(self, found: list[Part] | Exception) -> None:
         if self.done.done():  # cancelled meanwhile
             return
         if isinstance(found, Exception):
@@ -63,8 +64,8 @@ class Batcher:
         """Clips that no batch has taken yet, and that somebody still wants."""
         return sum(not job.done.cancelled() for queue in self._queues.values() for job in queue)
 
-    def submit(self, clips: Sequence[Clip]) -> "list[asyncio.Future[Transcript]]":
-        """A future for each clip's transcript; cancel them all to leave the queue.
+    def submit(self, clips: Sequence[Clip]) -> "list[asyncio.Future[list[Part]]]":
+        """A future for the parts of each clip; cancel them all to leave the queue.
 
         Raises ApiError 503 where more wait than may.
         """
@@ -92,15 +93,15 @@ class Batcher:
         while batch := self._next():
             began = time.monotonic()
             try:
-                found: Sequence[Transcript | Exception] = self.engine.decode(
-                    [job.clip for job in batch]
+                found: Sequence[list[Part] | Exception] = decode_parts(
+                    self.engine, [job.clip for job in batch]
                 )
             except Exception as error:
                 log.exception("a batch of %d clips failed", len(batch))
                 found = [error] * len(batch)
             self._batch_s = time.monotonic() - began
-            for job, transcript in zip(batch, found, strict=True):
-                job.resolve(transcript)
+            for job, parts in zip(batch, found, strict=True):
+                job.resolve(parts)
             self.watch(len(batch), self._batch_s)
 
     def _next(self) -> list[_Job]:

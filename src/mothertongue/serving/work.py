@@ -49,7 +49,12 @@ class Service:
         async for piece, transcript in self.transcripts(speech, asked):
             segments += segments_of(piece, transcript)
             language = transcript.language
-        return Recording(_own_code(asked, language), speech.duration_s, tuple(segments))
+        return Recording(
+            language=_own_code(asked, language),
+            duration_s=speech.duration_s,
+            segments=tuple(segments),
+            is_translated=asked.task == "translate",
+        )
 
     async def speech(self, data: bytes, asked: Asked) -> Speech:
         """Where in a file somebody speaks."""
@@ -60,7 +65,7 @@ class Service:
     async def transcripts(
         self, speech: Speech, asked: Asked
     ) -> AsyncIterator[tuple[Piece, Transcript]]:
-        """What is said in each piece, in order, as soon as it is known.
+        """What is said in each piece or part of one, in order, as soon as it is known.
 
         Without a language the first piece is heard first, and its language taken for all.
         """
@@ -70,9 +75,10 @@ class Service:
             waiting = batcher.submit([_clip(piece, asked, language) for piece in part])
             try:
                 for piece, future in zip(part, waiting, strict=True):
-                    transcript = await future
-                    language = language or transcript.language
-                    yield piece, transcript
+                    parts = await future
+                    language = language or parts[0].transcript.language
+                    for each in parts:
+                        yield each.piece(piece.start_s), each.transcript
             finally:
                 for future in waiting:
                     future.cancel()

@@ -11,6 +11,7 @@ from typing import Any
 
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.decoding.word_times import Word
+from mothertongue.languages import UNSPACED
 from mothertongue.transcription.speech import Piece
 
 MAX_SEGMENT_S = 7.0  # what broadcasters let stand at most
@@ -31,6 +32,10 @@ class Segment:
     average_log_probability: float | None
     no_speech_probability: float | None
     words: tuple[Word, ...] | None
+    looped: bool = False
+    """Whether the decoder ended in a loop here; what it repeated stands here once."""
+    is_cut: bool = False
+    """Whether text is missing after it: more was said than the decoder could write."""
 
     @property
     def compression_ratio(self) -> float:
@@ -46,10 +51,14 @@ class Recording:
     language: str | None
     duration_s: float
     segments: tuple[Segment, ...]
+    decoded_again: int = 0
+    """How many pieces were decoded again in halves, since their text was cut off or looped."""
+    is_translated: bool = False
+    """Whether the text is English, whatever the language of the speech."""
 
     @property
     def text(self) -> str:
-        return " ".join(each.text for each in self.segments if each.text)
+        return joined_text(self.segments, "en" if self.is_translated else self.language)
 
     def facts(self) -> dict[str, Any]:
         """As JSON values."""
@@ -57,8 +66,27 @@ class Recording:
             "language": self.language,
             "duration_s": round(self.duration_s, 3),
             "text": self.text,
+            "decoded_again": self.decoded_again,
+            "looped": sum(each.looped for each in self.segments),
+            "cut": sum(each.is_cut for each in self.segments),
             "segments": [_segment_facts(each) for each in self.segments],
         }
+
+
+def joined_text(segments: Iterable[Segment], language: str | None) -> str:
+    """The text of all segments, in this language."""
+    said = [each for each in segments if each.text]
+    return "".join(space_before(each, language) + each.text for each in said).strip()
+
+
+def space_before(segment: Segment, language: str | None) -> str:
+    """What stands between a segment and the one before it.
+
+    A space; in languages that put none between words only where the decoder wrote one.
+    """
+    if language not in UNSPACED:
+        return " "
+    return " " if segment.words and segment.words[0].text.startswith(" ") else ""
 
 
 def segments_of(piece: Piece, transcript: Transcript) -> list[Segment]:
@@ -74,9 +102,12 @@ def segments_of(piece: Piece, transcript: Transcript) -> list[Segment]:
         no_speech_probability=transcript.no_speech_probability,
         words=None,
     )
-    if not transcript.words:
-        return [whole]
-    return [_segment(whole, words) for words in _in_subtitles(_moved(transcript.words, piece))]
+    segments = [whole]
+    if transcript.words:
+        groups = _in_subtitles(_moved(transcript.words, piece))
+        segments = [_segment(whole, words) for words in groups]
+    last = replace(segments[-1], looped=transcript.looped, is_cut=transcript.is_cut)
+    return [*segments[:-1], last]
 
 
 def _moved(words: Iterable[Word], piece: Piece) -> list[Word]:
@@ -128,6 +159,8 @@ def _segment_facts(segment: Segment) -> dict[str, Any]:
         "text": segment.text,
         "average_log_probability": _rounded(segment.average_log_probability),
         "no_speech_probability": _rounded(segment.no_speech_probability),
+        "looped": segment.looped,
+        "is_cut": segment.is_cut,
         "words": None if words is None else [_word_facts(each) for each in words],
     }
 

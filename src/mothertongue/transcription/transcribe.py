@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, Samples, stream_audio
 from mothertongue.batches import Context
-from mothertongue.decoding.transcript import Clip, ClipTranscriber, Transcript
+from mothertongue.decoding.transcript import Clip, ClipTranscriber
+from mothertongue.transcription.parts import Part, decode_parts
 from mothertongue.transcription.recording import Recording, Segment, segments_of
 from mothertongue.transcription.speech import Find, Piece, pieces
 
@@ -26,13 +27,14 @@ class _Work:
     language: str | None
     duration_s: float = 0.0
     waiting: int = 0
+    decoded_again: int = 0
     segments: list[Segment] = field(default_factory=list)
     error: AudioError | None = None
 
     def result(self) -> Recording | AudioError:
         if self.error:
             return self.error
-        return Recording(self.language, self.duration_s, tuple(self.segments))
+        return Recording(self.language, self.duration_s, tuple(self.segments), self.decoded_again)
 
 
 def transcribe_files(
@@ -90,22 +92,24 @@ def _decode(
 ) -> None:
     """Give each file its segments; the first piece of one whose language is unknown comes first."""
 
-    def decoded(chosen: Sequence[int]) -> dict[int, Transcript]:
+    def decoded(chosen: Sequence[int]) -> dict[int, list[Part]]:
         asked = [waiting[i] for i in chosen]
         clips = [
             Clip(piece.samples_N, work.language, context, word_times=word_times)
             for work, piece in asked
         ]
-        return dict(zip(chosen, engine.decode(clips), strict=True))
+        return dict(zip(chosen, decode_parts(engine, clips), strict=True))
 
     firsts: dict[int, int] = {}
     for i, (work, _) in enumerate(waiting):
         if work.language is None:
             firsts.setdefault(id(work), i)
     found = decoded([*firsts.values()])
-    for i, transcript in found.items():
-        waiting[i][0].language = transcript.language
+    for i, parts in found.items():
+        waiting[i][0].language = parts[0].transcript.language
     found |= decoded([i for i in range(len(waiting)) if i not in found])
     for i, (work, piece) in enumerate(waiting):
-        work.segments += segments_of(piece, found[i])
+        for part in found[i]:
+            work.segments += segments_of(part.piece(piece.start_s), part.transcript)
+        work.decoded_again += len(found[i]) > 1
         work.waiting -= 1

@@ -1,0 +1,68 @@
+"""Clips whose text was cut off, or ended in a loop, are decoded again in two halves. No torch.
+
+A decoder writes 444 tokens at most. In scripts of two to four tokens a character that is less than
+30 s of speech; and what follows a loop in the audio is missing in the text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mothertongue.audio import Samples, split_at_quiet
+from mothertongue.decoding.transcript import Clip, ClipTranscriber, Transcript
+from mothertongue.transcription.speech import Piece
+
+MIN_CUT_S = 4.0
+"""A clip that was cut off is halved while it is longer: 444 tokens in 4 s are 28 characters a
+second of the 4 bytes that a character has at most, quicker than anybody speaks."""
+MIN_LOOPED_S = 11.0
+"""A clip that loops is halved while it is longer. Music and noise loop at any length, so this also
+bounds what they cost: 30 s are decoded seven times at most."""
+LONGEST_HALF = 0.6
+"""Of the clip: its quietest moment between 0.4 and 0.6 is where it is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was said in a part of a clip, and where in the clip the part begins."""
+
+    start_s: float
+    samples_N: Samples
+    transcript: Transcript
+
+    def piece(self, clip_start_s: float) -> Piece:
+        """The part of the recording in which its clip begins at `clip_start_s`."""
+        return Piece(clip_start_s + self.start_s, self.samples_N)
+
+
+def decode_parts(engine: ClipTranscriber, clips: Sequence[Clip]) -> list[list[Part]]:
+    """The parts of each clip in order: one, or several where it was decoded again.
+
+    All halves of all clips share batches. They take the language of the whole clip.
+    """
+    transcripts = engine.decode(clips)
+    found = [
+        [Part(0.0, clip.samples_N, transcript)]
+        for clip, transcript in zip(clips, transcripts, strict=True)
+    ]
+    again = [i for i, each in enumerate(clips) if _is_halved(each.duration_s, transcripts[i])]
+    if not again:
+        return found
+    halves = [half for i in again for half in _halves(clips[i], transcripts[i].language)]
+    decoded = decode_parts(engine, halves)
+    for place, i in enumerate(again):
+        first, second = decoded[2 * place : 2 * place + 2]
+        middle_s = halves[2 * place].duration_s
+        found[i] = [*first, *(replace(each, start_s=middle_s + each.start_s) for each in second)]
+    return found
+
+
+def _is_halved(duration_s: float, transcript: Transcript) -> bool:
+    return (transcript.is_cut and duration_s > MIN_CUT_S) or (
+        transcript.looped and duration_s > MIN_LOOPED_S
+    )
+
+
+def _halves(clip: Clip, language: str) -> list[Clip]:
+    parts = split_at_quiet(clip.samples_N, LONGEST_HALF * clip.duration_s)
+    assert len(parts) == 2  # what is left of the clip is 0.4 to 0.6 of it
+    return [replace(clip, samples_N=part_N, language=language) for part_N in parts]

@@ -1,0 +1,44 @@
+"""From speech to what is said in it, by an engine that reads it."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from reader import RATE_HZ, Reader, ramp
+
+from mothertongue.serving.batching import Batcher
+from mothertongue.serving.limits import Limits
+from mothertongue.serving.metrics import Metrics
+from mothertongue.serving.models import Served
+from mothertongue.serving.sandbox import Speech
+from mothertongue.serving.work import Asked, Service
+from mothertongue.tokens import Tokens
+from mothertongue.transcription.speech import Piece
+
+
+class Opened:
+    """A sandbox that has found these pieces."""
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.found = Speech(pieces[-1].end_s, pieces)
+
+    async def speech(self, data: bytes) -> Speech:
+        return self.found
+
+
+@pytest.mark.parametrize("language", ["am", None])
+def test_no_text_of_a_piece_in_a_dense_script_is_lost(tokens: Tokens, language: str | None) -> None:
+    text = "".join(np.random.default_rng(0).choice([*"ሀለሐመሠረሰሸቀበተ"], 9 * 90))
+    whole_N = ramp(90)
+    pieces = [Piece(float(s), whole_N[s * RATE_HZ : (s + 30) * RATE_HZ]) for s in (0, 30, 60)]
+    engine: Any = Reader(tokens, text, 9, "am")
+    batcher, sandbox = Batcher(engine, 8, 100), Opened(pieces)
+    service = Service([batcher], sandbox, Limits(), Metrics())  # type: ignore[arg-type]
+    asked = Asked(Served("m", "run", 0, tokens, None), language, "transcribe", (), False)
+    found = asyncio.run(service.recording(b"", asked))
+    batcher.close()
+    assert found.text.replace(" ", "") == text
+    assert len(found.segments) > 3
+    starts = [each.start_s for each in found.segments]
+    assert starts == sorted(starts) and found.segments[-1].end_s == 90
