@@ -169,6 +169,36 @@ def test_characters_are_code_points_with_inner_spaces() -> None:
     assert characters("") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("ខ្ញុំ\u200bទៅ ផ្សារ", "ខ្ញុំទៅផ្សារ"),
+        ("ไป ตลาด 5 วัน", "ไปตลาด5วัน"),
+        ("မြန်မာ စာ", "မြန်မာစာ"),
+        ("ພາສາ ລາວ", "ພາສາລາວ"),
+        ("我 说 Whisper large v3", "我说Whisper large v3"),
+        ("コー ヒー です", "コーヒーです"),
+        ("한국어 문장", "한국어 문장"),
+        ("བོད་ ཡིག", "བོད་ ཡིག"),
+    ],
+)
+def test_characters_leave_out_spaces_beside_scripts_without_word_spaces(
+    text: str, counted: str
+) -> None:
+    assert "".join(characters(text)) == counted
+
+
+@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(
+    "words", [("ខ្ញុំ", "ទៅ", "ផ្សារ"), ("我", "去", "市场"), ("ฉัน", "ไป", "ตลาด")]
+)
+def test_where_words_are_separated_does_not_change_the_characters(
+    name: str, words: tuple[str, ...]
+) -> None:
+    counted = {tuple(characters(normalizer(name)(gap.join(words)))) for gap in ("", " ", "\u200b")}
+    assert len(counted) == 1
+
+
 def test_is_torch_free() -> None:
     program = (
         "import sys, mothertongue.text;"

@@ -1,6 +1,7 @@
 """Named, versioned normalizers: what counts as the same text when it is scored.
 
-A normalizer's version changes whenever any output of it does, and is stored with every score.
+A normalizer's version changes whenever any output of it does, or what CER counts in it, and is
+stored with every score.
 """
 
 import re
@@ -8,6 +9,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+
+import regex
 
 from mothertongue.errors import ConfigError
 
@@ -19,6 +22,16 @@ SINDHI_WORDS = "۽۾"
 # Kashida and lajanyalan stretch a word on the line; Unicode counts them as letters.
 STRETCHES = "\u0640\u07fa"
 ZERO_WIDTH_SPACE = "\u200b"
+# Scripts in which U+200B marks the ends of words, unseen: those of Unicode's line break class SA.
+INVISIBLY_SPACED = (
+    r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}"
+)
+# Scripts without visible spaces between words: these, Chinese characters and kana (Unicode counts
+# the long vowel ー to no script). Tibetan is not one of them: its tsheg is written.
+UNSPACED = INVISIBLY_SPACED + r"\p{Han}\p{Hiragana}\p{Katakana}ー"
+SPACES_BESIDE_UNSPACED = regex.compile(
+    rf"(?<=[{UNSPACED}])[ {ZERO_WIDTH_SPACE}]+|[ {ZERO_WIDTH_SPACE}]+(?=[{UNSPACED}])"
+)
 # Before Unicode 5.1 a Malayalam chillu was written as consonant, virama, zero-width joiner; both
 # spellings are in use, and canonical equivalence (NFC) does not join them.
 CHILLUS = {
@@ -51,12 +64,14 @@ def normalizer(name: str) -> Normalizer:
 
 
 def characters(text: str) -> list[str]:
-    """What CER counts in normalized text: its code points, the spaces between words included.
+    """The code points of normalized text, which CER counts.
 
-    The same as jiwer's default, so that CERs compare with published ones. A vowel sign or a tone
-    mark is a code point of its own unless NFC composes it with its letter.
+    The spaces between words are counted, as jiwer does, so that CERs compare with published ones;
+    but not beside a script that is written without spaces between words. There writers and models
+    put spaces, visible or not, where they like, and published CERs leave them out. A vowel sign or
+    a tone mark is a code point of its own unless NFC composes it with its letter.
     """
-    return list(text.strip())
+    return list(SPACES_BESIDE_UNSPACED.sub("", text.strip()))
 
 
 def _raw(text: str) -> str:
@@ -143,8 +158,8 @@ def _whisper(text: str) -> str:
 NORMALIZERS = {
     each.name: each
     for each in (
-        Normalizer("strict", "1", _strict),
-        Normalizer("whisper", "1", _whisper),
-        Normalizer("raw", "1", _raw),
+        Normalizer("strict", "2", _strict),
+        Normalizer("whisper", "2", _whisper),
+        Normalizer("raw", "2", _raw),
     )
 }
