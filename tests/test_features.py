@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from clips import encode, tone, write_clip
 from tiny import noise
 from transformers import WhisperFeatureExtractor
 
-from mothertongue.features import IGNORED, Batch, collate, log_mel, pad_samples
+from mothertongue.errors import DataError
+from mothertongue.features import IGNORED, Batch, collate, load_clip, log_mel, pad_samples
+from mothertongue.manifest import Utterance
 
 SECONDS = [0.0, 0.01, 0.6, 3.21, 12.0, 29.99, 30.0]
 
@@ -86,3 +91,35 @@ def test_to_device_keeps_all(batch: Batch) -> None:
     moved = batch.to(torch.device("cpu"))
     assert moved.ids == batch.ids
     assert all(map(torch.equal, moved.tensors(), batch.tensors()))
+
+
+def utterance(path: Path, duration_s: float, start_s: float | None = None) -> Utterance:
+    return Utterance("clip7", path.name, "moja mbili", "sw", duration_s, start_s)
+
+
+@pytest.mark.parametrize("stated_s", [1.0, 1.85, 2.2, 29.0])
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
+def test_a_whole_file_that_is_not_as_long_as_stated_is_refused(
+    name: str, stated_s: float, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if name == "a.wav":
+        write_clip(path, tone(2.0))
+    else:
+        encode(path, tone(2.0), "mp3", "libmp3lame")
+    with pytest.raises(DataError, match=rf"clip7.*duration_s {stated_s:.2f}.*mothertongue check"):
+        load_clip(tmp_path, utterance(path, stated_s))
+
+
+@pytest.mark.parametrize("stated_s", [1.95, 2.0, 2.04])
+def test_a_stated_duration_may_be_rounded(stated_s: float, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.wav", tone(2.0))
+    samples_N = load_clip(tmp_path, utterance(path, stated_s))
+    assert len(samples_N) == round(16_000 * min(stated_s, 2.0))
+
+
+def test_a_part_of_a_file_may_be_as_long_as_it_likes(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.wav", tone(2.0))
+    for start_s in (0.0, 0.5):
+        samples_N = load_clip(tmp_path, utterance(path, 1.0, start_s))
+        assert len(samples_N) == 16_000

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from peft import IA3Config, LoraConfig, inject_adapter_in_model
 from talker import eight_clips, talkative
+from torch import nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue import config, strategies
@@ -26,6 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "bottle": {"kind": "bottleneck", "dim": 4},
     "top": {"kind": "bottleneck", "dim": 6, "encoder_top": 1},
 }
+PISSA = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights="pissa")
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,49 @@ def test_the_base_is_not_copied_for_an_adapter(talker, tuned, tokens: Tokens) ->
 def test_a_name_must_be_a_word(talker, tuned) -> None:
     with pytest.raises(ConfigError, match="expected a word"):
         mix(copy.deepcopy(talker), {"a.b": tuned["plain"]})
+
+
+class Scaled(nn.Module):
+    """A matrix whose output is scaled: an adapter of a kind that the server does not know."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.scale = inner, nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, x_NLD: torch.Tensor) -> torch.Tensor:
+        return self.scale * self.inner(x_NLD)
+
+
+def scaled(model: WhisperForConditionalGeneration) -> WhisperForConditionalGeneration:
+    """The model with such an adapter in one place."""
+    layer = model.model.encoder.layers[0]
+    layer.fc1 = Scaled(layer.fc1)
+    return model
+
+
+def test_an_adapter_of_another_kind_is_refused(talker) -> None:
+    with pytest.raises(ConfigError, match=r"cannot share a base.*model\.encoder\.layers\.0\.fc1"):
+        mix(copy.deepcopy(talker), {"x": scaled(copy.deepcopy(talker))})
+
+
+def test_what_is_beside_lora_is_refused_too(talker, tuned) -> None:
+    base = copy.deepcopy(talker)
+    with pytest.raises(ConfigError, match=r"layers\.0\.fc1\.scale"):
+        mix(base, {"x": scaled(copy.deepcopy(tuned["plain"]))})
+    assert set(base.state_dict()) == set(talker.state_dict())  # nothing of it was added
+
+
+def test_a_model_without_an_adapter_is_refused(talker) -> None:
+    with pytest.raises(ConfigError, match="no adapter"):
+        mix(copy.deepcopy(talker), {"x": talker})
+
+
+def test_pefts_other_kinds_are_refused(talker) -> None:
+    for settings in (IA3Config(target_modules=["fc1"], feedforward_modules=["fc1"]), PISSA):
+        model = copy.deepcopy(talker)
+        inject_adapter_in_model(settings, model)
+        with pytest.raises(ConfigError, match="cannot share a base"):
+            mix(copy.deepcopy(talker), {"x": model})
 
 
 def test_rows_stand_in_runs() -> None:

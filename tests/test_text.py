@@ -30,15 +30,20 @@ CHILLUS = dict(zip("ണനരലളക", "ൺൻർൽൾൿ", strict=True))
 # Mostly letters and marks, with all that may stand between them; then the rarer everything.
 anything = st.text(
     st.characters(categories=("L", "M"))
-    | st.sampled_from("aI'’·-. ́̇ि്\u200c\u200d\u00ad\u0640İßΣन")
+    | st.sampled_from("aI'’ʼʻ·-. ́̇ि്\u200c\u200d\u00ad\u0640İßΣन\u0d4d\u0d7b\u0d31\u0d28")
     | st.characters(exclude_categories=("Cs",)),
     max_size=30,
 )
 
 
+# What strict writes in more ways than one: apostrophes, which are letters or marks of punctuation,
+# and Malayalam nta, with or without a chillu or a virama.
+RESPELLED = str.maketrans("ൻ", "ന", "ʼʻꞌ\u0d4d")
+
+
 def letters_and_marks(text: str) -> Counter[str]:
     """Those of composed text, counted decomposed: what vanished may let neighbours compose."""
-    kept = [char for char in text if unicodedata.category(char)[0] in "LM"]
+    kept = [char for char in text.translate(RESPELLED) if unicodedata.category(char)[0] in "LM"]
     return Counter(unicodedata.normalize("NFD", "".join(kept)))
 
 
@@ -60,16 +65,20 @@ def blocks(texts: list[str], size: int = 997) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Ng'ombe wetu, ng’ombe!", "ngombe wetu ngombe"),
-        ("C’hwi a lavar: deoc'h…", "chwi a lavar deoch"),
+        ("Ng'ombe wetu, ng’ombe!", "ngʼombe wetu ngʼombe"),
+        ("C’hwi a lavar: deoc'h…", "cʼhwi a lavar deocʼh"),
         ("vaaze-vaaze kukhala—pansi", "vaaze vaaze kukhala pansi"),
         ("ʼYan makarantaʼ", "ʼyan makarantaʼ"),
         ("rock 'n' roll, 'tis", "rock n roll tis"),
+        ("ʻO Kamehameha, 'o Kamehameha", "ʼo kamehameha o kamehameha"),
+        ("5' 5′ 1'000 a''b a'-b", "5 5 1 000 a b a b"),
         ("col·lecció", "collecció"),
         ("Ի՞նչ եք ուզում։", "ինչ եք ուզում"),
         ("צה״ל", "צהל"),
+        ("ג׳ירפה", "גʼירפה"),
+        ("հրապարակ՚ն", "հրապարակʼն"),
         ("Ẹ̀kọ́ ọ̀fẹ́", "ẹ̀kọ́ ọ̀fẹ́"),
-        ("o\u0323\u0301'o", "ọ́o"),
+        ("o\u0323\u0301'o", "ọ́ʼo"),
         ("नेपाली भाषा।", "नेपाली भाषा"),
         ("می\u200cخواهم", "میخواهم"),
         ("അവന്\u200d", "അവൻ"),
@@ -91,6 +100,22 @@ def test_strict_keeps_what_is_spoken(text: str, expected: str) -> None:
     assert STRICT(text) == unicodedata.normalize("NFC", expected)
 
 
+@pytest.mark.parametrize("mark", "'’‘‛＇`´′ʼʻꞌꞋ՚")
+def test_strict_takes_every_apostrophe_within_a_word_as_one(mark: str) -> None:
+    assert STRICT(f"Ng{mark}ombe o{mark}n") == "ngʼombe oʼn"
+
+
+@pytest.mark.parametrize(("one", "other"), [("t'anta", "tanta"), ("o'n", "on"), ("ʻae", "ae")])
+def test_strict_tells_words_apart_by_their_apostrophe(one: str, other: str) -> None:
+    assert STRICT(one) != STRICT(other)
+
+
+def test_strict_takes_the_three_spellings_of_malayalam_nta_as_one() -> None:
+    spellings = ["എന്\u200dറെ", "എന്റെ", "എൻ്റെ", "എൻറെ", "എന്\u200d\u00adറെ"]
+    assert {STRICT(word) for word in spellings} == {"എന്റെ"}
+    assert STRICT("അവൻ റാണി") == "അവൻ റാണി"
+
+
 def test_strict_takes_both_encodings_of_a_letter_as_one() -> None:
     for char in CODE_POINTS:
         decomposed = unicodedata.normalize("NFD", char)
@@ -108,6 +133,7 @@ def test_strict_is_idempotent(text: str) -> None:
 @given(anything)
 def test_strict_loses_no_letter_and_no_mark(text: str) -> None:
     assert letters_and_marks(STRICT(text)) == expected_letters_and_marks(text)
+    assert STRICT(text).count("ʼ") >= sum(map(text.count, "ʼʻꞌꞋŉ"))
 
 
 @settings(deadline=None)
@@ -167,6 +193,36 @@ def test_an_unknown_normalizer_is_refused_with_the_choices() -> None:
 def test_characters_are_code_points_with_inner_spaces() -> None:
     assert characters(" की ab ") == ["क", "ी", " ", "a", "b"]
     assert characters("") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("ខ្ញុំ\u200bទៅ ផ្សារ", "ខ្ញុំទៅផ្សារ"),
+        ("ไป ตลาด 5 วัน", "ไปตลาด5วัน"),
+        ("မြန်မာ စာ", "မြန်မာစာ"),
+        ("ພາສາ ລາວ", "ພາສາລາວ"),
+        ("我 说 Whisper large v3", "我说Whisper large v3"),
+        ("コー ヒー です", "コーヒーです"),
+        ("한국어 문장", "한국어 문장"),
+        ("བོད་ ཡིག", "བོད་ ཡིག"),
+    ],
+)
+def test_characters_leave_out_spaces_beside_scripts_without_word_spaces(
+    text: str, counted: str
+) -> None:
+    assert "".join(characters(text)) == counted
+
+
+@pytest.mark.parametrize("name", NORMALIZERS)
+@pytest.mark.parametrize(
+    "words", [("ខ្ញុំ", "ទៅ", "ផ្សារ"), ("我", "去", "市场"), ("ฉัน", "ไป", "ตลาด")]
+)
+def test_where_words_are_separated_does_not_change_the_characters(
+    name: str, words: tuple[str, ...]
+) -> None:
+    counted = {tuple(characters(normalizer(name)(gap.join(words)))) for gap in ("", " ", "\u200b")}
+    assert len(counted) == 1
 
 
 def test_is_torch_free() -> None:

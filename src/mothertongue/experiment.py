@@ -23,13 +23,14 @@ from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
 from mothertongue.shapes import known_config
-from mothertongue.strategies.base import Strategy, load_trained, trained_parameters
+from mothertongue.strategies.base import Strategy, Whisper, load_trained, trained_parameters
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, State, Watcher, train
 from mothertongue.training.prefix import open_prefix
 from mothertongue.training.ranks import Ranks
+from mothertongue.training.sharding import on_main
 from mothertongue.training.tracking import Trackers, flat
 from mothertongue.training.validation import Validator
 from mothertongue.validator import SplitValidator
@@ -127,6 +128,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
         _begin(experiment, base, run_dir)
     ranks.wait()  # so that what is wrong with all of it is said once
     work = assemble(experiment, base, utterances, watcher.noted)
+    _keep_start(experiment.strategy, base.model, run_dir, ranks)
     names = experiment.train.trackers if ranks.is_main else ()
     settings = flat(experiment.model_dump(mode="json"))
     with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
@@ -201,9 +203,31 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
             f"has {base.digest[:12]}; put the base it was tuned from there"
         )
     experiment.strategy.apply(base.model, experiment.train.seed)
+    _take_start(experiment.strategy, base.model, run_dir)
     tensors = checkpoints.read_tensors(folder, checkpoints.TRAINED)
     load_trained(base.model, tensors, str(folder))
     return Tuned(base, experiment)
+
+
+def _keep_start(strategy: Strategy, model: Whisper, run_dir: RunDir, ranks: Ranks) -> None:
+    """Write down the weights that training begins with, or begin with those written before.
+
+    Only where the strategy moves a part of the base into them: all else is as it was everywhere.
+    """
+    if not strategy.moves_base:
+        return
+    if ranks.is_main and not run_dir.start.is_dir():
+        start = on_main(trained_parameters(model), is_main=True)
+        checkpoints.save(run_dir.start, {checkpoints.TRAINED: start}, {"step": 0})
+    ranks.wait()
+    _take_start(strategy, model, run_dir)
+
+
+def _take_start(strategy: Strategy, model: Whisper, run_dir: RunDir) -> None:
+    """Let a model, right after `apply`, begin as the run did, on whichever machine that was."""
+    if strategy.moves_base and run_dir.start.is_dir():  # older runs have none
+        start = checkpoints.read_tensors(run_dir.start, checkpoints.TRAINED)
+        strategy.take_start(model, start)
 
 
 def _base(experiment: Experiment) -> Base:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
-from mothertongue.audio import SAMPLE_RATE_HZ, load_audio
-from mothertongue.manifest import Utterance
+from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, load_audio
+from mothertongue.errors import DataError
+from mothertongue.manifest import Utterance, duration_tolerance_s
 
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
@@ -90,8 +91,40 @@ class Batch:
 
 
 def load_clip(root: Path, utterance: Utterance) -> Samples:
-    """The samples of an utterance, float32 (N,) at 16 kHz; `root` is its manifest's folder."""
-    return load_audio(root / utterance.audio, utterance.start_s, utterance.duration_s)
+    """The samples of an utterance, float32 (N,) at 16 kHz; `root` is its manifest's folder.
+
+    Raises AudioError as `load_audio` does, and DataError where the utterance is a whole file that
+    is not as long as the manifest states: its transcript would say more than its samples.
+    """
+    path = root / utterance.audio
+    if utterance.start_s is None:
+        return _whole_file(path, utterance)
+    return load_audio(path, utterance.start_s, utterance.duration_s)
+
+
+def _whole_file(path: Path, utterance: Utterance) -> Samples:
+    stated_s = utterance.duration_s
+    tolerance_s = duration_tolerance_s(stated_s)
+    try:
+        samples_N = load_audio(path, max_duration_s=stated_s + tolerance_s)
+    except AudioError as error:
+        if error.code != "AUD-LONG":
+            raise
+        raise _wrong_duration(path, utterance, "more than that") from None
+    found_s = len(samples_N) / SAMPLE_RATE_HZ
+    if found_s < stated_s - tolerance_s:
+        raise _wrong_duration(path, utterance, f"{found_s:.2f} s")
+    # Within the tolerance the stated duration is kept: the clip's context was chosen by it.
+    return samples_N[: round(stated_s * SAMPLE_RATE_HZ)]
+
+
+def _wrong_duration(path: Path, utterance: Utterance, found: str) -> DataError:
+    return DataError(
+        f"{utterance.id}: {path} has {found}, but the manifest states duration_s "
+        f"{utterance.duration_s:.2f}; expected the duration of the whole file, or start_s too "
+        "where the clip is a part of it; mothertongue check counts such clips, and mothertongue "
+        "prepare writes a manifest with the durations that it finds"
+    )
 
 
 def collate(

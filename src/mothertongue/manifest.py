@@ -15,6 +15,8 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 MANIFEST_NAME = "manifest.jsonl"
 CARD_NAME = "data_card.json"
+# What a stated duration may differ by: it may be rounded, and an encoder may have padded the sound.
+DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO = 0.1, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,16 @@ class Utterance:
     text: str
     language: str
     duration_s: float
-    start_s: float = 0.0
+    start_s: float | None = None
+    """Where the clip begins in its file; unset, it is the whole file."""
     split: Split = "train"
     speaker: str | None = None
     license: str | None = None
+
+
+def duration_tolerance_s(duration_s: float) -> float:
+    """By how much a file may be shorter or longer than its duration is stated to be."""
+    return max(DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO * duration_s)
 
 
 def read_manifest(path: Path) -> Iterator[Utterance]:
@@ -139,10 +147,13 @@ def _type_faults(utterance: Utterance) -> list[str]:
         for name in ("id", "audio", "text", "language")
         if not isinstance(getattr(utterance, name), str)
     ]
+    times = {"duration_s": utterance.duration_s}
+    if utterance.start_s is not None:
+        times["start_s"] = utterance.start_s
     faults += [
-        f"{name} is {getattr(utterance, name)!r}, expected seconds >= 0"
-        for name in ("duration_s", "start_s")
-        if not _is_seconds(getattr(utterance, name))
+        f"{name} is {value!r}, expected seconds >= 0"
+        for name, value in times.items()
+        if not _is_seconds(value)
     ]
     if utterance.split not in SPLITS:
         faults.append(f"split is {utterance.split!r}, expected one of {', '.join(SPLITS)}")

@@ -60,10 +60,13 @@ def add(base: Whisper, name: str, tuned: Whisper, rows: Rows) -> None:
     """Put the adapter of a model tuned from this base onto it, in place, under a name of its own.
 
     `rows`: the same for all adapters of a base; say there, before each batch, which clip takes
-    which. The tuned model may be dropped. Raises ConfigError for a name that is no word.
+    which. The tuned model may be dropped. Raises ConfigError for a name that is no word, and where
+    the tuned model differs from the base by anything but adapters of the kinds named above: it
+    would be served without that part. Nothing is added then.
     """
     if not name.isidentifier():
         raise ConfigError(f"adapter {name!r}: expected a word of letters, digits and _")
+    _refuse_other_changes(base, tuned)
     from peft.tuners.lora import LoraLayer
 
     for path, module in list(tuned.named_modules()):
@@ -75,6 +78,43 @@ def add(base: Whisper, name: str, tuned: Whisper, rows: Rows) -> None:
             _adapted_layer(base, plain_path, rows).adapters[name] = bottleneck.to(
                 base.device, base.dtype
             )
+
+
+def _refuse_other_changes(base: Whisper, tuned: Whisper) -> None:
+    """Raise ConfigError unless the models differ by adapters that can be added, and do differ."""
+    adapters = _adapter_tensors(tuned)
+    ours = {name.replace("base_layer.", ""): value for name, value in base.named_parameters()}
+    odd = [
+        name
+        for name, value in tuned.named_parameters()
+        if not name.startswith(adapters)
+        and not _is_equal(ours.get(name.replace("base_layer.", "")), value)
+    ]
+    if odd or not adapters:
+        found = f"also differs in {', '.join(odd[:3])}" if odd else "has no adapter"
+        raise ConfigError(
+            f"cannot share a base with other models: it {found}; expected LoRA that leaves the "
+            "base's weights alone, or bottleneck adapters; give --merge, or export the whole model "
+            "(mothertongue export, --format hf, ctranslate2 or onnx) and serve the export"
+        )
+
+
+def _adapter_tensors(tuned: Whisper) -> tuple[str, ...]:
+    """How the names of the tensors begin that `add` takes from a tuned model."""
+    from peft.tuners.lora import LoraLayer
+
+    found = []
+    for path, module in tuned.named_modules():
+        if isinstance(module, LoraLayer) and isinstance(module.get_base_layer(), nn.Linear):
+            found.append(f"{path}.lora_")
+        elif isinstance(module, AdaptedLayer):
+            found.append(f"{path}.adapters.")
+    return tuple(found)
+
+
+def _is_equal(ours: Tensor | None, theirs: Tensor) -> bool:
+    """Whether the base, maybe in another precision, has the same values."""
+    return ours is not None and torch.equal(ours, theirs.to(ours))
 
 
 def _low_rank(layer: Any, like: Whisper) -> LowRank:

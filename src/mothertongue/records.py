@@ -4,6 +4,7 @@ runs/<name>/
   experiment.yaml   the resolved configuration        lock          held while a process works here
   identity.json     digests of the base and the data  metrics.jsonl one line a step or validation
   checkpoints/      the newest two                    best/ final/  trained weights
+  start/            the trained weights as they began, where that moved a part of the base (PiSSA)
   eval/<name>.json  scores with every utterance       record.json   written last: the run is done
   report.html       the page of all this
 
@@ -60,6 +61,10 @@ class RunDir:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def start(self) -> Path:
+        return self.path / "start"
 
     @property
     def best(self) -> Path:

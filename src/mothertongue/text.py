@@ -1,6 +1,7 @@
 """Named, versioned normalizers: what counts as the same text when it is scored.
 
-A normalizer's version changes whenever any output of it does, and is stored with every score.
+A normalizer's version changes whenever any output of it does, or what CER counts in it, and is
+stored with every score.
 """
 
 import re
@@ -9,16 +10,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import regex
+
 from mothertongue.errors import ConfigError
 
-# They stand inside words: apostrophes and what is typed for them, the Catalan and hyphenation
-# points, Hebrew geresh and gershayim, the Armenian stress, exclamation and question marks.
-WITHIN_WORD = frozenset("'’‘＇`´·‧׳״՛՜՞")
+# The letter that stands for every apostrophe: U+02BC, which Unicode holds to be a letter.
+APOSTROPHE = "ʼ"
+# Letters that are typed as apostrophes: the ʻokina and the saltillo.
+APOSTROPHE_LETTERS = frozenset("ʼʻꞌ")
+# Apostrophes within a word, and what is typed for one: quotation marks, accents, the prime, the
+# Armenian apostrophe, and the geresh, which makes other letters of Hebrew ones (g, but g׳ is j).
+APOSTROPHES = frozenset("'’‘‛＇`´′՚׳")
+# Marks within a word that say nothing of its sounds: the Catalan and hyphenation points, the Hebrew
+# gershayim, the Armenian stress, exclamation and question marks.
+VANISHING = frozenset("·‧״՛՜՞")
 # Unicode calls them symbols, but they are the Sindhi words "and" and "in".
 SINDHI_WORDS = "۽۾"
 # Kashida and lajanyalan stretch a word on the line; Unicode counts them as letters.
 STRETCHES = "\u0640\u07fa"
 ZERO_WIDTH_SPACE = "\u200b"
+# Scripts in which U+200B marks the ends of words, unseen: those of Unicode's line break class SA.
+INVISIBLY_SPACED = (
+    r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}"
+)
+# Scripts without visible spaces between words: these, Chinese characters and kana (Unicode counts
+# the long vowel ー to no script). Tibetan is not one of them: its tsheg is written.
+UNSPACED = INVISIBLY_SPACED + r"\p{Han}\p{Hiragana}\p{Katakana}ー"
+SPACES_BESIDE_UNSPACED = regex.compile(
+    rf"(?<=[{UNSPACED}])[ {ZERO_WIDTH_SPACE}]+|[ {ZERO_WIDTH_SPACE}]+(?=[{UNSPACED}])"
+)
 # Before Unicode 5.1 a Malayalam chillu was written as consonant, virama, zero-width joiner; both
 # spellings are in use, and canonical equivalence (NFC) does not join them.
 CHILLUS = {
@@ -29,6 +49,9 @@ CHILLUS = {
     "ള്\u200d": "ൾ",
     "ക്\u200d": "ൿ",
 }
+# Malayalam nta, as in its word for "my", is typed as n + virama + rra, as Unicode's chillu n +
+# virama + rra, or as chillu n + rra.
+NTA_SPELLINGS, NTA = re.compile("ൻ്?റ"), "ന്റ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +74,14 @@ def normalizer(name: str) -> Normalizer:
 
 
 def characters(text: str) -> list[str]:
-    """What CER counts in normalized text: its code points, the spaces between words included.
+    """The code points of normalized text, which CER counts.
 
-    The same as jiwer's default, so that CERs compare with published ones. A vowel sign or a tone
-    mark is a code point of its own unless NFC composes it with its letter.
+    The spaces between words are counted, as jiwer does, so that CERs compare with published ones;
+    but not beside a script that is written without spaces between words. There writers and models
+    put spaces, visible or not, where they like, and published CERs leave them out. A vowel sign or
+    a tone mark is a code point of its own unless NFC composes it with its letter.
     """
-    return list(text.strip())
+    return list(SPACES_BESIDE_UNSPACED.sub("", text.strip()))
 
 
 def _raw(text: str) -> str:
@@ -67,9 +92,11 @@ def _raw(text: str) -> str:
 def _strict(text: str) -> str:
     """NFC, case folded, no punctuation and no symbols; every letter, mark and digit stays.
 
-    Punctuation and symbols separate words, as hyphens do. Between two letters, though, those of
-    WITHIN_WORD vanish and the word stays whole: Swahili ng'ombe is one word however its apostrophe
-    is typed. An apostrophe that Unicode holds to be a letter (U+02BC, U+02BB) is one, and stays.
+    Punctuation and symbols separate words, as hyphens do. Between two letters, though, an
+    apostrophe becomes the letter U+02BC, however it is typed: Swahili ng'ombe is one word, and
+    Hausa t'anta is not tanta. At the edge of a word it is a quotation mark and separates, unless
+    Unicode holds it to be a letter (U+02BC, U+02BB, U+A78C). The marks of VANISHING vanish between
+    two letters, and the word stays whole.
     Invisible format characters (joiners, soft hyphens, directions) vanish: zero-width joiners
     do carry meaning in Persian and Malayalam, but writers and models use them too unevenly to
     score. Calling it twice changes nothing more.
@@ -77,8 +104,8 @@ def _strict(text: str) -> str:
     shown = [char for char in _fold(text) if not _is_ignored(char)]
     neighbours = zip([" ", *shown], shown, [*shown[1:], " "], strict=False)
     words = "".join(_spoken(*three) for three in neighbours).split()
-    # What vanished may leave a letter and its accent side by side.
-    return unicodedata.normalize("NFC", " ".join(words))
+    # What vanished may leave a letter and its accent side by side, or the letters of nta.
+    return NTA_SPELLINGS.sub(NTA, unicodedata.normalize("NFC", " ".join(words)))
 
 
 def _fold(text: str) -> str:
@@ -92,11 +119,15 @@ def _fold(text: str) -> str:
 
 
 def _spoken(before: str, char: str, after: str) -> str:
+    if char in APOSTROPHE_LETTERS:
+        return APOSTROPHE
     if not _separates(char):
         return char
     # After a mark too: in Yoruba and Marathi the letter before carries one.
-    joins = char in WITHIN_WORD and _category(before)[0] in "LM" and _category(after)[0] == "L"
-    return "" if joins else " "
+    is_within = _category(before)[0] in "LM" and _category(after)[0] == "L"
+    if is_within and char in APOSTROPHES:
+        return APOSTROPHE
+    return "" if is_within and char in VANISHING else " "
 
 
 @cache
@@ -143,8 +174,8 @@ def _whisper(text: str) -> str:
 NORMALIZERS = {
     each.name: each
     for each in (
-        Normalizer("strict", "1", _strict),
-        Normalizer("whisper", "1", _whisper),
-        Normalizer("raw", "1", _raw),
+        Normalizer("strict", "2", _strict),
+        Normalizer("whisper", "2", _whisper),
+        Normalizer("raw", "2", _raw),
     )
 }

@@ -32,7 +32,24 @@ def test_joiners_marks_and_signs_of_a_script_stay(text: str) -> None:
     assert clean_text(text)[0] == unicodedata.normalize("NFC", text)
 
 
-@given(st.text())
+@pytest.mark.parametrize(
+    ("text", "cleaned", "notes"),
+    [
+        ("ខ្ញុំ\u200bទៅ\u200bផ្សារ", "ខ្ញុំ\u200bទៅ\u200bផ្សារ", ()),
+        ("မြန်မာ\u200bစာ", "မြန်မာ\u200bစာ", ()),
+        ("ພາສາ\u200bລາວ", "ພາສາ\u200bລາວ", ()),
+        ("ใช้\u200bWhatsApp\u200bได้", "ใช้\u200bWhatsApp\u200bได้", ()),
+        ("\u200bខ្ញុំ \u200bទៅ\u200b\u200bផ្សារ\u200b", "ខ្ញុំ ទៅ\u200bផ្សារ", ("TXT-CONTROL",)),
+        ("日\u200b本", "日本", ("TXT-CONTROL",)),
+    ],
+)
+def test_a_zero_width_space_stays_where_it_separates_words(
+    text: str, cleaned: str, notes: tuple[str, ...]
+) -> None:
+    assert clean_text(text) == (cleaned, notes)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from("\u200b \x1cកไa")))
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     once, _ = clean_text(text)
     again, notes = clean_text(once)
@@ -48,6 +65,7 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
         ("नेपाली", "नपल", False),
         ("ọ̀dọ̀", "odo", False),
         ("...", "", True),
+        ("ខ្ញុំ\u200bទៅ", "ខ្ញុំទៅ", True),
     ],
 )
 def test_sentences_are_the_same_by_letters_and_marks(one: str, other: str, is_same: bool) -> None:

@@ -14,6 +14,7 @@ from mothertongue.corpus.report import NOTES, DataReport, report_table
 from mothertongue.errors import DataError
 from mothertongue.manifest import Utterance, read_card, read_manifest
 from mothertongue.sources.detect import detect
+from mothertongue.text import normalizer
 
 Record = dict[str, object]
 
@@ -311,6 +312,14 @@ def test_notes_count_kept_rows_only(tmp_path: Path) -> None:
     assert run(tmp_path, given)[0].notes == {"TXT-CONTROL": 1}
 
 
+def test_khmer_words_stay_apart_in_the_manifest(tmp_path: Path) -> None:
+    text = "ខ្ញុំ\u200bទៅ\u200bផ្សារ"
+    report, clips, _ = run(tmp_path, [record(1, text=text, language="km", split="train")])
+    assert clips["1"].text == text
+    assert normalizer("strict")(clips["1"].text).split() == ["ខ្ញុំ", "ទៅ", "ផ្សារ"]
+    assert report.notes == {}
+
+
 def test_three_clips_are_all_train(tmp_path: Path) -> None:
     report, clips, _ = run(tmp_path, [record(number) for number in range(3)])
     assert report.split_by == "nothing"
@@ -363,6 +372,7 @@ import sys
 from pathlib import Path
 from mothertongue.corpus.prepare import PrepareOptions, prepare
 from mothertongue.sources.detect import detect
+from mothertongue.text import normalizer
 folder = Path(sys.argv[1])
 options = PrepareOptions(language="sw", trust_durations=True, workers=1)
 report = prepare(detect(folder / "t.csv"), folder / "out", options, lambda text, language: 9)

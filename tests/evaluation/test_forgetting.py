@@ -219,7 +219,7 @@ def test_sets_that_were_measured_otherwise_are_not_averaged() -> None:
     given = forgetting(BASE, TUNED)
     with pytest.raises(DataError, match="cannot average no set"):
         mean_forgetting([])
-    with pytest.raises(DataError, match="cannot average detected strict 1; given strict 1;"):
+    with pytest.raises(DataError, match="cannot average detected strict 2; given strict 2;"):
         mean_forgetting([given, replace(given, language_source="detected")])
     with pytest.raises(DataError, match="one normalizer"):
         mean_forgetting([given, forgetting(BASE, TUNED, "raw")])

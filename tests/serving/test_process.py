@@ -1,5 +1,6 @@
 """The server as users start it: what it loads, says, and does when it is told to stop."""
 
+import json
 import re
 import signal
 import subprocess
@@ -10,10 +11,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from peft import IA3Config, get_peft_model
 from runs import PATIENCE_S
 
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.model import load_base
 from mothertongue.serving.models import Spec, load, parse_specs
 
 
@@ -38,6 +41,19 @@ def test_lora_may_be_merged(tiny_runs: dict[str, Path]) -> None:
     assert offer.models["bottle"].adapter is not None
     assert len(offer.engines) == 2
     assert list(offer.models) == ["lora", "bottle"]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT's own, of transformers' names
+def test_an_adapter_of_another_kind_is_not_served_as_its_base(
+    transformers_folder: Path, tmp_path: Path
+) -> None:
+    settings = IA3Config(target_modules=["fc1"], feedforward_modules=["fc1"])
+    get_peft_model(load_base(str(transformers_folder)).model, settings).save_pretrained(tmp_path)
+    changes = {"base_model_name_or_path": str(transformers_folder)}
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ConfigError, match=r"^ia3: cannot share a base .* differs in .*ia3_l"):
+        load(parse_specs([f"ia3={tmp_path}"]), DecodeConfig(), "fp32", "default", False, print)
 
 
 def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:

@@ -72,6 +72,8 @@ def test_it_counts_words_as_the_strict_normalizer(browser: Any, stub: Stub) -> N
     texts = [
         *("Ng'ombe, NG’OMBE!  mother-tongue ''x'' a'b'", "ọ̀rọ̀ ọrọ ó'pé", "Straße STRASSE ΣΟΦΟΣ"),
         *("می\u200cروم کـتاب", "अंतर्राष्ट्रीय है।", "İstanbul ısı", "അവന്\u200d അവൻ", "❤️ 3,5 %"),
+        *("t'anta t’anta t′anta tanta", "ʻokina ꞋOkina 'tis", "എന്\u200dറെ എന്റെ എൻ്റെ"),
+        *("ג׳ירפה צה״ל", "հրապարակ՚ն Ի՞նչ", "col·lecció"),
         *("ۏ ۽ ۾", "ma˥ ꞉x", "e\u0301 é", "", "…", "100€/kg", "ﷺ x_y"),
     ]
     opened = Opened(browser, stub)

@@ -85,6 +85,18 @@ def test_exactly_what_is_promised_moves(strategy: Strategy, fresh: Fresh) -> Non
 
 
 @each_strategy
+def test_it_says_whether_it_moves_a_part_of_the_base(strategy: Strategy, fresh: Fresh) -> None:
+    base = dict(fresh().named_parameters())
+    frozen = {
+        name.replace("base_layer.", ""): value
+        for name, value in strategy.apply(fresh(), SEED).named_parameters()
+        if not value.requires_grad
+    }
+    moved = [name for name, value in frozen.items() if not torch.equal(value, base[name])]
+    assert bool(moved) == strategy.moves_base
+
+
+@each_strategy
 def test_the_frozen_prefix_gives_the_same_output_after_training(
     strategy: Strategy, fresh: Fresh
 ) -> None:

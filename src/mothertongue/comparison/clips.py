@@ -56,7 +56,7 @@ def _clip(place: Utterance | None, rows: Sequence[Row], unit: Unit) -> Json:
         "speaker": first["speaker"],
         "duration_s": first["duration_s"],
         "audio": place.audio if place else None,
-        "start_s": place.start_s if place else 0.0,
+        "start_s": (place and place.start_s) or 0.0,
         "reference": first["reference"],
         "words": len(said.split()),
         "characters": len(characters(said)),

@@ -16,7 +16,7 @@ from mothertongue.corpus.cleaning import clean_text, sentence_key
 from mothertongue.corpus.clip_paths import clip_path
 from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
-from mothertongue.manifest import Split, Utterance
+from mothertongue.manifest import Split, Utterance, duration_tolerance_s
 from mothertongue.sources.base import TEXT_FIELDS, TIME_FIELDS, Rejection, Row
 from mothertongue.sources.split_names import split_named
 
@@ -28,7 +28,6 @@ QUIET_PEAK = 0.01  # -40 dB
 CLIPPED_PEAK, CLIPPED_SHARE = 0.999, 0.01
 # Common Voice's own checks flag below 3 and above 30; 2 leaves room for logographic scripts.
 MIN_CHARACTERS_PER_S, MAX_CHARACTERS_PER_S = 2.0, 30.0
-DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO = 0.1, 0.02
 
 
 class Limits(Config):
@@ -205,8 +204,7 @@ def _level_notes(path: Path, samples_N: Samples) -> tuple[str, ...]:
 
 
 def _differ(stated_s: float, decoded_s: float) -> bool:
-    tolerance_s = max(DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO * decoded_s)
-    return abs(stated_s - decoded_s) > tolerance_s
+    return abs(stated_s - decoded_s) > duration_tolerance_s(decoded_s)
 
 
 def _stem(path: Path, start_s: float | None) -> str:

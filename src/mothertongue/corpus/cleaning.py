@@ -3,11 +3,24 @@
 import re
 import unicodedata
 
+import regex
+
+from mothertongue.text import INVISIBLY_SPACED, ZERO_WIDTH_SPACE
+
 # Cf characters that carry meaning or ink: joiners of Indic and Arabic scripts, Mongolian's vowel
 # separator, and the signs that are drawn around the digits that follow them.
 KEPT_FORMAT = frozenset(
     "\u200c\u200d\u180e"
     "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+# A run of zero-width spaces, in group 1 where it separates no words. It separates words between two
+# characters of which one is of a script that marks words so. In other text it is a web page's hint
+# where a long word may be broken. Python counts U+001C to U+001F as white space, `regex` does not.
+NO_SPACE = rf"[^\s\x1c-\x1f{ZERO_WIDTH_SPACE}]"
+ZERO_WIDTH_SPACES = regex.compile(
+    rf"(?<=[{INVISIBLY_SPACED}]){ZERO_WIDTH_SPACE}+(?={NO_SPACE})"
+    rf"|(?<={NO_SPACE}){ZERO_WIDTH_SPACE}+(?=[{INVISIBLY_SPACED}])"
+    rf"|({ZERO_WIDTH_SPACE}+)"
 )
 ASCII_WORD = re.compile("[a-z0-9]+")
 SPECIAL_TOKEN = re.compile(r"<\|[^<>|]*\|>")
@@ -17,13 +30,15 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
     """The text in NFC, on one line, without invisible characters; and the codes of what changed.
 
     TXT-SPACE: runs of white space became one space. TXT-CONTROL: a BOM, zero-width, bidi or control
-    character was removed (joiners stay). TXT-NFC: it was not in NFC. TXT-SPECIAL: it holds
+    character was removed; joiners stay, and so does one zero-width space between two words of
+    Khmer, Burmese, Lao, Thai and their kin. TXT-NFC: it was not in NFC. TXT-SPECIAL: it holds
     something like <|en|>, which stays, as plain characters. Applied twice, it changes nothing.
     """
     if text.isascii() and text.isprintable() and "<|" not in text and "  " not in text:
         stripped = text.strip()
         return stripped, () if stripped == text else ("TXT-SPACE",)
     visible = "".join(char for char in text if not _is_invisible(char))
+    visible = ZERO_WIDTH_SPACES.sub(lambda run: "" if run[1] else ZERO_WIDTH_SPACE, visible)
     folded = " ".join(visible.split())
     composed = unicodedata.normalize("NFC", folded)
     changed = {
@@ -38,11 +53,12 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
 def sentence_key(text: str) -> str:
     """What two readings of one sentence share: its letters, digits and marks, case folded.
 
-    Empty where the text has none.
+    Zero-width spaces do not count: the same sentence is often written without. Empty where the
+    text has no letter or digit.
     """
     if text.isascii():
         return " ".join(ASCII_WORD.findall(text.lower()))
-    folded = unicodedata.normalize("NFC", text.casefold())
+    folded = unicodedata.normalize("NFC", text.casefold().replace(ZERO_WIDTH_SPACE, ""))
     spoken = "".join(char if _is_spoken(char) else " " for char in folded)
     return " ".join(spoken.split())
 
@@ -51,7 +67,7 @@ def _is_invisible(char: str) -> bool:
     category = unicodedata.category(char)
     if category == "Cc":
         return not char.isspace()
-    return category == "Cf" and char not in KEPT_FORMAT
+    return category == "Cf" and char not in KEPT_FORMAT and char != ZERO_WIDTH_SPACE
 
 
 def _is_spoken(char: str) -> bool:

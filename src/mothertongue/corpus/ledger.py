@@ -136,7 +136,7 @@ class Ledger:
         for way in ways:
             self._group(way)
             for tolerance in TOLERANCES:
-                if not self._try_split(seed, tolerance):
+                if not self._try_split(way, seed, tolerance):
                     continue
                 if way != "speaker" or self._shared_sentences() <= max_shared:
                     return way
@@ -196,11 +196,15 @@ class Ledger:
         )
         return float(shared / kept)
 
-    def _try_split(self, seed: int, tolerance: float) -> bool:
+    def _try_split(self, way: SplitBy, seed: int, tolerance: float) -> bool:
         total_s = next(self.ask("SELECT TOTAL(duration_s) FROM kept"))[0]
+        # One draw for each group, by its first name: with the smallest draw of all its sentences,
+        # speakers who said many would come first and fill the held-out splits. SQLite orders text,
+        # the speakers, before the blobs of the sentences.
+        name = "COALESCE(speaker, sentence_key)" if "speaker" in way else "sentence_key"
         groups = self.ask(
             "SELECT grp, SUM(duration_s) FROM kept GROUP BY grp "
-            "ORDER BY MIN(draw(?, sentence_key)), MIN(id)",
+            f"ORDER BY draw(?, MIN({name})), MIN(id)",
             seed,
         )
         self._database.execute("DELETE FROM assigned")
@@ -221,6 +225,10 @@ def peers_of(column: str) -> str:
     )
 
 
-def _draw(seed: int, key: bytes) -> bytes:
-    """A random order that depends on the seed and the sentence only, not on the row's place."""
+def _draw(seed: int, name: str | bytes) -> bytes:
+    """A random order that depends on the seed and the speaker or sentence, not on the row's place.
+
+    Every name is equally likely to come first, however many rows have it.
+    """
+    key = name.encode() if isinstance(name, str) else name
     return hashlib.blake2b(key, digest_size=8, salt=seed.to_bytes(8, "little")).digest()

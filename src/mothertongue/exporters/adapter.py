@@ -34,20 +34,14 @@ class AdapterExporter(Exporter):
     needs_base: ClassVar[bool] = True
 
     def check(self, exported: Exported) -> None:
-        strategy = exported.tuned.experiment.strategy
-        if not strategy.is_removable:
-            raise ConfigError(
-                f"{exported.run}: its training changed the base's own weights, so there is no "
-                "adapter to take out; export the whole model: --format hf, ctranslate2, ggml, onnx"
-            )
+        _adapter_strategy(exported)
 
     def write(self, exported: Exported, folder: Path, type_: str) -> None:
-        model, strategy = exported.tuned.base.model, exported.tuned.experiment.strategy
+        strategy, model = _adapter_strategy(exported), exported.tuned.base.model
         if isinstance(strategy, BottleneckAdapters):
             model.config.name_or_path = exported.tuned.experiment.base
             adapters.save(model, adapters.DEFAULT, folder)
             return
-        assert isinstance(strategy, Lora)
         config = strategy.peft_config(model)
         config.base_model_name_or_path = exported.tuned.experiment.base
         config.inference_mode = True
@@ -59,6 +53,22 @@ class AdapterExporter(Exporter):
         assert base is not None
         put_on(base.model, folder)
         return TorchHeard(base)
+
+
+def _adapter_strategy(exported: Exported) -> BottleneckAdapters | Lora:
+    """The run's strategy. Raises ConfigError where it leaves no adapter, or one of another kind."""
+    strategy = exported.tuned.experiment.strategy
+    if not strategy.is_removable:
+        raise ConfigError(
+            f"{exported.run}: its training changed the base's own weights, so there is no "
+            "adapter to take out; export the whole model: --format hf, ctranslate2, ggml, onnx"
+        )
+    if not isinstance(strategy, BottleneckAdapters | Lora):
+        raise ConfigError(
+            f"{exported.run}: {strategy!r} has no file format for its adapter; expected strategy "
+            "bottleneck or lora; export the whole model: --format hf, ctranslate2, ggml, onnx"
+        )
+    return strategy
 
 
 def put_on(model: Whisper, folder: Path) -> None:

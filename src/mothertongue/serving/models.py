@@ -118,7 +118,8 @@ def load(
 ) -> Offer:
     """Load every model. `merge` folds LoRA too, so that each run is a model of its own.
 
-    Raises ConfigError and DataError as loading does.
+    Raises ConfigError and DataError as loading does, ConfigError too for an adapter of a kind that
+    cannot share its base.
     """
     offer, shared = Offer(), _SharedBases(config, precision)
     for spec in specs:
@@ -171,7 +172,10 @@ class _SharedBases:
         tuned, facts = _run_adapter(spec) if is_run(spec.path) else _exported_adapter(spec)
         shared = self.by_digest.get(tuned.digest) or self._opened(offer, facts["base"])
         adapter = f"adapter{len(offer.models)}"
-        add(shared.base.model, adapter, tuned.model, shared.rows)
+        try:
+            add(shared.base.model, adapter, tuned.model, shared.rows)
+        except ConfigError as error:
+            raise ConfigError(f"{spec.name}: {error}") from None
         offer.models[spec.name] = Served(
             name=spec.name, engine=shared.engine, tokens=tuned.tokens, adapter=adapter, **facts
         )

@@ -1,7 +1,7 @@
 """The contract that every fine-tuning strategy keeps, held by its contract tests."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
@@ -41,6 +41,22 @@ class Strategy(Config, ABC):
         """The model to train, changed in place: requires_grad is true on exactly what trains.
 
         New weights are drawn from `seed`, on the device of the model.
+        """
+
+    @property
+    @abstractmethod
+    def moves_base(self) -> bool:
+        """Whether `apply` moves a part of the base's weights into those that train.
+
+        Another machine may compute another part, so a run keeps the trained weights that it began
+        with, and `take_start` puts them back.
+        """
+
+    @abstractmethod
+    def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
+        """Let a model, right after `apply`, begin with these trained weights, in place.
+
+        Its outputs stay those of the base. Only for strategies whose `moves_base` is true.
         """
 
     @abstractmethod

@@ -1,9 +1,11 @@
 """Bottleneck adapters after the layers; Whisper itself is frozen."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Literal
 
 from pydantic import PositiveInt
+from torch import Tensor
 
 from mothertongue import adapters
 from mothertongue.strategies.base import NotFoldableError, Whisper, drawn_from
@@ -35,6 +37,15 @@ class BottleneckAdapters(PlacedStrategy):
         with drawn_from(seed):
             adapters.add(model, adapters.DEFAULT, self.dim, *places)
         return model
+
+    @property
+    def moves_base(self) -> bool:
+        """No."""
+        return False
+
+    def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
+        """Never: `apply` gives the same weights everywhere."""
+        raise AssertionError("no start is kept")
 
     def fold(self, model: Whisper) -> Whisper:
         """Never: the adapters are not linear."""

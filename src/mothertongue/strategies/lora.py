@@ -1,10 +1,15 @@
-"""Low-rank adaptation, by PEFT; Whisper itself is frozen."""
+"""Low-rank adaptation, by PEFT; Whisper itself is frozen.
 
-from collections.abc import Iterator
+D width of a matrix's input, E of its output, R rank.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from pydantic import Field, PositiveInt
+from torch import Tensor
 
 from mothertongue.strategies.base import NotRemovableError, Whisper, drawn_from
 from mothertongue.strategies.placement import PlacedStrategy
@@ -19,6 +24,7 @@ Variant = Literal["plain", "dora", "rslora", "pissa"]
 QUERIES_AND_VALUES = ("q_proj", "v_proj")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 FEED_FORWARD = ("fc1", "fc2")
+ADAPTER = "default"  # the name that PEFT gives to an adapter that has none
 
 
 class Lora(PlacedStrategy):
@@ -91,6 +97,20 @@ class Lora(PlacedStrategy):
             for name in names
         ]
 
+    @property
+    def moves_base(self) -> bool:
+        """For PiSSA: A and B begin as the first singular vectors of W, which loses their product.
+
+        Where singular values are close, another CPU's decomposition gives other vectors.
+        """
+        return self.variant == "pissa"
+
+    def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
+        """Give back to each W the product it lost here, and take that of the start from it."""
+        for name, layer in _lora_layers(model):
+            first_RD, first_ER = (start[f"{name}.lora_{ab}.{ADAPTER}.weight"] for ab in "AB")
+            _begin_with(layer, first_RD, first_ER)
+
     def fold(self, model: Whisper) -> Whisper:
         """The same model, the changes added into its matrices."""
         for name, layer in _lora_layers(model):
@@ -116,6 +136,24 @@ class Lora(PlacedStrategy):
                 "pissa moved a part of the base's weights into the adapter; load the base"
             )
         return _disabled(model)
+
+
+@torch.no_grad()
+def _begin_with(layer: Any, first_RD: Tensor, first_ER: Tensor) -> None:
+    """Make these a layer's A and B; W keeps the sum of itself and their scaled product."""
+    down_RD, up_ER = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+    if torch.equal(down_RD.cpu(), first_RD) and torch.equal(up_ER.cpu(), first_ER):
+        return  # decomposed alike: no rounding changes a bit of W
+    weight_ED = layer.get_base_layer().weight
+    lost_ED = _product(down_RD, up_ER) - _product(first_RD, first_ER)
+    weight_ED.copy_(weight_ED.cpu().double() + layer.scaling[ADAPTER] * lost_ED)
+    down_RD.copy_(first_RD)
+    up_ER.copy_(first_ER)
+
+
+def _product(down_RD: Tensor, up_ER: Tensor) -> Tensor:
+    """B A in double precision, on the CPU."""
+    return up_ER.cpu().double() @ down_RD.cpu().double()
 
 
 def _lora_layers(model: Whisper) -> list[tuple[str, "LoraLayer"]]:

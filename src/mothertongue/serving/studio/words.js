@@ -2,8 +2,10 @@
 // A text as words: where they stand in it, when they were said, and how two texts differ.
 // What counts as the same word is what mothertongue's `strict` normalizer says (text.py).
 
-// Within a word they vanish: apostrophes, however typed, and points like them.
-const WITHIN = "'’‘＇`´·‧׳״՛՜՞";
+// Within a word all of these are one letter, ʼ: apostrophes, however typed.
+const APOSTROPHES = "'’‘‛＇`´′՚׳", APOSTROPHE = /['’‘‛＇`´′՚׳ʻꞌ]/gu;
+// Within a word these vanish: points, and marks of Hebrew and Armenian.
+const VANISHING = "·‧״՛՜՞";
 // Invisible, or only stretching a word on the line.
 const IGNORED = "\\p{Cf}\\u0640\\u07fa\\u180b-\\u180d\\u180f\\ufe00-\\ufe0f\\u{e0100}-\\u{e01ef}";
 // Unicode calls them symbols; they are words (Sindhi) or write tones and sounds.
@@ -12,8 +14,8 @@ const LETTER_SYMBOLS = "\\u06fd\\u06fe\\u02c2-\\u02c5\\u02d2-\\u02d7\\u02de\\u02
 const LETTER = `(?:[^\\p{P}\\p{S}\\p{Cc}\\p{Z}\\u200b]|[${LETTER_SYMBOLS}])`;
 // Without lookbehind, which older phones lack.
 const WORD = new RegExp(
-  `(?:[\\p{L}\\p{M}][${IGNORED}]*[${WITHIN}](?=[${IGNORED}]*\\p{L})|${LETTER})+`, "gu");
-const DROPPED = new RegExp(`[${IGNORED}${WITHIN}]`, "gu");
+  `(?:[\\p{L}\\p{M}][${IGNORED}]*[${APOSTROPHES}${VANISHING}](?=[${IGNORED}]*\\p{L})|${LETTER})+`, "gu");
+const DROPPED = new RegExp(`[${IGNORED}${VANISHING}]`, "gu");
 const WITHOUT_SPACES = new RegExp(
   "[" + ["Thai", "Lao", "Khmer", "Myanmar", "Han", "Hiragana", "Katakana"]
     .map((script) => `\\p{Script=${script}}`).join("") + "]", "u");
@@ -21,6 +23,8 @@ const WITHOUT_SPACES = new RegExp(
 const FOLDS = { "ß": "ss", "ς": "σ", "և": "եւ", "İ": "i" };
 // A Malayalam chillu as it was written before Unicode 5.1.
 const CHILLUS = { "ണ്\u200d": "ൺ", "ന്\u200d": "ൻ", "ര്\u200d": "ർ", "ല്\u200d": "ൽ", "ള്\u200d": "ൾ", "ക്\u200d": "ൿ" };
+// Malayalam nta, in the three ways that it is typed.
+const NTA_SPELLINGS = /\u0d7b\u0d4d?\u0d31/gu, NTA = "\u0d28\u0d4d\u0d31";
 // Of the table of an alignment: five thousand words against as many, a byte each.
 const MOST_CELLS = 25e6;
 
@@ -29,7 +33,8 @@ function keyOf(word) {
   const composed = word.normalize("NFC")
     .replace(/[ണനരലളക]്\u200d/gu, (old) => CHILLUS[old]).replace(/İ/gu, FOLDS["İ"]);
   const folded = composed.toLowerCase().replace(/[ßςև]/gu, (letter) => FOLDS[letter]);
-  return folded.replace(DROPPED, "").normalize("NFC");
+  return folded.replace(DROPPED, "").replace(APOSTROPHE, "ʼ").normalize("NFC")
+    .replace(NTA_SPELLINGS, NTA);
 }
 
 // The words of a text: [{text, key, from, to}], from and to being places in it.
