@@ -78,12 +78,30 @@ def test_places_are_shares_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_places_are_gpus_where_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert slots(None) == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
     assert slots(None, devices=2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
     with pytest.raises(ConfigError, match="2 GPUs"):
         slots(3)
     with pytest.raises(ConfigError, match="--jobs 2 of 2 devices each: this machine has 2 GPUs"):
         slots(2, devices=2)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("2,3", ["2", "3"]),
+        ("GPU-8b1f, GPU-77c0", ["GPU-8b1f", "GPU-77c0"]),
+        ("5,1,-1,0", ["5", "1"]),  # CUDA stops at the first that is none
+    ],
+)
+def test_gpus_that_the_user_hid_stay_hidden(
+    visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in slots(None)] == expected
+    assert slots(1, devices=2) == [{"CUDA_VISIBLE_DEVICES": ",".join(expected)}]
 
 
 @pytest.mark.slow
