@@ -67,12 +67,12 @@ def test_a_stop_reaches_the_children_and_waits_for_them(tmp_path: Path) -> None:
 
 
 def test_places_are_shares_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("mothertongue.comparison.workers.processors", lambda: 8)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert slots(None) == [{}]
     assert slots(4) == [{"OMP_NUM_THREADS": "2"}] * 4
     assert slots(2, devices=4) == [{"OMP_NUM_THREADS": "1"}] * 2
-    with pytest.raises(ConfigError, match="this machine has 8 processors; give less"):
+    with pytest.raises(ConfigError, match="this process may use 8 processors; give less"):
         slots(9)
 
 
@@ -83,7 +83,7 @@ def test_places_are_gpus_where_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
     assert slots(None, devices=2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
     with pytest.raises(ConfigError, match="2 GPUs"):
         slots(3)
-    with pytest.raises(ConfigError, match="--jobs 2 of 2 devices each: this machine has 2 GPUs"):
+    with pytest.raises(ConfigError, match="--jobs 2 of 2 devices each: this process may use 2 GPUs"):
         slots(2, devices=2)
 
 

@@ -171,4 +171,4 @@ def test_the_verb_starts_the_processes_and_says_one_thing(made: Made, tmp_path: 
     assert "Traceback" not in changed.stderr
     many = subprocess.run([*command, "--devices", "999"], capture_output=True, text=True)
     assert many.returncode == 2
-    assert "--devices 999: this machine has" in many.stderr
+    assert "--devices 999: this process may use" in many.stderr

@@ -21,6 +21,7 @@ from mothertongue.comparison.tasks import (
     never,
     refuse_failed,
 )
+from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.training.stopping import StopRequest
 
@@ -34,12 +35,12 @@ def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
     ConfigError for more than there are.
     """
     gpus = torch.cuda.device_count()
-    most = gpus or os.cpu_count() or 1
+    most = gpus or processors()
     count = jobs if jobs is not None else max(1, gpus // devices)
     if count * devices > most:
         kind = "GPUs" if gpus else "processors"
         each = f" of {devices} devices each" if devices > 1 else ""
-        raise ConfigError(f"--jobs {count}{each}: this machine has {most} {kind}; give less")
+        raise ConfigError(f"--jobs {count}{each}: this process may use {most} {kind}; give less")
     if gpus:
         names = _visible_gpus(gpus)
         shares = [names[i * devices : (i + 1) * devices] for i in range(count)]

@@ -4,7 +4,6 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch, share
-from mothertongue.devices import best_device
+from mothertongue.devices import best_device, processors
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.features import IGNORED, Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
@@ -178,7 +177,7 @@ class _HeardClips:
 
 def _workers() -> int:
     has_gpu = best_device().type == "cuda"
-    return min(MOST_WORKERS, (os.cpu_count() or 1) - 1) if has_gpu else 0
+    return min(MOST_WORKERS, processors() - 1) if has_gpu else 0
 
 
 def _as_is(batches: list[Batch]) -> list[Batch]:
