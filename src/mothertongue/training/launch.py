@@ -31,7 +31,9 @@ def launch(devices: int, verb: Sequence[str]) -> None:
     most = gpus or processors()
     if devices > most:
         kind = "GPUs" if gpus else "processors"
-        raise ConfigError(f"--devices {devices}: this process may use {most} {kind}; give at most that")
+        raise ConfigError(
+            f"--devices {devices}: this process may use {most} {kind}; give at most that"
+        )
     if not gpus:
         os.environ.setdefault("OMP_NUM_THREADS", str(most // devices))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
