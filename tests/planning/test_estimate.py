@@ -38,6 +38,21 @@ def test_steps_measured_twice_count_by_their_mean() -> None:
     assert epoch_s(twice, TrainConfig(), 0) == pytest.approx(3 + 3.5 + 4 + 10)
 
 
+def test_steps_of_several_epochs_are_those_of_one_on_average() -> None:
+    """Of a small corpus, in which not every epoch has a step at 30 s."""
+    two = replace(
+        MEASURED,
+        step_flops=(10.0, 30.0, 10.0, 90.0),
+        step_is_full=(False, False, False, True),
+        planned_epochs=2,
+    )
+    assert epoch_s(two, TrainConfig(), 0) == pytest.approx((2 + 4 + 2 + 10) / 2)
+    found = estimate(two, TrainConfig(epochs=4))
+    assert (found["steps_per_epoch"], found["steps_at_30_s"]) == (2, 0.5)
+    assert found["tflop_per_epoch"] == pytest.approx(70e-12)
+    assert found["training_s"] == pytest.approx(4 * 9)
+
+
 def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
     half = TrainConfig(full_context_share=0.5)
     assert epoch_s(STORED, half, 0) == pytest.approx(19)  # nothing is stored yet
