@@ -42,6 +42,8 @@ else:
 Code = Annotated[str, AfterValidator(language_code)]
 RUN_NAME = r"^[\w][\w.-]*$"
 MOST_IDLE = 0.05
+FREE = ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero", "micro_batch_size")
+"""Settings of `train` with which a run may go on, whatever it began with."""
 ROOT = Path()  # read_data makes every audio path absolute
 
 
@@ -268,9 +270,9 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a run continues; no result depends on the rest."""
+    """What must not change when a run continues; no result depends on the rest but by rounding."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
-    for name in ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero"):
+    for name in FREE:
         del settings["train"][name]
     return settings
 

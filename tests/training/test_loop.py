@@ -243,6 +243,48 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
     assert weights(tmp_path / "limited") == small
 
 
+def test_a_run_goes_on_with_smaller_micro_batches(make: Make, tmp_path: Path) -> None:
+    """As the message about memory on several devices promises."""
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(batch_size=4, epochs=1), folder, After(2))
+    smaller = Silent()
+    record = run(make(batch_size=4, epochs=1, micro_batch_size=1), folder, smaller)
+    assert (smaller.began_at, record["micro_batch_size"]) == (2, 1)
+    whole = Silent()
+    run(make(batch_size=4, epochs=1), RunDir(tmp_path / "whole"), whole)
+    assert smaller.losses == pytest.approx(whole.losses[2:], rel=1e-4)
+
+
+def test_a_run_never_goes_on_with_larger_micro_batches_than_fitted(
+    make: Make, tmp_path: Path
+) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(batch_size=4, micro_batch_size=2), folder, After(2))
+    watcher = Silent()
+    assert run(make(batch_size=4, micro_batch_size=4), folder, watcher)["micro_batch_size"] == 2
+    assert "micro-batches of 2, as the run's newest checkpoint" in " ".join(watcher.notes)
+
+
+def test_halving_begins_at_the_clips_that_were_there(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of 60 s hold up to 60 clips, but these at most 12."""
+    tried: list[int] = []
+
+    def none(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+        tried.append(len(samples_BS))
+        raise RuntimeError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(LabelLoss, "forward", none)
+    changes = {"batch_seconds": 60, "batch_size": 8, "full_context_share": 0}
+    with pytest.raises(MothertongueError, match="with a single clip"):
+        run(make(**changes), RunDir(tmp_path / "run"), Silent())
+    assert tried[0] <= 12
+    assert tried == sorted(set(tried), reverse=True)
+
+
 def test_out_of_memory_with_one_clip_says_what_to_do(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,8 @@ class TrainConfig(Config):
     """Instead of batch_size: as many clips a step as fit in so many seconds of context, so that
     steps of short and of long clips cost alike."""
     micro_batch_size: PositiveInt | None = None
-    """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit."""
+    """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit. It
+    changes no result beyond rounding, and a run may go on with fewer than it began with."""
     learning_rate: PositiveFloat = 1e-5
     """The highest rate, reached after the warm-up; 1e-5 is Liu et al. 2024's for full tuning."""
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)
@@ -90,6 +91,11 @@ class TrainConfig(Config):
     def size(self) -> BatchSize:
         """How much an optimizer step sees."""
         return BatchSize(self.batch_size, self.batch_seconds)
+
+    @property
+    def largest_micro_batch(self) -> int:
+        """Clips per forward pass before memory ran out."""
+        return self.micro_batch_size or self.size.clips_at(1)
 
     @model_validator(mode="after")
     def _every_setting_has_effect(self) -> "TrainConfig":

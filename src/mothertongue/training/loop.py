@@ -293,9 +293,19 @@ class _Trainer:
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
             self.state = State(**checkpoints.read_state(folder))
-            self.stepper.micro_batch_size = self.state.micro_batch_size
+            self._keep_fitting(self.state.micro_batch_size)
         if is_main:
             rewind(self.run.metrics, self.state.step)
+
+    def _keep_fitting(self, micro_batch_size: int) -> None:
+        """Go on with what fitted before, or with fewer clips where the settings ask for that."""
+        asked = self.config.micro_batch_size
+        if asked is not None and asked > micro_batch_size:
+            self.watcher.noted(
+                f"going on with micro-batches of {micro_batch_size}, as the run's newest "
+                f"checkpoint, not of {asked}: they can become smaller, but not larger"
+            )
+        self.stepper.micro_batch_size = min(self.stepper.micro_batch_size, micro_batch_size)
 
     def _finish(self, stop: StopRequest) -> None:
         self._publish(self.run.final)

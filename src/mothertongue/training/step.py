@@ -43,7 +43,7 @@ class Stepper:
     ) -> None:
         self.model, self.frozen, self.config = model, frozen, config
         self.ranks, self._noted = ranks, noted
-        self.micro_batch_size = config.micro_batch_size or config.size.clips_at(1)
+        self.micro_batch_size = config.largest_micro_batch
         """Clips a forward pass, on each device."""
         self.zero = config.zero if ranks.count > 1 else 0
         """The stage of ZeRO; at 0 every device holds all that trains."""
@@ -110,7 +110,7 @@ class Stepper:
             except RuntimeError as error:
                 if not should_reduce_batch_size(error):
                     raise
-                self._halve(step, error)
+                self._halve(step, batches, error)
 
     def _backward_all(self, batches: list[Batch], count: float) -> float:
         parts = [part for batch in batches for part in batch.split(self.micro_batch_size)]
@@ -133,9 +133,11 @@ class Stepper:
             self._accelerator.backward(loss * self.ranks.count)
         return float(loss.detach())
 
-    def _halve(self, step: int, error: Exception) -> None:
+    def _halve(self, step: int, batches: list[Batch], error: Exception) -> None:
         self._optimizer.zero_grad(set_to_none=True)
-        if self.micro_batch_size == 1:
+        # A step may hold fewer clips than it could: half of those it could may still be all.
+        largest = min(self.micro_batch_size, max(len(batch.ids) for batch in batches))
+        if largest == 1:
             raise MothertongueError(
                 "out of memory with a single clip; use a smaller base, a strategy that trains "
                 "less, train.gradient_checkpointing=true, or train.zero=3 on several devices"
@@ -144,10 +146,10 @@ class Stepper:
             # The others may be in the middle of an exchange that this rank will not complete.
             raise MothertongueError(
                 f"rank {self.ranks.rank}, step {step + 1}: out of memory; give "
-                f"train.micro_batch_size={self.micro_batch_size // 2} and the same command again: "
+                f"train.micro_batch_size={largest // 2} and the same command again: "
                 "the effective batch stays, and the run goes on from its newest checkpoint"
             ) from error
-        self.micro_batch_size //= 2
+        self.micro_batch_size = largest // 2
         self._noted(
             f"step {step + 1}: out of memory; going on with micro-batches of "
             f"{self.micro_batch_size}, the effective batch stays"
