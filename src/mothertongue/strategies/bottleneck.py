@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from mothertongue import adapters
 from mothertongue.strategies.base import NotFoldableError, Whisper, drawn_from
@@ -24,7 +24,7 @@ class BottleneckAdapters(PlacedStrategy):
     )
 
     kind: Literal["bottleneck"] = "bottleneck"
-    dim: PositiveInt = 64
+    dim: int = Field(default=64, ge=1, le=10_000)
     """d: the bottleneck's width; the paper found 64 best of 32, 64, 128 and 256."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:

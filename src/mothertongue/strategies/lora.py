@@ -5,7 +5,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
+from transformers import WhisperConfig
 
+from mothertongue.errors import ConfigError
 from mothertongue.strategies.base import NotRemovableError, Whisper, drawn_from
 from mothertongue.strategies.placement import PlacedStrategy
 
@@ -55,6 +57,7 @@ class Lora(PlacedStrategy):
         from peft import inject_adapter_in_model
 
         self.check(model.config)
+        self._check_rank(model.config)
         model.requires_grad_(False)
         with drawn_from(seed):
             inject_adapter_in_model(self.peft_config(model), model)
@@ -90,6 +93,13 @@ class Lora(PlacedStrategy):
             for place in places
             for name in names
         ]
+
+    def _check_rank(self, config: WhisperConfig) -> None:
+        if self.rank > config.d_model:
+            raise ConfigError(
+                f"strategy.rank: {self.rank}, but a matrix of this Whisper has at most rank "
+                f"{config.d_model}; give at most {config.d_model}"
+            )
 
     def fold(self, model: Whisper) -> Whisper:
         """The same model, the changes added into its matrices."""

@@ -46,7 +46,7 @@ class TrainConfig(Config):
     """Share of the steps that run at 30 s all the same: the world decodes there."""
     context_jitter_s: int = Field(default=0, ge=0, le=29)
     """Each other micro-batch runs at up to so many seconds more than its clips need, at random."""
-    language_temperature: float = Field(default=1.0, ge=1, allow_inf_nan=False)
+    language_temperature: float = Field(default=1.0, ge=1)
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
     2020, sec. 3)."""
@@ -73,10 +73,10 @@ class TrainConfig(Config):
     """How often to write a checkpoint; None: after each validation."""
     patience: PositiveInt | None = None
     """Stop after this many validations in a row without a better WER; None: never."""
-    workers: NonNegativeInt | None = None
+    workers: int | None = Field(default=None, ge=0, le=256)
     """Processes that decode audio ahead of the model; they change no result. None: up to 4 beside a
     GPU, and none where the model needs the processor itself."""
-    prefix_cache_gb: NonNegativeFloat = 10.0
+    prefix_cache_gb: float = Field(default=10.0, ge=0, le=1e6)
     """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It
     changes no result."""
     prefix_depth: NonNegativeInt | None = None
