@@ -1,7 +1,9 @@
 """The loop: what it computes, what it keeps, and how it ends."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -294,6 +296,28 @@ def test_out_of_memory_with_one_clip_says_what_to_do(
     monkeypatch.setattr(LabelLoss, "forward", never)
     with pytest.raises(MothertongueError, match="with a single clip; use a smaller base"):
         run(make(), RunDir(tmp_path / "run"), Silent())
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_a_base_that_skips_layers_at_random_is_refused(
+    made: tuple[Path, Path], tmp_path: Path, half: str
+) -> None:
+    base = shutil.copytree(made[0], tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {f"{half}_layerdrop": 0.5}))
+    with pytest.raises(ConfigError, match=rf"{half}_layerdrop is 0.5, expected 0.*config\.json"):
+        run(tiny_experiment(tmp_path, base, made[1]), RunDir(tmp_path / "run"), Silent())
+
+
+def test_random_numbers_of_ranks_and_seeds_never_meet() -> None:
+    """65536 << 32 is 1 << 48: added up, a seed was once the stream of another rank."""
+    from mothertongue.training.step import _mix
+
+    seeds = [0, 1, 65535, 65536, 65537, 2**32 - 1]
+    mixed = {_mix(seed, step, rank) for seed in seeds for step in range(3) for rank in range(3)}
+    assert len(mixed) == len(seeds) * 9
+    for each in mixed:
+        torch.Generator().manual_seed(each)
 
 
 def test_patience_stops_early_and_best_is_the_best(

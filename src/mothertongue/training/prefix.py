@@ -21,7 +21,7 @@ from mothertongue.training.config import TrainConfig
 
 Noted = Callable[[str], None]
 
-RANDOM = ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop")
+RANDOM = ("dropout", "attention_dropout", "activation_dropout")
 
 
 def open_prefix(

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -26,8 +27,6 @@ from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
-
-RANK_BITS = 48  # above the step and the seed
 
 
 class Stepper:
@@ -47,7 +46,7 @@ class Stepper:
         """Clips a forward pass, on each device."""
         self.zero = config.zero if ranks.count > 1 else 0
         """The stage of ZeRO; at 0 every device holds all that trains."""
-        _refuse_layerdrop(model, ranks)
+        _refuse_layerdrop(model)
         if config.zero and not self.zero:
             noted(f"train.zero={config.zero} has no effect on one device")
         self._accelerator = _accelerator(model, config)
@@ -197,13 +196,14 @@ def _accelerator(model: Whisper, config: TrainConfig) -> Accelerator:
     return accelerator
 
 
-def _refuse_layerdrop(model: Whisper, ranks: Ranks) -> None:
-    drop = model.config.decoder_layerdrop
-    if drop and ranks.count > 1:
-        raise ConfigError(
-            f"base: its decoder_layerdrop is {drop:g}, expected 0 on several devices: each would "
-            "skip other layers; train it on one device"
-        )
+def _refuse_layerdrop(model: Whisper) -> None:
+    """A layer that is skipped gets no gradient, and each device would skip another."""
+    for name in ("encoder_layerdrop", "decoder_layerdrop"):
+        if drop := getattr(model.config, name):
+            raise ConfigError(
+                f"base: its {name} is {drop:g}, expected 0: training skips no layers; set it to 0 "
+                "in the config.json of a copy of the base, and give that folder as the base"
+            )
 
 
 def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[dict[str, Any]]:
@@ -217,7 +217,8 @@ def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[di
 
 
 def _mix(seed: int, step: int, rank: int) -> int:
-    return (rank << RANK_BITS) + (seed << 32) + step
+    """A seed for torch that no other seed, step or rank gives."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
 
 
 def _frozen_sums(model: Whisper) -> dict[str, float]:
