@@ -83,10 +83,11 @@ def test_there_are_numbers_to_try() -> None:
 @pytest.mark.parametrize(
     ("part", "key", "number"),
     [
+        ("train", "epochs", 10_001),
         ("evaluate", "beam_size", 0),
         ("evaluate", "beam_size", 101),
         ("evaluate", "batch_size", 0),
-        ("train", "seed", 5_000_000_000),
+        ("train", "seed", 2**64),
         ("train", "epochs", 10**30),
         ("train", "workers", 257),
         ("train", "prefix_cache_gb", 1e300),
@@ -102,8 +103,18 @@ def test_numbers_that_would_crash_a_run_are_refused(part: str, key: str, number:
 def test_seeds_of_a_grid_have_the_same_limit() -> None:
     grid = parse(Grid, GRID | {"seeds": [LARGEST]}, "x.yaml")
     assert expand(grid)[0].experiment.train.seed == LARGEST
-    with pytest.raises(ConfigError, match=r"  seeds: .*expected a number of at most 4,294,967,295"):
+    with pytest.raises(
+        ConfigError, match=r"  seeds: .*expected a number of at most 281,474,976,710,656"
+    ):
         parse(Grid, GRID | {"seeds": [0, LARGEST + 1]}, "x.yaml")
+
+
+def test_the_largest_seed_trains(tmp_path: Path) -> None:
+    base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data", train=2)
+    strategy = {"kind": "lora", "rank": 2, "dropout": 0.1}
+    changes = {"strategy": strategy, "epochs": 1, "seed": LARGEST}
+    experiment = tiny_experiment(tmp_path, base, data, **changes)
+    assert run(experiment, RunDir(tmp_path / "run"), Silent())["steps"] == 1
 
 
 @pytest.mark.parametrize("variant", ["plain", "pissa"])

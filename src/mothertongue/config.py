@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mothertongue.errors import ConfigError
 
 MAX_YAML_BYTES = 1_000_000
-LARGEST = 2**32 - 1
-"""The largest whole number that a setting may be: torch and numpy take no larger seed, and what
-counts clips or steps needs none."""
+LARGEST = 2**48
+"""The largest whole number that a setting may be: products of two may still be an index."""
 C = TypeVar("C", bound="Config")
 
 
