@@ -134,6 +134,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
     record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
+    record["prefix_cache"] = _prefix_cache(work, state)
     if ranks.is_main:
         write_json(run_dir.record, record)
     return record
@@ -303,6 +304,18 @@ def _record(
         "devices": devices,
         "environment": environment(),
     }
+
+
+def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
+    """How often clips went through the frozen layers, and how often without any stored output.
+
+    Fewer were computed than needed where other runs had stored some: the time is then shorter than
+    it would be alone. None where there is no store.
+    """
+    if work.job.frozen is None or work.job.frozen.store is None:
+        return None
+    needed = work.dataset.count_contexts(state.step)
+    return {"needed": needed, "computed": state.prefixes_computed}
 
 
 def _read(path: Path) -> Experiment:

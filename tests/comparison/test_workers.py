@@ -83,7 +83,9 @@ def test_places_are_gpus_where_there_are(monkeypatch: pytest.MonkeyPatch) -> Non
     assert slots(None, devices=2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
     with pytest.raises(ConfigError, match="2 GPUs"):
         slots(3)
-    with pytest.raises(ConfigError, match="--jobs 2 of 2 devices each: this process may use 2 GPUs"):
+    with pytest.raises(
+        ConfigError, match="--jobs 2 of 2 devices each: this process may use 2 GPUs"
+    ):
         slots(2, devices=2)
 
 

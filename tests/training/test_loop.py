@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
+from mothertongue.training import loop
 from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.validation import Validation
@@ -318,6 +321,22 @@ def test_random_numbers_of_ranks_and_seeds_never_meet() -> None:
     assert len(mixed) == len(seeds) * 9
     for each in mixed:
         torch.Generator().manual_seed(each)
+
+
+def test_the_time_of_training_includes_the_wait_for_data(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    load = StepDataset.__getitem__
+
+    def slow(self: StepDataset, step: int) -> Any:
+        now[0] += 10
+        return load(self, step)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(StepDataset, "__getitem__", slow)
+    record = run(make(epochs=1, validation_clips="all"), RunDir(tmp_path / "run"), Silent())
+    assert record["train_s"] == 10 * record["steps"]
 
 
 def test_patience_stops_early_and_best_is_the_best(

@@ -4,6 +4,7 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             seed=config.seed,
             epoch=epoch,
         )
+
+    def count_contexts(self, steps: int) -> int:
+        """How many different pairs of a clip and a context the first `steps` steps have."""
+        per_epoch = self.steps_per_epoch
+        pairs = {
+            (index, each.context_s)
+            for epoch in range(math.ceil(steps / per_epoch))
+            for step in self.plan(epoch)[: steps - epoch * per_epoch]
+            for each in step
+            for index in each.indices
+        }
+        return len(pairs)
 
     def _idle(self, step: Step) -> Batch:
         """For a rank without clips in a step: one whose labels do not count, to keep in step."""
