@@ -1,8 +1,11 @@
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from mothertongue.planning.estimate import Measured, epoch_s, estimate
+from mothertongue.planning.table import plan_table
 from mothertongue.training.config import TrainConfig
 
 MEASURED = Measured(
@@ -81,3 +84,24 @@ def test_memory_and_disk() -> None:
     assert found["prefix_cache_bytes"] == 200_000
     assert estimate(STORED, TrainConfig(prefix_cache_gb=1e-4))["prefix_cache_bytes"] == 100_000
     assert estimate(MEASURED, TrainConfig())["prefix_cache_bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "fitted", "is_told"),
+    [
+        ({}, 8, False),
+        ({}, 4, True),
+        ({"micro_batch_size": 2}, 2, False),  # as asked for
+        ({"micro_batch_size": 2}, 1, True),
+        ({"batch_seconds": 60}, 60, False),
+        ({"batch_seconds": 60}, 30, True),
+    ],
+)
+def test_memory_ran_out_only_where_less_fitted_than_was_asked_for(
+    settings: dict[str, int], fitted: int, is_told: bool
+) -> None:
+    found = estimate(replace(MEASURED, micro_batch_size=fitted), TrainConfig(**settings))
+    named = {"name": "x", "strategy": {"kind": "full"}, "batch_size": 8}
+    console = Console(file=io.StringIO(), width=200)
+    console.print(plan_table(found | named))
+    assert ("Memory ran out" in console.file.getvalue()) == is_told

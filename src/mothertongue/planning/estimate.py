@@ -78,6 +78,7 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
         "free_memory_bytes": measured.free_memory_bytes,
         "fits": fits,
         "micro_batch_size": measured.micro_batch_size,
+        "memory_ran_out": measured.micro_batch_size < config.largest_micro_batch,
         "disk_bytes": COPIES_KEPT * BYTES_PER_WEIGHT * measured.trained,
         "prefix_cache_bytes": stored_bytes(measured, config),
     }

@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 def _advice(plan: dict[str, Any]) -> list[str]:
     lines = ["From a few steps on this machine; nothing of them is kept."]
-    if plan["micro_batch_size"] < plan["batch_size"]:
+    if plan["memory_ran_out"]:
         lines.append(
             f"Memory ran out, so steps take {plan['micro_batch_size']} clips at a time; give "
             "train.micro_batch_size to start there."
