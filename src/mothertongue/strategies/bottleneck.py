@@ -24,7 +24,7 @@ class BottleneckAdapters(PlacedStrategy):
     )
 
     kind: Literal["bottleneck"] = "bottleneck"
-    dim: int = Field(default=64, ge=1, le=10_000)
+    dim: int = Field(default=64, gt=0, le=10_000)
     """d: the bottleneck's width; the paper found 64 best of 32, 64, 128 and 256."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:

@@ -22,7 +22,7 @@ TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
 class TrainConfig(Config):
     """How long, how fast and how carefully to train."""
 
-    epochs: int = Field(default=10, ge=1, le=10_000)
+    epochs: int = Field(default=10, gt=0, le=10_000)
     """Passes over the training split, at most: see `patience`."""
     batch_size: PositiveInt = 8
     """Clips per optimizer step."""
