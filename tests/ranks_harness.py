@@ -2,7 +2,8 @@
 
 usage: ranks_harness.py RANKS PLAN; PLAN is JSON, {"experiment": ..., "run": ...} a line. Prints,
 for each rank and run, a JSON line of the losses, the validation WERs and the notes. A line may have
-"kill": {"rank": 1, "step": 3}, for SIGKILL of one rank after a step, or "signal" instead of "kill".
+"kill": {"rank": 1, "step": 3}, for SIGKILL of one rank after a step, or "signal" instead of "kill";
+"room": {"clips": 1, "step": 3} lets memory run out after a step, in a forward pass of more clips.
 """
 
 import json
@@ -20,6 +21,9 @@ from runs import PATIENCE_S, After
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment import load_experiment, run
 from mothertongue.records import RunDir
+from mothertongue.training.loss import LabelLoss
+
+FORWARD = LabelLoss.forward
 
 
 def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
@@ -37,6 +41,17 @@ def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[
     return sorted(found, key=lambda each: each["rank"])
 
 
+def limited(watcher: After, room: dict[str, int]) -> Any:
+    """The forward pass of training on a device that holds so many clips."""
+
+    def forward(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+        if len(watcher.losses) >= room["step"] and len(samples_BS) > room["clips"]:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return FORWARD(self, samples_BS, *labels)
+
+    return forward
+
+
 def main() -> None:
     rank = int(os.environ["RANK"])
     if torch.cuda.device_count() == 1:  # NCCL refuses two ranks on one GPU
@@ -48,6 +63,7 @@ def main() -> None:
         due = kill or stop or {"rank": -1, "step": 0}
         number = signal.SIGKILL if kill else signal.SIGTERM
         watcher = After(due["step"] if due["rank"] == rank else -1, number)
+        LabelLoss.forward = limited(watcher, each["room"]) if "room" in each else FORWARD
         outcome = "done"
         try:
             run(load_experiment(Path(each["experiment"])), RunDir(Path(each["run"])), watcher)

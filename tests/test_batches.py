@@ -68,8 +68,34 @@ def test_clips_of_a_micro_batch_have_its_context(contexts, size, seed) -> None:
 def test_share_of_steps_at_full_context(contexts, size, share, seed) -> None:
     steps = plan(contexts, size, share, seed)
     full = [step for step in steps if step[0].context_s == 30]
-    assert len(full) == round(share * len(steps))
+    assert abs(len(full) - share * len(steps)) < 1 + 1e-9
     assert all(len(step) == 1 for step in full)
+
+
+@pytest.mark.parametrize(
+    ("clips", "size", "share", "expected"),
+    [(24, 8, 0.15, 4.5), (90, 32, 0.15, 4.5), (50, 8, 0.05, 3.5), (36, 8, 0.1, 5.0)],
+)
+def test_small_corpora_see_their_share_at_full_context(clips, size, share, expected) -> None:
+    """Over 10 epochs, each of which has less than half a step of it."""
+    totals = [_full_steps([3] * clips, size, share, seed) for seed in range(40)]
+    assert all(abs(total - expected) < 1 + 1e-9 for total in totals)
+    assert np.mean(totals) == pytest.approx(expected, abs=0.25)  # the seed favours none
+
+
+def _full_steps(contexts: list[int], size: int, share: float, seed: int) -> int:
+    steps = [step for epoch in range(10) for step in plan(contexts, size, share, seed, epoch)]
+    return sum(step[0].context_s == 30 for step in steps)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 29), min_size=1, max_size=60), SIZES, SHARES, SEEDS)
+def test_the_share_at_full_context_is_kept_over_epochs(contexts, size, share, seed) -> None:
+    steps = len(plan(contexts, size))
+    total = _full_steps(contexts, size, share, seed)
+    assert abs(total - 10 * share * steps) < 1 + 1e-9
+    if share in (0, 1):
+        assert total == 10 * share * steps
 
 
 @settings(max_examples=60, deadline=None)

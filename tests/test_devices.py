@@ -1,10 +1,14 @@
 """What was used of the machine."""
 
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+from mothertongue.comparison.workers import slots
+from mothertongue.errors import ConfigError
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of a process")
@@ -19,3 +23,20 @@ def test_peak_memory_is_this_processs_own_and_not_its_parents() -> None:
     before, after = map(int, done.stdout.split())
     assert before < large.nbytes
     assert after - before == pytest.approx(100e6, rel=0.2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep a process to some")
+def test_only_the_processors_that_the_process_may_use_are_planned_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As under taskset -c 0 on a machine of many."""
+    before = os.sched_getaffinity(0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert slots(1) == [{}]
+        with pytest.raises(ConfigError, match="this process may use 1 processors"):
+            slots(2)
+    finally:
+        os.sched_setaffinity(0, before)

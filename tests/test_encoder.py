@@ -38,6 +38,19 @@ def test_full_context_is_that_of_transformers(encoder: WhisperEncoder) -> None:
     torch.testing.assert_close(encode(encoder, mel_BMF), theirs_BTD, atol=1e-5, rtol=0)
 
 
+def test_dropout_in_training_is_that_of_transformers(encoder: WhisperEncoder) -> None:
+    """On the stem's output too: the same random numbers give the same values."""
+    config = copy.deepcopy(encoder.config)
+    config.dropout = 0.3
+    random = WhisperEncoder(config).requires_grad_(False).train()
+    random.load_state_dict(encoder.state_dict())
+    mel_BMF = mel_of(30, clips=1)
+    torch.manual_seed(0)
+    theirs_BTD = random(mel_BMF).last_hidden_state
+    torch.manual_seed(0)
+    torch.testing.assert_close(encode(random, mel_BMF), theirs_BTD, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("context_s", [1, 7])
 def test_cut_context_is_an_encoder_made_for_it(encoder: WhisperEncoder, context_s: int) -> None:
     mel_BMF = mel_of(context_s)

@@ -112,8 +112,8 @@ def plan_epoch(
     `clips` are indices into `contexts_s`, each as often as it is to be seen. Within a bucket clips
     are drawn at random. What is left of each bucket fills steps of several smaller micro-batches.
     A share of the steps runs at the full 30 s, so that the tuned model also decodes well where the
-    context is not cut; every other micro-batch runs at up to `context_jitter_s` more than its
-    clips need.
+    context is not cut: over any number of epochs, to within one step. Every other micro-batch runs
+    at up to `context_jitter_s` more than its clips need.
     """
     rng = np.random.default_rng([seed, epoch])
     steps: list[Step] = []
@@ -128,11 +128,23 @@ def plan_epoch(
         leftovers += [(context, index) for index in bucket[whole:]]
     steps += [_grouped(clips) for clips in _filled(leftovers, size)]
     order = rng.permutation(len(steps))
-    full = set(rng.permutation(len(steps))[: round(full_context_share * len(steps))].tolist())
+    num_full = _full_steps(full_context_share * len(steps), seed, epoch)
+    full = set(rng.permutation(len(steps))[:num_full].tolist())
     return [
         _at_full(steps[i], size) if i in full else _jittered(steps[i], context_jitter_s, rng)
         for i in order
     ]
+
+
+def _full_steps(an_epoch: float, seed: int, epoch: int) -> int:
+    """How many steps of an epoch run at 30 s, where it should be `an_epoch` of them on average.
+
+    Rounded in each epoch alone it would be none at all in a small corpus: 0.15 x 3 steps.
+    """
+    # A stream of its own: the rest of the plan does not depend on it. Without the offset every
+    # seed would round down in its first epoch.
+    offset = np.random.default_rng(np.random.SeedSequence([seed], spawn_key=(2,))).random()
+    return math.floor(an_epoch * (epoch + 1) + offset) - math.floor(an_epoch * epoch + offset)
 
 
 def share(step: Step, rank: int, ranks: int) -> Step:

@@ -10,11 +10,13 @@ from types import ModuleType
 from typing import Annotated, Any, TypeVar, Union
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mothertongue.errors import ConfigError
 
 MAX_YAML_BYTES = 1_000_000
+LARGEST = 2**48
+"""The largest whole number that a setting may be: products of two may still be an index."""
 C = TypeVar("C", bound="Config")
 
 
@@ -41,9 +43,22 @@ _Loader.add_implicit_resolver(BOOLEAN, re.compile("true|false", re.IGNORECASE), 
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, and an unknown key is an error."""
+    """Base of every configuration: frozen, and an unknown key is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    Numbers are finite, and whole ones at most LARGEST.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _is_no_larger(cls, value: Any) -> Any:
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, int) and each > LARGEST:
+                raise ValueError(f"expected a number of at most {LARGEST:,}")
+        return value
 
 
 def load(cls: type[C], path: Path, overrides: Sequence[str] = ()) -> C:

@@ -1,6 +1,7 @@
 """The device and the precision that this machine runs best, and what was used of its memory."""
 
 import ctypes
+import os
 import platform
 import resource
 import sys
@@ -21,6 +22,13 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 def best_device() -> torch.device:
     """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def processors() -> int:
+    """How many processors this process may use: taskset and batch systems leave it a part."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def has_bf16(device: torch.device) -> bool:

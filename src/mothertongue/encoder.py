@@ -16,10 +16,14 @@ def encode(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
 
 
 def stem(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
-    """The two convolutions and the positions: hidden_BTD, what the first layer reads."""
+    """The two convolutions and the positions: hidden_BTD, what the first layer reads.
+
+    In training with the encoder's dropout, which is 0 in OpenAI's own models.
+    """
     hidden_BDF = nn.functional.gelu(encoder.conv1(mel_BMF))
     hidden_BTD = nn.functional.gelu(encoder.conv2(hidden_BDF)).transpose(1, 2)
-    return hidden_BTD + encoder.embed_positions.weight[: hidden_BTD.shape[1]]
+    hidden_BTD = hidden_BTD + encoder.embed_positions.weight[: hidden_BTD.shape[1]]
+    return nn.functional.dropout(hidden_BTD, encoder.dropout, encoder.training)
 
 
 def continue_from(encoder: WhisperEncoder, hidden_BTD: Tensor, depth: int) -> Tensor:

@@ -43,6 +43,8 @@ else:
 Code = Annotated[str, AfterValidator(language_code)]
 RUN_NAME = r"^[\w][\w.-]*$"
 MOST_IDLE = 0.05
+FREE = ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero", "micro_batch_size")
+"""Settings of `train` with which a run may go on, whatever it began with."""
 ROOT = Path()  # read_data makes every audio path absolute
 
 
@@ -134,6 +136,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
     record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
+    record["prefix_cache"] = _prefix_cache(work, state)
     if ranks.is_main:
         write_json(run_dir.record, record)
     return record
@@ -292,9 +295,9 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a run continues; no result depends on the rest."""
+    """What must not change when a run continues; no result depends on the rest but by rounding."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
-    for name in ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero"):
+    for name in FREE:
         del settings["train"][name]
     return settings
 
@@ -325,6 +328,18 @@ def _record(
         "devices": devices,
         "environment": environment(),
     }
+
+
+def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
+    """How often clips went through the frozen layers, and how often without any stored output.
+
+    Fewer were computed than needed where other runs had stored some: the time is then shorter than
+    it would be alone. None where there is no store.
+    """
+    if work.job.frozen is None or work.job.frozen.store is None:
+        return None
+    needed = work.dataset.count_contexts(state.step)
+    return {"needed": needed, "computed": state.prefixes_computed}
 
 
 def _read(path: Path) -> Experiment:

@@ -37,6 +37,8 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     assert [name for name, row in rows.items() if row["vs_best"] is None] == [best]
     assert rows["freeze"]["vs_reference"]["p"] > 0
     assert rows["freeze"]["trainable_parameters"] < rows["full"]["trainable_parameters"]
+    assert rows["full"]["warm_share"] == 0
+    assert 0 <= rows["freeze"]["warm_share"] <= 1
     scores = rows["full"]["scores"]["strict"]
     assert scores["wer"] == pytest.approx(sum(scores["by_seed"]) / 2)
     assert rows["full"]["retention"]["sets"]["en"]["n"] == 4

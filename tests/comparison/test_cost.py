@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 from grids import MakeGrid
+from runs import byte_tokens
 
 from mothertongue.comparison import cost
 from mothertongue.comparison.cost import dry_run
 from mothertongue.comparison.grid import expand, load_grid
 from mothertongue.errors import ConfigError
+from mothertongue.manifest import read_data
 from mothertongue.recipes import recipe_path
 from mothertongue.sources.fleurs import PAPER_ROWS
+from mothertongue.training.dataset import StepDataset
 
 
 @pytest.fixture
@@ -32,6 +35,19 @@ def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:
     assert full["estimated_hours"] > one["estimated_hours"] > two["estimated_hours"] > 0
     assert plan["total_hours"] == pytest.approx(sum(r["estimated_hours"] for r in plan["runs"]))
     assert plan["flops_per_s"] > 1e6
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize("size", [{"batch_size": 5}, {"batch_seconds": 30}])
+def test_steps_are_those_of_the_run(make_grid: MakeGrid, size: dict[str, float]) -> None:
+    """By clips or by seconds of context."""
+    grid = make_grid(
+        strategies={"full": {"strategy": {"kind": "full"}}}, train=size | {"epochs": 2}
+    )
+    (run,) = dry_run(grid, lambda _: None)["runs"]
+    train = expand(grid)[0].experiment.train
+    data = [each for each in read_data(grid.languages["sw"].manifests) if each.split == "train"]
+    assert run["steps"] == len(StepDataset(Path(), data, byte_tokens(), train))
 
 
 @pytest.mark.usefixtures("steady")

@@ -42,6 +42,50 @@ def test_what_is_the_same_experiment_is_one_run(make_grid: MakeGrid) -> None:
     assert names[2] == names[3] == "sw-x-encoder_layers2-seed0"
 
 
+def test_different_experiments_never_share_a_folder(make_grid: MakeGrid) -> None:
+    """The name of a run has neither brackets nor spaces, and - between its parts."""
+    lora = {"kind": "lora", "rank": 2}
+    arms = {
+        "full": FULL,
+        "lora (q v)": {"strategy": lora | {"preset": "paper"}},
+        "lora [q,v]": {"strategy": lora | {"preset": "all-linear"}},
+    }
+    message = (
+        "grid tiny: the runs of two experiments would share the folder sw-lora_q_v_-seed0:\n"
+        "  language sw, strategy lora (q v)\n"
+        "  language sw, strategy lora [q,v]\n"
+        "Give one of these strategies or languages another name"
+    )
+    with pytest.raises(ConfigError) as caught:
+        expand(make_grid(strategies=arms))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("languages", "arms"),
+    [
+        (("sw", "sw-full"), ("full-x", "x")),
+        (("sw",), ("full", "Full")),
+        (("sw",), ("x", "x-encoder_layers1")),
+        (("sw",), ("\uac00", "\u1100\u1161")),  # the same syllable of Hangul
+    ],
+)
+def test_folders_that_some_disks_take_for_one_are_refused(
+    languages: tuple[str, ...], arms: tuple[str, ...], make_grid: MakeGrid
+) -> None:
+    places = {name: {"data": name, "language": "sw"} for name in languages}
+    first = FREEZE | {"sweep": {"strategy.encoder_layers": [1]}}
+    strategies = {arms[0]: first if arms[0] == "x" else FULL}
+    strategies[arms[1]] = {"strategy": {"kind": "freeze", "encoder_layers": 2}}
+    with pytest.raises(ConfigError, match="two experiments would share the folder"):
+        expand(make_grid(languages=places, strategies=strategies, reference=arms[0]))
+
+
+def test_equal_experiments_may_have_names_that_collide(make_grid: MakeGrid) -> None:
+    found = expand(make_grid(strategies={"full": FULL, "Full": {"strategy": {"kind": "full"}}}))
+    assert {each.experiment.name for each in found} == {"sw-full-seed0"}
+
+
 def test_a_language_may_have_another_name_and_borrow(make_grid: MakeGrid) -> None:
     languages = {"twi": {"data": "a", "language": "tw", "borrow": {"tw": "yo"}}}
     experiment = expand(make_grid(languages=languages))[0].experiment

@@ -238,6 +238,18 @@ def test_no_split_to_choose_on_and_no_strategy_are_said() -> None:
     assert "is: no strategy was run" in printed(only(comparison(), "is"), 80)
 
 
+def test_times_that_other_runs_shortened_are_said() -> None:
+    result = only(comparison(), "sw", "full", "freeze")
+    for row, share in zip(result["languages"]["sw"]["strategies"], (0.0, 0.9), strict=False):
+        row["warm_share"] = share
+    name = result["languages"]["sw"]["strategies"][1]["strategy"]
+    line = (
+        f"sw: times of {name} are too short to compare: other runs had stored outputs of their "
+        "frozen layers"
+    )
+    assert findings(result).count(line) == 1
+
+
 def test_rendering_loads_no_torch() -> None:
     code = (
         "import sys, mothertongue.comparison.render\n"

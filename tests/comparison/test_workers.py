@@ -67,23 +67,43 @@ def test_a_stop_reaches_the_children_and_waits_for_them(tmp_path: Path) -> None:
 
 
 def test_places_are_shares_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("mothertongue.comparison.workers.processors", lambda: 8)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert slots(None) == [{}]
     assert slots(4) == [{"OMP_NUM_THREADS": "2"}] * 4
     assert slots(2, devices=4) == [{"OMP_NUM_THREADS": "1"}] * 2
-    with pytest.raises(ConfigError, match="this machine has 8 processors; give less"):
+    with pytest.raises(ConfigError, match="this process may use 8 processors; give less"):
         slots(9)
 
 
 def test_places_are_gpus_where_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert slots(None) == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
     assert slots(None, devices=2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
     with pytest.raises(ConfigError, match="2 GPUs"):
         slots(3)
-    with pytest.raises(ConfigError, match="--jobs 2 of 2 devices each: this machine has 2 GPUs"):
+    with pytest.raises(
+        ConfigError, match="--jobs 2 of 2 devices each: this process may use 2 GPUs"
+    ):
         slots(2, devices=2)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("2,3", ["2", "3"]),
+        ("GPU-8b1f, GPU-77c0", ["GPU-8b1f", "GPU-77c0"]),
+        ("5,1,-1,0", ["5", "1"]),  # CUDA stops at the first that is none
+    ],
+)
+def test_gpus_that_the_user_hid_stay_hidden(
+    visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in slots(None)] == expected
+    assert slots(1, devices=2) == [{"CUDA_VISIBLE_DEVICES": ",".join(expected)}]
 
 
 @pytest.mark.slow

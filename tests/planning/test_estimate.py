@@ -1,8 +1,11 @@
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from mothertongue.planning.estimate import Measured, epoch_s, estimate
+from mothertongue.planning.table import plan_table
 from mothertongue.training.config import TrainConfig
 
 MEASURED = Measured(
@@ -38,6 +41,21 @@ def test_steps_measured_twice_count_by_their_mean() -> None:
     assert epoch_s(twice, TrainConfig(), 0) == pytest.approx(3 + 3.5 + 4 + 10)
 
 
+def test_steps_of_several_epochs_are_those_of_one_on_average() -> None:
+    """Of a small corpus, in which not every epoch has a step at 30 s."""
+    two = replace(
+        MEASURED,
+        step_flops=(10.0, 30.0, 10.0, 90.0),
+        step_is_full=(False, False, False, True),
+        planned_epochs=2,
+    )
+    assert epoch_s(two, TrainConfig(), 0) == pytest.approx((2 + 4 + 2 + 10) / 2)
+    found = estimate(two, TrainConfig(epochs=4))
+    assert (found["steps_per_epoch"], found["steps_at_30_s"]) == (2, 0.5)
+    assert found["tflop_per_epoch"] == pytest.approx(70e-12)
+    assert found["training_s"] == pytest.approx(4 * 9)
+
+
 def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
     half = TrainConfig(full_context_share=0.5)
     assert epoch_s(STORED, half, 0) == pytest.approx(19)  # nothing is stored yet
@@ -66,3 +84,24 @@ def test_memory_and_disk() -> None:
     assert found["prefix_cache_bytes"] == 200_000
     assert estimate(STORED, TrainConfig(prefix_cache_gb=1e-4))["prefix_cache_bytes"] == 100_000
     assert estimate(MEASURED, TrainConfig())["prefix_cache_bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "fitted", "is_told"),
+    [
+        ({}, 8, False),
+        ({}, 4, True),
+        ({"micro_batch_size": 2}, 2, False),  # as asked for
+        ({"micro_batch_size": 2}, 1, True),
+        ({"batch_seconds": 60}, 60, False),
+        ({"batch_seconds": 60}, 30, True),
+    ],
+)
+def test_memory_ran_out_only_where_less_fitted_than_was_asked_for(
+    settings: dict[str, int], fitted: int, is_told: bool
+) -> None:
+    found = estimate(replace(MEASURED, micro_batch_size=fitted), TrainConfig(**settings))
+    named = {"name": "x", "strategy": {"kind": "full"}, "batch_size": 8}
+    console = Console(file=io.StringIO(), width=200)
+    console.print(plan_table(found | named))
+    assert ("Memory ran out" in console.file.getvalue()) == is_told

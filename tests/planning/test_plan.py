@@ -61,6 +61,30 @@ def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path:
     assert "no such manifest" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "epochs"),
+    [
+        ({"batch_size": 20}, 10),  # 0.3 steps an epoch: as many epochs as there are
+        ({"batch_size": 4}, 4),  # 1.5 steps an epoch
+        ({"batch_size": 1}, 1),
+        ({"batch_size": 20, "full_context_share": 0}, 1),
+        ({"batch_size": 20, "context": "full"}, 1),
+    ],
+)
+def test_enough_epochs_are_planned_to_see_steps_at_30_s(
+    made: tuple[Path, Path], tmp_path: Path, changes: dict[str, Any], epochs: int
+) -> None:
+    from mothertongue.experiment import assemble, open_data
+    from mothertongue.planning.probe import first_epochs
+
+    experiment = load_experiment(write_experiment(tmp_path, *made, **changes, epochs=10))
+    base, utterances = open_data(experiment)
+    dataset = assemble(experiment, base, utterances, print).dataset
+    found = first_epochs(dataset)
+    assert len(found) == epochs
+    assert found[-1] == dataset.plan(epochs - 1)
+
+
 def test_probed_steps_are_unlike_each_other() -> None:
     assert distinct([5.0, 1.0, 5.1, 1.01, 3.0]) == [3, 4, 2]
     assert distinct([2.0] * 100) in ([i] for i in range(100))

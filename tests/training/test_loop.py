@@ -1,11 +1,14 @@
 """The loop: what it computes, what it keeps, and how it ends."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +24,9 @@ from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
+from mothertongue.training import loop
 from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.validation import Validation
@@ -243,7 +248,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
     assert weights(tmp_path / "limited") == small
 
 
-@pytest.mark.parametrize(("asked", "expected"), [({}, {2}), ({"micro_batch_size": 5}, {5, 1})])
+@pytest.mark.parametrize(("asked", "expected"), [({}, {2}), ({"micro_batch_size": 5}, {3})])
 def test_steps_at_30_s_go_in_small_micro_batches_on_a_cpu(
     make: Make,
     tmp_path: Path,
@@ -264,6 +269,48 @@ def test_steps_at_30_s_go_in_small_micro_batches_on_a_cpu(
     assert sum(seen) == 12
 
 
+def test_a_run_goes_on_with_smaller_micro_batches(make: Make, tmp_path: Path) -> None:
+    """As the message about memory on several devices promises."""
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(batch_size=4, epochs=1), folder, After(2))
+    smaller = Silent()
+    record = run(make(batch_size=4, epochs=1, micro_batch_size=1), folder, smaller)
+    assert (smaller.began_at, record["micro_batch_size"]) == (2, 1)
+    whole = Silent()
+    run(make(batch_size=4, epochs=1), RunDir(tmp_path / "whole"), whole)
+    assert smaller.losses == pytest.approx(whole.losses[2:], rel=1e-4)
+
+
+def test_a_run_never_goes_on_with_larger_micro_batches_than_fitted(
+    make: Make, tmp_path: Path
+) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(batch_size=4, micro_batch_size=2), folder, After(2))
+    watcher = Silent()
+    assert run(make(batch_size=4, micro_batch_size=4), folder, watcher)["micro_batch_size"] == 2
+    assert "micro-batches of 2, as the run's newest checkpoint" in " ".join(watcher.notes)
+
+
+def test_halving_begins_at_the_clips_that_were_there(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of 60 s hold up to 60 clips, but these at most 12."""
+    tried: list[int] = []
+
+    def none(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+        tried.append(len(samples_BS))
+        raise RuntimeError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(LabelLoss, "forward", none)
+    changes = {"batch_seconds": 60, "batch_size": 8, "full_context_share": 0}
+    with pytest.raises(MothertongueError, match="with a single clip"):
+        run(make(**changes), RunDir(tmp_path / "run"), Silent())
+    assert tried[0] <= 12
+    assert tried == sorted(set(tried), reverse=True)
+
+
 def test_out_of_memory_with_one_clip_says_what_to_do(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +320,44 @@ def test_out_of_memory_with_one_clip_says_what_to_do(
     monkeypatch.setattr(LabelLoss, "forward", never)
     with pytest.raises(MothertongueError, match="with a single clip; use a smaller base"):
         run(make(), RunDir(tmp_path / "run"), Silent())
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_a_base_that_skips_layers_at_random_is_refused(
+    made: tuple[Path, Path], tmp_path: Path, half: str
+) -> None:
+    base = shutil.copytree(made[0], tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {f"{half}_layerdrop": 0.5}))
+    with pytest.raises(ConfigError, match=rf"{half}_layerdrop is 0.5, expected 0.*config\.json"):
+        run(tiny_experiment(tmp_path, base, made[1]), RunDir(tmp_path / "run"), Silent())
+
+
+def test_random_numbers_of_ranks_and_seeds_never_meet() -> None:
+    """65536 << 32 is 1 << 48: added up, a seed was once the stream of another rank."""
+    from mothertongue.training.step import _mix
+
+    seeds = [0, 1, 65535, 65536, 65537, 2**32 - 1]
+    mixed = {_mix(seed, step, rank) for seed in seeds for step in range(3) for rank in range(3)}
+    assert len(mixed) == len(seeds) * 9
+    for each in mixed:
+        torch.Generator().manual_seed(each)
+
+
+def test_the_time_of_training_includes_the_wait_for_data(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    load = StepDataset.__getitem__
+
+    def slow(self: StepDataset, step: int) -> Any:
+        now[0] += 10
+        return load(self, step)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(StepDataset, "__getitem__", slow)
+    record = run(make(epochs=1, validation_clips="all"), RunDir(tmp_path / "run"), Silent())
+    assert record["train_s"] == 10 * record["steps"]
 
 
 def test_patience_stops_early_and_best_is_the_best(

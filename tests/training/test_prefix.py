@@ -100,6 +100,39 @@ def test_each_clip_is_computed_once_and_by_a_second_run_never(
     assert (len(computed), len(decoded)) == (12, 24)  # which clip it is is heard once
 
 
+def test_a_record_says_how_much_of_its_time_others_saved(start: Start, tmp_path: Path) -> None:
+    """Else the strategy that came later would seem the quicker."""
+
+    def cache_of(name: str) -> Any:
+        start(name)
+        return json.loads((tmp_path / name / "record.json").read_text())["prefix_cache"]
+
+    first, second = cache_of("first"), cache_of("second")
+    # Clips at 30 s as well as cut; a batch of which one clip is missing is computed whole.
+    assert first["computed"] >= first["needed"] >= 12
+    assert second == {"needed": first["needed"], "computed": 0}
+
+
+def test_what_a_stopped_run_stored_is_its_own(
+    start: Start, tmp_path: Path, made: tuple[Path, Path]
+) -> None:
+    experiment = tiny_experiment(tmp_path, *made, strategy=STRATEGIES["freeze"])
+    with pytest.raises(Preempted):
+        run(experiment, RunDir(tmp_path / "run"), After(5))
+    cache = run(experiment, RunDir(tmp_path / "run"), Silent())["prefix_cache"]
+    assert cache["computed"] >= cache["needed"] >= 12
+
+
+def test_without_frozen_layers_or_a_store_there_is_nothing_to_say(
+    start: Start, tmp_path: Path, made: tuple[Path, Path]
+) -> None:
+    full = run(tiny_experiment(tmp_path, *made), RunDir(tmp_path / "full"), Silent())
+    assert full["prefix_cache"] is None
+    start("none", prefix_cache_gb=0)
+    none = json.loads((tmp_path / "none/record.json").read_text())
+    assert none["prefix_cache"] is None
+
+
 def test_runs_of_other_depths_do_not_share_and_other_strategies_of_one_depth_do(
     start: Start, computed: list[int]
 ) -> None:

@@ -1,6 +1,7 @@
 """One run in two processes: what one process computes, and nothing lost when one of them dies."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -114,6 +115,21 @@ def test_a_rank_that_is_killed_ends_the_run_and_it_resumes_to_the_same_bits(
 
 
 @pytest.mark.slow
+def test_the_advice_when_memory_runs_out_is_one_to_follow(made: Made, tmp_path: Path) -> None:
+    """The setting that the message names is accepted, is enough, and loses no checkpoint."""
+    changes = {"batch_size": 6, "full_context_share": 0}
+    path = write_experiment(tmp_path, *made, **changes)
+    each = {"experiment": str(path), "run": str(tmp_path / "run"), "room": {"clips": 1, "step": 3}}
+    stopped = launched(2, [each | {"kill": {"rank": -1, "step": 0}}], tmp_path)
+    said = next(rank["outcome"] for rank in stopped if "out of memory" in rank["outcome"])
+    (size,) = re.findall(r"step \d: out of memory; give train.micro_batch_size=(\d+) and", said)
+    smaller = write_experiment(tmp_path, *made, **changes, micro_batch_size=int(size))
+    again = launched(2, [each | {"experiment": str(smaller)}], tmp_path)
+    assert {rank["outcome"] for rank in again} == {"done"}
+    assert len(again[0]["losses"]) == 2 * 3 - 3
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_rank_stops_both_at_the_same_step(
     experiments: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -171,4 +187,4 @@ def test_the_verb_starts_the_processes_and_says_one_thing(made: Made, tmp_path: 
     assert "Traceback" not in changed.stderr
     many = subprocess.run([*command, "--devices", "999"], capture_output=True, text=True)
     assert many.returncode == 2
-    assert "--devices 999: this machine has" in many.stderr
+    assert "--devices 999: this process may use" in many.stderr

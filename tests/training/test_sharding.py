@@ -111,17 +111,6 @@ def test_accelerate_starts_the_processes(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["devices"] == 2
 
 
-@pytest.mark.slow
-def test_a_base_that_skips_layers_at_random_is_refused(tmp_path: Path) -> None:
-    base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
-    config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps(config | {"decoder_layerdrop": 0.1}))
-    path = write_experiment(tmp_path, base, data)
-    found = launched(2, [{"experiment": str(path), "run": str(tmp_path / "run")}], tmp_path)
-    for each in found:
-        assert each["outcome"].startswith("ConfigError: base: its decoder_layerdrop is 0.1")
-
-
 @pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
 def test_sharding_by_accelerate_is_refused_with_what_does_it(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ Overrides = Annotated[
 ]
 Model = Annotated[str, typer.Argument(help="A base, a run's folder or an export's.")]
 Language = Annotated[str | None, typer.Option(help="Language code, such as sw.")]
-Beam = Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy.")]
+Beam = Annotated[int, typer.Option(min=1, max=100, help="Beams; 1 is greedy.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Clips decoded together.")]
 PrecisionOption = Annotated[
     Literal["auto", "bf16", "fp32"], typer.Option(help="Of the activations, in torch.")

@@ -16,7 +16,7 @@ from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.batches import FULL_CONTEXT_S, context_s
+from mothertongue.batches import FULL_CONTEXT_S, context_s, plan_epoch
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.devices import best_device, dtype_of
 from mothertongue.errors import ConfigError
@@ -86,7 +86,6 @@ def _run(
     if strategy not in memo:
         memo[strategy] = _applied(strategy, config)
     model, trained = memo[strategy]
-    steps = train.epochs * math.ceil(clips.count / train.batch_size)
     frames, recomputes = _frames(clips, train), train.gradient_checkpointing
     per_clip = training_flops(model, frames, clips.tokens, recomputes)
     return {
@@ -96,7 +95,7 @@ def _run(
         "settings": candidate.settings,
         "seed": candidate.seed,
         "trainable_parameters": trained,
-        "steps": steps,
+        "steps": train.epochs * _steps_per_epoch(clips, train),
         "estimated_hours": train.epochs * clips.count * per_clip / speed / 3600,
     }
 
@@ -126,6 +125,14 @@ def _clips(name: str, place: LanguageData) -> Clips:
     return Clips(place.rows[0], [ASSUMED_S], ASSUMED_TOKENS, True)
 
 
+def _steps_per_epoch(clips: Clips, train: TrainConfig) -> int:
+    if train.batch_seconds is None:
+        return math.ceil(clips.count / train.batch_size)
+    known = [context_s(each, train.context) for each in clips.durations_s]
+    contexts_s = known * (clips.count // len(known))  # one stands for all where they are assumed
+    return len(plan_epoch(range(clips.count), contexts_s, train.size, seed=train.seed, epoch=0))
+
+
 def _frames(clips: Clips, train: TrainConfig) -> int:
     """The mean encoder frames of a clip at the contexts it trains at."""
     if train.context == "full":
@@ -141,7 +148,8 @@ def _probe(config: WhisperConfig, train: TrainConfig, clips: Clips) -> float:
     shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
     model = nn.Module.to(Full().apply(WhisperForConditionalGeneration(shallow), seed=0), device)
     model.config._attn_implementation = "sdpa"
-    frames, size = _frames(clips, train), train.batch_size if device.type == "cuda" else 2
+    frames = _frames(clips, train)
+    size = train.size.clips_at(math.ceil(frames / FRAMES_PER_S)) if device.type == "cuda" else 2
     loss = LabelLoss(model.train())
     batch = _random_batch(frames, size, clips.tokens, config.vocab_size).to(device)
     dtype = dtype_of(train.precision, device)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,18 +143,35 @@ def expand(grid: Grid) -> list[Candidate]:
     """Every run of the grid, in the order of its languages, strategies, values and seeds.
 
     Two that are the same experiment share one name, and so one run. Raises ConfigError naming the
-    strategy whose settings do not fit together.
+    strategy whose settings do not fit together, or two experiments whose runs would share a folder.
     """
     names: dict[str, str] = {}
+    by_folder: dict[str, Candidate] = {}
     found = []
     for language, arm, settings, seed in _combinations(grid):
         experiment = _experiment(grid, language, arm, settings, seed)
         key = json.dumps(experiment.model_dump(mode="json", exclude={"name"}), sort_keys=True)
         name = names.setdefault(key, experiment.name)
-        found.append(
-            Candidate(language, arm, settings, seed, experiment.model_copy(update={"name": name}))
-        )
+        named = experiment.model_copy(update={"name": name})
+        found.append(Candidate(language, arm, settings, seed, named))
+        first = by_folder.setdefault(_folder(name), found[-1])
+        if first.experiment != named:
+            raise ConfigError(
+                f"grid {grid.name}: the runs of two experiments would share the folder {name}:\n"
+                f"  {_described(first)}\n  {_described(found[-1])}\n"
+                "Give one of these strategies or languages another name"
+            )
     return found
+
+
+def _folder(name: str) -> str:
+    """What two folders have in common that are one on some disk, as on most Macs."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _described(candidate: Candidate) -> str:
+    settings = "".join(f", {key}={value}" for key, value in candidate.settings.items())
+    return f"language {candidate.language}, strategy {candidate.arm}{settings}"
 
 
 def _combinations(grid: Grid) -> Iterator[tuple[str, str, dict[str, Any], int]]:

@@ -21,6 +21,7 @@ def run_cost(records: Sequence[Json], tried: Sequence[Json], first: RunDir) -> J
         "steps": [each["steps"] for each in records],
         "step_s": fmean(each["train_s"] / each["steps"] for each in records),
         "wall_s": fmean(map(wall_s, records)),
+        "warm_share": fmean(map(warm_share, records)),
         "search_wall_s": sum(map(wall_s, tried)),
         "peak_memory_bytes": max(each["peak_memory_bytes"] for each in records),
         "size_bytes": weights.stat().st_size,
@@ -45,3 +46,9 @@ def run_point(record: Json) -> Json:
 def wall_s(record: Json) -> float:
     """Seconds of training and validation."""
     return float(record["train_s"] + record["validate_s"])
+
+
+def warm_share(record: Json) -> float:
+    """The share of its frozen layers' outputs that other runs had stored: time that it saved."""
+    cache = record.get("prefix_cache")  # earlier versions did not count
+    return max(0.0, 1 - cache["computed"] / cache["needed"]) if cache else 0.0

@@ -19,6 +19,9 @@ CHOSEN_ON_TEST = (
     "these figures are optimistic"
 )
 
+WARM = 0.02
+"""The share of stored outputs of other runs from which on a time is called too short."""
+
 
 def warning(result: Json) -> str:
     """What has to stand beside every figure; empty where nothing has."""
@@ -56,6 +59,11 @@ def findings(result: Json) -> list[str]:
         if unchosen := [row["strategy"] for row in rows if row["chosen_at_wer"] is None]:
             names = ", ".join(unchosen)
             lines.append(f"{language}: no split to choose on, so the last weights: {names}")
+        if warm := [row["strategy"] for row in rows if row.get("warm_share", 0) > WARM]:
+            lines.append(
+                f"{language}: times of {', '.join(warm)} are too short to compare: other runs had "
+                "stored outputs of their frozen layers"
+            )
     return lines + list(map(_cut, result.get("cuts", [])))
 
 

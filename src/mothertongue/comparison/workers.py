@@ -21,6 +21,7 @@ from mothertongue.comparison.tasks import (
     never,
     refuse_failed,
 )
+from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.training.stopping import StopRequest
 
@@ -34,18 +35,27 @@ def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
     ConfigError for more than there are.
     """
     gpus = torch.cuda.device_count()
-    most = gpus or os.cpu_count() or 1
+    most = gpus or processors()
     count = jobs if jobs is not None else max(1, gpus // devices)
     if count * devices > most:
         kind = "GPUs" if gpus else "processors"
         each = f" of {devices} devices each" if devices > 1 else ""
-        raise ConfigError(f"--jobs {count}{each}: this machine has {most} {kind}; give less")
+        raise ConfigError(f"--jobs {count}{each}: this process may use {most} {kind}; give less")
     if gpus:
-        numbers = [range(i * devices, (i + 1) * devices) for i in range(count)]
-        return [{"CUDA_VISIBLE_DEVICES": ",".join(map(str, each))} for each in numbers]
+        names = _visible_gpus(gpus)
+        shares = [names[i * devices : (i + 1) * devices] for i in range(count)]
+        return [{"CUDA_VISIBLE_DEVICES": ",".join(each)} for each in shares]
     # Threads of several processes that wait for each other on shared cores are far slower.
     threads = str(most // (count * devices))
     return [{"OMP_NUM_THREADS": threads} if count > 1 else {}] * count
+
+
+def _visible_gpus(count: int) -> list[str]:
+    """The numbers or UUIDs of the GPUs that this process sees, for CUDA_VISIBLE_DEVICES."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return [str(number) for number in range(count)]
+    return [name.strip() for name in visible.split(",")][:count]
 
 
 def on_this_machine(jobs: int | None, devices: int = 1) -> Runner:

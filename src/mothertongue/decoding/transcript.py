@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
 from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.batches import Context, context_s
@@ -87,9 +88,9 @@ class ClipTranscriber(Transcriber, Protocol):
 class DecodeConfig(Config):
     """How transcripts are searched for."""
 
-    beam_size: int = 1
+    beam_size: int = Field(default=1, ge=1, le=100)
     """1 is greedy; 5 is what OpenAI's own command uses."""
-    batch_size: int = 16
+    batch_size: PositiveInt = 16
     """Clips decoded together."""
     detect_language: bool = False
     """Also ask which language the model hears; costs one decoder step a batch."""

@@ -24,7 +24,7 @@ class Measured:
     clips: int
     audio_s: float
     step_flops: tuple[float, ...]
-    """Of every step of the first epoch, with nothing stored."""
+    """Of every step of the first `planned_epochs`, with nothing stored."""
     step_is_full: tuple[bool, ...]
     """Whether the step runs at 30 s."""
     context_s: int
@@ -42,6 +42,13 @@ class Measured:
     """What fitted: less than was asked for where memory ran out."""
     peak_memory_bytes: int
     free_memory_bytes: int
+    planned_epochs: int = 1
+    """In a small corpus not every epoch has a step at 30 s."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The same in each."""
+        return len(self.step_flops) // self.planned_epochs
 
 
 def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
@@ -58,9 +65,9 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
         "clips": measured.clips,
         "audio_s": measured.audio_s,
         "epochs": config.epochs,
-        "steps_per_epoch": len(measured.step_flops),
-        "steps_at_30_s": sum(measured.step_is_full),
-        "tflop_per_epoch": sum(measured.step_flops) / 1e12,
+        "steps_per_epoch": measured.steps_per_epoch,
+        "steps_at_30_s": sum(measured.step_is_full) / measured.planned_epochs,
+        "tflop_per_epoch": sum(measured.step_flops) / measured.planned_epochs / 1e12,
         "start_s": measured.start_s,
         "first_epoch_s": epochs[0],
         "last_epoch_s": epochs[-1],
@@ -71,6 +78,7 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
         "free_memory_bytes": measured.free_memory_bytes,
         "fits": fits,
         "micro_batch_size": measured.micro_batch_size,
+        "memory_ran_out": measured.micro_batch_size < config.largest_micro_batch,
         "disk_bytes": COPIES_KEPT * BYTES_PER_WEIGHT * measured.trained,
         "prefix_cache_bytes": stored_bytes(measured, config),
     }
@@ -85,11 +93,11 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
     flops = np.array(measured.step_flops)
     computed_s = _interpolated(flops, measured.computed)
     if not measured.read:
-        return float(computed_s.sum())
+        return float(computed_s.sum()) / measured.planned_epochs
     share = config.full_context_share if config.context == "bucket" else 1.0
     seen = np.where(measured.step_is_full, 1 - (1 - share) ** epoch, 1 - share**epoch)
     read_s = _interpolated(flops, measured.read)
-    return float((seen * read_s + (1 - seen) * computed_s).sum())
+    return float((seen * read_s + (1 - seen) * computed_s).sum()) / measured.planned_epochs
 
 
 def validation_s(config: TrainConfig, training_s: float, split_s: float) -> float:

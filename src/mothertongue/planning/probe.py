@@ -4,6 +4,7 @@ They go through the training loop itself, with a validation at the end, on the r
 clips; nothing of it is kept.
 """
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ from mothertongue.validator import SplitValidator
 
 PROBED_STEPS = 5
 APART = 0.05  # steps whose operations differ by less are alike
+FULL_STEPS = 5  # steps at 30 s, to know their share of an epoch
 TOKENS_APART = 8  # label lengths are counted so coarsely: then few are different
 
 
@@ -62,7 +64,8 @@ def probe(experiment: Experiment) -> Measured:
         work = assemble(experiment, base, utterances, _silent)
         model, dataset, frozen = base.model, work.dataset, work.job.frozen
         trained = sum(each.numel() for each in trained_parameters(model).values())
-        steps = dataset.plan(0)
+        epochs = first_epochs(dataset)
+        steps = [step for epoch in epochs for step in epoch]
         flops = step_flops(model, dataset, steps, experiment.train.gradient_checkpointing)
         chosen = distinct(flops)
         start_s, timer = time.monotonic() - began, _Timer()
@@ -82,7 +85,8 @@ def probe(experiment: Experiment) -> Measured:
         audio_s=sum(each.duration_s for each in dataset.utterances),
         step_flops=tuple(flops),
         step_is_full=tuple(_is_full(step) for step in steps),
-        context_s=sum(each.context_s * len(each.indices) for step in steps for each in step),
+        context_s=sum(each.context_s * len(each.indices) for step in steps for each in step)
+        // len(epochs),
         computed=tuple(pairs[: len(chosen)] if has_store else pairs),
         read=tuple(pairs[len(chosen) :] if has_store else ()),
         stored_bytes_per_s=FRAMES_PER_S * model.config.d_model * bytes_per_value,
@@ -92,7 +96,20 @@ def probe(experiment: Experiment) -> Measured:
         micro_batch_size=state.micro_batch_size,
         peak_memory_bytes=peak_memory_bytes(model.device),
         free_memory_bytes=free,
+        planned_epochs=len(epochs),
     )
+
+
+def first_epochs(dataset: StepDataset) -> list[list[Step]]:
+    """The first epoch's steps, or those of as many epochs as have FULL_STEPS steps at 30 s.
+
+    One epoch of a small corpus may have none of them, which need the most memory.
+    """
+    config = dataset.config
+    an_epoch = config.full_context_share * dataset.steps_per_epoch
+    is_mixed = config.context == "bucket" and an_epoch > 0
+    enough = math.ceil(FULL_STEPS / an_epoch) if is_mixed else 1
+    return [dataset.plan(epoch) for epoch in range(min(enough, config.epochs))]
 
 
 def step_flops(

@@ -15,14 +15,14 @@ def plan_table(plan: dict[str, Any]) -> Group:
     """What will be trained, how long it takes, what it needs, and what to do if it does not fit."""
     table = Table(title=f"Plan of {plain(plan['name'])}", title_justify="left", show_header=False)
     share = plan["trainable_parameters"] / plan["parameters"]
-    at_30_s = f", {plan['steps_at_30_s']:,} of them at 30 s" if plan["steps_at_30_s"] else ""
+    at_30_s = plan["steps_at_30_s"] / plan["steps_per_epoch"]
     rows = {
         "strategy": plan["strategy"]["kind"],
         "device": f"{plan['device']}, {plan['precision']}",
         "parameters": f"{plan['trainable_parameters']:,} of {plan['parameters']:,} train "
         f"({share:.2%})",
         "data": f"{plan['clips']:,} clips, {plan['audio_s'] / 3600:.2f} hours",
-        "an epoch": f"{plan['steps_per_epoch']:,} steps{at_30_s}, "
+        "an epoch": f"{plan['steps_per_epoch']:,} steps, {at_30_s:.0%} of them at 30 s, "
         f"{plan['tflop_per_epoch']:,.1f} TFLOP",
         "first epoch": duration(plan["first_epoch_s"]),
         "last epoch": duration(plan["last_epoch_s"]),
@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 def _advice(plan: dict[str, Any]) -> list[str]:
     lines = ["From a few steps on this machine; nothing of them is kept."]
-    if plan["micro_batch_size"] < plan["batch_size"]:
+    if plan["memory_ran_out"]:
         lines.append(
             f"Memory ran out, so steps take {plan['micro_batch_size']} clips at a time; give "
             "train.micro_batch_size to start there."

@@ -1,12 +1,14 @@
 """What one request and all together may take."""
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 
 from mothertongue.config import Config
 
 
 class Limits(Config):
     """Beyond these a request is refused, before it costs anything where that is possible."""
+
+    model_config = ConfigDict(allow_inf_nan=True)  # inf: no limit
 
     upload_bytes: PositiveInt = 25 * 2**20
     """Of the whole request; OpenAI takes as much."""

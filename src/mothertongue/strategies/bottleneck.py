@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import Field
 from torch import Tensor
 
 from mothertongue import adapters
@@ -26,7 +26,7 @@ class BottleneckAdapters(PlacedStrategy):
     )
 
     kind: Literal["bottleneck"] = "bottleneck"
-    dim: PositiveInt = 64
+    dim: int = Field(default=64, gt=0, le=10_000)
     """d: the bottleneck's width; the paper found 64 best of 32, 64, 128 and 256."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:

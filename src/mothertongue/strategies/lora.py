@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
+from transformers import WhisperConfig
 
+from mothertongue.errors import ConfigError
 from mothertongue.strategies.base import NotRemovableError, Whisper, drawn_from
 from mothertongue.strategies.placement import PlacedStrategy
 
@@ -61,6 +63,7 @@ class Lora(PlacedStrategy):
         from peft import inject_adapter_in_model
 
         self.check(model.config)
+        self._check_rank(model.config)
         model.requires_grad_(False)
         with drawn_from(seed):
             inject_adapter_in_model(self.peft_config(model), model)
@@ -110,6 +113,13 @@ class Lora(PlacedStrategy):
         for name, layer in _lora_layers(model):
             first_RD, first_ER = (start[f"{name}.lora_{ab}.{ADAPTER}.weight"] for ab in "AB")
             _begin_with(layer, first_RD, first_ER)
+
+    def _check_rank(self, config: WhisperConfig) -> None:
+        if self.rank > config.d_model:
+            raise ConfigError(
+                f"strategy.rank: {self.rank}, but a matrix of this Whisper has at most rank "
+                f"{config.d_model}; give at most {config.d_model}"
+            )
 
     def fold(self, model: Whisper) -> Whisper:
         """The same model, the changes added into its matrices."""

@@ -22,7 +22,7 @@ TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
 class TrainConfig(Config):
     """How long, how fast and how carefully to train."""
 
-    epochs: PositiveInt = 10
+    epochs: int = Field(default=10, gt=0, le=10_000)
     """Passes over the training split, at most: see `patience`."""
     batch_size: PositiveInt = 8
     """Clips per optimizer step."""
@@ -31,7 +31,8 @@ class TrainConfig(Config):
     steps of short and of long clips cost alike."""
     micro_batch_size: PositiveInt | None = None
     """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit; on
-    a CPU no more than 80 s of audio context together, such as 2 clips at 30 s."""
+    a CPU no more than 80 s of audio context together, such as 2 clips at 30 s. It changes no result
+    beyond rounding, and a run may go on with fewer than it began with."""
     learning_rate: PositiveFloat = 1e-5
     """The highest rate, reached after the warm-up; 1e-5 is Liu et al. 2024's for full tuning."""
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)
@@ -46,7 +47,7 @@ class TrainConfig(Config):
     """Share of the steps that run at 30 s all the same: the world decodes there."""
     context_jitter_s: int = Field(default=0, ge=0, le=29)
     """Each other micro-batch runs at up to so many seconds more than its clips need, at random."""
-    language_temperature: float = Field(default=1.0, ge=1, allow_inf_nan=False)
+    language_temperature: float = Field(default=1.0, ge=1)
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
     2020, sec. 3)."""
@@ -73,10 +74,10 @@ class TrainConfig(Config):
     """How often to write a checkpoint; None: after each validation."""
     patience: PositiveInt | None = None
     """Stop after this many validations in a row without a better WER; None: never."""
-    workers: NonNegativeInt | None = None
+    workers: int | None = Field(default=None, ge=0, le=256)
     """Processes that decode audio ahead of the model; they change no result. None: up to 4 beside a
     GPU, and none where the model needs the processor itself."""
-    prefix_cache_gb: NonNegativeFloat = 10.0
+    prefix_cache_gb: float = Field(default=10.0, ge=0, le=1e6)
     """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It
     changes no result."""
     prefix_depth: NonNegativeInt | None = None
@@ -91,6 +92,11 @@ class TrainConfig(Config):
     def size(self) -> BatchSize:
         """How much an optimizer step sees."""
         return BatchSize(self.batch_size, self.batch_seconds)
+
+    @property
+    def largest_micro_batch(self) -> int:
+        """Clips per forward pass before memory ran out."""
+        return self.micro_batch_size or self.size.clips_at(1)
 
     @model_validator(mode="after")
     def _every_setting_has_effect(self) -> "TrainConfig":

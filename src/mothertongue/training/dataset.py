@@ -4,7 +4,7 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 """
 
 import hashlib
-import os
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch, share
-from mothertongue.devices import best_device
+from mothertongue.devices import best_device, processors
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.features import IGNORED, Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
@@ -109,6 +109,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             epoch=epoch,
         )
 
+    def count_contexts(self, steps: int) -> int:
+        """How many different pairs of a clip and a context the first `steps` steps have."""
+        per_epoch = self.steps_per_epoch
+        pairs = {
+            (index, each.context_s)
+            for epoch in range(math.ceil(steps / per_epoch))
+            for step in self.plan(epoch)[: steps - epoch * per_epoch]
+            for each in step
+            for index in each.indices
+        }
+        return len(pairs)
+
     def _idle(self, step: Step) -> Batch:
         """For a rank without clips in a step: one whose labels do not count, to keep in step."""
         batch = self._batch(MicroBatch(step[0].context_s, step[0].indices[:1]))
@@ -178,7 +190,7 @@ class _HeardClips:
 
 def _workers() -> int:
     has_gpu = best_device().type == "cuda"
-    return min(MOST_WORKERS, (os.cpu_count() or 1) - 1) if has_gpu else 0
+    return min(MOST_WORKERS, processors() - 1) if has_gpu else 0
 
 
 def _as_is(batches: list[Batch]) -> list[Batch]:

@@ -11,6 +11,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
 from mothertongue.training.stopping import SIGNALS
 
@@ -27,10 +28,12 @@ def launch(devices: int, verb: Sequence[str]) -> None:
     than there are.
     """
     gpus = torch.cuda.device_count()
-    most = gpus or os.cpu_count() or 1
+    most = gpus or processors()
     if devices > most:
         kind = "GPUs" if gpus else "processors"
-        raise ConfigError(f"--devices {devices}: this machine has {most} {kind}; give at most that")
+        raise ConfigError(
+            f"--devices {devices}: this process may use {most} {kind}; give at most that"
+        )
     if not gpus:
         os.environ.setdefault("OMP_NUM_THREADS", str(most // devices))
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)

@@ -69,6 +69,8 @@ class State:
     best_interval95: tuple[float, float] | None = None
     worse_in_a_row: int = 0
     stopped_early: bool = False
+    prefixes_computed: int = 0
+    """How often a clip went through the frozen layers, instead of being read from the store."""
     train_s: float = 0.0
     validate_s: float = 0.0
     peak_memory_bytes: int = 0
@@ -153,7 +155,7 @@ class _Trainer:
         steps = self.job.steps_from(self.state.step)
         self._settle(stop)
         while self.state.step < self.total_steps and not self.state.stopped_early:
-            self._step(next(steps))
+            self._step(steps)
             self._settle(stop)
         self._finish(stop)
 
@@ -167,13 +169,20 @@ class _Trainer:
         if self._is_due(self.save_every):
             self._save()
 
-    def _step(self, batches: list[Batch]) -> None:
-        """One optimizer step, its line in the metrics, and the news of it."""
+    def _step(self, steps: Iterator[list[Batch]]) -> None:
+        """One optimizer step, its line in the metrics, and the news of it.
+
+        Its time includes the wait for its batches.
+        """
         began = time.monotonic()
+        batches = next(steps)
         rate = learning_rate(self.state.step, self.total_steps, self.config)
         loss, norm = self.stepper.take(self.state.step, batches, rate)
         self.state.step += 1
         self.state.train_s += time.monotonic() - began
+        if self.job.frozen:
+            computed = self.job.ranks.sum(self.job.frozen.take_computed())
+            self.state.prefixes_computed += int(computed)
         self._log(loss=loss, learning_rate=rate, grad_norm=norm)
         self.watcher.stepped(self.state.step, loss, rate)
 
@@ -293,9 +302,19 @@ class _Trainer:
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
             self.state = State(**checkpoints.read_state(folder))
-            self.stepper.micro_batch_size = self.state.micro_batch_size
+            self._keep_fitting(self.state.micro_batch_size)
         if is_main:
             rewind(self.run.metrics, self.state.step)
+
+    def _keep_fitting(self, micro_batch_size: int) -> None:
+        """Go on with what fitted before, or with fewer clips where the settings ask for that."""
+        asked = self.config.micro_batch_size
+        if asked is not None and asked > micro_batch_size:
+            self.watcher.noted(
+                f"going on with micro-batches of {micro_batch_size}, as the run's newest "
+                f"checkpoint, not of {asked}: they can become smaller, but not larger"
+            )
+        self.stepper.micro_batch_size = min(self.stepper.micro_batch_size, micro_batch_size)
 
     def _finish(self, stop: StopRequest) -> None:
         self._publish(self.run.final)

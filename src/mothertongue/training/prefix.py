@@ -21,7 +21,7 @@ from mothertongue.training.config import TrainConfig
 
 Noted = Callable[[str], None]
 
-RANDOM = ("dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop")
+RANDOM = ("dropout", "attention_dropout", "activation_dropout")
 
 
 def open_prefix(
@@ -69,7 +69,7 @@ class FrozenPrefix:
         self.encoder, self.depth, self.stored_depth = model.model.encoder, depth, stored_depth
         self.dtype, self.device, self.store = dtype, model.device, store
         self._noted, self._told = noted, set[str]()
-        self._is_writable = True
+        self._is_writable, self._computed = True, 0
 
     @torch.no_grad()
     def states(self, batch: Batch) -> Batch:
@@ -82,8 +82,14 @@ class FrozenPrefix:
         if batch.hidden_BTD is None:
             stored_BTD = self._by_clip(self._from_samples, stored_BTD)
             self._keep(batch.keys, stored_BTD)
+            self._computed += len(batch.ids)
         hidden_BTD = self._by_clip(self._to_depth, stored_BTD).float()
         return replace(batch, samples_BS=None, hidden_BTD=hidden_BTD)
+
+    def take_computed(self) -> int:
+        """How many clips were computed up to `stored_depth` since this was last asked."""
+        computed, self._computed = self._computed, 0
+        return computed
 
     def _by_clip(self, function: Callable[[Tensor], Tensor], x_B: Tensor) -> Tensor:
         size = 1 if self.device.type == "cpu" else len(x_B)

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -30,7 +31,6 @@ from mothertongue.training.ranks import Ranks
 CPU_CONTEXT_S = 80
 """Seconds of audio context that go through the model together on a CPU: 8 clips of 10 s, 2 of 30 s.
 More of them fill memory (12 MB a second for whisper-base) and gain no speed there."""
-RANK_BITS = 48  # above the step and the seed
 
 
 class Stepper:
@@ -46,13 +46,13 @@ class Stepper:
     ) -> None:
         self.model, self.frozen, self.config = model, frozen, config
         self.ranks, self._noted = ranks, noted
-        self.micro_batch_size = config.micro_batch_size or config.size.clips_at(1)
+        self.micro_batch_size = config.largest_micro_batch
         """Clips a forward pass, on each device, at most."""
         is_bounded = config.micro_batch_size is None and model.device.type == "cpu"
         self._most_context_s = CPU_CONTEXT_S if is_bounded else None
         self.zero = config.zero if ranks.count > 1 else 0
         """The stage of ZeRO; at 0 every device holds all that trains."""
-        _refuse_layerdrop(model, ranks)
+        _refuse_layerdrop(model)
         if config.zero and not self.zero:
             noted(f"train.zero={config.zero} has no effect on one device")
         self._accelerator = _accelerator(model, config)
@@ -115,7 +115,7 @@ class Stepper:
             except RuntimeError as error:
                 if not should_reduce_batch_size(error):
                     raise
-                self._halve(step, error)
+                self._halve(step, batches, error)
 
     def _backward_all(self, batches: list[Batch], count: float) -> float:
         parts = [part for batch in batches for part in batch.split(self._clips_together(batch))]
@@ -146,9 +146,11 @@ class Stepper:
             self._accelerator.backward(loss * self.ranks.count)
         return float(loss.detach())
 
-    def _halve(self, step: int, error: Exception) -> None:
+    def _halve(self, step: int, batches: list[Batch], error: Exception) -> None:
         self._optimizer.zero_grad(set_to_none=True)
-        if self.micro_batch_size == 1:
+        # A step may hold fewer clips than it could: half of those it could may still be all.
+        largest = max(map(self._clips_together, batches))
+        if largest == 1:
             raise MothertongueError(
                 "out of memory with a single clip; use a smaller base, a strategy that trains "
                 "less, train.gradient_checkpointing=true, or train.zero=3 on several devices"
@@ -157,10 +159,10 @@ class Stepper:
             # The others may be in the middle of an exchange that this rank will not complete.
             raise MothertongueError(
                 f"rank {self.ranks.rank}, step {step + 1}: out of memory; give "
-                f"train.micro_batch_size={self.micro_batch_size // 2} and the same command again: "
+                f"train.micro_batch_size={largest // 2} and the same command again: "
                 "the effective batch stays, and the run goes on from its newest checkpoint"
             ) from error
-        self.micro_batch_size //= 2
+        self.micro_batch_size = largest // 2
         self._noted(
             f"step {step + 1}: out of memory; going on with micro-batches of "
             f"{self.micro_batch_size}, the effective batch stays"
@@ -208,13 +210,14 @@ def _accelerator(model: Whisper, config: TrainConfig) -> Accelerator:
     return accelerator
 
 
-def _refuse_layerdrop(model: Whisper, ranks: Ranks) -> None:
-    drop = model.config.decoder_layerdrop
-    if drop and ranks.count > 1:
-        raise ConfigError(
-            f"base: its decoder_layerdrop is {drop:g}, expected 0 on several devices: each would "
-            "skip other layers; train it on one device"
-        )
+def _refuse_layerdrop(model: Whisper) -> None:
+    """A layer that is skipped gets no gradient, and each device would skip another."""
+    for name in ("encoder_layerdrop", "decoder_layerdrop"):
+        if drop := getattr(model.config, name):
+            raise ConfigError(
+                f"base: its {name} is {drop:g}, expected 0: training skips no layers; set it to 0 "
+                "in the config.json of a copy of the base, and give that folder as the base"
+            )
 
 
 def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[dict[str, Any]]:
@@ -228,7 +231,8 @@ def _decay_groups(parameters: dict[str, Tensor], config: TrainConfig) -> list[di
 
 
 def _mix(seed: int, step: int, rank: int) -> int:
-    return (rank << RANK_BITS) + (seed << 32) + step
+    """A seed for torch that no other seed, step or rank gives."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
 
 
 def _frozen_sums(model: Whisper) -> dict[str, float]:
