@@ -21,6 +21,8 @@ MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
 MAX_PROMPT_TOKENS = 448 // 2 - 1  # as openai/whisper, decoding.py: half of them, less one
 ENGLISH_ONLY_END = 50256  # one text token fewer than in the multilingual tokenizer
 LANGUAGE_TOKEN = re.compile(r"<\|([a-z]{2,3})\|>")
+LABEL_RULES = 2
+"""The rules by which text becomes label tokens; raised whenever they change."""
 SIZES = {51865: "openai/whisper-base", 51866: "openai/whisper-large-v3"}
 
 

@@ -86,6 +86,7 @@ def _doubts(result: Json, language: str, best: Json, rows: Sequence[Json]) -> It
         rate = other["scores"][result["normalizer"]]["wer"]
         yield f"On other speech ({set_name(name)}) its WER is {100 * rate:.1f} %."
     yield from _forgot(best)
+    yield from found.get("doubts", ())
     for card in found["cards"]:
         yield from (f"Data {card['folder']}: {said}." for said in card["warnings"])
 
