@@ -63,7 +63,7 @@ def test_what_it_shares_with_training_is_counted(run_dir: RunDir, capsys: Any) -
 def test_its_own_data_must_be_what_it_was_trained_on(run_dir: RunDir, data: Path) -> None:
     clips = list(read_manifest(data))
     write_manifest(data / "manifest.jsonl", clips[1:])
-    with pytest.raises(DataError, match=r"not scored on its own data:\n.* clips 1 gone"):
+    with pytest.raises(DataError, match=r"not scored without --data:\n.* clips 1 gone"):
         score(run_dir)
     write_manifest(data / "manifest.jsonl", clips)
     write_clip(data / "test0.wav", tone(0.5, 3000.0))

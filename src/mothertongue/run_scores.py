@@ -50,7 +50,7 @@ def evaluate_run(
     manifests = experiment.manifests if data is None else (data,)
     is_own = data is None or data_digest([data]) == read_identity(run_dir)["manifest_sha256"]
     if is_own:
-        refuse_changes(run_dir, data_changes(run_dir, manifests), "scored on its own data")
+        refuse_changes(run_dir, data_changes(run_dir, manifests), "scored without --data")
     name = stored_name(None if is_own else data, split)
     leaks = check_unseen(run_dir, read_split(manifests, split, None), split)
     if changes := code_changes(run_dir):

@@ -45,7 +45,8 @@ def refuse_other_decoding(paths: Sequence[Path]) -> None:
     if lines:
         raise DataError(
             "scores of one table were decoded differently:\n" + "\n".join(lines) + "\nScore every "
-            "run again with the same options: mothertongue evaluate RUN --with-base"
+            "run again with the same options: mothertongue evaluate RUN --with-base; or remove the "
+            "files that are not needed"
         )
 
 

@@ -1,13 +1,13 @@
 """What must hold before a comparison runs: no clip trains and tests, no run is of other data."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from mothertongue.clip_facts import ClipFacts, facts_of
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
 from mothertongue.errors import DataError
-from mothertongue.identity import code_changes, data_changes
+from mothertongue.identity import code_changes, data_changes, read_identity
 from mothertongue.leaks import check_splits, find_leaks, named, shared
 from mothertongue.manifest import read_data
 
@@ -32,12 +32,17 @@ def refuse_leaks(grid: Grid, noted: Noted) -> None:
 def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
     """Raise DataError naming each run that is there, was made from other data or by other code."""
     found: dict[str, list[str]] = defaultdict(list)
+    checked: dict[Hashable, list[str]] = {}  # most runs have the same data: it is read once
     for name, each in {each.experiment.name: each for each in candidates}.items():
-        run_dir = each.run_dir(folder)
-        if run_dir.identity.is_file():
-            changes = data_changes(run_dir, each.experiment.manifests) + code_changes(run_dir)
-            for change in changes:
-                found[change].append(name)
+        run_dir, manifests = each.run_dir(folder), each.experiment.manifests
+        if not run_dir.identity.is_file():
+            continue
+        identity = read_identity(run_dir)
+        data = (manifests, identity["manifest_sha256"], identity.get("audio_sha256"))
+        if data not in checked:
+            checked[data] = data_changes(run_dir, manifests)
+        for change in checked[data] + code_changes(run_dir):
+            found[change].append(name)
     if not found:
         return
     lines = [f"  {change}\n    {', '.join(names)}" for change, names in found.items()]

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.errors import MothertongueError
 from mothertongue.files import sha256_file, write_json
-from mothertongue.manifest import Split, data_digest
+from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.progress import counting
 from mothertongue.records import RunDir, deciding_versions, environment, is_run
 from mothertongue.scoring import check_unseen, read_split, transcribe_split
@@ -78,14 +79,20 @@ def is_scored(scored: ScoreSet, request: Request) -> bool:
 
 def _inputs(scored: ScoreSet, request: Request) -> dict[str, Any]:
     weights = Path(request.model) / "best" / "trained.safetensors"
+    digest = data_digest(scored.data)
     return {
-        "data_digest": data_digest(scored.data),
-        "audio_sha256": audio_digest(facts_of(read_split(scored.data, scored.split, None))),
+        "data_digest": digest,
+        "audio_sha256": audio_digest(facts_of(_split(scored.data, scored.split, digest))),
         "split": scored.split,
         "decoding": request.evaluate.model_dump(),
         "packages": deciding_versions(),
         "weights_sha256": sha256_file(weights) if weights.is_file() else None,
     }
+
+
+@lru_cache(maxsize=16)  # a comparison asks for every run; the digest is for a manifest that changes
+def _split(data: tuple[Path, ...], split: Split, digest: str) -> list[Utterance]:
+    return read_split(data, split, None)
 
 
 def main() -> None:
