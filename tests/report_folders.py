@@ -10,7 +10,7 @@ from comparison_results import ENVIRONMENT, comparison, spoken
 
 from mothertongue.comparison.clips import clip_set
 from mothertongue.files import write_json
-from mothertongue.manifest import Utterance, write_manifest
+from mothertongue.manifest import Utterance, data_digest, write_manifest
 from mothertongue.records import CLIPS, COMPARISON, RunDir
 
 Json = dict[str, Any]
@@ -132,7 +132,9 @@ def finished_run(
         "environment": ENVIRONMENT,
     }
     write_json(run_dir.record, record)
-    write_json(run_dir.identity, {"base_digest": "b" * 64, "manifest_sha256": "d" * 64})
+    data = folder.parent / "data"
+    digest = data_digest([data]) if data.is_dir() else "d" * 64
+    write_json(run_dir.identity, {"base_digest": "b" * 64, "manifest_sha256": digest})
     run_dir.experiment.write_text(f"name: {folder.name}\n", encoding="utf-8")
     lines: list[Json] = [
         {"step": i, "loss": float(3 * np.exp(-i / 80)), "learning_rate": 1e-5 * (1 - i / 301)}
@@ -147,9 +149,10 @@ def finished_run(
     return folder
 
 
-def score_run(folder: Path, name: str, rows: list[Json], digest: str = "d") -> None:
+def score_run(folder: Path, name: str, rows: list[Json], digest: str = "d", **facts: Json) -> None:
     """Let a run have scores on a test set."""
-    write_json(RunDir(folder).evaluation(name), {"data_digest": digest, "utterances": rows})
+    record = {"data_digest": digest, "utterances": rows} | facts
+    write_json(RunDir(folder).evaluation(name), record)
 
 
 def many_clips(count: int, systems: int = 3) -> Json:

@@ -53,12 +53,18 @@ def save_base(folder: Path, seed: int = 0) -> Path:
 
 
 def save_corpus(folder: Path, train: int = 12, validation: int = 3, test: int = 3) -> Path:
-    """A manifest of tones of 0.5 to 2.4 s; the pitch says the word."""
+    """A manifest of tones of 0.5 to 2.4 s; the pitch says the word.
+
+    Each split has its own tones, by 1 Hz: no sound is in two.
+    """
     utterances = []
-    for split, count in (("train", train), ("validation", validation), ("test", test)):
+    splits = (("train", train), ("validation", validation), ("test", test))
+    for shift_hz, (split, count) in enumerate(splits):
         for i in range(count):
             seconds, word = 0.5 + (i * 7 % 20) / 10, WORDS[i % len(WORDS)]
-            path = write_clip(folder / f"{split}{i}.wav", tone(seconds, 200.0 + 150 * (i % 10)))
+            path = write_clip(
+                folder / f"{split}{i}.wav", tone(seconds, 200.0 + 150 * (i % 10) + shift_hz)
+            )
             facts = {"language": "sw", "duration_s": seconds, "split": split}
             clip = Utterance(f"{split}{i}", path.name, word, speaker=f"s{i % 2}", **facts)
             utterances.append(clip)

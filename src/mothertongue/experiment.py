@@ -14,12 +14,22 @@ from torch import nn
 
 from mothertongue import config, strategies
 from mothertongue.batches import idle_share
+from mothertongue.clip_facts import facts_of
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import open_atomically, write_json
+from mothertongue.identity import (
+    base_changes,
+    code_changes,
+    data_changes,
+    read_identity,
+    refuse_changes,
+    write_identity,
+)
 from mothertongue.languages import Measure, language_code, usual_measure
-from mothertongue.manifest import Split, Utterance, data_digest, read_data
+from mothertongue.leaks import check_splits
+from mothertongue.manifest import Split, Utterance, read_data
 from mothertongue.model import Base, load_base
 from mothertongue.records import RunDir, environment, refuse_change
 from mothertongue.shapes import known_config
@@ -110,24 +120,24 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
     """Train, or continue training, and return the run's record; a finished run returns at once.
 
     On several devices every process calls it, and the main one writes; the folder is one that all
-    can read. Raises ConfigError where the run was begun with other settings, DataError with other
-    data, Preempted where another of the processes died.
+    can read. Raises ConfigError where the run was begun with other settings; DataError where it
+    was with other data, weights or versions, or a split of the data has audio of another;
+    Preempted where another of the processes died.
     """
     ranks = Ranks()
     with ranks.outlived(), run_dir.locked() if ranks.is_main else nullcontext():
         ranks.wait()  # for the lock, and for what the main rank sweeps away
         if run_dir.is_done:
-            refuse_other_settings(experiment, run_dir)
-            watcher.noted(f"{run_dir.path} is complete; nothing to do")
+            _hold_finished(experiment, run_dir, watcher.noted)
             return _read_json(run_dir.record)
         return _run(experiment, run_dir, watcher, ranks)
 
 
 def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks) -> dict[str, Any]:
     began = time.monotonic()
-    base, utterances = open_data(experiment)
+    base, utterances = open_data(experiment, watcher.noted)
     if ranks.is_main:
-        _begin(experiment, base, run_dir)
+        _begin(experiment, base, utterances, run_dir, watcher.noted)
     ranks.wait()  # so that what is wrong with all of it is said once
     work = assemble(experiment, base, utterances, watcher.noted)
     _keep_start(experiment.strategy, base.model, run_dir, ranks)
@@ -142,11 +152,14 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     return record
 
 
-def open_data(experiment: Experiment) -> tuple[Base, list[Utterance]]:
+def open_data(
+    experiment: Experiment, noted: Callable[[str], None] = lambda _: None
+) -> tuple[Base, list[Utterance]]:
     """The base and the utterances, once it is clear that they fit the experiment."""
     utterances = read_data(experiment.manifests)
     _refuse_other_language(experiment, utterances)
     _refuse_idle_borrow(experiment, utterances)
+    check_splits(facts_of(utterances), ", ".join(map(str, experiment.manifests)), noted)
     if known := known_config(experiment.base):
         experiment.strategy.check(known)
     base = _base(experiment)
@@ -199,7 +212,7 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
     if not folder.is_dir():
         raise DataError(f"{path}: no {weights} weights yet; run: mothertongue train")
     base = _base(experiment)
-    expected = _read_json(run_dir.identity)["base_digest"]
+    expected = read_identity(run_dir)["base_digest"]
     if base.digest != expected:
         raise DataError(
             f"{path}: was tuned from a base of digest {expected[:12]}, but {experiment.base} now "
@@ -268,23 +281,36 @@ def _validation(
     return SplitValidator(base, utterances, experiment.train, experiment.evaluate, ranks)
 
 
-def _begin(experiment: Experiment, base: Base, run_dir: RunDir) -> None:
+def _begin(
+    experiment: Experiment,
+    base: Base,
+    utterances: Sequence[Utterance],
+    run_dir: RunDir,
+    noted: Callable[[str], None],
+) -> None:
     """Write down what the run depends on, or check that it is still the same."""
-    digest = data_digest(experiment.manifests)
-    identity = {"base_digest": base.digest, "manifest_sha256": digest}
     if not run_dir.identity.is_file():
         with open_atomically(run_dir.experiment) as file:
             yaml.safe_dump(
                 experiment.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True
             )
-        write_json(run_dir.identity, identity)
+        write_identity(run_dir, base.digest, experiment.manifests, utterances, noted)
         return
     refuse_other_settings(experiment, run_dir)
-    before = _read_json(run_dir.identity)
-    if changed := [key for key, value in identity.items() if before[key] != value]:
-        raise DataError(
-            f"{run_dir.path}: {', '.join(changed)} changed since the run began; put the old base "
-            "or manifest back to continue, or give the new run another name or --out"
+    changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
+    changes += base_changes(run_dir, experiment.base, base.digest)
+    refuse_changes(run_dir, changes, "continued")
+
+
+def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str], None]) -> None:
+    """Raise where a finished run has other settings or data; say where its code was another."""
+    refuse_other_settings(experiment, run_dir)
+    refuse_changes(run_dir, data_changes(run_dir, experiment.manifests), "used")
+    noted(f"{run_dir.path} is complete; nothing to do")
+    if changes := code_changes(run_dir):
+        noted(
+            f"it was trained by other code ({'; '.join(changes)}); to train it anew give another "
+            f"--out, or remove {run_dir.path}"
         )
 
 

@@ -30,6 +30,11 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def note(message: str) -> None:
+    """Print a line of plain text for people."""
+    console.print(message, markup=False, highlight=False)
+
+
 class Quiet:
     """The watcher of the other processes."""
 

@@ -2,11 +2,11 @@
 
 runs/<name>/
   experiment.yaml   the resolved configuration        lock          held while a process works here
-  identity.json     digests of the base and the data  metrics.jsonl one line a step or validation
-  checkpoints/      the newest two                    best/ final/  trained weights
+  identity.json     base, data, labels, versions      metrics.jsonl one line a step or validation
+  data.jsonl        every clip, its audio by SHA-256  best/ final/  trained weights
   start/            the trained weights as they began, where that moved a part of the base (PiSSA)
-  eval/<name>.json  scores with every utterance       record.json   written last: the run is done
-  report.html       the page of all this
+  checkpoints/      the newest two                    record.json   written last: the run is done
+  eval/<name>.json  scores with every utterance       report.html   the page of all this
 
 A comparison's folder has comparison.json and clips.json, and runs/ with a run each.
 """
@@ -17,7 +17,7 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -28,8 +28,13 @@ from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.files import open_atomically, sweep
 
 RECORDED_PACKAGES = (
-    "mothertongue", "torch", "transformers", "accelerate", "tokenizers", "ctranslate2", "numpy",
+    "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",
+    "numpy", "av", "soundfile", "soxr",
 )  # fmt: skip
+DECIDING_PACKAGES = (
+    "mothertongue", "torch", "transformers", "peft", "tokenizers", "av", "soundfile", "soxr",
+)  # fmt: skip
+"""Those between a clip and a trained weight or a transcript: another version may give another."""
 
 OWN = "test"
 """Scores on the test split of the data that a run was trained on."""
@@ -53,6 +58,10 @@ class RunDir:
     @property
     def identity(self) -> Path:
         return self.path / "identity.json"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.jsonl"
 
     @property
     def metrics(self) -> Path:
@@ -165,6 +174,16 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
     }
+
+
+def deciding_versions(packages: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
+    """The version of each of DECIDING_PACKAGES in a record's `packages`, or that is installed.
+
+    Without the build's part (+cpu, +cu130): a run may go on, and be scored, on another device.
+    """
+    known = {name: _version(name) for name in DECIDING_PACKAGES} if packages is None else packages
+    versions = {name: known.get(name) for name in DECIDING_PACKAGES}
+    return {name: version and version.split("+")[0] for name, version in versions.items()}
 
 
 def _version(package: str) -> str | None:

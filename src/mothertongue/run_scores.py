@@ -11,11 +11,13 @@ from typing import Any, Protocol
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Experiment, load_experiment
+from mothertongue.experiment import load_experiment
 from mothertongue.files import write_json
+from mothertongue.identity import code_changes, data_changes, read_identity, refuse_changes
 from mothertongue.manifest import Split, data_digest, manifest_path
+from mothertongue.progress import note
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, is_run
-from mothertongue.scoring import evaluate_model
+from mothertongue.scoring import check_unseen, evaluate_model, read_split
 
 Json = dict[str, Any]
 
@@ -38,16 +40,26 @@ def evaluate_run(
     """Score a run's best weights on its own data or on other, and keep the scores in the run.
 
     With `with_base` its base is scored on the same clips, under `base` in the result. Scores of
-    the final weights, or under another language than the run's, are not kept.
+    the final weights, or under another language than the run's, are not kept. `leaks` in the result
+    counts the clips that are not new to the run.
+    Raises DataError where the run's own data is no longer what it was trained on, or clips to be
+    scored were trained on.
     """
     experiment = load_experiment(run_dir.experiment)
     is_own_language = language in (None, experiment.language)
     manifests = experiment.manifests if data is None else (data,)
-    name = stored_name(experiment, data, split)
+    is_own = data is None or data_digest([data]) == read_identity(run_dir)["manifest_sha256"]
+    if is_own:
+        refuse_changes(run_dir, data_changes(run_dir, manifests), "scored without --data")
+    name = stored_name(None if is_own else data, split)
+    leaks = check_unseen(run_dir, read_split(manifests, split, None), split)
+    if changes := code_changes(run_dir):
+        note(f"{run_dir.path} was trained by other code: {'; '.join(changes)}")
 
     def scored(model: str, stored: str, borrow: Mapping[str, str] | None) -> Json:
         opened = open_model(model, borrow=borrow)
         result = evaluate_model(model, opened, manifests, split, config, language)
+        result["leaks"] = leaks
         if is_own_language and opened.settings.get("weights", "best") == "best":
             write_json(run_dir.evaluation(stored), result)
         return result
@@ -79,11 +91,9 @@ def evaluate_any(
     return evaluate_model(model, open_model(model), (data,), split, config, language)
 
 
-def stored_name(experiment: Experiment, data: Path | None, split: Split) -> str:
+def stored_name(other: Path | None, split: Split) -> str:
     """What the scores on some data are called in a run: `test` for its own test split."""
-    is_own = data is None or data_digest([data]) == data_digest(experiment.manifests)
-    folder = "" if data is None or is_own else manifest_path(data).resolve().parent.name
-    parts = [folder] if folder else []
+    parts = [manifest_path(other).resolve().parent.name] if other else []
     if split != OWN:
         parts.append(split)
     return ALSO + "-".join(parts) if parts else OWN

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.batches import Context
+from mothertongue.clip_facts import audio_digest, facts_of, read_facts
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
+from mothertongue.leaks import find_leaks, named, shared
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
-from mothertongue.progress import counting
-from mothertongue.records import environment
+from mothertongue.progress import counting, note
+from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]
 
@@ -29,6 +31,25 @@ def read_split(data: Sequence[Path], split: Split, language: str | None) -> list
         names = ", ".join(map(str, data))
         raise DataError(f"{names}: no utterance in split {split!r}; found {found}")
     return [replace(each, language=language) for each in chosen] if language else chosen
+
+
+def check_unseen(run_dir: RunDir, utterances: Sequence[Utterance], split: Split) -> dict[str, int]:
+    """How many utterances of a split share audio, a sentence or a speaker with a run's training.
+
+    Raises DataError where they share audio, but for a split that is called train: whoever scores it
+    knows what it is.
+    """
+    trained = [each for each in read_facts(run_dir.data) if each.split == "train"]
+    found = find_leaks(trained, facts_of(utterances))
+    if found.audio and split != "train":
+        raise DataError(
+            f"{run_dir.path}: was trained on the audio of {len(found.audio):,} of the "
+            f"{found.num_clips:,} clips of this split {split!r}: {named(found.audio)}; expected "
+            "none. Remove them from the manifest, or call their split train"
+        )
+    if said := shared(found.counts()):
+        note(f"{split}: {said}")
+    return found.counts()
 
 
 def transcribe_split(
@@ -69,6 +90,7 @@ def evaluate_model(
         "kind": engine.kind,
         "data": ", ".join(map(str, data)),
         "data_digest": data_digest(data),
+        "audio_sha256": audio_digest(facts_of(utterances)),
         "split": split,
         "language": ",".join(sorted({each.language for each in utterances})),
         "scores": done["full"].scores(),

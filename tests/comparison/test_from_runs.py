@@ -1,13 +1,22 @@
 """Runs that were made one by one, as one comparison."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparison_results import spoken
 from report_folders import finished_run, save_tested, score_run
 
+from mothertongue.comparison.advice import advice
 from mothertongue.comparison.from_runs import compare_runs
 from mothertongue.errors import DataError
+from mothertongue.files import write_json
+from mothertongue.identity import write_identity
+from mothertongue.manifest import read_data, read_manifest, write_manifest
+from mothertongue.records import RunDir
+
+Json = dict[str, Any]
 
 PERFECT = [each | {"hypothesis": each["reference"]} for each in spoken()]
 
@@ -78,6 +87,64 @@ def test_a_run_without_test_scores_has_a_point_and_no_row(home: Path) -> None:
     result, clips = compare_runs([finished_run(home / "one")])
     assert result["languages"]["sw"]["strategies"] == clips == []
     assert result["curves"][0]["run"] == "one"
+
+
+def test_a_copy_of_a_run_is_no_further_seed(home: Path) -> None:
+    runs = [finished_run(home / name) for name in ("a", "b")]
+    for run in runs:
+        score_run(run, "test", PERFECT)
+    with pytest.raises(DataError, match=r"a, .*b: the same settings and the same seed, 0"):
+        compare_runs(runs)
+    with pytest.raises(DataError, match="the same seed, 0"):
+        compare_runs([runs[0], runs[0]])
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"decoding": {"beam_size": 5}}, r"beam_size: 5 in .*/test\.json, 1 in .*/base-test\.json"),
+        (
+            {"environment": {"packages": {"torch": "2.0+cpu"}}},
+            r"torch: 2\.0 in .*/test\.json",
+        ),
+    ],
+)
+def test_a_page_never_mixes_decodings_or_versions(home: Path, facts: Json, message: str) -> None:
+    run = finished_run(home / "one")
+    greedy = {"decoding": {"beam_size": 1, "weights": "best"}, "environment": {"packages": {}}}
+    score_run(run, "test", PERFECT, **(greedy | facts))
+    score_run(run, "base-test", spoken(), **(greedy | {"decoding": {"beam_size": 1}}))
+    with pytest.raises(DataError, match=message) as raised:
+        compare_runs([run])
+    assert "mothertongue evaluate RUN --with-base" in str(raised.value)
+    score_run(run, "test", PERFECT, **greedy)
+    assert len(compare_runs([run])[0]["languages"]["sw"]["strategies"]) == 1
+
+
+def test_trainings_by_other_code_and_shared_clips_are_doubts(home: Path) -> None:
+    one, two = finished_run(home / "one"), finished_run(home / "two", kind="lora")
+    identity = json.loads((two / "identity.json").read_text())
+    write_json(two / "identity.json", identity | {"label_rules": 2})
+    counts = {"clips": 4, "audio": 0, "sentences": 3, "speakers": 0}
+    score_run(one, "test", PERFECT, leaks=counts)
+    score_run(two, "test", PERFECT, leaks=counts)
+    result, _ = compare_runs([one, two])
+    assert result["languages"]["sw"]["doubts"] == [
+        "The runs were trained by different code: label rules was 1 for one; 2 for two.",
+        "Set test: of 4 clips 3 share a sentence with the training clips; other speech may fare "
+        "worse.",
+    ]
+    found = advice(result, "sw")
+    assert found and set(result["languages"]["sw"]["doubts"]) <= set(found.doubts)
+
+
+def test_a_manifest_that_changed_is_refused(home: Path) -> None:
+    clips = list(read_manifest(home / "data"))
+    run = finished_run(home / "one")
+    write_identity(RunDir(run), "b", [home / "data"], read_data([home / "data"]), print)
+    write_manifest(home / "data/manifest.jsonl", clips[1:])
+    with pytest.raises(DataError, match=r"not reported:\n  manifest .*: clips 1 gone"):
+        compare_runs([run])
 
 
 def test_what_cannot_be_compared_is_refused(home: Path) -> None:

@@ -116,8 +116,8 @@ def test_figures_and_tables_for_papers(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_single_run_with_and_without_scores(tmp_path: Path) -> None:
-    run = finished_run(tmp_path / "one")
     comparison_folder(tmp_path)  # for its data
+    run = finished_run(tmp_path / "one")
     page = Path(write_report([run])["page"])
     assert page == run / "report.html"
     text = page.read_text(encoding="utf-8")

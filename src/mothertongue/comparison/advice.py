@@ -94,6 +94,7 @@ def _doubts(result: Json, language: str, best: Json) -> Iterator[str]:
         rate = other["scores"][result["normalizer"]][measure]
         yield f"On other speech ({set_name(name)}) its {measure.upper()} is {100 * rate:.1f} %."
     yield from _forgot(best)
+    yield from found.get("doubts", ())
     for card in found["cards"]:
         yield from (f"Data {card['folder']}: {said}." for said in card["warnings"])
 

@@ -21,6 +21,7 @@ from mothertongue.comparison.clips import clip_set
 from mothertongue.comparison.depths import share_depths
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.halving import Cut, Halvings, first_seed
+from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks
 from mothertongue.comparison.score import Request, ScoreSet, is_scored
 from mothertongue.comparison.scored import read_scores
 from mothertongue.comparison.selection import TEST, Choice, choose, fix
@@ -39,10 +40,14 @@ def compare(
 
     Each run trains on so many devices, and is scored on one.
     Raises ConfigError before anything runs where manifests are missing or settings do not fit;
+    DataError where clips are trained on and tested, or runs that are there were made from other
+    data or by other code;
     MothertongueError naming the runs that failed; Preempted when asked to stop.
     """
     require_data(grid)
+    refuse_leaks(grid, watcher.noted)
     candidates = share_depths(grid, expand(grid))
+    refuse_changed_runs(candidates, folder)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)
         candidates, cuts = _train(grid, candidates, folder, run_all, watcher, devices)

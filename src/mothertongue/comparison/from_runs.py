@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mothertongue.comparison.alike import (
+    code_doubts,
+    leak_doubts,
+    refuse_copies,
+    refuse_other_decoding,
+)
 from mothertongue.comparison.clips import clip_set
 from mothertongue.comparison.data import data_facts
 from mothertongue.comparison.run_facts import run_cost, run_point
@@ -21,6 +27,7 @@ from mothertongue.comparison.scored import (
     with_differences,
 )
 from mothertongue.errors import DataError
+from mothertongue.identity import manifest_changes, refuse_changes
 from mothertongue.languages import Measure, usual_measure
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
 
@@ -69,8 +76,8 @@ class Done:
 def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
     """The result, and the clips of each test set, of finished runs.
 
-    Raises DataError where a run is not finished, or runs of one language have other test clips or
-    another base.
+    Raises DataError where a run is not finished or its manifest has changed, one is a copy of
+    another, or runs of one language have another base, other test clips or another decoding.
     """
     runs = [_read(folder) for folder in folders]
     base = _one("base", {each.experiment["base"] for each in runs})
@@ -111,6 +118,7 @@ def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
         **data_facts(manifests),
         "base": _base_row(base),
         "strategies": with_differences(rows, _reference(rows), base, measure),
+        "doubts": [*code_doubts([each.run_dir for each in scored]), *_leak_doubts(scored, base)],
     }
     return language, [_clips(manifests, groups, base)] if groups else []
 
@@ -140,8 +148,12 @@ def _base(runs: Sequence[Done]) -> dict[str, Scored]:
     for name in _common_sets(runs):
         keeper = next((each for each in runs if each.has(OF_BASE + name)), None)
         _one(f"clips of {name}", {_digest(each, name) for each in runs})
+        paths = [each.run_dir.evaluation(name) for each in runs]
         if keeper is not None:
             _one(f"clips of {name}", {_digest(keeper, n) for n in (name, OF_BASE + name)})
+            paths.append(keeper.run_dir.evaluation(OF_BASE + name))
+        refuse_other_decoding(paths)
+        if keeper is not None:
             found[name] = _scored([keeper], OF_BASE + name)
     return found
 
@@ -173,6 +185,8 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
         train = {key: value for key, value in each.experiment["train"].items() if key != "seed"}
         settings = each.experiment | {"name": "", "train": train}
         groups.setdefault(json.dumps(settings, sort_keys=True), []).append(each)
+    for group in groups.values():
+        refuse_copies([(each.run_dir.path, each.seed) for each in group])
     kinds = [group[0].kind for group in groups.values()]
     return {
         kind if kinds.count(kind) == 1 else group[0].name: group
@@ -206,9 +220,17 @@ def _point(done: Done) -> Json:
     }
 
 
+def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[str]:
+    """Of the first run: all of a language have the same data."""
+    first = scored[:1]
+    paths = {name: each.run_dir.evaluation(name) for each in first for name in {OWN: None, **base}}
+    return leak_doubts(paths)
+
+
 def _digest(done: Done, stored: str) -> str:
-    value: str = _json(done.run_dir.evaluation(stored))["data_digest"]
-    return value
+    """What its clips are: the digest of their manifests, and of their audio."""
+    found = _json(done.run_dir.evaluation(stored))
+    return " ".join(found[key] for key in ("data_digest", "audio_sha256") if key in found)
 
 
 def _scored(group: Sequence[Done], stored: str) -> Scored:
@@ -222,7 +244,9 @@ def _read(folder: Path) -> Done:
             f"{folder}: no finished run; expected its record.json; continue it with: mothertongue "
             "train"
         )
-    return Done(run_dir, _json(run_dir.record))
+    done = Done(run_dir, _json(run_dir.record))
+    refuse_changes(run_dir, manifest_changes(run_dir, done.manifests), "reported")
+    return done
 
 
 def _one(what: str, values: Iterable[str]) -> str:

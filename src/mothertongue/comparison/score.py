@@ -7,18 +7,20 @@ import json
 import os
 import sys
 from contextlib import nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mothertongue.clip_facts import audio_digest, facts_of
 from mothertongue.config import Config, parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.errors import MothertongueError
 from mothertongue.files import sha256_file, write_json
-from mothertongue.manifest import Split, data_digest
+from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.progress import counting
-from mothertongue.records import environment
-from mothertongue.scoring import read_split, transcribe_split
+from mothertongue.records import RunDir, deciding_versions, environment, is_run
+from mothertongue.scoring import check_unseen, read_split, transcribe_split
 
 
 class ScoreSet(Config):
@@ -46,8 +48,10 @@ def score_sets(request: Request) -> None:
     if not due:
         return
     engine = open_engine(request.model, borrow=request.borrow)
+    run_dir = RunDir(Path(request.model))
     for each in due:
         utterances = read_split(each.data, each.split, None)
+        leaks = check_unseen(run_dir, utterances, each.split) if is_run(run_dir.path) else None
         off = engine.switched_off() if each.switched_off else nullcontext()
         with counting(f"{request.model}: {each.out.stem}", len(utterances)) as advance, off:
             done = transcribe_split(engine, utterances, "full", request.evaluate, advance)
@@ -56,6 +60,7 @@ def score_sets(request: Request) -> None:
             {
                 "model": request.model,
                 **_inputs(each, request),
+                "leaks": leaks,
                 "scores": done.scores(),
                 "engine": engine.settings,
                 "environment": environment(),
@@ -65,21 +70,29 @@ def score_sets(request: Request) -> None:
 
 
 def is_scored(scored: ScoreSet, request: Request) -> bool:
-    """Whether a set has its scores, of the same weights, data and decoding."""
+    """Whether a set has its scores, of the same weights, data, decoding and versions."""
     if not scored.out.is_file():
         return False
     found = json.loads(scored.out.read_text(encoding="utf-8"))
-    return all(found[key] == value for key, value in _inputs(scored, request).items())
+    return all(found.get(key) == value for key, value in _inputs(scored, request).items())
 
 
 def _inputs(scored: ScoreSet, request: Request) -> dict[str, Any]:
     weights = Path(request.model) / "best" / "trained.safetensors"
+    digest = data_digest(scored.data)
     return {
-        "data_digest": data_digest(scored.data),
+        "data_digest": digest,
+        "audio_sha256": audio_digest(facts_of(_split(scored.data, scored.split, digest))),
         "split": scored.split,
         "decoding": request.evaluate.model_dump(),
+        "packages": deciding_versions(),
         "weights_sha256": sha256_file(weights) if weights.is_file() else None,
     }
+
+
+@lru_cache(maxsize=16)  # a comparison asks for every run; the digest is for a manifest that changes
+def _split(data: tuple[Path, ...], split: Split, digest: str) -> list[Utterance]:
+    return read_split(data, split, None)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from mothertongue.comparison.alike import leak_doubts
 from mothertongue.comparison.data import data_facts
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.halving import Cut
@@ -116,7 +117,17 @@ def _language(
             "also": {name: each.scores() for name, each in base.items() if name != TEST},
         },
         "strategies": with_differences(rows, grid.reference, base, measure),
+        "doubts": _doubts(grid, chosen, base, folder),
     }
+
+
+def _doubts(
+    grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
+) -> list[str]:
+    """What the first run's scores tell of its clips: all of a language have the same."""
+    names = [*base, *(f"retention-{name}" for name in grid.retention)]
+    runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
+    return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))
 
 
 def _row(

@@ -1,0 +1,87 @@
+"""Whether runs and their scores may stand in one table, and what to doubt where they do. No torch.
+
+Scores are the JSON files that `evaluate` and `compare` leave: see scoring.py.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mothertongue.errors import DataError
+from mothertongue.identity import read_identity
+from mothertongue.leaks import shared
+from mothertongue.records import RunDir, deciding_versions
+
+Json = dict[str, Any]
+
+
+def refuse_copies(runs: Sequence[tuple[Path, int]]) -> None:
+    """Raise DataError where two runs, by folder and seed, of the same settings have one seed."""
+    by_seed: dict[int, list[str]] = defaultdict(list)
+    for folder, seed in runs:
+        by_seed[seed].append(str(folder))
+    for seed, folders in by_seed.items():
+        if len(folders) > 1:
+            raise DataError(
+                f"{', '.join(folders)}: the same settings and the same seed, {seed}; expected "
+                "another seed for each. A copy is no second measurement: name one of them"
+            )
+
+
+def refuse_other_decoding(paths: Sequence[Path]) -> None:
+    """Raise DataError where scores that are compared were decoded with other settings or versions.
+
+    The precision and the device count too, for they change transcripts.
+    """
+    found = {path: _decoding(path) for path in paths}
+    keys = sorted({key for each in found.values() for key in each})
+    lines = [
+        f"  {key}: " + ", ".join(f"{each.get(key)} in {path}" for path, each in found.items())
+        for key in keys
+        if len({json.dumps(each.get(key)) for each in found.values()}) > 1
+    ]
+    if lines:
+        raise DataError(
+            "scores of one table were decoded differently:\n" + "\n".join(lines) + "\nScore every "
+            "run again with the same options: mothertongue evaluate RUN --with-base; or remove the "
+            "files that are not needed"
+        )
+
+
+def code_doubts(runs: Sequence[RunDir]) -> Iterator[str]:
+    """A sentence for each version that differs between the trainings of runs in one table."""
+    code = {run.path.resolve().name: _code(run) for run in runs}
+    for key in sorted({key for each in code.values() for key in each}):
+        names: dict[str, list[str]] = defaultdict(list)
+        for name, each in code.items():
+            names[str(each.get(key))].append(name)
+        if len(names) > 1:
+            said = "; ".join(f"{value} for {', '.join(those)}" for value, those in names.items())
+            yield f"The runs were trained by different code: {key} was {said}."
+
+
+def leak_doubts(paths: Mapping[str, Path]) -> Iterator[str]:
+    """A sentence for each set, by name, whose clips a run's training has seen in part."""
+    for name, path in paths.items():
+        counts = _read(path).get("leaks")
+        if counts and (said := shared(counts)):
+            yield f"Set {name}: {said}; other speech may fare worse."
+
+
+def _decoding(path: Path) -> Json:
+    record = _read(path)
+    settings = {key: value for key, value in record.get("decoding", {}).items() if key != "weights"}
+    packages = record.get("environment", {}).get("packages", {})
+    return settings | deciding_versions(packages) | {"ctranslate2": packages.get("ctranslate2")}
+
+
+def _code(run: RunDir) -> Json:
+    identity = read_identity(run)
+    return {"label rules": identity.get("label_rules", 1), **identity.get("packages", {})}
+
+
+def _read(path: Path) -> Json:
+    found: Json = json.loads(path.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,74 @@
+"""What must hold before a comparison runs: no clip trains and tests, no run is of other data."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+
+from mothertongue.clip_facts import ClipFacts, facts_of
+from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
+from mothertongue.errors import DataError
+from mothertongue.identity import code_changes, data_changes, read_identity
+from mothertongue.leaks import check_splits, find_leaks, named, shared
+from mothertongue.manifest import read_data
+
+Noted = Callable[[str], None]
+
+
+def refuse_leaks(grid: Grid, noted: Noted) -> None:
+    """Raise DataError where a language is tested on audio that it is trained on.
+
+    It is tested on its own test split, on its `also` and on all of `retention`. Sentences and
+    speakers that it is trained on are told to `noted`; so is audio of a set whose split is train.
+    """
+    for language, place in grid.languages.items():
+        facts = facts_of(read_data(place.manifests))
+        name = f"languages.{language}"
+        check_splits(facts, f"{name}.data", noted)
+        trained = [each for each in facts if each.split == "train"]
+        for key, each in _other_sets(grid, language, place).items():
+            _refuse_shared(trained, each, name, key, noted)
+
+
+def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
+    """Raise DataError naming each run that is there, was made from other data or by other code."""
+    found: dict[str, list[str]] = defaultdict(list)
+    checked: dict[Hashable, list[str]] = {}  # most runs have the same data: it is read once
+    for name, each in {each.experiment.name: each for each in candidates}.items():
+        run_dir, manifests = each.run_dir(folder), each.experiment.manifests
+        if not run_dir.identity.is_file():
+            continue
+        identity = read_identity(run_dir)
+        data = (manifests, identity["manifest_sha256"], identity.get("audio_sha256"))
+        if data not in checked:
+            checked[data] = data_changes(run_dir, manifests)
+        for change in checked[data] + code_changes(run_dir):
+            found[change].append(name)
+    if not found:
+        return
+    lines = [f"  {change}\n    {', '.join(names)}" for change, names in found.items()]
+    runs = sorted({name for names in found.values() for name in names})
+    raise DataError(
+        f"{folder}: {len(runs)} runs were made from something else, expected the same for all of a "
+        "comparison:\n" + "\n".join(lines) + "\nPut back what changed; or train anew: give the "
+        f"comparison another --out, or remove these runs from {folder / 'runs'}"
+    )
+
+
+def _other_sets(grid: Grid, language: str, place: LanguageData) -> dict[str, TestSet]:
+    also = {f"languages.{language}.also.{name}": each for name, each in place.also.items()}
+    return also | {f"retention.{name}": each for name, each in grid.retention.items()}
+
+
+def _refuse_shared(
+    trained: Sequence[ClipFacts], tested: TestSet, language: str, key: str, noted: Noted
+) -> None:
+    held_out = [each for each in facts_of(read_data([tested.data])) if each.split == tested.split]
+    found = find_leaks(trained, held_out)
+    if found.audio and tested.split != "train":
+        raise DataError(
+            f"{key}: {len(found.audio):,} of {found.num_clips:,} clips have audio that "
+            f"{language}.data trains on: {named(found.audio)}; expected none. Remove them from one "
+            "of the two, or the set from the grid"
+        )
+    if said := shared(found.counts()):
+        noted(f"{key}: {said} of {language}.data")

@@ -1,0 +1,119 @@
+"""What a run is made from, and what of it has changed: base, data, labels, versions. No torch."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mothertongue.clip_facts import (
+    ClipFacts,
+    audio_digest,
+    changed_audio,
+    facts_of,
+    read_facts,
+    write_facts,
+)
+from mothertongue.errors import DataError
+from mothertongue.files import write_json
+from mothertongue.leaks import named
+from mothertongue.manifest import Utterance, data_digest, manifest_path, read_data
+from mothertongue.records import RunDir, deciding_versions
+from mothertongue.tokens import LABEL_RULES
+
+Json = dict[str, Any]
+LONG_BYTES = 4_000_000_000  # some ten seconds from a disk
+
+
+def write_identity(
+    run_dir: RunDir,
+    base_digest: str,
+    manifests: Sequence[Path],
+    utterances: Sequence[Utterance],
+    noted: Callable[[str], None],
+) -> None:
+    """Write down what a run is made from: identity.json, and data.jsonl with every clip."""
+    facts = facts_of(utterances)
+    num_bytes = sum({each.audio: each.size for each in facts}.values())
+    if num_bytes > LONG_BYTES:
+        noted(f"reading {num_bytes / 1e9:,.0f} GB of audio once, for the SHA-256 of every clip")
+    write_facts(run_dir.data, facts)
+    identity = {
+        "base_digest": base_digest,
+        "manifest_sha256": data_digest(manifests),
+        "audio_sha256": audio_digest(facts),
+        "label_rules": LABEL_RULES,
+        "packages": deciding_versions(),
+    }
+    write_json(run_dir.identity, identity)
+
+
+def read_identity(run_dir: RunDir) -> Json:
+    """What `write_identity` wrote. Raises DataError where the run has not begun."""
+    if not run_dir.identity.is_file():
+        raise DataError(f"{run_dir.path}: no {run_dir.identity.name} yet; run: mothertongue train")
+    found: Json = json.loads(run_dir.identity.read_text(encoding="utf-8"))
+    return found
+
+
+def data_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
+    """What differs between a run's data and what is there now, in words; empty for nothing."""
+    if changes := manifest_changes(run_dir, manifests):
+        return changes
+    changed = list(changed_audio(read_facts(run_dir.data), facts_of(read_data(manifests))))
+    return [f"audio: {len(changed):,} files, such as {named(changed)}"] if changed else []
+
+
+def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
+    """The same of the manifests alone."""
+    if data_digest(manifests) == read_identity(run_dir)["manifest_sha256"]:
+        return []
+    before, now = read_facts(run_dir.data), facts_of(read_data(manifests))
+    places = ", ".join(str(manifest_path(each).resolve()) for each in manifests)
+    return [f"manifest {places}: {_manifest_change(before, now)}"]
+
+
+def code_changes(run_dir: RunDir) -> list[str]:
+    """What differs between the code that made a run and what is installed, in words."""
+    identity = read_identity(run_dir)
+    rules = identity.get("label_rules", 1)  # before they had a number
+    changes = [] if rules == LABEL_RULES else [f"label rules: were {rules}, now {LABEL_RULES}"]
+    before, now = identity.get("packages", {}), deciding_versions()
+    changes += [
+        f"{name}: was {version}, now {now.get(name)} (pip install {name}=={version} has it back)"
+        for name, version in before.items()
+        if version != now.get(name)
+    ]
+    return changes
+
+
+def base_changes(run_dir: RunDir, base: str, digest: str) -> list[str]:
+    """What differs between the weights that a run started from and its base now, in words."""
+    before = read_identity(run_dir)["base_digest"]
+    if before == digest:
+        return []
+    return [f"base {base}: its digest was {before[:12]}, now {digest[:12]}"]
+
+
+def refuse_changes(run_dir: RunDir, changes: Sequence[str], verb: str) -> None:
+    """Raise DataError where there are changes; `verb` says what is refused, such as continued."""
+    if not changes:
+        return
+    lines = "\n".join(f"  {each}" for each in changes)
+    raise DataError(
+        f"{run_dir.path}: the run was made from something else, so it is not {verb}:\n{lines}\n"
+        f"Put back what changed; or train anew: give another --out, or remove {run_dir.path}"
+    )
+
+
+def _manifest_change(before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> str:
+    old, new = ({each.id: each for each in facts} for facts in (before, now))
+    both = [(old[name], new[name]) for name in new if name in old]
+    counts = {
+        "new": len(new.keys() - old.keys()),
+        "gone": len(old.keys() - new.keys()),
+        "in another split": sum(a.split != b.split for a, b in both),
+        "with other words": sum(a.sentence != b.sentence for a, b in both),
+        "held out that were trained on": sum(a.split == "train" != b.split for a, b in both),
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    return f"clips {said}" if said else "other values, or another order of its clips"

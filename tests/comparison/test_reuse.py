@@ -1,0 +1,100 @@
+"""Which runs and scores a comparison takes again, and what it may train and test on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grids import MakeGrid, Quiet, in_process
+from runs import save_corpus
+
+from mothertongue.comparison.compare import compare
+from mothertongue.errors import DataError
+from mothertongue.files import write_json
+from mothertongue.manifest import read_manifest, write_manifest
+
+ONE = {"full": {"strategy": {"kind": "full"}}}
+
+
+def edit(path: Path, **changes: Any) -> None:
+    write_json(path, json.loads(path.read_text("utf-8")) | changes)
+
+
+def test_runs_of_other_data_or_code_are_refused_and_scores_of_other_code_made_again(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    data, out = save_corpus(tmp_path / "sw", train=4), tmp_path / "out"
+    languages = {"sw": {"data": str(data)}}
+    grid = make_grid(languages=languages, strategies=ONE, retention={}, seeds=[0, 1])
+    result = compare(grid, out, in_process, Quiet())
+    assert result["languages"]["sw"]["doubts"] == [
+        "Set test: of 3 clips 3 share a sentence and 3 share a speaker with the training clips; "
+        "other speech may fare worse."
+    ]
+    scores = out / "runs/sw-full-seed0/eval/test.json"
+    versions = json.loads(scores.read_text())["packages"]
+    edit(scores, packages=versions | {"torch": "2.0"})
+    again = Quiet()
+    compare(grid, out, in_process, again)
+    assert again.done == ["scoring sw-full-seed0"]
+
+    identity = out / "runs/sw-full-seed1/identity.json"
+    edit(identity, packages=versions | {"torch": "2.0"})
+    with pytest.raises(DataError, match=r"1 runs were made from .*\n  torch: was 2\.0") as raised:
+        compare(grid, out, in_process, again)
+    assert "\n    sw-full-seed1\n" in str(raised.value)
+    edit(identity, packages=versions)
+
+    clips = list(read_manifest(data))
+    moved = [replace(clips[0], split="test"), *clips[1:]]
+    write_manifest(data / "manifest.jsonl", moved)
+    with pytest.raises(DataError, match="2 runs were made from something else") as raised:
+        compare(grid, out, in_process, again)
+    assert f"{data}/manifest.jsonl: clips 1 in another split, 1 held out that were" in str(
+        raised.value
+    )
+    assert f"remove these runs from {out}/runs" in str(raised.value)
+    assert again.done == ["scoring sw-full-seed0"]
+
+
+@pytest.mark.parametrize("where", ["also", "retention"])
+def test_a_set_with_training_audio_is_refused_before_anything_runs(
+    where: str, make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    data, other = save_corpus(tmp_path / "sw"), save_corpus(tmp_path / "other")
+    clips = [replace(each, split="test") for each in read_manifest(other) if each.split == "train"]
+    write_manifest(other / "manifest.jsonl", clips)
+    sets = {"also": {}, "retention": {}, where: {"other": {"data": str(other)}}}
+    languages = {"sw": {"data": str(data), "also": sets["also"]}}
+    grid = make_grid(languages=languages, retention=sets["retention"])
+    with pytest.raises(DataError, match=rf"{where}\.other: 12 of 12 clips have audio that") as told:
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert "languages.sw.data trains on: train0, train1," in str(told.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_manifests_of_a_language_with_common_audio_are_refused(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    a, b = save_corpus(tmp_path / "a"), save_corpus(tmp_path / "b")
+    clips = [replace(each, split="test") for each in read_manifest(b)]
+    write_manifest(b / "manifest.jsonl", clips)
+    grid = make_grid(languages={"sw": {"data": [str(a), str(b)]}})
+    with pytest.raises(DataError, match=r"languages\.sw\.data: clips of one split are also in"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+
+
+def test_training_clips_may_be_scored_under_their_own_name(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    data, watcher = save_corpus(tmp_path / "sw", train=4), Quiet()
+    also = {"seen": {"data": str(data), "split": "train"}}
+    languages = {"sw": {"data": str(data), "also": also}}
+    grid = make_grid(languages=languages, strategies=ONE, retention={})
+    result = compare(grid, tmp_path / "out", in_process, watcher)
+    assert any("also.seen: of 4 clips 4 share audio" in note for note in watcher.notes)
+    assert any(
+        "Set also-seen: of 4 clips 4 share audio" in each
+        for each in (result["languages"]["sw"]["doubts"])
+    )

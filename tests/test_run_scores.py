@@ -1,0 +1,95 @@
+"""A run is scored on what it was trained beside, and on nothing that it was trained on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clips import tone, write_clip
+from runs import save_corpus, write_experiment
+
+from mothertongue.decoding.transcript import DecodeConfig, Transcript
+from mothertongue.engines import Engine
+from mothertongue.errors import DataError
+from mothertongue.identity import write_identity
+from mothertongue.manifest import Split, read_data, read_manifest, write_manifest
+from mothertongue.records import RunDir
+from mothertongue.run_scores import evaluate_run
+
+
+class Mute:
+    """A transcriber that writes nothing."""
+
+    def __call__(self, audio: Any, language: str | None) -> list[Transcript]:
+        return [Transcript("", "sw", (), 0.0) for _ in audio]
+
+    def decode(self, clips: Any) -> list[Transcript]:
+        raise AssertionError
+
+
+def opened(model: str, *, borrow: Mapping[str, str] | None = None) -> Engine:
+    tokens: Any = None
+    return Engine("ctranslate2", lambda *_: Mute(), {}, tokens)
+
+
+def score(run_dir: RunDir, data: Path | None = None, split: Split = "test") -> dict[str, Any]:
+    return evaluate_run(run_dir, data, split, None, DecodeConfig(), opened, False)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return save_corpus(tmp_path / "data")
+
+
+@pytest.fixture
+def run_dir(data: Path, tmp_path: Path) -> RunDir:
+    """A run on the data, as far as scores are concerned."""
+    run_dir = RunDir(tmp_path / "run")
+    run_dir.path.mkdir()
+    write_experiment(run_dir.path, tmp_path / "base", data)
+    write_identity(run_dir, "b", [data], read_data([data]), print)
+    return run_dir
+
+
+def test_what_it_shares_with_training_is_counted(run_dir: RunDir, capsys: Any) -> None:
+    leaks = score(run_dir)["leaks"]
+    assert leaks == {"clips": 3, "audio": 0, "sentences": 3, "speakers": 3}
+    assert json.loads(run_dir.evaluation("test").read_text())["leaks"] == leaks
+    assert "test: of 3 clips 3 share a sentence and 3 share a speaker" in capsys.readouterr().err
+
+
+def test_its_own_data_must_be_what_it_was_trained_on(run_dir: RunDir, data: Path) -> None:
+    clips = list(read_manifest(data))
+    write_manifest(data / "manifest.jsonl", clips[1:])
+    with pytest.raises(DataError, match=r"not scored without --data:\n.* clips 1 gone"):
+        score(run_dir)
+    write_manifest(data / "manifest.jsonl", clips)
+    write_clip(data / "test0.wav", tone(0.5, 3000.0))
+    with pytest.raises(DataError, match=r"audio: 1 files, such as .*test0\.wav"):
+        score(run_dir, data)
+    assert not run_dir.evaluation("test").exists()
+
+
+def test_other_data_must_have_no_audio_that_it_was_trained_on(
+    run_dir: RunDir, tmp_path: Path
+) -> None:
+    other = save_corpus(tmp_path / "other")
+    clips = [
+        replace(each, split="test") for each in read_manifest(other) if each.split != "validation"
+    ]
+    write_manifest(other / "manifest.jsonl", clips)
+    with pytest.raises(
+        DataError, match="audio of 12 of the 15 clips of this split 'test': train0, train1,"
+    ):
+        score(run_dir, other)
+    write_manifest(other / "manifest.jsonl", clips[12:])
+    score(run_dir, other)
+    assert run_dir.evaluation("also-other").is_file()
+
+
+def test_its_training_clips_are_scored_under_their_own_name(run_dir: RunDir) -> None:
+    result = score(run_dir, split="train")
+    assert result["leaks"]["audio"] == result["leaks"]["clips"] == 12
+    assert run_dir.evaluation("also-train").is_file()

@@ -1,0 +1,96 @@
+"""What `train` does where data, audio or code are no longer what a run was begun with."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from clips import tone, write_clip
+from runs import After, Silent, save_base, save_corpus, tiny_experiment
+
+from mothertongue.errors import DataError, Preempted
+from mothertongue.experiment import Experiment, run
+from mothertongue.files import write_json
+from mothertongue.manifest import Split, read_manifest, write_manifest
+from mothertongue.records import RunDir
+
+SWAPPED: dict[Split, Split] = {"train": "test", "test": "train", "validation": "validation"}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return save_corpus(tmp_path / "data")
+
+
+@pytest.fixture
+def begun(base: Path, data: Path, tmp_path: Path) -> tuple[Experiment, RunDir]:
+    """A run after two steps."""
+    experiment, run_dir = tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(experiment, run_dir, After(2))
+    return experiment, run_dir
+
+
+def other_sound(data: Path) -> None:
+    write_clip(data / "train0.wav", tone(0.5, 3000.0))
+
+
+def other_split(data: Path) -> None:
+    clips = list(read_manifest(data))
+    write_manifest(data / "manifest.jsonl", [replace(clips[0], split="test"), *clips[1:]])
+
+
+def test_clips_that_another_manifest_holds_out_are_refused_before_anything_runs(
+    base: Path, tmp_path: Path
+) -> None:
+    a, b = save_corpus(tmp_path / "A"), save_corpus(tmp_path / "B")
+    clips = [replace(each, split=SWAPPED[each.split]) for each in read_manifest(b)]
+    write_manifest(b / "manifest.jsonl", clips)
+    experiment = tiny_experiment(tmp_path, base, a).model_copy(update={"data": (a, b)})
+    with pytest.raises(DataError, match="15 of 15 clips have the audio of a clip of train"):
+        run(experiment, RunDir(tmp_path / "run"), Silent())
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (other_sound, r"audio: 1 files, such as .*train0\.wav"),
+        (other_split, r"manifest .*: clips 1 in another split, 1 held out that were trained on"),
+    ],
+)
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_run_is_not_taken_for_one_on_other_data(
+    begun: tuple[Experiment, RunDir],
+    data: Path,
+    change: Callable[[Path], None],
+    message: str,
+    is_done: bool,
+) -> None:
+    experiment, run_dir = begun
+    if is_done:
+        write_json(run_dir.record, {"steps": 2})
+    change(data)
+    with pytest.raises(DataError, match=message) as raised:
+        run(experiment, run_dir, Silent())
+    assert f"give another --out, or remove {run_dir.path}" in str(raised.value)
+
+
+def test_a_run_is_not_continued_by_other_code(begun: tuple[Experiment, RunDir]) -> None:
+    experiment, run_dir = begun
+    identity = json.loads(run_dir.identity.read_text())
+    older = identity | {"packages": identity["packages"] | {"torch": "2.0"}}
+    del older["label_rules"]
+    write_json(run_dir.identity, older)
+    with pytest.raises(DataError, match=r"label rules: were 1, now 2\n  torch: was 2\.0, now "):
+        run(experiment, run_dir, Silent())
+    write_json(run_dir.record, {"steps": 2})
+    watcher = Silent()
+    assert run(experiment, run_dir, watcher) == {"steps": 2}  # its weights are what they are
+    assert watcher.notes[1].startswith("it was trained by other code (label rules: were 1")
