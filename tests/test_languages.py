@@ -4,7 +4,12 @@ import sys
 import pytest
 
 from mothertongue.errors import ConfigError
-from mothertongue.languages import WHISPER_LANGUAGES, has_whisper_token, language_code, usual_measure
+from mothertongue.languages import (
+    WHISPER_LANGUAGES,
+    has_whisper_token,
+    language_code,
+    usual_measure,
+)
 
 
 @pytest.mark.parametrize("code", ["sw", "sw_ke", "swa", "swh", "sw-KE", "Swahili", " SW ", "swc"])
@@ -52,7 +57,8 @@ def test_what_names_no_language_is_refused(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "measure"), [("th", "cer"), ("yue", "cer"), ("bo", "cer"), ("sw", "wer"), ("ko", "wer")]
+    ("code", "measure"),
+    [("th", "cer"), ("yue", "cer"), ("bo", "cer"), ("sw", "wer"), ("ko", "wer")],
 )
 def test_languages_without_spaces_between_words_are_judged_by_characters(
     code: str, measure: str

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Experiment, load_experiment
+from mothertongue.experiment import Experiment, read_experiment
 from mothertongue.files import write_json
 from mothertongue.manifest import Split, data_digest, manifest_path
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, is_run
@@ -40,7 +40,7 @@ def evaluate_run(
     With `with_base` its base is scored on the same clips, under `base` in the result. Scores of
     the final weights, or under another language than the run's, are not kept.
     """
-    experiment = load_experiment(run_dir.experiment)
+    experiment = read_experiment(run_dir)
     is_own_language = language in (None, experiment.language)
     manifests = experiment.manifests if data is None else (data,)
     name = stored_name(experiment, data, split)
