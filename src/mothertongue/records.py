@@ -3,7 +3,8 @@
 runs/<name>/
   experiment.yaml   the resolved configuration        lock          held while a process works here
   identity.json     digests of the base and the data  metrics.jsonl one line a step or validation
-  checkpoints/      the newest two                    best/ final/  trained weights
+  checkpoints/      the newest two                    state.json    that of the newest checkpoint
+  best/ final/      trained weights
   eval/<name>.json  scores with every utterance       record.json   written last: the run is done
   report.html       the page of all this
 
@@ -76,6 +77,15 @@ class RunDir:
     @property
     def lock(self) -> Path:
         return self.path / "lock"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.json"
+
+    def read_state(self) -> dict[str, Any]:
+        """Where the run stood when it last wrote a checkpoint: steps, seconds, best validation."""
+        state: dict[str, Any] = json.loads(self.state.read_text(encoding="utf-8"))
+        return state
 
     def evaluation(self, name: str) -> Path:
         """Where the scores on one set of utterances go."""

@@ -50,7 +50,7 @@ def answers(
 def test_the_clock_chooses_nothing(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = save_corpus(tmp_path / "data", train=24, validation=40)
+    data = save_corpus(tmp_path / "data", train=30, validation=40)
     experiment = tiny_experiment(tmp_path, base, data, epochs=4, eval_every_steps=None)
     runs = RunDir(tmp_path / "as it is"), RunDir(tmp_path / "one second a look")
     run(experiment, runs[0], Silent())

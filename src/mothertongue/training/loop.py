@@ -18,6 +18,7 @@ from torch import Tensor
 from mothertongue.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.errors import Interrupted, Preempted
 from mothertongue.features import Batch
+from mothertongue.files import write_json
 from mothertongue.languages import Measure
 from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
@@ -56,8 +57,6 @@ class Job:
     """The encoder layers that do not train, where there are such."""
     ranks: Ranks = field(default_factory=Ranks)
     """The processes that do it together; each has a job of its own with its share of the clips."""
-    is_trial: bool = False
-    """Whether only time and memory are asked for: nothing is written then but metrics."""
 
 
 @dataclass(slots=True)
@@ -265,6 +264,7 @@ class _Trainer:
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
         self._write(folder, files, asdict(self.state))
         if self.job.ranks.is_main:
+            write_json(self.run.state, asdict(self.state))
             checkpoints.keep_newest(self.run.checkpoints)
 
     def _publish(self, folder: Path) -> None:
@@ -274,8 +274,6 @@ class _Trainer:
         self, folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]
     ) -> None:
         """By the main rank; when it returns, every rank may read it."""
-        if self.job.is_trial:
-            return
         is_main = self.job.ranks.is_main
         whole = {name: on_main(tensors, is_main) for name, tensors in files.items()}
         if is_main:

@@ -1,12 +1,13 @@
-"""How the runs learned: loss, validation WER with the checkpoint that was chosen, learning rate."""
+"""How the runs learned: loss, validation with the checkpoint that was chosen, learning rate."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
 from mothertongue.comparison.cells import Json
+from mothertongue.languages import Measure
 from mothertongue.report.drawing import Chart, axis, colored, layered, said
-from mothertongue.report.records import RunRecords
+from mothertongue.report.records import INTERVAL95, RunRecords
 from mothertongue.tables import interval
 
 MOST_POINTS = 150
@@ -24,9 +25,10 @@ def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart
         "loss a label token",
         "Each point is a mean over steps that follow each other." if _is_thinned(runs) else "",
     )
-    validated = [row for run in runs for row in _validations(run)]
+    measure = runs[0].record.get("select_by", "wer")
+    validated = [row for run in runs for row in _validations(run, measure)]
     if validated:
-        yield _validation(language, validated, order)
+        yield _validation(language, validated, order, measure.upper())
     yield _line(
         f"{language}-learning-rate",
         "Learning rate",
@@ -48,13 +50,13 @@ def _line(
     )
 
 
-def _validation(language: str, rows: list[Json], order: list[str]) -> Chart:
+def _validation(language: str, rows: list[Json], order: list[str], rate: str) -> Chart:
     x, color = axis("step", "step"), {"color": colored("strategy", order)}
     chosen = {"filter": "datum.is_chosen"}
-    y = axis("wer", "validation WER %", scale={"zero": False})
+    y = axis("rate", f"validation {rate} %", scale={"zero": False})
     return Chart(
         f"{language}-validation",
-        "Validation WER",
+        f"Validation {rate}",
         layered(
             rows,
             [
@@ -63,7 +65,7 @@ def _validation(language: str, rows: list[Json], order: list[str]) -> Chart:
                     "mark": {"type": "rule", "aria": False},
                     "encoding": {
                         "x": x,
-                        "y": axis("low", "validation WER %"),
+                        "y": axis("low", f"validation {rate} %"),
                         "y2": {"field": "high"},
                         **color,
                     },
@@ -84,19 +86,19 @@ def _validation(language: str, rows: list[Json], order: list[str]) -> Chart:
     )
 
 
-def _validations(run: RunRecords) -> Iterator[Json]:
+def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
     for line in run.metrics:
-        if "validation_wer" in line:
-            low, high = line["validation_interval95"]
-            wer = f"{100 * line['validation_wer']:.1f} %"
+        if f"validation_{measure}" in line:
+            low, high = line[f"validation_{INTERVAL95[measure]}"]
+            rate = f"{measure.upper()} {100 * line[f'validation_{measure}']:.1f} %"
             yield {
                 "strategy": run.strategy,
                 "step": line["step"],
-                "wer": 100 * line["validation_wer"],
+                "rate": 100 * line[f"validation_{measure}"],
                 "low": 100 * low,
                 "high": 100 * high,
                 "is_chosen": line["step"] == run.record["best_step"],
-                "said": f"{run.name}, step {line['step']:,}: WER {wer}, {interval([low, high])}",
+                "said": f"{run.name}, step {line['step']:,}: {rate}, {interval([low, high])}",
             }
 
 
