@@ -21,7 +21,12 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("killed")
     base, data = save_base(folder / "base"), save_corpus(folder / "data")
     # Long enough to outlive all kills: each leaves it a second and a few steps.
-    changes = {"epochs": 80, "eval_every_steps": 6, "full_context_share": 0.1}
+    changes = {
+        "epochs": 80,
+        "eval_every_steps": 6,
+        "full_context_share": 0.1,
+        "validation_clips": 2,
+    }
     return write_experiment(folder, base, data, **changes)
 
 

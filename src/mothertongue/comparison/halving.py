@@ -57,7 +57,7 @@ class Halvings:
     def __init__(
         self, halving: Halving, candidates: Sequence[Candidate], folder: Path, watcher: TaskWatcher
     ) -> None:
-        """Remembers the cuts of an earlier call; raises ConfigError for those of another version."""
+        """Remembers earlier cuts. Raises ConfigError for those of an earlier version."""
         self.halving, self.folder, self.watcher = halving, folder, watcher
         self._cuts = {_key_of(cut): cut for cut in _read_cuts(folder / CUTS)}
         self._curves = {each.experiment.name: _Curve(each.run_dir(folder)) for each in candidates}

@@ -256,9 +256,7 @@ class _Trainer:
 
     def _save(self) -> None:
         self.state.micro_batch_size = self.stepper.micro_batch_size
-        self.state.peak_memory_bytes = max(
-            self.state.peak_memory_bytes, peak_memory_bytes(self.model.device)
-        )
+        self._note_peak_memory()
         folder = checkpoints.step_folder(self.run.checkpoints, self.state.step)
         memory = checkpoints.optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
@@ -266,6 +264,10 @@ class _Trainer:
         if self.job.ranks.is_main:
             write_json(self.run.state, asdict(self.state))
             checkpoints.keep_newest(self.run.checkpoints)
+
+    def _note_peak_memory(self) -> None:
+        peak = peak_memory_bytes(self.model.device)
+        self.state.peak_memory_bytes = max(self.state.peak_memory_bytes, peak)
 
     def _publish(self, folder: Path) -> None:
         self._write(folder, {checkpoints.TRAINED: self.parameters}, {"step": self.state.step})
@@ -323,6 +325,7 @@ class _Trainer:
             raise self._stopped(stop)
         assert self.state.best is not None
         self.state.best = replace(found, loss=self.state.best.loss)
+        self._note_peak_memory()
         measure = self.job.measure
         self.watcher.noted(
             f"best weights, step {self.state.best_step:,}: {measure.upper()} "
