@@ -28,7 +28,7 @@ def full_context_wer(model: Any, work: Path) -> Callable[[], float]:
 
     def score() -> float:
         model.eval()
-        found = validate(StopRequest(), validate.clips)
+        found = validate.at_full_context(StopRequest())
         model.train()
         assert found is not None
         return found.wer

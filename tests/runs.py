@@ -13,6 +13,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.tokens import Tokens
+from mothertongue.training.validation import Validation
 
 CONTROL = ["endoftext", "startoftranscript", "en", "sw", "fr", "translate", "transcribe"]
 CONTROL += ["startoflm", "startofprev", "nospeech", "notimestamps"]
@@ -100,6 +101,12 @@ def tiny_experiment(folder: Path, base: Path, data: Path, **changes: Any) -> Exp
     return load_experiment(write_experiment(folder, base, data, **changes))
 
 
+def validation(wer: float, cer: float | None = None, loss: float | None = None) -> Validation:
+    """A result of these rates, with intervals of 0.1 on either side."""
+    cer = wer if cer is None else cer
+    return Validation(wer, (wer - 0.1, wer + 0.1), cer, (cer - 0.1, cer + 0.1), loss)
+
+
 class Silent:
     """A watcher that remembers what it was told."""
 
@@ -115,8 +122,8 @@ class Silent:
     def stepped(self, step: int, loss: float, learning_rate: float) -> None:
         self.losses.append(loss)
 
-    def validated(self, step: int, wer: float, is_best: bool) -> None:
-        self.wers.append(wer)
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
+        self.wers.append(found.wer)
 
     def noted(self, message: str) -> None:
         self.notes.append(message)

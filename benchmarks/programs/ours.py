@@ -20,6 +20,7 @@ from mothertongue.model import load_base
 from mothertongue.records import RunDir
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
+from mothertongue.training.validation import Validation
 
 
 class EnoughError(Exception):
@@ -45,8 +46,8 @@ class StepTimer:
             raise EnoughError
         self.last = time.perf_counter()
 
-    def validated(self, step: int, wer: float, is_best: bool) -> None:
-        self.validations.append({"step": step, "train_s": sum(self.step_s), "wer": wer})
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
+        self.validations.append({"step": step, "train_s": sum(self.step_s), "wer": found.wer})
         self.last = time.perf_counter()
 
     def noted(self, message: str) -> None:

@@ -55,6 +55,10 @@ RUN_NAME = r"^[\w][\w.-]*$"
 MOST_IDLE = 0.05
 FREE = ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero", "micro_batch_size")
 """Settings of `train` with which a run may go on, whatever it began with."""
+
+RETIRED: dict[str, tuple[Any, ...] | None] = {"validation_share": None, "validation_clips": (None,)}
+"""Settings of `train` that runs of earlier versions recorded and nothing reads any more: those with
+the values given, or with any. They do not change what such a run's weights are."""
 ROOT = Path()  # read_data makes every audio path absolute
 
 
@@ -114,6 +118,16 @@ class Work:
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment in a YAML file. Its `data` is relative to the working directory."""
     return config.load(Experiment, path, overrides)
+
+
+def read_experiment(run_dir: RunDir) -> Experiment:
+    """The experiment that a run recorded, also where it was begun by an earlier version."""
+    settings = config.read_yaml(run_dir.experiment)
+    for name, values in RETIRED.items():
+        train = settings.get("train", {})
+        if name in train and (values is None or train[name] in values):
+            del train[name]
+    return config.parse(Experiment, settings, str(run_dir.experiment))
 
 
 def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
@@ -188,7 +202,9 @@ def assemble(
     )
     _tell_idle(dataset, noted)
     validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
-    job = Job(dataset.steps_per_epoch, dataset.steps_from, validate, frozen, ranks)
+    job = Job(
+        dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
+    )
     return Work(dataset, job)
 
 
@@ -207,7 +223,7 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
     Raises DataError when the run has none yet, they are damaged, or the base is another one.
     """
     run_dir = RunDir(path)
-    experiment = _read(run_dir.experiment)
+    experiment = read_experiment(run_dir)
     folder = path / weights
     if not folder.is_dir():
         raise DataError(f"{path}: no {weights} weights yet; run: mothertongue train")
@@ -316,7 +332,7 @@ def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str
 
 def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
     """Raise ConfigError where the run was begun with settings that give other results."""
-    before = _settings(_read(run_dir.experiment))
+    before = _settings(read_experiment(run_dir))
     refuse_change(str(run_dir.path), before, _settings(experiment))
 
 
@@ -332,6 +348,7 @@ def _record(
     experiment: Experiment, base: Base, state: State, devices: int, wall_s: float
 ) -> dict[str, Any]:
     parameters = trained_parameters(base.model).values()
+    best = state.best
     return {
         "experiment": experiment.model_dump(mode="json"),
         "base_digest": base.digest,
@@ -341,10 +358,12 @@ def _record(
         "stopped_early": state.stopped_early,
         "best_step": state.best_step or state.step,
         "selected_on": experiment.select_on,
-        "best_validation_wer": state.best_wer,
-        "best_validation_interval95": state.best_interval95 and list(state.best_interval95),
-        "validation_clips": state.validation_clips,
-        "validation_every_steps": state.validation_every,
+        "select_by": experiment.measure,
+        "best_validation_wer": best and best.wer,
+        "best_validation_interval95": best and list(best.interval95),
+        "best_validation_cer": best and best.cer,
+        "best_validation_cer_interval95": best and list(best.cer_interval95),
+        "best_validation_loss": best and best.loss,
         "micro_batch_size": state.micro_batch_size,
         "train_s": state.train_s,
         "validate_s": state.validate_s,
@@ -366,10 +385,6 @@ def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
         return None
     needed = work.dataset.count_contexts(state.step)
     return {"needed": needed, "computed": state.prefixes_computed}
-
-
-def _read(path: Path) -> Experiment:
-    return config.load(Experiment, path)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

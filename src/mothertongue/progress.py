@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from mothertongue.training.validation import Validation
+
 LINE_EVERY_S = 30.0
 
 console = Console(stderr=True)
@@ -40,7 +42,7 @@ class Quiet:
 
     def begun(self, step: int, total_steps: int) -> None: ...
     def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
-    def validated(self, step: int, wer: float, is_best: bool) -> None: ...
+    def validated(self, step: int, found: Validation, is_best: bool) -> None: ...
     def noted(self, message: str) -> None: ...
 
 
@@ -67,10 +69,11 @@ class TrainingProgress:
             self.last_line_s = time.monotonic()
             self.noted(f"step {step:,}/{self.total_steps:,}  {detail}  rate {learning_rate:.1e}")
 
-    def validated(self, step: int, wer: float, is_best: bool) -> None:
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
         """Called after every validation."""
         self.noted(
-            f"step {step:,}: validation WER {wer:.1%}" + ("  (best so far)" if is_best else "")
+            f"step {step:,}: validation WER {found.wer:.1%}, CER {found.cer:.1%}"
+            + ("  (best so far)" if is_best else "")
         )
 
     def noted(self, message: str) -> None:

@@ -5,8 +5,9 @@ runs/<name>/
   identity.json     base, data, labels, versions      metrics.jsonl one line a step or validation
   data.jsonl        every clip, its audio by SHA-256  best/ final/  trained weights
   start/            the trained weights as they began, where that moved a part of the base (PiSSA)
-  checkpoints/      the newest two                    record.json   written last: the run is done
-  eval/<name>.json  scores with every utterance       report.html   the page of all this
+  checkpoints/      the newest two                    state.json    that of the newest checkpoint
+  eval/<name>.json  scores with every utterance       record.json   written last: the run is done
+  report.html       the page of all this
 
 A comparison's folder has comparison.json and clips.json, and runs/ with a run each.
 """
@@ -90,6 +91,15 @@ class RunDir:
     @property
     def lock(self) -> Path:
         return self.path / "lock"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.json"
+
+    def read_state(self) -> dict[str, Any]:
+        """Where the run stood when it last wrote a checkpoint: steps, seconds, best validation."""
+        state: dict[str, Any] = json.loads(self.state.read_text(encoding="utf-8"))
+        return state
 
     def evaluation(self, name: str) -> Path:
         """Where the scores on one set of utterances go."""

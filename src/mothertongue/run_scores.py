@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import load_experiment
+from mothertongue.experiment import read_experiment
 from mothertongue.files import write_json
 from mothertongue.identity import code_changes, data_changes, read_identity, refuse_changes
 from mothertongue.manifest import Split, data_digest, manifest_path
@@ -45,7 +45,7 @@ def evaluate_run(
     Raises DataError where the run's own data is no longer what it was trained on, or clips to be
     scored were trained on.
     """
-    experiment = load_experiment(run_dir.experiment)
+    experiment = read_experiment(run_dir)
     is_own_language = language in (None, experiment.language)
     manifests = experiment.manifests if data is None else (data,)
     is_own = data is None or data_digest([data]) == read_identity(run_dir)["manifest_sha256"]

@@ -84,14 +84,16 @@ def run_table(record: dict[str, Any]) -> Table:
     """What `train` left behind."""
     table = Table(title=f"Run {record['run']}", title_justify="left", show_header=False)
     share = record["trainable_parameters"] / record["parameters"]
-    wer = record["best_validation_wer"]
+    measure = record.get("select_by", "wer")
+    rate = record[f"best_validation_{measure}"]
     early = ", stopped early" if record["stopped_early"] else ""
     table.add_row("trained", f"{record['trainable_parameters']:,} parameters ({share:.1%})")
     table.add_row("steps", f"{record['steps']:,}{early}")
     table.add_row("best step", f"{record['best_step']:,}")
     on_test = record["selected_on"] == "test"
-    name = "test WER, chosen on test" if on_test else "validation WER"
-    table.add_row(name, "no validation split" if wer is None else f"{wer:.1%}")
+    name = f"{'test' if on_test else 'validation'} {measure.upper()}"
+    name += ", chosen on test" if on_test else ""
+    table.add_row(name, "no validation split" if rate is None else f"{rate:.1%}")
     table.add_row(
         "time", f"{record['train_s']:.0f} s training, {record['validate_s']:.0f} s validating"
     )

@@ -1,28 +1,30 @@
 """Successive halving: what is cut, why, and that it stays cut."""
 
+import itertools
 import json
 import os
+import random
 import signal
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grids import MakeGrid, Quiet, in_process
-from runs import Silent
+from runs import Silent, validation
 
 from mothertongue.comparison.compare import compare
-from mothertongue.comparison.grid import Grid, expand
+from mothertongue.comparison.grid import Candidate, Grid, expand
 from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.summary import findings
 from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
-from mothertongue.errors import Preempted
+from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment import load_experiment, run
 from mothertongue.records import RunDir, append_line
-from mothertongue.training.stopping import StopRequest
 from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator
 
-pytest.importorskip("ray.tune", reason="the extra `cluster` is not installed")
 RATES = [3e-3, 1e-3, 2e-3, 1e-4, 1e-5]
 
 
@@ -33,7 +35,7 @@ class Watched(Silent):
         super().__init__()
         self.task, self.is_cut = task, is_cut
 
-    def validated(self, step: int, wer: float, is_best: bool) -> None:
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
         if self.is_cut(self.task):
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -55,21 +57,18 @@ def one_by_one(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = neve
 
 @pytest.fixture
 def grid(make_grid: MakeGrid, monkeypatch: pytest.MonkeyPatch) -> Grid:
-    """Five learning rates whose WER is known: 0.1 for the highest, ten times less loses ten times.
+    """Five learning rates whose WER is known: 0.1 for the highest, 1 for a tenth of it."""
 
-    Every second epoch has a validation.
-    """
-
-    def known(self: SplitValidator, stop: StopRequest, clips: int) -> Validation:
-        wer = 0.1 * RATES[0] / self.train.learning_rate
-        return Validation(wer, (wer, wer))
+    def known(self: SplitValidator, *_: Any) -> Validation:
+        return validation(0.1 * RATES[0] / self.train.learning_rate)
 
     monkeypatch.setattr(SplitValidator, "__call__", known)
+    monkeypatch.setattr(SplitValidator, "at_full_context", known)
     sweep = {"strategy": {"kind": "full"}, "sweep": {"train.learning_rate": RATES}}
     return make_grid(
         strategies={"full": sweep},
         seeds=[0, 1],
-        train={"epochs": 4, "batch_size": 4, "precision": "fp32", "validation_clips": "all"},
+        train={"epochs": 4, "batch_size": 4, "precision": "fp32"},
         halving={"first_epochs": 1, "factor": 2},
     )
 
@@ -83,8 +82,9 @@ def test_what_is_behind_is_cut_and_the_result_says_so(grid: Grid, tmp_path: Path
     assert {rate: each["epoch"] for rate, each in cuts.items()} == {
         **{1e-3: 1.0, 2e-3: 2.0, 1e-4: 1.0, 1e-5: 1.0}
     }
-    assert cuts[1e-4]["wer"] == pytest.approx(3.0)
-    assert cuts[1e-4]["best_wer"] == pytest.approx(0.1)
+    assert cuts[1e-4]["measure"] == "wer"
+    assert cuts[1e-4]["rate"] == pytest.approx(3.0)
+    assert cuts[1e-4]["best_rate"] == pytest.approx(0.1)
     assert cuts[1e-4]["out_of"] == 4
     assert json.loads((out / "cuts.json").read_text()) == result["cuts"]
     finished = sorted(path.parent.name for path in out.glob("runs/*/record.json"))
@@ -93,28 +93,106 @@ def test_what_is_behind_is_cut_and_the_result_says_so(grid: Grid, tmp_path: Path
     assert not any("seed1" in name and "1e-05" in name for name in begun)
     (row,) = result["languages"]["sw"]["strategies"]
     assert row["settings"] == {"train.learning_rate": 3e-3}
+    assert row["out_of"] == 5
+    told = [json.loads(path.read_text()) for path in out.glob("runs/*/record.json")]
+    told += [
+        json.loads((out / f"runs/{cut['run']}/state.json").read_text()) for cut in cuts.values()
+    ]
+    spent_s = [each["train_s"] + each["validate_s"] for each in told]
+    assert len(spent_s) == 2 + 4
+    assert row["search_wall_s"] == pytest.approx(sum(spent_s))
     said = "\n".join(findings(result))
-    assert "full with learning_rate=0.0001 was cut after 1 epochs" in said
+    assert "full with learning_rate=0.0001 was cut after epoch 1" in said
     assert "at a validation WER of 300.0 %; the best of 4 there had 10.0 %" in said
 
 
-def test_values_that_are_validated_less_often_are_compared_all_the_same(
-    grid: Grid, tmp_path: Path
+def known_curves(grid: Grid) -> dict[str, list[float]]:
+    """The WERs of each run after its epochs: as known, and getting better."""
+    return {
+        each.experiment.name: [
+            RATES[0] / each.settings["train.learning_rate"] / epoch for epoch in (1, 2, 3, 4)
+        ]
+        for each in first_seed(grid, expand(grid))
+    }
+
+
+def validate(candidate: Candidate, folder: Path, epoch: int, found: Validation) -> None:
+    metrics = candidate.run_dir(folder).metrics
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    facts = {f"validation_{key}": value for key, value in asdict(found).items()}
+    append_line(metrics, {"step": 3 * epoch, "epoch": float(epoch), **facts})
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_order_in_which_validations_come_changes_no_cut(
+    seed: int, grid: Grid, tmp_path: Path
 ) -> None:
-    """One that has its first validation later than the one that is cut beside it."""
+    """Five runs side by side, at any speed; one may even be done before it is cut."""
+    assert grid.halving
+    candidates = first_seed(grid, expand(grid))
+    halvings = Halvings(grid.halving, candidates, tmp_path, Quiet())
+    curves = known_curves(grid)
+    events = [each for each in candidates for _ in range(4)]
+    random.Random(seed).shuffle(events)
+    epochs = {name: itertools.count(1) for name in curves}
+    for each in events:
+        name = each.experiment.name
+        epoch = next(epochs[name])
+        validate(each, tmp_path, epoch, validation(curves[name][epoch - 1]))
+        halvings.is_cut(Task(name, (), tmp_path / "log"))
+    halvings.settle()
+    cuts = {each.settings["train.learning_rate"]: each.epoch for each in halvings.cuts}
+    assert cuts == {1e-3: 1, 2e-3: 2, 1e-4: 1, 1e-5: 1}
+
+
+def test_a_run_waits_for_those_before_it_in_the_grid(grid: Grid, tmp_path: Path) -> None:
+    """Four values of one curve: who is heard first, and how far it is, is no reason."""
     assert grid.halving
     candidates = first_seed(grid, expand(grid))[:2]
-    told = [(candidates[0], 3.0, 0.1), (candidates[1], 2.0, 0.3)]
-    watcher = Quiet()
-    halvings = Halvings(grid.halving, candidates, tmp_path, watcher)
-    outcomes = []
-    for each, epoch, wer in told:
-        run_dir = each.run_dir(tmp_path)
-        run_dir.path.mkdir(parents=True)
-        append_line(run_dir.metrics, {"step": 3, "epoch": epoch, "validation_wer": wer})
-        outcomes.append(halvings.is_cut(Task(each.experiment.name, (), tmp_path / "log")))
-    assert outcomes == [False, True]
-    assert "the best of 2 had 10.0%" in watcher.notes[0]
+    task = Task(candidates[1].experiment.name, (), tmp_path / "log")
+    halvings = Halvings(grid.halving, candidates, tmp_path, Quiet())
+    for epoch, wer in ((1, 0.5), (2, 0.4)):
+        validate(candidates[1], tmp_path, epoch, validation(wer))
+        assert not halvings.is_cut(task)
+    validate(candidates[0], tmp_path, 1, validation(0.5))
+    assert not halvings.is_cut(task)  # equal after the same epoch
+    validate(candidates[0], tmp_path, 2, validation(0.3))
+    assert halvings.is_cut(task)
+    assert halvings.cuts[0].epoch == 2
+
+
+def test_equal_rates_go_by_the_other_rate_then_by_the_loss(grid: Grid, tmp_path: Path) -> None:
+    assert grid.halving
+    candidates = first_seed(grid, expand(grid))[:2]
+    halvings = Halvings(grid.halving, candidates, tmp_path, Quiet())
+    validate(candidates[0], tmp_path, 1, validation(1.0, 0.3, 2.0))
+    validate(candidates[1], tmp_path, 1, validation(1.0, 0.3, 2.1))
+    assert halvings.is_cut(Task(candidates[1].experiment.name, (), tmp_path / "log"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"train": {"eval_every_steps": 10}}, "train.eval_every_steps"),
+        ({"sweep": {"train.eval_every_steps": [10, 20]}}, "sweep.train.eval_every_steps"),
+        ({"sweep": {"train.validation_clips": [10, 20]}}, "sweep.train.validation_clips"),
+        ({"sweep": {"train.context": ["full", "bucket"]}}, "sweep.train.context"),
+    ],
+)
+def test_what_would_compare_unlike_things_is_refused(
+    changes: dict[str, Any], key: str, make_grid: MakeGrid
+) -> None:
+    arm = {"strategy": {"kind": "full"}} | changes
+    with pytest.raises(ConfigError, match=f"strategies.full.{key}: .*halving"):
+        make_grid(strategies={"full": arm}, halving={})
+    make_grid(strategies={"full": arm})
+
+
+def test_cuts_of_an_earlier_version_are_refused(grid: Grid, tmp_path: Path) -> None:
+    assert grid.halving
+    (tmp_path / "cuts.json").write_text('[{"language": "sw", "wer": 0.5, "best_wer": 0.4}]')
+    with pytest.raises(ConfigError, match="cuts of an earlier version"):
+        Halvings(grid.halving, [], tmp_path, Quiet())
 
 
 def test_a_comparison_that_continues_cuts_nothing_anew(grid: Grid, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -24,6 +25,7 @@ MEASURED = Measured(
     start_s=3.0,
     validation_clips=50,
     validation_clip_s=0.1,
+    final_clip_s=0.4,
     micro_batch_size=8,
     peak_memory_bytes=100,
     free_memory_bytes=1000,
@@ -66,13 +68,29 @@ def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
     assert epoch_s(replace(STORED, step_is_full=(True,) * 4), full, 1) == pytest.approx(9.5)
 
 
-def test_validation_costs_its_share_and_the_whole_split_once() -> None:
-    found = estimate(MEASURED, TrainConfig(epochs=2))
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 2 * 50 * 0.1 + 50 * 0.4),
+        ({"validation_clips": 10}, 2 * 10 * 0.1 + 50 * 0.4),
+        ({"eval_every_steps": 3}, 3 * 50 * 0.1 + 50 * 0.4),  # after steps 3, 6 and 8
+    ],
+)
+def test_validation_costs_its_clips_each_time_and_the_split_at_30_s_once(
+    settings: dict[str, Any], seconds: float
+) -> None:
+    found = estimate(MEASURED, TrainConfig(epochs=2, **settings))
     assert found["training_s"] == pytest.approx(38)
-    assert found["validation_split_s"] == pytest.approx(5)
-    assert found["validation_s"] == pytest.approx(0.15 * 38 + 5)
-    every = estimate(MEASURED, TrainConfig(epochs=2, validation_clips="all"))
-    assert every["validation_s"] == pytest.approx(10)
+    assert found["validation_split_s"] == pytest.approx(20)
+    assert found["validation_s"] == pytest.approx(seconds)
+
+
+def test_where_all_clips_were_decoded_at_30_s_none_is_decoded_again() -> None:
+    measured = replace(MEASURED, final_clip_s=0.0)
+    every = TrainConfig(epochs=2, context="full")
+    assert estimate(measured, every)["validation_s"] == pytest.approx(2 * 50 * 0.1)
+    some = TrainConfig(epochs=2, context="full", validation_clips=10)
+    assert estimate(measured, some)["validation_s"] == pytest.approx(2 * 10 * 0.1 + 50 * 0.1)
 
 
 def test_memory_and_disk() -> None:

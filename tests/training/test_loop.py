@@ -13,7 +13,15 @@ from typing import Any
 
 import pytest
 import torch
-from runs import After, Silent, byte_tokens, save_base, save_corpus, tiny_experiment
+from runs import (
+    After,
+    Silent,
+    byte_tokens,
+    save_base,
+    save_corpus,
+    tiny_experiment,
+    validation,
+)
 from tiny import noise, tiny_model
 
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
@@ -29,7 +37,6 @@ from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss
-from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator
 
 
@@ -58,14 +65,14 @@ def trained(experiment: Experiment, folder: Path) -> str:
 
 def test_it_learns_and_leaves_a_whole_run(make: Make, tmp_path: Path) -> None:
     watcher = Silent()
-    record = run(make(epochs=4), RunDir(tmp_path / "run"), watcher)
+    record = run(make(epochs=4, context="full"), RunDir(tmp_path / "run"), watcher)
     assert sum(watcher.losses[-6:]) < 0.9 * sum(watcher.losses[:6])
     assert record["steps"] == len(watcher.losses) == 24
     assert record["best_validation_wer"] == min(watcher.wers)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {
         *("best", "checkpoints", "data.jsonl", "experiment.yaml", "final", "identity.json"),
-        *("lock", "metrics.jsonl", "record.json"),
+        *("lock", "metrics.jsonl", "record.json", "state.json"),
     }
     kept = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
     assert kept == ["step-0000021", "step-0000024"]
@@ -127,6 +134,27 @@ def test_a_run_stopped_inside_a_validation_owes_it_still(
     run(make(), RunDir(tmp_path / "run"), watcher)
     assert len(watcher.wers) == 3
     assert weights(tmp_path / "run") == whole
+
+
+def test_a_long_epoch_has_checkpoints_before_its_end(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PowerCutError(Exception):
+        pass
+
+    class Cut(Silent):
+        def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+            if step == 5:
+                raise PowerCutError
+
+    monkeypatch.setattr(loop, "SAVE_EVERY_STEPS", 2)
+    as_default = {"save_every_steps": None, "eval_every_steps": None}
+    with pytest.raises(PowerCutError):
+        run(make(**as_default), RunDir(tmp_path / "run"), Cut())
+    watcher = Silent()
+    run(make(**as_default), RunDir(tmp_path / "run"), watcher)
+    assert watcher.began_at == 4
+    assert weights(tmp_path / "run") == trained(make(), tmp_path / "whole")
 
 
 def damage_missing(path: Path) -> None:
@@ -362,12 +390,13 @@ def test_the_time_of_training_includes_the_wait_for_data(
 def test_patience_stops_early_and_best_is_the_best(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = (Validation(wer, (wer - 0.1, wer + 0.1)) for wer in (0.9, 0.5, 0.7, 0.6, 0.1))
+    found = iter([validation(wer) for wer in (0.9, 0.5, 0.7, 0.6, 0.1)])
     monkeypatch.setattr(SplitValidator, "__call__", lambda *_: next(found))
+    monkeypatch.setattr(SplitValidator, "at_full_context", lambda *_: validation(0.55))
     record = run(make(eval_every_steps=1, patience=2, epochs=1), RunDir(tmp_path / "run"), Silent())
     assert record["stopped_early"]
-    assert (record["steps"], record["best_step"], record["best_validation_wer"]) == (4, 2, 0.5)
-    assert record["best_validation_interval95"] == [0.4, 0.6]
+    assert (record["steps"], record["best_step"], record["best_validation_wer"]) == (4, 2, 0.55)
+    assert record["best_validation_interval95"] == pytest.approx([0.45, 0.65])
     assert weights(tmp_path / "run", "best") != weights(tmp_path / "run", "final")
 
 

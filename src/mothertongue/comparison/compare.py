@@ -51,7 +51,7 @@ def compare(
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)
         candidates, cuts = _train(grid, candidates, folder, run_all, watcher, devices)
-        choices = choose(candidates, folder)
+        choices = choose(candidates, folder, cuts)
         fix(choices, grid, folder)
         run_all(list(_scorings(grid, candidates, choices, folder)), watcher)
         result = comparison(grid, candidates, choices, cuts, folder)
@@ -73,8 +73,10 @@ def _train(
         run_all(list(_trainings(candidates, folder, devices)), watcher)
         return candidates, []
     halvings = Halvings(grid.halving, first_seed(grid, candidates), folder, watcher)
+    halvings.settle()
     first = list(filter(halvings.survives, first_seed(grid, candidates)))
     run_all(list(_trainings(first, folder, devices)), watcher, halvings.is_cut)
+    halvings.settle()
     left = list(filter(halvings.survives, candidates))
     run_all(list(_trainings(left, folder, devices)), watcher)
     return left, halvings.cuts

@@ -92,6 +92,7 @@ def _tested(result: Json, row: Json) -> Json:
         "seeds": len(row["runs"]),
         "combinations_tried": row["out_of"],
         "chosen_at_wer": row["chosen_at_wer"],
+        "chosen_at_cer": row.get("chosen_at_cer"),
         "is_reference": row["strategy"] == result["reference"],
         **_difference("vs_base", row["vs_base"]),
         **_difference("vs_reference", row["vs_reference"]),
@@ -176,6 +177,7 @@ def _curves(result: Json) -> Iterator[Json]:
     for point in result["curves"]:
         where = (point["language"], point["strategy"])
         low, high = point["interval95"] or (None, None)
+        cer_low, cer_high = point.get("cer_interval95") or (None, None)
         yield {
             "language": point["language"],
             "strategy": point["strategy"],
@@ -183,9 +185,10 @@ def _curves(result: Json) -> Iterator[Json]:
             **{name: point[name] for name in ("seed", "split", "measure", "wer")},
             "low": low,
             "high": high,
-            **{
-                name: point[name] for name in ("cer", "best_step", "trainable_parameters", "wall_s")
-            },
+            "cer": point["cer"],
+            "cer_low": cer_low,
+            "cer_high": cer_high,
+            **{name: point[name] for name in ("best_step", "trainable_parameters", "wall_s")},
             "is_chosen": point["settings"] == chosen[where],
             "run": point["run"],
         }

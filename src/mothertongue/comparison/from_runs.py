@@ -131,6 +131,7 @@ def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Json:
         "out_of": 1,
         "runs": [each.name for each in group],
         "chosen_at_wer": group[0].record["best_validation_wer"],
+        "chosen_at_cer": group[0].record.get("best_validation_cer"),
         "scores": found[OWN].scores(),
         "anatomy": found[OWN].anatomy(),
         "also": {

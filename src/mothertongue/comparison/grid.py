@@ -20,6 +20,8 @@ from mothertongue.manifest import Split
 from mothertongue.records import RunDir
 
 OVERRIDE = re.compile(r"(strategy|train)\.\w+")
+UNLIKE = ("validation_clips", "context")
+"""Settings of `train` with whose values the same model has other validation scores."""
 
 
 class TestSet(config.Config):
@@ -65,12 +67,12 @@ class Arm(config.Config):
 
 
 class Halving(config.Config):
-    """When to stop what is far behind: successive halving on validation, by Ray Tune's ASHA."""
+    """When to stop what is far behind: successive halving on validation, by the rule of ASHA."""
 
     first_epochs: PositiveInt = 1
     """After so many epochs for the first time, then after `factor` times as many each time."""
     factor: PositiveInt = Field(default=3, ge=2)
-    """The best 1/factor of what has come so far goes on."""
+    """The best 1/factor of what has come so far goes on, in the order of the grid."""
 
 
 class Grid(config.Config):
@@ -108,6 +110,27 @@ class Grid(config.Config):
         """The error rate that chooses in one of the grid's languages."""
         code = self.languages[language].language or language
         return usual_measure(code) if self.select_by == "auto" else self.select_by
+
+    @model_validator(mode="after")
+    def _halving_compares_alike(self) -> "Grid":
+        if self.halving is None:
+            return self
+        given = {f"train.{key}" for key in self.train}
+        for name, arm in self.strategies.items():
+            given |= {f"strategies.{name}.train.{key}" for key in arm.train}
+            given |= {f"strategies.{name}.sweep.{key}" for key in arm.sweep}
+        for key in sorted(given):
+            if key.endswith("train.eval_every_steps"):
+                raise ValueError(
+                    f"{key}: with halving, runs are compared after whole epochs and so validated "
+                    "once an epoch; remove it"
+                )
+            if key.endswith(tuple(f"sweep.train.{name}" for name in UNLIKE)):
+                raise ValueError(
+                    f"{key}: halving compares the values of a sweep on the same clips at the same "
+                    "context; sweep it without halving"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_fit(self) -> "Grid":

@@ -1,16 +1,22 @@
 """Successive halving: what is far behind on validation after some epochs is not trained to the end.
 
-Ray Tune's ASHA (Li et al. 2020, algorithm 2) decides, among the values of one strategy in one
-language, on the WER of each validation as it comes. Only runs of the first seed can be cut; the
-other seeds of what was cut are then never begun. Every cut is written down when it is made, and
-final: a comparison that continues makes none of them again.
+After `first_epochs` epochs, then after `factor` times as many each time, a run goes on if it is
+among the best 1/factor of those that came to that epoch so far: the rule of ASHA (Li et al. 2020,
+"A system for massively parallel hyperparameter tuning", algorithm 2), among the values of one
+strategy in one language. All are compared after the same epochs, on the same clips.
+
+"So far" follows the order of the grid, not the clock: a run is compared with those before it, and
+trains on while one of them is not there yet. So the same runs are cut whatever number of them run
+at once. Only runs of the first seed can be cut; the other seeds of what was cut are then never
+begun. Every cut is written down when it is made, and final: a comparison that continues makes none
+of them again.
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +24,9 @@ from mothertongue.comparison.grid import Candidate, Grid, Halving
 from mothertongue.comparison.tasks import Task, TaskWatcher
 from mothertongue.errors import ConfigError
 from mothertongue.files import write_json
+from mothertongue.languages import Measure
+from mothertongue.records import RunDir
+from mothertongue.training.validation import Validation
 
 CUTS = "cuts.json"
 Key = tuple[str, str, str]
@@ -32,28 +41,14 @@ class Cut:
     strategy: str
     settings: dict[str, Any]
     run: str
-    epoch: float
-    wer: float
-    """On the validation clips, when it was cut."""
-    best_wer: float
-    """The lowest of the other values of that strategy, up to that epoch or at their first."""
+    epoch: int
+    measure: Measure
+    rate: float
+    """The error rate of `measure` on the validation clips after that epoch."""
+    best_rate: float
+    """The lowest of the values before it, after the same epoch on the same clips."""
     out_of: int
-    """How many values of the strategy had been validated by then."""
-
-
-@dataclass(slots=True)
-class _Trial:
-    """A run that may be cut, as Ray Tune's scheduler knows it: by its id."""
-
-    candidate: Candidate
-    trial_id: str
-    wers: list[tuple[float, float]] = field(default_factory=list)
-    """(epoch, WER) of each validation that was counted."""
-
-    def best_by(self, epoch: float) -> float:
-        """The lowest WER up to an epoch; the first where that came later, for some validate less
-        often than others."""
-        return min([wer for at, wer in self.wers if at <= epoch] or [self.wers[0][1]])
+    """How many values of the strategy were compared, this one included."""
 
 
 class Halvings:
@@ -62,73 +57,92 @@ class Halvings:
     def __init__(
         self, halving: Halving, candidates: Sequence[Candidate], folder: Path, watcher: TaskWatcher
     ) -> None:
-        """Remembers the cuts of an earlier call. Raises ConfigError where Ray Tune is missing."""
-        self.folder, self.watcher = folder, watcher
-        path = folder / CUTS
-        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-        self.cuts = [Cut(**each) for each in before]
-        self.trials: dict[str, _Trial] = {}
-        self._groups: dict[tuple[str, str], list[_Trial]] = defaultdict(list)
+        """Remembers earlier cuts. Raises ConfigError for those of an earlier version."""
+        self.halving, self.folder, self.watcher = halving, folder, watcher
+        self._cuts = {_key_of(cut): cut for cut in _read_cuts(folder / CUTS)}
+        self._curves = {each.experiment.name: _Curve(each.run_dir(folder)) for each in candidates}
+        self._groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
         for each in candidates:
-            name = each.experiment.name
-            if name not in self.trials:
-                self.trials[name] = _Trial(each, name)
-                self._groups[each.language, each.arm].append(self.trials[name])
-        self._schedulers = {
-            group: _scheduler(halving, [each.candidate for each in trials])
-            for group, trials in self._groups.items()
-        }
-        for trial in self.trials.values():
-            self._scheduler(trial).on_trial_add(None, trial)
-            self._hear(trial)
+            self._groups[each.language, each.arm].append(each)
+
+    @property
+    def cuts(self) -> list[Cut]:
+        """All that were made, in their order."""
+        return list(self._cuts.values())
 
     def is_cut(self, task: Task) -> bool:
-        """Whether the run is to be stopped now."""
-        trial = self.trials[task.name]
-        stop, told = self._hear(trial)
-        if stop:
-            self._cut(trial, *told)
-        return stop
+        """Whether the run is to be stopped now: all strategies that have it are done with it."""
+        self.settle()
+        mine = [
+            e for group in self._groups.values() for e in group if e.experiment.name == task.name
+        ]
+        return not any(map(self.survives, mine))
 
     def survives(self, candidate: Candidate) -> bool:
         """Whether these values, with whatever seed, are still in."""
-        return _key(candidate) not in {
-            (each.language, each.strategy, _values(each.settings)) for each in self.cuts
-        }
+        return _key(candidate) not in self._cuts
 
-    def _hear(self, trial: _Trial) -> tuple[bool, tuple[float, float]]:
-        """Count what the run has validated since; whether that is reason to stop, and when."""
-        stop, told = False, (0.0, 0.0)
-        for epoch, wer in list(_validations(self._metrics(trial)))[len(trial.wers) :]:
-            trial.wers.append((epoch, wer))
-            result = {"epoch": epoch, "wer": wer}
-            verdict = self._scheduler(trial).on_trial_result(None, trial, result)
-            is_over = epoch >= trial.candidate.experiment.train.epochs
-            if verdict == "STOP" and not is_over and not stop:
-                stop, told = True, (epoch, wer)
-        return stop, told
+    def settle(self) -> None:
+        """Make all cuts that the validations so far call for."""
+        for curve in self._curves.values():
+            curve.read()
+        for group in self._groups.values():
+            for place, each in enumerate(group):
+                if self.survives(each) and (cut := self._cut(each, group[:place])):
+                    self._cuts[_key(each)] = cut
+                    write_json(self.folder / CUTS, [asdict(cut) for cut in self.cuts])
+                    self.watcher.noted(_told(cut))
 
-    def _cut(self, trial: _Trial, epoch: float, wer: float) -> None:
-        each = trial.candidate
-        group = self._groups[each.language, each.arm]
-        reached = [other.best_by(epoch) for other in group if other is not trial and other.wers]
-        name = trial.trial_id
-        cut = Cut(
-            *(each.language, each.arm, each.settings, name),
-            *(epoch, wer, min(reached), 1 + len(reached)),
-        )
-        self.cuts.append(cut)
-        write_json(self.folder / CUTS, [asdict(each) for each in self.cuts])
-        self.watcher.noted(
-            f"cut {name} after {epoch:g} epochs: validation WER {wer:.1%}, the best of "
-            f"{cut.out_of} had {cut.best_wer:.1%}"
-        )
+    def _cut(self, each: Candidate, before: Sequence[Candidate]) -> Cut | None:
+        measure = each.experiment.measure
+        for epoch in rungs(self.halving, each.experiment.train.epochs):
+            mine = self._found(each, epoch)
+            others = [self._found(e, epoch) for e in before if self._comes_to(e, epoch)]
+            known = [found for found in others if found is not None]
+            if mine is None or len(known) < len(others):
+                return None  # later, perhaps
+            if is_behind(mine, known, measure, self.halving.factor):
+                best = min(known, key=lambda found: found.order(measure)).rate(measure)
+                facts = (each.language, each.arm, each.settings, each.experiment.name)
+                return Cut(*facts, epoch, measure, mine.rate(measure), best, 1 + len(known))
+        return None
 
-    def _scheduler(self, trial: _Trial) -> Any:
-        return self._schedulers[trial.candidate.language, trial.candidate.arm]
+    def _found(self, candidate: Candidate, epoch: int) -> Validation | None:
+        return self._curves[candidate.experiment.name].validations.get(epoch)
 
-    def _metrics(self, trial: _Trial) -> Path:
-        return trial.candidate.run_dir(self.folder).metrics
+    def _comes_to(self, candidate: Candidate, epoch: int) -> bool:
+        """Whether the run will be validated after that epoch, or was: not where it ended before."""
+        cut, curve = self._cuts.get(_key(candidate)), self._curves[candidate.experiment.name]
+        ends = cut.epoch if cut else candidate.experiment.train.epochs
+        return epoch <= ends and not (curve.is_done and epoch not in curve.validations)
+
+
+def _read_cuts(path: Path) -> list[Cut]:
+    if not path.is_file():
+        return []
+    try:
+        return [Cut(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+    except TypeError:
+        raise ConfigError(
+            f"{path}: cuts of an earlier version, which compared runs after other epochs; give the "
+            "grid another name or --out"
+        ) from None
+
+
+def rungs(halving: Halving, epochs: int) -> Iterator[int]:
+    """The epochs after which a run of so many epochs may be cut."""
+    epoch = halving.first_epochs
+    while epoch < epochs:
+        yield epoch
+        epoch *= halving.factor
+
+
+def is_behind(
+    mine: Validation, others: Sequence[Validation], measure: Measure, factor: int
+) -> bool:
+    """Whether this is not among the best 1/factor of all, rounded up; equals are no better."""
+    better = sum(each.order(measure) < mine.order(measure) for each in others)
+    return better >= math.ceil((1 + len(others)) / factor)
 
 
 def first_seed(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -136,34 +150,50 @@ def first_seed(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [each for each in candidates if each.seed == grid.seeds[0]]
 
 
-def _scheduler(halving: Halving, candidates: Sequence[Candidate]) -> Any:
-    if find_spec("ray") is None or find_spec("tensorboardX") is None:
-        raise ConfigError("halving needs Ray Tune; pip install 'mothertongue[cluster]'")
-    from ray.tune.schedulers import ASHAScheduler
+class _Curve:
+    """What a run was validated at, by epoch; read again only when its file has changed."""
 
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric="wer",
-        mode="min",
-        max_t=max(each.experiment.train.epochs for each in candidates),
-        grace_period=halving.first_epochs,
-        reduction_factor=halving.factor,
-        stop_last_trials=False,
-    )
+    def __init__(self, run_dir: RunDir) -> None:
+        self._run_dir, self._seen = run_dir, (0, 0)
+        self.validations: dict[float, Validation] = {}
+        self.is_done = False
+
+    def read(self) -> None:
+        if self.is_done:
+            return
+        self.is_done = self._run_dir.is_done  # before the file: it is written after it
+        if not self._run_dir.metrics.is_file():
+            return
+        facts = self._run_dir.metrics.stat()
+        if self._seen != (facts.st_size, facts.st_mtime_ns):
+            self._seen = facts.st_size, facts.st_mtime_ns
+            # A continued run repeats what it did after its checkpoint, with the same result.
+            self.validations |= dict(_validations(self._run_dir.metrics))
 
 
-def _validations(metrics: Path) -> Iterator[tuple[float, float]]:
-    """(epoch, WER) of every validation of a run so far."""
-    if not metrics.is_file():
-        return
+def _validations(metrics: Path) -> Iterator[tuple[float, Validation]]:
+    """(epoch, what was found) of every validation of a run so far."""
+    prefix = "validation_"
     for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("}\n") and '"validation_wer"' in line:
-            said = json.loads(line)
-            yield said["epoch"], said["validation_wer"]
+        if line.endswith("}\n") and prefix in line:
+            found = json.loads(line)
+            values = {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
+            yield found["epoch"], Validation(**values)
+
+
+def _told(cut: Cut) -> str:
+    return (
+        f"cut {cut.run} after epoch {cut.epoch}: validation {cut.measure.upper()} {cut.rate:.1%}, "
+        f"the best of {cut.out_of} had {cut.best_rate:.1%}"
+    )
 
 
 def _key(candidate: Candidate) -> Key:
     return candidate.language, candidate.arm, _values(candidate.settings)
+
+
+def _key_of(cut: Cut) -> Key:
+    return cut.language, cut.strategy, _values(cut.settings)
 
 
 def _values(settings: dict[str, Any]) -> str:

@@ -13,7 +13,11 @@ Json = dict[str, Any]
 
 
 def run_cost(records: Sequence[Json], tried: Sequence[Json], first: RunDir) -> Json:
-    """The cost of the runs of one row, one a seed; `tried` are all that were run to choose it."""
+    """The cost of the runs of one row, one a seed.
+
+    `tried` are all that were run to choose it: the records of those that were trained to the end,
+    the states of those that were cut.
+    """
     weights = first.best / "trained.safetensors"
     return {
         "trainable_parameters": records[0]["trainable_parameters"],
@@ -35,8 +39,9 @@ def run_point(record: Json) -> Json:
         "split": record["selected_on"],
         "measure": record.get("select_by", "wer"),  # runs of before chose by WER
         "wer": record["best_validation_wer"],
-        "cer": record.get("best_validation_cer"),
         "interval95": record["best_validation_interval95"],
+        "cer": record.get("best_validation_cer"),
+        "cer_interval95": record.get("best_validation_cer_interval95"),
         "best_step": record["best_step"],
         "trainable_parameters": record["trainable_parameters"],
         "wall_s": wall_s(record),
@@ -44,7 +49,7 @@ def run_point(record: Json) -> Json:
 
 
 def wall_s(record: Json) -> float:
-    """Seconds of training and validation."""
+    """Seconds of training and validation, by a run's record or its state."""
     return float(record["train_s"] + record["validate_s"])
 
 

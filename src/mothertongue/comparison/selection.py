@@ -1,6 +1,7 @@
 """Which hyper-parameters are tested: chosen on validation, once, before any test is decoded."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,8 +9,11 @@ from statistics import fmean
 from typing import Any
 
 from mothertongue.comparison.grid import Candidate, Grid
+from mothertongue.comparison.halving import Cut
 from mothertongue.errors import ConfigError
 from mothertongue.files import write_json
+from mothertongue.languages import Measure
+from mothertongue.training.validation import Validation, mean_order, recorded
 
 SELECTION = "selection.json"
 TEST = "test"
@@ -24,28 +28,30 @@ class Choice:
     arm: str
     settings: dict[str, Any]
     runs: tuple[str, ...]
+    measure: Measure
+    """The error rate that chooses."""
     mean_wer: float | None
     """On the split that chooses; None where there was nothing to choose and no such split."""
+    mean_cer: float | None
     out_of: int
-    """How many combinations of values there were."""
+    """How many combinations of values were tried, with those that halving cut."""
 
 
-def choose(candidates: Sequence[Candidate], folder: Path) -> list[Choice]:
-    """For each language and strategy the values of the lowest mean WER over seeds.
+def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = ()) -> list[Choice]:
+    """For each language and strategy the values of the lowest mean error rate over seeds.
 
-    Raises ConfigError where there is a choice but no split to make it on.
+    Equal ones go by the mean of the other error rate, then by that of the loss. `candidates` are
+    those that `cuts` left. Raises ConfigError where there is a choice but no split to make it on.
     """
+    cut = Counter((each.language, each.strategy) for each in cuts)
     groups: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
     for each in candidates:
         values = json.dumps(each.settings, sort_keys=True)
         groups.setdefault((each.language, each.arm), {}).setdefault(values, []).append(each)
-    return [_best(list(by_values.values()), folder) for by_values in groups.values()]
-
-
-def selecting_wer(candidate: Candidate, folder: Path) -> float | None:
-    """The WER of the run's best weights on the split that chooses."""
-    wer: float | None = read_record(candidate, folder)["best_validation_wer"]
-    return wer
+    return [
+        _best(list(by_values.values()), folder, len(by_values) + cut[group])
+        for group, by_values in groups.items()
+    ]
 
 
 def read_record(candidate: Candidate, folder: Path) -> dict[str, Any]:
@@ -72,23 +78,35 @@ def fix(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     write_json(path, {"protocol": grid.protocol, "choices": found})
 
 
-def _best(groups: Sequence[Sequence[Candidate]], folder: Path) -> Choice:
-    means = [_mean([selecting_wer(each, folder) for each in group]) for group in groups]
-    first = groups[0][0]
-    if len(groups) > 1 and None in means:
+def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> Choice:
+    first, found = groups[0][0], [_known(group, folder) for group in groups]
+    measure = first.experiment.measure
+    if len(groups) > 1 and not all(found):
         raise ConfigError(
             f"{first.language}, {first.arm}: {len(groups)} combinations to choose from, but no "
             "validation split to choose on; add one to the data, or sweep nothing"
         )
-    best = min(range(len(groups)), key=lambda i: means[i] or 0.0)
-    runs = tuple(each.experiment.name for each in groups[best])
-    settings = groups[best][0].settings
-    return Choice(first.language, first.arm, settings, runs, means[best], len(groups))
+    best = 0
+    if len(groups) > 1:
+        orders = [mean_order([each.order(measure) for each in seeds]) for seeds in found]
+        best = min(range(len(groups)), key=orders.__getitem__)
+    return Choice(
+        language=first.language,
+        arm=first.arm,
+        settings=groups[best][0].settings,
+        runs=tuple(each.experiment.name for each in groups[best]),
+        measure=measure,
+        mean_wer=fmean(each.wer for each in found[best]) if found[best] else None,
+        mean_cer=fmean(each.cer for each in found[best]) if found[best] else None,
+        out_of=out_of,
+    )
 
 
-def _mean(wers: Sequence[float | None]) -> float | None:
-    known = [wer for wer in wers if wer is not None]
-    return fmean(known) if len(known) == len(wers) else None
+def _known(group: Sequence[Candidate], folder: Path) -> list[Validation]:
+    """The best validation of each run; empty where one of them had none."""
+    found = [recorded(read_record(each, folder)) for each in group]
+    known = [each for each in found if each is not None]
+    return known if len(known) == len(found) else []
 
 
 def _refuse_second(

@@ -69,10 +69,12 @@ def findings(result: Json) -> list[str]:
 
 def _cut(cut: Json) -> str:
     values = ", ".join(f"{key.split('.')[1]}={value}" for key, value in cut["settings"].items())
+    # Earlier versions cut by WER alone, under names of their own.
+    cut = {"measure": "wer", "rate": cut.get("wer"), "best_rate": cut.get("best_wer")} | cut
     return (
-        f"{cut['language']}: {cut['strategy']} with {values} was cut after {cut['epoch']:g} "
-        f"epochs, at a validation WER of {100 * cut['wer']:.1f} %; the best of {cut['out_of']} "
-        f"there had {100 * cut['best_wer']:.1f} %"
+        f"{cut['language']}: {cut['strategy']} with {values} was cut after epoch {cut['epoch']:g}, "
+        f"at a validation {cut['measure'].upper()} of {100 * cut['rate']:.1f} %; the best of "
+        f"{cut['out_of']} there had {100 * cut['best_rate']:.1f} %"
     )
 
 

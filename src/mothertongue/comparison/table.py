@@ -37,7 +37,7 @@ def comparison(
 ) -> Json:
     """Everything that was measured, under `languages`, `average`, `curves` and `cuts`."""
     languages = {
-        name: _language(grid, name, candidates, choices, folder) for name in grid.languages
+        name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
     }
     return {
         "name": grid.name,
@@ -97,6 +97,7 @@ def _language(
     language: str,
     candidates: Sequence[Candidate],
     choices: Sequence[Choice],
+    cuts: Sequence[Cut],
     folder: Path,
 ) -> Json:
     base_scores = folder / "base" / "eval"
@@ -105,7 +106,7 @@ def _language(
         for name in _sets(grid, language)
     }
     chosen = [each for each in choices if each.language == language]
-    rows = [_row(grid, each, candidates, base, folder) for each in chosen]
+    rows = [_row(grid, each, candidates, cuts, base, folder) for each in chosen]
     measure = grid.measure(language)
     mark_fronts(rows, measure)
     return {
@@ -134,6 +135,7 @@ def _row(
     grid: Grid,
     choice: Choice,
     candidates: Sequence[Candidate],
+    cuts: Sequence[Cut],
     base: dict[str, Scored],
     folder: Path,
 ) -> Json:
@@ -145,23 +147,31 @@ def _row(
         "out_of": choice.out_of,
         "runs": list(choice.runs),
         "chosen_at_wer": choice.mean_wer,
+        "chosen_at_cer": choice.mean_cer,
         "scores": found[TEST].scores(),
         "anatomy": found[TEST].anatomy(),
         "also": {name: {"scores": each.scores()} for name, each in found.items() if name != TEST},
         "retention": retention(grid.retention, folder / "base" / "eval", evals),
-        **_cost(choice, candidates, folder),
+        **_cost(choice, candidates, cuts, folder),
         "found": found,  # for the differences; taken out again
     }
 
 
-def _cost(choice: Choice, candidates: Sequence[Candidate], folder: Path) -> Json:
+def _cost(
+    choice: Choice, candidates: Sequence[Candidate], cuts: Sequence[Cut], folder: Path
+) -> Json:
     tried = {
         each.experiment.name: read_record(each, folder)
         for each in candidates
         if (each.language, each.arm) == (choice.language, choice.arm)
     }
+    cut = [
+        RunDir(folder / "runs" / each.run).read_state()
+        for each in cuts
+        if (each.language, each.strategy) == (choice.language, choice.arm)
+    ]
     records = [tried[name] for name in choice.runs]
-    return run_cost(records, list(tried.values()), RunDir(folder / "runs" / choice.runs[0]))
+    return run_cost(records, [*tried.values(), *cut], RunDir(folder / "runs" / choice.runs[0]))
 
 
 def _point(candidate: Candidate, folder: Path) -> Json:

@@ -66,8 +66,8 @@ def last_word(task: Task) -> str:
         found = json.loads(lines[-1])
     except (IndexError, ValueError):  # nothing yet, or a line that is just being written
         return ""
-    kind = next((key for key in ("loss", "validation_wer") if key in found), None)
-    return f"step {found['step']}" + (f", {kind} {found[kind]:.3f}" if kind else "")
+    kinds = [key for key in ("loss", "validation_wer", "validation_cer") if key in found]
+    return ", ".join([f"step {found['step']}", *(f"{key} {found[key]:.3f}" for key in kinds)])
 
 
 def refuse_failed(failed: Sequence[Task]) -> None:

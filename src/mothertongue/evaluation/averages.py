@@ -91,7 +91,9 @@ def _mean(changes: Sequence[Change]) -> MeanChange:
         before=sum(each.before for each in changes) / sets,
         after=sum(each.after for each in changes) / sets,
         difference=sum(each.difference for each in changes) / sets,
-        interval95=_mean_interval(changes),
+        interval95=mean_interval(
+            [each.difference for each in changes], [each.interval95 for each in changes]
+        ),
         count_before=sum(each.count_before for each in changes),
         count_after=sum(each.count_after for each in changes),
         total=sum(each.total for each in changes),
@@ -99,17 +101,18 @@ def _mean(changes: Sequence[Change]) -> MeanChange:
     )
 
 
-def _mean_interval(changes: Sequence[Change]) -> Interval:
-    """The interval of the mean of independent differences, from the interval of each.
+def mean_interval(values: Sequence[float], intervals: Sequence[Interval]) -> Interval:
+    """The interval of the mean of independent values, from the interval of each.
 
     On either side the distances to the bounds add up as standard deviations do: by their squares.
     Zou and Donner 2008, "Construction of confidence limits about effect measures: a general
-    approach", for a sum; here each difference has weight 1 / sets.
+    approach", for a sum; here each value has weight 1 / count.
     """
-    sets = len(changes)
-    mean = sum(each.difference for each in changes) / sets
+    count = len(values)
+    mean = sum(values) / count
     below, above = (
-        math.hypot(*(each.difference - each.interval95[side] for each in changes)) / sets
+        math.hypot(*(value - bounds[side] for value, bounds in zip(values, intervals, strict=True)))
+        / count
         for side in (0, 1)
     )
     return mean - below, mean + above

@@ -1,5 +1,6 @@
 """From what a few steps took to what a run will take. No torch."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,10 @@ class Measured:
     start_s: float
     validation_clips: int
     validation_clip_s: float
+    """In mid-training, at the run's context."""
+    final_clip_s: float
+    """After the last step, at 30 s; 0 where that was not probed: at a full context it is as in
+    mid-training."""
     micro_batch_size: int
     """What fitted: less than was asked for where memory ran out."""
     peak_memory_bytes: int
@@ -55,7 +60,6 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
     """The plan of a run, as JSON values; times in seconds."""
     epochs = [epoch_s(measured, config, epoch) for epoch in range(config.epochs)]
     training_s = sum(epochs)
-    split_s = measured.validation_clips * measured.validation_clip_s
     fits = measured.peak_memory_bytes <= measured.free_memory_bytes
     return {
         "device": measured.device,
@@ -72,8 +76,8 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
         "first_epoch_s": epochs[0],
         "last_epoch_s": epochs[-1],
         "training_s": training_s,
-        "validation_split_s": split_s,
-        "validation_s": validation_s(config, training_s, split_s),
+        "validation_split_s": split_s(measured),
+        "validation_s": validation_s(measured, config),
         "peak_memory_bytes": measured.peak_memory_bytes,
         "free_memory_bytes": measured.free_memory_bytes,
         "fits": fits,
@@ -100,11 +104,19 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
     return float((seen * read_s + (1 - seen) * computed_s).sum()) / measured.planned_epochs
 
 
-def validation_s(config: TrainConfig, training_s: float, split_s: float) -> float:
-    """Of all validations: what the settings allow, at most one an epoch, and one of everything."""
-    if config.validation_clips is None:
-        return min(config.validation_share * training_s, config.epochs * split_s) + split_s
-    return config.epochs * split_s
+def validation_s(measured: Measured, config: TrainConfig) -> float:
+    """Seconds of all validations in mid-training and of the one after the last step."""
+    every = config.eval_every_steps or measured.steps_per_epoch
+    validations = math.ceil(config.epochs * measured.steps_per_epoch / every)
+    clips = config.clips_of(measured.validation_clips)
+    mid_training_s = validations * clips * measured.validation_clip_s
+    is_decoded_again = config.decodes_best_again(measured.validation_clips)
+    return mid_training_s + (split_s(measured) if is_decoded_again else 0.0)
+
+
+def split_s(measured: Measured) -> float:
+    """Seconds of decoding the whole validation split at 30 s."""
+    return measured.validation_clips * (measured.final_clip_s or measured.validation_clip_s)
 
 
 def stored_bytes(measured: Measured, config: TrainConfig) -> int:

@@ -29,6 +29,8 @@ from mothertongue.records import RunDir
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
+from mothertongue.training.stopping import StopRequest
+from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator
 
 PROBED_STEPS = 5
@@ -69,8 +71,10 @@ def probe(experiment: Experiment) -> Measured:
         flops = step_flops(model, dataset, steps, experiment.train.gradient_checkpointing)
         chosen = distinct(flops)
         start_s, timer = time.monotonic() - began, _Timer()
-        job = _few_steps(work, chosen)
-        config = experiment.train.model_copy(update={"epochs": 1, "validation_clips": "all"})
+        validator = _timed_validator(work)
+        job = replace(_few_steps(work, chosen), validate=validator)
+        once = {"epochs": 1, "validation_clips": "all", "eval_every_steps": None}
+        config = experiment.train.model_copy(update=once)
         state = train(model, job, config, RunDir(Path(home)), timer)
     # The first warms up.
     pairs = list(zip([flops[i] for i in chosen * 2], timer.step_s[1:], strict=True))
@@ -92,7 +96,8 @@ def probe(experiment: Experiment) -> Measured:
         stored_bytes_per_s=FRAMES_PER_S * model.config.d_model * bytes_per_value,
         start_s=start_s,
         validation_clips=work.job.validate.clips if work.job.validate else 0,
-        validation_clip_s=state.validate_s / job.validate.clips if job.validate else 0.0,
+        validation_clip_s=validator.training_clip_s if validator else 0.0,
+        final_clip_s=validator.final_clip_s if validator else 0.0,
         micro_batch_size=state.micro_batch_size,
         peak_memory_bytes=peak_memory_bytes(model.device),
         free_memory_bytes=free,
@@ -144,7 +149,7 @@ def distinct(flops: Sequence[float]) -> list[int]:
 
 
 def _few_steps(work: Work, chosen: list[int]) -> Job:
-    """A job of the chosen steps, each twice, after one to warm up; a batch of clips to validate."""
+    """A job of the chosen steps, each twice, after one to warm up."""
     others = [i for i in range(work.dataset.steps_per_epoch) if i not in chosen] or chosen
     order = [others[len(others) // 2], *chosen, *chosen]
 
@@ -155,10 +160,38 @@ def _few_steps(work: Work, chosen: list[int]) -> Job:
                 raise batches
             yield batches
 
+    return replace(work.job, steps_per_epoch=len(order), steps_from=steps_from)
+
+
+def _timed_validator(work: Work) -> "_TimedValidator | None":
+    """The job's validator, on one batch of its clips."""
     validate = work.job.validate
-    if isinstance(validate, SplitValidator):
-        validate = validate.of_clips(validate.decode.batch_size)
-    return replace(work.job, steps_per_epoch=len(order), steps_from=steps_from, validate=validate)
+    if not isinstance(validate, SplitValidator):
+        return None
+    return _TimedValidator(validate.of_clips(validate.decode.batch_size))
+
+
+class _TimedValidator:
+    """Keeps the seconds a clip takes in mid-training, and at 30 s after the last step."""
+
+    def __init__(self, validate: SplitValidator) -> None:
+        self.validate, self.training_clip_s, self.final_clip_s = validate, 0.0, 0.0
+
+    @property
+    def clips(self) -> int:
+        return self.validate.clips
+
+    def __call__(self, stop: StopRequest, clips: int) -> Validation | None:
+        began = time.monotonic()
+        found = self.validate(stop, clips)
+        self.training_clip_s = (time.monotonic() - began) / clips
+        return found
+
+    def at_full_context(self, stop: StopRequest) -> Validation | None:
+        began = time.monotonic()
+        found = self.validate.at_full_context(stop)
+        self.final_clip_s = (time.monotonic() - began) / self.clips
+        return found
 
 
 class _Timer:
@@ -175,7 +208,7 @@ class _Timer:
         self.step_s.append(now - self.last)
         self.last = now
 
-    def validated(self, step: int, wer: float, is_best: bool) -> None:
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
         pass
 
     def noted(self, message: str) -> None:

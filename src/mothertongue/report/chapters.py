@@ -15,7 +15,7 @@ from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
 from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
 from mothertongue.report.drawing import Chart
-from mothertongue.report.records import Part, RunRecords
+from mothertongue.report.records import INTERVAL95, Part, RunRecords
 from mothertongue.report.tables import (
     Table,
     confusion_tables,
@@ -188,15 +188,15 @@ def _one_a_strategy(runs: Sequence[RunRecords], code: str) -> list[RunRecords]:
 
 
 def _validation(run: RunRecords) -> str:
-    wer, bounds = run.record["best_validation_wer"], run.record["best_validation_interval95"]
-    if wer is None:
+    measure = run.record.get("select_by", "wer")
+    rate = run.record[f"best_validation_{measure}"]
+    if rate is None:
         return f"{run.name} ({run.strategy}): the last weights, for there is no validation split"
-    rate = f"WER {100 * wer:.1f} % (95 % {interval(bounds)})"
-    if run.measure == "cer":
-        rate = f"CER {100 * run.record['best_validation_cer']:.1f} %, {rate}"
+    bounds = run.record[f"best_validation_{INTERVAL95[measure]}"]
     return (
-        f"{run.name} ({run.strategy}): {rate} on {run.record['selected_on']}, step "
-        f"{run.record['best_step']:,}"
+        f"{run.name} ({run.strategy}): {measure.upper()} {100 * rate:.1f} % "
+        f"(95 % {interval(bounds)}) on "
+        f"{run.record['selected_on']}, step {run.record['best_step']:,}"
     )
 
 

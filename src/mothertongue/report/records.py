@@ -12,6 +12,8 @@ from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
 
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"
+INTERVAL95 = {"wer": "interval95", "cer": "cer_interval95"}
+"""How the 95 % interval of each error rate is called."""
 
 
 @dataclass(frozen=True, slots=True)

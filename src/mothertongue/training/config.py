@@ -63,17 +63,18 @@ class TrainConfig(Config):
     """Let torch.compile fuse what lies between the products, for a GPU; on two cores of a CPU the
     compiled step took 1.6 times as long."""
     eval_every_steps: PositiveInt | None = None
-    """How often to decode the validation split; None: once an epoch, or less often where that
-    would cost more than `validation_share`."""
-    validation_clips: PositiveInt | Literal["all"] | None = None
-    """How many of its clips, drawn by the seed; None: as many as cost `validation_share`, chosen
-    once from measured speed. The best weights are decoded on all of them at the end."""
-    validation_share: float = Field(default=0.15, gt=0)
-    """Most that validations in mid-training may cost, as a share of the training time."""
+    """How often to decode validation clips; None: once an epoch."""
+    validation_clips: PositiveInt | Literal["all"] = 200
+    """How many of the validation split's clips, drawn by the seed, as many of each language as
+    there are; all where there are fewer. The best weights are decoded once more at the end, on all
+    clips at 30 s."""
     save_every_steps: PositiveInt | None = None
-    """How often to write a checkpoint; None: after each validation."""
+    """How often to write a checkpoint; None: after each validation, and every 500 steps. It changes
+    no result."""
     patience: PositiveInt | None = None
-    """Stop after this many validations in a row without a better WER; None: never."""
+    """Stop after this many validations in a row without a better one; None: never. Better is a
+    lower error rate (see `select_by`); where it is equal, a lower other error rate, then a lower
+    loss."""
     workers: int | None = Field(default=None, ge=0, le=256)
     """Processes that decode audio ahead of the model; they change no result. None: up to 4 beside a
     GPU, and none where the model needs the processor itself."""
@@ -98,6 +99,17 @@ class TrainConfig(Config):
         """Clips per forward pass before memory ran out."""
         return self.micro_batch_size or self.size.clips_at(1)
 
+    def clips_of(self, split: int) -> int:
+        """How many clips of a validation split of so many are decoded in mid-training."""
+        return split if self.validation_clips == "all" else min(self.validation_clips, split)
+
+    def decodes_best_again(self, split: int) -> bool:
+        """Whether the best weights are decoded at the end, on the whole split at 30 s.
+
+        Not where that is what chose them: all clips were decoded at 30 s.
+        """
+        return self.context != "full" or self.clips_of(split) < split
+
     @model_validator(mode="after")
     def _every_setting_has_effect(self) -> "TrainConfig":
         for name, reason in self._idle():
@@ -118,8 +130,6 @@ class TrainConfig(Config):
             yield "context_jitter_s", "context=full"
         if self.batch_seconds is not None:
             yield "batch_size", "batch_seconds"
-        if self.validation_clips is not None:
-            yield "validation_share", "validation_clips"
 
 
 def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:

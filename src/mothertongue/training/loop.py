@@ -8,7 +8,7 @@ makes a resumed run end with the very bits of an uninterrupted one.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from torch import Tensor
 from mothertongue.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.errors import Interrupted, Preempted
 from mothertongue.features import Batch
+from mothertongue.files import write_json
+from mothertongue.languages import Measure
 from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints
@@ -28,12 +30,14 @@ from mothertongue.training.sharding import on_main
 from mothertongue.training.step import Stepper
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.tracking import Trackers
-from mothertongue.training.validation import (
-    Validation,
-    Validator,
-    affordable_clips,
-    intervals_between,
-)
+from mothertongue.training.validation import Validation, Validator
+
+SAVE_EVERY_STEPS = 500
+"""The most steps between two checkpoints where the settings give none: an epoch can take days."""
+DEAR = 0.25
+"""A share of the time that is worth a hint, where validations take it."""
+FEW_CLIPS = 50
+"""A number of validation clips that the hint can propose."""
 
 StepLoader = Callable[[int], Iterator[list[Batch]]]
 """The micro-batches of each step, from a step on."""
@@ -47,12 +51,12 @@ class Job:
     steps_from: StepLoader
     validate: Validator | None
     """None where there is no validation split: then the last weights are the best known."""
+    measure: Measure = "wer"
+    """The error rate that chooses the best weights."""
     frozen: FrozenPrefix | None = None
     """The encoder layers that do not train, where there are such."""
     ranks: Ranks = field(default_factory=Ranks)
     """The processes that do it together; each has a job of its own with its share of the clips."""
-    is_trial: bool = False
-    """Whether only time and memory are asked for: nothing is written then but metrics."""
 
 
 @dataclass(slots=True)
@@ -62,11 +66,9 @@ class State:
     step: int = 0
     micro_batch_size: int = 0
     validated_step: int = 0
-    validation_clips: int | None = None
-    validation_every: int | None = None
     best_step: int | None = None
-    best_wer: float | None = None
-    best_interval95: tuple[float, float] | None = None
+    best: Validation | None = None
+    """What chose the weights of `best_step`; after the last step, theirs on all clips at 30 s."""
     worse_in_a_row: int = 0
     stopped_early: bool = False
     prefixes_computed: int = 0
@@ -75,13 +77,19 @@ class State:
     validate_s: float = 0.0
     peak_memory_bytes: int = 0
 
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "State":
+        """The state that a checkpoint holds as JSON values."""
+        best = values["best"]
+        return cls(**{**values, "best": Validation(**best) if best else None})
+
 
 class Watcher(Protocol):
     """Who is told how a run goes: a progress bar, a log, a test."""
 
     def begun(self, step: int, total_steps: int) -> None: ...
     def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
-    def validated(self, step: int, wer: float, is_best: bool) -> None: ...
+    def validated(self, step: int, found: Validation, is_best: bool) -> None: ...
     def noted(self, message: str) -> None: ...
 
 
@@ -143,7 +151,7 @@ class _Trainer:
         self.trackers = trackers
         self.total_steps = job.steps_per_epoch * config.epochs
         self.eval_every = config.eval_every_steps or job.steps_per_epoch
-        self.save_every = config.save_every_steps or self.eval_every
+        self._has_hinted = False
         self.stepper = Stepper(model, job.frozen, config, job.ranks, watcher.noted)
         self.state = State()
         self._resume()
@@ -161,12 +169,12 @@ class _Trainer:
 
     def _settle(self, stop: StopRequest) -> None:
         """What is due after a step; a run that was stopped inside a validation owes it still."""
-        if self._is_due(self.validation_every) and self.state.validated_step < self.state.step:
+        if self._is_due(self.eval_every) and self.state.validated_step < self.state.step:
             self._validate(stop)
         if self._is_stopped(stop):
             self._save()
             raise self._stopped(stop)
-        if self._is_due(self.save_every):
+        if self._is_save_due:
             self._save()
 
     def _step(self, steps: Iterator[list[Batch]]) -> None:
@@ -193,36 +201,31 @@ class _Trainer:
         return agreed > 0
 
     @property
-    def validation_every(self) -> int:
-        return self.state.validation_every or self.eval_every
+    def _is_save_due(self) -> bool:
+        if self.config.save_every_steps is not None:
+            return self._is_due(self.config.save_every_steps)
+        return self._is_due(self.eval_every) or self._is_due(SAVE_EVERY_STEPS)
 
     def _validate(self, stop: StopRequest) -> None:
         if self.job.validate is None:
             return
         with self._validating():
-            if self.state.validation_clips is None:
-                self.state.validation_clips = self._affordable(self.job.validate, stop)
-            if self.state.validation_clips is None:
-                return
-            began = time.monotonic()
-            found = self.job.validate(stop, self.state.validation_clips)
+            found = self.job.validate(stop, self.config.clips_of(self.job.validate.clips))
         if found is not None:
-            if self.state.validation_every is None:
-                self._choose_interval(time.monotonic() - began, self.job.validate.clips)
             self._judge(found)
+            self._hint(self.job.validate.clips)
 
-    def _affordable(self, validate: Validator, stop: StopRequest) -> int | None:
-        clips = affordable_clips(validate, stop, self.config, self.state.train_s, time.monotonic)
-        return self.job.ranks.from_main(clips)
-
-    def _choose_interval(self, validate_s: float, clips: int) -> None:
-        validate_s, train_s = self.job.ranks.from_main((validate_s, self.state.train_s))
-        chosen = intervals_between(self.config, validate_s, train_s)
-        self.state.validation_every = chosen * self.eval_every
+    def _hint(self, split: int) -> None:
+        """Say once where validations are dear, and what makes them cheaper; nothing is changed."""
+        clips = self.config.clips_of(split)
+        share = self.state.validate_s / (self.state.validate_s + self.state.train_s)
+        if share < DEAR or clips <= FEW_CLIPS or self._has_hinted:
+            return
+        self._has_hinted = True
         self.watcher.noted(
-            f"validation: {self.state.validation_clips} of {clips} clips every "
-            f"{self.state.validation_every:,} steps, about "
-            f"{validate_s / (chosen * train_s):.0%} of the training time"
+            f"validations ({clips} of {split} clips every {self.eval_every:,} steps) take "
+            f"{share:.0%} of the time; a new run with train.validation_clips={FEW_CLIPS} or a "
+            "larger train.eval_every_steps is cheaper"
         )
 
     @contextmanager
@@ -235,20 +238,22 @@ class _Trainer:
         self.state.validate_s += time.monotonic() - began
 
     def _judge(self, found: Validation) -> None:
-        self.state.validated_step = self.state.step
-        is_best = self.state.best_wer is None or found.wer < self.state.best_wer
+        state, order = self.state, found.order(self.job.measure)
+        state.validated_step = state.step
+        is_best = state.best is None or order < state.best.order(self.job.measure)
         if is_best:
-            self.state.best_wer, self.state.best_step = found.wer, self.state.step
-            self.state.best_interval95 = found.interval95
+            state.best, state.best_step = found, state.step
             self._publish(self.run.best)
-        self.state.worse_in_a_row = 0 if is_best else self.state.worse_in_a_row + 1
+        state.worse_in_a_row = 0 if is_best else state.worse_in_a_row + 1
         patience = self.config.patience
-        self.state.stopped_early = patience is not None and self.state.worse_in_a_row >= patience
-        epoch = self.state.step / self.job.steps_per_epoch
-        self._log(epoch=epoch, validation_wer=found.wer, validation_interval95=found.interval95)
-        self.watcher.validated(self.state.step, found.wer, is_best)
+        state.stopped_early = patience is not None and state.worse_in_a_row >= patience
+        epoch = state.step / self.job.steps_per_epoch
+        self._log(
+            epoch=epoch, **{f"validation_{key}": value for key, value in asdict(found).items()}
+        )
+        self.watcher.validated(state.step, found, is_best)
 
-    def _log(self, **values: float | tuple[float, float]) -> None:
+    def _log(self, **values: Any) -> None:
         if self.job.ranks.is_main:
             append_line(self.run.metrics, {"step": self.state.step, **values})
         if self.trackers:
@@ -260,15 +265,18 @@ class _Trainer:
 
     def _save(self) -> None:
         self.state.micro_batch_size = self.stepper.micro_batch_size
-        self.state.peak_memory_bytes = max(
-            self.state.peak_memory_bytes, peak_memory_bytes(self.model.device)
-        )
+        self._note_peak_memory()
         folder = checkpoints.step_folder(self.run.checkpoints, self.state.step)
         memory = checkpoints.optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
         self._write(folder, files, asdict(self.state))
         if self.job.ranks.is_main:
+            write_json(self.run.state, asdict(self.state))
             checkpoints.keep_newest(self.run.checkpoints)
+
+    def _note_peak_memory(self) -> None:
+        peak = peak_memory_bytes(self.model.device)
+        self.state.peak_memory_bytes = max(self.state.peak_memory_bytes, peak)
 
     def _publish(self, folder: Path) -> None:
         self._write(folder, {checkpoints.TRAINED: self.parameters}, {"step": self.state.step})
@@ -277,8 +285,6 @@ class _Trainer:
         self, folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]
     ) -> None:
         """By the main rank; when it returns, every rank may read it."""
-        if self.job.is_trial:
-            return
         is_main = self.job.ranks.is_main
         whole = {name: on_main(tensors, is_main) for name, tensors in files.items()}
         if is_main:
@@ -301,7 +307,7 @@ class _Trainer:
                 load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
-            self.state = State(**checkpoints.read_state(folder))
+            self.state = State.of(checkpoints.read_state(folder))
             self._keep_fitting(self.state.micro_batch_size)
         if is_main:
             rewind(self.run.metrics, self.state.step)
@@ -320,22 +326,29 @@ class _Trainer:
         self._publish(self.run.final)
         if self.job.validate is None:
             self._publish(self.run.best)
-        elif self.state.validation_clips != self.job.validate.clips:
+        elif self.config.decodes_best_again(self.job.validate.clips):
             self._score_best(self.job.validate, stop)
 
     def _score_best(self, validate: Validator, stop: StopRequest) -> None:
-        """Decode the whole split with the best weights, which stay in the model."""
+        """Decode the whole split at 30 s with the best weights, which stay in the model.
+
+        The values of a sweep are chosen by what this finds. It is what the test decodes: shorter
+        contexts would favour values that do badly at 30 s.
+        """
         best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
         with self._validating():
             load_trained(self.model, best, str(self.run.best))
-            found = validate(stop, validate.clips)
+            found = validate.at_full_context(stop)
         if found is None:
             self._is_stopped(stop)
             raise self._stopped(stop)
-        self.state.best_wer, self.state.best_interval95 = found.wer, found.interval95
+        assert self.state.best is not None
+        self.state.best = replace(found, loss=self.state.best.loss)
+        self._note_peak_memory()
+        measure = self.job.measure
         self.watcher.noted(
-            f"best weights, step {self.state.best_step:,}: WER {found.wer:.1%} on all "
-            f"{validate.clips} validation clips"
+            f"best weights, step {self.state.best_step:,}: {measure.upper()} "
+            f"{found.rate(measure):.1%} on all {validate.clips} validation clips at 30 s"
         )
 
     def _stopped(self, stop: StopRequest) -> Preempted:

@@ -1,69 +1,76 @@
-"""How often to decode the validation split in mid-training, and how much of it. No torch.
-
-Decoding can cost more than training does. What is not said in the settings is chosen from measured
-speed, once, and written down with the run: a continued run decodes the same clips.
-"""
+"""What a validation finds, and how two of them are told apart. No torch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from statistics import fmean
+from typing import Any, Protocol
 
-from mothertongue.training.config import TrainConfig
+from mothertongue.languages import Measure
 from mothertongue.training.stopping import StopRequest
 
-FEWEST_CLIPS = 32
-"""What is decoded even where it costs more than its share: fewer would tell nothing."""
+Interval = tuple[float, float]
+Order = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The WER of the model as it is, a ratio, and its 95 % interval."""
+    """Error rates of a model on validation clips, ratios with 95 % intervals, and its loss.
+
+    Of clips in several languages, each rate is the mean over the languages: one with many clips
+    counts as much as one with few.
+    """
 
     wer: float
-    interval95: tuple[float, float]
+    interval95: Interval
+    cer: float
+    cer_interval95: Interval
+    loss: float | None
+    """Cross-entropy in nats per label token, given the label tokens before it (teacher forcing);
+    None where it was not computed."""
+
+    def rate(self, measure: Measure) -> float:
+        """The error rate that a measure names."""
+        return self.wer if measure == "wer" else self.cer
+
+    def order(self, measure: Measure) -> Order:
+        """What sorts validations, the best first: this error rate, then the other, then the loss.
+
+        Error rates are ratios of small counts, so equal ones are common, and a model may still be
+        learning: with WER alone, a language of long unspaced phrases stays at 100 % for epochs.
+        """
+        first, second = (self.wer, self.cer) if measure == "wer" else (self.cer, self.wer)
+        return first, second, math.inf if self.loss is None else self.loss
 
 
 class Validator(Protocol):
-    """Decodes the first clips of the validation split, in an order that the seed decides."""
+    """Decodes the validation split. Both calls return None when they were asked to stop."""
 
     @property
     def clips(self) -> int:
         """How many the split has."""
 
     def __call__(self, stop: StopRequest, clips: int) -> Validation | None:
-        """None when it was asked to stop before it knew."""
+        """Rates and loss on the first clips, at the context that the run trains at."""
+
+    def at_full_context(self, stop: StopRequest) -> Validation | None:
+        """Rates, without loss, on all clips at 30 s, as the test is decoded."""
 
 
-def affordable_clips(
-    validator: Validator,
-    stop: StopRequest,
-    config: TrainConfig,
-    train_s: float,
-    clock: Callable[[], float],
-) -> int | None:
-    """How many clips to decode after `train_s` seconds of training; None when asked to stop.
+def mean_order(orders: Sequence[Order]) -> Order:
+    """The order of several runs together, such as one a seed: the mean of each of its parts."""
+    first, second, loss = (fmean(part) for part in zip(*orders, strict=True))
+    return first, second, loss
 
-    As many as the settings say, else what `config.validation_share` of the time allows, which the
-    first FEWEST_CLIPS tell.
-    """
-    if config.validation_clips == "all" or validator.clips <= FEWEST_CLIPS:
-        return validator.clips
-    if config.validation_clips is not None:
-        return min(config.validation_clips, validator.clips)
-    began = clock()
-    if validator(stop, FEWEST_CLIPS) is None:
+
+def recorded(record: dict[str, Any]) -> Validation | None:
+    """What a run's record.json says of its best weights; None without a validation split."""
+    if record["best_validation_wer"] is None:
         return None
-    per_clip_s = (clock() - began) / FEWEST_CLIPS
-    affordable = math.floor(config.validation_share * train_s / per_clip_s)
-    return max(FEWEST_CLIPS, min(affordable, validator.clips))
-
-
-def intervals_between(config: TrainConfig, validate_s: float, train_s: float) -> int:
-    """Validate only every so many epochs of `train_s`, if one validation takes `validate_s`.
-
-    1 where the settings say how often.
-    """
-    if config.eval_every_steps is not None or config.validation_clips is not None:
-        return 1
-    return max(1, math.ceil(validate_s / (config.validation_share * train_s)))
+    return Validation(
+        wer=record["best_validation_wer"],
+        interval95=tuple(record["best_validation_interval95"]),
+        cer=record["best_validation_cer"],
+        cer_interval95=tuple(record["best_validation_cer_interval95"]),
+        loss=record["best_validation_loss"],
+    )

@@ -5,8 +5,9 @@ from statistics import fmean
 from typing import Any
 
 from mothertongue.comparison.cells import Json
+from mothertongue.languages import Measure
 from mothertongue.report.drawing import Chart, axis, colored, layered, said
-from mothertongue.report.records import RunRecords
+from mothertongue.report.records import INTERVAL95, RunRecords
 from mothertongue.tables import interval
 
 MOST_POINTS = 150
@@ -24,7 +25,7 @@ def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart
         "loss a label token",
         "Each point is a mean over steps that follow each other." if _is_thinned(runs) else "",
     )
-    measure = _measure(runs)
+    measure = runs[0].record.get("select_by", "wer")
     validated = [row for run in runs for row in _validations(run, measure)]
     if validated:
         yield _validation(language, validated, order, measure.upper())
@@ -50,10 +51,9 @@ def _line(
 
 
 def _validation(language: str, rows: list[Json], order: list[str], rate: str) -> Chart:
-    title = f"validation {rate} %"
     x, color = axis("step", "step"), {"color": colored("strategy", order)}
     chosen = {"filter": "datum.is_chosen"}
-    y = axis("rate", title, scale={"zero": False})
+    y = axis("rate", f"validation {rate} %", scale={"zero": False})
     return Chart(
         f"{language}-validation",
         f"Validation {rate}",
@@ -65,7 +65,7 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
                     "mark": {"type": "rule", "aria": False},
                     "encoding": {
                         "x": x,
-                        "y": axis("low", title),
+                        "y": axis("low", f"validation {rate} %"),
                         "y2": {"field": "high"},
                         **color,
                     },
@@ -87,28 +87,19 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
     )
 
 
-def _measure(runs: Sequence[RunRecords]) -> str:
-    """The rate that chose the checkpoints, if each validation of these runs has it."""
-    lines = [line for run in runs for line in run.metrics if "validation_wer" in line]
-    has_cer = all("validation_cer" in line for line in lines)
-    return "cer" if has_cer and any(run.measure == "cer" for run in runs) else "wer"
-
-
-def _validations(run: RunRecords, measure: str) -> Iterator[Json]:
+def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
     for line in run.metrics:
-        if "validation_wer" in line:
-            rate = line[f"validation_{measure}"]
-            # A validation has the interval of its WER only.
-            low, high = line["validation_interval95"] if measure == "wer" else (rate, rate)
-            said = f"{run.name}, step {line['step']:,}: {measure.upper()} {100 * rate:.1f} %"
+        if f"validation_{measure}" in line:
+            low, high = line[f"validation_{INTERVAL95[measure]}"]
+            rate = f"{measure.upper()} {100 * line[f'validation_{measure}']:.1f} %"
             yield {
                 "strategy": run.strategy,
                 "step": line["step"],
-                "rate": 100 * rate,
+                "rate": 100 * line[f"validation_{measure}"],
                 "low": 100 * low,
                 "high": 100 * high,
                 "is_chosen": line["step"] == run.record["best_step"],
-                "said": said + (f", {interval([low, high])}" if measure == "wer" else ""),
+                "said": f"{run.name}, step {line['step']:,}: {rate}, {interval([low, high])}",
             }
 
 
