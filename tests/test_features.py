@@ -72,11 +72,25 @@ def batch() -> Batch:
 
 
 def test_collate_shifts_labels_by_one(batch: Batch) -> None:
-    assert batch.inputs_BL.tolist() == [[1, 2, 3], [1, 9, 9], [1, 2, 9]]
+    # L is a multiple of 8: what is missing is the end token, and counts for nothing.
+    assert batch.inputs_BL.tolist() == [[1, 2, 3, *[9] * 5], [1, *[9] * 7], [1, 2, *[9] * 6]]
     none = IGNORED
-    assert batch.targets_BL.tolist() == [[2, 3, 9], [9, none, none], [2, 9, none]]
+    assert batch.targets_BL.tolist() == [
+        [2, 3, 9, *[none] * 5],
+        [9, *[none] * 7],
+        [2, 9, *[none] * 6],
+    ]
     assert batch.counted == 3 + 1 + 2
     assert batch.samples_BS[:, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("tokens", "width"), [(9, 8), (10, 16), (448, 448)])
+def test_batches_have_few_different_widths(tokens: int, width: int) -> None:
+    clips = [np.ones(3, np.float32)]
+    assert collate(["a"], clips, [list(range(tokens))], 1, end_token=9).inputs_BL.shape == (
+        1,
+        width,
+    )
 
 
 def test_split_keeps_all_in_order(batch: Batch) -> None:

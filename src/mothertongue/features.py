@@ -18,11 +18,14 @@ from transformers.audio_utils import mel_filter_bank
 from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, load_audio
 from mothertongue.errors import DataError
 from mothertongue.manifest import Utterance, duration_tolerance_s
+from mothertongue.tokens import MAX_LABEL_TOKENS
 
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
 ENCODER_FRAMES_PER_S = 50  # the second convolution halves the 100 mel frames
 IGNORED = -100  # a target that no loss counts
+LABEL_STEP = 8
+"""Batches have few different L: a product of another shape is compiled anew, and kept in memory."""
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -139,8 +142,12 @@ def collate(
 
 
 def pad_labels(labels: Sequence[Sequence[int]], end_token: int) -> tuple[Tensor, Tensor]:
-    """inputs_BL and targets_BL of a batch, L = the tokens of the longest label less one."""
-    width = max(map(len, labels)) - 1
+    """inputs_BL and targets_BL of a batch, L = the tokens of the longest label less one.
+
+    L is rounded up to a multiple of LABEL_STEP, as far as Whisper has positions.
+    """
+    longest = max(map(len, labels)) - 1
+    width = min(-(-longest // LABEL_STEP) * LABEL_STEP, MAX_LABEL_TOKENS)
     inputs_BL = torch.full((len(labels), width), end_token)
     targets_BL = torch.full((len(labels), width), IGNORED)
     for row, label in enumerate(labels):

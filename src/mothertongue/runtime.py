@@ -2,7 +2,7 @@
 
 from collections.abc import MutableMapping
 
-PRIMITIVES = "128"
+PRIMITIVES = "256"
 """Several training steps have so many kinds of products; oneDNN's own default is 1,024."""
 
 

@@ -142,9 +142,9 @@ def test_transcripts_that_do_not_fit(folder: Path) -> None:
     clips = [*utterances({"sw": 2}), *utterances({"fr": 1}, text="x" * 500)]
     with pytest.raises(DataError) as caught:
         dataset(folder, clips)
-    assert str(caught.value) == (  # the text and its space, four tokens before it, one after it
+    assert str(caught.value) == (  # the text, four tokens before it, one after it
         "1 transcripts do not fit Whisper's 448 label tokens; cut them, or let mothertongue "
-        "prepare reject them:\n  fr0: 506 label tokens"
+        "prepare reject them:\n  fr0: 505 label tokens"
     )
 
 

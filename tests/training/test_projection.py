@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mothertongue.features import IGNORED
 from mothertongue.training import projection
 from mothertongue.training.projection import embed, projected_cross_entropy
 
@@ -46,6 +47,29 @@ def test_loss_and_gradients_are_torchs(rows: int, monkeypatch: pytest.MonkeyPatc
     mine = learned(ours(embedding, middle, *data), embedding, middle)
     torch.testing.assert_close(mine, learned(theirs(embedding, middle, *data), embedding, middle))
     assert len(mine) == 4
+
+
+def test_ignored_targets_count_nothing() -> None:
+    embedding, middle, tokens, targets = parts()
+    targets[[0, 4, 32]] = IGNORED  # what torch ignores too
+    mine = learned(ours(embedding, middle, tokens, targets), embedding, middle)
+    expected = learned(theirs(embedding, middle, tokens, targets), embedding, middle)
+    torch.testing.assert_close(mine, expected)
+
+
+def test_rows_of_the_product_come_in_few_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product of another height is compiled anew."""
+    seen, errors = set[int](), projection._softmax_errors
+
+    def counting(scores_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+        seen.add(len(scores_CV))
+        return errors(scores_CV, targets_C)
+
+    monkeypatch.setattr(projection, "_softmax_errors", counting)
+    weight_VD = torch.randn(VOCABULARY, WIDTH)
+    for rows in range(1, 130):
+        projected_cross_entropy(torch.randn(rows, WIDTH), weight_VD, torch.zeros(rows).long())
+    assert seen == {64, 128, 192}
 
 
 def test_two_losses_in_one_backward_pass_add_up() -> None:
