@@ -29,6 +29,7 @@ from mothertongue.decoding.transcript import (
     token_limit,
 )
 from mothertongue.decoding.word_times import Alignment
+from mothertongue.devices import clips_together
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.tokens import Tokens
@@ -139,10 +140,17 @@ class TorchTranscriber:
         if self.rows is not None:
             self.rows.put([clip.adapter for clip in clips])
 
-    def _encode(self, clips: list[Samples], context: int) -> Tensor:
-        mel_BMF = log_mel(
-            pad_samples(clips, context).to(self.device), self.model.config.num_mel_bins
-        )
+    def _encode(self, clips: list[Samples], context_s: int) -> Tensor:
+        """hidden_BTD of clips at one context, on a CPU a few of them at a time."""
+        size = clips_together(context_s, self.device) or len(clips)
+        parts = [
+            self._hidden(pad_samples(clips[i : i + size], context_s))
+            for i in range(0, len(clips), size)
+        ]
+        return torch.cat(parts)
+
+    def _hidden(self, samples_BS: Tensor) -> Tensor:
+        mel_BMF = log_mel(samples_BS.to(self.device), self.model.config.num_mel_bins)
         return encode(self.model.model.encoder, mel_BMF.to(self.model.dtype))
 
     def _search(

@@ -18,7 +18,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
-from mothertongue.devices import dtype_of
+from mothertongue.devices import clips_together, dtype_of
 from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.features import IGNORED, Batch
 from mothertongue.strategies.base import Whisper, trained_parameters
@@ -27,10 +27,6 @@ from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
-
-CPU_CONTEXT_S = 80
-"""Seconds of audio context that go through the model together on a CPU: 8 clips of 10 s, 2 of 30 s.
-More of them fill memory (12 MB a second for whisper-base) and gain no speed there."""
 
 
 class Stepper:
@@ -48,8 +44,6 @@ class Stepper:
         self.ranks, self._noted = ranks, noted
         self.micro_batch_size = config.largest_micro_batch
         """Clips a forward pass, on each device, at most."""
-        is_bounded = config.micro_batch_size is None and model.device.type == "cpu"
-        self._most_context_s = CPU_CONTEXT_S if is_bounded else None
         self.zero = config.zero if ranks.count > 1 else 0
         """The stage of ZeRO; at 0 every device holds all that trains."""
         _refuse_layerdrop(model)
@@ -130,8 +124,8 @@ class Stepper:
         """The clips of one forward pass, so that all passes of a batch are nearly alike."""
         clips = len(batch.ids)
         most = min(clips, self.micro_batch_size)
-        if self._most_context_s is not None:
-            most = min(most, max(1, int(self._most_context_s // batch.context_s)))
+        if self.config.micro_batch_size is None:
+            most = min(most, clips_together(batch.context_s, self.model.device) or most)
         return math.ceil(clips / math.ceil(clips / most))
 
     def _backward(self, batch: Batch, count: float, is_last: bool) -> float:
