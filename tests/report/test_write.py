@@ -208,15 +208,17 @@ def test_a_language_that_is_judged_by_cer_leads_with_it(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_chosen_by_cer_leads_with_it(tmp_path: Path) -> None:
+    comparison_folder(tmp_path)  # for its data
     run = finished_run(tmp_path / "one", language="th")
     record = json.loads((run / "record.json").read_text())
-    write_json(run / "record.json", record | {"select_by": "cer", "best_validation_cer": 0.11})
+    chosen = {"best_validation_cer": 0.11, "best_validation_cer_interval95": [0.1, 0.12]}
+    write_json(run / "record.json", record | {"select_by": "cer", **chosen})
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    validations = [line | {"validation_cer": 0.1} for line in lines if "validation_wer" in line]
+    found = {"validation_cer": 0.1, "validation_cer_interval95": [0.09, 0.11]}
+    validations = [line | found for line in lines if "validation_wer" in line]
     (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines[:-3] + validations)) + "\n")
-    comparison_folder(tmp_path)  # for its data
     text = Path(write_report([run])["page"]).read_text(encoding="utf-8")
-    assert "CER 11.0 %, WER 20.0 % (95 % 15.0-25.0) on validation, step 200" in text
+    assert "CER 11.0 % (95 % 10.0-12.0) on validation, step 200" in text
     assert "Validation CER" in text
 
 
