@@ -174,7 +174,7 @@ def our_steps(
     timer = StepTimer(WARM_UP * len(steps) + options.steps)
     with TemporaryDirectory() as folder, suppress(EnoughError):
         run_dir = RunDir(Path(folder))
-        train(model, Job(10**6, steps_from, None, frozen), config, run_dir, timer)
+        train(model, Job(10**6, steps_from, None, frozen=frozen), config, run_dir, timer)
     return {"step_s": timer.step_s, "peak_memory_bytes": peak_memory_bytes(model.device)}
 
 

@@ -15,7 +15,7 @@ import torch
 from mothertongue.batches import Context
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_context
-from mothertongue.devices import dtype_of
+from mothertongue.devices import clips_together, dtype_of
 from mothertongue.evaluation.averages import mean_interval
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
 from mothertongue.features import Batch, collate, load_clip
@@ -121,8 +121,10 @@ class SplitValidator:
             model.device.type, self.dtype, enabled=self.dtype != torch.float32
         )
         for batch in self._batches(mine):
-            with autocast:
-                nats += float(loss(*batch.to(model.device).tensors()))
+            together = clips_together(batch.context_s, model.device) or len(batch.ids)
+            for part in batch.split(together):
+                with autocast:
+                    nats += float(loss(*part.to(model.device).tensors()))
             tokens += batch.counted
             advance(len(batch.ids))
         return nats, tokens

@@ -50,7 +50,7 @@ def test_states_of_the_decoder_are_those_of_transformers(whisper: Whisper) -> No
     clip = noise(1.23)
     states_SLD = read_states(whisper, clip, "full", LABEL)["decoder"]
     first = len(TOKENS.prefix("sw")) - 1  # where "habari yako" begins to be predicted
-    assert states_SLD.shape == (3, len(" habari yako") + 1, 32)
+    assert states_SLD.shape == (3, len("habari yako") + 1, 32)
     hidden = theirs(whisper, clip).decoder_hidden_states
     for i in (0, 1):
         assert np.allclose(states_SLD[i], hidden[i][0, first:].numpy(), atol=1e-5)

@@ -48,12 +48,12 @@ def test_the_way_follows_what_is_marked() -> None:
     [
         ("Habari yako? Nzuri.", "sw", [" Habari", " yako?", " Nzuri."]),
         ("ሰላም ለዓለም።", "am", [" ሰላም", " ለዓለም።"]),
-        ("മലയാളം ഭാഷ", "ml", [" മലയാളം", " ഭാഷ"]),
+        ("മലയാളം ഭാഷ", "ml", ["മലയാളം", " ഭാഷ"]),
         ("bá ọ̀rẹ́ mi", "yo", [" bá", " ọ̀rẹ́", " mi"]),
         ("- ndiyo 🙂", "sw", [" - ndiyo", " 🙂"]),
         ("你好。", "zh", [" 你", "好。"]),
         ("「世界」は", "ja", [" 「世界」", "は"]),
-        ("วันดี", "th", [" วั", "น", "ดี"]),
+        ("วันดี", "th", ["วั", "น", "ดี"]),
     ],
 )
 def test_words(tokens: Tokens, text: str, language: str, expected: list[str]) -> None:

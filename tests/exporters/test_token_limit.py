@@ -47,10 +47,10 @@ def endless_run(
     base = save_transformers(endless, tokens, folder / "base")
     corpus = save_corpus(folder / "data", train=2, validation=1, test=1)
     clips = list(read_manifest(corpus))
-    path = write_clip(corpus / "long.wav", tone(5.0, 300.0))
+    spoken, dense = (write_clip(corpus / f"long{i}.wav", tone(5.0, 300.0 + i)) for i in range(2))
     facts: dict[str, Any] = {"language": "sw", "duration_s": 5.0}
-    clips.append(Utterance("spoken", path.name, "moja mbili", split="validation", **facts))
-    clips.append(Utterance("dense", path.name, "ሰላም " * 80, split="test", **facts))
+    clips.append(Utterance("spoken", spoken.name, "moja mbili", split="validation", **facts))
+    clips.append(Utterance("dense", dense.name, "ሰላም " * 80, split="test", **facts))
     write_manifest(corpus / "manifest.jsonl", clips)
     changes = {"strategy": {"kind": "full"}, "epochs": 1, "learning_rate": 1e-12}
     run(tiny_experiment(folder, base, corpus, **changes), RunDir(folder / "run"), Silent())

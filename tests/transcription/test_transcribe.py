@@ -122,7 +122,7 @@ def test_every_export_says_what_its_run_says(
     tiny_runs: dict[str, Path], tmp_path: Path, kind: str, format_: str
 ) -> None:
     run, folder = tiny_runs[kind], tmp_path / "export"
-    export(run, format_, None, folder, "validation", 2, 1.0)
+    export(run, format_, None, folder, "validation", 2, 1e3)
     clips = [Clip(noise(1.0, seed), "sw") for seed in range(3)]
     config = DecodeConfig(batch_size=2)
     # Of the artefact's own precision, where torch may choose another on this machine.
