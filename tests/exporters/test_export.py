@@ -159,7 +159,7 @@ def test_the_transformers_folder_is_whole(
 ) -> None:
     from transformers import AutoProcessor, pipeline
 
-    run = tiny_runs["lora"]
+    run = tiny_runs["full"]
     score = {"wer": 0.25, "cer": 0.1, "interval95": [0.2, 0.3], "n": 3, "reference_words": 12}
     write_json(run / "eval/test.json", {"scores": dict.fromkeys(("strict", "raw"), score)})
     exported(run, "hf", folder := tmp_path / "out")
