@@ -13,13 +13,13 @@ def set_up(environment: MutableMapping[str, str]) -> None:
 
     GNU's OpenMP lets a thread that waits for another spin for some milliseconds. Where another
     program has a core, the spinning takes the time of the very thread that is waited for, and a
-    training step on two cores takes 3 to 4 times as long. Here threads sleep instead.
+    training step takes several times as long (docs/benchmarks.md). Here threads sleep instead.
 
     oneDNN, which computes products in bfloat16, keeps a compiled primitive with its memory for each
     shape of a product that it has seen. Clips of every length and every number of tokens have
     shapes of their own, and what is kept stands between the blocks of the heap, so that freed
-    memory cannot be used again: a default run of whisper-base grew by 0.1 GB a step. Here few are
-    kept. Both were measured by benchmarks/bench.py usual (docs/benchmarks.md).
+    memory cannot be used again: a default run of whisper-base grew by 0.09 GB a step (docs/log.md).
+    Here few are kept.
     """
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", "0")
