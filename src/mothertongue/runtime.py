@@ -13,7 +13,7 @@ def set_up(environment: MutableMapping[str, str]) -> None:
 
     GNU's OpenMP lets a thread that waits for another spin for some milliseconds. Where another
     program has a core, the spinning takes the time of the very thread that is waited for, and a
-    training step takes several times as long (docs/benchmarks.md). Here threads sleep instead.
+    training step takes several times as long (docs/log.md). Here threads sleep instead.
 
     oneDNN, which computes products in bfloat16, keeps a compiled primitive with its memory for each
     shape of a product that it has seen. Clips of every length and every number of tokens have
