@@ -76,7 +76,7 @@ def write_facts(path: Path, facts: Sequence[ClipFacts]) -> None:
 
 
 def read_facts(path: Path) -> list[ClipFacts]:
-    """What `write_facts` wrote. Raises DataError where it is not there, or damaged."""
+    """Read what `write_facts` wrote. Raises DataError where it is not there, or damaged."""
     if not path.is_file():
         raise DataError(
             f"{path.parent}: no {path.name}; the run is of an earlier version, which did not write "

@@ -100,7 +100,7 @@ def _doubts(result: Json, language: str, best: Json) -> Iterator[str]:
 
 
 def _comparisons(best: Json, others: Sequence[Json]) -> Iterator[str]:
-    """What the comparison with the other strategies cannot tell."""
+    """Say what the comparison with the other strategies cannot tell."""
     untested = [row["strategy"] for row in others if not is_tested(row["vs_best"])]
     for row in others:
         if is_tested(row["vs_best"]) and not is_measurable(row["vs_best"]):

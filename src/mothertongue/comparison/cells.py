@@ -64,7 +64,7 @@ def lowest(result: Json, language: str) -> Json:
 
 
 def sample(difference: Json) -> str:
-    """What interval and p of a difference speak of, such as `seeds x 37 speakers`."""
+    """Name what was drawn for a difference's interval and p, such as `seeds x 37 speakers`."""
     units = f"{difference['num_drawn']:,} {difference['drawn']}"
     return f"seeds x {units}" if difference["over_seeds"] else units
 

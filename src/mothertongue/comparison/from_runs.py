@@ -222,14 +222,14 @@ def _point(done: Done) -> Json:
 
 
 def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[str]:
-    """Of the first run: all of a language have the same data."""
+    """Read them from the first run: all of a language have the same data."""
     first = scored[:1]
     paths = {name: each.run_dir.evaluation(name) for each in first for name in {OWN: None, **base}}
     return leak_doubts(paths)
 
 
 def _digest(done: Done, stored: str) -> str:
-    """What its clips are: the digest of their manifests, and of their audio."""
+    """Identify its clips by the digest of their manifests, and of their audio."""
     found = _json(done.run_dir.evaluation(stored))
     return " ".join(found[key] for key in ("data_digest", "audio_sha256") if key in found)
 

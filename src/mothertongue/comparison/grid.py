@@ -188,7 +188,7 @@ def expand(grid: Grid) -> list[Candidate]:
 
 
 def _folder(name: str) -> str:
-    """What two folders have in common that are one on some disk, as on most Macs."""
+    """Map names that some disks take for one folder, as most Macs do, to one text."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
