@@ -18,7 +18,7 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 CPU_CONTEXT_S = 80
 """Seconds of audio context that go through the encoder together on a CPU, such as 2 clips of 30 s.
-More of them take memory (in training 12 MB a second for whisper-base) and gain no speed there."""
+More of them take memory (some 8 MB a second of training whisper-base) and gain little speed."""
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 

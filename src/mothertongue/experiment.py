@@ -337,7 +337,7 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a run continues; no result depends on the rest but by rounding."""
+    """Settings that must not change when a run continues; others change it by rounding at most."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
     for name in FREE:
         del settings["train"][name]

@@ -151,7 +151,7 @@ def first_seed(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 class _Curve:
-    """What a run was validated at, by epoch; read again only when its file has changed."""
+    """Validations of a run by epoch; its file is read again only when it has changed."""
 
     def __init__(self, run_dir: RunDir) -> None:
         self._run_dir, self._seen = run_dir, (0, 0)

@@ -1,4 +1,4 @@
-"""What must hold before a comparison runs: no clip trains and tests, no run is of other data."""
+"""Checks before a comparison runs: no clip trains and tests, no run is of other data."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence

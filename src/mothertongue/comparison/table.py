@@ -125,7 +125,7 @@ def _language(
 def _doubts(
     grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
 ) -> list[str]:
-    """What the first run's scores tell of its clips: all of a language have the same."""
+    """Read its clips from the first run's scores: all runs of a language share them."""
     names = [*base, *(f"retention-{name}" for name in grid.retention)]
     runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
     return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))

@@ -11,7 +11,7 @@ LOOP_TOKENS = 96
 """Decoding is given up after so many tokens of nothing but one cycle. That is longer than people
 repeat themselves in 30 s, and a fifth of the decoder's room: it bounds what a loop costs."""
 LONGEST_CYCLE_TOKENS = 12
-"""Of the cycles that decoding is given up for: each was then said eight times or more. A word has
+"""The longest cycle that decoding is given up for: it was then said eight times or more. A word has
 1-4 tokens in Latin script and up to 30 in the densest; longer cycles run to the limit."""
 REPEATS_AT_LIMIT = 6
 """A text that met its limit ends in a loop where its end repeats any cycle so often."""

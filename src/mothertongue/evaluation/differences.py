@@ -50,7 +50,7 @@ SMALLEST_P = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What is drawn from a test set: a key for each clip; clips of one key are drawn together."""
+    """The units of a test set: a key for each clip; clips of one key are drawn together."""
 
     kind: Kind
     of_clip_N: tuple[object, ...]
