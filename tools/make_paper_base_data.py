@@ -32,9 +32,7 @@ def main() -> None:
     # Its clips are longer: fewer make the same hours.
     fewer = sizes | {"train": 3 * arguments.train // 5}
     write("yo-ogun", records(corpora / "yo-ogun"), fewer, "yo", out)
-    # Its clips are half as long: twice as many make the same hours.
-    more = sizes | {"train": 2 * arguments.train}
-    write("ml-msc", records(corpora / "ml-msc"), more, "ml", out)
+    write("ml-msc", records(corpora / "ml-msc"), sizes, "ml", out)
     for language in RETENTION:
         name = f"{language}-asterisk"
         write(name, records(corpora / name), {"test": arguments.retention}, language, out)
