@@ -1,6 +1,5 @@
 """Writing so that existence means done: a temporary name, fsync, then rename."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -95,15 +94,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process or thread holds this file; a holder that dies lets go."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
