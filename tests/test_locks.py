@@ -18,7 +18,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from mothertongue.locks import alone
-with alone(Path(sys.argv[1]), ""):
+with alone(Path(sys.argv[1]), Path("x"), ""):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -39,13 +39,14 @@ def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def test_a_second_one_is_told_who_holds_it(disk: str, tmp_path: Path) -> None:
-    with alone(tmp_path / "lock", ""), pytest.raises(MothertongueError) as raised:
-        alone(tmp_path / "lock", "wait for it").__enter__()
+    with alone(tmp_path / "lock", tmp_path, ""), pytest.raises(MothertongueError) as raised:
+        alone(tmp_path / "lock", Path("runs/x"), "wait for it").__enter__()
     holder = f"process {os.getpid()} on {socket.gethostname()}"
-    assert str(raised.value).startswith(f"{tmp_path}: in use by {holder}")
+    assert str(raised.value).startswith(f"runs/x: in use by {holder}")
     assert str(raised.value).endswith("; wait for it")
-    with alone(tmp_path / "lock", ""), alone(tmp_path / "other", ""):
+    with alone(tmp_path / "lock", tmp_path, ""), alone(tmp_path / "other", tmp_path, ""):
         pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_holder_lets_go(disk: str, tmp_path: Path) -> None:
@@ -53,10 +54,25 @@ def test_a_killed_holder_lets_go(disk: str, tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline() == b"held\n"
         with pytest.raises(MothertongueError, match=f"in use by process {holder.pid} on "):
-            alone(tmp_path / "lock", "").__enter__()
+            alone(tmp_path / "lock", tmp_path, "").__enter__()
         holder.kill()
-    with alone(tmp_path / "lock", ""):
+    with alone(tmp_path / "lock", tmp_path, ""):
         pass
+
+
+def test_a_fork_that_outlives_the_holder_holds_nothing(tmp_path: Path) -> None:
+    """A data worker notices only after seconds that its parent was killed."""
+    code = HOLD.replace(
+        'print("held"', 'import os; os.fork() or (sys.stdin.read(), os._exit(0)); print("held"'
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        holder.kill()
+        holder.wait()
+        with alone(tmp_path / "lock", tmp_path, ""):
+            assert holder.stdin
+            holder.stdin.close()
 
 
 def test_one_after_the_other(disk: str, tmp_path: Path) -> None:
@@ -85,7 +101,7 @@ def test_a_holder_on_another_machine_may_be_alive(
     (tmp_path / "lock.held").write_text("process 1 on elsewhere")
     remedy = f"in use by process 1 on elsewhere .* remove {tmp_path}/lock.held"
     with pytest.raises(MothertongueError, match=remedy):
-        alone(tmp_path / "lock", "").__enter__()
+        alone(tmp_path / "lock", tmp_path, "").__enter__()
     with pytest.raises(OSError, match=remedy):
         locked(tmp_path / "lock").__enter__()
 

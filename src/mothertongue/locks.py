@@ -2,6 +2,7 @@
 
 NAME        held by flock: the system lets go of it when its holder dies, however it dies
 NAME.held   only on a disk without flock, as some NFS and Lustre are: whoever makes it has the lock
+Both are gone when the lock is, unless its holder was killed.
 """
 
 import errno
@@ -11,9 +12,8 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -24,82 +24,113 @@ POLL_S = 0.1
 PATIENCE_S = 60.0
 """How long to wait for a turn where there is no flock: the holder may have died elsewhere."""
 HOLDER = re.compile(r"process (\d{1,9}) on (.+)")
-
-Release = Callable[[], object]
+_ours: set[TextIO] = set()
 
 
 @contextmanager
-def alone(path: Path, advice: str) -> Iterator[None]:
-    """Hold the lock file `path`, which names this process then.
+def alone(path: Path, place: Path, advice: str) -> Iterator[None]:
+    """Hold the lock file `path` for this process, which then works alone in `place`.
 
-    Raises MothertongueError naming its folder and the process that holds it, with `advice` on what
-    to do.
+    Raises MothertongueError naming the place and the process that holds the lock, with `advice` on
+    what to do.
     """
-    with _opened(path) as file:
+    with ExitStack() as stack:
         try:
-            release = _take(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = stack.enter_context(_held(path, fcntl.LOCK_EX | fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise MothertongueError(f"{path.parent}: {error.strerror}; {advice}") from None
+            raise MothertongueError(f"{place}: {error.strerror}; {advice}") from None
         file.truncate(0)
-        file.write(f"{_myself()}\n")
+        file.write(_myself())
         file.flush()
-        try:
-            yield
-        finally:
-            release()
+        yield
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Wait until no other process or thread holds the lock file `path`, then hold it."""
-    with _opened(path) as file:
-        release = _take(file, path, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            release()
+    with _held(path, fcntl.LOCK_EX):
+        yield
 
 
-def _opened(path: Path) -> TextIO:
+@contextmanager
+def _held(path: Path, how: int) -> Iterator[TextIO]:
+    """Hold a lock by flock's flags `how`. Raises BlockingIOError where another holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+", encoding="utf-8")
+    with _opened(path) as file, _flocked(file, path, how):
+        if _is_there(path, file):
+            try:
+                yield file
+            finally:
+                path.unlink(missing_ok=True)
+            return
+    with _held(path, how) as file:  # the last holder has removed the file that we had opened
+        yield file
 
 
-def _take(file: TextIO, path: Path, how: int) -> Release:
-    """Take the lock and return what lets go of it. Raises BlockingIOError where another has it."""
-    try:
-        fcntl.flock(file, how)
-    except BlockingIOError:
-        holder = _read(path) or "another process"
-        raise BlockingIOError(errno.EAGAIN, f"in use by {holder}", str(path)) from None
-    except OSError as error:
-        if error.errno not in NO_FLOCK:
-            raise
-        return _make(path.with_name(f"{path.name}.held"), 0 if how & fcntl.LOCK_NB else PATIENCE_S)
-    # Closing the file is not enough: forked workers that still end hold it open too.
-    return partial(fcntl.flock, file, fcntl.LOCK_UN)
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Open a lock file for this process alone: forks, which may outlive it, hold nothing."""
+    with path.open("a+", encoding="utf-8") as file:
+        _ours.add(file)
+        try:
+            yield file
+        finally:
+            _ours.discard(file)
 
 
-def _make(held: Path, patience_s: float) -> Release:
-    """Take a lock where there is no flock: of all processes, one can make a new file."""
+def _forget() -> None:
+    for file in _ours:
+        file.close()
+    _ours.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+@contextmanager
+def _flocked(file: TextIO, path: Path, how: int) -> Iterator[None]:
+    """Hold an open file by flock; closing it lets go."""
+    with ExitStack() as stack:
+        try:
+            fcntl.flock(file, how)
+        except BlockingIOError:
+            raise _in_use(path, "") from None
+        except OSError as error:
+            if error.errno not in NO_FLOCK:
+                raise
+            held = path.with_name(f"{path.name}.held")
+            stack.enter_context(_made(held, 0 if how & fcntl.LOCK_NB else PATIENCE_S))
+        yield
+
+
+@contextmanager
+def _made(held: Path, patience_s: float) -> Iterator[None]:
+    """Hold a lock where there is no flock: of all processes, one can make a new file."""
     until = time.monotonic() + patience_s
-    while True:
-        with suppress(FileExistsError), held.open("x", encoding="utf-8") as file:
-            file.write(_myself())
-            return held.unlink
-        holder = _read(held)
-        if _is_dead(holder):
+    while not _make(held):
+        if _is_dead(holder := _read(held)):
             _retire(held, holder)
         elif time.monotonic() < until:
             time.sleep(POLL_S)
         else:
-            holder = holder or "another process"
-            said = f"in use by {holder} (this disk has no locks: if that has died, remove {held})"
-            raise BlockingIOError(errno.EAGAIN, said, str(held))
+            raise _in_use(held, f" (this disk has no locks: if that has died, remove {held})")
+    try:
+        yield
+    finally:
+        held.unlink(missing_ok=True)
+
+
+def _make(held: Path) -> bool:
+    try:
+        with held.open("x", encoding="utf-8") as file:
+            file.write(_myself())
+    except FileExistsError:
+        return False
+    return True
 
 
 def _retire(held: Path, holder: str) -> None:
-    """Remove the file of a dead holder; where others do so too, one of them."""
+    """Remove the file of a dead holder; where others do so too, one of them does."""
     taken = held.with_name(f"{held.name}-{uuid.uuid4().hex}")
     with suppress(FileNotFoundError):
         held.rename(taken)
@@ -120,6 +151,19 @@ def _is_dead(holder: str) -> bool:
     except PermissionError:  # alive, another user's
         pass
     return False
+
+
+def _is_there(path: Path, file: TextIO) -> bool:
+    """Whether the open file still has its name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _in_use(path: Path, advice: str) -> BlockingIOError:
+    holder = _read(path) or "another process"
+    return BlockingIOError(errno.EAGAIN, f"in use by {holder}{advice}", str(path))
 
 
 def _myself() -> str:

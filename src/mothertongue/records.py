@@ -116,7 +116,7 @@ class RunDir:
         Raises MothertongueError naming the process that holds it. The system lets go when a process
         dies, however it dies.
         """
-        with alone(self.lock, IN_USE):
+        with alone(self.lock, self.path, IN_USE):
             for folder in (self.path, self.checkpoints, self.path / "eval"):
                 sweep(folder)
             yield
