@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import sys
 import time
 from pathlib import Path
 
@@ -161,7 +160,7 @@ def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_
     storage.push(experiment, driver / out)
     run_dir = RunDir(out / "runs/tiny")
     inputs = out / "experiments/tiny.yaml"
-    command = (sys.executable, "-m", "mothertongue", "train", str(inputs), "--out")
+    command = ("mothertongue", "train", str(inputs), "--out")
     task = Task(
         "tiny",
         (*command, str(run_dir.path)),
