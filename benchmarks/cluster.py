@@ -32,7 +32,7 @@ POLL_S = 0.5
 def main() -> None:
     grid, out, *overrides = sys.argv[1:]
     folders = {name: Path(out) / name for name in ("alone", "cluster")}
-    command = [sys.executable, "-m", "mothertongue", "compare", grid, *overrides, "--out"]
+    command = [sys.executable, "-P", "-m", "mothertongue", "compare", grid, *overrides, "--out"]
     # As many threads as on a node of one processor.
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run(

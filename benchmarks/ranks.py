@@ -55,7 +55,7 @@ def beside(experiment: str, out: Path, overrides: list[str], strategy: str) -> J
 
 def trained(experiment: str, folder: Path, settings: list[str]) -> Json:
     """What a run wrote down."""
-    command = [sys.executable, "-m", "mothertongue", "train", experiment, *settings]
+    command = [sys.executable, "-P", "-m", "mothertongue", "train", experiment, *settings]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     command += ["--out", str(folder)]
     subprocess.run(command, check=True, env=one_thread, stdout=subprocess.DEVNULL)

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 @contextmanager
 def serving(specs: Sequence[str], precision: str) -> Iterator[tuple[str, psutil.Process]]:
     """A server of these models: where it listens, and its process."""
-    command = [sys.executable, "-m", "mothertongue", "serve", *specs, "--port", "0"]
+    command = [sys.executable, "-P", "-m", "mothertongue", "serve", *specs, "--port", "0"]
     command += ["--precision", precision]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr

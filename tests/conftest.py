@@ -2,6 +2,8 @@
 
 import os
 
+import mothertongue  # noqa: F401  (first: it keeps libraries from reporting that they are used)
+
 # Before anything imports huggingface_hub, which reads it once. No test may touch the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 # One thread each: where cores are shared, two that wait for each other are 20 times slower.

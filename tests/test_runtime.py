@@ -43,7 +43,16 @@ def test_torchs_threads_sleep_while_they_wait(chosen: dict[str, str], spins: str
 
 
 def test_the_users_own_settings_stay() -> None:
-    chosen = {"GOMP_SPINCOUNT": "7", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "9"}
+    chosen = {"GOMP_SPINCOUNT": "7", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "9", "PYTHONSAFEPATH": ""}
+    chosen |= dict.fromkeys(runtime.REPORTS, "mine")
     environment = dict(chosen)
+    runtime.silence(environment)
     runtime.set_up(environment)
     assert environment == chosen
+
+
+def test_whoever_imports_the_package_is_not_reported_on() -> None:
+    clean = {key: value for key, value in os.environ.items() if key not in runtime.REPORTS}
+    code = "import os, mothertongue; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, check=True)
+    assert done.stdout == b"1\n"

@@ -70,7 +70,7 @@ def write(name: str, rows: list[Record], sizes: dict[str, int], language: str, o
     table = out / "tables" / f"{name}.jsonl"
     table.parent.mkdir(parents=True, exist_ok=True)
     table.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in chosen))
-    command = [sys.executable, "-m", "mothertongue", "prepare", str(table), "--allow-outside"]
+    command = [sys.executable, "-P", "-m", "mothertongue", "prepare", str(table), "--allow-outside"]
     subprocess.run([*command, "--language", language, "--out", str(out / name)], check=True)
 
 

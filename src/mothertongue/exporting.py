@@ -4,12 +4,11 @@ OUT/
   ...                 the artefact          verification.json   what both heard, clip by clip
   README.md           its card
   NOT-VERIFIED.txt    only where the artefact does not say what the run says
+It gets its name when it is verified, or marked: one that was stopped before is made again.
 """
 
 import json
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +21,9 @@ from mothertongue.exporters.base import Exported, Exporter, exporter
 from mothertongue.exporters.card import write_card
 from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.token_limit import count_labels
-from mothertongue.files import write_json
+from mothertongue.files import sweep, sync_folder, temporary_folder, write_json
+from mothertongue.leash import leashed
+from mothertongue.locks import alone
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.records import OWN, RunDir, environment
 from mothertongue.scoring import read_split
@@ -31,6 +32,7 @@ from mothertongue.text import normalizer
 Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
 NORMALIZER = "strict"
+IN_USE = "wait for it, stop it, or give another --out"
 
 
 def export(
@@ -51,29 +53,30 @@ def export(
     kind = type_ or writer.types[0]
     if kind not in writer.types:
         raise ConfigError(f"--type {kind}: {format_} has {', '.join(writer.types)}")
-    if out.exists():
-        raise ConfigError(f"{out}: there is something already; give another --out, or remove it")
     experiment = _finished(run)
     utterances = _drawn(experiment, split, clips)
-    limit = _write(writer, run, out, kind)
-    hearing = Hearing.of_run(run, experiment.language, writer.max_tokens, utterances)
-    ours = _in_a_process(hearing, out)
-    theirs = _in_a_process(Hearing.of(writer, out, kind, experiment, utterances), out)
-    result = {
-        "run": str(run),
-        "format": format_,
-        "type": kind,
-        "engine": {"name": writer.engine, "version": version(writer.engine.replace("_", "-"))},
-        "data_digest": data_digest(experiment.manifests),
-        "split": split,
-        **_compared(writer, kind, utterances, ours, theirs, max_wer_loss),
-        "token_limit": limit,
-        "size_bytes": _size(out),
-        "environment": environment(),
-    }
-    write_json(out / VERIFICATION, result)
+    with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
+        if out.exists():
+            raise ConfigError(
+                f"{out}: there is something already; give another --out, or remove it"
+            )
+        sweep(out.parent)
+        with temporary_folder(out.parent) as home:
+            fresh = home / out.name
+            limit = _write(writer, run, fresh, kind)
+            heard = _heard(writer, run, fresh, kind, experiment, utterances)
+            result = {
+                **_facts(writer, run, kind, experiment),
+                "split": split,
+                **_compared(writer, kind, utterances, *heard, max_wer_loss),
+                "token_limit": limit,
+                "size_bytes": _size(fresh),
+                "environment": environment(),
+            }
+            _mark(fresh, result)
+            fresh.rename(out)
+        sync_folder(out.parent)
     if not result["passed"]:
-        (out / MARK).write_text(f"{_failure(result)}\n", encoding="utf-8")
         raise MothertongueError(f"{out}: {_failure(result)}; it is marked with {MARK}")
     return result
 
@@ -100,6 +103,37 @@ def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
     writer.write(exported, out, kind)
     write_card(exported, writer, kind, out)
     return limit
+
+
+def _facts(writer: Exporter, run: Path, kind: str, experiment: Experiment) -> Json:
+    return {
+        "run": str(run),
+        "format": writer.format,
+        "type": kind,
+        "engine": {"name": writer.engine, "version": version(writer.engine.replace("_", "-"))},
+        "data_digest": data_digest(experiment.manifests),
+    }
+
+
+def _heard(
+    writer: Exporter,
+    run: Path,
+    folder: Path,
+    kind: str,
+    experiment: Experiment,
+    utterances: Sequence[Utterance],
+) -> tuple[Json, Json]:
+    """What the run and its export in a folder hear of the same clips, one after the other."""
+    of_run = Hearing.of_run(run, experiment.language, writer.max_tokens, utterances)
+    of_export = Hearing.of(writer, folder, kind, experiment, utterances)
+    return _in_a_process(of_run), _in_a_process(of_export)
+
+
+def _mark(folder: Path, result: Json) -> None:
+    """Write the verification, and the mark where it failed."""
+    write_json(folder / VERIFICATION, result)
+    if not result["passed"]:
+        (folder / MARK).write_text(f"{_failure(result)}\n", encoding="utf-8")
 
 
 def _compared(
@@ -156,21 +190,20 @@ def _errors(utterances: Sequence[Utterance], heard: Json, text: str) -> Any:
     return utterance_errors(rows, normalizer(NORMALIZER))
 
 
-def _in_a_process(hearing: Hearing, out: Path) -> Json:
+def _in_a_process(hearing: Hearing) -> Json:
     """What an engine hears, in a process of its own: its memory and its time are its own."""
-    request = out.with_name(f".{out.name}-hearing.json")
-    write_json(request, hearing.model_dump(mode="json"))
-    try:
-        command = [sys.executable, "-m", "mothertongue.exporters.hearing", str(request)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            shutil.rmtree(out, ignore_errors=True)
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise MothertongueError(f"{hearing.path}: its engine failed: {said[0]}")
-        found: Json = json.loads(done.stdout.splitlines()[-1])
-        return found
-    finally:
-        request.unlink(missing_ok=True)
+    done = subprocess.run(
+        leashed("mothertongue.exporters.hearing"),
+        input=json.dumps(hearing.model_dump(mode="json")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise MothertongueError(f"{hearing.format or hearing.path}: its engine failed: {said[0]}")
+    found: Json = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:

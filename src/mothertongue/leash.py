@@ -1,8 +1,8 @@
 """Runs a module that must not outlive the process that started it.
 
-python -m mothertongue.leash PARENT MODULE [ARGUMENT...]
+python -P -m mothertongue.leash PARENT MODULE [ARGUMENT...]
 
-Who is killed cannot stop its own children, and an orphan would hold its run's lock.
+A process that is killed cannot stop its own children, and an orphan would hold its run's lock.
 """
 
 import os
@@ -13,6 +13,13 @@ import threading
 import time
 
 POLL_S = 0.5
+SAFE = "-P"
+"""Without it Python imports from the working directory first, where anybody's soxr.py may lie."""
+
+
+def leashed(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command that runs a module as `python -m` does, no longer than this process lives."""
+    return (sys.executable, SAFE, "-m", "mothertongue.leash", str(os.getpid()), module, *arguments)
 
 
 def main() -> None:

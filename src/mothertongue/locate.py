@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.errors import DataError
-from mothertongue.files import folder_atomically, locked, sha256_file
+from mothertongue.files import folder_atomically, sha256_file
+from mothertongue.locks import locked
 
 Layout = Literal["transformers", "openai", "ctranslate2"]
 

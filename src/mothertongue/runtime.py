@@ -1,15 +1,38 @@
-"""Settings of torch's libraries that are read from the environment once, when they are loaded."""
+"""Settings that libraries and child processes read from the environment, once, as they start."""
 
 from collections.abc import MutableMapping
 
 PRIMITIVES = "256"
 """Several training steps have so many kinds of products; oneDNN's own default is 1,024."""
 
+REPORTS = {
+    "DO_NOT_TRACK": "1",  # MLflow and others heed it
+    "GRADIO_ANALYTICS_ENABLED": "False",  # Trackio's
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # onnxruntime 1.32 keeps a database of its uses below ~/.cache/Microsoft and sends it there.
+    "ORT_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "WANDB_ERROR_REPORTING": "false",
+}
+"""What turns off the reports that libraries make of their use."""
 
-def set_up(environment: MutableMapping[str, str]) -> None:
-    """Add what training needs to an environment, before torch is imported; child processes inherit.
+
+def silence(environment: MutableMapping[str, str]) -> None:
+    """Let no library tell others that it is used, before any is imported; child processes inherit.
 
     What a user set stays.
+    """
+    for name, value in REPORTS.items():
+        environment.setdefault(name, value)
+
+
+def set_up(environment: MutableMapping[str, str]) -> None:
+    """Add what the verbs need to an environment, before torch is imported; child processes inherit.
+
+    What a user set stays.
+
+    A child process of Python's does not import from the working directory, where anybody's soxr.py
+    may lie: neither ours nor those that libraries start.
 
     GNU's OpenMP lets a thread that waits for another spin for some milliseconds. Where another
     program has a core, the spinning takes the time of the very thread that is waited for, and a
@@ -21,6 +44,7 @@ def set_up(environment: MutableMapping[str, str]) -> None:
     memory cannot be used again: a default run of whisper-base grew by 0.09 GB a step (docs/log.md).
     Here few are kept.
     """
+    environment.setdefault("PYTHONSAFEPATH", "1")
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", "0")
     environment.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)

@@ -17,8 +17,15 @@ from mothertongue.comparison.workers import run_all, slots
 from mothertongue.errors import ConfigError, MothertongueError, Preempted
 
 
+@pytest.fixture(autouse=True)
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let children find the modules that `task` writes."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+
 def task(folder: Path, name: str, code: str) -> Task:
-    return Task(name, (sys.executable, "-c", code), folder / f"{name}.log")
+    (folder / f"task_{name}.py").write_text(code, encoding="utf-8")
+    return Task(name, (f"task_{name}",), folder / f"{name}.log")
 
 
 def test_all_tasks_run_and_what_they_say_is_kept(tmp_path: Path) -> None:

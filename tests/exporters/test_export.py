@@ -1,23 +1,30 @@
 """Each strategy to each format that it fits, heard with that format's own engine."""
 
 import json
+import os
 import shutil
+import signal
 import struct
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import yaml
+from runs import PATIENCE_S
 from tiny import noise
 from tokenizers.pre_tokenizers import ByteLevel
 
-from mothertongue import cli
+from mothertongue import cli, exporting
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment import load_run
 from mothertongue.exporters.base import comparable, exporters
 from mothertongue.exporters.ggml import byte_letters
+from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.hf import TransformersHeard
 from mothertongue.exporting import export
 from mothertongue.files import write_json
@@ -134,6 +141,70 @@ def test_an_artefact_that_says_something_else_is_marked(
         exported(tiny_runs["full"], "hf", tmp_path / "out")
     assert "heard differently" in (tmp_path / "out/NOT-VERIFIED.txt").read_text()
     assert json.loads((tmp_path / "out/verification.json").read_text())["passed"] is False
+
+
+def test_what_is_not_verified_has_no_name_yet(
+    tiny_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM while the engines are heard: nothing of the export or of its clips is left."""
+    run = shutil.copytree(tiny_runs["lora"], tmp_path / "run")
+    written: list[Path] = []
+
+    def stop(hearing: Hearing) -> None:
+        written.extend((run / "export").rglob("adapter_config.json"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(exporting, "_in_a_process", stop)
+    monkeypatch.setattr(sys, "argv", ["mothertongue", "export", str(run), "--format", "adapter"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert len(written) == 1
+    assert not list((run / "export").iterdir())
+
+
+@pytest.mark.slow
+def test_a_killed_export_leaves_nothing_running_and_is_made_again(
+    tiny_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    run = shutil.copytree(tiny_runs["lora"], tmp_path / "run")
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "mothertongue",
+        "export",
+        str(run),
+        "--format",
+        "adapter",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as verb:
+        while not (engines := psutil.Process(verb.pid).children(recursive=True)):
+            assert verb.poll() is None
+            time.sleep(0.05)
+        verb.kill()
+    _, alive = psutil.wait_procs(engines, timeout=PATIENCE_S)
+    assert not alive
+    folder = run / "export/adapter-float32"
+    assert not folder.exists()
+    assert exported(run, "adapter", folder)["passed"]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_two_exports_to_one_folder_are_told_apart(
+    tiny_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(hearing: Hearing) -> None:
+        exported(tiny_runs["lora"], "adapter", tmp_path / "out")
+
+    monkeypatch.setattr(exporting, "_in_a_process", again)
+    in_use = f"out: in use by process {os.getpid()} on .*; wait for it, stop it, or give another"
+    with pytest.raises(MothertongueError, match=in_use):
+        exported(tiny_runs["lora"], "adapter", tmp_path / "out")
 
 
 def test_what_does_not_fit_a_format_is_refused(tiny_runs: dict[str, Path], tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ Nothing heavy is imported before a verb runs: --help answers at once.
 """
 
 import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 from mothertongue import runtime
 from mothertongue.cli.app import app
@@ -22,6 +25,7 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     runtime.set_up(os.environ)
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except MothertongueError as error:
@@ -33,3 +37,8 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         sys.exit(fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1))
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """End as after Ctrl-C, cleaning up; a verb that saves its work first has its own handler."""
+    sys.exit(fail("terminated", 128 + number))

@@ -7,7 +7,7 @@ is tried again elsewhere; the folder of the comparison must be one that every no
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,16 +71,17 @@ def on_ray(
     """
     if storage:
         storage.check()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         _knock(address)
-        ray.init(
-            address,
-            include_dashboard=False if address == HERE else None,
-            configure_logging=False,
-            log_to_driver=False,
-            namespace="mothertongue",
-        )
+        # Every worker imports from the folder in which Ray is started first, be it anybody's.
+        with chdir(os.sep):
+            ray.init(
+                address,
+                include_dashboard=False if address == HERE else None,
+                configure_logging=False,
+                log_to_driver=False,
+                namespace="mothertongue",
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"--ray {address}: no Ray cluster there ({error}); start one with ray start --head, "

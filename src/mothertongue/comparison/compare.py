@@ -10,7 +10,6 @@ runs/<name>/
 """
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,7 @@ def _trainings(candidates: Sequence[Candidate], folder: Path, devices: int) -> I
             continue
         path = folder / "experiments" / f"{name}.yaml"
         _write_yaml(path, each.experiment)
-        command = (*_python("mothertongue"), "train", *on, str(path), "--out", str(run_dir.path))
+        command = ("mothertongue", "train", *on, str(path), "--out", str(run_dir.path))
         log = folder / "logs" / f"{name}.log"
         yield Task(name, command, log, run_dir.metrics, (path, run_dir.path))
 
@@ -127,7 +126,7 @@ def _scoring(
         return
     path = folder / "logs" / f"score-{name}.json"
     write_json(path, request.model_dump(mode="json"))
-    command = (*_python("mothertongue.comparison.score"), str(path))
+    command = ("mothertongue.comparison.score", str(path))
     written = (Path(model),) if is_run(Path(model)) else tuple(each.out for each in sets)
     yield Task(f"scoring {name}", command, path.with_suffix(".log"), uses=(path, *written))
 
@@ -170,10 +169,6 @@ def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[
             systems = {name: read_scores([path]).by_seed[0] for name, path in files.items()}
             code, measure = place.language or language, grid.measure(language)
             yield clip_set(code, scored.out.stem, scored.data, systems, measure)
-
-
-def _python(module: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module)
 
 
 def _write_yaml(path: Path, value: Config) -> None:

@@ -7,7 +7,6 @@ run continues from its newest checkpoint.
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from typing import Any
 from mothertongue.comparison.storage import Storage
 from mothertongue.comparison.tasks import Task, last_word
 from mothertongue.errors import MothertongueError
+from mothertongue.leash import leashed
 from mothertongue.records import RunDir, is_run
 
 POLL_S = 0.5
@@ -126,12 +126,10 @@ class _Mirror:
 
 
 def _started(task: Task, place: Place) -> subprocess.Popen[bytes]:
-    _, _, *module_and_arguments = task.command
-    leash = (sys.executable, "-m", "mothertongue.leash", str(os.getpid()))
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("ab") as log:
         return subprocess.Popen(
-            (*leash, *module_and_arguments),
+            leashed(*task.command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

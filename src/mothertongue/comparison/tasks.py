@@ -14,10 +14,11 @@ LOG_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A command to run, where its output goes, and the file whose last line tells how it goes."""
+    """A module to run, where its output goes, and the file whose last line tells how it goes."""
 
     name: str
     command: tuple[str, ...]
+    """The module and its arguments, as `python -m` takes them."""
     log: Path
     metrics: Path | None = None
     uses: tuple[Path, ...] = ()

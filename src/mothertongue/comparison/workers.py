@@ -23,6 +23,7 @@ from mothertongue.comparison.tasks import (
 )
 from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, Preempted
+from mothertongue.leash import leashed
 from mothertongue.training.stopping import StopRequest
 
 POLL_S = 0.2
@@ -102,7 +103,7 @@ def _start(task: Task, place: dict[str, str]) -> subprocess.Popen[bytes]:
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("ab") as log:
         return subprocess.Popen(
-            task.command,
+            leashed(*task.command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,6 +1,8 @@
 """What one engine hears of clips, in a process of its own.
 
-python -m mothertongue.exporters.hearing REQUEST.json
+python -P -m mothertongue.exporters.hearing
+
+It reads a Hearing as JSON from standard input, and writes its reply to standard output.
 """
 
 import json
@@ -122,9 +124,7 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        path = Path(sys.argv[1])
-        found = hear(parse(Hearing, json.loads(path.read_text(encoding="utf-8")), str(path)))
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(hear(parse(Hearing, json.load(sys.stdin), "standard input"))))
     except MothertongueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

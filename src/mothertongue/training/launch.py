@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 from collections.abc import Sequence
 
 import torch
@@ -13,10 +12,10 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
+from mothertongue.leash import leashed
 from mothertongue.training.stopping import SIGNALS
 
 SAVING_S = 600  # a checkpoint of the largest Whisper on a slow disk, before SIGKILL
-LEASH = ("-m", "mothertongue.leash")
 CONTINUE = "give the same command again to continue"
 
 
@@ -49,7 +48,8 @@ def launch(devices: int, verb: Sequence[str]) -> None:
         shutdown_timeout=SAVING_S,
     )
     try:
-        elastic_launch(config, sys.executable)(*LEASH, str(os.getpid()), "mothertongue", *verb)
+        python, *command = leashed("mothertongue", *verb)
+        elastic_launch(config, python)(*command)
     except SignalException as error:
         stopped = Interrupted if error.sigval == signal.SIGINT else Preempted
         raise stopped(f"stopped by {error.sigval.name}; {CONTINUE}") from None
