@@ -51,6 +51,16 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, error: type[BaseExcept
     assert names(tmp_path) == ["x.txt"]
 
 
+def test_a_name_may_have_all_the_bytes_that_a_name_can_have(tmp_path: Path) -> None:
+    name = "क" * 83 + ".txt"  # 253 bytes of 255
+    with open_atomically(tmp_path / name) as file:
+        file.write("x")
+    for content in ("old", "new"):
+        with folder_atomically(tmp_path / f"d{name}") as folder:
+            (folder / "x").write_text(content)
+    assert names(tmp_path) == [f"d{name}", name]
+
+
 def test_last_of_two_writers_wins(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     with open_atomically(path) as first:

@@ -51,7 +51,7 @@ def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
 def folder_atomically(path: Path) -> Iterator[Path]:
     """An empty folder to fill, which replaces `path` only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}")
+    temporary = beside(path, TEMPORARY)
     temporary.mkdir()
     try:
         yield temporary
@@ -67,7 +67,7 @@ def remove_folder(path: Path) -> None:
     """Remove a folder so that a crash never leaves half of it under its own name."""
     if not path.exists():
         return
-    trash = path.with_name(f"{TRASH}{path.name}-{uuid.uuid4().hex}")
+    trash = beside(path, TRASH)
     path.rename(trash)
     shutil.rmtree(trash)
 
@@ -77,6 +77,14 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(".t*"):
         if path.name.startswith((TEMPORARY, TRASH)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def beside(path: Path, mark: str) -> Path:
+    """Return a new name in the same folder that starts with `mark`: TEMPORARY or TRASH.
+
+    The name of `path` is not part of it: a name may have 255 bytes, and `path` may use them all.
+    """
+    return path.with_name(f"{mark}{uuid.uuid4().hex}")
 
 
 def sync_tree(folder: Path) -> None:
@@ -110,7 +118,7 @@ def locked(path: Path) -> Iterator[None]:
 def _renamed(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, to be filled, which becomes it in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}")
+    temporary = beside(path, TEMPORARY)
     try:
         yield temporary
         temporary.replace(path)

@@ -3,13 +3,12 @@
 import hashlib
 import os
 import unicodedata
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mothertongue.audio_headers import EXTENSIONS
-from mothertongue.files import TEMPORARY, sweep, sync_tree
+from mothertongue.files import TEMPORARY, beside, sweep, sync_tree
 from mothertongue.sources.base import Rejection, Row
 
 AUDIO_FOLDER = "audio"
@@ -49,7 +48,7 @@ def _store(folder: Path, name: str, content: bytes) -> str:
     if os.path.lexists(path) and not _holds(path, content):
         path = path.with_name(f"{path.stem}-{_hashed(content)}{path.suffix}")
     if not _holds(path, content):
-        temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
+        temporary = beside(path, TEMPORARY)
         temporary.write_bytes(content)
         temporary.replace(path)
     return path.name
