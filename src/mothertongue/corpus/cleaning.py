@@ -30,9 +30,10 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
     """The text in NFC, on one line, without invisible characters; and the codes of what changed.
 
     TXT-SPACE: runs of white space became one space. TXT-CONTROL: a BOM, zero-width, bidi or control
-    character or a noncharacter was removed; joiners stay, and so does one zero-width space between two words of
-    Khmer, Burmese, Lao, Thai and their kin. TXT-NFC: it was not in NFC. TXT-SPECIAL: it holds
-    something like <|en|>, which stays, as plain characters. Applied twice, it changes nothing.
+    character or a noncharacter was removed; joiners stay, and so does one zero-width space between
+    two words of Khmer, Burmese, Lao, Thai and their kin. TXT-NFC: it was not in NFC. TXT-SPECIAL:
+    it holds something like <|en|>, which stays, as plain characters. Applied twice, it changes
+    nothing.
     """
     if text.isascii() and text.isprintable() and "<|" not in text and "  " not in text:
         stripped = text.strip()

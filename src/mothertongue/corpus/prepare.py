@@ -28,6 +28,7 @@ from mothertongue.manifest import (
     SPLITS,
     Split,
     Utterance,
+    is_ours,
     write_card,
     write_manifest,
 )
@@ -119,7 +120,7 @@ def _examined(
 ) -> Iterator[tuple[Ledger, DataReport]]:
     language = options.language and language_code(options.language)
     root = source.root.resolve()
-    may_leave = options.allow_outside or source.trusts_paths
+    may_leave = options.allow_outside or _is_ours(source)
     examine = Examiner(root, may_leave, language, options, count_label_tokens)
     with open_ledger() as ledger:
         for item in _in_threads(rows, examine, options.workers):
@@ -128,6 +129,10 @@ def _examined(
         if not ledger.num_rows:
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         yield ledger, _compared(ledger, options)
+
+
+def _is_ours(source: Source) -> bool:
+    return isinstance(source, ManifestSource) and is_ours(source.path)
 
 
 def _in_threads(
@@ -203,6 +208,8 @@ def _report(
     )
     found = {split: SplitFacts(*values) for split, *values in facts}
     empty = tuple(f"{split} has no clips" for split in SPLITS if split not in found)
+    if options.allow_outside:
+        empty += ("--allow-outside was given: audio outside of the data folder was taken",)
     ((unnamed,),) = ledger.ask("SELECT COUNT(*) FROM kept WHERE speaker IS NULL")
     if unnamed:
         empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
