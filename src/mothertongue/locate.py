@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.cache import cache_folder
-from mothertongue.errors import DataError
+from mothertongue.errors import DataError, refusing
 from mothertongue.files import folder_atomically, locked, sha256_file
 
 Layout = Literal["transformers", "openai", "ctranslate2"]
@@ -109,7 +109,8 @@ def _is_whole(folder: Path) -> bool:
     index = folder / "model.safetensors.index.json"
     weights = {"model.safetensors"}
     if index.is_file():
-        weights = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        with refusing(index, "an index of weights"):
+            weights = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     needed = ("config.json", "tokenizer.json", *weights)
     return all((folder / name).is_file() for name in needed)
 
