@@ -1,12 +1,16 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from mothertongue.files import (
     TEMPORARY,
     TRASH,
+    beside,
     folder_atomically,
     open_atomically,
     remove_folder,
@@ -117,15 +121,48 @@ def test_remove_folder(tmp_path: Path) -> None:
 
 
 def test_sweep_removes_only_what_a_killed_process_left(tmp_path: Path) -> None:
-    kept = ["model", ".trash", ".tmp", "x.json", ".tmpfile", ".trained"]
+    kept = ["model", ".trash", ".tmp", "x.json", ".tmpfile", ".trained", ".tmp-a", ".trash-b"]
     for name in kept:
         (tmp_path / name).touch()
-    for name in (TEMPORARY, TRASH):
-        (tmp_path / f"{name}a").mkdir()
-        (tmp_path / f"{name}a" / "x").touch()
-        (tmp_path / f"{name}b").touch()
+    for mark in (TEMPORARY, TRASH):
+        (tmp_path / f"{mark}mine").mkdir()
+        (tmp_path / f"{mark}mine" / "notes.txt").touch()
+        beside(tmp_path / "b", mark).touch()
+        left = beside(tmp_path / "a", mark)
+        left.mkdir()
+        (left / "x").touch()
     sweep(tmp_path)
-    assert names(tmp_path) == sorted(kept)
+    assert names(tmp_path) == sorted([*kept, f"{TEMPORARY}mine", f"{TRASH}mine"])
+    assert (tmp_path / f"{TEMPORARY}mine" / "notes.txt").is_file()
+
+
+def test_sweep_leaves_links_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    beside(tmp_path / "a", TEMPORARY).symlink_to(tmp_path / "mine")
+    before = names(tmp_path)
+    sweep(tmp_path)
+    assert names(tmp_path) == before
+
+
+def test_sweep_leaves_what_is_being_written(tmp_path: Path) -> None:
+    with open_atomically(tmp_path / "x.txt") as file, folder_atomically(tmp_path / "y") as fresh:
+        file.write("x")
+        (fresh / "y.txt").touch()
+        sweep(tmp_path)
+    assert names(tmp_path) == ["x.txt", "y"]
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    """safetensors makes files that only their owner may read."""
+    before = os.umask(0o027)
+    try:
+        with folder_atomically(tmp_path / "model") as fresh:
+            save_file({"x": torch.zeros(1)}, fresh / "x.safetensors")
+            assert (fresh / "x.safetensors").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "model/x.safetensors").stat().st_mode & 0o777 == 0o640
 
 
 def test_sync_tree_takes_any_tree(tmp_path: Path) -> None:

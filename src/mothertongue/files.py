@@ -4,16 +4,19 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 BLOCK_BYTES = 1 << 20
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"
+OURS = re.compile(r"\.(tmp|trash)-(.*-)?[0-9a-f]{32}")
+"""The names that `beside` gives, and gave: with the file's own name before the digits."""
 
 
 def sha256_file(path: Path) -> str:
@@ -32,7 +35,10 @@ def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
 @contextmanager
 def open_atomically(path: Path) -> Iterator[TextIO]:
     """A UTF-8 text file that appears under `path` only when the block ends without an error."""
-    with _renamed(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with (
+        file_atomically(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -41,7 +47,7 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
 @contextmanager
 def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
     """The same for bytes."""
-    with _renamed(path) as temporary, temporary.open("wb") as file:
+    with file_atomically(path) as temporary, temporary.open("wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -50,17 +56,42 @@ def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
     """An empty folder to fill, which replaces `path` only when the block ends without an error."""
+    with temporary_folder(path.parent) as fresh:
+        yield fresh
+        _give_usual_permissions(fresh)
+        sync_tree(fresh)
+        remove_folder(path)
+        fresh.rename(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def file_atomically(path: Path) -> Iterator[Path]:
+    """An empty file to fill, which replaces `path` only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path, TEMPORARY)
-    temporary.mkdir()
     try:
-        yield temporary
-        sync_tree(temporary)
-        remove_folder(path)
-        temporary.rename(path)
+        with temporary.open("xb") as file:
+            _hold(file.fileno())
+            yield temporary
+            temporary.replace(path)
         sync_folder(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(home: Path) -> Iterator[Path]:
+    """An empty folder in `home`, which is gone when the block ends, unless it was renamed."""
+    home.mkdir(parents=True, exist_ok=True)
+    folder = beside(home / "folder", TEMPORARY)
+    folder.mkdir()
+    try:
+        with _opened(folder) as descriptor:
+            _hold(descriptor)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_folder(path: Path) -> None:
@@ -73,10 +104,17 @@ def remove_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written or half removed in `folder`."""
+    """Remove what a killed process left half written or half removed in `folder`.
+
+    Names that are not ours stay, and so does what a living process still writes.
+    """
     for path in folder.glob(".t*"):
-        if path.name.startswith((TEMPORARY, TRASH)):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if not OURS.fullmatch(path.name) or path.is_symlink() or _is_held(path):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def beside(path: Path, mark: str) -> Path:
@@ -98,30 +136,41 @@ def sync_tree(folder: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Flush a folder's own entries to the disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with _opened(folder) as descriptor:
         os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A descriptor for a file or folder, to read."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait until no other process or thread holds this file; a holder that dies lets go."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _hold(descriptor: int) -> None:
+    """Let other processes see that a living one writes there, where the disk has locks."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-@contextmanager
-def _renamed(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, to be filled, which becomes it in the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = beside(path, TEMPORARY)
+def _is_held(path: Path) -> bool:
+    """Whether a living process writes there; False where the disk cannot tell."""
     try:
-        yield temporary
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with _opened(path) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _give_usual_permissions(folder: Path) -> None:
+    """Make every file below as readable as the folder is; safetensors makes them the owner's."""
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(mode)

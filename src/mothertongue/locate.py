@@ -15,7 +15,8 @@ from typing import Literal
 
 from mothertongue.cache import cache_folder
 from mothertongue.errors import DataError, refusing
-from mothertongue.files import folder_atomically, locked, sha256_file
+from mothertongue.files import folder_atomically, sha256_file
+from mothertongue.locks import locked
 
 Layout = Literal["transformers", "openai", "ctranslate2"]
 

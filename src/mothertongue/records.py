@@ -12,11 +12,9 @@ runs/<name>/
 A comparison's folder has comparison.json and clips.json, and runs/ with a run each.
 """
 
-import fcntl
 import json
 import os
 import platform
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +23,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mothertongue.errors import ConfigError, MothertongueError
+from mothertongue.errors import ConfigError
 from mothertongue.files import open_atomically, sweep
+from mothertongue.locks import alone
 
 RECORDED_PACKAGES = (
     "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",
@@ -43,6 +42,7 @@ ALSO = "also-"
 """Begins the name of scores on other data."""
 OF_BASE = "base-"
 """Begins the name of the untouched base's scores on the same clips."""
+IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
 
 
@@ -116,26 +116,10 @@ class RunDir:
         Raises MothertongueError naming the process that holds it. The system lets go when a process
         dies, however it dies.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with self.lock.open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise MothertongueError(
-                    f"{self.path}: in use by {file.read().strip() or 'another process'}; wait for "
-                    "it, stop it, or give this run another folder with --out"
-                ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+        with alone(self.lock, self.path, IN_USE):
             for folder in (self.path, self.checkpoints, self.path / "eval"):
                 sweep(folder)
-            try:
-                yield
-            finally:
-                # Closing the file is not enough: forked workers that still end hold it open too.
-                fcntl.flock(file, fcntl.LOCK_UN)
+            yield
 
 
 def is_run(path: Path) -> bool:

@@ -101,6 +101,14 @@ def test_a_language_may_have_another_name_and_borrow(make_grid: MakeGrid) -> Non
         ({"strategies": {"full": FULL | {"sweep": {"base": ["a"]}}}}, "expected strategy.x or"),
         ({"strategies": {"full": FULL | {"sweep": {"train.epochs": []}}}}, "at least 1 item"),
         ({"retention": {"en": {"daat": "x"}}}, "unknown key"),
+        ({"retention": {"../../en": {"data": "x"}}}, r"retention: \['../../en'\]; expected names"),
+        ({"retention": {"a\\b": {"data": "x"}}}, "expected names that files can have"),
+        ({"languages": {"..": {"data": "x"}}}, r"languages: \['..'\]; expected names"),
+        (
+            {"languages": {"sw": {"data": "x", "also": {"/tmp/x": {"data": "x"}}}}},
+            r"languages.sw.also: \['/tmp/x'\]",
+        ),
+        ({"strategies": {"a\x1b[2J": FULL}}, r"strategies: \['a\\x1b\[2J'\]"),
     ],
 )
 def test_a_grid_that_makes_no_sense_is_refused(
@@ -108,6 +116,11 @@ def test_a_grid_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
         make_grid(**changes)
+
+
+def test_a_name_may_be_in_any_script(make_grid: MakeGrid) -> None:
+    names = ["ትግርኛ", "मराठी (समाचार)", "می\u200cخواهم", "v1.2"]
+    assert list(make_grid(retention={each: {"data": "x"} for each in names}).retention) == names
 
 
 def test_settings_that_do_not_fit_name_the_run(make_grid: MakeGrid) -> None:

@@ -122,6 +122,27 @@ def test_half_a_file_is_sent_again_and_a_damaged_one_is_told(
     assert not tree(there / "a")
 
 
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
+def test_no_name_leads_out_of_the_folder(name: str, storage: Storage, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    write(here / "a/x.json", "{}")
+    storage.push(here / "a", here)
+    kept = tmp_path / "bucket/a/tree.json"
+    kept.write_text(json.dumps({name: json.loads(kept.read_text())["x.json"]}))
+    with pytest.raises(DataError, match=r"a/tree.json is damaged, or leads out of its folder"):
+        storage.pull(there / "a", there)
+    assert not there.exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '["x"]', '{"x": 1}', '{"x": "../y"}', "\xff"])
+def test_a_damaged_list_of_files_is_told(content: str, storage: Storage, tmp_path: Path) -> None:
+    write(tmp_path / "here/a/x.json", "{}")
+    storage.push(tmp_path / "here/a", tmp_path / "here")
+    (tmp_path / "bucket/a/tree.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(DataError, match=r"a/tree.json is damaged"):
+        storage.pull(tmp_path / "there/a", tmp_path / "there")
+
+
 def test_a_storage_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "file", "no folder")
     with pytest.raises(ConfigError, match=r"--storage .*: cannot be written to"):

@@ -145,6 +145,32 @@ def test_several_comparisons_are_one_page(folder: Path, tmp_path: Path) -> None:
     assert 'id="table1"' in text
 
 
+def test_figures_stay_in_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names are those that stand in comparison.json, which may be anybody's."""
+    monkeypatch.setattr("vl_convert.vegalite_to_svg", lambda *_, **__: "")
+    monkeypatch.setattr("vl_convert.vegalite_to_pdf", lambda *_, **__: b"")
+    names = ("../../out", "..", "out")
+    folders = [comparison_folder(tmp_path / str(i), name=name) for i, name in enumerate(names)]
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    figures = tmp_path / "deep/down/figures"
+    options = ReportOptions(audio="none", figures=figures)
+    write_report(folders, figures / "page.html", options)
+    written = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert all(path.is_relative_to(figures) for path in written)
+    homes = {path.parent.name for path in written if path.name == "table.csv"}
+    assert homes == {"out", "part-1", "out-2"}
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "..", "a/b"])
+def test_a_comparisons_runs_are_in_its_folder(name: str, tmp_path: Path) -> None:
+    folder = comparison_folder(tmp_path / "first")
+    result = json.loads((folder / "comparison.json").read_text())
+    result["languages"]["sw"]["strategies"][0]["runs"] = [name]
+    write_json(folder / "comparison.json", result)
+    with pytest.raises(DataError, match=r"comparison.json: run '.*' is not in .*/runs"):
+        write_report([folder])
+
+
 def test_an_analysis_is_drawn_and_only_full_tuning_suggests(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "analysis.json"
     write_json(path, analysis())

@@ -72,7 +72,7 @@ def test_it_learns_and_leaves_a_whole_run(make: Make, tmp_path: Path) -> None:
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {
         *("best", "checkpoints", "data.jsonl", "experiment.yaml", "final", "identity.json"),
-        *("lock", "metrics.jsonl", "record.json", "state.json"),
+        *("metrics.jsonl", "record.json", "state.json"),
     }
     kept = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
     assert kept == ["step-0000021", "step-0000024"]

@@ -55,7 +55,7 @@ def test_clips_that_another_manifest_holds_out_are_refused_before_anything_runs(
     experiment = tiny_experiment(tmp_path, base, a).model_copy(update={"data": (a, b)})
     with pytest.raises(DataError, match="15 of 15 clips have the audio of a clip of train"):
         run(experiment, RunDir(tmp_path / "run"), Silent())
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    assert not list((tmp_path / "run").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from mothertongue.languages import Measure, usual_measure
 from mothertongue.manifest import Split
 from mothertongue.records import RunDir
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+FILE_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f]+")
 OVERRIDE = re.compile(r"(strategy|train)\.\w+")
 UNLIKE = ("validation_clips", "context")
 """Settings of `train` with whose values the same model has other validation scores."""
@@ -130,6 +132,23 @@ class Grid(config.Config):
                     f"{key}: halving compares the values of a sweep on the same clips at the same "
                     "context; sweep it without halving"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _names_can_be_files(self) -> "Grid":
+        also = {f"languages.{name}.also": each.also for name, each in self.languages.items()}
+        for where, named in {
+            "languages": self.languages,
+            "retention": self.retention,
+            **also,
+        }.items():
+            if odd := [name for name in named if not FILE_NAME.fullmatch(name)]:
+                raise ValueError(
+                    f"{where}: {odd}; expected names that files can have: without / and \\, "
+                    "without control characters, and not with a dot in front"
+                )
+        if odd := [name for name in self.strategies if CONTROL.search(name)]:
+            raise ValueError(f"strategies: {odd}; expected names without control characters")
         return self
 
     @model_validator(mode="after")

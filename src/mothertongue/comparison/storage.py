@@ -8,21 +8,23 @@ A tree is replaced in one write, after its files: who reads it finds all of it o
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files import TEMPORARY, TRASH, sha256_file
+from mothertongue.files import TEMPORARY, TRASH, file_atomically, sha256_file, temporary_folder
 
 Signature = dict[str, tuple[int, int]]
 TRIES = 20
 WEIGHTS = ".safetensors"
+SHA256 = re.compile("[0-9a-f]{64}")
+LOCKS = ("lock", "lock.held")
 ALONE = ".alone"  # the name of what is a file and no folder
 
 
@@ -53,9 +55,9 @@ class Storage:
         if not path.exists():
             return
         home = path if path.is_dir() else path.parent
-        with TemporaryDirectory(prefix=TEMPORARY, dir=home) as still:
-            if _hold_still(path, Path(still)):
-                self._push(Path(still), self._place(path, folder))
+        with temporary_folder(home) as still:
+            if _hold_still(path, still):
+                self._push(still, self._place(path, folder))
 
     def _push(self, still: Path, place: str) -> None:
         fs, _ = self._open()
@@ -77,9 +79,8 @@ class Storage:
         """
         fs, _ = self._open()
         place = self._place(path, folder)
-        try:
-            tree: dict[str, str] = json.loads(fs.cat_file(f"{place}/tree.json"))
-        except FileNotFoundError:
+        tree = self._tree(place)
+        if tree is None:
             return
         wanted = {n: d for n, d in tree.items() if not (without and n.startswith(f"{without}/"))}
         is_file = list(wanted) == [ALONE]
@@ -90,14 +91,31 @@ class Storage:
             target = path if is_file else path / name
             if target.is_file() and sha256_file(target) == digest:
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(f"{TEMPORARY}{target.name}")
-            fs.get_file(f"{place}/files/{digest}", str(temporary))
-            if sha256_file(temporary) != digest:
-                temporary.unlink()
-                raise DataError(f"{self.url}: {place}/{name} does not match its SHA-256")
-            temporary.replace(target)
+            with file_atomically(target) as fresh:
+                fs.get_file(f"{place}/files/{digest}", str(fresh))
+                if sha256_file(fresh) != digest:
+                    raise DataError(f"{self.url}: {place}/{name} does not match its SHA-256")
         _remove_empty(path)
+
+    def _tree(self, place: str) -> dict[str, str] | None:
+        """What was kept last, by name; None for nothing. Raises DataError where it is damaged.
+
+        Whoever writes to the storage may have put any name there: only those below a folder count.
+        """
+        fs, _ = self._open()
+        try:
+            tree: dict[str, str] = json.loads(fs.cat_file(f"{place}/tree.json"))
+            is_sound = all(_is_below(n) and SHA256.fullmatch(d) for n, d in tree.items())
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, AttributeError):
+            is_sound = False
+        if not is_sound:
+            raise DataError(
+                f"{self.url}: {place}/tree.json is damaged, or leads out of its folder; remove "
+                f"{place} there, and its work is done again"
+            )
+        return tree
 
     def _place(self, path: Path, folder: Path) -> str:
         _, root = self._open()
@@ -146,6 +164,12 @@ def _hold_still(path: Path, still: Path) -> bool:
     return False  # it changes faster than it can be read; the next push will find it at rest
 
 
+def _is_below(name: str) -> bool:
+    """Whether it names a file below the folder that it is relative to."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
 def _has(fs: Any, url: str, size: int) -> bool:
     """Whether it is there, and all of it: a file system shows what is half written."""
     try:
@@ -159,7 +183,7 @@ def _files(path: Path) -> Iterable[str]:
     for folder, folders, names in os.walk(path):
         folders[:] = [each for each in folders if not each.startswith((TEMPORARY, TRASH))]
         for name in names:
-            if name != "lock" and not name.startswith((TEMPORARY, TRASH)):
+            if name not in LOCKS and not name.startswith((TEMPORARY, TRASH)):
                 yield (Path(folder) / name).relative_to(path).as_posix()
 
 

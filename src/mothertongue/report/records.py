@@ -86,7 +86,7 @@ def _of_comparison(folder: Path) -> Part:
             f"speakers and the number of comparisons. {again} anew"
         )
     named = {
-        (language, row["strategy"], name): folder / "runs" / name
+        (language, row["strategy"], name): _run_folder(folder, name)
         for language, found in result["languages"].items()
         for row in found["strategies"]
         for name in row["runs"]
@@ -101,6 +101,16 @@ def _of_comparison(folder: Path) -> Part:
         command=f"mothertongue compare {folder / 'grid.yaml'} --out {folder}",
         settings=(folder / "grid.yaml").read_text(encoding="utf-8"),
     )
+
+
+def _run_folder(folder: Path, name: str) -> Path:
+    """Where a comparison has a run of its own. Raises DataError for one that is elsewhere."""
+    if name == ".." or name != Path(name).name:
+        raise DataError(
+            f"{folder / COMPARISON}: run {name!r} is not in {folder / 'runs'}; give its "
+            "mothertongue compare again, which writes it anew"
+        )
+    return folder / "runs" / name
 
 
 def _of_runs(folders: Sequence[Path]) -> Part:

@@ -9,6 +9,7 @@ from mothertongue.analysis.tables import write_figures
 from mothertongue.comparison.render import write_tables
 from mothertongue.files import open_atomically
 from mothertongue.report.chapters import Chapters
+from mothertongue.report.drawing import UNSAFE
 from mothertongue.report.page import render
 from mothertongue.report.records import Part, read_parts
 from mothertongue.report.sounds import Where, collect_sounds
@@ -63,11 +64,21 @@ def write_report(
 
 def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: Path) -> None:
     """A folder a part where there are several."""
-    for part, each in zip(parts, chapters, strict=True):
-        home = folder / part.result["name"] if len(parts) > 1 else folder
+    names = _plain_names([part.result["name"] for part in parts])
+    for name, part, each in zip(names, parts, chapters, strict=True):
+        home = folder / name if len(parts) > 1 else folder
         for chart in each.charts:
             chart.write(home)
         if each.is_scored:
             write_tables(part.result, home)
         for number, analysis in enumerate(part.analyses):
             write_figures(analysis, home / f"layers-{number}" if number else home)
+
+
+def _plain_names(names: Sequence[str]) -> list[str]:
+    """Names of folders, no two alike: a comparison may be anybody's, and be called ../../x."""
+    found: list[str] = []
+    for number, name in enumerate(names):
+        plain = UNSAFE.sub("-", name).strip(".-") or f"part-{number}"
+        found.append(f"{plain}-{number}" if plain in found else plain)
+    return found
