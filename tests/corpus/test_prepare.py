@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from rich.console import Console
 
 from mothertongue.corpus.prepare import PrepareOptions, check, prepare
 from mothertongue.corpus.report import NOTES, DataReport, report_table
-from mothertongue.errors import DataError
+from mothertongue.errors import DataError, MothertongueError
 from mothertongue.manifest import Utterance, read_card, read_data, read_manifest, write_card
 from mothertongue.sources.detect import detect
 from mothertongue.text import normalizer
@@ -187,6 +189,45 @@ def test_what_allow_outside_lets_in_is_said_and_then_ours(tmp_path: Path) -> Non
     assert "--allow-outside was given: audio outside" in " ".join(card["warnings"])
     assert [clip.audio for clip in read_data([tmp_path / "out"])] == [str(tmp_path / "mine.wav")]
     assert check(tmp_path / "out", options(), count_characters).rejected == {}
+
+
+def test_two_do_not_prepare_into_one_folder(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "corpus", [record(1)])
+    out = tmp_path / "out"
+
+    def again(rows: int) -> None:
+        with pytest.raises(MothertongueError) as caught:
+            prepare(detect(table), out, options(), count_characters)
+        assert str(caught.value) == (
+            f"{out}: in use by process {os.getpid()} on {socket.gethostname()}; wait for it, stop "
+            "it, or give --out another folder"
+        )
+
+    report = prepare(detect(table), out, options(), count_characters, again)
+    assert report.num_rows == 1
+    assert not (out / ".mothertongue-lock").exists()
+
+
+def test_a_kill_leaves_nothing_that_the_next_one_does_not_remove(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "corpus", [record(1)])
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    temporary.mkdir()
+    killed = f"""
+import os
+from pathlib import Path
+from mothertongue.corpus.prepare import PrepareOptions, prepare
+from mothertongue.sources.detect import detect
+os.fsync = lambda descriptor: os.kill(os.getpid(), 9)
+prepare(detect(Path({str(table)!r})), Path({str(out)!r}), PrepareOptions(language="sw"), len)
+"""
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    died = subprocess.run([sys.executable, "-c", killed], env=environment, check=False)
+    assert died.returncode == -9
+    assert {path.name[:5] for path in out.iterdir()} == {".tmp-", ".moth"}
+    assert not list(temporary.iterdir())
+    prepare(detect(table), out, options(), count_characters)
+    names = {path.name for path in out.iterdir()}
+    assert names == {"manifest.jsonl", "rejected.jsonl", "data_card.json"}
 
 
 def test_audio_below_the_manifest_is_named_relative_to_it(tmp_path: Path) -> None:

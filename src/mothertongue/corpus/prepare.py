@@ -21,8 +21,9 @@ from mothertongue.corpus.report import NUM_EXAMPLES, DataReport, SplitFacts
 from mothertongue.corpus.row_counts import counted, with_row_counts
 from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically
+from mothertongue.files import open_atomically, sweep
 from mothertongue.languages import language_code
+from mothertongue.locks import alone
 from mothertongue.manifest import (
     MANIFEST_NAME,
     SPLITS,
@@ -36,6 +37,7 @@ from mothertongue.sources.base import Rejection, Row, Source
 from mothertongue.sources.manifest import ManifestSource
 
 REJECTED_NAME = "rejected.jsonl"
+LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
@@ -81,8 +83,21 @@ def prepare(
     that is part of a table is written to `out`/audio. Both files are written even when too much was
     rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
     label's tokens, its prefix and end included. `progress` is called with how many more rows are
-    done. Raises DataError where the corpus cannot be read or has no rows.
+    done. Raises DataError where the corpus cannot be read or has no rows, and MothertongueError
+    where another process prepares into `out`.
     """
+    with alone(out / LOCK_NAME, out, "wait for it, stop it, or give --out another folder"):
+        sweep(out)
+        return _prepare(source, out, options, count_label_tokens, progress)
+
+
+def _prepare(
+    source: Source,
+    out: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None],
+) -> DataReport:
     seen: Counter[Split] = Counter()
     rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
     with _examined(source, rows, options, count_label_tokens, progress) as (ledger, report):
