@@ -21,7 +21,8 @@ from tiny import save_transformers, tiny_model, with_language
 from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.locate import BaseFiles, cache_folder, locate
+from mothertongue.cache import cache_folder
+from mothertongue.locate import BaseFiles, locate
 from mothertongue.tokens import Tokens, load_tokens
 
 

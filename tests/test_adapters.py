@@ -1,10 +1,12 @@
 """Several named adapters on one base: saved, loaded, turned on and off, stacked."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from runs import byte_tokens
+from safetensors.torch import load_file, save_file
 from tiny import noise, tiny_model
 from torch import Tensor, nn
 
@@ -99,6 +101,42 @@ def test_names_are_checked() -> None:
     for name in ("swahili", "a.b"):
         with pytest.raises(ConfigError, match="choose another name"):
             adapters.add(model, name, 4, [0], [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dim": "4"},
+        {"dim": 5},
+        {"dim": 10**12},
+        {"width": None},
+        {"encoder_layers": None},
+        {"encoder_layers": ["1"]},
+        {"encoder_layers": [-1]},
+        {"decoder_layers": 3},
+    ],
+)
+def test_an_adapter_of_other_sizes_leaves_the_base_as_it_was(tmp_path: Path, change: dict) -> None:
+    adapters.save(with_adapters("swahili"), "swahili", tmp_path)
+    config = json.loads((tmp_path / adapters.CONFIG).read_text())
+    write_json(tmp_path / adapters.CONFIG, config | change)
+    model = base()
+    with pytest.raises(DataError, match=f"^{tmp_path}"):
+        adapters.load(model, tmp_path)
+    assert adapters.names(model) == set()
+    del config[next(iter(change))]
+    write_json(tmp_path / adapters.CONFIG, config)
+    with pytest.raises(DataError, match=f"^{tmp_path}"):
+        adapters.load(model, tmp_path)
+
+
+def test_a_tensor_that_would_be_broadcast_is_refused(tmp_path: Path) -> None:
+    adapters.save(with_adapters("swahili"), "swahili", tmp_path)
+    tensors = load_file(tmp_path / adapters.TENSORS)
+    tensors["encoder.layers.1.norm.weight"] = torch.ones(1)
+    save_file(tensors, tmp_path / adapters.TENSORS)
+    with pytest.raises(DataError, match=r"another shape: \['encoder.layers.1.norm.weight'\]"):
+        adapters.load(base(), tmp_path)
 
 
 def test_what_is_no_bottleneck_adapter_is_refused(tmp_path: Path) -> None:

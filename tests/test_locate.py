@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from mothertongue import locate as module
+from mothertongue.cache import cache_folder
 from mothertongue.errors import DataError
 from mothertongue.files import sha256_file
-from mothertongue.locate import BaseFiles, cache_folder, locate
+from mothertongue.locate import BaseFiles, locate
 
 NAME = "openai/whisper-base"
 WHOLE = ("config.json", "tokenizer.json", "model.safetensors")

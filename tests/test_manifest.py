@@ -9,6 +9,7 @@ from mothertongue.errors import DataError
 from mothertongue.manifest import (
     Utterance,
     data_digest,
+    is_ours,
     manifest_path,
     read_data,
     read_manifest,
@@ -164,6 +165,39 @@ def test_ids_that_stay_ambiguous(tmp_path: Path, first, second, expected) -> Non
         "manifest once, in a folder with a name of its own, and the clips of a manifest ids of "
         f"their own:\n  {expected}: 2 times"
     )
+
+
+@pytest.mark.parametrize("audio", ["{}/a.wav", "../a.wav", "link.wav", "https://x.org/a.wav"])
+def test_a_manifest_that_is_not_ours_names_its_own_folder_only(tmp_path: Path, audio: str) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (tmp_path / "a.wav").touch()
+    (folder / "link.wav").symlink_to(tmp_path / "a.wav")
+    clip = Utterance("7", audio.format(tmp_path), "x", "sw", 1.0)
+    (folder / "manifest.jsonl").write_text(json.dumps(LINE | {"id": "7", "audio": clip.audio}))
+    with pytest.raises(DataError) as caught:
+        read_data([save(tmp_path / "ours", "a"), folder])
+    assert str(caught.value).startswith(f"{folder}/manifest.jsonl: clip 7: '{clip.audio}' ")
+    assert str(caught.value).endswith(
+        f"mothertongue prepare {folder}/manifest.jsonl --language sw --out FOLDER --allow-outside"
+    )
+    write_manifest(folder / "manifest.jsonl", [clip])
+    assert [each.audio for each in read_data([folder])] == [str(folder / clip.audio)]
+
+
+def test_a_manifest_that_is_not_ours_may_name_what_lies_in_its_folder(write) -> None:
+    path = write(LINE, LINE | {"id": "b", "audio": "x/../a.wav"})
+    assert [each.id for each in read_data([path])] == ["a", "b"]
+
+
+def test_without_a_cache_a_manifest_is_written_and_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path / "cache"))
+    folder = save(tmp_path / "x", "a")
+    assert not is_ours(folder)
+    assert [each.id for each in read_data([folder])] == ["a"]
 
 
 def test_data_without_a_manifest(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.ctranslate2_files import dequantized, read_model_bin
 from mothertongue.errors import DataError
+from mothertongue.files import write_json
 from mothertongue.locate import BaseFiles
 from mothertongue.model import load_base, non_speech_tokens, weights_digest
 from mothertongue.tokens import Tokens
@@ -91,6 +93,62 @@ class TestTransformers:
             f"{folder}: model_type '{kind}', expected plain 'whisper' without code of its own "
             "(auto_map)"
         )
+
+    def test_a_base_that_is_an_adapter_too_is_refused(self, folder: Path) -> None:
+        write_json(folder / "adapter_config.json", {"peft_type": "LORA", "r": 4})
+        with pytest.raises(DataError, match=r"saved: a base that also holds adapter_config.json"):
+            load_base(str(folder))
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"encoder_layers": 1_000_000}, "encoder_layers is 1000000, expected a whole number"),
+            ({"encoder_layers": 200}, "config.json asks for weights of 26,"),
+            ({"d_model": 1 << 20}, "config.json asks for weights of 52,"),
+            ({"d_model": 0}, "d_model is 0, expected a whole number from 1 to"),
+            ({"d_model": "64"}, "'64'"),
+            ({"d_model": 64.5}, "64.5"),
+            ({"decoder_attention_heads": 0}, "decoder_attention_heads is 0"),
+            ({"decoder_attention_heads": 3}, "divisible by num_heads"),
+            ({"vocab_size": None}, "vocab_size"),
+            ({"pad_token_id": 10**9}, "pad_token_id is 1000000000, expected a whole number from 0"),
+            ({"dtype": "float128"}, "float128"),
+            ({"activation_function": "bogus"}, "bogus"),
+            ({"num_mel_bins": -80}, "num_mel_bins is -80"),
+            ({"quantization_config": {"quant_method": "bogus"}}, "quantized weights"),
+        ],
+    )
+    def test_sizes_and_kinds_that_no_whisper_has(
+        self, folder: Path, change: dict, reason: str
+    ) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        write_json(folder / "config.json", config | change)
+        with pytest.raises(DataError) as caught:
+            load_base(str(folder))
+        assert str(caught.value).startswith(str(folder))
+        assert reason in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("config.json", "[" * 100_000),
+            ("config.json", '{"model_type": "whisper", "a": ' + '{"a": ' * 900 + "1" + "}" * 901),
+            ("generation_config.json", "[]"),
+            ("generation_config.json", '{"suppress_tokens": {"a": "b"}}'),
+            ("generation_config.json", '{"begin_suppress_tokens": [220, 51865]}'),
+            ("generation_config.json", '{"alignment_heads": [[1, 0], ["1", 2]]}'),
+            ("generation_config.json", '{"alignment_heads": 3}'),
+            (
+                "tokenizer.json",
+                '{"added_tokens": [{"content": "<|startoftranscript|>", "id": "1"}]}',
+            ),
+            ("tokenizer.json", '{"added_tokens": {"a": 1}}'),
+        ],
+    )
+    def test_side_files_that_are_malformed(self, folder: Path, name: str, content: str) -> None:
+        (folder / name).write_text(content)
+        with pytest.raises(DataError, match=f"^{re.escape(str(folder))}"):
+            load_base(str(folder))
 
     @pytest.mark.parametrize(
         ("content", "reason"),
@@ -224,6 +282,30 @@ class TestOpenAI:
     def test_other_checkpoints(self, tmp_path: Path, content: object) -> None:
         torch.save(content, tmp_path / "x.pt")
         with pytest.raises(DataError, match=r"x\.pt: not an OpenAI Whisper checkpoint \("):
+            load_base(str(tmp_path / "x.pt"))
+
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [
+            ("model_state_dict", None),
+            ("model_state_dict", 5),
+            ("model_state_dict", [1]),
+            ("dims", {"n_vocab": 51865, "n_audio_head": 0, "n_text_head": 0}),
+            ("dims", {"n_vocab": 51865, "n_audio_head": "x", "n_text_head": 2}),
+            ("dims", {"n_vocab": [], "n_audio_head": 2, "n_text_head": 2}),
+        ],
+    )
+    def test_odd_parts(self, model: Model, tmp_path: Path, part: str, value: object) -> None:
+        torch.save(openai_checkpoint(model) | {part: value}, tmp_path / "x.pt")
+        with pytest.raises(DataError, match=r"x\.pt: not a"):
+            load_base(str(tmp_path / "x.pt"))
+
+    @pytest.mark.parametrize("odd", [torch.ones(3), torch.ones(()), 5, None])
+    def test_odd_tensors(self, model: Model, tmp_path: Path, odd: object) -> None:
+        checkpoint = openai_checkpoint(model)
+        checkpoint["model_state_dict"]["encoder.conv1.weight"] = odd
+        torch.save(checkpoint, tmp_path / "x.pt")
+        with pytest.raises(DataError, match=r"x\.pt: not a"):
             load_base(str(tmp_path / "x.pt"))
 
     def test_english_only(self, model: Model, tmp_path: Path) -> None:

@@ -212,9 +212,9 @@ def test_english_only_tokenizer(tokens: Tokens, tmp_path: Path, damage) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", "not a Whisper tokenizer (Expecting property name"),
-        ("[]", "not a Whisper tokenizer (list indices"),
-        ("{}", "not a Whisper tokenizer ('added_tokens')"),
+        ("{", "not a Whisper tokenizer (JSONDecodeError: Expecting property name"),
+        ("[]", "not a Whisper tokenizer (TypeError: list indices"),
+        ("{}", "not a Whisper tokenizer (KeyError: 'added_tokens')"),
         ('{"added_tokens": []}', "the tokenizer has no <|startoftranscript|>; expected a multi"),
     ],
 )

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers import WhisperForConditionalGeneration as Whisper
 
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.files import folder_atomically, write_json
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
@@ -207,41 +206,67 @@ def load(model: Whisper, folder: Path, name: str = DEFAULT) -> None:
     Raises DataError when it is no bottleneck adapter, is damaged or does not fit this model.
     """
     config, tensors = _read(folder)
-    _check_fit(folder, config, model.config)
+    with refusing(folder / CONFIG, "a bottleneck adapter's"):
+        _check_fit(folder, config, model.config)
+        _check_tensors(folder, config, tensors)
     add(model, name, config["dim"], config["encoder_layers"], config["decoder_layers"])
-    ours = parameters(model, name)
-    if odd := sorted(set(ours) ^ set(tensors)):
-        raise DataError(f"{folder / TENSORS}: {len(odd)} tensors missing or unknown: {odd[:3]}")
     with torch.no_grad():
-        for key, parameter in ours.items():
+        for key, parameter in parameters(model, name).items():
             parameter.copy_(tensors[key])
 
 
 def is_bottleneck(folder: Path) -> bool:
     """Whether a folder of PEFT's form holds bottleneck adapters and not one of PEFT's own."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    return bool(config.get("peft_type") == PEFT_TYPE)
+    return bool(adapter_config(folder).get("peft_type") == PEFT_TYPE)
+
+
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """Return what adapter_config.json holds. Raises DataError where it is no JSON object."""
+    with refusing(folder / CONFIG, "a readable adapter's"):
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise DataError(f"{folder / CONFIG}: got {type(config).__name__}, expected a JSON object")
+    return config
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        tensors = load_file(folder / TENSORS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder}: not a readable adapter ({error})") from None
-    if not isinstance(config, dict) or config.get("peft_type") != PEFT_TYPE:
+    config = adapter_config(folder)
+    if config.get("peft_type") != PEFT_TYPE:
         raise DataError(f"{folder / CONFIG}: expected peft_type {PEFT_TYPE}; is it LoRA's?")
-    return config, tensors
+    with refusing(folder / TENSORS, "a readable adapter's"):
+        return config, load_file(folder / TENSORS)
 
 
 def _check_fit(folder: Path, config: dict[str, Any], model: WhisperConfig) -> None:
     layers = {"encoder_layers": model.encoder_layers, "decoder_layers": model.decoder_layers}
+    for key in layers:
+        if not all(type(place) is int and place >= 0 for place in config[key]):
+            raise DataError(f"{folder / CONFIG}: {key} {str(config[key])[:40]}, expected numbers")
     too_high = [key for key, count in layers.items() if max(config[key], default=-1) >= count]
     if config["width"] != model.d_model or too_high:
         raise DataError(
             f"{folder}: made for width {config['width']}, this Whisper has {model.d_model}, "
             f"{model.encoder_layers} encoder and {model.decoder_layers} decoder layers; load it "
             "with the base it was trained on"
+        )
+
+
+def _check_tensors(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Raise DataError where names or shapes differ: a copy would broadcast a smaller tensor."""
+    with torch.device("meta"):
+        one = dict(Bottleneck(config["width"], config["dim"]).named_parameters())
+    expected = {
+        f"{half}.layers.{place}.{key}": value.shape
+        for half in ("encoder", "decoder")
+        for place in config[f"{half}_layers"]
+        for key, value in one.items()
+    }
+    odd = {key for key, value in tensors.items() if expected.pop(key, None) != value.shape}
+    odd |= expected.keys()
+    if odd:
+        raise DataError(
+            f"{folder / TENSORS}: {len(odd)} tensors missing, unknown or of another shape: "
+            f"{sorted(odd)[:3]}"
         )
 
 

@@ -4,6 +4,10 @@ A message says what, got, expected, and what to do next. The command line prints
 traceback.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class MothertongueError(ValueError):
     """Anything a user can cause and can mend."""
@@ -21,6 +25,25 @@ class DataError(MothertongueError):
     """Data, weights or records that are missing, damaged or of the wrong kind."""
 
     exit_code = 65
+
+
+@contextmanager
+def refusing(path: Path, expected: str) -> Iterator[None]:
+    """Turn whatever fails inside into a DataError that names the file, which is not `expected`.
+
+    It stands around the readers of others' formats, which fail on a damaged or hostile file in more
+    ways than can be listed.
+    """
+    try:
+        yield
+    except MothertongueError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path}: not {expected} ({type(error).__name__}: {reason}); copy it again, or use "
+            "another"
+        ) from error
 
 
 class Preempted(MothertongueError):

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.errors import DataError
+from mothertongue.cache import cache_folder
+from mothertongue.errors import DataError, refusing
 from mothertongue.files import folder_atomically, sha256_file
 from mothertongue.locks import locked
 
@@ -75,13 +76,6 @@ def locate(reference: str) -> BaseFiles:
     )
 
 
-def cache_folder() -> Path:
-    """Where mothertongue keeps what it can rebuild: $MOTHERTONGUE_CACHE, else the user's cache."""
-    if home := os.environ.get("MOTHERTONGUE_CACHE"):
-        return Path(home)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mothertongue"
-
-
 def _layout(path: Path) -> Layout:
     if path.is_file():
         if path.suffix != ".pt":
@@ -116,7 +110,8 @@ def _is_whole(folder: Path) -> bool:
     index = folder / "model.safetensors.index.json"
     weights = {"model.safetensors"}
     if index.is_file():
-        weights = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        with refusing(index, "an index of weights"):
+            weights = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     needed = ("config.json", "tokenizer.json", *weights)
     return all((folder / name).is_file() for name in needed)
 

@@ -4,11 +4,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mothertongue.errors import DataError
+from mothertongue.cache import cache_folder
+from mothertongue.clip_paths import clip_path
+from mothertongue.errors import DataError, Fault
 from mothertongue.files import open_atomically, sha256_file, write_json
 
 Split = Literal["train", "validation", "test"]
@@ -57,10 +60,13 @@ def read_data(paths: Sequence[Path]) -> list[Utterance]:
 
     Audio is absolute, so it does not matter where a manifest lies. An id that several manifests
     have is preceded by the name of its manifest's folder: `twi/0001`. Raises DataError where a line
-    is no utterance, or an id is still there twice.
+    is no utterance, an id is still there twice, or a manifest that is not ours (see `is_ours`)
+    names audio outside its folder.
     """
     folders = [manifest_path(path).parent.resolve() for path in paths]
     corpora = [list(read_manifest(path)) for path in paths]
+    for path, corpus in zip(paths, corpora, strict=True):
+        _refuse_outside(manifest_path(path), corpus)
     owners = Counter(name for corpus in corpora for name in {each.id for each in corpus})
     utterances = [
         replace(
@@ -87,11 +93,27 @@ def data_digest(paths: Sequence[Path]) -> str:
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
-    """Write utterances to `path`, whole or not at all; what is unset is left out of the line."""
+    """Write utterances to `path`, whole or not at all; what is unset is left out of the line.
+
+    The manifest is ours from then on (see `is_ours`).
+    """
     with open_atomically(path) as file:
         for utterance in utterances:
             record = {key: value for key, value in asdict(utterance).items() if value is not None}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    with suppress(OSError):  # without a cache, audio outside the folder has to be allowed again
+        mark = _mark(path)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether this user's mothertongue wrote a manifest: a file of its bytes, or its folder.
+
+    Such a one may name audio anywhere: the rows were checked, or their paths allowed, when it was
+    written. A stranger can imitate a manifest and its card, but leaves no mark in our cache.
+    """
+    return _mark(manifest_path(path)).is_file()
 
 
 def write_card(folder: Path, facts: dict[str, Any]) -> None:
@@ -116,6 +138,26 @@ def manifest_path(path: Path) -> Path:
     if not found.is_file():
         raise DataError(f"{found}: no such manifest; make one with: mothertongue prepare SOURCE")
     return found
+
+
+def _mark(manifest: Path) -> Path:
+    return cache_folder() / "manifests" / sha256_file(manifest)
+
+
+def _refuse_outside(manifest: Path, utterances: Sequence[Utterance]) -> None:
+    if is_ours(manifest):
+        return
+    home = manifest.parent.resolve()
+    for each in utterances:
+        try:
+            clip_path(home, each.audio, may_leave=False)
+        except Fault as fault:
+            raise DataError(
+                f"{manifest}: clip {each.id}: {fault.reason}; a manifest that mothertongue did not "
+                "write for you names audio in its own folder only; copy the audio there, or, if "
+                f"you trust every path in it: mothertongue prepare {manifest} --language "
+                f"{each.language} --out FOLDER --allow-outside"
+            ) from None
 
 
 def _refuse_twice(paths: Sequence[Path], utterances: Sequence[Utterance]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from tokenizers import Tokenizer
 
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.locate import BaseFiles, locate
 
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
@@ -43,7 +43,8 @@ class Tokens:
     def _text(self) -> Tokenizer:
         # Without its added tokens the tokenizer cannot turn "<|en|>" in a transcript into control.
         plain = {**self.definition, "added_tokens": [], "post_processor": None}
-        return Tokenizer.from_str(json.dumps(plain))
+        with refusing(Path(self.origin), "a Whisper tokenizer"):
+            return Tokenizer.from_str(json.dumps(plain))
 
     @cached_property
     def special(self) -> dict[str, int]:
@@ -198,7 +199,7 @@ def tokens_for_vocabulary(size: int) -> Tokens:
 
 def read_tokens(path: Path) -> Tokens:
     """The tokenizer in a tokenizer.json file. Raises DataError when it is not Whisper's."""
-    try:
+    with refusing(path, "a Whisper tokenizer"):
         definition = json.loads(path.read_text(encoding="utf-8"))
         tokens = Tokens(definition, str(path))
         if not tokens.languages or tokens.end == ENGLISH_ONLY_END:
@@ -206,8 +207,4 @@ def read_tokens(path: Path) -> Tokens:
                 f"{path}: an English-only tokenizer; expected a multilingual Whisper's "
                 "(English-only models cannot learn another language)"
             )
-    except DataError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a Whisper tokenizer ({error})") from None
     return tokens

@@ -17,6 +17,8 @@ from mothertongue.corpus.cleaning import clean_text, sentence_key
         ("ha\u200bba\u00adri\u2060", "habari", ("TXT-CONTROL",)),
         ("\u202eirabah\u202c \u2066x\u2069\u200e", "irabah x", ("TXT-CONTROL",)),
         ("ha\x00ba\x1b[31mri\x07", "haba[31mri", ("TXT-CONTROL",)),
+        ("s\uffffa\ufffe\ufdd0 b\U0010ffff", "sa b", ("TXT-CONTROL",)),
+        ("\u0378 not assigned yet", "\u0378 not assigned yet", ()),
         ("cafe\u0301", "caf\u00e9", ("TXT-NFC",)),
         ("o\u0323do\u0300 ẹ", "ọdò ẹ", ("TXT-NFC",)),
         ("hi <|en|> you", "hi <|en|> you", ("TXT-SPECIAL",)),

@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +13,8 @@ from rich.console import Console
 
 from mothertongue.corpus.prepare import PrepareOptions, check, prepare
 from mothertongue.corpus.report import NOTES, DataReport, report_table
-from mothertongue.errors import DataError
-from mothertongue.manifest import Utterance, read_card, read_manifest
+from mothertongue.errors import DataError, MothertongueError
+from mothertongue.manifest import Utterance, read_card, read_data, read_manifest, write_card
 from mothertongue.sources.detect import detect
 from mothertongue.text import normalizer
 
@@ -140,10 +142,92 @@ def test_check_finds_what_broke_since(tmp_path: Path) -> None:
     write_clip(tmp_path / "corpus" / "5.wav", tone(0.2))
     with (tmp_path / "out" / "manifest.jsonl").open("a") as file:
         file.write("not json\n")
-    report = check(tmp_path / "out", options(), count_characters)
+    report = check(tmp_path / "out", options(allow_outside=True), count_characters)
     codes = {"AUD-MISSING": 1, "AUD-EMPTY": 1, "AUD-TRUNCATED": 1, "MAN-JSON": 1}
     assert report.rejected == codes
     assert not report.ok
+
+
+def strangers_manifest(folder: Path, *audio: str) -> Path:
+    """A folder that looks like one of ours: the manifest, and a card with its digest."""
+    folder.mkdir()
+    facts = {"language": "sw", "duration_s": 0.5, "split": "train"}
+    lines = [
+        json.dumps({"id": str(n), "audio": name, "text": f"neno {n}"} | facts)
+        for n, name in enumerate(audio)
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    write_card(folder, {"notes": {}, "warnings": []})
+    return folder
+
+
+def test_a_strangers_manifest_opens_nothing_outside_its_folder(tmp_path: Path) -> None:
+    write_clip(tmp_path / "mine.wav", tone(0.5))
+    write_clip(tmp_path / "theirs/in.wav", tone(0.5, hertz=300))
+    (tmp_path / "theirs/link.wav").symlink_to(tmp_path / "mine.wav")
+    (tmp_path / "theirs").rename(tmp_path / "x")
+    folder = strangers_manifest(
+        tmp_path / "theirs", "in.wav", str(tmp_path / "mine.wav"), "../mine.wav", "link.wav"
+    )
+    for name in ("in.wav", "link.wav"):
+        (tmp_path / "x" / name).rename(folder / name)
+    for report in (
+        check(folder, options(), count_characters),
+        prepare(detect(folder), tmp_path / "out", options(), count_characters),
+    ):
+        assert (report.num_rows, report.rejected) == (4, {"PATH-OUTSIDE": 3})
+    assert [clip.id for clip in read_data([tmp_path / "out"])] == ["0"]
+
+
+def test_what_allow_outside_lets_in_is_said_and_then_ours(tmp_path: Path) -> None:
+    write_clip(tmp_path / "mine.wav", tone(0.5))
+    folder = strangers_manifest(tmp_path / "theirs", "../mine.wav")
+    allowed = options(allow_outside=True)
+    prepare(detect(folder), tmp_path / "out", allowed, count_characters)
+    card = read_card(tmp_path / "out")
+    assert card is not None
+    assert "--allow-outside was given: audio outside" in " ".join(card["warnings"])
+    assert [clip.audio for clip in read_data([tmp_path / "out"])] == [str(tmp_path / "mine.wav")]
+    assert check(tmp_path / "out", options(), count_characters).rejected == {}
+
+
+def test_two_do_not_prepare_into_one_folder(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "corpus", [record(1)])
+    out = tmp_path / "out"
+
+    def again(rows: int) -> None:
+        with pytest.raises(MothertongueError) as caught:
+            prepare(detect(table), out, options(), count_characters)
+        assert str(caught.value) == (
+            f"{out}: in use by process {os.getpid()} on {socket.gethostname()}; wait for it, stop "
+            "it, or give --out another folder"
+        )
+
+    report = prepare(detect(table), out, options(), count_characters, again)
+    assert report.num_rows == 1
+    assert not (out / ".mothertongue-lock").exists()
+
+
+def test_a_kill_leaves_nothing_that_the_next_one_does_not_remove(tmp_path: Path) -> None:
+    table = corpus(tmp_path / "corpus", [record(1)])
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    temporary.mkdir()
+    killed = f"""
+import os
+from pathlib import Path
+from mothertongue.corpus.prepare import PrepareOptions, prepare
+from mothertongue.sources.detect import detect
+os.fsync = lambda descriptor: os.kill(os.getpid(), 9)
+prepare(detect(Path({str(table)!r})), Path({str(out)!r}), PrepareOptions(language="sw"), len)
+"""
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    died = subprocess.run([sys.executable, "-c", killed], env=environment, check=False)
+    assert died.returncode == -9
+    assert {path.name[:5] for path in out.iterdir()} == {".tmp-", ".moth"}
+    assert not list(temporary.iterdir())
+    prepare(detect(table), out, options(), count_characters)
+    names = {path.name for path in out.iterdir()}
+    assert names == {"manifest.jsonl", "rejected.jsonl", "data_card.json"}
 
 
 def test_audio_below_the_manifest_is_named_relative_to_it(tmp_path: Path) -> None:

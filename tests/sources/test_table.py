@@ -205,6 +205,60 @@ def test_damage_inside_a_parquet_file_names_the_file(tmp_path: Path) -> None:
         rows(path)
 
 
+def repeated(path: Path, text: str, num_rows: int) -> Path:
+    """A Parquet file that stores `text` once, for all of its rows."""
+    indices = pa.array([0] * num_rows, pa.int32())
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([text]))
+    table = pa.table({"audio": ["a.wav"] * num_rows, "text": column})
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    return path
+
+
+def test_a_text_of_megabytes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="a text of 2,097,152 bytes; expected at most 1,048,576") as it:
+        rows(repeated(tmp_path / "t.parquet", "x" * (1 << 21), 3000))
+    assert it.value.code == "MAN-LINE"
+
+
+def test_a_long_text_that_repeats_is_unpacked_for_few_rows_at_a_time(tmp_path: Path) -> None:
+    text = "x" * 1_000_000
+    path = repeated(tmp_path / "t.parquet", text, 3000)
+    assert path.stat().st_size < 1000
+    before = pa.total_allocated_bytes()
+    for _, row in zip(range(20), TableSource(path=path).rows(), strict=False):
+        assert isinstance(row, Row)
+        assert row.text == text
+        assert pa.total_allocated_bytes() - before < 40_000_000
+
+
+def test_a_column_that_unpacks_to_hundreds_of_times_its_size_is_refused(tmp_path: Path) -> None:
+    texts = [str(n) + "x" * 990_000 for n in range(70)]
+    table = pa.table({"audio": ["a.wav"] * 70, "text": texts})
+    path, plain = tmp_path / "t.parquet", {"use_dictionary": False, "write_statistics": False}
+    pq.write_table(table, path, compression="zstd", **plain)
+    with pytest.raises(Fault, match=r"bytes of column 'text' unpack to 69,3.*at most 200 times"):
+        rows(path)
+
+
+@pytest.mark.parametrize("text", [["one", "two"], {"array": [1.0]}, {"bytes": [b"x"]}])
+def test_a_nested_column_is_refused(tmp_path: Path, text: object) -> None:
+    pq.write_table(pa.table({"audio": ["a.wav"], "text": [text]}), tmp_path / "t.parquet")
+    with pytest.raises(
+        Fault, match=r"column 'text' holds (list|struct)<.*; expected text"
+    ) as caught:
+        rows(tmp_path / "t.parquet")
+    assert caught.value.code == "MAN-COLUMN"
+
+
+def test_a_column_name_that_is_not_utf8_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"audio": ["a"], "text": ["b"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"text", b"te\xf8t"))
+    with pytest.raises(Fault, match=r"t.parquet: .*0xf8") as caught:
+        rows(path)
+    assert caught.value.code == "MAN-ENCODING"
+
+
 def test_text_that_is_not_utf8_names_the_file(tmp_path: Path) -> None:
     text = pa.array([b"caf\xe9"]).cast(pa.string(), safe=False)
     pq.write_table(pa.table({"audio": ["a.wav"], "text": text}), tmp_path / "t.parquet")

@@ -19,6 +19,10 @@ from mothertongue.cli.options import (
 )
 from mothertongue.cli.support import counting, show
 
+AllowOutside = Annotated[
+    bool, typer.Option(help="Accept audio paths that leave the source's folder.")
+]
+
 
 @app.command()
 def prepare(
@@ -33,9 +37,7 @@ def prepare(
     text_field: TextField = None,
     text_leaks: TextLeaks = "reject",
     speaker_leaks: SpeakerLeaks = "warn",
-    allow_outside: Annotated[
-        bool, typer.Option(help="Accept audio paths that leave the source's folder.")
-    ] = False,
+    allow_outside: AllowOutside = False,
     trust_durations: Annotated[
         bool, typer.Option(help="Do not decode clips whose duration is stated.")
     ] = False,
@@ -68,6 +70,7 @@ def check(
     max_reject_fraction: MaxReject = 0.05,
     text_leaks: TextLeaks = "reject",
     speaker_leaks: SpeakerLeaks = "warn",
+    allow_outside: AllowOutside = False,
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
@@ -80,6 +83,7 @@ def check(
         max_reject_fraction=max_reject_fraction,
         text_leaks=text_leaks,
         speaker_leaks=speaker_leaks,
+        allow_outside=allow_outside,
     )
     with counting("checking") as progress:
         report = check_manifest(manifest, options, _label_counter(base), progress)

@@ -11,9 +11,9 @@ from pydantic import Field
 from mothertongue.audio import SAMPLE_RATE_HZ, decode
 from mothertongue.audio_decoders import Samples
 from mothertongue.audio_headers import AudioError, inspect_file
+from mothertongue.clip_paths import clip_path
 from mothertongue.config import Config
 from mothertongue.corpus.cleaning import clean_text, sentence_key
-from mothertongue.corpus.clip_paths import clip_path
 from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, duration_tolerance_s

@@ -30,9 +30,10 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
     """The text in NFC, on one line, without invisible characters; and the codes of what changed.
 
     TXT-SPACE: runs of white space became one space. TXT-CONTROL: a BOM, zero-width, bidi or control
-    character was removed; joiners stay, and so does one zero-width space between two words of
-    Khmer, Burmese, Lao, Thai and their kin. TXT-NFC: it was not in NFC. TXT-SPECIAL: it holds
-    something like <|en|>, which stays, as plain characters. Applied twice, it changes nothing.
+    character or a noncharacter was removed; joiners stay, and so does one zero-width space between
+    two words of Khmer, Burmese, Lao, Thai and their kin. TXT-NFC: it was not in NFC. TXT-SPECIAL:
+    it holds something like <|en|>, which stays, as plain characters. Applied twice, it changes
+    nothing.
     """
     if text.isascii() and text.isprintable() and "<|" not in text and "  " not in text:
         stripped = text.strip()
@@ -67,7 +68,15 @@ def _is_invisible(char: str) -> bool:
     category = unicodedata.category(char)
     if category == "Cc":
         return not char.isspace()
+    if category == "Cn":
+        return _is_noncharacter(ord(char))
     return category == "Cf" and char not in KEPT_FORMAT and char != ZERO_WIDTH_SPACE
+
+
+def _is_noncharacter(point: int) -> bool:
+    # Never a character, in no version of Unicode (its sec. 23.7), while others of Cn may become
+    # one. XML cannot hold the two of the first plane.
+    return 0xFDD0 <= point <= 0xFDEF or point & 0xFFFE == 0xFFFE
 
 
 def _is_spoken(char: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is known about every row of a corpus, on disk: SQLite in a temporary folder.
+"""What is known about every row of a corpus, on disk: SQLite in a temporary file.
 
 A million rows are compared with each other for duplicates, leaks and splits, while memory holds
 SQLite's cache and, during a split, eight bytes for each speaker and sentence.
@@ -7,11 +7,9 @@ SQLite's cache and, during a split, eight bytes for each speaker and sentence.
 import hashlib
 import json
 import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import Any
 
 from mothertongue.corpus.checks import Examined
@@ -46,14 +44,11 @@ FIELDS = ("id", "audio", "text", "language", "duration_s", "start_s", "split", "
 
 @contextmanager
 def open_ledger() -> Iterator["Ledger"]:
-    """An empty ledger, removed from the disk with the block."""
-    with tempfile.TemporaryDirectory(prefix="mothertongue-") as folder:
-        database = sqlite3.connect(Path(folder) / "ledger.sqlite")
-        try:
-            database.executescript(SCHEMA)
-            yield Ledger(database)
-        finally:
-            database.close()
+    """An empty ledger, gone with the block."""
+    # Without a name, SQLite's file in $TMPDIR has none either: a kill leaves nothing behind.
+    with closing(sqlite3.connect("")) as database:
+        database.executescript(SCHEMA)
+        yield Ledger(database)
 
 
 class Ledger:

@@ -21,13 +21,15 @@ from mothertongue.corpus.report import NUM_EXAMPLES, DataReport, SplitFacts
 from mothertongue.corpus.row_counts import counted, with_row_counts
 from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically
+from mothertongue.files import open_atomically, sweep
 from mothertongue.languages import language_code
+from mothertongue.locks import alone
 from mothertongue.manifest import (
     MANIFEST_NAME,
     SPLITS,
     Split,
     Utterance,
+    is_ours,
     write_card,
     write_manifest,
 )
@@ -35,6 +37,7 @@ from mothertongue.sources.base import Rejection, Row, Source
 from mothertongue.sources.manifest import ManifestSource
 
 REJECTED_NAME = "rejected.jsonl"
+LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
@@ -80,8 +83,21 @@ def prepare(
     that is part of a table is written to `out`/audio. Both files are written even when too much was
     rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
     label's tokens, its prefix and end included. `progress` is called with how many more rows are
-    done. Raises DataError where the corpus cannot be read or has no rows.
+    done. Raises DataError where the corpus cannot be read or has no rows, and MothertongueError
+    where another process prepares into `out`.
     """
+    with alone(out / LOCK_NAME, out, "wait for it, stop it, or give --out another folder"):
+        sweep(out)
+        return _prepare(source, out, options, count_label_tokens, progress)
+
+
+def _prepare(
+    source: Source,
+    out: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None],
+) -> DataReport:
     seen: Counter[Split] = Counter()
     rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
     with _examined(source, rows, options, count_label_tokens, progress) as (ledger, report):
@@ -119,7 +135,7 @@ def _examined(
 ) -> Iterator[tuple[Ledger, DataReport]]:
     language = options.language and language_code(options.language)
     root = source.root.resolve()
-    may_leave = options.allow_outside or source.trusts_paths
+    may_leave = options.allow_outside or _is_ours(source)
     examine = Examiner(root, may_leave, language, options, count_label_tokens)
     with open_ledger() as ledger:
         for item in _in_threads(rows, examine, options.workers):
@@ -128,6 +144,10 @@ def _examined(
         if not ledger.num_rows:
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         yield ledger, _compared(ledger, options)
+
+
+def _is_ours(source: Source) -> bool:
+    return isinstance(source, ManifestSource) and is_ours(source.path)
 
 
 def _in_threads(
@@ -203,6 +223,8 @@ def _report(
     )
     found = {split: SplitFacts(*values) for split, *values in facts}
     empty = tuple(f"{split} has no clips" for split in SPLITS if split not in found)
+    if options.allow_outside:
+        empty += ("--allow-outside was given: audio outside of the data folder was taken",)
     ((unnamed,),) = ledger.ask("SELECT COUNT(*) FROM kept WHERE speaker IS NULL")
     if unnamed:
         empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)

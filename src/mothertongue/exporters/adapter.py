@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from mothertongue import adapters
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.exporters.base import DECODER_TOKENS, Exported, Exporter, Heard
 from mothertongue.files import folder_atomically
 from mothertongue.model import Base
@@ -81,13 +81,28 @@ def put_on(model: Whisper, folder: Path) -> None:
         return
     from peft import PeftModel
 
-    try:
+    with refusing(folder, "an adapter that fits its base"):
+        _check_ranks(folder)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PEFT's own, of transformers' names
             # Its layers are put into the base itself, which is what is decoded with.
             PeftModel.from_pretrained(model, str(folder)).eval()
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise DataError(f"{folder}: does not fit its base ({error}); export it again") from None
+
+
+def _check_ranks(folder: Path) -> None:
+    """Raise DataError where PEFT would ask the Hub for tensors, or build what no tensor fills."""
+    if not (folder / adapters.TENSORS).is_file():
+        raise DataError(f"{folder}: no {adapters.TENSORS}; copy it there from where it was made")
+    with safe_open(folder / adapters.TENSORS, "pt") as file:
+        keys = file.keys()
+        largest = max(size for key in keys for size in file.get_slice(key).get_shape())
+    config = adapters.adapter_config(folder)
+    for rank in (config.get("r", 1), *config.get("rank_pattern", {}).values()):
+        if type(rank) is not int or not 1 <= rank <= largest:
+            raise DataError(
+                f"{folder / adapters.CONFIG}: rank {str(rank)[:40]}, expected a whole number from "
+                f"1 to {largest:,}, the largest size of its tensors; export it again"
+            )
 
 
 class TorchHeard(Heard):

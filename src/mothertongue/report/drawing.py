@@ -17,6 +17,8 @@ Json = dict[str, Any]
 VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"
 VERSION = "5.21"
 UNSAFE = re.compile(r"[^\w.-]+")  # in file names
+# All but XML 1.0's Char (sec. 2.2): vl-convert 1.9 aborts the process on them.
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INK, FAINT = "#1f2328", "#d0d7de"
 THEMED = {INK: "var(--ink)", FAINT: "var(--line)"}
 """What a page that may be dark draws in its own colors; on paper they are these."""
@@ -124,4 +126,14 @@ def said(field: str = "said") -> Json:
 
 
 def _whole(spec: Json) -> Json:
-    return {"$schema": VEGA_LITE, "config": STYLE, "padding": 4, **spec}
+    whole: Json = _drawable({"$schema": VEGA_LITE, "config": STYLE, "padding": 4, **spec})
+    return whole
+
+
+def _drawable(value: Any) -> Any:
+    """Return a part of a specification with U+FFFD for each character that XML cannot hold."""
+    if isinstance(value, str):
+        return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_drawable(key): _drawable(part) for key, part in value.items()}
+    return [_drawable(part) for part in value] if isinstance(value, list | tuple) else value

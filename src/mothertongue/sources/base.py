@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from mothertongue.config import Config
 from mothertongue.errors import Fault
@@ -53,9 +53,6 @@ class Source(Config, ABC):
 
     path: Path
     """The corpus: a file or a folder."""
-
-    trusts_paths: ClassVar[bool] = False
-    """Whether rows may name audio outside `root`: only where we wrote the paths ourselves."""
 
     @property
     @abstractmethod

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from mothertongue.errors import Fault
 from mothertongue.manifest import MANIFEST_NAME, Utterance, manifest_path
@@ -19,9 +19,6 @@ class ManifestSource(Source):
     kind: Literal["manifest"] = "manifest"
     path: Path
     """The manifest, or its folder."""
-
-    # `prepare` writes an absolute path for audio that it found outside the manifest's folder.
-    trusts_paths: ClassVar[bool] = True
 
     @property
     def root(self) -> Path:

@@ -1,4 +1,4 @@
-"""Records of a CSV, TSV, JSONL or Parquet file, one at a time, each with its file:line."""
+"""Records of a CSV, TSV or JSONL file, one at a time, each with its file:line."""
 
 import csv
 import json
@@ -11,9 +11,6 @@ from mothertongue.sources.base import Rejection, reject
 
 Located = tuple[str, dict[str, Any]]
 MAX_LINE_BYTES = 1 << 20
-BATCH_ROWS = 1024
-BATCH_CLIPS = 16  # of embedded audio: 16 clips of 30 s are 15 MB
-BUFFER_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
 
 
@@ -96,81 +93,6 @@ def sniff_delimiter(path: Path) -> str:
         return "\t"
     first = next((line for _, line in read_lines(path)), "")
     return max(DELIMITERS, key=first.count)
-
-
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Located]:
-    """The rows of a Parquet file; memory holds a batch, and the file's largest page.
-
-    A column of embedded audio, {bytes, path}, becomes two: its own with the path, and
-    `embedded_column` with the bytes. Raises Fault MAN-FORMAT or MAN-ENCODING.
-    """
-    number = 0
-    with _parquet_file(path) as file:
-        embedded = [field.name for field in file.schema_arrow if _is_embedded(field.type)]
-        for batch in _batches(path, file, columns, BATCH_CLIPS if embedded else BATCH_ROWS):
-            for record in batch:
-                number += 1
-                for name in record.keys() & set(embedded):
-                    audio = record[name] or {}
-                    record[name] = audio.get("path")
-                    record[embedded_column(name)] = audio.get("bytes")
-                yield f"{path}:{number}", record
-
-
-def embedded_column(name: str) -> str:
-    """The field of a Parquet record with the audio that is embedded in column `name`."""
-    return f"{name}.bytes"
-
-
-def read_parquet_header(path: Path) -> list[str]:
-    """The column names of a Parquet file. Raises Fault MAN-FORMAT."""
-    with _parquet_file(path) as file:
-        return list(file.schema_arrow.names)
-
-
-def _batches(
-    path: Path, file: Any, columns: Sequence[str], size: int
-) -> Iterator[list[dict[str, Any]]]:
-    from pyarrow import ArrowException
-
-    try:
-        for batch in file.iter_batches(batch_size=size, columns=list(columns)):
-            yield batch.to_pylist()
-    except UnicodeDecodeError as error:
-        fix = "write the table again; its text is not UTF-8"
-        raise Fault("MAN-ENCODING", f"{path}: {error}", fix) from None
-    except (ArrowException, OSError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _is_embedded(kind: Any) -> bool:
-    """Whether an Arrow type is what the Hub's `Audio` feature is stored as."""
-    from pyarrow.types import is_struct
-
-    return bool(is_struct(kind) and kind.get_field_index("bytes") >= 0)
-
-
-def _parquet_file(path: Path) -> Any:
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError:
-        raise Fault(
-            "MAN-FORMAT",
-            f"{path}: reading Parquet needs pyarrow, which is not installed",
-            "run: pip install 'mothertongue[parquet]'",
-        ) from None
-    try:
-        # With pre_buffer, its default, pyarrow keeps every row group that it has read: 12 groups
-        # of 50 MB took 680 MB, and take 110 MB so.
-        return ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
-    except (ArrowException, OSError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> Fault:
-    reason = f"{path}: not readable as Parquet: {error}"
-    return Fault("MAN-FORMAT", reason, "download or write the file again")
 
 
 def _fields(line: str, delimiter: str, has_quotes: bool) -> list[str]:

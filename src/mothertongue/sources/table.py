@@ -7,14 +7,12 @@ from typing import Literal
 from mothertongue.errors import Fault
 from mothertongue.sources.base import Rejection, Row, Source, to_row
 from mothertongue.sources.columns import find_columns, known_columns, renamed
+from mothertongue.sources.parquet import embedded_column, read_parquet, read_parquet_header
 from mothertongue.sources.records import (
     Located,
-    embedded_column,
     read_delimited,
     read_header,
     read_jsonl,
-    read_parquet,
-    read_parquet_header,
     sniff_delimiter,
 )
 
