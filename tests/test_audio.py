@@ -10,7 +10,9 @@ from clips import cut, encode, flip, patch, tone, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mothertongue import audio
 from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, decode, load_audio, split_at_quiet
+from mothertongue.audio_headers import inspect_file
 
 NATIVE = ("a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus", "a.aiff", "a.w64", "a.au", "a.caf")
 FFMPEG = {
@@ -79,6 +81,24 @@ def test_a_part_of_a_file_is_that_part(tmp_path: Path, name: str) -> None:
     assert len(part) == SAMPLE_RATE_HZ // 2
     # The resampler starts from silence, so the first milliseconds may differ.
     np.testing.assert_allclose(part[80:], whole[SAMPLE_RATE_HZ:][80 : len(part)], atol=0.05)
+
+
+def test_a_file_with_many_clips_is_checked_once_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[Path] = []
+
+    def check(path: Path) -> str:
+        checked.append(path)
+        return inspect_file(path)
+
+    monkeypatch.setattr(audio, "inspect_file", check)
+    path = written(tmp_path, "a.mp3", seconds=3.0)
+    for start_s in (0.0, 1.0, 2.0):
+        load_audio(path, start_s, duration_s=0.5)
+    assert checked == [path]
+    with pytest.raises(AudioError, match="AUD-TRUNCATED"):
+        load_audio(cut(path), start_s=0.0, duration_s=0.5)
 
 
 def test_a_file_longer_than_a_block_is_decoded_whole(tmp_path: Path) -> None:

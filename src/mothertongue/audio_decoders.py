@@ -18,6 +18,7 @@ import soundfile as sf
 
 from mothertongue.audio_file import EXPORT_AGAIN, AudioError
 from mothertongue.audio_flac import FlacWithCount
+from mothertongue.audio_frames import has_frame_count
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 8
@@ -30,8 +31,8 @@ NO_COUNT = 2**63 - 1  # libsndfile's frames of a FLAC file whose header has no c
 # WebM promise for their longest stream, which may be the picture.
 MISSING_RATIO, MISSING_S, MOST_MISSING_S = 0.02, 0.1, 1.0
 # Only these FFmpeg demuxers, so that a playlist named .m4a cannot make it open other files.
-PYAV_FORMATS = {"mp4": "mov", "webm": "matroska", "aac": "aac", "amr": "amr"}
-PYAV_ESTIMATES_LENGTH = ("aac", "amr")
+PYAV_FORMATS = {"mp4": "mov", "webm": "matroska", "aac": "aac", "amr": "amr", "mp3": "mp3"}
+PYAV_ESTIMATES_LENGTH = ("aac", "amr", "mp3")
 # What these containers hold. FFmpeg would open any of its 500 decoders, of pictures too.
 CODECS = (
     *("aac", "ac3", "alac", "amrnb", "amrwb", "eac3", "flac", "mp3", "mp3float", "opus", "vorbis"),
@@ -61,7 +62,7 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
     AUD-CORRUPT for whatever else a decoder raises.
     """
     try:
-        if container in PYAV_FORMATS:
+        if _is_for_pyav(container, span.path):
             yield from _pyav_blocks(span, PYAV_FORMATS[container], note)
         else:
             yield from _soundfile_blocks(span)
@@ -70,6 +71,13 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
     except Exception as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None)
         raise fault("AUD-CORRUPT", span, (reason or str(error)).strip(), EXPORT_AGAIN) from error
+
+
+def _is_for_pyav(container: str, path: Path) -> bool:
+    if container == "mp3":
+        # libsndfile would read as many samples as the size and the first frame's bit rate suggest.
+        return not has_frame_count(path)
+    return container in PYAV_FORMATS
 
 
 def _soundfile_blocks(span: Span) -> Generator[Block]:
@@ -170,7 +178,8 @@ def _pyav_decoded(span: Span, frames: Any) -> Iterator[Block]:
             )
             raise fault("AUD-CORRUPT", span, f"changes from {' to '.join(kinds)}", EXPORT_AGAIN)
         for part in to_float.resample(frame):
-            yield frame.sample_rate, part.to_ndarray().T
+            block_NC: Any = part.to_ndarray().T
+            yield frame.sample_rate, block_NC
 
 
 def _bounds(span: Span, rate_hz: int) -> tuple[int, int]:

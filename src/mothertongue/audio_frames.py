@@ -7,8 +7,9 @@ for the next frame instead, and leave out without a word what is between.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from mothertongue.audio_file import AudioFile
+from mothertongue.audio_file import AudioFile, after_tags
 
 MAX_FRAMES = 5_000_000  # 28 h of AMR, 36 h of MP3
 # Encoders differ on whether the frame that holds the count is counted.
@@ -104,6 +105,13 @@ def mp3_length(head: bytes) -> int:
 def _mp3_constant(head: bytes) -> int:
     is_mono = head[3] >> 6 == 3
     return head[1] >> 1 << 8 | (head[2] & 0x0C) | is_mono
+
+
+def has_frame_count(path: Path) -> bool:
+    """Return whether an MP3 file states how many frames it has."""
+    with path.open("rb") as file:
+        start = after_tags(file)
+        return _claimed_frames(AudioFile(path, file, start, path.stat().st_size)) is not None
 
 
 def _claimed_frames(source: AudioFile) -> int | None:
