@@ -4,16 +4,18 @@ import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
 
-from mothertongue.audio_decoders import Block, Span, blocks_of, fault, too_long
+from mothertongue.audio_decoders import Block, Span, blocks_of, check_samples, fault, too_long
 from mothertongue.audio_decoders import Samples as Samples
-from mothertongue.audio_headers import EXPORT_AGAIN, EXTENSIONS, inspect_file
-from mothertongue.audio_headers import AudioError as AudioError
+from mothertongue.audio_file import EXPORT_AGAIN
+from mothertongue.audio_file import AudioError as AudioError
+from mothertongue.audio_headers import EXTENSIONS, inspect_file
 
 SAMPLE_RATE_HZ = 16_000
 MAX_DURATION_S = 4 * 3600.0  # 4 h * 16,000 samples * 4 bytes = 0.9 GB
@@ -70,7 +72,7 @@ def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Sampl
 
 
 def _stream(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
-    container = inspect_file(span.path)
+    container = _inspected(span)
     if span.path.suffix.lower() not in EXTENSIONS[container]:
         note("AUD-EXT")
     num_samples = 0
@@ -82,6 +84,22 @@ def _stream(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
             yield _in_range(span, samples_N)
     if not num_samples:
         raise fault("AUD-EMPTY", span, "holds no samples", "record or copy the clip again")
+
+
+def _inspected(span: Span) -> str:
+    """Return the container. A file with many clips is checked for the first of them only."""
+    if span.duration_s is None:
+        return inspect_file(span.path)
+    try:
+        facts = span.path.stat()
+    except (OSError, ValueError):
+        return inspect_file(span.path)  # which says what is wrong with it
+    return _inspect_once(span.path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _inspect_once(path: Path, *_facts: int) -> str:
+    return inspect_file(path)
 
 
 def split_at_quiet(samples_N: Samples, max_s: float = 30.0) -> list[Samples]:
@@ -117,7 +135,10 @@ def _resampled(
 ) -> Iterator[Samples]:
     """The blocks at 16 kHz and mono."""
     resampler: Any = None
+    num_samples = 0
     for rate_hz, block_NC in blocks:
+        num_samples += block_NC.size
+        check_samples(span, num_samples)
         if not np.isfinite(block_NC).all():
             raise fault("AUD-NONFINITE", span, "holds NaN or infinite samples", EXPORT_AGAIN)
         resampler = resampler or soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, "float32", "VHQ")
