@@ -13,7 +13,9 @@ from clips import tone, write_clip
 from runs import save_base, save_corpus, write_experiment
 
 from mothertongue import cli
+from mothertongue.cli.support import show
 from mothertongue.manifest import read_manifest
+from mothertongue.tables import transcript_lines
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +211,31 @@ def test_what_a_user_gets_wrong_is_one_message_and_a_code(
     assert got == code
     assert message in " ".join(err.split())
     assert "Traceback" not in err
+
+
+def test_a_path_with_brackets_is_shown_as_it_is(
+    call: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data = save_corpus(tmp_path / "data [v2][/b]", train=1, validation=0, test=1)
+    code, out, _ = call("evaluate", made[0], "--data", data)
+    assert code == 0
+    assert "data [v2][/b]" in out.replace("\n", "")
+
+
+def test_transcripts_for_machines_are_not_broken_into_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = json.dumps({"text": "neno refu " * 100})
+    show({}, transcript_lines({"files": [{}]}, None, text), None)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_what_a_manifest_says_steers_no_terminal(
+    call: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    steer = "\x1b]0;title\x07\x1b[2J"
+    line = {"id": f"a{steer}", "audio": "a.wav", "text": "x", "language": "sw", "duration_s": 1}
+    (tmp_path / "manifest.jsonl").write_text(f"{json.dumps(line)}\n" * 2)
+    code, _, err = call("evaluate", made[0], "--data", tmp_path)
+    assert (code, "a]0;title[2J: 2 times" in err) == (65, True)
+    assert "\x1b" not in err

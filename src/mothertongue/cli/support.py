@@ -9,11 +9,18 @@ from rich.console import Console, RenderableType
 
 
 def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) -> None:
-    """The table to standard output, unless that is where the JSON goes."""
+    """Write the table to standard output, unless that is where the JSON goes.
+
+    A table that is text keeps its lines as they are.
+    """
     from mothertongue.files import write_json
+    from mothertongue.tables import plain
 
     if json_file is None or str(json_file) != "-":
-        Console().print(table)
+        if isinstance(table, str):
+            print(plain(table))
+        else:
+            Console(markup=False, emoji=False).print(table)
         if json_file is not None:
             write_json(json_file, result)
         return
@@ -39,5 +46,8 @@ def write_page(folder: Path) -> None:
 
 
 def fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    """Write one message to standard error, which a manifest cannot steer; return the exit code."""
+    from mothertongue.tables import plain
+
+    print(plain(f"error: {message}"), file=sys.stderr)
     return code
