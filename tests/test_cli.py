@@ -5,15 +5,17 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clips import tone, write_clip
+from disks import no_file_above
 from runs import save_base, save_corpus, write_experiment
 
 from mothertongue import cli
-from mothertongue.cli.support import show
+from mothertongue.cli.support import explained, fail, show
 from mothertongue.manifest import read_manifest
 from mothertongue.tables import transcript_lines
 
@@ -239,3 +241,32 @@ def test_what_a_manifest_says_steers_no_terminal(
     code, _, err = call("evaluate", made[0], "--data", tmp_path)
     assert (code, "a]0;title[2J: 2 times" in err) == (65, True)
     assert "\x1b" not in err
+
+
+def test_a_full_disk_for_temporary_files_is_one_message(
+    call: Any, made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with no_file_above(4096):
+        code, _, err = call("check", made[1])
+    assert (code, f"error: {tmp_path}: what prepare keeps there" in err) == (1, True)
+    assert "set TMPDIR to a folder on another disk" in err
+
+
+def test_a_full_disk_behind_standard_output_is_said_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OSError, match="No space left") as raised:
+            show({}, "transcripts", None)
+        assert explained(raised.value) == "input/output: No space left on device"
+        assert fail("x", 1) == 1  # or leaving the block would raise, as Python does at its end
+
+
+def test_a_name_that_is_no_utf8_is_one_message() -> None:
+    with pytest.raises(UnicodeEncodeError) as raised:
+        ("x" * 100 + " odd\udcff.wav").encode()
+    message = explained(raised.value)
+    assert message and message.startswith("'...x")
+    assert " odd\\udcff.wav' cannot be written in utf-8; rename the file" in message

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.errors import ConfigError, MothertongueError
-from mothertongue.files import open_atomically, sweep
+from mothertongue.files import open_atomically, said_when_full, sweep
 
 RECORDED_PACKAGES = (
     "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",
@@ -145,7 +145,7 @@ def is_run(path: Path) -> bool:
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Add one JSON line in a single write, so that a crash cannot mix two of them."""
-    with path.open("a", encoding="utf-8") as file:
+    with said_when_full(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from disks import leave_free, no_file_above
 from runs import (
     After,
     Silent,
@@ -22,9 +24,17 @@ from runs import (
     tiny_experiment,
     validation,
 )
+from safetensors import SafetensorError
 from tiny import noise, tiny_model
 
-from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
+from mothertongue.errors import (
+    ConfigError,
+    DataError,
+    DiskFull,
+    Interrupted,
+    MothertongueError,
+    Preempted,
+)
 from mothertongue.experiment import Experiment, load_run, run
 from mothertongue.features import collate
 from mothertongue.files import sha256_file
@@ -202,6 +212,38 @@ def test_without_a_whole_checkpoint_it_never_starts_over(make: Make, tmp_path: P
         damage_half(checkpoint / "trained.safetensors")
     with pytest.raises(DataError, match="no checkpoint is whole"):
         run(make(), folder, Silent())
+
+
+def test_a_disk_without_room_is_said_before_the_first_step(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needed(folder: Path, **changes: Any) -> int:
+        with monkeypatch.context() as patch, pytest.raises(DiskFull) as raised:
+            leave_free(patch, 1000)
+            run(make(**changes), RunDir(folder), watcher)
+        (found,) = re.findall(r"checkpoints: no room .* needs ([\d,]+) bytes", str(raised.value))
+        return int(found.replace(",", ""))
+
+    watcher, begun = Silent(), tmp_path / "begun"
+    weights = needed(begun) / 10  # three checkpoints for a while, with two moments; and the best
+    assert needed(tmp_path / "b", save_every_steps=6) == 8 * weights
+    assert needed(tmp_path / "c", save_every_steps=12) == 5 * weights
+    assert watcher.losses == []
+    with pytest.raises(Preempted):
+        run(make(), RunDir(begun), After(5))
+    assert needed(begun) == pytest.approx((10 - 2 * 3 - 1) * weights, rel=0.1)
+
+
+def test_a_disk_that_fills_up_is_one_message_and_nothing_is_lost(
+    make: Make, tmp_path: Path
+) -> None:
+    run_dir = RunDir(tmp_path / "run")
+    said = r"step-0000003: no room on the disk: it needs more than .* make room there"
+    with no_file_above(100_000), pytest.raises(DiskFull, match=said) as raised:
+        run(make(epochs=1), run_dir, Silent())
+    assert isinstance(raised.value.__cause__, SafetensorError)
+    assert list(run_dir.checkpoints.iterdir()) == []
+    assert run(make(epochs=1), run_dir, Silent())["steps"] == 6
 
 
 def test_a_finished_run_is_not_run_again(make: Make, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ last, `MANIFEST.json` with the size and SHA-256 of each of them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mothertongue.errors import DataError
-from mothertongue.files import folder_atomically, remove_folder, sha256_file, write_json
+from mothertongue.files import (
+    folder_atomically,
+    remove_folder,
+    require_free,
+    sha256_file,
+    size_bytes,
+    write_json,
+)
+from mothertongue.records import RunDir
 from mothertongue.training.sharding import as_shard
 
 TRAINED = "trained.safetensors"
@@ -30,15 +38,28 @@ def save(
 ) -> None:
     """Publish a folder of named tensor files and a state; a crash leaves the old one or none.
 
-    The tensors are contiguous, on the CPU.
+    The tensors are contiguous, on the CPU. Raises DiskFull where there is no room for them.
     """
-    with folder_atomically(folder) as fresh:
+    num_bytes = sum(each.nbytes for values in tensors.values() for each in values.values())
+    with folder_atomically(folder, num_bytes) as fresh:
         for name, values in tensors.items():
             save_file(dict(values), fresh / name)
         write_json(fresh / STATE, dict(state))
         files = sorted(path for path in fresh.iterdir())
         sums = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in files}
         write_json(fresh / SUMS, {"format": 1, "files": sums})
+
+
+def require_room(run: RunDir, weights: Iterable[Tensor], saves: int) -> None:
+    """Raise DiskFull where there is no room for what a run of so many checkpoints will write.
+
+    `weights` are those that train: a checkpoint has them and AdamW's two moments.
+    """
+    # The next checkpoint is written before the oldest goes; the final weights after the last one.
+    copies = max(3 * min(saves, KEPT + 1) + 1, 3 * min(saves, KEPT) + 2)
+    num_bytes = copies * sum(each.numel() * each.element_size() for each in weights)
+    there = sum(map(size_bytes, (run.checkpoints, run.best, run.final)))
+    require_free(run.checkpoints, num_bytes - there)
 
 
 def fault(folder: Path) -> str | None:

@@ -154,6 +154,8 @@ class _Trainer:
         self._has_hinted = False
         self.stepper = Stepper(model, job.frozen, config, job.ranks, watcher.noted)
         self.state = State()
+        if job.ranks.is_main:
+            checkpoints.require_room(run, self.parameters.values(), self._saves)
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
@@ -199,6 +201,13 @@ class _Trainer:
         agreed = self.job.ranks.largest(stop.signal or 0)
         stop.signal = agreed or stop.signal
         return agreed > 0
+
+    @property
+    def _saves(self) -> int:
+        """How many checkpoints the whole run writes, at most."""
+        if every := self.config.save_every_steps:
+            return -(-self.total_steps // every)
+        return -(-self.total_steps // self.eval_every) + self.total_steps // SAVE_EVERY_STEPS
 
     @property
     def _is_save_due(self) -> bool:
