@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from runs import (
 )
 from safetensors import SafetensorError
 from tiny import noise, tiny_model
+from torch.utils.data import _utils
 
 from mothertongue.errors import (
     ConfigError,
@@ -42,7 +44,7 @@ from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
-from mothertongue.training import loop
+from mothertongue.training import dataset, loop
 from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
@@ -122,6 +124,39 @@ def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
     assert multiprocessing.active_children(), raised  # whose trace keeps the loader alive
     with RunDir(tmp_path / "run").locked():
         pass
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "is killed by signal: Killed"),
+        (threading.Event().wait, "timed out after 0.5 seconds"),
+    ],
+    ids=["killed", "hanging"],
+)
+def test_a_lost_worker_is_one_message_and_the_run_goes_on(
+    make: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[], None],
+    said: str,
+) -> None:
+    load = StepDataset.__getitem__
+
+    def lost(self: StepDataset, step: int) -> Any:
+        if step == 4:
+            end()
+        return load(self, step)
+
+    settings, run_dir = make(epochs=1, workers=1, validation_clips=1), RunDir(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(StepDataset, "__getitem__", lost)
+        patch.setattr(dataset, "PATIENCE_S", 0.5)
+        patch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long torch waits for the rest
+        with pytest.raises(Preempted, match=said) as raised:
+            run(settings, run_dir, Silent())
+    assert "again to continue, with train.workers=0 if it is lost again" in str(raised.value)
+    assert run(settings, run_dir, Silent())["steps"] == 6
 
 
 def test_a_run_stopped_inside_a_validation_owes_it_still(

@@ -24,6 +24,7 @@ from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.dataset import workers_outlived
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.sharding import on_main
@@ -104,12 +105,13 @@ def train(
     """Train `model` in place and leave `best/` and `final/` in the run's folder.
 
     Continues from the newest whole checkpoint of the run. Raises Preempted or Interrupted, after a
-    checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
+    checkpoint, when a signal asks to stop; Preempted when a process that reads clips is lost;
+    MothertongueError when the loss is not finite.
     """
     if not config.zero:  # who gives it has more time than memory
         keep_freed_memory()
     trainer = _Trainer(model, job, config, run, watcher, trackers)
-    with StopRequest() as stop, deterministic(model.device):
+    with StopRequest() as stop, deterministic(model.device), workers_outlived():
         trainer.run_until(stop)
     return trainer.state
 
