@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from mothertongue.errors import DiskFull
+from mothertongue.errors import DiskFull, MothertongueError
 
 BLOCK_BYTES = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -92,6 +92,17 @@ def said_when_full(path: Path, written: Path | None = None) -> Iterator[None]:
         needed = f"more than {size_bytes(written or path):,} bytes"
         free = shutil.disk_usage(path.parent).free
         raise DiskFull(f"{_no_room(path, needed, free)} ({error})") from error
+
+
+def require_writable(path: Path, why: str) -> None:
+    """Raise MothertongueError where a file cannot be written under `path`, before there is one."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}-{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise MothertongueError(f"{path}: cannot be written ({error.strerror}); {why}") from None
 
 
 def size_bytes(path: Path) -> int:

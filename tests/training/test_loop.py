@@ -39,7 +39,7 @@ from mothertongue.errors import (
 )
 from mothertongue.experiment import Experiment, load_run, run
 from mothertongue.features import collate
-from mothertongue.files import sha256_file
+from mothertongue.files import sha256_file, write_json
 from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
@@ -237,6 +237,75 @@ def test_a_damaged_checkpoint_is_found_and_the_one_before_it_used(
     assert watcher.began_at == 3
     (said,) = [note for note in watcher.notes if "using an older checkpoint" in note]
     assert str(newest) in said
+
+
+def stray_file(folder: Path) -> None:
+    (folder / "step-9").touch()
+
+
+def folder_of_its_name(folder: Path) -> None:
+    (folder / "step-0000005/MANIFEST.json").unlink()
+    (folder / "step-0000005/MANIFEST.json").mkdir()
+
+
+def sums_nested_without_end(folder: Path) -> None:
+    (folder / "step-0000005/MANIFEST.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "begins"), [(stray_file, 5), (folder_of_its_name, 3), (sums_nested_without_end, 3)]
+)
+def test_what_is_no_checkpoint_is_not_taken_for_one(
+    make: Make, tmp_path: Path, change: Callable[[Path], None], begins: int
+) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(5))
+    change(folder.checkpoints)
+    watcher = Silent()
+    run(make(epochs=1), folder, watcher)
+    assert watcher.began_at == begins
+
+
+def test_a_checkpoint_of_another_version_is_refused(make: Make, tmp_path: Path) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(2))
+    newest = folder.checkpoints / "step-0000002"
+    write_json(newest / "state.json", folder.read_state() | {"beauty": 3})
+    sums = json.loads((newest / "MANIFEST.json").read_text())
+    facts = {"bytes": (newest / "state.json").stat().st_size}
+    sums["files"]["state.json"] = facts | {"sha256": sha256_file(newest / "state.json")}
+    write_json(newest / "MANIFEST.json", sums)
+    with pytest.raises(DataError, match=r"step-0000002: .* beauty: Unexpected .*the version that"):
+        run(make(epochs=1), folder, Silent())
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[]\n", b"{\n", b'{"step": null}\n'])
+def test_a_damaged_line_of_metrics_is_named(make: Make, tmp_path: Path, line: bytes) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(2))
+    whole = folder.metrics.read_bytes()
+    folder.metrics.write_bytes(whole + line + whole)
+    with pytest.raises(DataError, match=r"metrics\.jsonl.*damaged"):
+        run(make(epochs=1), folder, Silent())
+    folder.metrics.write_bytes(whole + line[:-1])  # torn by a power cut: written again
+    run(make(epochs=1), folder, Silent())
+    assert [json.loads(x)["step"] for x in folder.metrics.read_text().splitlines()][:3] == [1, 2, 3]
+
+
+def test_a_run_whose_best_weights_are_gone_is_not_complete(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SplitValidator, "__call__", lambda *_: validation(0.5))
+    settings, folder = make(context="full", epochs=1), RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(settings, folder, After(5))
+    shutil.rmtree(folder.best)
+    with pytest.raises(DataError, match=r"best: MANIFEST\.json is missing; train again or restore"):
+        run(settings, folder, Silent())
+    assert not folder.is_done
 
 
 def test_without_a_whole_checkpoint_it_never_starts_over(make: Make, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ last, `MANIFEST.json` with the size and SHA-256 of each of them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from mothertongue.files import (
     size_bytes,
     write_json,
 )
+from mothertongue.reading import read_json
 from mothertongue.records import RunDir
 from mothertongue.training.sharding import as_shard
 
@@ -31,6 +33,7 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 SUMS = "MANIFEST.json"
 KEPT = 2
+STEP = re.compile(r"step-\d{7,}")
 
 
 def save(
@@ -74,15 +77,22 @@ def fault(folder: Path) -> str | None:
                 return f"{name} does not match its SHA-256"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except OSError as error:
+        return f"{Path(error.filename).name} is no file that can be read ({error.strerror})"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{SUMS} is damaged"
     return None
 
 
-def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a verified folder. Raises DataError when the folder is damaged."""
+def require_whole(folder: Path) -> None:
+    """Raise DataError when a published folder is not there or damaged."""
     if reason := fault(folder):
         raise DataError(f"{folder}: {reason}; train again or restore it from a copy")
+
+
+def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of a verified folder. Raises DataError when the folder is damaged."""
+    require_whole(folder)
     try:
         return load_file(folder / name)
     except (SafetensorError, OSError) as error:
@@ -91,7 +101,7 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """The JSON state of a verified folder."""
-    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    state: dict[str, Any] = read_json(folder / STATE)
     return state
 
 
@@ -106,7 +116,7 @@ def newest_whole(checkpoints: Path) -> tuple[Path | None, list[str]]:
     Raises DataError when there are checkpoints but none is whole: a run never starts over silently.
     """
     damaged: list[str] = []
-    for folder in sorted(checkpoints.glob("step-*"), reverse=True):
+    for folder in _newest_first(checkpoints):
         reason = fault(folder)
         if reason is None:
             return folder, damaged
@@ -121,8 +131,13 @@ def newest_whole(checkpoints: Path) -> tuple[Path | None, list[str]]:
 
 def keep_newest(checkpoints: Path, count: int = KEPT) -> None:
     """Remove all but the newest checkpoints."""
-    for folder in sorted(checkpoints.glob("step-*"), reverse=True)[count:]:
+    for folder in _newest_first(checkpoints)[count:]:
         remove_folder(folder)
+
+
+def _newest_first(checkpoints: Path) -> list[Path]:
+    folders = [each for each in checkpoints.glob("step-*") if each.is_dir()]
+    return sorted((each for each in folders if STEP.fullmatch(each.name)), reverse=True)
 
 
 def optimizer_tensors(
