@@ -5,15 +5,19 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clips import tone, write_clip
+from disks import no_file_above
 from runs import save_base, save_corpus, write_experiment
 
 from mothertongue import cli
+from mothertongue.cli.support import explained, fail, show
 from mothertongue.manifest import read_manifest
+from mothertongue.tables import transcript_lines
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +158,7 @@ def test_a_run_keeps_its_scores_and_its_page_shows_them(
     assert {path.stem for path in (run / "eval").iterdir()} == {"test", "base-test"}
     other = save_corpus(tmp_path / "elsewhere", train=1, validation=1, test=1)
     call("evaluate", run, "--data", other)
-    assert (run / "eval/also-elsewhere.json").is_file()
+    assert len(list((run / "eval").glob("also-elsewhere-????????.json"))) == 1
     figures = ("--figures", tmp_path / "figures", "--audio", "none")
     code, out, _ = call("report", run, "--out", tmp_path / "page.html", *figures, "--json", "-")
     assert (code, json.loads(out)["clips"]) == (0, 3)
@@ -209,3 +213,60 @@ def test_what_a_user_gets_wrong_is_one_message_and_a_code(
     assert got == code
     assert message in " ".join(err.split())
     assert "Traceback" not in err
+
+
+def test_a_path_with_brackets_is_shown_as_it_is(
+    call: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data = save_corpus(tmp_path / "data [v2][/b]", train=1, validation=0, test=1)
+    code, out, _ = call("evaluate", made[0], "--data", data)
+    assert code == 0
+    assert "data [v2][/b]" in out.replace("\n", "")
+
+
+def test_transcripts_for_machines_are_not_broken_into_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = json.dumps({"text": "neno refu " * 100})
+    show({}, transcript_lines({"files": [{}]}, None, text), None)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_what_a_manifest_says_steers_no_terminal(
+    call: Any, made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    steer = "\x1b]0;title\x07\x1b[2J"
+    line = {"id": f"a{steer}", "audio": "a.wav", "text": "x", "language": "sw", "duration_s": 1}
+    (tmp_path / "manifest.jsonl").write_text(f"{json.dumps(line)}\n" * 2)
+    code, _, err = call("evaluate", made[0], "--data", tmp_path)
+    assert (code, "a]0;title[2J: 2 times" in err) == (65, True)
+    assert "\x1b" not in err
+
+
+def test_a_full_disk_for_temporary_files_is_one_message(
+    call: Any, made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with no_file_above(4096):
+        code, _, err = call("check", made[1])
+    assert (code, f"error: {tmp_path}: what prepare keeps there" in err) == (1, True)
+    assert "set TMPDIR to a folder on another disk" in err
+
+
+def test_a_full_disk_behind_standard_output_is_said_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OSError, match="No space left") as raised:
+            show({}, "transcripts", None)
+        assert explained(raised.value) == "input/output: No space left on device"
+        assert fail("x", 1) == 1  # or leaving the block would raise, as Python does at its end
+
+
+def test_a_name_that_is_no_utf8_is_one_message() -> None:
+    with pytest.raises(UnicodeEncodeError) as raised:
+        ("x" * 100 + " odd\udcff.wav").encode()
+    message = explained(raised.value)
+    assert message and message.startswith("'...x")
+    assert " odd\\udcff.wav' cannot be written in utf-8; rename the file" in message

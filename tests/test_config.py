@@ -136,7 +136,6 @@ def test_no_file(tmp_path: Path) -> None:
     [
         ("", "got NoneType; expected 'key: value' lines"),
         ("- a\n- b", "got list; expected 'key: value' lines"),
-        ("a: &x 1\nb: *x", "YAML aliases (*name) are not accepted; write the value out"),
     ],
 )
 def test_yaml_of_another_shape(write, text: str, message: str) -> None:
@@ -156,13 +155,48 @@ def test_a_key_given_twice(write) -> None:
         "a: [1",
         "a: !!python/object/apply:os.getcwd []",
         "day: 2024-13-45",
-        "a: " + "[" * 1200,
         "\0",
     ],
 )
 def test_damaged_yaml(write, text: str) -> None:
     path = write(text)
     assert fault_of(path).startswith(f"{path}: not readable as YAML: ")
+
+
+def test_yaml_aliases(write) -> None:
+    path = write("a: &x 1\nb: *x")
+    reason = "aliases (*name) are not accepted; write the value out"
+    assert fault_of(path) == f"{path}: not readable as YAML: {reason}"
+
+
+@pytest.mark.parametrize("nested", ["[", "{a: ", "- ", "? "])
+def test_nesting_without_end_is_refused_before_it_is_read(write, nested: str) -> None:
+    """The scanner takes minutes for as many open brackets as a megabyte has."""
+    path = write("a:\n  " + nested * (900_000 // len(nested)))
+    reason = "more than 50 lists or mappings in each other"
+    assert fault_of(path) == f"{path}: not readable as YAML: {reason}"
+    assert load(Run, write("language: sw"), [f"note={nested * 60}"]).note == nested * 60
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "!!int '1" + ":1" * 5000 + "'"])
+def test_a_number_that_python_will_not_write(write, number: str) -> None:
+    fault = fault_of(write(f"language: sw\nnote: {number}"))
+    assert "note: Input should be a valid string (got a number of thousands of digits)" in fault
+
+
+@pytest.mark.parametrize("value", ["1:30", "1" + ":1" * 100_000])
+def test_times_are_text_and_no_numbers_of_base_60(write, value: str) -> None:
+    assert load(Run, write(f"language: sw\nnote: {value}")).note == value
+
+
+def test_a_long_value_is_cut_in_the_message(write) -> None:
+    fault = fault_of(write(f"language: sw\ntrain: {{epochs: {'x' * 10_000}}}"))
+    assert fault.endswith("xxx...)") and len(fault) < 500
+
+
+def test_an_override_of_many_keys(write) -> None:
+    fault = fault_of(write("language: sw"), ["train.epochs" + ".a" * 5000 + "=1"])
+    assert fault.startswith("override 'train.epochs.a") and fault.endswith("more than 50 keys deep")
 
 
 def test_yaml_in_another_encoding(tmp_path: Path) -> None:

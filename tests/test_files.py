@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from disks import leave_free, no_file_above
 from safetensors.torch import save_file
 
+from mothertongue.errors import DiskFull
 from mothertongue.files import (
     TEMPORARY,
     TRASH,
@@ -14,6 +16,7 @@ from mothertongue.files import (
     folder_atomically,
     open_atomically,
     remove_folder,
+    said_when_full,
     sha256_file,
     sweep,
     sync_tree,
@@ -169,3 +172,29 @@ def test_sync_tree_takes_any_tree(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "x").touch()
     sync_tree(tmp_path)
+
+
+def test_a_full_disk_is_one_message_with_the_path_and_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, "old")
+    said = r"x.json: no room on the disk: it needs more than 8,192 bytes, \d"
+    said += r"[\d,]+ are free; make room there, or write to another disk \(.*File too large\)"
+    with no_file_above(8192), pytest.raises(DiskFull, match=said):
+        write_json(path, "x" * 100_000)
+    assert json.loads(path.read_text()) == "old"
+    assert names(tmp_path) == ["x.json"]
+
+
+def test_a_folder_that_finds_no_room_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_free(monkeypatch, 999)
+    said = r"model: no room on the disk: it needs 1,000 bytes, 999 are free; make room there"
+    with pytest.raises(DiskFull, match=said), folder_atomically(tmp_path / "model", 1000):
+        raise AssertionError
+    assert names(tmp_path) == []
+
+
+def test_other_errors_are_no_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), said_when_full(tmp_path / "x"):
+        raise PermissionError

@@ -12,9 +12,9 @@ from runs import save_corpus, write_experiment
 
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.engines import Engine
-from mothertongue.errors import DataError
+from mothertongue.errors import DataError, MothertongueError
 from mothertongue.identity import write_identity
-from mothertongue.manifest import Split, read_data, read_manifest, write_manifest
+from mothertongue.manifest import Split, data_digest, read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.run_scores import evaluate_run
 
@@ -22,7 +22,10 @@ from mothertongue.run_scores import evaluate_run
 class Mute:
     """A transcriber that writes nothing."""
 
+    decoded = 0
+
     def __call__(self, audio: Any, language: str | None) -> list[Transcript]:
+        Mute.decoded += len(audio)
         return [Transcript("", "sw", (), 0.0) for _ in audio]
 
     def decode(self, clips: Any) -> list[Transcript]:
@@ -86,10 +89,34 @@ def test_other_data_must_have_no_audio_that_it_was_trained_on(
         score(run_dir, other)
     write_manifest(other / "manifest.jsonl", clips[12:])
     score(run_dir, other)
-    assert run_dir.evaluation("also-other").is_file()
+    assert run_dir.evaluation(f"also-other-{data_digest([other])[:8]}").is_file()
 
 
 def test_its_training_clips_are_scored_under_their_own_name(run_dir: RunDir) -> None:
     result = score(run_dir, split="train")
     assert result["leaks"]["audio"] == result["leaks"]["clips"] == 12
     assert run_dir.evaluation("also-train").is_file()
+
+
+def test_scores_on_data_in_folders_of_one_name_are_kept_apart(
+    run_dir: RunDir, tmp_path: Path
+) -> None:
+    for home, count in (("a", 1), ("b", 2)):
+        other = save_corpus(tmp_path / home / "radio", train=0, validation=0, test=count)
+        for i in range(count):
+            write_clip(other / f"test{i}.wav", tone(0.5 + 0.7 * i, 4000.0 + 100 * i + count))
+        score(run_dir, other)
+    found = [json.loads(path.read_text()) for path in (run_dir.path / "eval").iterdir()]
+    assert sorted(len(each["utterances"]) for each in found) == [1, 2]
+
+
+def test_a_run_that_cannot_keep_scores_is_not_scored(
+    run_dir: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mute, "decoded", 0)
+    (run_dir.path / "eval").write_text("a file where scores should be")
+    with pytest.raises(
+        MothertongueError, match=r"eval/test\.json: cannot be written \(.*; the sco"
+    ):
+        score(run_dir)
+    assert Mute.decoded == 0

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mothertongue.errors import ConfigError
 
 MAX_YAML_BYTES = 1_000_000
+MAX_DEPTH = 50
+"""Lists and mappings in each other; an experiment has 3. The scanner's time is quadratic in it."""
+MAX_SHOWN = 200
 LARGEST = 2**48
 """The largest whole number that a setting may be: products of two may still be an index."""
 C = TypeVar("C", bound="Config")
@@ -27,19 +31,30 @@ class _Loader(yaml.SafeLoader):
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+        keys = Counter(str(key.value) for key, _ in node.value)
+        if twice := sorted(key for key, count in keys.items() if count > 1):
             line = node.start_mark.line + 1
             raise yaml.YAMLError(f"{', '.join(twice)} given twice in the block from line {line}")
         return super().construct_mapping(node, deep)
 
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        tag: str = super().resolve(kind, value, implicit)
+        is_base_60 = tag in NUMBERS and ":" in value  # YAML 1.1 reads 1:30 as 90; 1.2 as text
+        return TEXT if is_base_60 else tag
 
-BOOLEAN = "tag:yaml.org,2002:bool"
+
+TEXT, BOOLEAN = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != BOOLEAN]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(BOOLEAN, re.compile("true|false", re.IGNORECASE), [*"tTfF"])
+OPENING = (
+    yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken,
+)  # fmt: skip
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 class Config(BaseModel):
@@ -92,14 +107,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"{path}: {path.stat().st_size:,} bytes; expected at most {MAX_YAML_BYTES:,}"
         )
     try:
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            # A few nested aliases expand to gigabytes ("billion laughs"); no experiment needs one.
-            raise ConfigError(f"{path}: YAML aliases (*name) are not accepted; write the value out")
-        data = yaml.load(text, _Loader)
-    except ConfigError:
-        raise
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        data = _loaded(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: got {type(data).__name__}; expected 'key: value' lines")
@@ -136,14 +145,29 @@ def _set_dotted(data: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"override {override!r}: expected key=value, such as train.epochs=3")
     *parents, last = key.split(".")
+    if len(parents) > MAX_DEPTH:
+        raise ConfigError(f"override {override[:MAX_SHOWN]!r}...: more than {MAX_DEPTH} keys deep")
     for parent in parents:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):
             raise ConfigError(f"override {override!r}: {parent!r} is a value, it has no keys")
     try:
-        data[last] = yaml.load(value, _Loader)
+        data[last] = _loaded(value)
     except (yaml.YAMLError, ValueError):
         data[last] = value
+
+
+def _loaded(text: str) -> Any:
+    """Return the value of a YAML text. Raises yaml.YAMLError or ValueError where it is none."""
+    depth = 0
+    for token in yaml.scan(text):
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_DEPTH} lists or mappings in each other")
+        if isinstance(token, yaml.AliasToken):
+            # A few nested aliases expand to gigabytes ("billion laughs"); no experiment needs one.
+            raise yaml.YAMLError("aliases (*name) are not accepted; write the value out")
+    return yaml.load(text, _Loader)
 
 
 def _location(parts: Sequence[int | str], data: Any) -> str:
@@ -162,4 +186,13 @@ def _reason(fault: Any) -> str:
         return "required, but not given"
     if fault["type"] == "extra_forbidden":
         return "unknown key; check the spelling in docs/configuration.md"
-    return f"{fault['msg']} (got {fault['input']!r})"
+    return f"{fault['msg']} (got {_shown(fault['input'])})"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as Python writes it, but never more than a line or two."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

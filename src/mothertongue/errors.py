@@ -46,6 +46,10 @@ def refusing(path: Path, expected: str) -> Iterator[None]:
         ) from error
 
 
+class DiskFull(MothertongueError):
+    """A disk, or a user's share of it, that has no room for what is to be written."""
+
+
 class Preempted(MothertongueError):
     """The run was asked to stop; it saved a checkpoint and continues when called again."""
 

@@ -1,5 +1,6 @@
 """Writing so that existence means done: a temporary name, fsync, then rename."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,7 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from mothertongue.errors import DiskFull, MothertongueError
+
 BLOCK_BYTES = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"
 OURS = re.compile(r"\.(tmp|trash)-(.*-)?[0-9a-f]{32}")
@@ -54,12 +58,18 @@ def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def folder_atomically(path: Path) -> Iterator[Path]:
-    """An empty folder to fill, which replaces `path` only when the block ends without an error."""
+def folder_atomically(path: Path, num_bytes: int = 0) -> Iterator[Path]:
+    """An empty folder to fill, which replaces `path` only when the block ends without an error.
+
+    Raises DiskFull, before anything is written where its `num_bytes` are known.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_free(path, num_bytes)
     with temporary_folder(path.parent) as fresh:
-        yield fresh
-        _give_usual_permissions(fresh)
-        sync_tree(fresh)
+        with said_when_full(path, fresh):
+            yield fresh
+            _give_usual_permissions(fresh)
+            sync_tree(fresh)
         remove_folder(path)
         fresh.rename(path)
     sync_folder(path.parent)
@@ -71,7 +81,7 @@ def file_atomically(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path, TEMPORARY)
     try:
-        with temporary.open("xb") as file:
+        with said_when_full(path, temporary), temporary.open("xb") as file:
             _hold(file.fileno())
             yield temporary
             temporary.replace(path)
@@ -92,6 +102,45 @@ def temporary_folder(home: Path) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_free(path: Path, num_bytes: int) -> None:
+    """Raise DiskFull where the disk of `path`, whose folder is there, has fewer bytes free."""
+    if (free := shutil.disk_usage(path.parent).free) < num_bytes:
+        raise DiskFull(_no_room(path, f"{num_bytes:,} bytes", free))
+
+
+@contextmanager
+def said_when_full(path: Path, written: Path | None = None) -> Iterator[None]:
+    """Raise DiskFull naming `path` where the block finds the disk full.
+
+    `written` is what the block has written until then, where that is not `path` itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        needed = f"more than {size_bytes(written or path):,} bytes"
+        free = shutil.disk_usage(path.parent).free
+        raise DiskFull(f"{_no_room(path, needed, free)} ({error})") from error
+
+
+def require_writable(path: Path, why: str) -> None:
+    """Raise MothertongueError where a file cannot be written under `path`, before there is one."""
+    temporary = beside(path, TEMPORARY)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise MothertongueError(f"{path}: cannot be written ({error.strerror}); {why}") from None
+
+
+def size_bytes(path: Path) -> int:
+    """The bytes of a file, or of all files below a folder; 0 where there is nothing."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 def remove_folder(path: Path) -> None:
@@ -174,3 +223,17 @@ def _give_usual_permissions(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
             path.chmod(mode)
+
+
+def _no_room(path: Path, needed: str, free: int) -> str:
+    return (
+        f"{path}: no room on the disk: it needs {needed}, {free:,} are free; make room there, or "
+        "write to another disk"
+    )
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether it is a disk's, a quota's or a file's limit; safetensors has no OSError for it."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return any(f"(os error {number})" in str(error) for number in FULL)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,12 +18,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from mothertongue.tables import plain
 from mothertongue.training.validation import Validation
 
 LINE_EVERY_S = 30.0
 
-console = Console(stderr=True)
-"""Logs and progress; standard output is for results alone."""
+console = Console(stderr=True, markup=False, emoji=False)
+"""Logs and progress; standard output is for results alone. A path with [brackets] is no markup."""
 
 
 def is_main_process() -> bool:
@@ -33,8 +33,8 @@ def is_main_process() -> bool:
 
 
 def note(message: str) -> None:
-    """Print a line of plain text for people."""
-    console.print(message, markup=False, highlight=False)
+    """Print a line of plain text for people; a corpus may have written a part of it."""
+    console.print(plain(message), highlight=False)
 
 
 class Quiet:
@@ -78,7 +78,7 @@ class TrainingProgress:
 
     def noted(self, message: str) -> None:
         """Print a line above the bar."""
-        console.print(message, markup=False, highlight=False)
+        note(message)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ class TaskProgress:
         """Called a few times a second, with what each process that runs last told of itself."""
         table = Table(box=None, show_header=False, pad_edge=False)
         for name, word in running.items():
-            table.add_row(escape(name), escape(word))
+            table.add_row(name, word)
         self.live.update(Group(table, self.bar))
         if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
             self.last_line_s = time.monotonic()
@@ -126,7 +126,7 @@ class TaskProgress:
 
     def noted(self, message: str) -> None:
         """Print a line above the table."""
-        console.print(message, markup=False, highlight=False)
+        note(message)
 
 
 @contextmanager
@@ -165,11 +165,11 @@ class RecordingsProgress:
     def heard(self, path: Path, seconds: float) -> None:
         """Called as a recording is read, with how much of it was."""
         minutes, rest = divmod(int(seconds), 60)
-        self.bar.update(self.task, detail=f"{escape(path.name)} {minutes}:{rest:02}")
+        self.bar.update(self.task, detail=f"{plain(path.name)} {minutes}:{rest:02}")
         if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
             self.last_line_s = time.monotonic()
             place = f"{self.count:,}/{self.total:,} done, {path.name} at {minutes}:{rest:02}"
-            console.print(f"transcribing: {place}", markup=False, highlight=False)
+            note(f"transcribing: {place}")
 
     def done(self) -> None:
         """Called when all of a recording is written."""
@@ -186,13 +186,13 @@ def recordings_progress(total: int) -> Iterator[RecordingsProgress]:
 
 def _bar() -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         console=console,
         transient=True,
         disable=not console.is_terminal,

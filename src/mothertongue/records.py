@@ -23,9 +23,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+
 from mothertongue.errors import ConfigError
-from mothertongue.files import open_atomically, sweep
+from mothertongue.files import open_atomically, said_when_full, sweep
 from mothertongue.locks import alone
+from mothertongue.reading import read_json, read_json_lines
 
 RECORDED_PACKAGES = (
     "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",
@@ -44,6 +47,12 @@ OF_BASE = "base-"
 """Begins the name of the untouched base's scores on the same clips."""
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
+
+
+class MetricsLine(TypedDict):
+    """A line of metrics.jsonl: a step, or a validation after it."""
+
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ class RunDir:
 
     def read_state(self) -> dict[str, Any]:
         """Where the run stood when it last wrote a checkpoint: steps, seconds, best validation."""
-        state: dict[str, Any] = json.loads(self.state.read_text(encoding="utf-8"))
+        state: dict[str, Any] = read_json(self.state)
         return state
 
     def evaluation(self, name: str) -> Path:
@@ -129,18 +138,24 @@ def is_run(path: Path) -> bool:
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Add one JSON line in a single write, so that a crash cannot mix two of them."""
-    with path.open("a", encoding="utf-8") as file:
+    with said_when_full(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def rewind(path: Path, step: int) -> None:
-    """Drop the lines of steps after `step`, and a torn last line: they will be written again."""
+    """Drop the lines of steps after `step`, and a torn last line: they will be written again.
+
+    Raises DataError naming any other line that is damaged.
+    """
     if not path.is_file():
         return
-    lines = path.read_text(encoding="utf-8").splitlines()
+    with path.open("rb+") as metrics:
+        content = metrics.read()
+        metrics.truncate(content.rfind(b"\n") + 1)
+    lines = list(read_json_lines(path, MetricsLine, "remove the line to go on without it"))
     with open_atomically(path) as file:
-        for line in lines:
-            if line.endswith("}") and json.loads(line)["step"] <= step:
+        for line, values in lines:
+            if values["step"] <= step:
                 file.write(line + "\n")
 
 

@@ -1,7 +1,7 @@
 """The scores that a run keeps: of its best weights, and of its untouched base on the same clips.
 
-eval/test.json and eval/base-test.json on its own data; eval/also-NAME.json on the data in a folder
-of that name, and so on: what its page shows.
+eval/test.json and eval/base-test.json on its own data; eval/also-NAME-DIGEST.json on the data in a
+folder of that name, whose manifest has that SHA-256: what its page shows.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import read_experiment
-from mothertongue.files import write_json
+from mothertongue.files import require_writable, write_json
 from mothertongue.identity import code_changes, data_changes, read_identity, refuse_changes
 from mothertongue.manifest import Split, data_digest, manifest_path
 from mothertongue.progress import note
@@ -58,10 +58,14 @@ def evaluate_run(
 
     def scored(model: str, stored: str, borrow: Mapping[str, str] | None) -> Json:
         opened = open_model(model, borrow=borrow)
+        kept = run_dir.evaluation(stored)
+        is_kept = is_own_language and opened.settings.get("weights", "best") == "best"
+        if is_kept:
+            require_writable(kept, "the scores are kept there; make the run writable, or copy it")
         result = evaluate_model(model, opened, manifests, split, config, language)
         result["leaks"] = leaks
-        if is_own_language and opened.settings.get("weights", "best") == "best":
-            write_json(run_dir.evaluation(stored), result)
+        if is_kept:
+            write_json(kept, result)
         return result
 
     # The base first: a run without it has a page too, a base without a run has none.
@@ -92,8 +96,13 @@ def evaluate_any(
 
 
 def stored_name(other: Path | None, split: Split) -> str:
-    """What the scores on some data are called in a run: `test` for its own test split."""
-    parts = [manifest_path(other).resolve().parent.name] if other else []
+    """What the scores on some data are called in a run: `test` for its own test split.
+
+    Folders of one name may hold other data, and a folder other data later.
+    """
+    parts = []
+    if other:
+        parts = [manifest_path(other).resolve().parent.name, data_digest([other])[:8]]
     if split != OWN:
         parts.append(split)
     return ALSO + "-".join(parts) if parts else OWN

@@ -148,8 +148,11 @@ def report_line(result: dict[str, Any]) -> Text:
     return Text(plain("\n".join(lines)))
 
 
-def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> Text:
-    """What was said, under its file's name where there are several; or what was written where."""
+def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> str:
+    """What was said, under its file's name where there are several; or what was written where.
+
+    It is no Text: rich would break its lines at the terminal's width, and JSON within its strings.
+    """
     files = result["files"]
     if out is not None:
         seconds = sum(each["duration_s"] for each in files)
@@ -158,10 +161,10 @@ def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> Tex
         line += f"; {there:,} were there already" if there else ""
         cut = sum(each["cut"] for each in files)
         line += f"; in {cut:,} places text is missing (is_cut in --format json)" if cut else ""
-        return Text(plain(line))
+        return line
     if len(files) == 1:
-        return Text(plain(text.rstrip("\n")))
-    return Text(plain("\n\n".join(f"{each['audio']}\n{each['text']}" for each in files)))
+        return text.rstrip("\n")
+    return "\n\n".join(f"{each['audio']}\n{each['text']}" for each in files)
 
 
 def demo_tables(result: dict[str, Any]) -> Group:
@@ -186,5 +189,9 @@ def gigabytes(count: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that cannot steer a terminal: control characters but line ends are left out."""
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) != "Cc")
+    """Return text that cannot steer a terminal: of control characters, only line ends stay.
+
+    A byte of a file name that is no UTF-8 becomes its code, such as \\udcff.
+    """
+    kept = "".join(c for c in text if c == "\n" or unicodedata.category(c) != "Cc")
+    return kept.encode("utf-8", "backslashreplace").decode()

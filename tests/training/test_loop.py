@@ -3,8 +3,10 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from disks import leave_free, no_file_above
 from runs import (
     After,
     Silent,
@@ -22,17 +25,26 @@ from runs import (
     tiny_experiment,
     validation,
 )
+from safetensors import SafetensorError
 from tiny import noise, tiny_model
+from torch.utils.data import _utils
 
-from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
+from mothertongue.errors import (
+    ConfigError,
+    DataError,
+    DiskFull,
+    Interrupted,
+    MothertongueError,
+    Preempted,
+)
 from mothertongue.experiment import Experiment, load_run, run
 from mothertongue.features import collate
-from mothertongue.files import sha256_file
+from mothertongue.files import sha256_file, write_json
 from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
-from mothertongue.training import loop
+from mothertongue.training import dataset, loop
 from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
@@ -112,6 +124,39 @@ def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
     assert multiprocessing.active_children(), raised  # whose trace keeps the loader alive
     with RunDir(tmp_path / "run").locked():
         pass
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "is killed by signal: Killed"),
+        (threading.Event().wait, "timed out after 0.5 seconds"),
+    ],
+    ids=["killed", "hanging"],
+)
+def test_a_lost_worker_is_one_message_and_the_run_goes_on(
+    make: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[], None],
+    said: str,
+) -> None:
+    load = StepDataset.__getitem__
+
+    def lost(self: StepDataset, step: int) -> Any:
+        if step == 4:
+            end()
+        return load(self, step)
+
+    settings, run_dir = make(epochs=1, workers=1, validation_clips=1), RunDir(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(StepDataset, "__getitem__", lost)
+        patch.setattr(dataset, "PATIENCE_S", 0.5)
+        patch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long torch waits for the rest
+        with pytest.raises(Preempted, match=said) as raised:
+            run(settings, run_dir, Silent())
+    assert "again to continue, with train.workers=0 if it is lost again" in str(raised.value)
+    assert run(settings, run_dir, Silent())["steps"] == 6
 
 
 def test_a_run_stopped_inside_a_validation_owes_it_still(
@@ -194,6 +239,75 @@ def test_a_damaged_checkpoint_is_found_and_the_one_before_it_used(
     assert str(newest) in said
 
 
+def stray_file(folder: Path) -> None:
+    (folder / "step-9").touch()
+
+
+def folder_of_its_name(folder: Path) -> None:
+    (folder / "step-0000005/MANIFEST.json").unlink()
+    (folder / "step-0000005/MANIFEST.json").mkdir()
+
+
+def sums_nested_without_end(folder: Path) -> None:
+    (folder / "step-0000005/MANIFEST.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "begins"), [(stray_file, 5), (folder_of_its_name, 3), (sums_nested_without_end, 3)]
+)
+def test_what_is_no_checkpoint_is_not_taken_for_one(
+    make: Make, tmp_path: Path, change: Callable[[Path], None], begins: int
+) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(5))
+    change(folder.checkpoints)
+    watcher = Silent()
+    run(make(epochs=1), folder, watcher)
+    assert watcher.began_at == begins
+
+
+def test_a_checkpoint_of_another_version_is_refused(make: Make, tmp_path: Path) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(2))
+    newest = folder.checkpoints / "step-0000002"
+    write_json(newest / "state.json", folder.read_state() | {"beauty": 3})
+    sums = json.loads((newest / "MANIFEST.json").read_text())
+    facts = {"bytes": (newest / "state.json").stat().st_size}
+    sums["files"]["state.json"] = facts | {"sha256": sha256_file(newest / "state.json")}
+    write_json(newest / "MANIFEST.json", sums)
+    with pytest.raises(DataError, match=r"step-0000002: .* beauty: Unexpected .*the version that"):
+        run(make(epochs=1), folder, Silent())
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[]\n", b"{\n", b'{"step": null}\n'])
+def test_a_damaged_line_of_metrics_is_named(make: Make, tmp_path: Path, line: bytes) -> None:
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(make(epochs=1), folder, After(2))
+    whole = folder.metrics.read_bytes()
+    folder.metrics.write_bytes(whole + line + whole)
+    with pytest.raises(DataError, match=r"metrics\.jsonl.*damaged"):
+        run(make(epochs=1), folder, Silent())
+    folder.metrics.write_bytes(whole + line[:-1])  # torn by a power cut: written again
+    run(make(epochs=1), folder, Silent())
+    assert [json.loads(x)["step"] for x in folder.metrics.read_text().splitlines()][:3] == [1, 2, 3]
+
+
+def test_a_run_whose_best_weights_are_gone_is_not_complete(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SplitValidator, "__call__", lambda *_: validation(0.5))
+    settings, folder = make(context="full", epochs=1), RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(settings, folder, After(5))
+    shutil.rmtree(folder.best)
+    with pytest.raises(DataError, match=r"best: MANIFEST\.json is missing; train again or restore"):
+        run(settings, folder, Silent())
+    assert not folder.is_done
+
+
 def test_without_a_whole_checkpoint_it_never_starts_over(make: Make, tmp_path: Path) -> None:
     folder = RunDir(tmp_path / "run")
     with pytest.raises(Preempted):
@@ -202,6 +316,38 @@ def test_without_a_whole_checkpoint_it_never_starts_over(make: Make, tmp_path: P
         damage_half(checkpoint / "trained.safetensors")
     with pytest.raises(DataError, match="no checkpoint is whole"):
         run(make(), folder, Silent())
+
+
+def test_a_disk_without_room_is_said_before_the_first_step(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needed(folder: Path, **changes: Any) -> int:
+        with monkeypatch.context() as patch, pytest.raises(DiskFull) as raised:
+            leave_free(patch, 1000)
+            run(make(**changes), RunDir(folder), watcher)
+        (found,) = re.findall(r"checkpoints: no room .* needs ([\d,]+) bytes", str(raised.value))
+        return int(found.replace(",", ""))
+
+    watcher, begun = Silent(), tmp_path / "begun"
+    weights = needed(begun) / 10  # three checkpoints for a while, with two moments; and the best
+    assert needed(tmp_path / "b", save_every_steps=6) == 8 * weights
+    assert needed(tmp_path / "c", save_every_steps=12) == 5 * weights
+    assert watcher.losses == []
+    with pytest.raises(Preempted):
+        run(make(), RunDir(begun), After(5))
+    assert needed(begun) == pytest.approx((10 - 2 * 3 - 1) * weights, rel=0.1)
+
+
+def test_a_disk_that_fills_up_is_one_message_and_nothing_is_lost(
+    make: Make, tmp_path: Path
+) -> None:
+    run_dir = RunDir(tmp_path / "run")
+    said = r"step-0000003: no room on the disk: it needs more than .* make room there"
+    with no_file_above(100_000), pytest.raises(DiskFull, match=said) as raised:
+        run(make(epochs=1), run_dir, Silent())
+    assert isinstance(raised.value.__cause__, SafetensorError)
+    assert list(run_dir.checkpoints.iterdir()) == []
+    assert run(make(epochs=1), run_dir, Silent())["steps"] == 6
 
 
 def test_a_finished_run_is_not_run_again(make: Make, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from mothertongue import runtime
 from mothertongue.cli.app import app
-from mothertongue.cli.support import fail
+from mothertongue.cli.support import explained, fail
 from mothertongue.errors import MothertongueError
 
 # isort: off
@@ -35,8 +35,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        sys.exit(fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1))
+    except Exception as error:
+        if (message := explained(error)) is None:
+            raise
+        sys.exit(fail(message, 1))
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,24 +1,35 @@
 """What all verbs do alike: show a result, count progress, fail with one message."""
 
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from rich.console import Console, RenderableType
 
 
 def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) -> None:
-    """The table to standard output, unless that is where the JSON goes."""
+    """Write the table to standard output, unless that is where the JSON goes.
+
+    A table that is text keeps its lines as they are.
+    """
     from mothertongue.files import write_json
+    from mothertongue.tables import plain
 
     if json_file is None or str(json_file) != "-":
-        Console().print(table)
+        if isinstance(table, str):
+            print(plain(table))
+        else:
+            Console(markup=False, emoji=False).print(table)
         if json_file is not None:
             write_json(json_file, result)
-        return
-    json.dump(result, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-    print()
+    else:
+        json.dump(result, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        print()
+    sys.stdout.flush()  # where nobody reads it, or the disk is full, now is when it can be said
 
 
 def counting(description: str, total: int | None = None) -> Any:
@@ -38,6 +49,35 @@ def write_page(folder: Path) -> None:
     console.print(report_line(result))
 
 
+def explained(error: Exception) -> str | None:
+    """Return a message for what the machine refuses; None for an error of the program itself."""
+    from sqlite3 import Error as LedgerError
+
+    if isinstance(error, OSError):
+        return f"{error.filename or 'input/output'}: {error.strerror or error}"
+    if isinstance(error, UnicodeEncodeError):
+        about = f"...{error.object[max(0, error.start - 40) : error.end + 40]}"
+        return (
+            f"{about!r} cannot be written in {error.encoding}; rename the file if that is its name,"
+            " else set PYTHONUTF8=1"
+        )
+    if isinstance(error, LedgerError):
+        folder = gettempdir()
+        return (
+            f"{folder}: what prepare keeps there for a while cannot be written ({error}); "
+            f"{shutil.disk_usage(folder).free:,} bytes are free; make room there, or set TMPDIR to "
+            "a folder on another disk"
+        )
+    return None
+
+
 def fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    """Write one message to standard error, which a manifest cannot steer; return the exit code."""
+    from mothertongue.tables import plain
+
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python would try again at its end, and write a traceback
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(plain(f"error: {message}"), file=sys.stderr)
     return code

@@ -5,7 +5,8 @@ last, `MANIFEST.json` with the size and SHA-256 of each of them.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mothertongue.errors import DataError
-from mothertongue.files import folder_atomically, remove_folder, sha256_file, write_json
+from mothertongue.files import (
+    folder_atomically,
+    remove_folder,
+    require_free,
+    sha256_file,
+    size_bytes,
+    write_json,
+)
+from mothertongue.reading import read_json
+from mothertongue.records import RunDir
 from mothertongue.training.sharding import as_shard
 
 TRAINED = "trained.safetensors"
@@ -23,6 +33,7 @@ OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 SUMS = "MANIFEST.json"
 KEPT = 2
+STEP = re.compile(r"step-\d{7,}")
 
 
 def save(
@@ -30,15 +41,28 @@ def save(
 ) -> None:
     """Publish a folder of named tensor files and a state; a crash leaves the old one or none.
 
-    The tensors are contiguous, on the CPU.
+    The tensors are contiguous, on the CPU. Raises DiskFull where there is no room for them.
     """
-    with folder_atomically(folder) as fresh:
+    num_bytes = sum(each.nbytes for values in tensors.values() for each in values.values())
+    with folder_atomically(folder, num_bytes) as fresh:
         for name, values in tensors.items():
             save_file(dict(values), fresh / name)
         write_json(fresh / STATE, dict(state))
         files = sorted(path for path in fresh.iterdir())
         sums = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in files}
         write_json(fresh / SUMS, {"format": 1, "files": sums})
+
+
+def require_room(run: RunDir, weights: Iterable[Tensor], saves: int) -> None:
+    """Raise DiskFull where there is no room for what a run of so many checkpoints will write.
+
+    `weights` are those that train: a checkpoint has them and AdamW's two moments.
+    """
+    # The next checkpoint is written before the oldest goes; the final weights after the last one.
+    copies = max(3 * min(saves, KEPT + 1) + 1, 3 * min(saves, KEPT) + 2)
+    num_bytes = copies * sum(each.numel() * each.element_size() for each in weights)
+    there = sum(map(size_bytes, (run.checkpoints, run.best, run.final)))
+    require_free(run.checkpoints, num_bytes - there)
 
 
 def fault(folder: Path) -> str | None:
@@ -53,15 +77,22 @@ def fault(folder: Path) -> str | None:
                 return f"{name} does not match its SHA-256"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except OSError as error:
+        return f"{Path(error.filename).name} is no file that can be read ({error.strerror})"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{SUMS} is damaged"
     return None
 
 
-def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a verified folder. Raises DataError when the folder is damaged."""
+def require_whole(folder: Path) -> None:
+    """Raise DataError when a published folder is not there or damaged."""
     if reason := fault(folder):
         raise DataError(f"{folder}: {reason}; train again or restore it from a copy")
+
+
+def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of a verified folder. Raises DataError when the folder is damaged."""
+    require_whole(folder)
     try:
         return load_file(folder / name)
     except (SafetensorError, OSError) as error:
@@ -70,7 +101,7 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """The JSON state of a verified folder."""
-    state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    state: dict[str, Any] = read_json(folder / STATE)
     return state
 
 
@@ -85,7 +116,7 @@ def newest_whole(checkpoints: Path) -> tuple[Path | None, list[str]]:
     Raises DataError when there are checkpoints but none is whole: a run never starts over silently.
     """
     damaged: list[str] = []
-    for folder in sorted(checkpoints.glob("step-*"), reverse=True):
+    for folder in _newest_first(checkpoints):
         reason = fault(folder)
         if reason is None:
             return folder, damaged
@@ -100,8 +131,13 @@ def newest_whole(checkpoints: Path) -> tuple[Path | None, list[str]]:
 
 def keep_newest(checkpoints: Path, count: int = KEPT) -> None:
     """Remove all but the newest checkpoints."""
-    for folder in sorted(checkpoints.glob("step-*"), reverse=True)[count:]:
+    for folder in _newest_first(checkpoints)[count:]:
         remove_folder(folder)
+
+
+def _newest_first(checkpoints: Path) -> list[Path]:
+    folders = [each for each in checkpoints.glob("step-*") if each.is_dir()]
+    return sorted((each for each in folders if STEP.fullmatch(each.name)), reverse=True)
 
 
 def optimizer_tensors(

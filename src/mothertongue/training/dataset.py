@@ -6,6 +6,7 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch, share
 from mothertongue.devices import best_device, processors
-from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
 from mothertongue.features import IGNORED, Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
 from mothertongue.prefix_store import PrefixStore
@@ -23,6 +24,7 @@ from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 from mothertongue.training.config import TrainConfig
 
 MOST_WORKERS = 4
+PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs
 
 
 class StepDataset(Dataset[list[Batch] | MothertongueError]):
@@ -85,6 +87,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             sampler=range(step, len(self)),
             num_workers=self.workers,
             collate_fn=_as_is,
+            timeout=PATIENCE_S if self.workers else 0,
             pin_memory=best_device().type == "cuda",
         )
         for batches in loader:
@@ -186,6 +189,25 @@ class _HeardClips:
         # A row that another worker is just writing names no entry: the clip is decoded once more.
         row = self.digests_N32[index].numpy().tobytes()
         return row if any(row) else b""
+
+
+@contextmanager
+def workers_outlived() -> Iterator[None]:
+    """Inside, a worker that was killed or hangs ends the run with Preempted: nothing is lost by it.
+
+    It surrounds all of the training: torch raises from a signal's handler, wherever the run is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader "):
+            raise
+        said = str(error).splitlines()[0]
+        raise Preempted(
+            f"a process that reads clips was lost ({said}); systems kill such processes for their "
+            "memory, and a disk can hang. The newest checkpoint is whole: give the same command "
+            "again to continue, with train.workers=0 if it is lost again"
+        ) from error
 
 
 def _workers() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import ConfigDict, with_config
 from torch import Tensor
 
 from mothertongue.devices import keep_freed_memory, peak_memory_bytes
@@ -20,10 +21,12 @@ from mothertongue.errors import Interrupted, Preempted
 from mothertongue.features import Batch
 from mothertongue.files import write_json
 from mothertongue.languages import Measure
+from mothertongue.reading import built
 from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints
 from mothertongue.training.config import TrainConfig, learning_rate
+from mothertongue.training.dataset import workers_outlived
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.sharding import on_main
@@ -59,6 +62,7 @@ class Job:
     """The processes that do it together; each has a job of its own with its share of the clips."""
 
 
+@with_config(ConfigDict(extra="forbid"))  # what a newer version counts must not be forgotten
 @dataclass(slots=True)
 class State:
     """Where a run stands. All of it is in every checkpoint."""
@@ -78,10 +82,9 @@ class State:
     peak_memory_bytes: int = 0
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> "State":
-        """The state that a checkpoint holds as JSON values."""
-        best = values["best"]
-        return cls(**{**values, "best": Validation(**best) if best else None})
+    def of(cls, values: dict[str, Any], origin: Path) -> "State":
+        """The state that a checkpoint holds as JSON values. Raises DataError for other values."""
+        return built(values, origin, cls, "continue the run with the version that wrote it")
 
 
 class Watcher(Protocol):
@@ -104,12 +107,13 @@ def train(
     """Train `model` in place and leave `best/` and `final/` in the run's folder.
 
     Continues from the newest whole checkpoint of the run. Raises Preempted or Interrupted, after a
-    checkpoint, when a signal asks to stop; MothertongueError when the loss is not finite.
+    checkpoint, when a signal asks to stop; Preempted when a process that reads clips is lost;
+    MothertongueError when the loss is not finite.
     """
     if not config.zero:  # who gives it has more time than memory
         keep_freed_memory()
     trainer = _Trainer(model, job, config, run, watcher, trackers)
-    with StopRequest() as stop, deterministic(model.device):
+    with StopRequest() as stop, deterministic(model.device), workers_outlived():
         trainer.run_until(stop)
     return trainer.state
 
@@ -154,6 +158,8 @@ class _Trainer:
         self._has_hinted = False
         self.stepper = Stepper(model, job.frozen, config, job.ranks, watcher.noted)
         self.state = State()
+        if job.ranks.is_main:
+            checkpoints.require_room(run, self.parameters.values(), self._saves)
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
@@ -199,6 +205,13 @@ class _Trainer:
         agreed = self.job.ranks.largest(stop.signal or 0)
         stop.signal = agreed or stop.signal
         return agreed > 0
+
+    @property
+    def _saves(self) -> int:
+        """How many checkpoints the whole run writes, at most."""
+        if every := self.config.save_every_steps:
+            return -(-self.total_steps // every)
+        return -(-self.total_steps // self.eval_every) + self.total_steps // SAVE_EVERY_STEPS
 
     @property
     def _is_save_due(self) -> bool:
@@ -307,7 +320,7 @@ class _Trainer:
                 load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
-            self.state = State.of(checkpoints.read_state(folder))
+            self.state = State.of(checkpoints.read_state(folder), folder)
             self._keep_fitting(self.state.micro_batch_size)
         if is_main:
             rewind(self.run.metrics, self.state.step)
@@ -328,6 +341,8 @@ class _Trainer:
             self._publish(self.run.best)
         elif self.config.decodes_best_again(self.job.validate.clips):
             self._score_best(self.job.validate, stop)
+        else:
+            checkpoints.require_whole(self.run.best)  # what record.json will say is there
 
     def _score_best(self, validate: Validator, stop: StopRequest) -> None:
         """Decode the whole split at 30 s with the best weights, which stay in the model.
