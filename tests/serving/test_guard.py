@@ -21,6 +21,7 @@ from serving_fixtures import running
 
 from mothertongue.decoding.transcript import Clip, Transcript
 from mothertongue.errors import ConfigError
+from mothertongue.serving.guard import client_of
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, Served
 from mothertongue.serving.server import address
@@ -197,6 +198,34 @@ def test_more_than_it_takes_at_once(slow: Any, engine: Slow, recordings: list[Pa
     assert [status for status, _, _ in answers] == [200] * 3
 
 
+def test_a_client_with_many_requests_keeps_no_other_out(
+    tokens: Tokens, recordings: list[Path]
+) -> None:
+    engine = Slow()
+    limits = LIMITS.model_copy(update={"requests": 4})
+    served = Served("slow", "base", 0, tokens, "sw")
+    answers: list[int] = []
+
+    def asks(address: str) -> None:
+        answers.append(transcribe(started, recordings[0], {"X-Forwarded-For": address})[0])
+
+    with running(Offer({"slow": served}, [engine]), limits) as started:
+        threads = [threading.Thread(target=asks, args=["203.0.113.1"]) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        until(lambda: started.state.running == 3)
+        for each in ("203.0.113.1", "203.0.113.1"):
+            asks(each)
+        assert answers == [429, 429]
+        threads.append(threading.Thread(target=asks, args=["2001:db8::1"]))
+        threads[-1].start()
+        until(lambda: started.state.running == 4)
+        engine.go.set()
+        for thread in threads:
+            thread.join(20)
+    assert answers == [429, 429, 200, 200, 200, 200]
+
+
 def test_a_client_that_goes_frees_its_place(
     slow: Any, engine: Slow, recordings: list[Path]
 ) -> None:
@@ -217,6 +246,21 @@ def test_a_client_that_goes_frees_its_place(
     assert transcribe(slow, recordings[0])[0] == 200
     # Those that waited for a batch were taken out of the queue: none is decoded for nobody.
     assert sum(engine.batches[before:]) <= 3
+
+
+@pytest.mark.parametrize(
+    ("host", "client"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("no:address", "no:address"),
+    ],
+)
+def test_a_client_is_an_address_or_a_network_of_ipv6(host: str, client: str) -> None:
+    assert client_of({"client": (host, 1)}) == client
+    assert client_of({"client": None}) == ""
 
 
 def test_what_an_engine_cannot_do_is_refused(slow: Any, recordings: list[Path]) -> None:

@@ -14,7 +14,7 @@ from mothertongue.errors import ConfigError
 from mothertongue.languages import language_code
 from mothertongue.serving import errors, studio_page
 from mothertongue.serving.errors import ApiError
-from mothertongue.serving.guard import Guard, State
+from mothertongue.serving.guard import Guard, State, client_of
 from mothertongue.serving.models import Served
 from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
 from mothertongue.serving.work import Asked, Service
@@ -110,7 +110,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> Non
         await _refuse_unknown(request, TRANSCRIPTION_FIELDS)
         _check_granularities(granularities, response_format)
         is_timed = "word" in granularities or response_format in ("srt", "vtt")
-        asked = _asked(_chosen(models, model), language, "transcribe", prompt, is_timed)
+        asked = _asked(request, _chosen(models, model), language, "transcribe", prompt, is_timed)
         if "word" in granularities and asked.model.is_limited:
             raise _wrong("timestamp_granularities[]", f"{model} gives no word times")
         if stream:
@@ -137,7 +137,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> Non
         """What is said in a recording, in English."""
         await _refuse_unknown(request, FIELDS)
         is_timed = response_format in ("srt", "vtt", "verbose_json")
-        asked = _asked(_chosen(models, model), None, "translate", prompt, is_timed)
+        asked = _asked(request, _chosen(models, model), None, "translate", prompt, is_timed)
         return await _answered(
             request, service, file, asked, lambda x: reply(x, response_format, [], "translate")
         )
@@ -184,7 +184,14 @@ async def _streamed(
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
-def _asked(model: Served, language: str | None, task: Task, prompt: str, word_times: bool) -> Asked:
+def _asked(
+    request: Request,
+    model: Served,
+    language: str | None,
+    task: Task,
+    prompt: str,
+    word_times: bool,
+) -> Asked:
     try:
         code = model.code(language_code(language) if language else None)
     except ConfigError as error:
@@ -194,7 +201,8 @@ def _asked(model: Served, language: str | None, task: Task, prompt: str, word_ti
         raise _wrong(
             "prompt" if ids else "model", f"{model.name} takes no prompt and only transcribes"
         )
-    return Asked(model, code, task, tuple(ids), word_times and not model.is_limited)
+    is_timed = word_times and not model.is_limited
+    return Asked(model, code, task, tuple(ids), is_timed, client_of(request.scope))
 
 
 def _chosen(models: dict[str, Served], name: str) -> Served:

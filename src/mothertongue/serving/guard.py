@@ -7,8 +7,11 @@ shape, and it closes the connection where the rest of a body would still come.
 import asyncio
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,8 +34,23 @@ GUARDED = ("/v1/", "/metrics")
 class State:
     """What the server is doing now."""
 
-    running: int = 0
+    clients: Counter[str] = field(default_factory=Counter)
+    """How many requests of each client are worked on or wait."""
     is_draining: bool = False
+
+    @property
+    def running(self) -> int:
+        """How many of all."""
+        return self.clients.total()
+
+    @contextmanager
+    def working(self, client: str) -> Iterator[None]:
+        """Count a request."""
+        self.clients[client] += 1
+        try:
+            yield
+        finally:
+            self.clients -= Counter([client])  # keeps those above 0 alone
 
 
 class Guard:
@@ -52,13 +70,10 @@ class Guard:
             return
         request = _Request(scope, receive, send, self.limits)
         began, is_work = time.monotonic(), scope["path"].startswith(WORK)
-        self.state.running += is_work
-        self.metrics.running.set(self.state.running)
         try:
-            await self._served(request, is_work)
+            with self.state.working(client_of(scope)) if is_work else nullcontext():
+                await self._served(request, is_work)
         finally:
-            self.state.running -= is_work
-            self.metrics.running.set(self.state.running)
             path = _known(scope)
             self.metrics.requests.labels(path, request.status or "gone").inc()
             self.metrics.request_s.labels(path).observe(time.monotonic() - began)
@@ -87,13 +102,18 @@ class Guard:
             return
         if self.state.is_draining:
             raise busy("the server is about to stop", "draining", 5)
-        if self.state.running > self.limits.requests:
-            raise busy(
-                f"{self.limits.requests} requests are worked on already", "rate_limit", 1, 429
-            )
+        self._check_places(self.state.clients[client_of(request.scope)])
         length = request.header("content-length")
         if length.isdecimal() and int(length) > self.limits.upload_bytes:
             raise _too_large(self.limits)
+
+    def _check_places(self, of_client: int) -> None:
+        """Raise ApiError where there is no place; the last quarter is for clients without one."""
+        places = self.limits.requests
+        if of_client > 1:
+            places -= self.limits.requests // 4
+        if self.state.running > places:
+            raise busy(f"{places} requests are worked on already", "rate_limit", 1, 429)
 
 
 class _Request:
@@ -144,6 +164,15 @@ class _Request:
         if not self.is_whole and self.scope["method"] not in ("GET", "HEAD"):
             error.headers |= CLOSE
         await error.response()(self.scope, self._receive, self._send)
+
+
+def client_of(scope: Any) -> str:
+    """Return the address that asks; of IPv6 the first 64 bits, since who has one has them all."""
+    host, _ = scope["client"] or ("", 0)
+    try:
+        return str(IPv6Network((host, 64), strict=False))
+    except ValueError:  # IPv4, or whatever a proxy says
+        return str(host)
 
 
 def _check_key(key: str, authorization: str) -> None:

@@ -23,6 +23,7 @@ from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Offer
 from mothertongue.serving.sandbox import Sandbox
+from mothertongue.serving.turns import Gate
 from mothertongue.serving.work import Service
 
 KEY = "MOTHERTONGUE_API_KEY"
@@ -71,8 +72,8 @@ def make_server(
     batchers = [
         Batcher(engine, batch_size, limits.pieces, metrics.batch) for engine in offer.engines
     ]
-    metrics.watch_queue(lambda: sum(each.waiting for each in batchers))
-    service = Service(batchers, Sandbox(limits, decoders), limits, metrics)
+    metrics.watch(lambda: state.running, lambda: sum(each.waiting for each in batchers))
+    service = Service(batchers, Sandbox(limits, decoders), Gate(decoders), limits, metrics)
     config = uvicorn.Config(
         make_app(service, offer.models, state, where.key),
         host=where.host,
