@@ -15,9 +15,14 @@ from peft import IA3Config, get_peft_model
 from runs import PATIENCE_S
 
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.model import load_base
-from mothertongue.serving.models import Spec, load, parse_specs
+from mothertongue.serving.address import Address
+from mothertongue.serving.errors import busy
+from mothertongue.serving.limits import Limits
+from mothertongue.serving.models import Offer, Spec, load, parse_specs
+from mothertongue.serving.sandbox import Sandbox
+from mothertongue.serving.server import serve
 
 
 def test_names() -> None:
@@ -102,6 +107,20 @@ def test_what_was_begun_is_finished_after_sigterm(
     assert len({each.json()["text"] for each in answers if each.status_code == 200}) == 1
     assert process.stderr and process.stderr.read() == ""
     process.stderr.close()
+
+
+class Dead(Sandbox):
+    """A sandbox whose decoders die at once."""
+
+    async def start(self) -> None:
+        raise busy("no decoder could be started", "overloaded", 5)
+
+
+def test_why_it_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mothertongue.serving.server.Sandbox", Dead)
+    with pytest.raises(MothertongueError, match="cannot start: no decoder") as caught:
+        serve(Offer(), Address("127.0.0.1", 0, None), Limits(), 1, 1)
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.slow

@@ -46,9 +46,9 @@ def serve(
     require_packages()
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.progress import console
+    from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
     from mothertongue.serving.models import load, parse_specs
-    from mothertongue.serving.server import address
     from mothertongue.serving.server import serve as run_server
 
     limits = Limits(

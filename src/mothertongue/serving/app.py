@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
@@ -41,19 +40,8 @@ Temperature = Annotated[
 
 
 def make_app(service: Service, models: dict[str, Served], state: State, key: str | None) -> FastAPI:
-    """The application, not yet started."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.sandbox.start()
-        yield
-        await service.sandbox.stop()
-        for batcher in service.batchers:
-            batcher.close()
-
-    app = FastAPI(
-        title="mothertongue", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    """The application."""
+    app = FastAPI(title="mothertongue", version=__version__, docs_url=None, redoc_url=None)
     errors.install(app)
     _add_facts(app, service, models, state)
     _add_audio(app, service, models)
@@ -73,8 +61,8 @@ def _add_facts(app: FastAPI, service: Service, models: dict[str, Served], state:
         """Whether requests are taken, and their limits."""
         limits = {"upload_bytes": service.limits.upload_bytes, "audio_s": service.limits.audio_s}
         status = "draining" if state.is_draining else "ok"
-        facts = {"status": status, "models": list(models), "limits": limits}
-        return JSONResponse(facts, 503 if state.is_draining else 200)
+        code = 503 if state.is_draining else 200
+        return JSONResponse({"status": status, "limits": limits}, code)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> PlainTextResponse:

@@ -15,6 +15,7 @@ from ipaddress import IPv6Network
 from typing import Any
 from urllib.parse import urlsplit
 
+from mothertongue.serving.address import is_loopback
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
@@ -24,10 +25,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
-LOCAL = {"localhost", "127.0.0.1", "::1"}
-CLOSE = {"Connection": "close"}
 WORK = "/v1/audio/"
-GUARDED = ("/v1/", "/metrics")
+GUARDED = ("/v1/", "/metrics", "/openapi.json")
 
 
 @dataclass
@@ -123,7 +122,9 @@ class _Request:
         self.scope, self.limits = scope, limits
         self._receive, self._send = receive, send
         self.headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-        self.began_s, self.received, self.is_whole = time.monotonic(), 0, False
+        self.began_s, self.received = time.monotonic(), 0
+        has_length = self.header("content-length") not in ("", "0")
+        self.is_whole = not (has_length or self.header("transfer-encoding"))
         self.status: int | None = None
         self.refusal: ApiError | None = None
 
@@ -134,12 +135,12 @@ class _Request:
         """The next part of the body. Raises ApiError 408 or 413, once for all."""
         if self.is_whole:
             return await self._receive()
-        allowed_s = self.limits.receive_s + self.received / self.limits.receive_bytes_per_s
+        allowed_s = self.limits.receive_s + self.received / self.limits.client_bytes_per_s
         try:
             async with asyncio.timeout(self.began_s + allowed_s - time.monotonic()):
                 message = await self._receive()
         except TimeoutError:
-            self.refusal = ApiError(408, "the request came too slowly", "timeout", headers=CLOSE)
+            self.refusal = ApiError(408, "the request came too slowly", "timeout")
             raise self.refusal from None
         if message["type"] == "http.request":
             self.received += len(message.get("body", b""))
@@ -156,14 +157,14 @@ class _Request:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+            if not self.is_whole:  # nobody would count the rest, nor its time
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
     async def refuse(self, error: ApiError) -> None:
-        """Answer with an error; the connection ends where a body is still to come."""
-        self.refusal, self.status = None, error.status
-        if not self.is_whole and self.scope["method"] not in ("GET", "HEAD"):
-            error.headers |= CLOSE
-        await error.response()(self.scope, self._receive, self._send)
+        """Answer with an error."""
+        self.refusal = None
+        await error.response()(self.scope, self._receive, self.send)
 
 
 def client_of(scope: Any) -> str:
@@ -191,7 +192,7 @@ def _check_origin(host: str, origin: str) -> None:
 
     A site whose name is made to point here (DNS rebinding) shows in Host, another site in Origin.
     """
-    if _name(f"//{host}") not in LOCAL:
+    if not is_loopback(_name(f"//{host}")):
         message = f"Host {host!r}: expected localhost; for other names start the server with a key"
         raise ApiError(403, message, "forbidden_host")
     if origin and origin.partition("://")[2] != host:
@@ -207,7 +208,7 @@ def _name(address: str) -> str | None:
 
 def _too_large(limits: Limits) -> ApiError:
     message = f"the request has more than {limits.upload_bytes:,} bytes; send a shorter recording"
-    return ApiError(413, message, "too_large", "file", CLOSE)
+    return ApiError(413, message, "too_large", "file")
 
 
 def _known(scope: Any) -> str:

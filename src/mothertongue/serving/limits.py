@@ -16,12 +16,20 @@ class Limits(Config):
     """Of sound in a file, after decoding."""
     request_s: PositiveFloat = 300.0
     """From the request's last byte to its answer."""
+    head_s: PositiveFloat = 15.0
+    """For a request's head to arrive, since the connection was made or the last answer."""
     receive_s: PositiveFloat = 30.0
-    """For a request to arrive, and a second more for each `receive_bytes_per_s`."""
-    receive_bytes_per_s: PositiveInt = 65_536
+    """For its body to arrive, and a second more for each `client_bytes_per_s`."""
+    send_s: PositiveFloat = 15.0
+    """For a client to take more of its answer, and likewise a second more."""
+    client_bytes_per_s: PositiveInt = 65_536
     """A slower client is cut off."""
+    connections: PositiveInt = 512
+    """That are open at the same time; then the one that waits longest for a request ends."""
+    client_connections: PositiveInt = 256
+    """Of one client."""
     requests: PositiveInt = 64
-    """That are worked on or wait at the same time."""
+    """That are worked on or wait at the same time; one client has three quarters at most."""
     pieces: PositiveInt = 512
     """Pieces of up to 30 s that wait for a model at the same time."""
     decode_s: PositiveFloat = 30.0
