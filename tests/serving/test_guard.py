@@ -1,10 +1,12 @@
 """What is refused before it costs anything, and what becomes of clients that go or are slow."""
 
 import contextlib
+import errno
 import http.client
 import json
 import random
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -176,6 +178,26 @@ def test_a_client_that_goes_frees_its_place(
     assert transcribe(slow, recordings[0])[0] == 200
     # Those that waited for a batch were taken out of the queue: none is decoded for nobody.
     assert sum(engine.batches[before:]) <= 3
+
+
+class Full(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
+    """A file on a disk that is full."""
+
+    def write(self, *_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_upload_that_finds_no_room_may_come_again(
+    slow: Any,
+    recordings: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+    status, body, headers = transcribe(slow, recordings[0])
+    assert (status, body["error"]["code"]) == (503, "no_space"), body
+    assert int(headers["Retry-After"]) >= 1
+    assert "No space left on device" in caplog.text
 
 
 @pytest.mark.parametrize(
