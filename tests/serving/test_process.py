@@ -1,11 +1,13 @@
 """The server as users start it: what it loads, says, and does when it is told to stop."""
 
 import json
+import math
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import httpx2
 import pytest
 from peft import IA3Config, get_peft_model
 from runs import PATIENCE_S
+from serving_client import LIMITS, Slow, transcribe, until
+from serving_fixtures import running
 
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, MothertongueError
@@ -20,9 +24,10 @@ from mothertongue.model import load_base
 from mothertongue.serving.address import Address
 from mothertongue.serving.errors import busy
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.models import Offer, Spec, load, parse_specs
+from mothertongue.serving.models import Offer, Served, Spec, load, parse_specs
 from mothertongue.serving.sandbox import Sandbox
 from mothertongue.serving.server import serve
+from mothertongue.tokens import Tokens
 
 
 def test_names() -> None:
@@ -70,6 +75,26 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
         if found := re.search(r"listening on (\S+)", line):
             return process, found.group(1)
     raise AssertionError(f"it ended with {process.wait()}")
+
+
+def test_an_idle_server_gives_memory_back_once(
+    tokens: Tokens, recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(
+        "mothertongue.serving.server.give_back_freed_memory", lambda: given.append(time.monotonic())
+    )
+    engine = Slow()
+    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [engine])
+    with running(offer, LIMITS.model_copy(update={"idle_s": 0.1})) as server:
+        asking = threading.Thread(target=transcribe, args=[server, recordings[0]])
+        asking.start()
+        until(lambda: engine.batches and server.worked_s < math.inf)
+        assert not given, "it works"
+        engine.go.set()
+        asking.join(20)
+        until(lambda: given)
+        assert server.worked_s == math.inf, "once, until it has worked again"
 
 
 @pytest.mark.slow

@@ -38,3 +38,5 @@ class Limits(Config):
     """Of memory that decoding may take beyond what the idle decoder has."""
     drain_s: float = Field(default=30.0, ge=0)
     """For running requests to finish after SIGTERM."""
+    idle_s: PositiveFloat = 10.0
+    """Without work until freed memory is given back to the system."""

@@ -1,5 +1,6 @@
 """The server as a process: models in memory before it listens, requests finished before it ends."""
 
+import math
 import time
 from functools import partial
 from types import FrameType
@@ -7,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from mothertongue.devices import give_back_freed_memory
 from mothertongue.errors import MothertongueError
 from mothertongue.progress import note
 from mothertongue.serving import logs
@@ -68,6 +70,7 @@ class Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.where, self.service, self.state, self.until_s = where, service, state, 0.0
+        self.worked_s = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, the second ends at once."""
@@ -81,7 +84,16 @@ class Server(uvicorn.Server):
         """Whether to stop, asked ten times a second."""
         if self.state.is_draining and (not self.state.running or time.monotonic() > self.until_s):
             self.should_exit = True
+        self._tidy()
         return await super().on_tick(counter)
+
+    def _tidy(self) -> None:
+        """Give memory back once there has been no work for a while: uploads leave much."""
+        if self.state.running:
+            self.worked_s = time.monotonic()
+        elif time.monotonic() - self.worked_s > self.service.limits.idle_s:
+            self.worked_s = math.inf
+            give_back_freed_memory()
 
     async def startup(self, sockets: Any = None) -> None:
         """Start the decoders and listen; say where."""
