@@ -18,6 +18,7 @@ from runs import PATIENCE_S
 from serving_client import LIMITS, Slow, transcribe, until
 from serving_fixtures import running
 
+from mothertongue.cli import app
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.model import load_base
@@ -132,6 +133,19 @@ def test_what_was_begun_is_finished_after_sigterm(
     assert len({each.json()["text"] for each in answers if each.status_code == 200}) == 1
     assert process.stderr and process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_a_path_with_brackets_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loaded(*_: Any) -> Offer:
+        _[-1]("sw: an adapter on bases [v2]/a[/y]")
+        return Offer()
+
+    monkeypatch.setattr("mothertongue.serving.models.load", loaded)
+    monkeypatch.setattr("mothertongue.serving.server.serve", lambda *_: None)
+    app(["serve", "sw=runs/sw"], standalone_mode=False)
+    assert capsys.readouterr().err == "sw: an adapter on bases [v2]/a[/y]\n"
 
 
 class Dead(Sandbox):
