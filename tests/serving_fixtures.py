@@ -12,9 +12,10 @@ import pytest
 from mothertongue.artefacts import open_model
 from mothertongue.audio import load_audio
 from mothertongue.decoding.transcript import Clip, DecodeConfig
+from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, load, parse_specs
-from mothertongue.serving.server import Address, make_server
+from mothertongue.serving.server import make_server
 from mothertongue.transcription.speech import pieces, voiced
 
 DEMO_AUDIO = Path(__file__).parents[1] / "src/mothertongue/recipes/demo_data/audio"
@@ -29,9 +30,15 @@ def offer(tiny_runs: dict[str, Path], transformers_folder: Path) -> Offer:
 
 
 @contextmanager
-def running(offer: Offer, limits: Limits, key: str | None = None, batch_size: int = 8) -> Any:
-    """The server, listening on a free port."""
-    server = make_server(offer, Address("127.0.0.1", 0, key), limits, batch_size, 1)
+def running(
+    offer: Offer,
+    limits: Limits,
+    key: str | None = None,
+    batch_size: int = 8,
+    decoders: int = 1,
+) -> Any:
+    """The server, listening on a free port; without decoders it starts at once."""
+    server = make_server(offer, Address("127.0.0.1", 0, key), limits, batch_size, decoders)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until = time.monotonic() + 60

@@ -1,12 +1,15 @@
 """What was used of the machine."""
 
 import os
+import platform
 import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 
+from mothertongue import devices
 from mothertongue.comparison.workers import slots
 from mothertongue.errors import ConfigError
 
@@ -26,6 +29,17 @@ def test_peak_memory_is_this_processs_own_and_not_its_parents() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not keep a process to some")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's allocator")
+def test_freed_memory_is_given_back() -> None:
+    process, size = psutil.Process(), 64_000  # too small for a mapping of its own
+    *blocks, last = [b"x" * (size + i) for i in range(1500)]
+    held = process.memory_info().rss
+    del blocks
+    devices.give_back_freed_memory()
+    assert process.memory_info().rss < held - 1000 * size, "although the last is kept"
+    assert last
+
+
 def test_only_the_processors_that_the_process_may_use_are_planned_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -99,6 +99,59 @@ def test_a_full_queue_says_when_to_come_again() -> None:
     batcher.close()
 
 
+def test_clients_take_turns_and_then_the_requests_of_each() -> None:
+    async def work() -> None:
+        first = batcher.submit(clips("x"), "greedy")
+        await begun(engine, 1)
+        many = [batcher.submit(clips(f"g{i}", f"h{i}"), "greedy") for i in range(3)]
+        one = batcher.submit(clips("a1", "a2"), "modest")
+        engine.go.release(9)
+        await asyncio.gather(*first, *one, *(each for job in many for each in job))
+
+    engine = Held()
+    batcher = Batcher(engine, 2, 100)
+    asyncio.run(work())
+    assert engine.batches == [["x"], ["g0", "a1"], ["g1", "a2"], ["g2", "h0"], ["h1", "h2"]]
+    batcher.close()
+
+
+def test_a_client_that_fills_the_queue_keeps_no_other_out() -> None:
+    async def work() -> None:
+        first = batcher.submit(clips("x"), "greedy")
+        await begun(engine, 1)
+        many = batcher.submit(clips("g0", "g1", "g2"), "greedy")
+        with pytest.raises(ApiError):
+            batcher.submit(clips("g3"), "greedy")
+        one = batcher.submit(clips("a"), "modest")
+        engine.go.release(9)
+        await asyncio.gather(*first, *many, *one)
+
+    engine = Held()
+    batcher = Batcher(engine, 2, 3)
+    asyncio.run(work())
+    assert engine.batches == [["x"], ["g0", "a"], ["g1", "g2"]]
+    batcher.close()
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_clip_that_fails_fails_alone(place: int) -> None:
+    async def work() -> None:
+        first = batcher.submit(clips("a"))
+        await begun(engine, 1)
+        names = ["b", "c", "d", "e"]
+        names.insert(place, "bad")
+        jobs = batcher.submit(clips(*names))
+        engine.go.release(99)
+        found = await asyncio.gather(*first, *jobs, return_exceptions=True)
+        assert [said(each) for each in found if isinstance(each, list)] == ["a", *"bcde"]
+        assert isinstance(found[1 + place], RuntimeError)
+
+    engine = Held()
+    batcher = Batcher(engine, 5, 100)
+    asyncio.run(work())
+    batcher.close()
+
+
 def test_an_engine_that_fails_goes_on_with_the_next_batch() -> None:
     async def work() -> None:
         engine.go.release(2)

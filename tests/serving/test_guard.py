@@ -1,54 +1,29 @@
 """What is refused before it costs anything, and what becomes of clients that go or are slow."""
 
 import contextlib
+import errno
 import http.client
 import json
 import random
 import socket
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from serving_client import KEY, LIMITS, Slow, ask, connected, form, transcribe, until
 from serving_fixtures import running
 
-from mothertongue.decoding.transcript import Clip, Transcript
-from mothertongue.errors import ConfigError
-from mothertongue.serving.limits import Limits
+from mothertongue.serving.guard import client_of
 from mothertongue.serving.models import Offer, Served
-from mothertongue.serving.server import address
 from mothertongue.tokens import Tokens
-
-KEY = "a key of some length"
-LIMITS = Limits(
-    upload_bytes=200_000,
-    receive_s=1.0,
-    receive_bytes_per_s=10**9,
-    requests=3,
-    request_s=20.0,
-)
-
-
-class Slow:
-    """An engine that works until it is let go."""
-
-    def __init__(self) -> None:
-        self.go, self.batches = threading.Event(), []
-
-    def __call__(self, audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
-        raise AssertionError
-
-    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
-        self.batches.append(len(clips))
-        self.go.wait(20)
-        return [Transcript("said", each.language or "sw", (1,), -0.1) for each in clips]
 
 
 @pytest.fixture(scope="module")
@@ -75,48 +50,6 @@ def locked(tokens: Tokens) -> Iterator[Any]:
     served = Served("slow", "base", 0, tokens, "sw")
     with running(Offer({"slow": served}, [engine]), LIMITS, KEY) as started:
         yield started
-
-
-def form(path: Path, **fields: str) -> tuple[bytes, dict[str, str]]:
-    parts = [
-        f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-        for name, value in ({"model": "slow"} | fields).items()
-    ]
-    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
-    body = b"".join([*parts, head, path.read_bytes(), b"\r\n--edge--\r\n"])
-    return body, {"Content-Type": "multipart/form-data; boundary=edge"}
-
-
-@contextlib.contextmanager
-def connected(server: Any) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def ask(
-    server: Any, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-) -> tuple[int, Any, Any]:
-    with connected(server) as connection:
-        connection.request(method, path, body, headers or {})
-        answer = connection.getresponse()
-        text = answer.read()
-        is_json = answer.headers.get_content_type() == "application/json"
-        return answer.status, json.loads(text) if is_json else text, answer.headers
-
-
-def transcribe(server: Any, path: Path, headers: dict[str, str] | None = None) -> Any:
-    body, kind = form(path)
-    return ask(server, "POST", "/v1/audio/transcriptions", body, kind | (headers or {}))
-
-
-def until(condition: Any, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_key_is_asked_for_and_compared(locked: Any, recordings: list[Path]) -> None:
@@ -197,6 +130,34 @@ def test_more_than_it_takes_at_once(slow: Any, engine: Slow, recordings: list[Pa
     assert [status for status, _, _ in answers] == [200] * 3
 
 
+def test_a_client_with_many_requests_keeps_no_other_out(
+    tokens: Tokens, recordings: list[Path]
+) -> None:
+    engine = Slow()
+    limits = LIMITS.model_copy(update={"requests": 4})
+    served = Served("slow", "base", 0, tokens, "sw")
+    answers: list[int] = []
+
+    def asks(address: str) -> None:
+        answers.append(transcribe(started, recordings[0], {"X-Forwarded-For": address})[0])
+
+    with running(Offer({"slow": served}, [engine]), limits) as started:
+        threads = [threading.Thread(target=asks, args=["203.0.113.1"]) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        until(lambda: started.state.running == 3)
+        for each in ("203.0.113.1", "203.0.113.1"):
+            asks(each)
+        assert answers == [429, 429]
+        threads.append(threading.Thread(target=asks, args=["2001:db8::1"]))
+        threads[-1].start()
+        until(lambda: started.state.running == 4)
+        engine.go.set()
+        for thread in threads:
+            thread.join(20)
+    assert answers == [429, 429, 200, 200, 200, 200]
+
+
 def test_a_client_that_goes_frees_its_place(
     slow: Any, engine: Slow, recordings: list[Path]
 ) -> None:
@@ -217,6 +178,41 @@ def test_a_client_that_goes_frees_its_place(
     assert transcribe(slow, recordings[0])[0] == 200
     # Those that waited for a batch were taken out of the queue: none is decoded for nobody.
     assert sum(engine.batches[before:]) <= 3
+
+
+class Full(tempfile.SpooledTemporaryFile):  # type: ignore[type-arg]
+    """A file on a disk that is full."""
+
+    def write(self, *_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_upload_that_finds_no_room_may_come_again(
+    slow: Any,
+    recordings: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", Full)
+    status, body, headers = transcribe(slow, recordings[0])
+    assert (status, body["error"]["code"]) == (503, "no_space"), body
+    assert int(headers["Retry-After"]) >= 1
+    assert "No space left on device" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "client"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("no:address", "no:address"),
+    ],
+)
+def test_a_client_is_an_address_or_a_network_of_ipv6(host: str, client: str) -> None:
+    assert client_of({"client": (host, 1)}) == client
+    assert client_of({"client": None}) == ""
 
 
 def test_what_an_engine_cannot_do_is_refused(slow: Any, recordings: list[Path]) -> None:
@@ -315,39 +311,3 @@ def test_what_its_own_description_allows_gives_no_500(slow: Any, engine: Slow) -
             on_cases
         )()
     assert len(seen) > 100
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "speech.example"])
-def test_others_need_a_key(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("MOTHERTONGUE_API_KEY", raising=False)
-    with pytest.raises(ConfigError, match="there is no key"):
-        address(host, 8000, None)
-    (tmp_path / "short").write_text("short\n")
-    with pytest.raises(ConfigError, match="5 characters"):
-        address(host, 8000, tmp_path / "short")
-    monkeypatch.setenv("MOTHERTONGUE_API_KEY", KEY)
-    assert address(host, 8000, None).key == KEY
-    monkeypatch.delenv("MOTHERTONGUE_API_KEY")
-    assert address("127.0.0.1", 8000, None).key is None
-
-
-def test_many_clients_that_never_finish_their_headers_keep_nobody_out(
-    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mothertongue.serving.server.HEADERS_S", 3.0)
-    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [Slow()])
-    with running(offer, LIMITS) as server, contextlib.ExitStack() as stack:
-        where = urlsplit(server.url)
-        crowd = [
-            stack.enter_context(socket.create_connection((where.hostname, where.port)))
-            for _ in range(400)
-        ]
-        for each in crowd:
-            each.sendall(b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-        assert ask(server, "GET", "/health")[0] == 200
-        crowd[-1].setblocking(False)
-        with pytest.raises(BlockingIOError):  # it was answered while the crowd was there
-            crowd[-1].recv(1)
-        for each in crowd:
-            each.settimeout(20)
-            assert each.recv(1) == b"", "the server hangs up"

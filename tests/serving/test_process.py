@@ -1,11 +1,13 @@
 """The server as users start it: what it loads, says, and does when it is told to stop."""
 
 import json
+import math
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,20 @@ import httpx2
 import pytest
 from peft import IA3Config, get_peft_model
 from runs import PATIENCE_S
+from serving_client import LIMITS, Slow, transcribe, until
+from serving_fixtures import running
 
+from mothertongue.cli import app
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.model import load_base
-from mothertongue.serving.models import Spec, load, parse_specs
+from mothertongue.serving.address import Address
+from mothertongue.serving.errors import busy
+from mothertongue.serving.limits import Limits
+from mothertongue.serving.models import Offer, Served, Spec, load, parse_specs
+from mothertongue.serving.sandbox import Sandbox
+from mothertongue.serving.server import serve
+from mothertongue.tokens import Tokens
 
 
 def test_names() -> None:
@@ -67,6 +78,26 @@ def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     raise AssertionError(f"it ended with {process.wait()}")
 
 
+def test_an_idle_server_gives_memory_back_once(
+    tokens: Tokens, recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(
+        "mothertongue.serving.server.give_back_freed_memory", lambda: given.append(time.monotonic())
+    )
+    engine = Slow()
+    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [engine])
+    with running(offer, LIMITS.model_copy(update={"idle_s": 0.1})) as server:
+        asking = threading.Thread(target=transcribe, args=[server, recordings[0]])
+        asking.start()
+        until(lambda: engine.batches and server.worked_s < math.inf)
+        assert not given, "it works"
+        engine.go.set()
+        asking.join(20)
+        until(lambda: given)
+        assert server.worked_s == math.inf, "once, until it has worked again"
+
+
 @pytest.mark.slow
 def test_what_was_begun_is_finished_after_sigterm(
     transformers_folder: Path, recordings: list[Path]
@@ -102,6 +133,33 @@ def test_what_was_begun_is_finished_after_sigterm(
     assert len({each.json()["text"] for each in answers if each.status_code == 200}) == 1
     assert process.stderr and process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_a_path_with_brackets_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loaded(*_: Any) -> Offer:
+        _[-1]("sw: an adapter on bases [v2]/a[/y]")
+        return Offer()
+
+    monkeypatch.setattr("mothertongue.serving.models.load", loaded)
+    monkeypatch.setattr("mothertongue.serving.server.serve", lambda *_: None)
+    app(["serve", "sw=runs/sw"], standalone_mode=False)
+    assert capsys.readouterr().err == "sw: an adapter on bases [v2]/a[/y]\n"
+
+
+class Dead(Sandbox):
+    """A sandbox whose decoders die at once."""
+
+    async def start(self) -> None:
+        raise busy("no decoder could be started", "overloaded", 5)
+
+
+def test_why_it_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mothertongue.serving.server.Sandbox", Dead)
+    with pytest.raises(MothertongueError, match="cannot start: no decoder") as caught:
+        serve(Offer(), Address("127.0.0.1", 0, None), Limits(), 1, 1)
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.slow

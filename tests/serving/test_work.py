@@ -12,6 +12,7 @@ from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Served
 from mothertongue.serving.sandbox import Speech
+from mothertongue.serving.turns import Gate
 from mothertongue.serving.work import Asked, Service
 from mothertongue.tokens import Tokens
 from mothertongue.transcription.speech import Piece
@@ -34,7 +35,7 @@ def test_no_text_of_a_piece_in_a_dense_script_is_lost(tokens: Tokens, language: 
     pieces = [Piece(float(s), whole_N[s * RATE_HZ : (s + 30) * RATE_HZ]) for s in (0, 30, 60)]
     engine: Any = Reader(tokens, text, 9, "am")
     batcher, sandbox = Batcher(engine, 8, 100), Opened(pieces)
-    service = Service([batcher], sandbox, Limits(), Metrics())  # type: ignore[arg-type]
+    service = Service([batcher], sandbox, Gate(1), Limits(), Metrics())  # type: ignore[arg-type]
     asked = Asked(Served("m", "run", 0, tokens, None), language, "transcribe", (), False)
     found = asyncio.run(service.recording(b"", asked))
     batcher.close()

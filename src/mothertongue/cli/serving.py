@@ -8,6 +8,7 @@ import typer
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import BatchSize, Beam, PrecisionOption
+from mothertongue.serving import defaults
 
 
 @app.command()
@@ -31,11 +32,13 @@ def serve(
     batch_size: BatchSize = 16,
     precision: PrecisionOption = "auto",
     compute_type: Annotated[str, typer.Option(help="Of models by CTranslate2.")] = "default",
-    max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Of a request.")] = 26.2144,
-    max_audio_s: Annotated[float, typer.Option(min=1, help="Of a recording.")] = 600,
-    max_requests: Annotated[int, typer.Option(min=1, help="At the same time.")] = 64,
-    request_s: Annotated[float, typer.Option(min=1, help="For a request at most.")] = 300,
-    drain_s: Annotated[float, typer.Option(min=0, help="To finish requests at the end.")] = 30,
+    max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Of a request.")] = (
+        defaults.UPLOAD_BYTES / 1e6
+    ),
+    max_audio_s: Annotated[float, typer.Option(min=1, help="Of a recording.")] = defaults.AUDIO_S,
+    max_requests: Annotated[int, typer.Option(min=1, help="At the same time.")] = defaults.REQUESTS,
+    request_s: Annotated[float, typer.Option(min=1, help="For a request.")] = defaults.REQUEST_S,
+    drain_s: Annotated[float, typer.Option(min=0, help="To finish requests.")] = defaults.DRAIN_S,
     decoders: Annotated[int, typer.Option(min=1, help="Processes that decode uploads.")] = min(
         2, os.cpu_count() or 1
     ),
@@ -45,10 +48,10 @@ def serve(
 
     require_packages()
     from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.progress import console
+    from mothertongue.progress import note
+    from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
     from mothertongue.serving.models import load, parse_specs
-    from mothertongue.serving.server import address
     from mothertongue.serving.server import serve as run_server
 
     limits = Limits(
@@ -60,5 +63,5 @@ def serve(
     )
     where = address(host, port, key_file)
     config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    offer = load(parse_specs(models), config, precision, compute_type, merge, console.print)
+    offer = load(parse_specs(models), config, precision, compute_type, merge, note)
     run_server(offer, where, limits, batch_size, decoders)

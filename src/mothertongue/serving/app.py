@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
@@ -14,7 +13,7 @@ from mothertongue.errors import ConfigError
 from mothertongue.languages import language_code
 from mothertongue.serving import errors, studio_page
 from mothertongue.serving.errors import ApiError
-from mothertongue.serving.guard import Guard, State
+from mothertongue.serving.guard import Guard, State, client_of
 from mothertongue.serving.models import Served
 from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
 from mothertongue.serving.work import Asked, Service
@@ -41,19 +40,8 @@ Temperature = Annotated[
 
 
 def make_app(service: Service, models: dict[str, Served], state: State, key: str | None) -> FastAPI:
-    """The application, not yet started."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.sandbox.start()
-        yield
-        await service.sandbox.stop()
-        for batcher in service.batchers:
-            batcher.close()
-
-    app = FastAPI(
-        title="mothertongue", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    """The application."""
+    app = FastAPI(title="mothertongue", version=__version__, docs_url=None, redoc_url=None)
     errors.install(app)
     _add_facts(app, service, models, state)
     _add_audio(app, service, models)
@@ -73,8 +61,8 @@ def _add_facts(app: FastAPI, service: Service, models: dict[str, Served], state:
         """Whether requests are taken, and their limits."""
         limits = {"upload_bytes": service.limits.upload_bytes, "audio_s": service.limits.audio_s}
         status = "draining" if state.is_draining else "ok"
-        facts = {"status": status, "models": list(models), "limits": limits}
-        return JSONResponse(facts, 503 if state.is_draining else 200)
+        code = 503 if state.is_draining else 200
+        return JSONResponse({"status": status, "limits": limits}, code)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> PlainTextResponse:
@@ -110,7 +98,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> Non
         await _refuse_unknown(request, TRANSCRIPTION_FIELDS)
         _check_granularities(granularities, response_format)
         is_timed = "word" in granularities or response_format in ("srt", "vtt")
-        asked = _asked(_chosen(models, model), language, "transcribe", prompt, is_timed)
+        asked = _asked(request, _chosen(models, model), language, "transcribe", prompt, is_timed)
         if "word" in granularities and asked.model.is_limited:
             raise _wrong("timestamp_granularities[]", f"{model} gives no word times")
         if stream:
@@ -137,7 +125,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> Non
         """What is said in a recording, in English."""
         await _refuse_unknown(request, FIELDS)
         is_timed = response_format in ("srt", "vtt", "verbose_json")
-        asked = _asked(_chosen(models, model), None, "translate", prompt, is_timed)
+        asked = _asked(request, _chosen(models, model), None, "translate", prompt, is_timed)
         return await _answered(
             request, service, file, asked, lambda x: reply(x, response_format, [], "translate")
         )
@@ -150,7 +138,7 @@ async def _answered(
     asked: Asked,
     answer: Callable[[Recording], Response],
 ) -> Response:
-    data = await file.read()
+    data = _bytes(file)
     return answer(await service.within_time(request, service.recording(data, asked)))
 
 
@@ -161,7 +149,7 @@ async def _streamed(
 
     What is wrong with the file is an error still, not an event.
     """
-    data = await file.read()
+    data = _bytes(file)
     speech = await service.within_time(request, service.speech(data, asked))
 
     async def events() -> AsyncIterator[str]:
@@ -184,7 +172,19 @@ async def _streamed(
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
-def _asked(model: Served, language: str | None, task: Task, prompt: str, word_times: bool) -> Asked:
+def _bytes(file: UploadFile) -> bytes:
+    """All of it. Not by `file.read()`, whose thread keeps the memory in an arena of its own."""
+    return file.file.read()
+
+
+def _asked(
+    request: Request,
+    model: Served,
+    language: str | None,
+    task: Task,
+    prompt: str,
+    word_times: bool,
+) -> Asked:
     try:
         code = model.code(language_code(language) if language else None)
     except ConfigError as error:
@@ -194,7 +194,8 @@ def _asked(model: Served, language: str | None, task: Task, prompt: str, word_ti
         raise _wrong(
             "prompt" if ids else "model", f"{model.name} takes no prompt and only transcribes"
         )
-    return Asked(model, code, task, tuple(ids), word_times and not model.is_limited)
+    is_timed = word_times and not model.is_limited
+    return Asked(model, code, task, tuple(ids), is_timed, client_of(request.scope))
 
 
 def _chosen(models: dict[str, Served], name: str) -> Served:

@@ -1,20 +1,20 @@
 """Clips of many requests in one batch: while a batch is decoded, the next one gathers.
 
-Nobody waits for a batch to fill. Requests take turns, clip by clip: a long recording holds nobody
-up. A request that is cancelled takes its clips out of the queue.
+Nobody waits for a batch to fill. Clients take turns, and then the requests of each, clip by clip:
+neither many requests nor a long recording hold others up. A request that is cancelled takes its
+clips out of the queue.
 """
 
 import asyncio
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
 from mothertongue.serving.errors import busy
+from mothertongue.serving.turns import Turns
 from mothertongue.transcription.parts import Part, decode_parts
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,8 @@ class Batcher:
     batch_size: int
     max_waiting: int
     watch: Watch = lambda _clips, _seconds: None
-    _queues: "OrderedDict[int, deque[_Job]]" = field(default_factory=OrderedDict)
+    _queue: Turns[_Job] = field(default_factory=Turns)
     _changed: threading.Condition = field(default_factory=threading.Condition)
-    _keys: "count[int]" = field(default_factory=count)
     _is_open: bool = True
     _batch_s: float = 1.0
 
@@ -62,23 +61,24 @@ class Batcher:
     @property
     def waiting(self) -> int:
         """Clips that no batch has taken yet, and that somebody still wants."""
-        return sum(not job.done.cancelled() for queue in self._queues.values() for job in queue)
+        with self._changed:
+            return _wanted(self._queue)
 
-    def submit(self, clips: Sequence[Clip]) -> "list[asyncio.Future[list[Part]]]":
+    def submit(self, clips: Sequence[Clip], client: str = "") -> "list[asyncio.Future[list[Part]]]":
         """A future for the parts of each clip; cancel them all to leave the queue.
 
-        Raises ApiError 503 where more wait than may.
+        Raises ApiError 503 where more wait than may, unless none of this client's do.
         """
         if not clips:
             return []
         loop = asyncio.get_running_loop()
         jobs = [_Job(clip, loop.create_future(), loop) for clip in clips]
         with self._changed:
-            waiting = self.waiting
-            if waiting and waiting + len(jobs) > self.max_waiting:
+            waiting = _wanted(self._queue)
+            if waiting + len(jobs) > self.max_waiting and _wanted(self._queue.of(client)):
                 seconds = self._batch_s * waiting / self.batch_size
                 raise busy(f"{waiting} clips wait already", "overloaded", round(seconds))
-            self._queues[next(self._keys)] = deque(jobs)
+            self._queue.put(client, jobs)
             self._changed.notify()
         return [job.done for job in jobs]
 
@@ -92,33 +92,37 @@ class Batcher:
     def _work(self) -> None:
         while batch := self._next():
             began = time.monotonic()
-            try:
-                found: Sequence[list[Part] | Exception] = decode_parts(
-                    self.engine, [job.clip for job in batch]
-                )
-            except Exception as error:
-                log.exception("a batch of %d clips failed", len(batch))
-                found = [error] * len(batch)
+            found = self._decoded([job.clip for job in batch])
             self._batch_s = time.monotonic() - began
             for job, parts in zip(batch, found, strict=True):
                 job.resolve(parts)
             self.watch(len(batch), self._batch_s)
+
+    def _decoded(self, clips: Sequence[Clip]) -> list[list[Part] | Exception]:
+        """The parts of each clip, or its error: a batch that fails is decoded in two halves."""
+        try:
+            return [*decode_parts(self.engine, clips)]
+        except Exception as error:
+            if len(clips) == 1:
+                log.exception("a clip of %.1f s cannot be decoded", clips[0].duration_s)
+                return [error]
+        half = len(clips) // 2
+        return self._decoded(clips[:half]) + self._decoded(clips[half:])
 
     def _next(self) -> list[_Job]:
         """The next batch, as soon as there is one clip; none when closed."""
         with self._changed:
             while self._is_open:
                 batch: list[_Job] = []
-                while self._queues and len(batch) < self.batch_size:
-                    key, queue = self._queues.popitem(last=False)
-                    while queue:
-                        job = queue.popleft()
-                        if not job.done.cancelled():
-                            batch.append(job)
-                            break
-                    if queue:
-                        self._queues[key] = queue  # to the end: requests take turns
+                while self._queue and len(batch) < self.batch_size:
+                    job = self._queue.take()
+                    if not job.done.cancelled():
+                        batch.append(job)
                 if batch:
                     return batch
                 self._changed.wait()
         return []
+
+
+def _wanted(jobs: Iterable[_Job]) -> int:
+    return sum(not job.done.cancelled() for job in jobs)

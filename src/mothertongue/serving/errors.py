@@ -1,5 +1,6 @@
 """Errors in the shape that OpenAI's clients read: {"error": {message, type, param, code}}."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+log = logging.getLogger(__name__)
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -59,6 +61,9 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, OSError):  # to FastAPI it is a body that cannot be parsed
+            log.error("an upload cannot be kept in TMPDIR: %s", error.__cause__)
+            return busy("there is no room for the upload now", "no_space", 30).response()
         code = CODES.get(error.status_code, "invalid_request")
         return ApiError(error.status_code, str(error.detail), code, None, error.headers).response()
 

@@ -7,11 +7,15 @@ shape, and it closes the connection where the rest of a body would still come.
 import asyncio
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from ipaddress import IPv6Network
 from typing import Any
 from urllib.parse import urlsplit
 
+from mothertongue.serving.address import is_loopback
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
@@ -21,18 +25,31 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
-LOCAL = {"localhost", "127.0.0.1", "::1"}
-CLOSE = {"Connection": "close"}
 WORK = "/v1/audio/"
-GUARDED = ("/v1/", "/metrics")
+GUARDED = ("/v1/", "/metrics", "/openapi.json")
 
 
 @dataclass
 class State:
     """What the server is doing now."""
 
-    running: int = 0
+    clients: Counter[str] = field(default_factory=Counter)
+    """How many requests of each client are worked on or wait."""
     is_draining: bool = False
+
+    @property
+    def running(self) -> int:
+        """How many of all."""
+        return self.clients.total()
+
+    @contextmanager
+    def working(self, client: str) -> Iterator[None]:
+        """Count a request."""
+        self.clients[client] += 1
+        try:
+            yield
+        finally:
+            self.clients -= Counter([client])  # keeps those above 0 alone
 
 
 class Guard:
@@ -52,13 +69,10 @@ class Guard:
             return
         request = _Request(scope, receive, send, self.limits)
         began, is_work = time.monotonic(), scope["path"].startswith(WORK)
-        self.state.running += is_work
-        self.metrics.running.set(self.state.running)
         try:
-            await self._served(request, is_work)
+            with self.state.working(client_of(scope)) if is_work else nullcontext():
+                await self._served(request, is_work)
         finally:
-            self.state.running -= is_work
-            self.metrics.running.set(self.state.running)
             path = _known(scope)
             self.metrics.requests.labels(path, request.status or "gone").inc()
             self.metrics.request_s.labels(path).observe(time.monotonic() - began)
@@ -87,13 +101,18 @@ class Guard:
             return
         if self.state.is_draining:
             raise busy("the server is about to stop", "draining", 5)
-        if self.state.running > self.limits.requests:
-            raise busy(
-                f"{self.limits.requests} requests are worked on already", "rate_limit", 1, 429
-            )
+        self._check_places(self.state.clients[client_of(request.scope)])
         length = request.header("content-length")
         if length.isdecimal() and int(length) > self.limits.upload_bytes:
             raise _too_large(self.limits)
+
+    def _check_places(self, of_client: int) -> None:
+        """Raise ApiError where there is no place; the last quarter is for clients without one."""
+        places = self.limits.requests
+        if of_client > 1:
+            places -= self.limits.requests // 4
+        if self.state.running > places:
+            raise busy(f"{places} requests are worked on already", "rate_limit", 1, 429)
 
 
 class _Request:
@@ -103,7 +122,9 @@ class _Request:
         self.scope, self.limits = scope, limits
         self._receive, self._send = receive, send
         self.headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-        self.began_s, self.received, self.is_whole = time.monotonic(), 0, False
+        self.began_s, self.received = time.monotonic(), 0
+        has_length = self.header("content-length") not in ("", "0")
+        self.is_whole = not (has_length or self.header("transfer-encoding"))
         self.status: int | None = None
         self.refusal: ApiError | None = None
 
@@ -114,12 +135,12 @@ class _Request:
         """The next part of the body. Raises ApiError 408 or 413, once for all."""
         if self.is_whole:
             return await self._receive()
-        allowed_s = self.limits.receive_s + self.received / self.limits.receive_bytes_per_s
+        allowed_s = self.limits.receive_s + self.received / self.limits.client_bytes_per_s
         try:
             async with asyncio.timeout(self.began_s + allowed_s - time.monotonic()):
                 message = await self._receive()
         except TimeoutError:
-            self.refusal = ApiError(408, "the request came too slowly", "timeout", headers=CLOSE)
+            self.refusal = ApiError(408, "the request came too slowly", "timeout")
             raise self.refusal from None
         if message["type"] == "http.request":
             self.received += len(message.get("body", b""))
@@ -136,14 +157,23 @@ class _Request:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+            if not self.is_whole:  # nobody would count the rest, nor its time
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
     async def refuse(self, error: ApiError) -> None:
-        """Answer with an error; the connection ends where a body is still to come."""
-        self.refusal, self.status = None, error.status
-        if not self.is_whole and self.scope["method"] not in ("GET", "HEAD"):
-            error.headers |= CLOSE
-        await error.response()(self.scope, self._receive, self._send)
+        """Answer with an error."""
+        self.refusal = None
+        await error.response()(self.scope, self._receive, self.send)
+
+
+def client_of(scope: Any) -> str:
+    """Return the address that asks; of IPv6 the first 64 bits, since who has one has them all."""
+    host, _ = scope["client"] or ("", 0)
+    try:
+        return str(IPv6Network((host, 64), strict=False))
+    except ValueError:  # IPv4, or whatever a proxy says
+        return str(host)
 
 
 def _check_key(key: str, authorization: str) -> None:
@@ -162,7 +192,7 @@ def _check_origin(host: str, origin: str) -> None:
 
     A site whose name is made to point here (DNS rebinding) shows in Host, another site in Origin.
     """
-    if _name(f"//{host}") not in LOCAL:
+    if not is_loopback(_name(f"//{host}")):
         message = f"Host {host!r}: expected localhost; for other names start the server with a key"
         raise ApiError(403, message, "forbidden_host")
     if origin and origin.partition("://")[2] != host:
@@ -178,7 +208,7 @@ def _name(address: str) -> str | None:
 
 def _too_large(limits: Limits) -> ApiError:
     message = f"the request has more than {limits.upload_bytes:,} bytes; send a shorter recording"
-    return ApiError(413, message, "too_large", "file", CLOSE)
+    return ApiError(413, message, "too_large", "file")
 
 
 def _known(scope: Any) -> str:

@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 
 from mothertongue.config import Config
+from mothertongue.serving import defaults
 
 
 class Limits(Config):
@@ -10,23 +11,33 @@ class Limits(Config):
 
     model_config = ConfigDict(allow_inf_nan=True)  # inf: no limit
 
-    upload_bytes: PositiveInt = 25 * 2**20
+    upload_bytes: PositiveInt = defaults.UPLOAD_BYTES
     """Of the whole request; OpenAI takes as much."""
-    audio_s: PositiveFloat = 600.0
+    audio_s: PositiveFloat = defaults.AUDIO_S
     """Of sound in a file, after decoding."""
-    request_s: PositiveFloat = 300.0
+    request_s: PositiveFloat = defaults.REQUEST_S
     """From the request's last byte to its answer."""
+    head_s: PositiveFloat = 15.0
+    """For a request's head to arrive, since the connection was made or the last answer."""
     receive_s: PositiveFloat = 30.0
-    """For a request to arrive, and a second more for each `receive_bytes_per_s`."""
-    receive_bytes_per_s: PositiveInt = 65_536
+    """For its body to arrive, and a second more for each `client_bytes_per_s`."""
+    send_s: PositiveFloat = 15.0
+    """For a client to take more of its answer, and likewise a second more."""
+    client_bytes_per_s: PositiveInt = 65_536
     """A slower client is cut off."""
-    requests: PositiveInt = 64
-    """That are worked on or wait at the same time."""
+    connections: PositiveInt = 512
+    """That are open at the same time; then the one that waits longest for a request ends."""
+    client_connections: PositiveInt = 256
+    """Of one client."""
+    requests: PositiveInt = defaults.REQUESTS
+    """That are worked on or wait at the same time; one client has three quarters at most."""
     pieces: PositiveInt = 512
     """Pieces of up to 30 s that wait for a model at the same time."""
     decode_s: PositiveFloat = 30.0
     """Of processor time to decode one file; the decoder is stopped after twice that."""
     decode_bytes: PositiveInt = 2 * 2**30
     """Of memory that decoding may take beyond what the idle decoder has."""
-    drain_s: float = Field(default=30.0, ge=0)
+    drain_s: float = Field(default=defaults.DRAIN_S, ge=0)
     """For running requests to finish after SIGTERM."""
+    idle_s: PositiveFloat = 10.0
+    """Without work until freed memory is given back to the system."""

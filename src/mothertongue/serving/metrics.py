@@ -44,8 +44,9 @@ class Metrics:
             "mothertongue_clips_waiting", "Clips that no batch has taken yet.", registry=registry
         )
 
-    def watch_queue(self, waiting: Callable[[], int]) -> None:
-        """Ask this for what waits, whenever it is read."""
+    def watch(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Ask these for what runs and what waits, whenever it is read."""
+        self.running.set_function(running)
         self.waiting.set_function(waiting)
 
     def batch(self, clips: int, seconds: float) -> None:

@@ -15,6 +15,7 @@ from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Served
 from mothertongue.serving.sandbox import Sandbox, Speech
+from mothertongue.serving.turns import Gate
 from mothertongue.transcription.recording import Recording, segments_of
 from mothertongue.transcription.speech import Piece
 
@@ -31,15 +32,23 @@ class Asked:
     task: Task
     prompt: tuple[int, ...]
     word_times: bool
+    client: str = ""
+    """Who asks, as `guard.client_of` has it: clients take turns."""
 
 
 class Service:
     """The sandbox and the models' batchers, as requests use them."""
 
     def __init__(
-        self, batchers: Sequence[Batcher], sandbox: Sandbox, limits: Limits, metrics: Metrics
+        self,
+        batchers: Sequence[Batcher],
+        sandbox: Sandbox,
+        decoders: Gate,
+        limits: Limits,
+        metrics: Metrics,
     ) -> None:
-        self.batchers, self.sandbox = batchers, sandbox
+        """`decoders`: as many places as the sandbox has processes."""
+        self.batchers, self.sandbox, self.decoders = batchers, sandbox, decoders
         self.limits, self.metrics = limits, metrics
 
     async def recording(self, data: bytes, asked: Asked) -> Recording:
@@ -58,7 +67,8 @@ class Service:
 
     async def speech(self, data: bytes, asked: Asked) -> Speech:
         """Where in a file somebody speaks."""
-        speech = await self.sandbox.speech(data)
+        async with self.decoders.place(asked.client):
+            speech = await self.sandbox.speech(data)
         self.metrics.audio_s.labels(asked.model.name).inc(speech.duration_s)
         return speech
 
@@ -72,7 +82,8 @@ class Service:
         batcher, language = self.batchers[asked.model.engine], asked.language
         first = 0 if language else 1
         for part in (speech.pieces[:first], speech.pieces[first:]):
-            waiting = batcher.submit([_clip(piece, asked, language) for piece in part])
+            clips = [_clip(piece, asked, language) for piece in part]
+            waiting = batcher.submit(clips, asked.client)
             try:
                 for piece, future in zip(part, waiting, strict=True):
                     parts = await future

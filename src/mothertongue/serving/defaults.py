@@ -1,0 +1,7 @@
+"""Defaults of the limits that are options of `serve`; no pydantic, so that --help is quick."""
+
+UPLOAD_BYTES = 25 * 2**20
+AUDIO_S = 600.0
+REQUESTS = 64
+REQUEST_S = 300.0
+DRAIN_S = 30.0
