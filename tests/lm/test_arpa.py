@@ -84,7 +84,7 @@ def test_kenlm_reads_the_file_and_says_the_same(model: NGrams, tmp_path: Path) -
 def test_a_damaged_file_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = tmp_path / "lm.arpa"
     path.write_text(BY_HAND.replace(old, new))
-    with pytest.raises(DataError, match="lm.arpa") as caught:
+    with pytest.raises(DataError, match=r"lm\.arpa") as caught:
         read_arpa(path)
     assert said in str(caught.value)
 

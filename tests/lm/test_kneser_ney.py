@@ -76,9 +76,7 @@ class ByDefinition:
     def chance(self, context: Sentence, word: str) -> float:
         length = len(context) + 1
         after = {g[-1]: c for g, c in self.counts[length].items() if g[:-1] == tuple(context)}
-        lower = (
-            self.chance(context[1:], word) if context else 1 / len(self.vocabulary)
-        )
+        lower = self.chance(context[1:], word) if context else 1 / len(self.vocabulary)
         if not after:
             return lower
         total = sum(after.values())
@@ -100,9 +98,7 @@ def sentences() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
-def test_every_probability_is_that_of_the_equations(
-    sentences: list[list[str]], order: int
-) -> None:
+def test_every_probability_is_that_of_the_equations(sentences: list[list[str]], order: int) -> None:
     model, expected = estimate(sentences, order), ByDefinition(sentences, order)
     for sentence in [*sentences[:20], ["w1", "w9", "w2", "w0", "<unk>", "w3"]]:
         text = ["<s>", *sentence, "</s>"]

@@ -20,7 +20,7 @@ LOWEST = -99.0
 
 def write_arpa(path: Path, model: NGrams) -> None:
     """Write a model, whole or not at all."""
-    lengths_G = _lengths(model)
+    lengths_G = model.lengths()
     with open_atomically(path) as file:
         file.write("\\data\\\n")
         for length in range(1, model.order + 1):
@@ -30,15 +30,6 @@ def write_arpa(path: Path, model: NGrams) -> None:
             file.write(f"\n\\{length}-grams:\n")
             file.writelines(_lines(model, nodes, texts, length == model.order))
         file.write("\n\\end\\\n")
-
-
-def _lengths(model: NGrams) -> Ints:
-    """Return how many words each node's n-gram has."""
-    lengths_G = np.zeros(len(model.suffix_G), np.int64)
-    parents_G = model.keys_G // len(model.words)
-    for node, parent in enumerate(parents_G.tolist(), start=1):
-        lengths_G[node] = lengths_G[parent] + 1
-    return lengths_G
 
 
 def _lines(
@@ -136,8 +127,10 @@ def _sections(path: Path) -> Iterator[list[Entry]]:
                 elif length and text:
                     entries.append(_entry(text, length, f"{path}:{number}"))
             if not length or not ended:
-                raise DataError(f"{path}: expected \\1-grams: and at the end \\end\\; it is no ARPA "
-                                "file, or it is cut")
+                raise DataError(
+                    f"{path}: expected \\1-grams: and at the end \\end\\; it is no ARPA "
+                    "file, or it is cut"
+                )
             yield entries
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as an ARPA file ({error})") from None

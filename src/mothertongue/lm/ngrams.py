@@ -59,6 +59,13 @@ class NGrams:
             state_G[node] = state_G[self.suffix_G[node]]
         return state_G
 
+    def lengths(self) -> Ints:
+        """Return lengths_G, the number of words of each node's n-gram."""
+        lengths_G = np.zeros(len(self.suffix_G), np.int64)
+        for node, parent in enumerate((self.keys_G // len(self.words)).tolist(), start=1):
+            lengths_G[node] = lengths_G[parent] + 1
+        return lengths_G
+
     def child(self, nodes_K: Ints, words_K: Ints) -> Ints:
         """Return the node of each n-gram with one more word, 0 where the model has none."""
         keys_K = nodes_K * len(self.words) + words_K
