@@ -2,9 +2,9 @@
 
 python tools/make_paper_base_data.py CORPORA data [--train 200 --test 62 --retention 15]
 
-CORPORA holds the folders sw-siro, sw-gitau, yo-ogun, ml-msc and {en,fr,it,ru,es}-asterisk, each with
-a metadata.jsonl. The validation split of sw-siro has the wrong transcripts (docs/log.md): a training
-session is held out in its place. Clips are chosen by a seed, never by what is in them.
+CORPORA holds the folders sw-siro, sw-gitau, yo-ogun, ml-msc and {en,fr,it,ru,es}-asterisk, each
+with a metadata.jsonl. The validation split of sw-siro has the wrong transcripts (docs/log.md): a
+training session is held out in its place. Clips are chosen by a seed, never by what is in them.
 """
 
 import argparse

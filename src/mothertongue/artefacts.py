@@ -128,6 +128,8 @@ def _other(folder: Path, format_: str, borrow: Mapping[str, str]) -> Engine:
     def make(context: Context, config: DecodeConfig, advance: Advance) -> HeardTranscriber:
         if config.beam_size > 1:
             raise ConfigError(f"{folder}: {format_} decodes greedily; leave out --beam-size")
+        if config.lm:
+            raise ConfigError(f"{folder}: {format_} takes no language model; leave out --lm")
         return HeardTranscriber(heard, tokens, writer.max_tokens, advance)
 
     settings = {"engine": writer.engine, "format": format_}

@@ -1,7 +1,7 @@
 """What `evaluate` does: a loaded engine over a manifest's split."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,19 @@ from mothertongue.batches import Context
 from mothertongue.clip_facts import audio_digest, facts_of, read_facts
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
-from mothertongue.errors import DataError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
+from mothertongue.evaluation.lm_weight import WEIGHTS, Trial, choose_weight
+from mothertongue.evaluation.metrics import Score
+from mothertongue.languages import usual_measure
 from mothertongue.leaks import find_leaks, named, shared
+from mothertongue.lm.folder import read_record, remember_weight, seen_sentences
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.progress import counting, note
 from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]
+Json = dict[str, Any]
 
 
 def read_split(data: Sequence[Path], split: Split, language: str | None) -> list[Utterance]:
@@ -77,8 +82,11 @@ def evaluate_model(
     `scores` are at the full 30 s, what the world runs; `scores_cut` at the clips' own length, for
     tuned models only. Utterances carry the transcripts of the full context, and `looped_clips` and
     `cut_clips` count those that ended in a loop and those that met their limit of tokens.
+    A language model whose weight is not given is weighed on the validation split of the same data,
+    at the context that the model was trained at; `lm` has the trials.
     """
     utterances = read_split(data, split, language)
+    config, trials = _with_weight(model, engine, data, split, config, language)
     with counting("decoding", len(utterances) * len(engine.contexts)) as advance:
         done = {
             context: transcribe_split(engine, utterances, context, config, advance)
@@ -97,8 +105,54 @@ def evaluate_model(
         "scores_cut": cut.scores() if cut else None,
         "looped_clips": sum(each.looped for each in done["full"].transcripts),
         "cut_clips": sum(each.is_cut for each in done["full"].transcripts),
-        "decoding": config.model_dump() | engine.settings,
+        "decoding": config.facts() | engine.settings,
+        "lm": _lm_facts(config.lm, utterances, trials) if config.lm else None,
         "bootstrap": {"seed": 0, "resamples": 1000},
         "environment": environment(),
         "utterances": list(done["full"].rows()),
+    }
+
+
+def _with_weight(
+    model: str,
+    engine: Engine,
+    data: Sequence[Path],
+    split: Split,
+    config: DecodeConfig,
+    language: str | None,
+) -> tuple[DecodeConfig, list[Trial]]:
+    """Return the configuration with the weight of its language model, and what was tried."""
+    if config.lm is None or config.lm_weight is not None:
+        return config, []
+    if split == "validation":
+        raise ConfigError(
+            "--lm: its weight is chosen on validation clips, and they are what is scored; give "
+            "--lm-weight, or score another split"
+        )
+    utterances = read_split(data, "validation", language)
+    context = engine.trained_context
+
+    def score(weight: float) -> Score:
+        weighed = config.model_copy(update={"lm_weight": weight})
+        return transcribe_split(engine, utterances, context, weighed, advance).score()
+
+    with counting("weighing the language model", len(utterances) * len(WEIGHTS)) as advance:
+        weight, trials = choose_weight(score, usual_measure(utterances[0].language))
+    remember_weight(config.lm, model, weight)
+    return config.model_copy(update={"lm_weight": weight}), trials
+
+
+def _lm_facts(folder: Path, utterances: Sequence[Utterance], trials: Sequence[Trial]) -> Json:
+    """How a language model was weighed, and how many of the sentences it was made of."""
+    seen = seen_sentences(folder, [each.text for each in utterances])
+    if seen:
+        note(
+            f"--lm {folder}: it was made of the sentences of {seen:,} of the {len(utterances):,} "
+            "clips; their scores say little of other speech. Make it without them: "
+            "mothertongue lm TEXT --held-out DATA"
+        )
+    return {
+        "arpa_sha256": read_record(folder).arpa_sha256,
+        "clips_with_seen_sentences": seen,
+        "trials": [asdict(each) for each in trials],
     }

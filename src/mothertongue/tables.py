@@ -32,8 +32,20 @@ def score_table(result: dict[str, Any]) -> Table:
     for scores in (result["scores"], result["scores_cut"] or {}):
         for score in scores.values():
             table.add_row(*_score_cells(score))
-    table.caption, table.caption_justify = _unfinished(result), "left"
+    notes = (_unfinished(result), _weighed(result))
+    table.caption, table.caption_justify = "\n".join(filter(None, notes)) or None, "left"
     return table
+
+
+def _weighed(result: dict[str, Any]) -> str | None:
+    """How much the language model weighed, and how that was chosen; None without one."""
+    lm = result.get("lm")
+    if not lm:
+        return None
+    decoding = result["decoding"]
+    tried = ", ".join(f"{each['weight']:g}: {each['wer']:.1%}" for each in lm["trials"])
+    said = f"language model {decoding['lm']}, weight {decoding['lm_weight']:g}"
+    return f"{said}; validation WER by weight: {tried}" if tried else said
 
 
 def _unfinished(result: dict[str, Any]) -> str | None:
@@ -195,3 +207,22 @@ def plain(text: str) -> str:
     """
     kept = "".join(c for c in text if c == "\n" or unicodedata.category(c) != "Cc")
     return kept.encode("utf-8", "backslashreplace").decode()
+
+
+def lm_table(record: dict[str, Any], out: str) -> Table:
+    """What `lm` made of texts."""
+    table = Table("", "", title=f"language model {out}", title_justify="left", box=SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    total = record["sentences"] + record["taken_out"]
+    table.add_row("sentences", f"{record['sentences']:,}")
+    table.add_row(
+        "taken out: validation or test has them",
+        f"{record['taken_out']:,} of {total:,} ({record['taken_out'] / total:.1%})",
+    )
+    table.add_row("tokens", f"{record['tokens']:,}")
+    for length, count in enumerate(record["ngrams"], start=1):
+        table.add_row(f"{length}-grams", f"{count:,}")
+    if not record["held_out"]:
+        table.caption = "No validation or test sentence was looked for: add --held-out DATA"
+        table.caption_justify = "left"
+    return table

@@ -168,6 +168,10 @@ class Tokens:
         text: str = self._text.decode([token for token in tokens if token < self.end])
         return text
 
+    def piece(self, token: int) -> str:
+        """The bytes of a text token as the vocabulary writes them: no white space, no two alike."""
+        return str(self._text.id_to_token(token))
+
     def _id(self, text: str) -> int:
         if text not in self.special:
             raise DataError(

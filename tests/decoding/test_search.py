@@ -10,7 +10,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding import search
 from mothertongue.decoding.loops import LOOP_TOKENS
-from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
+from mothertongue.decoding.search import Hypothesis, Rules, Scorer, beam, greedy
 from mothertongue.decoding.torch_engine import rules
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel, pad_samples
@@ -71,14 +71,15 @@ def say(monkeypatch: pytest.MonkeyPatch):
         beam_size: int,
         limits: Sequence[int] | None = None,
         given: Rules = Rules(open_V, open_V, END),  # noqa: B008
+        scorer: Scorer | None = None,
     ) -> list[Hypothesis]:
         monkeypatch.setattr(TableState, "tables", tables)
         hidden_BTD = torch.arange(len(tables), dtype=torch.float32)[:, None, None]
         prefixes = [PREFIX] * len(tables)
         limits = limits or [10] * len(tables)
-        if beam_size == 1:
+        if beam_size == 1 and scorer is None:
             return greedy(None, hidden_BTD, prefixes, limits, given)
-        return beam(None, hidden_BTD, prefixes, limits, given, beam_size)
+        return beam(None, hidden_BTD, prefixes, limits, given, beam_size, None, scorer)
 
     return say
 
@@ -174,7 +175,22 @@ def random_table(seed: int, limit: int) -> Table:
     return {text: (*rng.dirichlet([0.5] * 3), 0.0) for text in texts}
 
 
-def exhaustive(table: Table, limit: int) -> Hypothesis:
+class Pairs:
+    """A language model of pairs: the state is the last token, what it gains a table."""
+
+    start = SIZE
+
+    def __init__(self, seed: int, weight: float = 1.0) -> None:
+        self.gains = weight * np.log(np.random.default_rng(seed).dirichlet([1] * SIZE, SIZE + 1))
+
+    def advance(self, states_N: np.ndarray, tokens_NC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.gains[states_N[:, None], tokens_NC], tokens_NC
+
+    def gain(self, tokens: Sequence[int]) -> float:
+        return sum(self.gains[pair] for pair in itertools.pairwise([self.start, *tokens]))
+
+
+def exhaustive(table: Table, limit: int, scorer: Pairs | None = None) -> Hypothesis:
     """The best of all texts that end before the limit."""
     texts = [text for n in range(limit) for text in itertools.product((A, B), repeat=n)]
     said = [[*text, END] for text in texts]
@@ -182,8 +198,9 @@ def exhaustive(table: Table, limit: int) -> Hypothesis:
         sum(math.log(table[text[:i]][token]) for i, token in enumerate(tokens))
         for text, tokens in zip(texts, said, strict=True)
     ]
-    best = max(range(len(texts)), key=lambda i: totals[i] / max(1, len(texts[i])))
-    return Hypothesis(list(texts[best]), totals[best])
+    gains = [scorer.gain(tokens) if scorer else 0.0 for tokens in said]
+    best = max(range(len(texts)), key=lambda i: (totals[i] + gains[i]) / max(1, len(texts[i])))
+    return Hypothesis(list(texts[best]), totals[best], gains[best])
 
 
 def test_wide_beam_is_an_exhaustive_search(say) -> None:
@@ -196,6 +213,35 @@ def test_wide_beam_is_an_exhaustive_search(say) -> None:
         assert each.tokens == best.tokens
         assert each.log_probability == pytest.approx(best.log_probability, abs=1e-3)
     assert len({len(each.tokens) for each in found}) >= 3
+
+
+def test_a_wide_beam_with_a_language_model_is_an_exhaustive_search(say) -> None:
+    limits, scorer = [4, 2, 3, 4, 1, 4, 4, 4], Pairs(0)
+    tables = [random_table(seed, limit) for seed, limit in enumerate(limits)]
+    found = say(tables, 33, limits, scorer=scorer)
+    plain = say(tables, 33, limits)
+    for each, table, limit in zip(found, tables, limits, strict=True):
+        best = exhaustive(table, limit, scorer)
+        assert each.tokens == best.tokens
+        assert each.log_probability == pytest.approx(best.log_probability, abs=1e-3)
+        assert each.gain == pytest.approx(best.gain)
+    assert [each.tokens for each in found] != [each.tokens for each in plain]
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+def test_a_language_model_without_weight_changes_nothing(say, beam_size: int) -> None:
+    tables = [random_table(seed, 6) for seed in range(8)]
+    found = say(tables, beam_size, [6] * 8, scorer=Pairs(0, weight=0))
+    plain = say(tables, beam_size, [6] * 8)
+    assert [each.tokens for each in found] == [each.tokens for each in plain]
+
+
+def test_a_loop_is_given_up_with_a_language_model_that_likes_it(say) -> None:
+    scorer = Pairs(0)
+    scorer.gains[:, :] = -9
+    scorer.gains[:, A] = 0
+    (found,) = say([LOOP], 1, limits=[200], scorer=scorer)
+    assert found.tokens == [A] * LOOP_TOKENS
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 3, 5])

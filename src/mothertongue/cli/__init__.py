@@ -16,7 +16,7 @@ from mothertongue.errors import MothertongueError
 
 # isort: off
 # What is imported joins the app, in the order of --help.
-from mothertongue.cli import corpus, training, models, serving, comparing  # noqa: F401
+from mothertongue.cli import corpus, training, models, lm, serving, comparing  # noqa: F401
 # isort: on
 
 

@@ -13,6 +13,8 @@ from mothertongue.cli.options import (
     EngineOption,
     Json,
     Language,
+    Lm,
+    LmWeight,
     Model,
     PrecisionOption,
     SplitOption,
@@ -35,6 +37,8 @@ def evaluate(
     weights: Weights = "best",
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
@@ -54,7 +58,7 @@ def evaluate(
     opened = partial(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
-    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
+    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size, lm=lm, lm_weight=lm_weight)
     result = evaluate_any(model, data, split, code, config, opened, with_base)
     show(result, score_tables(result), json_file)
     if is_run(Path(model)):
@@ -81,6 +85,8 @@ def transcribe(
     weights: Weights = "best",
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
@@ -92,6 +98,7 @@ def transcribe(
     from mothertongue.artefacts import open_model
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.languages import language_code
+    from mothertongue.lm.folder import remembered_weight
     from mothertongue.tables import transcript_lines
     from mothertongue.transcription.outputs import Outputs, find_sources
     from mothertongue.transcription.verb import (
@@ -108,8 +115,15 @@ def transcribe(
     chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
     chosen["compute_type"] = compute_type
     with_times = formats != ["txt"] or json_file is not None
-    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    settings = {"model": model, "language": code, "vad": found_by, "beam_size": beam_size}
+    config = DecodeConfig(
+        beam_size=beam_size,
+        batch_size=batch_size,
+        lm=lm,
+        lm_weight=remembered_weight(lm, model) if lm and lm_weight is None else lm_weight,
+    )
+    settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
+    settings["beam_size"] = beam_size
+    settings |= {"lm": str(lm), "lm_weight": config.lm_weight} if lm else {}
     outputs = Outputs(out, formats, sources, settings | chosen) if out else None
     opened = partial(open_model, model, **chosen)
     done = transcribe_sources(opened, sources, outputs, config, code, find, with_times)

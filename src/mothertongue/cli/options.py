@@ -43,3 +43,10 @@ TextLeaks = Annotated[
 SpeakerLeaks = Annotated[
     Literal["reject", "warn"], typer.Option(help="Rows whose speaker a held-out split also has.")
 ]
+Lm = Annotated[
+    Path | None, typer.Option("--lm", help="A language model: a folder that `lm` wrote.")
+]
+LmWeight = Annotated[
+    float | None,
+    typer.Option(min=0, max=2, help="Of the language model; default as chosen on validation."),
+]

@@ -84,7 +84,7 @@ def _inputs(scored: ScoreSet, request: Request) -> dict[str, Any]:
         "data_digest": digest,
         "audio_sha256": audio_digest(facts_of(_split(scored.data, scored.split, digest))),
         "split": scored.split,
-        "decoding": request.evaluate.model_dump(),
+        "decoding": request.evaluate.facts(),
         "packages": deciding_versions(),
         "weights_sha256": sha256_file(weights) if weights.is_file() else None,
     }

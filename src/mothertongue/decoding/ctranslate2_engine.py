@@ -29,6 +29,7 @@ from mothertongue.decoding.transcript import (
 from mothertongue.decoding.word_times import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
 from mothertongue.features import log_mel, pad_samples
+from mothertongue.lm.scorer import open_scorer
 from mothertongue.locate import BaseFiles
 from mothertongue.tokens import Tokens, load_tokens
 
@@ -69,6 +70,12 @@ class CTranslate2Transcriber:
     ) -> None:
         self.whisper, self.tokens, self.suppressed = model.whisper, model.tokens, model.suppressed
         self.config, self.context, self.advance = config, context, advance
+        self.scorer = open_scorer(config.lm, config.lm_weight, model.tokens)
+        if self.scorer and config.beam_size == 1:
+            raise ConfigError(
+                "a language model orders the texts that CTranslate2 found, and greedy search finds "
+                "one; expected more: add --beam-size 5"
+            )
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
@@ -104,6 +111,7 @@ class CTranslate2Transcriber:
             encoded,
             prefixes,
             beam_size=self.config.beam_size,
+            num_hypotheses=self.config.beam_size if self.scorer else 1,
             # CTranslate2 keeps half of it for a prompt, or more where the prompt is longer.
             max_length=max(limits) + max(len(prefixes[0]), *limits),
             suppress_tokens=[*self.suppressed, *self._timestamps()],
@@ -148,11 +156,23 @@ class CTranslate2Transcriber:
     def _transcript(
         self, result: Any, language: str, limit: int, detected: str | None
     ) -> Transcript:
-        tokens = result.sequences_ids[0]
+        best = self._best(result, limit) if self.scorer else 0
+        tokens = result.sequences_ids[best]
         # CTranslate2 divides by the tokens without the end token.
-        average = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        average = result.scores[best] * len(tokens) / (len(tokens) + 1)
         made = make_transcript(self.tokens, language, tokens, limit, average, detected)
         return replace(made, no_speech_probability=result.no_speech_prob)
+
+    def _best(self, result: Any, limit: int) -> int:
+        """Which of the texts that were found has the highest score per token, as in our search."""
+        assert self.scorer is not None
+        gain = self.scorer.gain
+
+        def rank(place: int) -> tuple[bool, float]:
+            tokens = result.sequences_ids[place]
+            return len(tokens) < limit, result.scores[place] + gain(tokens) / max(1, len(tokens))
+
+        return max(range(len(result.scores)), key=rank)
 
     def _detect(self, encoded: Any) -> list[str]:
         return [found[0][0].strip("<|>") for found in self.whisper.detect_language(encoded)]

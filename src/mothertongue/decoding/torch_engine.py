@@ -32,6 +32,7 @@ from mothertongue.decoding.word_times import Alignment
 from mothertongue.devices import clips_together
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel, pad_samples
+from mothertongue.lm.scorer import open_scorer
 from mothertongue.tokens import Tokens
 
 Advance = Callable[[int], None]
@@ -61,6 +62,7 @@ class TorchTranscriber:
         self.tokens, self.context, self.config, self.advance = tokens, context, config, advance
         self.device = model.device
         self.rules, self.rows = rules(model, tokens), rows
+        self.scorer = open_scorer(config.lm, config.lm_weight, tokens)
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
@@ -156,10 +158,12 @@ class TorchTranscriber:
     def _search(
         self, hidden_TD: list[Tensor], prefixes: list[list[int]], limits: list[int]
     ) -> list[Hypothesis]:
-        if self.config.beam_size == 1:
-            return greedy(self.model, hidden_TD, prefixes, limits, self.rules, self.rows)
         size = self.config.beam_size
-        return beam(self.model, hidden_TD, prefixes, limits, self.rules, size, self.rows)
+        if size == 1 and self.scorer is None:
+            return greedy(self.model, hidden_TD, prefixes, limits, self.rules, self.rows)
+        return beam(
+            self.model, hidden_TD, prefixes, limits, self.rules, size, self.rows, self.scorer
+        )
 
     def detect(self, hidden_TD: Sequence[Tensor]) -> list[str]:
         """The most likely language of each clip, among Whisper's."""

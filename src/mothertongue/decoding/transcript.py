@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -94,6 +95,15 @@ class DecodeConfig(Config):
     """Clips decoded together."""
     detect_language: bool = False
     """Also ask which language the model hears; costs one decoder step a batch."""
+    lm: Path | None = None
+    """A language model that takes part in the search: a folder that `mothertongue lm` wrote."""
+    lm_weight: Annotated[float, Field(ge=0, le=2)] | None = None
+    """What its log-probabilities are multiplied by before they are added."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what scores depend on, as JSON values."""
+        unset = set() if self.lm else {"lm", "lm_weight"}
+        return self.model_dump(mode="json", exclude=unset)
 
 
 def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:

@@ -1,0 +1,37 @@
+"""The verb that makes a language model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mothertongue.cli.app import app
+from mothertongue.cli.options import Json, TokenizerOf
+from mothertongue.cli.support import counting, show
+
+
+@app.command()
+def lm(
+    texts: Annotated[
+        list[Path],
+        typer.Argument(help="Files with a sentence a line, or prepared data: its training text."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for lm.arpa and lm.json.")],
+    order: Annotated[int, typer.Option(min=1, max=8, help="Tokens of the longest n-gram.")] = 5,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="Data whose validation and test sentences are taken out of the texts."),
+    ] = None,
+    base: TokenizerOf = "openai/whisper-base",
+    json_file: Json = None,
+) -> None:
+    """Make an n-gram language model of texts, for --lm of evaluate, transcribe and serve."""
+    from mothertongue.lm.folder import build
+    from mothertongue.locate import locate
+    from mothertongue.tables import lm_table
+    from mothertongue.tokens import load_tokens
+
+    with counting("reading") as advance:
+        record = build(texts, held_out or [], load_tokens(locate(base)), order, out, advance)
+    result = {**record.model_dump(mode="json"), "out": str(out)}
+    show(result, lm_table(result, str(out)), json_file)

@@ -1,0 +1,29 @@
+"""How much a language model weighs: chosen on validation clips, and nothing unless it helps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mothertongue.evaluation.metrics import Score
+from mothertongue.languages import Measure
+
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""The weights that are tried. Above them a model of a few hours' transcripts did harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The error rates of validation clips with one weight."""
+
+    weight: float
+    wer: float
+    cer: float
+
+
+def choose_weight(score: Callable[[float], Score], measure: Measure) -> tuple[float, list[Trial]]:
+    """Return the weight with the lowest error rate, and all trials.
+
+    `score` decodes validation clips with a weight. Of equal weights the smaller one is taken: 0
+    wins unless another is better.
+    """
+    trials = [Trial(weight, found.wer, found.cer) for weight in WEIGHTS if (found := score(weight))]
+    return min(trials, key=lambda each: (getattr(each, measure), each.weight)).weight, trials

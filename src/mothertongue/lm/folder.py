@@ -1,0 +1,231 @@
+"""What `mothertongue lm` makes of texts: lm.arpa, lm.json and the sentences that it has seen."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from mothertongue.config import Config
+from mothertongue.corpus.cleaning import clean_text, sentence_key
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.files import folder_atomically, sha256_file, write_json
+from mothertongue.lm.arpa import read_arpa, write_arpa
+from mothertongue.lm.kneser_ney import estimate
+from mothertongue.lm.ngrams import NGrams
+from mothertongue.manifest import MANIFEST_NAME, read_manifest
+from mothertongue.tokens import Tokens
+
+ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
+HELD_OUT_WORDS = 8
+"""A line that shares so many words in a row with a held-out sentence is taken out."""
+
+
+class LmRecord(Config):
+    """How a language model was made."""
+
+    format_version: int = 1
+    order: int
+    """The tokens of the longest n-gram."""
+    texts: tuple[str, ...]
+    """What it was made of."""
+    sentences: int
+    """The lines and transcripts that were counted."""
+    tokens: int
+    """Their tokens."""
+    taken_out: int
+    """The lines and transcripts that were left out since validation or test has them."""
+    held_out: int
+    """The sentences of validation and test that were looked for."""
+    ngrams: tuple[int, ...]
+    """How many n-grams there are of 1, 2, ... tokens."""
+    vocabulary_size: int
+    """The tokens of Whisper's vocabulary."""
+    arpa_sha256: str
+    """The digest of lm.arpa."""
+
+
+def build(
+    texts: Sequence[Path],
+    held_out: Sequence[Path],
+    tokens: Tokens,
+    order: int,
+    out: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> LmRecord:
+    """Write a model of texts as the folder `out`.
+
+    A text is a file with a sentence a line, or prepared data: its training transcripts are taken,
+    and its validation and test sentences are held out, as those of `held_out` are.
+    Raises DataError for a text that cannot be read, or where nothing is left.
+    """
+    corpora = [path for path in texts if is_data(path)]
+    forbidden = HeldOut([*corpora, *held_out])
+    kept: list[str] = []
+    taken_out = 0
+    for text in _sentences(texts):
+        if forbidden.has(text):
+            taken_out += 1
+        else:
+            kept.append(text)
+        advance(1)
+    if not kept:
+        names = ", ".join(map(str, texts))
+        raise DataError(
+            f"{names}: no sentence is left of {taken_out:,}; expected text beyond that of "
+            "validation and test: add more files"
+        )
+    pieces = [[tokens.piece(token) for token in tokens.encode(text)] for text in kept]
+    model = estimate(pieces, order)
+    seen = np.unique(np.array([_hash(sentence_key(text)) for text in kept], np.uint64))
+    with folder_atomically(out) as folder:
+        write_arpa(folder / ARPA, model)
+        np.save(folder / SENTENCES, seen)
+        record = LmRecord(
+            order=order,
+            texts=tuple(map(str, texts)),
+            sentences=len(kept),
+            tokens=sum(map(len, pieces)),
+            taken_out=taken_out,
+            held_out=len(forbidden.sentences),
+            ngrams=_sizes(model),
+            vocabulary_size=tokens.vocabulary_size,
+            arpa_sha256=sha256_file(folder / ARPA),
+        )
+        write_json(folder / RECORD, record.model_dump(mode="json"))
+    return record
+
+
+def open_model(folder: Path, tokens: Tokens) -> NGrams:
+    """Read a model. Raises DataError where the folder has none, or it is of another tokenizer."""
+    record = read_record(folder)
+    if record.vocabulary_size != tokens.vocabulary_size:
+        raise DataError(
+            f"{folder}: made for a vocabulary of {record.vocabulary_size:,} tokens, and this model "
+            f"has {tokens.vocabulary_size:,}; make it anew with: mothertongue lm --base BASE"
+        )
+    return _read(folder / ARPA, record.arpa_sha256)
+
+
+def read_record(folder: Path) -> LmRecord:
+    """Read how a model was made. Raises DataError where there is none."""
+    path = folder / RECORD
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: no {RECORD}; make one with: mothertongue lm TEXT --out {folder}"
+        )
+    try:
+        return LmRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise DataError(f"{path}: damaged ({error}); make it anew with: mothertongue lm") from None
+
+
+def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
+    """Return how many of these texts the model was made of."""
+    seen = np.load(folder / SENTENCES, allow_pickle=False)
+    hashes = np.array([_hash(sentence_key(text)) for text in texts], np.uint64)
+    return int(np.isin(hashes, seen).sum())
+
+
+def remember_weight(folder: Path, model: str, weight: float) -> None:
+    """Keep the weight that was chosen for a model, for `transcribe` and `serve`."""
+    write_json(folder / WEIGHTS, {**_weights(folder), _name(model): weight})
+
+
+def remembered_weight(folder: Path, model: str) -> float:
+    """Return the weight that was chosen for a model. Raises ConfigError where none was."""
+    found = _weights(folder).get(_name(model))
+    if found is None:
+        raise ConfigError(
+            f"{folder}: how much it weighs with {model} was not chosen; give --lm-weight, such as "
+            f"0.2, or choose it on validation clips with: mothertongue evaluate {model} --lm "
+            f"{folder}"
+        )
+    return found
+
+
+def _weights(folder: Path) -> dict[str, float]:
+    path = folder / WEIGHTS
+    try:
+        return TypeAdapter(dict[str, float]).validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise DataError(f"{path}: damaged ({error}); remove it, and evaluate again") from None
+
+
+def _name(model: str) -> str:
+    """Name a model so that its path may be written in other ways."""
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.exists() else model
+
+
+def is_data(path: Path) -> bool:
+    """Whether a path is a manifest, or the folder of one."""
+    return (path / MANIFEST_NAME).is_file() or path.name == MANIFEST_NAME
+
+
+class HeldOut:
+    """The sentences of validation and test, and what shares them."""
+
+    def __init__(self, data: Sequence[Path]) -> None:
+        texts = (
+            each.text for path in data for each in read_manifest(path) if each.split != "train"
+        )
+        self.sentences = {sentence_key(text) for text in texts} - {""}
+        self.runs = {run for sentence in self.sentences for run in _runs(sentence)}
+
+    def has(self, text: str) -> bool:
+        """Whether a text is one of the sentences, or shares eight words in a row with one."""
+        sentence = sentence_key(text)
+        return sentence in self.sentences or any(run in self.runs for run in _runs(sentence))
+
+
+def _runs(sentence: str) -> Iterator[tuple[str, ...]]:
+    words = sentence.split()
+    for begin in range(len(words) - HELD_OUT_WORDS + 1):
+        yield tuple(words[begin : begin + HELD_OUT_WORDS])
+
+
+def _sentences(texts: Sequence[Path]) -> Iterator[str]:
+    """Yield every sentence of texts that has a letter or a digit."""
+    for path in texts:
+        for line in _transcripts(path) if is_data(path) else _lines(path):
+            cleaned, _ = clean_text(line)
+            if sentence_key(cleaned):
+                yield cleaned
+
+
+def _transcripts(path: Path) -> Iterator[str]:
+    return (each.text for each in read_manifest(path) if each.split == "train")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            yield from lines
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); expected a UTF-8 file with a sentence a line, or "
+            "a folder that mothertongue prepare wrote"
+        ) from None
+
+
+def _hash(sentence: str) -> int:
+    return int.from_bytes(hashlib.blake2b(sentence.encode(), digest_size=8).digest(), "little")
+
+
+def _sizes(model: NGrams) -> tuple[int, ...]:
+    counts = Counter(model.lengths().tolist())
+    return tuple(counts[length] for length in range(1, model.order + 1))
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, digest: str) -> NGrams:
+    if sha256_file(path) != digest:
+        raise DataError(f"{path}: changed since it was made; make it anew with: mothertongue lm")
+    return read_arpa(path)

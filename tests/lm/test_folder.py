@@ -1,0 +1,138 @@
+import json
+from pathlib import Path
+
+import pytest
+from runs import byte_tokens
+
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.lm.folder import (
+    ARPA,
+    RECORD,
+    WEIGHTS,
+    build,
+    open_model,
+    read_record,
+    remember_weight,
+    remembered_weight,
+    seen_sentences,
+)
+from mothertongue.manifest import Utterance, write_manifest
+from mothertongue.tokens import Tokens
+
+LONG = "moja mbili tatu nne tano sita saba nane tisa kumi"
+
+
+@pytest.fixture(scope="module")
+def byte() -> Tokens:
+    return byte_tokens()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A manifest; nobody listens to its clips."""
+    texts = {"train": ["Habari ya asubuhi", "Chai!"], "validation": ["Chai."], "test": [LONG]}
+    rows = [
+        Utterance(f"{split}{i}", f"{i}.wav", text, "sw", 1.0, split=split)  # type: ignore[arg-type]
+        for split, rows in texts.items()
+        for i, text in enumerate(rows)
+    ]
+    write_manifest(tmp_path / "data" / "manifest.jsonl", rows)
+    return tmp_path / "data"
+
+
+def test_held_out_sentences_are_taken_out_of_all_texts(
+    data: Path, byte: Tokens, tmp_path: Path
+) -> None:
+    text = tmp_path / "more.txt"
+    shares_8_words = "na " + " ".join(LONG.split()[1:9]) + " basi"
+    shares_7_words = "na " + " ".join(LONG.split()[1:8]) + " basi"
+    lines = ["Karibu sana", "", "CHAI", shares_8_words, shares_7_words, " ... "]
+    text.write_text("\n".join(lines), encoding="utf-8")
+    record = build([data, text], [], byte, 3, tmp_path / "lm")
+    assert (record.sentences, record.taken_out, record.held_out) == (3, 3, 2)
+    kept = ["habari ya asubuhi", "Karibu sana", shares_7_words]
+    assert seen_sentences(tmp_path / "lm", [*kept, "chai", LONG, shares_8_words]) == 3
+    assert record.tokens == sum(len(byte.encode(each)) for each in kept)
+
+
+def test_a_file_alone_is_held_against_the_data_that_is_named(
+    data: Path, byte: Tokens, tmp_path: Path
+) -> None:
+    text = tmp_path / "more.txt"
+    text.write_text(f"Karibu\n{LONG}\n", encoding="utf-8")
+    assert build([text], [], byte, 3, tmp_path / "lm").sentences == 2
+    assert build([text], [data], byte, 3, tmp_path / "lm").sentences == 1
+
+
+def test_the_model_is_that_of_the_tokens_and_is_read_again(
+    data: Path, byte: Tokens, tmp_path: Path
+) -> None:
+    record = build([data], [], byte, 3, tmp_path / "lm")
+    model = open_model(tmp_path / "lm", byte)
+    assert read_record(tmp_path / "lm") == record
+    assert record.ngrams == tuple((model.lengths() == n).sum() for n in (1, 2, 3))
+    text = [model.index[byte.piece(token)] for token in byte.encode("Habari ya asubuhi")]
+    assert model.log_probability(text) > model.log_probability(text[::-1]) + 5
+
+
+def test_no_piece_of_whispers_vocabulary_is_taken_for_the_edge_of_a_sentence(
+    tokens: Tokens,
+) -> None:
+    pieces = [tokens.piece(token) for token in range(tokens.end)]
+    assert not {"<s>", "</s>", "<unk>"} & set(pieces)
+    assert len(set(pieces)) == len(pieces)
+    # One token is empty; no text has it.
+    assert [piece for piece in pieces if piece.split() != [piece]] == [""]
+
+
+def test_a_text_of_nothing_but_held_out_sentences_is_refused(
+    data: Path, byte: Tokens, tmp_path: Path
+) -> None:
+    text = tmp_path / "more.txt"
+    text.write_text(LONG, encoding="utf-8")
+    with pytest.raises(DataError, match="no sentence is left of 1"):
+        build([text], [data], byte, 3, tmp_path / "lm")
+    assert not (tmp_path / "lm").exists()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfeK\x00", None])
+def test_a_text_that_cannot_be_read_is_named(
+    byte: Tokens, tmp_path: Path, content: bytes | None
+) -> None:
+    text = tmp_path / "more.txt"
+    if content is not None:
+        text.write_bytes(content)
+    with pytest.raises(DataError, match=r"more\.txt: cannot be read"):
+        build([text], [], byte, 3, tmp_path / "lm")
+
+
+def test_what_is_damaged_is_refused(
+    data: Path, byte: Tokens, tokens: Tokens, tmp_path: Path
+) -> None:
+    folder = tmp_path / "lm"
+    with pytest.raises(DataError, match=r"no lm\.json"):
+        open_model(folder, byte)
+    build([data], [], byte, 3, folder)
+    with pytest.raises(DataError, match="made for a vocabulary of 1,768 tokens"):
+        open_model(folder, tokens)
+    (folder / ARPA).write_text("changed")
+    with pytest.raises(DataError, match="changed since it was made"):
+        open_model(folder, byte)
+    (folder / RECORD).write_text(json.dumps({"order": 3}))
+    with pytest.raises(DataError, match=r"lm\.json: damaged"):
+        open_model(folder, byte)
+
+
+def test_each_model_has_its_own_weight(data: Path, byte: Tokens, tmp_path: Path) -> None:
+    folder, run = tmp_path / "lm", tmp_path / "run"
+    build([data], [], byte, 3, folder)
+    run.mkdir()
+    with pytest.raises(ConfigError, match="give --lm-weight"):
+        remembered_weight(folder, str(run))
+    remember_weight(folder, str(run), 0.3)
+    remember_weight(folder, "openai/whisper-base", 0.1)
+    assert remembered_weight(folder, f"{run}/../run") == 0.3
+    assert remembered_weight(folder, "openai/whisper-base") == 0.1
+    (folder / WEIGHTS).write_text("[")
+    with pytest.raises(DataError, match="damaged"):
+        remembered_weight(folder, str(run))
