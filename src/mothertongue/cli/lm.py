@@ -25,7 +25,9 @@ def lm(
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
-    """Make an n-gram language model of texts, for --lm of evaluate, transcribe and serve."""
+    """Make an n-gram language model of texts, for --lm of evaluate and transcribe."""
+    from dataclasses import asdict
+
     from mothertongue.lm.folder import build
     from mothertongue.locate import locate
     from mothertongue.tables import lm_table
@@ -33,5 +35,5 @@ def lm(
 
     with counting("reading") as advance:
         record = build(texts, held_out or [], load_tokens(locate(base)), order, out, advance)
-    result = {**record.model_dump(mode="json"), "out": str(out)}
+    result = {**asdict(record), "out": str(out)}
     show(result, lm_table(result, str(out)), json_file)

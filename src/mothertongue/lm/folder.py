@@ -1,16 +1,14 @@
 """What `mothertongue lm` makes of texts: lm.arpa, lm.json and the sentences that it has seen."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter
 
-from mothertongue.config import Config
 from mothertongue.corpus.cleaning import clean_text, sentence_key
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import folder_atomically, sha256_file, write_json
@@ -18,17 +16,19 @@ from mothertongue.lm.arpa import read_arpa, write_arpa
 from mothertongue.lm.kneser_ney import estimate
 from mothertongue.lm.ngrams import NGrams
 from mothertongue.manifest import MANIFEST_NAME, read_manifest
+from mothertongue.reading import built, read_json
 from mothertongue.tokens import Tokens
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
+REMEDY = "make it anew with: mothertongue lm"
 HELD_OUT_WORDS = 8
 """A line that shares so many words in a row with a held-out sentence is taken out."""
 
 
-class LmRecord(Config):
+@dataclass(frozen=True, slots=True)
+class LmRecord:
     """How a language model was made."""
 
-    format_version: int = 1
     order: int
     """The tokens of the longest n-gram."""
     texts: tuple[str, ...]
@@ -47,6 +47,7 @@ class LmRecord(Config):
     """The tokens of Whisper's vocabulary."""
     arpa_sha256: str
     """The digest of lm.arpa."""
+    format_version: int = 1
 
 
 def build(
@@ -96,7 +97,7 @@ def build(
             vocabulary_size=tokens.vocabulary_size,
             arpa_sha256=sha256_file(folder / ARPA),
         )
-        write_json(folder / RECORD, record.model_dump(mode="json"))
+        write_json(folder / RECORD, asdict(record))
     return record
 
 
@@ -118,10 +119,7 @@ def read_record(folder: Path) -> LmRecord:
         raise DataError(
             f"{folder}: no {RECORD}; make one with: mothertongue lm TEXT --out {folder}"
         )
-    try:
-        return LmRecord.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise DataError(f"{path}: damaged ({error}); make it anew with: mothertongue lm") from None
+    return built(read_json(path, remedy=REMEDY), path, LmRecord, REMEDY)
 
 
 def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
@@ -150,12 +148,9 @@ def remembered_weight(folder: Path, model: str) -> float:
 
 def _weights(folder: Path) -> dict[str, float]:
     path = folder / WEIGHTS
-    try:
-        return TypeAdapter(dict[str, float]).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise DataError(f"{path}: damaged ({error}); remove it, and evaluate again") from None
+    remedy = "remove it, and choose the weights again: mothertongue evaluate MODEL --lm FOLDER"
+    found: dict[str, float] = read_json(path, dict[str, float], remedy) if path.is_file() else {}
+    return found
 
 
 def _name(model: str) -> str:
