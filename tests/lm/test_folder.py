@@ -13,8 +13,8 @@ from mothertongue.lm.folder import (
     open_model,
     read_record,
     remember_weight,
-    remembered_weight,
     seen_sentences,
+    weight_for,
 )
 from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.tokens import Tokens
@@ -128,11 +128,11 @@ def test_each_model_has_its_own_weight(data: Path, byte: Tokens, tmp_path: Path)
     build([data], [], byte, 3, folder)
     run.mkdir()
     with pytest.raises(ConfigError, match="give --lm-weight"):
-        remembered_weight(folder, str(run))
+        weight_for(folder, str(run))
     remember_weight(folder, str(run), 0.3)
     remember_weight(folder, "openai/whisper-base", 0.1)
-    assert remembered_weight(folder, f"{run}/../run") == 0.3
-    assert remembered_weight(folder, "openai/whisper-base") == 0.1
+    assert weight_for(folder, f"{run}/../run") == 0.3
+    assert weight_for(folder, "openai/whisper-base") == 0.1
     (folder / WEIGHTS).write_text("[")
     with pytest.raises(DataError, match="damaged"):
-        remembered_weight(folder, str(run))
+        weight_for(folder, str(run))

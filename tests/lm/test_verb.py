@@ -76,3 +76,15 @@ def test_a_weight_is_not_chosen_on_what_is_scored(made: Made, tmp_path: Path) ->
             *("evaluate", base, "--data", data, "--split", "validation"),
             *("--lm", tmp_path / "lm"),
         )
+
+
+def test_a_weight_without_a_model_is_refused(made: Made) -> None:
+    base, data, _ = made
+    with pytest.raises(ConfigError, match="lm_weight"):
+        call("evaluate", base, "--data", data, "--lm-weight", 0.3)
+
+
+def test_a_server_of_several_languages_takes_no_model_of_one(made: Made, tmp_path: Path) -> None:
+    words = ["serve", f"a={made[0]}", f"b={made[0]}", "--lm", str(tmp_path)]
+    with pytest.raises(ConfigError, match="2 models are served"):
+        CliRunner().invoke(app, words, catch_exceptions=False)

@@ -25,7 +25,7 @@ def lm(
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
-    """Make an n-gram language model of texts, for --lm of evaluate and transcribe."""
+    """Make an n-gram language model of texts, for --lm of evaluate, transcribe and serve."""
     from dataclasses import asdict
 
     from mothertongue.lm.folder import build

@@ -20,7 +20,7 @@ from mothertongue.cli.options import (
     SplitOption,
     Weights,
 )
-from mothertongue.cli.support import counting, show, write_page
+from mothertongue.cli.support import counting, decoding, show, write_page
 
 
 @app.command()
@@ -48,7 +48,6 @@ def evaluate(
     from functools import partial
 
     from mothertongue.artefacts import open_model
-    from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.languages import language_code
     from mothertongue.records import is_run
     from mothertongue.run_scores import evaluate_any
@@ -58,7 +57,7 @@ def evaluate(
     opened = partial(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
-    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size, lm=lm, lm_weight=lm_weight)
+    config = decoding(beam_size, batch_size, lm, lm_weight)
     result = evaluate_any(model, data, split, code, config, opened, with_base)
     show(result, score_tables(result), json_file)
     if is_run(Path(model)):
@@ -96,9 +95,8 @@ def transcribe(
     from functools import partial
 
     from mothertongue.artefacts import open_model
-    from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.languages import language_code
-    from mothertongue.lm.folder import remembered_weight
+    from mothertongue.lm.folder import weight_for
     from mothertongue.tables import transcript_lines
     from mothertongue.transcription.outputs import Outputs, find_sources
     from mothertongue.transcription.verb import (
@@ -115,12 +113,9 @@ def transcribe(
     chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
     chosen["compute_type"] = compute_type
     with_times = formats != ["txt"] or json_file is not None
-    config = DecodeConfig(
-        beam_size=beam_size,
-        batch_size=batch_size,
-        lm=lm,
-        lm_weight=remembered_weight(lm, model) if lm and lm_weight is None else lm_weight,
-    )
+    if lm and lm_weight is None:
+        lm_weight = weight_for(lm, model)
+    config = decoding(beam_size, batch_size, lm, lm_weight)
     settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
     settings["beam_size"] = beam_size
     settings |= {"lm": str(lm), "lm_weight": config.lm_weight} if lm else {}

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from mothertongue.cli.app import app
-from mothertongue.cli.options import BatchSize, Beam, PrecisionOption
+from mothertongue.cli.options import BatchSize, Beam, Lm, LmWeight, PrecisionOption
+from mothertongue.cli.support import decoding
 from mothertongue.serving import defaults
 
 
@@ -30,6 +31,8 @@ def serve(
     ] = False,
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
     precision: PrecisionOption = "auto",
     compute_type: Annotated[str, typer.Option(help="Of models by CTranslate2.")] = "default",
     max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Of a request.")] = (
@@ -47,7 +50,8 @@ def serve(
     from mothertongue.serving import require_packages
 
     require_packages()
-    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.errors import ConfigError
+    from mothertongue.lm.folder import weight_for
     from mothertongue.progress import note
     from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
@@ -62,6 +66,14 @@ def serve(
         drain_s=drain_s,
     )
     where = address(host, port, key_file)
-    config = DecodeConfig(beam_size=beam_size, batch_size=batch_size)
-    offer = load(parse_specs(models), config, precision, compute_type, merge, note)
+    specs = parse_specs(models)
+    if lm and len(specs) > 1:
+        raise ConfigError(
+            f"--lm: {len(specs)} models are served, and a language model is of one language; "
+            "expected one model: serve the others on another --port"
+        )
+    if lm and lm_weight is None:
+        lm_weight = weight_for(lm, specs[0].model)
+    config = decoding(beam_size, batch_size, lm, lm_weight)
+    offer = load(specs, config, precision, compute_type, merge, note)
     run_server(offer, where, limits, batch_size, decoders)

@@ -6,9 +6,12 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
+
+if TYPE_CHECKING:
+    from mothertongue.decoding.transcript import DecodeConfig
 
 
 def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) -> None:
@@ -36,6 +39,17 @@ def counting(description: str, total: int | None = None) -> Any:
     from mothertongue.progress import counting as bar
 
     return bar(description, total)
+
+
+def decoding(
+    beam_size: int, batch_size: int, lm: Path | None, lm_weight: float | None
+) -> "DecodeConfig":
+    """Return how to decode, as the options say. Raises ConfigError where they do not fit."""
+    from mothertongue.config import parse
+    from mothertongue.decoding.transcript import DecodeConfig
+
+    options = {"beam_size": beam_size, "batch_size": batch_size, "lm": lm, "lm_weight": lm_weight}
+    return parse(DecodeConfig, options, "options of decoding")
 
 
 def write_page(folder: Path) -> None:

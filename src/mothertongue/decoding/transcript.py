@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.batches import Context, context_s
@@ -99,6 +99,12 @@ class DecodeConfig(Config):
     """A language model that takes part in the search: a folder that `mothertongue lm` wrote."""
     lm_weight: Annotated[float, Field(ge=0, le=2)] | None = None
     """What its log-probabilities are multiplied by before they are added."""
+
+    @model_validator(mode="after")
+    def _has_what_is_weighed(self) -> Self:
+        if self.lm_weight is not None and self.lm is None:
+            raise ValueError("lm_weight without lm has no effect; name the language model's folder")
+        return self
 
     def facts(self) -> dict[str, Any]:
         """Return what scores depend on, as JSON values."""

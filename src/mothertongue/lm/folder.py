@@ -134,7 +134,7 @@ def remember_weight(folder: Path, model: str, weight: float) -> None:
     write_json(folder / WEIGHTS, {**_weights(folder), _name(model): weight})
 
 
-def remembered_weight(folder: Path, model: str) -> float:
+def weight_for(folder: Path, model: str) -> float:
     """Return the weight that was chosen for a model. Raises ConfigError where none was."""
     found = _weights(folder).get(_name(model))
     if found is None:
