@@ -27,6 +27,7 @@ STUBS = {
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.sbatch")), ids=lambda path: path.name)
 def test_scripts_are_whole(path: Path) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
+    assert "export PYTHONSAFEPATH=1" in path.read_text()
 
 
 def test_accelerate_reads_its_file() -> None:

@@ -4,8 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from grids import MakeGrid, Quiet, in_process
 from runs import PATIENCE_S
@@ -135,7 +137,7 @@ def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_pa
 def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_path: Path) -> None:
     one = {"sweep": {"strategy.encoder_layers": [1]}, "strategy": {"kind": "freeze"}}
     make_grid(strategies={"full": one}, retention={})
-    command = [sys.executable, "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
+    command = [sys.executable, "-P", "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
     command += ["--out", str(tmp_path / "out"), "--json", "-"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
@@ -144,8 +146,31 @@ def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_
     assert "done    sw-full-encoder_layers1-seed0" in done.stderr
     assert (tmp_path / "out/tables/table.md").is_file()
     planned = subprocess.run(
-        [*command[:5], "--dry-run", "--json", "-"], capture_output=True, text=True, check=True
+        [*command[:6], "--dry-run", "--json", "-"], capture_output=True, text=True, check=True
     )
     (run,) = json.loads(planned.stdout)["runs"]
     assert {"name", "language", "strategy", "trainable_parameters", "steps"} < set(run)
     assert run["estimated_hours"] > 0
+
+
+@pytest.mark.slow
+def test_a_killed_comparison_leaves_nothing_running_and_goes_on(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    train = {"epochs": 10, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
+    train |= {"save_every_steps": 1, "workers": 1}
+    make_grid(strategies={"full": {"strategy": {"kind": "full"}}}, train=train, retention={})
+    out, run = tmp_path / "out", tmp_path / "out/runs/sw-full-seed0"
+    command = [sys.executable, "-P", "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
+    command += ["--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as verb:
+        while not list(run.glob("checkpoints/step-*")):
+            assert verb.poll() is None
+            time.sleep(0.05)
+        children = psutil.Process(verb.pid).children(recursive=True)
+        verb.kill()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "continuing after step" in (out / "logs/sw-full-seed0.log").read_text()
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
+    assert children and not alive

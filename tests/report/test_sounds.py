@@ -10,7 +10,7 @@ import soundfile
 from clips import tone
 from report_folders import save_tested
 
-from mothertongue.report.sounds import collect_sounds, outline, to_mp3
+from mothertongue.report.sounds import Sounds, collect_sounds, outline, remove_unplayed, to_mp3
 
 
 def clip(folder: Path, number: int, errors: int = 0, **changes: object) -> dict[str, object]:
@@ -56,9 +56,29 @@ def test_embedded_beside_or_not_at_all(folder: Path, tmp_path: Path) -> None:
     assert set(found) == {"0/0", "0/1", "0/2"}
     assert soundfile.info(io.BytesIO(base64.b64decode(found["0/1"]["mp3"]))).duration > 0.5
     beside = collect_sounds(sets, "beside", 0, page).found
-    assert beside["0/2"]["src"] == "page_audio/0-2.mp3"
-    assert soundfile.info(tmp_path / "page_audio/0-2.mp3").samplerate == 16_000
+    assert soundfile.info(tmp_path / beside["0/2"]["src"]).samplerate == 16_000
+    assert Path(beside["0/2"]["src"]).parent.name == "page_audio"
     assert collect_sounds(sets, "none", 10**6, page).found == {}
+
+
+def test_of_an_earlier_page_no_sound_is_left(folder: Path, tmp_path: Path) -> None:
+    page, beside = tmp_path / "page.html", tmp_path / "page_audio"
+
+    def played(*numbers: int) -> set[str]:
+        clips = [clip(folder, number) for number in numbers]
+        sounds = collect_sounds([{"clips": clips}], "beside", 0, page)
+        remove_unplayed(page, sounds)
+        return {Path(each["src"]).name for each in sounds.found.values()}
+
+    first = played(0, 1)
+    (beside / "0-7.mp3").write_bytes(b"as earlier versions named them")
+    (beside / "mine.mp3").write_bytes(b"mine")
+    second = played(1, 2)
+    assert len(first & second) == 1
+    assert {path.name for path in beside.iterdir()} == {*second, "mine.mp3"}
+    (beside / "mine.mp3").unlink()
+    remove_unplayed(page, Sounds())
+    assert not beside.exists()
 
 
 def test_a_budget_takes_the_worst_first_and_counts_the_rest(folder: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from report_folders import comparison_folder, finished_run, many_clips, poisoned
 
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import write_json
+from mothertongue.report.sounds import Sounds
 from mothertongue.report.write import ReportOptions, write_report
 
 SCRIPT = re.compile(r"<script( [^>]*)?>(.*?)</script>", re.S)
@@ -256,3 +257,20 @@ def test_a_comparison_whose_p_is_of_an_older_version_is_refused(tmp_path: Path) 
     write_json(folder / "comparison.json", result)
     with pytest.raises(DataError, match=r"older version, whose p .* mothertongue compare again"):
         write_report([folder])
+
+
+def test_processes_that_write_one_page_take_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comparison_folder(tmp_path)  # for its data
+    run = finished_run(tmp_path / "one")
+    seen: list[list[str]] = []
+
+    def look(*_: Any) -> Sounds:
+        seen.append(sorted(path.name for path in run.glob(".*")))
+        return Sounds()
+
+    monkeypatch.setattr("mothertongue.report.write.collect_sounds", look)
+    write_report([run])
+    assert seen == [[".report.html.lock"]]
+    assert not list(run.glob(".*"))

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue.errors import ConfigError, DataError
-from mothertongue.transcription.outputs import RECORD, Outputs, Source, find_sources
+from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.transcription.outputs import (
+    RECORD,
+    Outputs,
+    Source,
+    find_sources,
+    opened_outputs,
+)
 from mothertongue.transcription.recording import Recording
 
 NOTHING = Recording("sw", 1.0, ())
@@ -47,6 +53,28 @@ def test_two_recordings_of_one_name(tree: Path, tmp_path: Path) -> None:
     (tree / "a.mp3").write_bytes(b"")
     with pytest.raises(ConfigError, match="would both be written to a"):
         Outputs(tmp_path / "out", ["txt"], find_sources([tree]), {})
+
+
+def test_a_recording_is_not_called_as_the_settings_are(tmp_path: Path) -> None:
+    """It was done before it was begun: the settings' file was there."""
+    sources = [Source(tmp_path / "Transcription.wav", Path("Transcription"))]
+    with pytest.raises(ConfigError, match=r"would be written to transcription.json, where the se"):
+        Outputs(tmp_path / "out", ["txt", "json"], sources, {})
+    assert not Outputs(tmp_path / "out", ["txt"], sources, {}).is_done(sources[0])
+    below = [Source(tmp_path / "a.wav", Path("below/transcription"))]
+    assert not Outputs(tmp_path / "out", ["json"], below, {}).is_done(below[0])
+
+
+def test_two_processes_on_one_folder_are_told_apart(tree: Path, tmp_path: Path) -> None:
+    sources = find_sources([tree])
+    with (
+        opened_outputs(tmp_path / "out", ["txt"], sources, {}),
+        pytest.raises(MothertongueError, match=r"out: in use by process \d+ .*give another --out"),
+    ):
+        opened_outputs(tmp_path / "out", ["srt"], sources, {}).__enter__()
+    with opened_outputs(tmp_path / "out", ["srt"], sources, {}):
+        pass
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [RECORD]
 
 
 def test_what_is_there_is_done(tree: Path, tmp_path: Path) -> None:

@@ -72,13 +72,15 @@ def compare(
         return
     from mothertongue.comparison.compare import compare as run_grid
     from mothertongue.comparison.render import comparison_tables, write_tables
+    from mothertongue.locks import locked
     from mothertongue.progress import task_progress
 
     folder = out or Path("runs") / loaded.name
     share = (cpus_per_run, gpus_per_run, devices_per_run)
     with _runner(jobs, ray, share, folder, storage) as runner, task_progress() as watcher:
         result = run_grid(loaded, folder, runner, watcher, devices_per_run)
-    write_tables(result, folder / "tables")
+    with locked(folder / "tables" / ".lock"):
+        write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
 
@@ -105,6 +107,7 @@ def analyze(
     """Compare every layer before and after tuning: CKA, SVCCA, PWCCA, and what to freeze."""
     from mothertongue.analysis.drift import analyze_runs
     from mothertongue.analysis.tables import analysis_tables, write_figures
+    from mothertongue.locks import locked
 
     with counting("analyzing", n * len(runs)) as advance:
         result = analyze_runs(
@@ -119,7 +122,8 @@ def analyze(
             advance=advance,
         )
     if figures is not None:
-        write_figures(result, figures)
+        with locked(figures / ".lock"):
+            write_figures(result, figures)
     show(result, analysis_tables(result), json_file)
 
 

@@ -92,13 +92,14 @@ def transcribe(
     json_file: Json = None,
 ) -> None:
     """Turn recordings into text and subtitles; the language is the run's, given, or detected."""
+    from contextlib import nullcontext
     from functools import partial
 
     from mothertongue.artefacts import open_model
     from mothertongue.languages import language_code
     from mothertongue.lm.folder import weight_for
     from mothertongue.tables import transcript_lines
-    from mothertongue.transcription.outputs import Outputs, find_sources
+    from mothertongue.transcription.outputs import find_sources, opened_outputs
     from mothertongue.transcription.verb import (
         check_formats,
         detector,
@@ -119,9 +120,10 @@ def transcribe(
     settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
     settings["beam_size"] = beam_size
     settings |= {"lm": str(lm), "lm_weight": config.lm_weight} if lm else {}
-    outputs = Outputs(out, formats, sources, settings | chosen) if out else None
     opened = partial(open_model, model, **chosen)
-    done = transcribe_sources(opened, sources, outputs, config, code, find, with_times)
+    given = opened_outputs(out, formats, sources, settings | chosen) if out else nullcontext()
+    with given as outputs:
+        done = transcribe_sources(opened, sources, outputs, config, code, find, with_times)
     result = {"model": model, **done.facts()}
     show(result, transcript_lines(result, out, on_screen(done, formats[0])), json_file)
     done.refuse_faults()

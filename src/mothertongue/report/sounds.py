@@ -4,11 +4,14 @@ How many are embedded is bounded by bytes; what does not fit is left out and cou
 """
 
 import base64
+import hashlib
 import io
 import os
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -26,6 +29,8 @@ Where = Literal["embed", "beside", "none"]
 QUALITY = 0.7  # of LAME, 0 best: about 30 kbit/s at 16 kHz mono, 3.7 kB a second
 NUM_PEAKS = 160
 BASE64 = 4 / 3
+OURS = re.compile(r"([0-9a-f]{32}|\d+-\d+)\.mp3")
+"""The names of files of sound, and those of before they were named by what they hold."""
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ def collect_sounds(
     sounds = Sounds()
     if where == "none":
         return sounds
-    folder = page.with_name(f"{page.stem}_audio")
+    folder = _beside(page)
     places, used = _in_turns(clip_sets), 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for at in range(0, len(places), 64):
@@ -72,9 +77,20 @@ def collect_sounds(
                     sounds.over_budget += 1
                     continue
                 used += size
-                kept = _kept(mp3, where, folder, f"{number}-{i}.mp3")
+                kept = _kept(mp3, where, folder)
                 sounds.found[f"{number}/{i}"] = {**kept, "peaks": _text(peaks)}
     return sounds
+
+
+def remove_unplayed(page: Path, sounds: Sounds) -> None:
+    """Remove the files that an earlier page played, and this one does not."""
+    folder = _beside(page)
+    played = {each.get("src") for each in sounds.found.values()}
+    for path in folder.glob("*.mp3"):
+        if OURS.fullmatch(path.name) and f"{folder.name}/{path.name}" not in played:
+            path.unlink()
+    with suppress(OSError):  # anything else may lie there
+        folder.rmdir()
 
 
 def to_mp3(samples_N: Samples) -> bytes:
@@ -109,12 +125,19 @@ def _read(clip: Json) -> tuple[bytes, bytes] | str:
     return to_mp3(samples_N), outline(samples_N)
 
 
-def _kept(mp3: bytes, where: Where, folder: Path, name: str) -> Json:
+def _kept(mp3: bytes, where: Where, folder: Path) -> Json:
+    """Where the page finds the sound; a file is named by what it holds, so none is written over."""
     if where == "embed":
         return {"mp3": _text(mp3)}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(mp3)
-    return {"src": f"{folder.name}/{name}"}
+    path = folder / f"{hashlib.sha256(mp3).hexdigest()[:32]}.mp3"
+    if not (path.is_file() and path.stat().st_size == len(mp3)):
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(mp3)
+    return {"src": f"{folder.name}/{path.name}"}
+
+
+def _beside(page: Path) -> Path:
+    return page.with_name(f"{page.stem}_audio")
 
 
 def _in_turns(clip_sets: Sequence[Json]) -> list[tuple[int, int]]:

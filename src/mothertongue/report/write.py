@@ -8,11 +8,12 @@ from typing import Any
 from mothertongue.analysis.tables import write_figures
 from mothertongue.comparison.render import write_tables
 from mothertongue.files import open_atomically
+from mothertongue.locks import locked
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.drawing import UNSAFE
 from mothertongue.report.page import render
 from mothertongue.report.records import Part, read_parts
-from mothertongue.report.sounds import Where, collect_sounds
+from mothertongue.report.sounds import Where, collect_sounds, remove_unplayed
 
 PAGE = "report.html"
 MB = 1_000_000
@@ -45,13 +46,16 @@ def write_report(
     parts = read_parts(paths, options.analyses)
     clip_sets = [each for part in parts for each in part.clip_sets]
     budget = int(options.audio_mb * MB)
-    sounds = collect_sounds(clip_sets, options.audio, budget, page, advance)
     chapters = list(map(Chapters, parts))
-    html = render(", ".join(part.result["name"] for part in parts), chapters, clip_sets, sounds)
-    with open_atomically(page) as file:
-        file.write(html)
+    title = ", ".join(part.result["name"] for part in parts)
+    with locked(page.with_name(f".{page.name}.lock")):
+        sounds = collect_sounds(clip_sets, options.audio, budget, page, advance)
+        with open_atomically(page) as file:
+            file.write(render(title, chapters, clip_sets, sounds))
+        remove_unplayed(page, sounds)
     if options.figures is not None:
-        _write_figures(parts, chapters, options.figures)
+        with locked(options.figures / ".lock"):
+            _write_figures(parts, chapters, options.figures)
     return {
         "page": str(page),
         "bytes": page.stat().st_size,

@@ -91,7 +91,7 @@ class _Decoder:
     @classmethod
     async def start(cls, limits: Limits) -> "_Decoder":
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mothertongue.serving.sandbox_worker"),
+            *(sys.executable, "-P", "-m", "mothertongue.serving.sandbox_worker"),
             limits.model_dump_json(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

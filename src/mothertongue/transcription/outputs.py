@@ -3,11 +3,13 @@
 OUT/
   transcription.json    model, language and settings: what is here was made with them
   interviews/anna.srt   for interviews/anna.m4a, in each format asked for
+  .lock                 only while a process works here
 """
 
 import glob
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,13 @@ from typing import Any
 from mothertongue.audio_headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import open_atomically, sweep, write_json
+from mothertongue.locks import alone
 from mothertongue.records import refuse_change
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.recording import Recording
 
-RECORD = "transcription.json"
+RECORD, LOCK = "transcription.json", ".lock"
+IN_USE = "wait for it, stop it, or give another --out"
 KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 
 
@@ -43,8 +47,14 @@ def find_sources(arguments: Sequence[Path]) -> list[Source]:
     return list(found.values())
 
 
-def refuse_clashes(sources: Sequence[Source]) -> None:
-    """Raise ConfigError where two recordings would have one output."""
+def refuse_clashes(sources: Sequence[Source], formats: Sequence[str]) -> None:
+    """Raise ConfigError where two recordings would have one output, or one that of the settings."""
+    for source in sources:
+        if any(f"{source.name}.{each}".casefold() == RECORD for each in formats):
+            raise ConfigError(
+                f"{source.path}: would be written to {RECORD}, where the settings are kept; rename "
+                "it, or leave out --format json"
+            )
     by_name: dict[Path, Path] = {}
     for source in sources:
         other = by_name.setdefault(source.name, source.path)
@@ -71,6 +81,18 @@ def _named(argument: Path) -> Iterator[Source]:
         raise DataError(f"{argument}: no such file or folder, and no pattern that matches one")
 
 
+@contextmanager
+def opened_outputs(
+    folder: Path, formats: Sequence[str], sources: Sequence[Source], settings: dict[str, Any]
+) -> Iterator["Outputs"]:
+    """The outputs in a folder, for this process alone.
+
+    Raises MothertongueError where another works there, and what `Outputs` does.
+    """
+    with alone(folder / LOCK, folder, IN_USE):
+        yield Outputs(folder, formats, sources, settings)
+
+
 class Outputs:
     """A folder of transcripts: each is written whole, and what is there is not made again."""
 
@@ -82,7 +104,7 @@ class Outputs:
         settings: dict[str, Any],
     ) -> None:
         """Raises ConfigError where what is there was made with other settings, or names clash."""
-        refuse_clashes(sources)
+        refuse_clashes(sources, formats)
         self.folder, self.formats = folder, formats
         for parent in {folder / each.name.parent for each in sources}:
             sweep(parent)
