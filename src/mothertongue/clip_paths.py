@@ -14,8 +14,8 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
     """The real path of a clip, and PATH-FORM if its name on disk is in another Unicode form.
 
     `root` is a real path. Raises Fault PATH-OUTSIDE for a URL or `~`, always, and for what leads
-    out of `root` by `..`, an absolute path or a symbolic link, unless `may_leave`; AUD-MISSING
-    when nothing is there.
+    out of `root` by `..`, an absolute path or a symbolic link, unless `may_leave`; PATH-NAME for
+    a name that is not UTF-8.
     """
     if "://" in audio or audio.startswith(("~", "\\\\")) or "\0" in audio:
         reason = f"{audio!r} is a URL, a home folder or no path; expected a path below {root}"
@@ -27,7 +27,18 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
         real = os.path.realpath(real)
     if not may_leave and not real.startswith(os.path.join(root, "")):
         raise Fault("PATH-OUTSIDE", f"{audio!r} leads to {real}, outside of {root}", FIX)
+    require_utf8(real)
     return Path(real), notes
+
+
+def require_utf8(path: str) -> None:
+    """Raise Fault PATH-NAME where a path has bytes that are not UTF-8: a manifest is, all of it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = path.encode("utf-8", "backslashreplace").decode()
+        reason = f"{shown}: a name on disk that is not UTF-8, which no manifest can hold"
+        raise Fault("PATH-NAME", reason, "rename it") from None
 
 
 def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:

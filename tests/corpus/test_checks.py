@@ -1,3 +1,5 @@
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +138,15 @@ def test_symbolic_link_out_of_the_folder_is_outside(data: Path) -> None:
         found = examiner(data)(replace(GOOD, audio=audio))
         assert isinstance(found, Rejection)
         assert found.code == "PATH-OUTSIDE"
+
+
+def test_symbolic_link_to_a_name_that_is_not_utf8_costs_its_row(data: Path) -> None:
+    (data / "a.wav").rename(data / os.fsdecode(b"\xe9.wav"))
+    (data / "link.wav").symlink_to(data / os.fsdecode(b"\xe9.wav"))
+    found = examiner(data)(replace(GOOD, audio="link.wav"))
+    assert isinstance(found, Rejection)
+    assert found.code == "PATH-NAME"
+    assert json.dumps(found.reason, ensure_ascii=False).encode()
 
 
 def test_symbolic_link_within_the_folder_is_followed(data: Path) -> None:

@@ -191,6 +191,16 @@ def test_what_allow_outside_lets_in_is_said_and_then_ours(tmp_path: Path) -> Non
     assert check(tmp_path / "out", options(), count_characters).rejected == {}
 
 
+def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    table = corpus(tmp_path / "corpus", [record(1)]).rename(tmp_path / "corpus/t.jsonl")
+    (tmp_path / "corpus").rename(tmp_path / odd)
+    (tmp_path / "link").symlink_to(tmp_path / odd)
+    for path in (tmp_path / odd / table.name, tmp_path / "link"):
+        with pytest.raises(DataError, match=r"PATH-NAME: .*caf\\udce9.*not UTF-8.*; rename it"):
+            prepare(detect(path), tmp_path / "out", options(), count_characters)
+
+
 def test_two_do_not_prepare_into_one_folder(tmp_path: Path) -> None:
     table = corpus(tmp_path / "corpus", [record(1)])
     out = tmp_path / "out"
