@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mothertongue.errors import Fault
 
+MAX_PATH = 4096  # bytes, of Linux; each part of a path is a question to the disk
 FIX = "copy the clip into the data folder, or pass --allow-outside where you trust the table"
 
 
@@ -43,14 +44,30 @@ def require_utf8(path: str) -> None:
 
 def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:
     path = os.path.join(root, audio)
-    if os.path.lexists(path) or audio.isascii():
+    if os.path.lexists(path) or audio.isascii() or len(path) > MAX_PATH:
         return path, ()
-    # An archive packed on a Mac holds names in NFD, while its table was typed in NFC.
-    for form in ("NFC", "NFD"):
-        other = os.path.join(root, unicodedata.normalize(form, audio))
-        if os.path.lexists(other):
-            return other, ("PATH-FORM",)
-    return path, ()
+    # An archive packed on a Mac holds names in NFD, while its table was typed in NFC, or by hand in
+    # some of both.
+    found = os.sep
+    for name in path.split(os.sep):
+        found = os.path.join(found, name)
+        if not os.path.lexists(found):
+            folder = os.path.dirname(found)
+            found = os.path.join(folder, _spellings(folder).get(_composed(name), name))
+    return (found, ("PATH-FORM",)) if os.path.lexists(found) else (path, ())
+
+
+@lru_cache(maxsize=64)
+def _spellings(folder: str) -> dict[str, str]:
+    """How the names in a folder are spelled there, by their NFC."""
+    try:
+        return {_composed(name): name for name in os.listdir(folder) if not name.isascii()}
+    except OSError:
+        return {}
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 @lru_cache(maxsize=4096)

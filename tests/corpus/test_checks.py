@@ -162,9 +162,24 @@ def test_outside_is_taken_when_it_may_be(data: Path) -> None:
     assert isinstance(url, Rejection)
 
 
-def test_name_in_the_other_unicode_form_is_found(data: Path) -> None:
-    write_clip(data / "e\u0301.wav", tone())
-    assert passed(examiner(data)(replace(GOOD, audio="\u00e9.wav"))).notes == ("PATH-FORM",)
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        ("e\u0301.wav", "\u00e9.wav"),
+        ("\u00e9.wav", "e\u0301.wav"),
+        ("e\u0301\u00e9.wav", "\u00e9\u00e9.wav"),
+        ("\u00e9/e\u0301/a.wav", "e\u0301/\u00e9/a.wav"),
+    ],
+)
+def test_name_in_another_unicode_form_is_found(data: Path, there: str, written: str) -> None:
+    write_clip(data / there, tone())
+    assert passed(examiner(data)(replace(GOOD, audio=written))).notes == ("PATH-FORM",)
+
+
+def test_a_long_path_of_many_parts_is_no_file(data: Path) -> None:
+    found = examiner(data)(replace(GOOD, audio="\u00e9/" * 100_000 + "a.wav"))
+    assert isinstance(found, Rejection)
+    assert found.code == "AUD-MISSING"
 
 
 # (note, the row, the file a.wav)
