@@ -278,7 +278,10 @@ def test_the_same_sound_with_two_texts_is_not_kept(tmp_path: Path) -> None:
     given = [record(1), record(2, audio="1.wav"), record(3)]
     _, clips, rejected = run(tmp_path, given)
     assert set(clips) == {"3"}
-    assert [row["code"] for row in rejected] == ["MAN-CONFLICT", "MAN-CONFLICT"]
+    table = f"{tmp_path}/corpus/table.jsonl"
+    assert [(row["code"], row["reason"]) for row in rejected] == [
+        ("MAN-CONFLICT", f"one sound with several texts, also at {table}:{line}") for line in (2, 1)
+    ]
 
 
 def test_the_same_sound_in_two_splits_stays_in_the_one_held_out(tmp_path: Path) -> None:
