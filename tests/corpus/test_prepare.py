@@ -94,7 +94,7 @@ def test_both_files_and_the_report_say_the_same(tmp_path: Path) -> None:
     facts = report.to_dict()["splits"]
     assert facts["test"] == {"clips": 1, "hours": 0.5 / 3600, "speakers": 1, "characters": 4}
     assert (report.num_rows, report.split_by) == (3, "given")
-    assert (report.rejected, report.notes) == ({"TXT-EMPTY": 1}, {"TXT-NFC": 1})
+    assert (report.rejected, report.notes) == ({"TXT-EMPTY": 1}, {"TXT-DIGIT": 1, "TXT-NFC": 1})
     assert report.warnings == ("validation has no clips",)
 
 
@@ -128,7 +128,7 @@ def test_prepared_is_checked_clean_and_prepares_to_itself(tmp_path: Path) -> Non
     out = tmp_path / "out"
     again = check(out, options(), count_characters)
     assert again.ok
-    assert again.notes == {}
+    assert again.notes == {"TXT-DIGIT": 40}
     assert again.splits == report.splits
     before = (out / "manifest.jsonl").read_bytes()
     prepare(detect(out), out, options(), count_characters)
@@ -308,7 +308,7 @@ def test_a_sentence_in_two_splits_stays_in_the_one_held_out(tmp_path: Path) -> N
     ] * 2
     report, clips, _ = run(tmp_path, given, text_leaks="warn")
     assert len(clips) == 5
-    assert report.notes == {"LEAK-TEXT": 2}
+    assert report.notes == {"LEAK-TEXT": 2, "TXT-DIGIT": 2}
     assert "LEAK-TEXT: 2 rows share a sentence" in report.warnings[0]
 
 
@@ -321,7 +321,7 @@ def test_a_speaker_in_two_splits_is_named_or_rejected(tmp_path: Path) -> None:
     ]
     report, clips, _ = run(tmp_path, given)
     assert len(clips) == 4
-    assert report.notes == {"LEAK-SPEAKER": 1}
+    assert report.notes == {"LEAK-SPEAKER": 1, "TXT-DIGIT": 4}
     warning = "LEAK-SPEAKER: 1 rows share a speaker with a held-out split, such as Amina"
     assert warning in report.warnings
     _, clips, rejected = run(tmp_path, given, speaker_leaks="reject")
@@ -339,7 +339,8 @@ def test_splits_made_keep_speakers_and_sentences_apart(tmp_path: Path) -> None:
     ]
     report, clips, rejected = run(tmp_path, given)
     assert not rejected
-    assert (report.split_by, report.notes, report.warnings) == ("speaker and sentence", {}, ())
+    assert (report.split_by, report.warnings) == ("speaker and sentence", ())
+    assert report.notes == {"TXT-DIGIT": 120}
     assert 0.08 <= report.splits["test"].clips / 120 <= 0.12
     assert 0.08 <= report.splits["validation"].clips / 120 <= 0.12
     for field in ("speaker", "text"):
