@@ -157,6 +157,19 @@ def test_package_comes_last(hub_cache: Path, name: str) -> None:
     assert (files.path / "tokenizer.json").is_file()
 
 
+@pytest.mark.parametrize("name", ["openai/whisper-base", "openai/whisper-large-v3", "base"])
+def test_a_folder_that_has_the_name_of_openais_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir(parents=True)
+    for file in ("config.json", "model.safetensors"):
+        (tmp_path / name / file).touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"{tmp_path}/{name} has it too; write ./{name} to take"):
+        locate(name)
+    assert locate(f"./{name}").path == Path(name)
+
+
 def test_nowhere(hub_cache: Path, no_packages: None) -> None:
     with pytest.raises(DataError) as caught:
         locate(NAME)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mothertongue.errors import Fault
 
+MAX_PATH = 4096  # bytes, of Linux; each part of a path is a question to the disk
 FIX = "copy the clip into the data folder, or pass --allow-outside where you trust the table"
 
 
@@ -14,8 +15,8 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
     """The real path of a clip, and PATH-FORM if its name on disk is in another Unicode form.
 
     `root` is a real path. Raises Fault PATH-OUTSIDE for a URL or `~`, always, and for what leads
-    out of `root` by `..`, an absolute path or a symbolic link, unless `may_leave`; AUD-MISSING
-    when nothing is there.
+    out of `root` by `..`, an absolute path or a symbolic link, unless `may_leave`; PATH-NAME for
+    a name that is not UTF-8.
     """
     if "://" in audio or audio.startswith(("~", "\\\\")) or "\0" in audio:
         reason = f"{audio!r} is a URL, a home folder or no path; expected a path below {root}"
@@ -27,19 +28,46 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
         real = os.path.realpath(real)
     if not may_leave and not real.startswith(os.path.join(root, "")):
         raise Fault("PATH-OUTSIDE", f"{audio!r} leads to {real}, outside of {root}", FIX)
+    require_utf8(real)
     return Path(real), notes
+
+
+def require_utf8(path: str) -> None:
+    """Raise Fault PATH-NAME where a path has bytes that are not UTF-8: a manifest is, all of it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = path.encode("utf-8", "backslashreplace").decode()
+        reason = f"{shown}: a name on disk that is not UTF-8, which no manifest can hold"
+        raise Fault("PATH-NAME", reason, "rename it") from None
 
 
 def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:
     path = os.path.join(root, audio)
-    if os.path.lexists(path) or audio.isascii():
+    if os.path.lexists(path) or audio.isascii() or len(path) > MAX_PATH:
         return path, ()
-    # An archive packed on a Mac holds names in NFD, while its table was typed in NFC.
-    for form in ("NFC", "NFD"):
-        other = os.path.join(root, unicodedata.normalize(form, audio))
-        if os.path.lexists(other):
-            return other, ("PATH-FORM",)
-    return path, ()
+    # An archive packed on a Mac holds names in NFD, while its table was typed in NFC, or by hand in
+    # some of both.
+    found = os.sep
+    for name in path.split(os.sep):
+        found = os.path.join(found, name)
+        if not os.path.lexists(found):
+            folder = os.path.dirname(found)
+            found = os.path.join(folder, _spellings(folder).get(_composed(name), name))
+    return (found, ("PATH-FORM",)) if os.path.lexists(found) else (path, ())
+
+
+@lru_cache(maxsize=64)
+def _spellings(folder: str) -> dict[str, str]:
+    """How the names in a folder are spelled there, by their NFC."""
+    try:
+        return {_composed(name): name for name in os.listdir(folder) if not name.isascii()}
+    except OSError:
+        return {}
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,7 @@ No torch here: `prepare` needs the tokenizer only, and must start fast.
 import importlib.util
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -23,6 +24,8 @@ Layout = Literal["transformers", "openai", "ctranslate2"]
 HUB_TIMEOUT_S = 5.0
 # Not *.safetensors: large-v3 has its weights there three times over.
 HUB_FILES = ("*.json", "model.safetensors", "model-*.safetensors")
+
+OPENAI_NAME = re.compile(r"(openai/whisper-[\w.-]+|whisper-base|base)")
 
 # OpenAI's whisper-base (MIT) as CTranslate2 float16, in two parts; see docs/decisions.md.
 PACKAGED_NAMES = ("openai/whisper-base", "whisper-base", "base")
@@ -52,9 +55,15 @@ def locate(reference: str) -> BaseFiles:
     """The files of a base model named by a path or a Hub id.
 
     A Hub id is looked for in the local cache, then on the Hub, then in the installed packages.
-    Never waits longer than HUB_TIMEOUT_S for a missing network. Raises DataError if it is nowhere.
+    Never waits longer than HUB_TIMEOUT_S for a missing network. Raises DataError if it is nowhere,
+    and for a path that has the name of a model of OpenAI's.
     """
     path = Path(reference).expanduser()
+    if path.exists() and OPENAI_NAME.fullmatch(reference):
+        raise DataError(
+            f"base model {reference}: the name of OpenAI's model, but {path.resolve()} has it too; "
+            f"write ./{reference} to take that, or rename it"
+        )
     if path.exists():
         return BaseFiles(reference, _layout(path), path)
     looks_like_path = reference.startswith((".", "/", "~")) or reference.count("/") > 1

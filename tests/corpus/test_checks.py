@@ -1,3 +1,5 @@
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +140,15 @@ def test_symbolic_link_out_of_the_folder_is_outside(data: Path) -> None:
         assert found.code == "PATH-OUTSIDE"
 
 
+def test_symbolic_link_to_a_name_that_is_not_utf8_costs_its_row(data: Path) -> None:
+    (data / "a.wav").rename(data / os.fsdecode(b"\xe9.wav"))
+    (data / "link.wav").symlink_to(data / os.fsdecode(b"\xe9.wav"))
+    found = examiner(data)(replace(GOOD, audio="link.wav"))
+    assert isinstance(found, Rejection)
+    assert found.code == "PATH-NAME"
+    assert json.dumps(found.reason, ensure_ascii=False).encode()
+
+
 def test_symbolic_link_within_the_folder_is_followed(data: Path) -> None:
     (data / "link.wav").symlink_to(data / "a.wav")
     assert passed(examiner(data)(replace(GOOD, audio="link.wav"))).utterance.id == "a"
@@ -151,9 +162,24 @@ def test_outside_is_taken_when_it_may_be(data: Path) -> None:
     assert isinstance(url, Rejection)
 
 
-def test_name_in_the_other_unicode_form_is_found(data: Path) -> None:
-    write_clip(data / "e\u0301.wav", tone())
-    assert passed(examiner(data)(replace(GOOD, audio="\u00e9.wav"))).notes == ("PATH-FORM",)
+@pytest.mark.parametrize(
+    ("there", "written"),
+    [
+        ("e\u0301.wav", "\u00e9.wav"),
+        ("\u00e9.wav", "e\u0301.wav"),
+        ("e\u0301\u00e9.wav", "\u00e9\u00e9.wav"),
+        ("\u00e9/e\u0301/a.wav", "e\u0301/\u00e9/a.wav"),
+    ],
+)
+def test_name_in_another_unicode_form_is_found(data: Path, there: str, written: str) -> None:
+    write_clip(data / there, tone())
+    assert passed(examiner(data)(replace(GOOD, audio=written))).notes == ("PATH-FORM",)
+
+
+def test_a_long_path_of_many_parts_is_no_file(data: Path) -> None:
+    found = examiner(data)(replace(GOOD, audio="\u00e9/" * 100_000 + "a.wav"))
+    assert isinstance(found, Rejection)
+    assert found.code == "AUD-MISSING"
 
 
 # (note, the row, the file a.wav)

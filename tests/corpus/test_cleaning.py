@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.corpus.cleaning import clean_text, sentence_key
+from mothertongue.corpus.cleaning import clean_text, sentence_key, suspects
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,34 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     again, notes = clean_text(once)
     assert again == once
     assert set(notes) <= {"TXT-SPECIAL"}
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("ọ̀dọ̀ ng'ombe, می‌خواهم - ndiyo!", ()),
+        ("watoto 3", ("TXT-DIGIT",)),
+        ("صفحة ٣", ("TXT-DIGIT",)),
+        ("[noise] habari", ("TXT-TAG",)),
+        ("<b>habari</b>", ("TXT-TAG",)),
+        ("SPK_1: habari", ("TXT-DIGIT", "TXT-TAG")),
+        ("Alisema: habari", ()),
+        ("<|en|> habari", ()),
+        ("Simba &amp; Yanga", ("TXT-ENTITY",)),
+        ("it&#39;s", ("TXT-DIGIT", "TXT-ENTITY")),
+        ("Simba & Yanga; basi", ()),
+        ("m\u03b5", ("TXT-SCRIPT",)),  # a Greek epsilon in a Twi word
+        ("m\u025b", ()),
+        ("h\u0430bari", ("TXT-SCRIPT",)),  # a Cyrillic a
+        ("Тойота Toyota", ()),
+        ("T恤 ใช้WhatsApp カタカナひらがな漢字", ()),
+        ("a" * 99, ()),
+        ("a" * 10_000, ("TXT-WORD",)),
+        ("漢" * 200, ()),
+    ],
+)
+def test_what_was_hardly_said_is_counted(text: str, codes: tuple[str, ...]) -> None:
+    assert suspects(text) == codes
 
 
 @pytest.mark.parametrize(

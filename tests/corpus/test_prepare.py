@@ -94,7 +94,7 @@ def test_both_files_and_the_report_say_the_same(tmp_path: Path) -> None:
     facts = report.to_dict()["splits"]
     assert facts["test"] == {"clips": 1, "hours": 0.5 / 3600, "speakers": 1, "characters": 4}
     assert (report.num_rows, report.split_by) == (3, "given")
-    assert (report.rejected, report.notes) == ({"TXT-EMPTY": 1}, {"TXT-NFC": 1})
+    assert (report.rejected, report.notes) == ({"TXT-EMPTY": 1}, {"TXT-DIGIT": 1, "TXT-NFC": 1})
     assert report.warnings == ("validation has no clips",)
 
 
@@ -128,7 +128,7 @@ def test_prepared_is_checked_clean_and_prepares_to_itself(tmp_path: Path) -> Non
     out = tmp_path / "out"
     again = check(out, options(), count_characters)
     assert again.ok
-    assert again.notes == {}
+    assert again.notes == {"TXT-DIGIT": 40}
     assert again.splits == report.splits
     before = (out / "manifest.jsonl").read_bytes()
     prepare(detect(out), out, options(), count_characters)
@@ -189,6 +189,16 @@ def test_what_allow_outside_lets_in_is_said_and_then_ours(tmp_path: Path) -> Non
     assert "--allow-outside was given: audio outside" in " ".join(card["warnings"])
     assert [clip.audio for clip in read_data([tmp_path / "out"])] == [str(tmp_path / "mine.wav")]
     assert check(tmp_path / "out", options(), count_characters).rejected == {}
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    table = corpus(tmp_path / "corpus", [record(1)]).rename(tmp_path / "corpus/t.jsonl")
+    (tmp_path / "corpus").rename(tmp_path / odd)
+    (tmp_path / "link").symlink_to(tmp_path / odd)
+    for path in (tmp_path / odd / table.name, tmp_path / "link"):
+        with pytest.raises(DataError, match=r"PATH-NAME: .*caf\\udce9.*not UTF-8.*; rename it"):
+            prepare(detect(path), tmp_path / "out", options(), count_characters)
 
 
 def test_two_do_not_prepare_into_one_folder(tmp_path: Path) -> None:
@@ -268,7 +278,10 @@ def test_the_same_sound_with_two_texts_is_not_kept(tmp_path: Path) -> None:
     given = [record(1), record(2, audio="1.wav"), record(3)]
     _, clips, rejected = run(tmp_path, given)
     assert set(clips) == {"3"}
-    assert [row["code"] for row in rejected] == ["MAN-CONFLICT", "MAN-CONFLICT"]
+    table = f"{tmp_path}/corpus/table.jsonl"
+    assert [(row["code"], row["reason"]) for row in rejected] == [
+        ("MAN-CONFLICT", f"one sound with several texts, also at {table}:{line}") for line in (2, 1)
+    ]
 
 
 def test_the_same_sound_in_two_splits_stays_in_the_one_held_out(tmp_path: Path) -> None:
@@ -295,7 +308,7 @@ def test_a_sentence_in_two_splits_stays_in_the_one_held_out(tmp_path: Path) -> N
     ] * 2
     report, clips, _ = run(tmp_path, given, text_leaks="warn")
     assert len(clips) == 5
-    assert report.notes == {"LEAK-TEXT": 2}
+    assert report.notes == {"LEAK-TEXT": 2, "TXT-DIGIT": 2}
     assert "LEAK-TEXT: 2 rows share a sentence" in report.warnings[0]
 
 
@@ -308,7 +321,7 @@ def test_a_speaker_in_two_splits_is_named_or_rejected(tmp_path: Path) -> None:
     ]
     report, clips, _ = run(tmp_path, given)
     assert len(clips) == 4
-    assert report.notes == {"LEAK-SPEAKER": 1}
+    assert report.notes == {"LEAK-SPEAKER": 1, "TXT-DIGIT": 4}
     warning = "LEAK-SPEAKER: 1 rows share a speaker with a held-out split, such as Amina"
     assert warning in report.warnings
     _, clips, rejected = run(tmp_path, given, speaker_leaks="reject")
@@ -326,7 +339,8 @@ def test_splits_made_keep_speakers_and_sentences_apart(tmp_path: Path) -> None:
     ]
     report, clips, rejected = run(tmp_path, given)
     assert not rejected
-    assert (report.split_by, report.notes, report.warnings) == ("speaker and sentence", {}, ())
+    assert (report.split_by, report.warnings) == ("speaker and sentence", ())
+    assert report.notes == {"TXT-DIGIT": 120}
     assert 0.08 <= report.splits["test"].clips / 120 <= 0.12
     assert 0.08 <= report.splits["validation"].clips / 120 <= 0.12
     for field in ("speaker", "text"):

@@ -212,7 +212,7 @@ def test_a_table_with_audio_in_it_goes_the_same_way(tmp_path: Path) -> None:
     out = tmp_path / "out"
     report, clips, rejected = run(tmp_path / "t.parquet", out)
     assert (len(clips), rejected, report.split_by) == (10, [], "sentence")
-    assert report.notes == {}
+    assert report.notes == {"TXT-DIGIT": 10}
     assert (out / clips[0].audio).read_bytes() == wav(300.0)
     before = (out / MANIFEST_NAME).read_bytes()
     run(tmp_path / "t.parquet", out)

@@ -159,6 +159,13 @@ def test_fault_of_a_row_costs_that_row_only(tmp_path: Path, name: str) -> None:
     assert last == Row(f"{path}:3", audio="b.wav", text="hi")
 
 
+def test_a_long_field_is_read_as_it_is(tmp_path: Path) -> None:
+    text = "x" * 200_000
+    (row,) = rows(write(tmp_path / "t.csv", f"audio,text\na.wav,{text}\n"))
+    assert isinstance(row, Row)
+    assert row.text == text
+
+
 def test_quotes_are_plain_characters_in_tsv(tmp_path: Path) -> None:
     path = write(tmp_path / "t.tsv", 'path\tsentence\na.wav\t"Well\nb.wav\tyes\n')
     assert [row.text for row in rows(path) if isinstance(row, Row)] == ['"Well', "yes"]

@@ -13,7 +13,7 @@ from mothertongue.audio_decoders import Samples
 from mothertongue.audio_headers import AudioError, inspect_file
 from mothertongue.clip_paths import clip_path
 from mothertongue.config import Config
-from mothertongue.corpus.cleaning import clean_text, sentence_key
+from mothertongue.corpus.cleaning import clean_text, sentence_key, suspects
 from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, duration_tolerance_s
@@ -183,7 +183,7 @@ def _text(text: str | None) -> tuple[str, tuple[str, ...]]:
     if "\ufffd" in cleaned:
         reason = f"{cleaned[:40]!r} holds U+FFFD, which stands for a lost character"
         raise Fault("TXT-BROKEN", reason, "export the transcripts again, as UTF-8")
-    return cleaned, notes
+    return cleaned, (*notes, *suspects(cleaned))
 
 
 def _rate_notes(text: str, duration_s: float) -> tuple[str, ...]:

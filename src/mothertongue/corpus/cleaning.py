@@ -5,7 +5,7 @@ import unicodedata
 
 import regex
 
-from mothertongue.text import INVISIBLY_SPACED, ZERO_WIDTH_SPACE
+from mothertongue.text import INVISIBLY_SPACED, UNSPACED, ZERO_WIDTH_SPACE
 
 # Cf characters that carry meaning or ink: joiners of Indic and Arabic scripts, Mongolian's vowel
 # separator, and the signs that are drawn around the digits that follow them.
@@ -24,6 +24,30 @@ ZERO_WIDTH_SPACES = regex.compile(
 )
 ASCII_WORD = re.compile("[a-z0-9]+")
 SPECIAL_TOKEN = re.compile(r"<\|[^<>|]*\|>")
+# What stays as it is, but is seldom what was said; each is counted under its code.
+SUSPECTS = {
+    "TXT-DIGIT": regex.compile(r"\p{Nd}"),
+    "TXT-TAG": regex.compile(
+        r"\[[^][]{1,40}\]|\{[^{}]{1,40}\}|<(?!\|)[^<>]{1,40}>|^\p{L}{1,10}[ _-]?\d{1,3}:"
+    ),
+    "TXT-ENTITY": regex.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#x[\da-fA-F]{1,6});"),
+    # Within a word, of the three scripts whose letters look alike: a Greek ε for the Latin ɛ.
+    "TXT-SCRIPT": regex.compile(
+        r"\p{Latin}\p{M}*[\p{Greek}\p{Cyrillic}]|\p{Greek}\p{M}*[\p{Latin}\p{Cyrillic}]|"
+        r"\p{Cyrillic}\p{M}*[\p{Latin}\p{Greek}]"
+    ),
+    "TXT-WORD": regex.compile(rf"[^\s{UNSPACED}]{{100}}"),
+}
+
+
+def suspects(text: str) -> tuple[str, ...]:
+    """Return the codes of what a cleaned text holds that its reader may not have said.
+
+    TXT-DIGIT: digits. TXT-TAG: something like [noise], <b> or S1:. TXT-ENTITY: something like
+    &amp;. TXT-SCRIPT: a word with letters of two scripts that look alike. TXT-WORD: a word of over
+    100 characters, in scripts with spaces between words.
+    """
+    return tuple(code for code, pattern in SUSPECTS.items() if pattern.search(text))
 
 
 def clean_text(text: str) -> tuple[str, tuple[str, ...]]:

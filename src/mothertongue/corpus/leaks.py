@@ -14,7 +14,8 @@ def reject_duplicates(ledger: Ledger) -> None:
     # Of one sound with two texts, at least one is wrong, and nothing says which.
     ledger.fault(
         "MAN-CONFLICT",
-        "'one sound with several texts, the first at ' || peer_place",
+        "'one sound with several texts, also at ' || "
+        "CASE n WHEN peer_n THEN next_place ELSE peer_place END",
         "listen, and keep the row whose text is right",
         peers="audio_key",
         where="audio_key IN (SELECT audio_key FROM kept GROUP BY audio_key "

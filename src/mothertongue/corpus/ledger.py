@@ -96,7 +96,8 @@ class Ledger:
 
         `peers` is the column that makes rows peers of each other; `reason` and `where` are SQL
         over the columns of `kept` and, for the peer that is kept first (test before validation
-        before train, then in file order), peer_n, peer_place and peer_split.
+        before train, then in file order), peer_n, peer_place and peer_split, and next_place for
+        the peer that follows.
         """
         self._database.execute(
             f"INSERT INTO faults SELECT n, place, ?, {reason}, ?, NULL FROM "
@@ -215,7 +216,8 @@ def peers_of(column: str) -> str:
     """A SELECT of kept rows with peer_n, peer_place and peer_split (see `Ledger.fault`)."""
     return (
         "SELECT *, FIRST_VALUE(n) OVER peers AS peer_n, FIRST_VALUE(place) OVER peers AS "
-        "peer_place, FIRST_VALUE(split) OVER peers AS peer_split FROM kept "
+        "peer_place, FIRST_VALUE(split) OVER peers AS peer_split, LEAD(place) OVER peers AS "
+        "next_place FROM kept "
         f"WHERE {column} IS NOT NULL WINDOW peers AS (PARTITION BY {column} ORDER BY held_in, n)"
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mothertongue.clip_paths import require_utf8
 from mothertongue.corpus.checks import CountLabelTokens, Examined, Examiner, Limits
 from mothertongue.corpus.embedded import AUDIO_FOLDER, stored
 from mothertongue.corpus.leaks import Leak, judge_leaks, reject_duplicates
@@ -135,6 +136,8 @@ def _examined(
 ) -> Iterator[tuple[Ledger, DataReport]]:
     language = options.language and language_code(options.language)
     root = source.root.resolve()
+    for path in (source.path, root):
+        require_utf8(str(path))
     may_leave = options.allow_outside or _is_ours(source)
     examine = Examiner(root, may_leave, language, options, count_label_tokens)
     with open_ledger() as ledger:

@@ -26,10 +26,15 @@ NOTES = {
     "MAN-DURATION": "stated duration differs from the sound's, which was taken",
     "PATH-FORM": "file name in another Unicode form than the table's",
     "TXT-CONTROL": "invisible characters removed",
+    "TXT-DIGIT": "digits, which are read in words",
+    "TXT-ENTITY": "text like &amp;",
     "TXT-NFC": "put into NFC",
     "TXT-RATE": "under 2 or over 30 characters a second",
+    "TXT-SCRIPT": "a word with letters of Latin, Greek or Cyrillic together",
     "TXT-SPACE": "white space folded",
     "TXT-SPECIAL": "text like <|en|>, kept as plain characters",
+    "TXT-TAG": "text like [noise], <b> or S1:",
+    "TXT-WORD": "a word of over 100 characters",
 }
 
 

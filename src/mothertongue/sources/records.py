@@ -12,6 +12,7 @@ from mothertongue.sources.base import Rejection, reject
 Located = tuple[str, dict[str, Any]]
 MAX_LINE_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
+csv.field_size_limit(MAX_LINE_BYTES)  # its own limit, 128 KiB, is told as a quote left open
 
 
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
