@@ -233,7 +233,8 @@ def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[st
 def _digest(done: Done, stored: str) -> str:
     """Identify its clips by the digest of their manifests, and of their audio."""
     found = read_json(done.run_dir.evaluation(stored), Scores)
-    return " ".join(found[key] for key in ("data_digest", "audio_sha256") if key in found)
+    digests = [found[key] for key in ("data_digest", "audio_sha256") if key in found]
+    return " ".join([*digests, f"({len(found['utterances'])} clips)"])
 
 
 def _scored(group: Sequence[Done], stored: str) -> Scored:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.comparison.from_runs import compare_runs
+from mothertongue.comparison.schema import Comparison
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.identity import read_identity
 from mothertongue.reading import read_json, read_json_lines, read_text
 from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
-from mothertongue.schemas import Analysis, ClipSet, Comparison, MetricsLine
+from mothertongue.schemas import Analysis, ClipSet, MetricsLine
 
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"
@@ -76,12 +77,12 @@ def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
 
 
 def _of_comparison(folder: Path) -> Part:
-    result = read_json(folder / COMPARISON, Comparison)
-    clips = folder / CLIPS
     again = "Give its mothertongue compare again, which trains nothing that is there and writes it"
+    result = read_json(folder / COMPARISON, Comparison, again)
+    clips = folder / CLIPS
     if not clips.is_file():
         raise DataError(f"{folder}: has no {CLIPS}; it is from an older version. {again}")
-    clip_sets = read_json(clips, list[ClipSet])
+    clip_sets = read_json(clips, list[ClipSet], again)
     if any("measure" not in each for each in [*result["languages"].values(), *clip_sets]):
         raise DataError(
             f"{folder}: {COMPARISON} is from an older version, whose p took no account of seeds, "
