@@ -102,21 +102,18 @@ def comparison_folder(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def finished_run(
-    folder: Path, language: str = "sw", kind: str = "full", seed: int = 0, **settings: Any
-) -> Path:
-    """A run that is done: its record, its settings, and a curve of 300 steps."""
-    run_dir = RunDir(folder)
+def run_record(**settings: Any) -> Json:
+    """What record.json says of a run of 300 steps with these settings."""
     experiment: Json = {
-        "name": folder.name,
+        "name": "a",
         "base": "openai/whisper-base",
-        "language": language,
-        "data": str(folder.parent / "data"),
+        "language": "sw",
+        "data": "data",
         "select_on": "validation",
-        "strategy": {"kind": kind},
-        "train": {"seed": seed},
+        "strategy": {"kind": "full"},
+        "train": {"seed": 0},
     } | settings
-    record = {
+    return {
         "experiment": experiment,
         "trainable_parameters": 60_000_000,
         "parameters": 72_593_920,
@@ -131,7 +128,16 @@ def finished_run(
         "device": "cpu",
         "environment": ENVIRONMENT,
     }
-    write_json(run_dir.record, record)
+
+
+def finished_run(
+    folder: Path, language: str = "sw", kind: str = "full", seed: int = 0, **settings: Any
+) -> Path:
+    """A run that is done: its record, its settings, and a curve of 300 steps."""
+    run_dir = RunDir(folder)
+    where = {"name": folder.name, "data": str(folder.parent / "data")}
+    chosen = {"language": language, "strategy": {"kind": kind}, "train": {"seed": seed}}
+    write_json(run_dir.record, run_record(**(where | chosen | settings)))
     data = folder.parent / "data"
     digest = data_digest([data]) if data.is_dir() else "d" * 64
     write_json(run_dir.identity, {"base_digest": "b" * 64, "manifest_sha256": digest})

@@ -217,3 +217,12 @@ def test_digest_of_several_manifests_tells_contents_and_order_apart(tmp_path: Pa
     assert data_digest([save(tmp_path / "moved", "a"), b]) == digest
     assert len({digest, data_digest([b, a]), data_digest([a, c]), data_digest([a])}) == 4
     assert len(digest) == 64
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_another_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "manifest.jsonl"
+    line = json.dumps(LINE | {"text": "é"}, ensure_ascii=False) + "\n"
+    path.write_bytes((line * 3).encode(encoding))
+    with pytest.raises(DataError, match=r"manifest\.jsonl: not UTF-8 .*; save it as UTF-8, or"):
+        list(read_manifest(path))

@@ -85,7 +85,7 @@ def read_facts(path: Path) -> list[ClipFacts]:
     try:
         with path.open(encoding="utf-8") as lines:
             return [ClipFacts(**json.loads(line)) for line in lines]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path}: damaged ({error}); restore it, or train the run anew in another --out"
         ) from None

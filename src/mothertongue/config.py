@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        tag: str = super().resolve(kind, value, implicit)
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
         is_base_60 = tag in NUMBERS and ":" in value  # YAML 1.1 reads 1:30 as 90; 1.2 as text
         return TEXT if is_base_60 else tag
 

@@ -1,6 +1,5 @@
 """One experiment: base + data + strategy + training + evaluation, and the run it leaves behind."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
@@ -143,7 +142,7 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
         ranks.wait()  # for the lock, and for what the main rank sweeps away
         if run_dir.is_done:
             _hold_finished(experiment, run_dir, watcher.noted)
-            return _read_json(run_dir.record)
+            return run_dir.read_record()
         return _run(experiment, run_dir, watcher, ranks)
 
 
@@ -385,8 +384,3 @@ def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
         return None
     needed = work.dataset.count_contexts(state.step)
     return {"needed": needed, "computed": state.prefixes_computed}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value

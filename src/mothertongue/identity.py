@@ -1,6 +1,5 @@
 """What a run is made from, and what of it has changed: base, data, labels, versions. No torch."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from mothertongue.errors import DataError
 from mothertongue.files import write_json
 from mothertongue.leaks import named
 from mothertongue.manifest import Utterance, data_digest, manifest_path, read_data
+from mothertongue.reading import read_json
 from mothertongue.records import RunDir, deciding_versions
+from mothertongue.schemas import Identity
 from mothertongue.tokens import LABEL_RULES
 
 Json = dict[str, Any]
@@ -48,10 +49,10 @@ def write_identity(
 
 
 def read_identity(run_dir: RunDir) -> Json:
-    """What `write_identity` wrote. Raises DataError where the run has not begun."""
+    """What `write_identity` wrote. Raises DataError where the run has not begun, or is damaged."""
     if not run_dir.identity.is_file():
         raise DataError(f"{run_dir.path}: no {run_dir.identity.name} yet; run: mothertongue train")
-    found: Json = json.loads(run_dir.identity.read_text(encoding="utf-8"))
+    found: Json = read_json(run_dir.identity, Identity)
     return found
 
 

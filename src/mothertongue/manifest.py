@@ -13,6 +13,8 @@ from mothertongue.cache import cache_folder
 from mothertongue.clip_paths import clip_path
 from mothertongue.errors import DataError, Fault
 from mothertongue.files import open_atomically, sha256_file, write_json
+from mothertongue.reading import read_json
+from mothertongue.schemas import Card
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -49,10 +51,17 @@ def read_manifest(path: Path) -> Iterator[Utterance]:
     Raises DataError with file:line where a line is no utterance.
     """
     path = manifest_path(path)
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield _utterance(line, f"{path}:{number}")
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _utterance(line, f"{path}:{number}")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 somewhere after line {number} ({error.reason}); save it as UTF-8, "
+            "or make it again with: mothertongue prepare SOURCE"
+        ) from None
 
 
 def read_data(paths: Sequence[Path]) -> list[Utterance]:
@@ -128,7 +137,8 @@ def read_card(path: Path) -> dict[str, Any] | None:
     card_path = manifest.parent / CARD_NAME
     if not card_path.is_file():
         return None
-    card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8"))
+    again = "remove it, or make the manifest again with: mothertongue prepare SOURCE"
+    card: dict[str, Any] = read_json(card_path, Card, again)
     return card if card["manifest_sha256"] == sha256_file(manifest) else None
 
 

@@ -27,7 +27,7 @@ def read_text(path: Path, remedy: str = REMEDY) -> str:
             path, f"not UTF-8 ({error.reason} at byte {error.start:,})", remedy
         ) from None
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise _damaged(path, f"no such file ({error.strerror})", remedy) from None
+        raise DataError(f"{path}: not there ({error.strerror}); {remedy}") from None
 
 
 def read_json(path: Path, shape: Any = dict[str, Any], remedy: str = REMEDY) -> Any:

@@ -23,12 +23,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
-
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.files import open_atomically, said_when_full, sweep
 from mothertongue.locks import alone
 from mothertongue.reading import read_json, read_json_lines
+from mothertongue.schemas import Cost, MetricsLine, RunRecord
 
 RECORDED_PACKAGES = (
     "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",
@@ -47,12 +46,6 @@ OF_BASE = "base-"
 """Begins the name of the untouched base's scores on the same clips."""
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
-
-
-class MetricsLine(TypedDict):
-    """A line of metrics.jsonl: a step, or a validation after it."""
-
-    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +100,13 @@ class RunDir:
 
     def read_state(self) -> dict[str, Any]:
         """Where the run stood when it last wrote a checkpoint: steps, seconds, best validation."""
-        state: dict[str, Any] = read_json(self.state)
+        state: dict[str, Any] = read_json(self.state, Cost)
         return state
+
+    def read_record(self) -> dict[str, Any]:
+        """What the finished run is. Raises DataError where that is damaged."""
+        record: dict[str, Any] = read_json(self.record, RunRecord)
+        return record
 
     def evaluation(self, name: str) -> Path:
         """Where the scores on one set of utterances go."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from grids import MakeGrid
+from report_folders import run_record
 from runs import validation
 
 from mothertongue.comparison.grid import Candidate, expand
@@ -42,7 +43,8 @@ def record(candidate: Candidate, folder: Path, found: Validation | None) -> None
     path = candidate.run_dir(folder).record
     path.parent.mkdir(parents=True)
     names = ("wer", "interval95", "cer", "cer_interval95", "loss")
-    write_json(path, {f"best_validation_{each}": getattr(found, each, None) for each in names})
+    best = {f"best_validation_{each}": getattr(found, each, None) for each in names}
+    write_json(path, run_record() | best)
 
 
 def test_the_lowest_mean_over_seeds_is_chosen(chosen: Choose) -> None:

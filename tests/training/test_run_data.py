@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from clips import tone, write_clip
+from report_folders import run_record
 from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import DataError, Preempted
@@ -75,7 +76,7 @@ def test_a_run_is_not_taken_for_one_on_other_data(
 ) -> None:
     experiment, run_dir = begun
     if is_done:
-        write_json(run_dir.record, {"steps": 2})
+        write_json(run_dir.record, run_record())
     change(data)
     with pytest.raises(DataError, match=message) as raised:
         run(experiment, run_dir, Silent())
@@ -90,7 +91,7 @@ def test_a_run_is_not_continued_by_other_code(begun: tuple[Experiment, RunDir]) 
     write_json(run_dir.identity, older)
     with pytest.raises(DataError, match=r"label rules: were 1, now 2\n  torch: was 2\.0, now "):
         run(experiment, run_dir, Silent())
-    write_json(run_dir.record, {"steps": 2})
+    write_json(run_dir.record, run_record())
     watcher = Silent()
-    assert run(experiment, run_dir, watcher) == {"steps": 2}  # its weights are what they are
+    assert run(experiment, run_dir, watcher) == run_record()  # its weights are what they are
     assert watcher.notes[1].startswith("it was trained by other code (label rules: were 1")

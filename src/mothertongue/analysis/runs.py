@@ -12,6 +12,7 @@ import numpy as np
 from mothertongue.batches import FULL_CONTEXT_S
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import Experiment, load_experiment
+from mothertongue.identity import read_identity
 from mothertongue.manifest import Split, Utterance, read_data
 from mothertongue.records import RunDir, is_run
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
@@ -101,8 +102,7 @@ def _read_run(path: Path) -> Run:
         raise DataError(f"{path}: not a run; give a folder that mothertongue train left")
     if not run_dir.best.is_dir():
         raise DataError(f"{path}: no best weights yet; run: mothertongue train")
-    identity = json.loads(run_dir.identity.read_text(encoding="utf-8"))
-    return Run(path, load_experiment(run_dir.experiment), identity["base_digest"])
+    return Run(path, load_experiment(run_dir.experiment), read_identity(run_dir)["base_digest"])
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:

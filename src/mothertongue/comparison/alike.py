@@ -12,7 +12,9 @@ from typing import Any
 from mothertongue.errors import DataError
 from mothertongue.identity import read_identity
 from mothertongue.leaks import shared
+from mothertongue.reading import read_json
 from mothertongue.records import RunDir, deciding_versions
+from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 
@@ -83,5 +85,5 @@ def _code(run: RunDir) -> Json:
 
 
 def _read(path: Path) -> Json:
-    found: Json = json.loads(path.read_text(encoding="utf-8"))
+    found: Json = read_json(path, Scores)
     return found

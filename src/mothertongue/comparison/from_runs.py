@@ -29,7 +29,9 @@ from mothertongue.comparison.scored import (
 from mothertongue.errors import DataError
 from mothertongue.identity import manifest_changes, refuse_changes
 from mothertongue.languages import Measure, usual_measure
+from mothertongue.reading import read_json
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
+from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 
@@ -230,8 +232,9 @@ def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[st
 
 def _digest(done: Done, stored: str) -> str:
     """Identify its clips by the digest of their manifests, and of their audio."""
-    found = _json(done.run_dir.evaluation(stored))
-    return " ".join(found[key] for key in ("data_digest", "audio_sha256") if key in found)
+    found = read_json(done.run_dir.evaluation(stored), Scores)
+    digests = [found[key] for key in ("data_digest", "audio_sha256") if key in found]
+    return " ".join([*digests, f"({len(found['utterances'])} clips)"])
 
 
 def _scored(group: Sequence[Done], stored: str) -> Scored:
@@ -245,7 +248,7 @@ def _read(folder: Path) -> Done:
             f"{folder}: no finished run; expected its record.json; continue it with: mothertongue "
             "train"
         )
-    done = Done(run_dir, _json(run_dir.record))
+    done = Done(run_dir, run_dir.read_record())
     refuse_changes(run_dir, manifest_changes(run_dir, done.manifests), "reported")
     return done
 
@@ -258,8 +261,3 @@ def _one(what: str, values: Iterable[str]) -> str:
             "report them one by one, or score them again on the same data"
         )
     return found[0]
-
-
-def _json(path: Path) -> Json:
-    value: Json = json.loads(path.read_text(encoding="utf-8"))
-    return value

@@ -25,6 +25,7 @@ from mothertongue.comparison.tasks import Task, TaskWatcher
 from mothertongue.errors import ConfigError
 from mothertongue.files import write_json
 from mothertongue.languages import Measure
+from mothertongue.reading import read_json
 from mothertongue.records import RunDir
 from mothertongue.training.validation import Validation
 
@@ -121,7 +122,7 @@ def _read_cuts(path: Path) -> list[Cut]:
     if not path.is_file():
         return []
     try:
-        return [Cut(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+        return [Cut(**each) for each in read_json(path, list[dict[str, Any]])]
     except TypeError:
         raise ConfigError(
             f"{path}: cuts of an earlier version, which compared runs after other epochs; give the "

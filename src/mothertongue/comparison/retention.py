@@ -1,6 +1,5 @@
 """What the runs of one strategy forgot: each set before and after tuning, and their mean."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -8,6 +7,8 @@ from typing import Any
 
 from mothertongue.evaluation.averages import MeanForgetting, mean_forgetting
 from mothertongue.evaluation.forgetting import Forgetting, forgetting
+from mothertongue.reading import read_json
+from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 Measured = Forgetting | MeanForgetting
@@ -69,5 +70,5 @@ def _switched_off(name: str, before: Sequence[Json], runs: Sequence[Path]) -> Js
 
 
 def _rows(folder: Path, name: str) -> list[Json]:
-    rows: list[Json] = json.loads((folder / f"{name}.json").read_text("utf-8"))["utterances"]
+    rows: list[Json] = read_json(folder / f"{name}.json", Scores)["utterances"]
     return rows

@@ -19,6 +19,7 @@ from mothertongue.errors import MothertongueError
 from mothertongue.files import sha256_file, write_json
 from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.progress import counting
+from mothertongue.reading import read_json
 from mothertongue.records import RunDir, deciding_versions, environment, is_run
 from mothertongue.scoring import check_unseen, read_split, transcribe_split
 
@@ -73,7 +74,7 @@ def is_scored(scored: ScoreSet, request: Request) -> bool:
     """Whether a set has its scores, of the same weights, data, decoding and versions."""
     if not scored.out.is_file():
         return False
-    found = json.loads(scored.out.read_text(encoding="utf-8"))
+    found = read_json(scored.out)
     return all(found.get(key) == value for key, value in _inputs(scored, request).items())
 
 

@@ -3,7 +3,6 @@
 Rows are those of Evaluation.rows(), read from the scores that a run left. Rates are ratios.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -23,7 +22,9 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.languages import Measure
+from mothertongue.reading import read_json
 from mothertongue.records import OWN
+from mothertongue.schemas import Scores
 from mothertongue.text import NORMALIZERS, normalizer
 
 Json = dict[str, Any]
@@ -59,7 +60,7 @@ class Scored:
 
 
 def read_scores(paths: Sequence[Path]) -> Scored:
-    return Scored(tuple(json.loads(path.read_text("utf-8"))["utterances"] for path in paths))
+    return Scored(tuple(read_json(path, Scores)["utterances"] for path in paths))
 
 
 def with_differences(

@@ -13,6 +13,8 @@ from mothertongue.comparison.halving import Cut
 from mothertongue.errors import ConfigError
 from mothertongue.files import write_json
 from mothertongue.languages import Measure
+from mothertongue.reading import read_json
+from mothertongue.schemas import Selection
 from mothertongue.training.validation import Validation, mean_order, recorded
 
 SELECTION = "selection.json"
@@ -56,9 +58,7 @@ def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = 
 
 def read_record(candidate: Candidate, folder: Path) -> dict[str, Any]:
     """What a finished run left."""
-    path = candidate.run_dir(folder).record
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record
+    return candidate.run_dir(folder).read_record()
 
 
 def fix(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
@@ -68,7 +68,7 @@ def fix(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     has seen the test has no second choice. Under the paper's protocol there is nothing to hold.
     """
     path = folder / SELECTION
-    before = json.loads(path.read_text("utf-8"))["choices"] if path.is_file() else []
+    before = read_json(path, Selection)["choices"] if path.is_file() else []
     if grid.protocol == "validation":
         _refuse_second(before, choices, folder)
     now = {(each.language, each.arm) for each in choices}

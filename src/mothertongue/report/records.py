@@ -1,14 +1,17 @@
 """All that a page shows, read from what runs and comparisons left on disk. No torch."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mothertongue.comparison.from_runs import compare_runs
+from mothertongue.comparison.schema import Comparison
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.identity import read_identity
+from mothertongue.reading import read_json, read_json_lines, read_text
 from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
+from mothertongue.schemas import Analysis, ClipSet, MetricsLine
 
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"
@@ -58,7 +61,7 @@ def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
     Raises ConfigError where a path is neither a run nor a comparison, DataError where it is not
     finished.
     """
-    extra = [_read(path) for path in analyses]
+    extra = [read_json(path, Analysis) for path in analyses]
     comparisons = [path for path in paths if (path / COMPARISON).is_file() and not is_run(path)]
     runs = [path for path in paths if is_run(path)]
     if strange := [str(path) for path in paths if path not in comparisons + runs]:
@@ -74,12 +77,12 @@ def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
 
 
 def _of_comparison(folder: Path) -> Part:
-    result = _read(folder / COMPARISON)
-    clips = folder / CLIPS
     again = "Give its mothertongue compare again, which trains nothing that is there and writes it"
+    result = read_json(folder / COMPARISON, Comparison, again)
+    clips = folder / CLIPS
     if not clips.is_file():
         raise DataError(f"{folder}: has no {CLIPS}; it is from an older version. {again}")
-    clip_sets = json.loads(clips.read_text(encoding="utf-8"))
+    clip_sets = read_json(clips, list[ClipSet], again)
     if any("measure" not in each for each in [*result["languages"].values(), *clip_sets]):
         raise DataError(
             f"{folder}: {COMPARISON} is from an older version, whose p took no account of seeds, "
@@ -99,7 +102,7 @@ def _of_comparison(folder: Path) -> Part:
         analyses=list(_analyses([folder])),
         runs=runs,
         command=f"mothertongue compare {folder / 'grid.yaml'} --out {folder}",
-        settings=(folder / "grid.yaml").read_text(encoding="utf-8"),
+        settings=read_text(folder / "grid.yaml"),
     )
 
 
@@ -141,29 +144,18 @@ def _of_runs(folders: Sequence[Path]) -> Part:
 
 def _run(folder: Path, language: str, strategy: str) -> RunRecords:
     run_dir = RunDir(folder)
-    lines = run_dir.metrics.read_text(encoding="utf-8").splitlines()
     return RunRecords(
         name=folder.resolve().name,
         language=language,
         strategy=strategy,
-        record=_read(run_dir.record),
-        metrics=[json.loads(line) for line in lines],
-        identity=_read(run_dir.identity),
-        settings=run_dir.experiment.read_text(encoding="utf-8"),
+        record=run_dir.read_record(),
+        metrics=[values for _, values in read_json_lines(run_dir.metrics, MetricsLine)],
+        identity=read_identity(run_dir),
+        settings=read_text(run_dir.experiment),
     )
 
 
 def _analyses(folders: Sequence[Path]) -> Iterator[Json]:
     for folder in folders:
         if (folder / ANALYSIS).is_file():
-            yield _read(folder / ANALYSIS)
-
-
-def _read(path: Path) -> Json:
-    try:
-        value: Json = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: no JSON ({error}); make it again") from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: not there; is the run or the comparison finished?") from None
-    return value
+            yield read_json(folder / ANALYSIS, Analysis)

@@ -7,7 +7,6 @@ OUT/
 """
 
 import glob
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mothertongue.audio_headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files import open_atomically, sweep, write_json
 from mothertongue.locks import alone
+from mothertongue.reading import read_json
 from mothertongue.records import refuse_change
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.recording import Recording
@@ -110,8 +110,7 @@ class Outputs:
             sweep(parent)
         record = folder / RECORD
         if record.is_file():
-            before = json.loads(record.read_text(encoding="utf-8"))
-            refuse_change(str(folder), before, settings)
+            refuse_change(str(folder), read_json(record), settings)
         else:
             write_json(record, settings)
 

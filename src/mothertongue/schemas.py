@@ -1,0 +1,191 @@
+"""Records as JSON values: the keys that their readers rely on, with their types. No torch.
+
+A record may have more keys than these. Earlier versions did not write those that are NotRequired.
+"""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+
+Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class Identity(TypedDict):
+    """identity.json: what a run is made from."""
+
+    base_digest: str
+    manifest_sha256: str
+    label_rules: NotRequired[int]
+    packages: NotRequired[dict[str, str | None]]
+
+
+class Selection(TypedDict):
+    """selection.json: what a comparison has chosen before its test."""
+
+    choices: list[dict[str, Any]]
+
+
+class MetricsLine(TypedDict):
+    """A line of metrics.jsonl: a step, or a validation after it."""
+
+    step: int
+    loss: NotRequired[float]
+    learning_rate: NotRequired[float]
+    validation_wer: NotRequired[float]
+    validation_interval95: NotRequired[Interval]
+
+
+class _Strategy(TypedDict):
+    kind: str
+
+
+class _Seeded(TypedDict):
+    seed: int
+
+
+class _Experiment(TypedDict):
+    base: str
+    language: str
+    data: str | list[str]
+    select_on: str
+    strategy: _Strategy
+    train: _Seeded
+
+
+class _PrefixCache(TypedDict):
+    needed: float
+    computed: float
+
+
+class Cost(TypedDict):
+    """state.json, and a part of record.json: what a run has taken until then."""
+
+    train_s: float
+    validate_s: float
+    peak_memory_bytes: int
+
+
+class RunRecord(Cost):
+    """record.json: a finished run."""
+
+    experiment: _Experiment
+    trainable_parameters: int
+    parameters: int
+    steps: int
+    best_step: int
+    selected_on: str
+    best_validation_wer: float | None
+    best_validation_interval95: Interval | None
+    best_validation_cer: NotRequired[float | None]
+    best_validation_cer_interval95: NotRequired[Interval | None]
+    best_validation_loss: NotRequired[float | None]
+    device: str
+    stopped_early: NotRequired[bool]
+    select_by: NotRequired[str]
+    prefix_cache: NotRequired[_PrefixCache | None]
+    environment: NotRequired[dict[str, Any]]
+
+
+class Row(TypedDict):
+    """An utterance with what a model wrote."""
+
+    id: str
+    language: str
+    reference: str
+    hypothesis: str
+    duration_s: float
+    speaker: str | None
+    looped: bool
+
+
+class Scores(TypedDict):
+    """eval/NAME.json: a model on a split."""
+
+    utterances: list[Row]
+    data_digest: NotRequired[str]
+    audio_sha256: NotRequired[str]
+    leaks: NotRequired[dict[str, int] | None]
+    decoding: NotRequired[dict[str, Any]]
+    environment: NotRequired[dict[str, Any]]
+
+
+class Prepared(TypedDict):
+    """What prepare found in a corpus."""
+
+    num_rows: int
+    num_rejected: int
+    rejected: dict[str, int]
+    notes: dict[str, int]
+    warnings: list[str]
+    confirmed: list[str]
+    split_by: str
+
+
+class Card(Prepared):
+    """data_card.json: what prepare found, and the SHA-256 of the manifest that it wrote."""
+
+    manifest_sha256: str
+
+
+class _Heard(TypedDict):
+    text: str
+    word_errors: int
+    character_errors: int
+    looped: bool
+    pieces: list[list[str]]
+
+
+class _Clip(TypedDict):
+    id: str
+    speaker: str | None
+    duration_s: float
+    audio: str | None
+    start_s: float
+    reference: str
+    words: int
+    characters: int
+    heard: list[_Heard]
+
+
+class ClipSet(TypedDict):
+    """An element of clips.json: the clips of a test set with what each system wrote."""
+
+    language: str
+    name: str
+    normalizer: str
+    unit: str
+    measure: NotRequired[str]
+    systems: list[str]
+    clips: list[_Clip]
+
+
+class _Band(TypedDict):
+    mean: float
+    min: float
+    max: float
+
+
+class _State(TypedDict):
+    state: str
+    cka: _Band
+
+
+class _Half(TypedDict):
+    states: list[_State]
+    heatmap: list[list[float]]
+
+
+class _Group(TypedDict):
+    group: str
+    strategy: _Strategy
+    freeze_encoder_layers: int
+    encoder: _Half
+    decoder: _Half | None
+
+
+class Analysis(TypedDict):
+    """What `mothertongue analyze --json` writes."""
+
+    threshold: float
+    groups: list[_Group]
