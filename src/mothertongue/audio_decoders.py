@@ -160,26 +160,21 @@ def _pyav_span(span: Span, frames: Any, stream: Any, total_s: float | None) -> G
 def _pyav_decoded(span: Span, frames: Any) -> Iterator[Block]:
     """Yield every frame as a block. All must be like the first one.
 
-    The resampler copies as many channels as its first frame had: of a frame with more or fewer
-    it would read memory that is not the frame's. A new rate would change the speed.
+    The resampler goes by its first frame: of one with other channels or another format it would
+    read memory that is not the frame's. A new rate would change the speed.
     """
     to_float = av.AudioResampler(format="fltp")
-    first_kind = None
+    first = None
     for frame in frames:
-        kind = frame.sample_rate, frame.layout.nb_channels
-        if first_kind is None:
-            # The header of an AAC stream with SBR states half the rate.
-            _plausible(span, *kind)
-        first_kind = first_kind or kind
-        if kind != first_kind:
-            kinds = (
-                f"{rate_hz:,} Hz and {channels} channels"
-                for rate_hz, channels in (first_kind, kind)
-            )
-            raise fault("AUD-CORRUPT", span, f"changes from {' to '.join(kinds)}", EXPORT_AGAIN)
+        # The header of an AAC stream with SBR states half the rate, so it is not asked.
+        rate_hz = _plausible(span, frame.sample_rate, frame.layout.nb_channels)
+        kind = f"{rate_hz:,} Hz, {frame.layout.nb_channels} channels, {frame.format.name}"
+        first = first or kind
+        if kind != first:
+            raise fault("AUD-CORRUPT", span, f"changes from {first} to {kind}", EXPORT_AGAIN)
         for part in to_float.resample(frame):
             block_NC: Any = part.to_ndarray().T
-            yield frame.sample_rate, block_NC
+            yield rate_hz, block_NC
 
 
 def _bounds(span: Span, rate_hz: int) -> tuple[int, int]:
