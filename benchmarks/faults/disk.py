@@ -27,17 +27,8 @@ REDUCED_VERBS = ("prepare", "transcribe")
 SIZES, REDUCED_SIZES = 30, 3
 PAGE_BYTES = 4096
 LARGE_BYTES = 256 << 20
-MAX_LINES = 3  # of one message, wrapped
 NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000
 READ_ONLY, REMOUNT = 1, 32
-FAULTS = (
-    "traceback",
-    "crash",
-    "other exit code",
-    "disk not named",
-    "not going on",
-    "other results",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,6 @@ def run(home: Home, reduced: bool) -> dict[str, Any]:
         cases = [_told(each) for each in _cases(name, JOBS[name], sizes, home)]
         found[name] = cases
     return {
-        "sizes": sizes,
         "verbs": {name: _counts(cases) for name, cases in found.items()},
         "found": [_line(each) for cases in found.values() for each in cases if each.fault],
     }
@@ -71,14 +61,13 @@ def run(home: Home, reduced: bool) -> dict[str, Any]:
 def _counts(cases: list[Full]) -> dict[str, int]:
     filled = [each for each in cases if each.filled]
     faults = Counter(each.fault for each in cases if each.fault)
-    return {"full": len(filled), "says_bytes": sum(each.says_bytes for each in filled)} | faults
+    return {"cases": len(cases), "full": len(filled), "says_bytes": sum(each.says_bytes for each in filled)} | faults
 
 
 def _cases(name: str, job: Job, sizes: int, home: Home) -> Iterator[Full]:
     before, after, expected = _undisturbed(job, home)
-    step = (after - before) / sizes
-    for i in range(sizes):
-        size = before + round(i * step) + 4 * PAGE_BYTES
+    pages = {(before + (after - before) * i // sizes) // PAGE_BYTES + 1 for i in range(sizes)}
+    for size in sorted(each * PAGE_BYTES for each in pages):
         yield _case(
             name,
             f"{size:,} bytes",
@@ -159,6 +148,8 @@ def _judge(outcome: Outcome, disk: Path) -> dict[str, Any] | None:
         return _fault("traceback", outcome)
     if outcome.code != 1:
         return _fault("other exit code", outcome)
+    if outcome.err.count("error: ") != 1:
+        return _fault("not one message", outcome)
     if str(disk) not in outcome.err:
         return _fault("disk not named", outcome)
     return None
