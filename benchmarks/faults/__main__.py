@@ -14,32 +14,47 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from faults import checkpoints, disk, kills, malformed, media, page
+from faults.counts import REDUCED, Counts
 from faults.home import Home, furnished
 from mothertongue.progress import console
 
 OUT = Path(__file__).parents[2] / "docs/reliability.json"
-PARTS: dict[str, Callable[[Home, bool], dict[str, Any]]] = {
+CHOSEN = ("every", "mutants", "strategies", "kills", "sizes")
+PARTS: dict[str, Callable[[Home, Counts], dict[str, Any]]] = {
     "malformed": malformed.run,
     "media": media.run,
     "checkpoints": checkpoints.run,
     "kills": kills.run,
     "disk": disk.run,
 }
+if find_spec("faults.server"):
+    PARTS["server"] = lambda home, counts: import_module("faults.server").run(counts.reduced)
 
 
 def main() -> None:
     options = parse_arguments()
+    counts = chosen_counts(options)
     with furnished() as home:
         for name in options.parts or PARTS:
-            console.print(f"[bold]{name}[/bold]")
+            console.print(name, markup=False)
             began = time.monotonic()
-            found = PARTS[name](home, options.reduced)
+            found = PARTS[name](home, counts)
             page.update(options.out, name, found, time.monotonic() - began)
     page.write(options.out)
+
+
+def chosen_counts(options: argparse.Namespace) -> Counts:
+    """What was asked for, and the rest of the whole campaign or of the reduced one."""
+    given = {name: getattr(options, name) for name in CHOSEN}
+    chosen = {name: count for name, count in given.items() if count is not None}
+    return replace(REDUCED if options.reduced else Counts(), **chosen)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,6 +63,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default all")
     parser.add_argument("--reduced", action="store_true", help="a share of each, for a minute")
+    whole = Counts()
+    for name in CHOSEN:
+        parser.add_argument(f"--{name}", type=int, help=f"default {getattr(whole, name):,}")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON; the page lies beside it")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

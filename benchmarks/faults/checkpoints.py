@@ -14,6 +14,7 @@ from typing import Any
 
 from runs import After, Silent, write_experiment
 
+from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import PATIENCE_S, Home, must
 from mothertongue.errors import MothertongueError
@@ -70,9 +71,9 @@ class Damage:
         return f"{self.strategy}, {self.file} {self.how}: exit {self.outcome.code}: {said[0][:200]}"
 
 
-def run(home: Home, reduced: bool) -> dict[str, Any]:
+def run(home: Home, counts: Counts) -> dict[str, Any]:
     """How many damages were found, and after how many the run ended with the same weights."""
-    strategies = STRATEGIES[: 1 if reduced else None]
+    strategies = STRATEGIES[: counts.strategies]
     done = [each for strategy in strategies for each in _damages(strategy, home)]
     return {
         "strategies": len(strategies),

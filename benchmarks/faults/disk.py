@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import PATIENCE_S, Home, must
 from faults.jobs import JOBS, Job, facts, same
 from mothertongue.progress import console
 
-VERBS = ("train", "prepare", "transcribe", "evaluate", "export", "report")
-REDUCED_VERBS = ("prepare", "transcribe")
-SIZES, REDUCED_SIZES = 30, 3
+VERBS = ("transcribe", "prepare", "evaluate", "train", "export", "report")
 PAGE_BYTES = 4096
 LARGE_BYTES = 256 << 20
 NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000
@@ -43,14 +42,13 @@ class Full:
     detail: str
 
 
-def run(home: Home, reduced: bool) -> dict[str, Any]:
+def run(home: Home, counts: Counts) -> dict[str, Any]:
     """For each verb: disks that were full, messages that say how many bytes, and faults."""
     if not _may_mount(home):
         return {"verbs": {}, "left_out": "this process may not mount a disk", "found": []}
-    sizes = REDUCED_SIZES if reduced else SIZES
     found = {}
-    for name in REDUCED_VERBS if reduced else VERBS:
-        cases = [_told(each) for each in _cases(name, JOBS[name], sizes, home)]
+    for name in VERBS[: counts.verbs]:
+        cases = [_told(each) for each in _cases(name, JOBS[name], counts.sizes, home)]
         found[name] = cases
     return {
         "verbs": {name: _counts(cases) for name, cases in found.items()},
@@ -61,7 +59,11 @@ def run(home: Home, reduced: bool) -> dict[str, Any]:
 def _counts(cases: list[Full]) -> dict[str, int]:
     filled = [each for each in cases if each.filled]
     faults = Counter(each.fault for each in cases if each.fault)
-    return {"cases": len(cases), "full": len(filled), "says_bytes": sum(each.says_bytes for each in filled)} | faults
+    return {
+        "cases": len(cases),
+        "full": len(filled),
+        "says_bytes": sum(each.says_bytes for each in filled),
+    } | faults
 
 
 def _cases(name: str, job: Job, sizes: int, home: Home) -> Iterator[Full]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from faults.counts import Counts
 from faults.forked import Outcome, forked, start
 from faults.home import PATIENCE_S, Home, must
 from faults.jobs import JOBS, Job, facts, same
@@ -25,8 +26,6 @@ from faults.verbs import Work
 from mothertongue.progress import console
 
 VERBS = ("prepare", "transcribe", "evaluate", "report", "export", "compare")
-REDUCED_VERBS = ("prepare", "transcribe")
-KILLS, REDUCED_KILLS = 20, 2
 SEED = 0
 ORPHANS_S = 10.0  # what a killed process started may live so long
 FAULTS = ("not going on", "other results", "process left")
@@ -43,11 +42,10 @@ class Killed:
     detail: str
 
 
-def run(home: Home, reduced: bool) -> dict[str, Any]:
+def run(home: Home, counts: Counts) -> dict[str, Any]:
     """For each verb: kills that met it alive, and what went wrong after them."""
-    count = REDUCED_KILLS if reduced else KILLS
-    verbs = REDUCED_VERBS if reduced else VERBS
-    found = {name: list(_kills(name, JOBS[name], count, home)) for name in verbs}
+    verbs = VERBS[: counts.verbs]
+    found = {name: list(_kills(name, JOBS[name], counts.kills, home)) for name in verbs}
     return {
         "verbs": {
             name: {"kills": sum(each.landed for each in kills)}

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from faults import bad_audio, bad_folders, bad_runs, bad_settings, bad_tables
+from faults.counts import Counts
 from faults.decoder import decode_as_server
 from faults.forked import Outcome, forked
 from faults.home import Home
@@ -22,7 +23,6 @@ from faults.verbs import VERBS
 from mothertongue.progress import console
 
 LIMIT_S = 120.0
-EVERY = 20  # of the inputs, in the reduced campaign
 SERVE = "serve"
 DRAWN = re.compile(r"[\s│┃]")  # a table wraps long paths
 FAULTS = (
@@ -41,9 +41,9 @@ class Finding:
     outcome: Outcome
 
 
-def run(home: Home, reduced: bool) -> dict[str, Any]:
+def run(home: Home, counts: Counts) -> dict[str, Any]:
     """Counts of inputs, runs and faults, and a line for every fault."""
-    chosen = all_inputs()[:: EVERY if reduced else 1]
+    chosen = all_inputs()[:: counts.every]
     found = [_told(each) for each in _findings(chosen, home)]
     runs = Counter(verb for each in chosen for verb in _verbs(each))
     faults = Counter(each.fault for each in found)

@@ -17,12 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import Home
 from faults.sounds import FORMATS, RATE_HZ, whole
 from mothertongue.audio import AudioError, decode
 
-WHOLE, REDUCED = 100_000, 2_000
 BATCH = 500
 SEED = 0
 FILE_LIMIT_S, BATCH_LIMIT_S = 10, 300.0
@@ -52,14 +52,13 @@ class Mutant:
         return bytes(data)
 
 
-def run(home: Home, reduced: bool) -> dict[str, Any]:
+def run(home: Home, counts: Counts) -> dict[str, Any]:
     """Counts of crashes, refusals and silent losses, the peak of memory and the longest time."""
-    count = REDUCED if reduced else WHOLE
     lengths_s = {name: len(decode_bytes(whole(name), name)) / RATE_HZ for name in FORMATS}
     results: list[dict[str, Any]] = []
     crashes, peak_bytes, before_bytes = [], 0, _idle_bytes()
-    for first in range(0, count, BATCH):
-        todo = range(first, min(count, first + BATCH))
+    for first in range(0, counts.mutants, BATCH):
+        todo = range(first, min(counts.mutants, first + BATCH))
         while todo:
             done, outcome = _batch(todo)
             results += done
@@ -69,7 +68,7 @@ def run(home: Home, reduced: bool) -> dict[str, Any]:
                 crashes.append(_crash(Mutant(todo[0]), outcome))
                 todo = todo[1:]
     return {
-        "mutants": count,
+        "mutants": counts.mutants,
         "seed": SEED,
         "formats": list(FORMATS),
         "crashes": len(crashes),
