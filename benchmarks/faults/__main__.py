@@ -1,6 +1,6 @@
 """What broken files, killed processes and full disks do to the verbs: the figures of a page.
 
-    make faults [FAULTS="malformed media ... --reduced --out FILE"]
+    make faults [FAULTS="audio media ... --reduced --out FILE"]
 
 Each part replaces its own in the JSON file; the page is written from all that is in it.
 """
@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +29,7 @@ from mothertongue.progress import console
 OUT = Path(__file__).parents[2] / "docs/reliability.json"
 CHOSEN = ("every", "mutants", "strategies", "kills", "sizes")
 PARTS: dict[str, Callable[[Home, Counts], dict[str, Any]]] = {
-    "malformed": malformed.run,
+    **{kind: partial(malformed.run, kind=kind) for kind in malformed.KINDS},
     "media": media.run,
     "checkpoints": checkpoints.run,
     "kills": kills.run,

@@ -9,11 +9,21 @@ import numpy as np
 
 from faults.home import Home
 from faults.inputs import Input, Write, content
-from faults.sounds import FORMATS, by_soundfile, cut, flipped, packed, speechlike, video_only, whole
+from faults.sounds import (
+    FORMATS,
+    RATE_HZ,
+    by_soundfile,
+    cut,
+    flipped,
+    packed,
+    speechlike,
+    video_only,
+    whole,
+)
 
 CHECKED = ("flac", "ogg", "opus")  # formats that carry a checksum of the sound itself
 FLOAT = {"format": "WAV", "subtype": "FLOAT"}
-HEARD = {"transcribe": 0, "serve": 0, "evaluate": 0}  # no fault where nothing is learnt from it
+HEARD = {"transcribe": 0, "serve": 0}  # no fault where nothing is learnt from it
 FROM_PATHS = ("prepare", "check", "train", "evaluate", "transcribe")  # an upload has no path
 ID3 = b"ID3\x03\0\0\0\0\0\x0a" + bytes(10)
 
@@ -22,10 +32,15 @@ def inputs() -> Iterator[Input]:
     """Every one of them."""
     for name, write in (*_damaged(), *_headers(), *_foreign(), *_joined()):
         yield Input("audio", name, write)
+    for name, write in _whole_all_the_same():
+        yield Input("audio", name, write, code=0)
     for name, samples in _samples().items():
         yield Input("audio", name, content(by_soundfile(samples, **FLOAT)))
     for name, samples in _only_for_hearing().items():
         yield Input("audio", name, content(by_soundfile(samples)), codes=HEARD)
+    # `check` is there to find it; what was given a length of 1 s has it.
+    silence = content(by_soundfile(np.zeros(RATE_HZ, np.float32)))
+    yield Input("audio", "silence.wav", silence, codes=HEARD | {"train": 0, "evaluate": 0})
     for name, write in _no_files().items():
         yield Input("audio", name, write, only=FROM_PATHS)
     # Who names a file means it; only a table of strangers may not lead anywhere.
@@ -45,7 +60,7 @@ def _damaged() -> Iterator[tuple[str, Write]]:
 
 def _headers() -> Iterator[tuple[str, Write]]:
     wav, flac, m4a, caf = (whole(name) for name in ("wav", "flac", "m4a", "caf"))
-    aiff, au, w64, rf64 = (whole(name) for name in ("aiff", "au", "w64", "rf64.wav"))
+    au, rf64 = whole("au"), whole("rf64.wav")
     samples = len(wav) - 44
     wavs = {
         **{f"bits-{bits}.wav": (34, "<H", bits) for bits in (0, 7, 12, 65535)},
@@ -65,29 +80,33 @@ def _headers() -> Iterator[tuple[str, Write]]:
     yield "riff-alone.wav", content(wav[:12])
     yield "fmt-alone.wav", content(wav[:36])
     yield "empty-chunks.wav", content(wav[:12] + bytes(400_000))
-    yield "one-sample.wav", content(packed(wav[:46], 40, "<I", 2))
     yield "total-quarter.flac", content(packed(flac, 22, ">I", 4000))
     yield "total-huge.flac", content(packed(flac, 21, ">B", flac[21] | 0x0F))
     yield "rate-odd.flac", content(packed(flac, 18, ">H", 0xFFFF))
     yield "rate-0.caf", content(packed(caf, 20, ">d", 0.0))
     yield "rate-nan.caf", content(packed(caf, 20, ">d", float("nan")))
     yield "rate-huge.caf", content(packed(caf, 20, ">d", 1e300))
-    yield "frames-huge.aiff", content(packed(aiff, 22, ">I", 2**32 - 1))
-    yield "frames-few.aiff", content(packed(aiff, 22, ">I", 100))
     yield "data-huge.au", content(packed(au, 8, ">I", 2**30))
     yield "header-huge.au", content(packed(au, 4, ">I", 2**31))
-    yield "size-huge.w64", content(packed(w64, 16, "<Q", 2**63))
     yield "size-huge.rf64.wav", content(packed(rf64, 28, "<Q", 2**62))
     for box, offset, layout, value in (
-        ("mp4a", 20, ">H", 500),
         ("stsz", 12, ">I", 0x7FFFFFFF),
-        ("stco", 8, ">I", 2**32 - 1),
         ("mdhd", 16, ">I", 1),
     ):
         yield (
             f"{box}-forged.m4a",
             content(packed(m4a, m4a.find(box.encode()) + offset, layout, value)),
         )
+
+
+def _whole_all_the_same() -> Iterator[tuple[str, Write]]:
+    """Fields that no decoder needs: all of the sound is there, and is taken."""
+    aiff, w64, m4a = whole("aiff"), whole("w64"), whole("m4a")
+    yield "frames-huge.aiff", content(packed(aiff, 22, ">I", 2**32 - 1))
+    yield "frames-few.aiff", content(packed(aiff, 22, ">I", 100))
+    yield "size-huge.w64", content(packed(w64, 16, "<Q", 2**63))
+    yield "channels-500.m4a", content(packed(m4a, m4a.find(b"mp4a") + 20, ">H", 500))
+    yield "chunks-huge.m4a", content(packed(m4a, m4a.find(b"stco") + 8, ">I", 2**32 - 1))
 
 
 def _joined() -> Iterator[tuple[str, Write]]:
@@ -159,7 +178,7 @@ def _samples() -> dict[str, np.ndarray]:
 def _only_for_hearing() -> dict[str, np.ndarray]:
     """Sound that teaches nothing, and that may yet be transcribed."""
     return {
-        "silence.wav": np.zeros(16_000, np.float32),
+        "one-sample.wav": speechlike(1.0)[:1],
         "too-short.wav": speechlike(0.05),
         "too-long.wav": np.tile(speechlike(1.0), 31),
     }

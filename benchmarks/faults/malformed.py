@@ -7,13 +7,13 @@ the file.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from faults import bad_audio, bad_folders, bad_runs, bad_settings, bad_tables
+from faults import audio, folders, runs_and_bases, settings, tables
 from faults.counts import Counts
 from faults.decoder import decode_as_server
 from faults.forked import Outcome, forked
@@ -30,6 +30,14 @@ FAULTS = (
     "file not named",
 )
 
+KINDS: dict[str, Callable[[], Iterator[Input]]] = {
+    "audio": audio.inputs,
+    "tables": tables.inputs,
+    "folders": folders.inputs,
+    "settings": settings.inputs,
+    "runs": runs_and_bases.inputs,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -41,26 +49,19 @@ class Finding:
     outcome: Outcome
 
 
-def run(home: Home, counts: Counts) -> dict[str, Any]:
-    """Counts of inputs, runs and faults, and a line for every fault."""
-    chosen = all_inputs()[:: counts.every]
+def run(home: Home, counts: Counts, kind: str) -> dict[str, Any]:
+    """Counts of the inputs of a kind, of runs and of faults, and a line for every fault."""
+    chosen = list(KINDS[kind]())[:: counts.every]
     found = [_told(each) for each in _findings(chosen, home)]
     runs = Counter(verb for each in chosen for verb in _verbs(each))
     faults = Counter(each.fault for each in found)
     return {
         "inputs": len(chosen),
-        "inputs_by_kind": dict(Counter(each.kind for each in chosen)),
         "runs": sum(runs.values()),
         "runs_by_verb": dict(runs),
         "faults": {fault: faults[fault] for fault in FAULTS},
         "found": [_line(each) for each in found],
     }
-
-
-def all_inputs() -> list[Input]:
-    """Every input, in an order that spreads the kinds."""
-    sources = (bad_audio, bad_tables, bad_settings, bad_folders, bad_runs)
-    return [each for source in sources for each in source.inputs()]
 
 
 def _told(found: Finding) -> Finding:

@@ -11,6 +11,7 @@ from mothertongue.files import open_atomically, write_json
 from mothertongue.records import environment
 
 Json = dict[str, Any]
+MALFORMED = ("audio", "tables", "folders", "settings", "runs")
 MB = 1e6
 HEAD = """# Reliability
 
@@ -36,21 +37,38 @@ def write(out: Path) -> None:
     """Write the page beside the file."""
     found = json.loads(out.read_text("utf-8"))
     parts = [HEAD]
+    if malformed := {name: found[name] for name in MALFORMED if name in found}:
+        parts.append("\n".join(_malformed(malformed)))
     parts += ["\n".join(render(found[name])) for name, render in RENDERERS.items() if name in found]
     parts.append("\n".join(_catalogue(read_catalogue())))
     with open_atomically(out.with_suffix(".md")) as file:
         file.write("\n\n".join(each.strip() for each in parts) + "\n")
 
 
-def _malformed(found: Json) -> Iterator[str]:
-    kinds = ", ".join(f"{count} of {kind}" for kind, count in found["inputs_by_kind"].items())
-    yield f"## Malformed inputs\n\n{_where(found)}\n"
-    yield f"{found['inputs']} inputs ({kinds}), each with the exit code that it is owed and the"
-    yield f"name that the message has to show; {found['runs']} runs.\n"
-    yield from _table(["verb", "runs"], [[k, f"{v}"] for k, v in found["runs_by_verb"].items()])
+def _malformed(by_kind: Json) -> Iterator[str]:
+    inputs = sum(each["inputs"] for each in by_kind.values())
+    runs = sum(each["runs"] for each in by_kind.values())
+    yield "## Malformed inputs\n"
+    yield f"{inputs} inputs, each with the exit code that it is owed and the name that the message"
+    yield f"has to show; {runs} runs. `serve` is its decoders, given the files as uploads.\n"
+    rows = [
+        [kind, f"{each['inputs']}", _counted(each["runs_by_verb"])]
+        for kind, each in by_kind.items()
+    ]
+    yield from _table(["inputs", "count", "runs of each verb"], rows)
     yield ""
-    yield from _table(["fault", "count"], [[k, f"{v}"] for k, v in found["faults"].items()])
-    yield from _found(found)
+    faults = list(next(iter(by_kind.values()))["faults"])
+    yield from _table(
+        ["inputs", *faults],
+        [[kind, *(f"{each['faults'][name]}" for name in faults)] for kind, each in by_kind.items()],
+    )
+    yield "\nWhen and with what:\n"
+    yield from (f"- {kind}: {_where(each)}" for kind, each in by_kind.items())
+    yield from _found({"found": [line for each in by_kind.values() for line in each["found"]]})
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _media(found: Json) -> Iterator[str]:
@@ -137,7 +155,6 @@ def _held(fault: Fault) -> str:
 
 
 RENDERERS = {
-    "malformed": _malformed,
     "media": _media,
     "checkpoints": _checkpoints,
     "kills": _kills,

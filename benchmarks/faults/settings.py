@@ -19,10 +19,18 @@ def inputs() -> Iterator[Input]:
         yield Input("experiment", f"{name}.yaml", content(data), BAD_USE)
     for name, lines in _impossible().items():
         yield Input("experiment", f"{name}.yaml", _with(lines), BAD_USE)
+    for name, kind in (("freeze-many", "freeze"), ("reinit-many", "reinit")):
+        lines = f"strategy: {{kind: {kind}, encoder_layers: 9}}"
+        # Only the base knows how many there are, and it is the key that is named then.
+        yield Input("experiment", f"{name}.yaml", _with(lines), BAD_USE, names="encoder_layers")
+    long = _with(f"data: ./{'x' * 5000}")
+    yield Input("experiment", "data-long.yaml", long, code=1, names="File name too long")
     for name, (lines, shown) in _missing().items():
         yield Input("experiment", f"{name}.yaml", _with(lines), BAD_DATA, names=shown)
     for name, lines in _grids().items():
         yield Input("grid", f"{name}.yaml", _grid_with(lines), BAD_USE)
+    magic = _grid_with("strategies: {full: {strategy: {kind: magic}}}")
+    yield Input("grid", "grid-strategy-kind.yaml", magic, BAD_USE, names="magic")
 
 
 def _no_settings() -> dict[str, bytes | str]:
@@ -75,9 +83,7 @@ def _impossible() -> dict[str, str]:
         "kind-unknown": "strategy: {kind: magic}",
         "kind-missing": "strategy: {encoder_layers: 1}",
         "kind-list": "strategy: [full]",
-        "layers-many": "strategy: {kind: freeze, encoder_layers: 9}",
         "layers-negative": "strategy: {kind: freeze, encoder_layers: -1}",
-        "reinit-many": "strategy: {kind: reinit, encoder_layers: 9}",
         "rank-zero": "strategy: {kind: lora, rank: 0}",
         "dim-zero": "strategy: {kind: bottleneck, dim: 0}",
         "name-up": "name: ../../x",
@@ -101,7 +107,6 @@ def _missing() -> dict[str, tuple[str, str]]:
         "data-missing": ("data: ./nowhere", "nowhere"),
         "data-null-byte": ('data: "./a\\0b"', "b"),
         "data-device": ("data: /dev/null", "/dev/null"),
-        "data-long": (f"data: ./{'x' * 5000}", "xxx"),
     }
 
 
@@ -111,7 +116,6 @@ def _grids() -> dict[str, str]:
         "grid-no-languages": "languages: {}",
         "grid-no-strategies": "strategies: {}",
         "grid-language-up": "languages: {../../x: {data: x, language: sw}}",
-        "grid-strategy-kind": "strategies: {full: {strategy: {kind: magic}}}",
         "grid-strategy-up": "strategies: {../../full: {strategy: {kind: full}}}",
         "grid-also-up": "languages: {sw: {data: x, also: {../../y: {data: x}}}}",
         "grid-retention-up": "retention: {../../y: {data: x}}",

@@ -29,11 +29,11 @@ def _prepare_clip(path: Path, home: Home) -> Work:
 def _manifest_of(path: Path, home: Home) -> Path:
     """A manifest that trains on the input, and validates on a clip that is whole."""
     shutil.copy(home.data / "validation0.wav", path.parent / "whole.wav")
-    clips = {"train": (path.name, "habari"), "validation": ("whole.wav", "kwaheri")}
+    clips = {"train": (path.name, "habari", 1.0), "validation": ("whole.wav", "kwaheri", 0.5)}
     rows = [
         {"id": split, "audio": name, "text": text, "language": "sw"}
-        | {"duration_s": 1.0, "split": split}
-        for split, (name, text) in clips.items()
+        | {"duration_s": duration_s, "split": split}
+        for split, (name, text, duration_s) in clips.items()
     ]
     manifest = path.parent / "manifest.jsonl"
     manifest.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

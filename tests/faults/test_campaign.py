@@ -11,7 +11,8 @@ import pytest
 from runs import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("malformed", "media", "checkpoints", "kills", "disk")
+KINDS = ("audio", "tables", "folders", "settings", "runs")
+PARTS = (*KINDS, "media", "checkpoints", "kills", "disk")
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +25,15 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     command = [sys.executable, "-m", "faults", *PARTS, "--reduced", "--out", str(out)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
-    assert "| fault | count |" in out.with_suffix(".md").read_text("utf-8")
+    assert "| inputs | traceback | crash |" in out.with_suffix(".md").read_text("utf-8")
     found: dict[str, Any] = json.loads(out.read_text("utf-8"))
     return found
 
 
-def test_malformed_inputs_are_refused(figures: dict[str, Any]) -> None:
-    found = figures["malformed"]
-    assert found["inputs"] >= 20
+@pytest.mark.parametrize("kind", KINDS)
+def test_malformed_inputs_are_refused(figures: dict[str, Any], kind: str) -> None:
+    found = figures[kind]
+    assert found["inputs"] > 1
     assert not found["found"]
     assert not any(found["faults"].values())
 
