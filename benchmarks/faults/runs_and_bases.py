@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from faults.home import Home
-from faults.inputs import BAD_USE, Input, Write
+from faults.inputs import BAD_DATA, BAD_USE, Input, Write
 
 Change = Callable[[Path], object]
 READERS = {
-    "experiment.yaml": ("evaluate", "export", "report", "transcribe"),
+    "experiment.yaml": ("evaluate", "export", "transcribe"),
     "identity.json": ("evaluate",),
     "record.json": ("train", "export", "report"),
     "metrics.jsonl": ("report",),
@@ -27,12 +27,14 @@ def inputs() -> Iterator[Input]:
     """Every one of them."""
     for file, verbs in READERS.items():
         for how, change in _damages(file).items():
-            if how == "missing" and file in OPTIONAL:
+            if how in ("missing", "folder") and file in OPTIONAL:
                 continue
-            # A folder without its experiment is no run: the option is at fault, not the data.
-            codes = {"report": BAD_USE} if (file, how) == ("experiment.yaml", "missing") else {}
-            name = f"{Path(file).stem}-{how}"
-            yield Input("run", name, _run_with(file, change), codes=codes, only=verbs)
+            name, write = f"{Path(file).stem}-{how}", _run_with(file, change)
+            # A folder without a good experiment is no run: what was asked for is at fault.
+            code = BAD_USE if file == "experiment.yaml" else BAD_DATA
+            # Without its record a run is not finished yet, and is finished then.
+            codes = {"train": 0} if name == "record-missing" else {}
+            yield Input("run", name, write, code, codes, only=verbs)
     for name, write in _bases().items():
         yield Input("base", name, write)
     for name, write in _adapters().items():

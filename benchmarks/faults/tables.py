@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faults.home import Home
-from faults.inputs import Input, Write
+from faults.inputs import BAD_USE, Input, Write
 from faults.sounds import whole
 
 GOOD = "clip.wav"
@@ -30,6 +30,19 @@ def inputs() -> Iterator[Input]:
         yield Input("table", name, table)
     for name, data in _manifests().items():
         yield Input("manifest", name, beside_a_clip(data))
+    for name, (change, shown) in _clips_of_manifests().items():
+        data = json.dumps(OURS | change) + "\n"
+        # What is wrong with a clip is told of the clip.
+        yield Input("manifest", name, beside_a_clip(data), names=shown, only=("train", "evaluate"))
+        yield Input("manifest", f"check-{name}", beside_a_clip(data), only=("check",))
+    unknown = beside_a_clip(json.dumps(OURS | {"language": "klingon!"}) + "\n")
+    codes = {"evaluate": BAD_USE}  # it is told how to name one, by an option
+    yield Input("manifest", "language.jsonl", unknown, codes=codes, names="klingon!")
+    empty = beside_a_clip(json.dumps(OURS | {"text": ""}) + "\n")
+    yield Input("manifest", "text-empty.jsonl", empty, only=("check", "train"))
+    # The train split alone is asked for, by a run that has no other name for it.
+    none = beside_a_clip(b"")
+    yield Input("manifest", "nothing.jsonl", none, names="no ", only=("train", "evaluate"))
 
 
 def beside_a_clip(data: bytes | str) -> Write:
@@ -204,23 +217,17 @@ def _manifests() -> dict[str, bytes | str]:
         "duration-word": {"duration_s": "long"},
         "duration-true": {"duration_s": True},
         "duration-huge": {"duration_s": 1e300},
-        "duration-other": {"duration_s": 7.0},
         "start-word": {"start_s": "soon"},
-        "start-late": {"start_s": 99.0},
         "split-unknown": {"split": "later"},
         "split-list": {"split": []},
         "text-number": {"text": 7},
-        "text-empty": {"text": ""},
         "language-number": {"language": 7},
-        "language-unknown": {"language": "klingon!"},
         "audio-null": {"audio": None},
-        "audio-missing": {"audio": "nowhere.wav"},
         "audio-null-byte": {"audio": "a\0b.wav"},
         "id-list": {"id": []},
         "field-unknown": {"colour": "red"},
     }
     found: dict[str, bytes | str] = {
-        "nothing.jsonl": b"",
         "words.jsonl": "habari\n",
         "half.jsonl": line()[:40],
         "latin1.jsonl": json.dumps(OURS | {"text": "mañana"}, ensure_ascii=False).encode("latin-1"),
@@ -231,3 +238,12 @@ def _manifests() -> dict[str, bytes | str]:
         "missing-field.jsonl": json.dumps(ROW) + "\n",
     }
     return found | {f"{name}.jsonl": line(**change) for name, change in wrong.items()}
+
+
+def _clips_of_manifests() -> dict[str, tuple[Record, str]]:
+    """Fields that contradict the clip, and the part that the message shows."""
+    return {
+        "duration-other.jsonl": ({"duration_s": 7.0}, GOOD),
+        "start-late.jsonl": ({"start_s": 99.0}, GOOD),
+        "audio-missing.jsonl": ({"audio": "nowhere.wav"}, "nowhere.wav"),
+    }
