@@ -4,7 +4,7 @@ BIN = .venv/bin
 READY = .venv/ready
 unexport PYTHONDONTWRITEBYTECODE # importing torch without compiled modules takes seconds more
 
-.PHONY: demo test test-gpu check bench docs oracles
+.PHONY: demo test test-gpu check bench faults docs oracles
 
 demo: $(READY) ## fine-tune whisper-base on synthetic Swahili and show what it gained
 	$(BIN)/mothertongue demo
@@ -24,6 +24,9 @@ check: $(READY) ## what CI checks before the tests: format, lint, types, layers,
 
 bench: .venv/bench .venv-adapterhub/ready ## ours beside the peers, an hour on two cores; BENCH=options
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+faults: $(READY) ## broken files, killed processes, full disks, an hour or more; FAULTS=options
+	PYTHONPATH=benchmarks:tests MALLOC_PERTURB_=165 $(BIN)/python -m faults $(FAULTS)
 
 oracles: .venv-adapterhub/ready ## what AdapterHub's library computes, for tests to replay
 	.venv-adapterhub/bin/python tools/make_adapterhub_vectors.py

@@ -23,7 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mothertongue.errors import ConfigError, MothertongueError
+from mothertongue.errors import ConfigError
 from mothertongue.files import open_atomically, said_when_full, sweep
 from mothertongue.locks import alone
 from mothertongue.reading import read_json, read_json_lines

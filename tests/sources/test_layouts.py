@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,7 @@ def test_manifest_with_a_foreign_field_rejects_that_row(tmp_path: Path) -> None:
         (lambda path: path, "no such file or folder"),
         (lambda path: write(path / "a.wav", "").parent, "a folder with a.wav;"),
         (lambda path: write(path.with_suffix(".xlsx"), ""), "a .xlsx file"),
+        (lambda path: os.mkfifo(path) or path, "neither a file nor a folder"),
         (
             lambda path: [write(path / f"{n:02}.csv", "audio,text\n") for n in range(20)] and path,
             "11.csv and 8 more",

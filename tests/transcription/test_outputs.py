@@ -44,6 +44,12 @@ def test_what_is_not_there(tree: Path, missing: str) -> None:
         find_sources([tree / missing])
 
 
+def test_a_link_to_nothing_is_a_recording_that_cannot_be_read(tree: Path) -> None:
+    (tree / "link.wav").symlink_to("nowhere.wav")
+    assert names(find_sources([tree / "link.wav"])) == ["link"]
+    assert "link" in names(find_sources([tree / "*.wav"]))
+
+
 def test_a_folder_without_audio(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no audio below it"):
         find_sources([tmp_path])

@@ -107,6 +107,8 @@ def _seen(path: Path) -> str:
         return "no such file or folder"
     if path.is_file():
         return f"a {path.suffix or 'nameless'} file"
+    if not path.is_dir():
+        return "neither a file nor a folder"
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
     more = f" and {len(names) - NUM_LISTED} more" if len(names) > NUM_LISTED else ""
     return f"a folder with {', '.join(names[:NUM_LISTED]) or 'nothing in it'}{more}"

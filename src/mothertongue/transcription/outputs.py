@@ -7,6 +7,7 @@ OUT/
 """
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def _named(argument: Path) -> Iterator[Source]:
             raise DataError(f"{argument}: no audio below it; expected {', '.join(sorted(KNOWN))}")
         for path in inside:
             yield Source(path, path.relative_to(argument).with_suffix(""))
-    elif argument.exists():
+    elif os.path.lexists(argument):  # a link to nothing is told when it is read
         yield Source(argument, Path(argument.stem))
     elif matches := sorted(glob.glob(str(argument), recursive=True)):
         for match in matches:

@@ -1,0 +1,20 @@
+"""How much of the campaign is run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The whole of it, unless told otherwise."""
+
+    every: int = 1  # one of so many malformed inputs
+    mutants: int = 100_000
+    strategies: int = 5
+    kills: int = 20  # a verb
+    sizes: int = 30  # of disks, a verb
+    reduced: bool = False  # of the server's part
+    verbs: int | None = None  # to kill and to give a full disk, of those in their lists; all
+
+
+REDUCED = Counts(every=20, mutants=2_000, strategies=1, kills=2, sizes=3, reduced=True, verbs=2)
+"""For the tests."""

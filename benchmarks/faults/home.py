@@ -1,0 +1,83 @@
+"""What every part of the campaign begins from: a tiny base, a corpus, a finished run, an export."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from runs import save_base, save_corpus, write_experiment
+
+from faults.forked import Outcome, forked, verb
+
+PATIENCE_S = 600.0
+VERBS = (
+    *("artefacts", "comparison.compare", "corpus.prepare", "exporting", "report.write"),
+    *("run_scores", "scoring", "sources.detect", "tables", "transcription.verb"),
+)
+"""What the verbs import when they run: imported once here, every fork has it."""
+SMALL = {"epochs": 1, "validation_clips": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Whole things, to be copied and damaged."""
+
+    folder: Path
+
+    @property
+    def base(self) -> Path:
+        return self.folder / "base"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def experiment(self) -> Path:
+        return self.folder / "experiment.yaml"
+
+    @property
+    def table(self) -> Path:
+        """A table of the corpus' clips, each with a sentence of its own."""
+        return self.data / "table.csv"
+
+    @property
+    def clip(self) -> Path:
+        return self.data / "train0.wav"
+
+
+@contextmanager
+def furnished() -> Iterator[Home]:
+    """A home in a temporary folder, gone at the end."""
+    logging.disable(logging.WARNING)
+    for name in VERBS:
+        import_module(f"mothertongue.{name}")
+    with TemporaryDirectory(prefix="faults-") as name:
+        home = Home(Path(name).resolve())
+        save_base(home.base)
+        save_corpus(home.data)
+        _write_table(home)
+        write_experiment(home.folder, home.base, home.data, **SMALL)
+        for command in (("train", home.experiment, "--out", home.run), ("evaluate", home.run)):
+            must(forked(verb(*command), home.folder, PATIENCE_S))
+        yield home
+
+
+def _write_table(home: Home) -> None:
+    names = sorted(path.name for path in home.data.glob("*.wav"))
+    rows = [f"{name},neno la {name.removesuffix('.wav')}" for name in names]
+    home.table.write_text("\n".join(["audio,text", *rows]) + "\n", "utf-8")
+
+
+def must(outcome: Outcome) -> Outcome:
+    """The outcome of what nothing was done to. Raises RuntimeError where it failed."""
+    if outcome.code != 0:
+        raise RuntimeError(f"an undamaged run ended with {outcome.code}: {outcome.err[-2000:]}")
+    return outcome

@@ -1,0 +1,38 @@
+"""One malformed input, and the exit code that each verb owes it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults.home import Home
+
+Write = Callable[[Path, Home], object]
+"""Writes the input to a path; a file, a folder, a link or nothing at all."""
+BAD_DATA, BAD_USE = 65, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A path with something wrong at it."""
+
+    kind: str  # a key of verbs.VERBS
+    name: str  # of the file or the folder, as a message names it
+    write: Write
+    code: int = BAD_DATA
+    """The exit code of every verb that reads it, 0 where it is to be taken."""
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """Of verbs that owe it another."""
+    names: str = ""
+    """What the message has to show: a part of the path; the name where empty."""
+    only: tuple[str, ...] = ()
+    """The verbs that it is an input of; every one of its kind where empty."""
+
+    def expected(self, verb: str) -> int:
+        """The exit code of a verb."""
+        return self.codes.get(verb, self.code)
+
+
+def content(data: bytes | str) -> Write:
+    """Write exactly this."""
+    raw = data.encode() if isinstance(data, str) else data
+    return lambda path, home: path.write_bytes(raw)
