@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 import soundfile as sf
-from clips import encode, tone, write_clip
+from clips import encode, patch, tone, write_clip
 
 from mothertongue import audio_decoders
 from mothertongue.audio import AudioError, decode, load_audio
@@ -64,6 +64,18 @@ def of_another_codec(path: Path) -> Path:
     return encode(path, tone(), "matroska", "mp2")
 
 
+# The number of its track is unknown: left out. It has three bytes: taken for the file's end.
+@pytest.mark.parametrize("number", [0x85, 0x3F])
+def test_a_damaged_block_is_not_left_out(tmp_path: Path, number: int) -> None:
+    path = encode(tmp_path / "a.webm", tone(3.0), "webm", "libopus", live="1")
+    content = path.read_bytes()
+    # A block begins with its track's number, two bytes of time and flags.
+    blocks = [i for i in range(500, len(content)) if content[i : i + 4 : 3] == b"\x81\x80"]
+    path = patch(path, blocks[len(blocks) // 2], "B", number)
+    with pytest.raises(AudioError, match=r"AUD-CORRUPT: .* of 15\d blocks could be decoded"):
+        load_audio(path)
+
+
 UNDECODABLE: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "a.webm": ("has no audio of a codec that is known", with_unknown_codec),
     "a.aac": ("has no audio of a codec that is known", without_parameters),
@@ -92,6 +104,18 @@ def test_whatever_a_decoder_raises_is_the_files_fault(
     with pytest.raises(AudioError, match=f"AUD-CORRUPT: .*{name}: ") as caught:
         load_audio(path)
     assert caught.value.__cause__
+
+
+def test_a_size_that_ffmpeg_finds_no_memory_for_is_the_files_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    path = encode(tmp_path / "a.m4a", tone(), "mp4", "aac")
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(AudioError, match=r"AUD-CORRUPT: .*a.m4a: Cannot allocate memory"):
+        load_audio(path)
 
 
 def test_memory_that_ran_out_is_not_the_files_fault(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import encode, tone, write_clip
+from clips import encode, patch, tone, write_clip
 
 from mothertongue.audio import AudioError, decode
 from mothertongue.audio_headers import inspect_file
@@ -41,6 +41,13 @@ def test_mp3_without_a_count_is_decoded_wholly(tmp_path: Path, after: bytes) -> 
     assert b"Xing" not in content
     path.write_bytes(content * 2 + after)
     assert len(decode(path).samples_N) / 16_000 == pytest.approx(6.0, abs=0.3)
+
+
+def test_mp3_with_a_count_that_libmpg123_does_not_see_is_decoded_wholly(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    mp3(path, 3.0)
+    path = patch(path, 12, "B", 58)
+    assert len(decode(path).samples_N) / 16_000 == pytest.approx(3.0, abs=0.15)
 
 
 @pytest.mark.parametrize(("rate_hz", "channels"), [(24_000, 1), (16_000, 2)])

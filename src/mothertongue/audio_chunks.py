@@ -8,15 +8,17 @@ import struct
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from mothertongue.audio_file import AudioFile
+from mothertongue.audio_file import AudioFile, open_audio
 
 # A writer to a pipe cannot know the length: ffmpeg leaves 0xFFFFFFFF, sox 0x7FFFF000 and more.
 STREAMED = 0x7FFFF000
 EBML, SEGMENT, CLUSTER = b"\x1aE\xdf\xa3", b"\x18S\x80g", b"\x1fC\xb6u"
+BLOCKS = {b"\xa0", b"\xa3"}
 WEBM_NAMES = {
-    *(EBML, SEGMENT, CLUSTER),
-    *map(bytes.fromhex, ("ec", "bf", "e7", "a3", "a0", "a7", "ab", "af", "5854")),
+    *(EBML, SEGMENT, CLUSTER, *BLOCKS),
+    *map(bytes.fromhex, ("ec", "bf", "e7", "a7", "ab", "af", "5854")),
     *map(bytes.fromhex, ("114d9b74", "1549a966", "1654ae6b", "1c53bb6b")),
     *map(bytes.fromhex, ("1254c367", "1941a469", "1043a770")),
 }
@@ -37,7 +39,8 @@ class Layout:
     shortest: int = 8  # bytes of the shortest header
     align: int = 1
     most: int = 10_000  # chunks
-    once: Collection[bytes] = ()  # names of which a second one begins another recording
+    # Names of which a second one begins another recording. Bytes before `first` hold one of them.
+    once: Collection[bytes] = ()
     known: Collection[bytes] = ()  # the only names, where not any printable one will do
     entered: Collection[bytes] = ()  # names of chunks that hold chunks
 
@@ -57,15 +60,15 @@ def check_chunks(source: AudioFile, container: str) -> None:
     Raises AudioError AUD-HEADER, AUD-TRUNCATED or AUD-CORRUPT.
     """
     magic = source.read(source.start, 4)
-    layout = _layout(source, container, magic)
-    seen = {magic} if layout.first else set()
-    for chunk in _chunks(source, layout, seen):
-        if chunk.name == b"data" and container in ("wav", "w64") and b"fmt " not in seen:
-            break
-        if chunk.name == b"fmt ":
+    is_wav = container in ("wav", "w64")
+    found = set()
+    for chunk in _chunks(source, _layout(source, container, magic)):
+        if is_wav and chunk.name == b"fmt ":
             _check_wav_format(source, chunk, ">" if magic == b"RIFX" else "<")
-        seen.add(chunk.name)
-    if container in ("wav", "w64") and not {b"fmt ", b"data"} <= seen:
+        if is_wav and chunk.name == b"data" and b"fmt " not in found:
+            break
+        found.add(chunk.name)
+    if is_wav and not {b"fmt ", b"data"} <= found:
         raise source.implausible("no fmt chunk followed by data")
 
 
@@ -78,6 +81,12 @@ def check_au(source: AudioFile) -> None:
         raise source.cut(reason)
     if claimed < present:
         raise source.damaged(reason)
+
+
+def count_blocks(path: Path) -> int:
+    """Return the number of blocks, of all tracks, in a WebM file."""
+    with open_audio(path) as source:
+        return sum(each.name in BLOCKS for each in _chunks(source, _layout(source, "webm", EBML)))
 
 
 def _layout(source: AudioFile, container: str, magic: bytes) -> Layout:
@@ -102,8 +111,9 @@ def _layout(source: AudioFile, container: str, magic: bytes) -> Layout:
     return layouts[container]
 
 
-def _chunks(source: AudioFile, layout: Layout, seen: Collection[bytes]) -> Iterator[Chunk]:
+def _chunks(source: AudioFile, layout: Layout) -> Iterator[Chunk]:
     position = source.start + layout.first
+    seen = set(layout.once) if layout.first else set()
     for _ in range(layout.most):
         if source.end - position < layout.shortest:
             return
@@ -123,6 +133,7 @@ def _chunks(source: AudioFile, layout: Layout, seen: Collection[bytes]) -> Itera
             raise source.cut(
                 f"the header claims {length:,} bytes {_of(name)}, the file has {present:,}"
             )
+        seen.add(name)
         yield Chunk(name, content, length)
         position = content if name in layout.entered else _after(source, content + length, layout)
     raise source.implausible(f"over {layout.most:,} chunks")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
+from mothertongue.audio_chunks import count_blocks
 from mothertongue.audio_file import EXPORT_AGAIN, AudioError
 from mothertongue.audio_flac import FlacWithCount
 from mothertongue.audio_frames import has_frame_count
@@ -66,9 +67,12 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
             yield from _pyav_blocks(span, PYAV_FORMATS[container], note)
         else:
             yield from _soundfile_blocks(span)
-    except (AudioError, MemoryError):
+    except AudioError:
         raise
     except Exception as error:
+        # FFmpeg means a size that no file has.
+        if isinstance(error, MemoryError) and not isinstance(error, av.FFmpegError):
+            raise
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None)
         raise fault("AUD-CORRUPT", span, (reason or str(error)).strip(), EXPORT_AGAIN) from error
 
@@ -122,7 +126,25 @@ def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> G
         total_s = None
         if format_name not in PYAV_ESTIMATES_LENGTH and container.duration:
             total_s = container.duration / av.time_base
-        yield from _pyav_span(span, container.decode(stream), stream, total_s)
+        if format_name == "matroska":
+            frames = _webm_frames(span, container, stream)
+        else:
+            frames = container.decode(stream)
+        yield from _pyav_span(span, frames, stream, total_s)
+
+
+def _webm_frames(span: Span, container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the frames of a stream. FFmpeg leaves out a damaged block, or takes it for the end."""
+    num_blocks, position = 0, None
+    for packet in container.demux():
+        if packet.pos not in (position, None):  # a block may hold several packets
+            num_blocks, position = num_blocks + 1, packet.pos
+        if packet.stream is stream:
+            yield from packet.decode()
+    claimed = count_blocks(span.path)
+    if num_blocks < claimed:
+        reason = f"{num_blocks:,} of {claimed:,} blocks could be decoded"
+        raise fault("AUD-CORRUPT", span, reason, EXPORT_AGAIN)
 
 
 def _audio_stream(span: Span, container: Any, note: Callable[[str], None]) -> Any:

@@ -1,6 +1,8 @@
 """An audio file that is being checked: its bytes, and the errors that name it."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -58,7 +60,14 @@ class AudioFile:
         return AudioError("AUD-HEADER", f"{self.path}: {reason}", EXPORT_AGAIN)
 
 
-def after_tags(file: BinaryIO) -> int:
+@contextmanager
+def open_audio(path: Path) -> Iterator[AudioFile]:
+    """Open a file to check it."""
+    with path.open("rb") as file:
+        yield AudioFile(path, file, _after_tags(file), path.stat().st_size)
+
+
+def _after_tags(file: BinaryIO) -> int:
     """Return the byte after all ID3v2 tags at the file's start, and after zeros that fill them."""
     position = 0
     while (head := _read(file, position, 10)).startswith(b"ID3") and len(head) == 10:

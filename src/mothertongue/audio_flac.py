@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mothertongue.audio_file import AudioFile, after_tags
+from mothertongue.audio_file import AudioFile, open_audio
 
 FIRST_BYTES = re.compile(rb"fLaC[\0\x80]\0\0\x22")  # and a block of 34 bytes, perhaps the last
 HEADER_BYTES = 8 + 34
@@ -32,14 +32,12 @@ class FlacWithCount(io.FileIO):
     """A FLAC file without a count of samples, read as if its header had the right one."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        source = AudioFile(path, self, after_tags(self), path.stat().st_size)
-        first = source.read(source.start + COUNT_AT, 1)[0]
-        count = _last_sample(source, _info(source))
-        self.patch = b""  # the header is read as it is up to here
+        with open_audio(path) as source:
+            width = source.read(source.start + COUNT_AT, 1)[0]  # of a sample, in its first 4 bits
+            count = _last_sample(source, _info(source))
         self.patched_at = source.start + COUNT_AT
-        self.patch = (first << 32 | count).to_bytes(5, "big")
-        self.seek(0)
+        self.patch = (width << 32 | count).to_bytes(5, "big")
+        super().__init__(path)
 
     def readinto(self, buffer: Any) -> int:
         """Read on into a buffer and return how many bytes were read."""

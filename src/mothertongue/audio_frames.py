@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mothertongue.audio_file import AudioFile, after_tags
+from mothertongue.audio_file import AudioFile, open_audio
 
 MAX_FRAMES = 5_000_000  # 28 h of AMR, 36 h of MP3
 # Encoders differ on whether the frame that holds the count is counted.
-UNCOUNTED_FRAMES = 2
+UNCOUNTED_FRAMES = 1
 MP3_KBPS = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
@@ -97,8 +97,8 @@ def mp3_length(head: bytes) -> int:
     is_frame = head[0] == 0xFF and head[1] & 0xE6 == 0xE2
     if not is_frame or version == 1 or kbps in (0, 15) or rate == 3:
         return 0
-    is_first = version == 3  # MPEG-1, with 1152 samples a frame; the others have 576
-    bits = (144_000 if is_first else 72_000) * MP3_KBPS[1 if is_first else 2][kbps]
+    is_mpeg_1 = version == 3  # 1152 samples a frame; the others have 576
+    bits = (144_000 if is_mpeg_1 else 72_000) * MP3_KBPS[1 if is_mpeg_1 else 2][kbps]
     return bits // MP3_RATES_HZ[version][rate] + (head[2] >> 1 & 1)
 
 
@@ -109,19 +109,19 @@ def _mp3_constant(head: bytes) -> int:
 
 def has_frame_count(path: Path) -> bool:
     """Return whether an MP3 file states how many frames it has."""
-    with path.open("rb") as file:
-        start = after_tags(file)
-        return _claimed_frames(AudioFile(path, file, start, path.stat().st_size)) is not None
+    with open_audio(path) as source:
+        return _claimed_frames(source) is not None
 
 
 def _claimed_frames(source: AudioFile) -> int | None:
     head = source.read(source.start, 4)
-    is_first, is_mono = head[1] >> 3 & 3 == 3, head[3] >> 6 == 3
-    side_bytes = {(True, False): 32, (False, True): 9}.get((is_first, is_mono), 17)
-    name, flags, count = struct.unpack(
-        ">4sII", source.read(source.start + 4 + side_bytes, 12).ljust(12, b"\0")
-    )
-    return count if name in (b"Xing", b"Info") and flags & 1 else None
+    is_mpeg_1, is_mono = head[1] >> 3 & 3 == 3, head[3] >> 6 == 3
+    side_bytes = {(True, False): 32, (False, True): 9}.get((is_mpeg_1, is_mono), 17)
+    tag = source.read(source.start + 4, side_bytes + 12).ljust(side_bytes + 12, b"\0")
+    name, flags, count = struct.unpack_from(">4sII", tag, side_bytes)
+    # As libmpg123 wants it: before the name there are zeros.
+    is_tag = name in (b"Xing", b"Info") and not tag[:side_bytes].strip(b"\0")
+    return count if is_tag and flags & 1 else None
 
 
 def _adts_length(head: bytes) -> int:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from mothertongue.audio_chunks import check_au, check_chunks
-from mothertongue.audio_file import EXPORT_AGAIN, AudioFile, after_tags
+from mothertongue.audio_file import EXPORT_AGAIN, AudioFile, open_audio
 from mothertongue.audio_file import AudioError as AudioError
 from mothertongue.audio_flac import check_flac
 from mothertongue.audio_frames import check_adts, check_amr, check_mp3, mp3_length
@@ -48,9 +48,8 @@ def inspect_file(path: Path) -> str:
     Raises AudioError AUD-MISSING, AUD-FILE (no regular file), AUD-EMPTY, AUD-FORMAT, and, where
     the file contradicts itself, AUD-HEADER, AUD-TRUNCATED or AUD-CORRUPT.
     """
-    size_bytes = _regular_size(path)
-    with path.open("rb") as file:
-        source = AudioFile(path, file, after_tags(file), size_bytes)
+    _check_regular(path)
+    with open_audio(path) as source:
         head = source.read(source.start, HEAD_BYTES)
         container = _container(head)
         if container is None:
@@ -59,7 +58,7 @@ def inspect_file(path: Path) -> str:
     return container
 
 
-def _regular_size(path: Path) -> int:
+def _check_regular(path: Path) -> None:
     try:
         facts = path.stat()
         readable = os.access(path, os.R_OK)
@@ -75,7 +74,6 @@ def _regular_size(path: Path) -> int:
         raise AudioError("AUD-MISSING", f"{path}: not readable", "change its permissions")
     if facts.st_size == 0:
         raise AudioError("AUD-EMPTY", f"{path}: 0 bytes", "copy the recording again")
-    return facts.st_size
 
 
 def _container(head: bytes) -> str | None:
