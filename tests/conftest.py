@@ -34,6 +34,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (ours / base.name).symlink_to(base)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTHERTONGUE_CACHE", str(ours))
+        patch.setenv("XDG_STATE_HOME", str(ours / "state"))
         yield ours
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,11 +191,32 @@ def test_a_manifest_that_is_not_ours_may_name_what_lies_in_its_folder(write) -> 
     assert [each.id for each in read_data([path])] == ["a", "b"]
 
 
-def test_without_a_cache_a_manifest_is_written_and_not_ours(
+def test_a_manifest_is_ours_by_either_of_our_folders_and_nowhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "cache").touch()
-    monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path / "cache"))
+    names = ("MOTHERTONGUE_CACHE", "XDG_STATE_HOME")
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / name))
+    folder = save(tmp_path / "x", "a")
+    for name in names:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, str(tmp_path / "other"))
+            assert is_ours(folder)
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / "other"))
+    assert not is_ours(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    for name in names:
+        monkeypatch.setenv(name, str(tmp_path / name))
+    assert is_ours(tmp_path / "copy")
+
+
+def test_where_nothing_can_be_remembered_a_manifest_is_written_and_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for name in ("MOTHERTONGUE_CACHE", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
     folder = save(tmp_path / "x", "a")
     assert not is_ours(folder)
     assert [each.id for each in read_data([folder])] == ["a"]

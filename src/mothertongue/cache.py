@@ -1,4 +1,4 @@
-"""The folder of what mothertongue keeps for itself."""
+"""The folders of what mothertongue keeps for itself."""
 
 import os
 from pathlib import Path
@@ -7,8 +7,15 @@ from pathlib import Path
 def cache_folder() -> Path:
     """Return where mothertongue keeps its own files: $MOTHERTONGUE_CACHE, else the user's cache.
 
-    Results do not depend on them. Without them something is computed, joined or allowed again.
+    Results do not depend on them: without them something is computed or joined again.
     """
     if home := os.environ.get("MOTHERTONGUE_CACHE"):
         return Path(home)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mothertongue"
+
+
+def state_folder() -> Path:
+    """Return where mothertongue remembers what this user did, whatever the cache is."""
+    if home := os.environ.get("XDG_STATE_HOME"):
+        return Path(home) / "mothertongue"
+    return Path.home() / ".local/state/mothertongue"

@@ -36,7 +36,7 @@ def refusing(path: Path, expected: str) -> Iterator[None]:
     """
     try:
         yield
-    except MothertongueError:
+    except (MothertongueError, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from mothertongue.cache import cache_folder
+from mothertongue.cache import cache_folder, state_folder
 from mothertongue.clip_paths import clip_path
 from mothertongue.errors import DataError, Fault
 from mothertongue.files import open_atomically, sha256_file, write_json
@@ -110,19 +110,19 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
         for utterance in utterances:
             record = {key: value for key, value in asdict(utterance).items() if value is not None}
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    with suppress(OSError):  # without a cache, audio outside the folder has to be allowed again
-        mark = _mark(path)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+    for mark in _marks(path):
+        with suppress(OSError):  # without any, audio outside the folder has to be allowed again
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
 
 def is_ours(path: Path) -> bool:
     """Return whether this user's mothertongue wrote a manifest: a file of its bytes, or its folder.
 
     Such a one may name audio anywhere: the rows were checked, or their paths allowed, when it was
-    written. A stranger can imitate a manifest and its card, but leaves no mark in our cache.
+    written. A stranger can imitate a manifest and its card, but leaves no mark in our folders.
     """
-    return _mark(manifest_path(path)).is_file()
+    return any(mark.is_file() for mark in _marks(manifest_path(path)))
 
 
 def write_card(folder: Path, facts: dict[str, Any]) -> None:
@@ -150,8 +150,16 @@ def manifest_path(path: Path) -> Path:
     return found
 
 
-def _mark(manifest: Path) -> Path:
-    return cache_folder() / "manifests" / sha256_file(manifest)
+def _marks(manifest: Path) -> list[Path]:
+    """The files that say that a manifest of these bytes is ours; one of them is enough.
+
+    One is the user's, whatever the cache is then; one is in the cache that a cluster's nodes share.
+    """
+    name, marks = sha256_file(manifest), []
+    for folder in (state_folder, cache_folder):
+        with suppress(RuntimeError):  # a user without a home
+            marks.append(folder() / "manifests" / name)
+    return marks
 
 
 def _refuse_outside(manifest: Path, utterances: Sequence[Utterance]) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import pickle
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 from transformers.utils.logging import disable_progress_bar
 
+from mothertongue.base_checks import check_generation, check_sizes
 from mothertongue.ctranslate2_files import read_model_bin
 from mothertongue.errors import DataError, refusing
 from mothertongue.locate import BaseFiles, locate
@@ -46,19 +46,6 @@ NON_SPEECH_SYMBOLS = [
     ],
 ]
 MUSIC_SYMBOLS = "♩♪♫♬♭♮♯"
-LAYERS = ("encoder_layers", "decoder_layers")
-COUNTS = (
-    "vocab_size",
-    "d_model",
-    "encoder_attention_heads",
-    "decoder_attention_heads",
-    "encoder_ffn_dim",
-    "decoder_ffn_dim",
-    "num_mel_bins",
-    "max_source_positions",
-    "max_target_positions",
-)
-MAX_LAYERS = 256  # large-v3 has 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +182,7 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
             f"{files.path}: a base that also holds adapter_config.json, which would change it "
             "unasked; move the adapter into a folder of its own"
         )
-    _check_sizes(files.path, WhisperConfig.from_dict(config))
+    check_sizes(files.path, WhisperConfig.from_dict(config))
     disable_progress_bar()  # half a second needs none, and it would break ours
     try:
         loaded: Any = WhisperForConditionalGeneration.from_pretrained(
@@ -256,38 +243,6 @@ def _config_json(files: BaseFiles) -> dict[str, Any]:
     return config
 
 
-def _check_sizes(folder: Path, config: WhisperConfig) -> None:
-    """Raise DataError where a configuration would build what the weights beside it cannot fill."""
-    ids = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-    limits = dict.fromkeys(COUNTS, (1, 1 << 24)) | dict.fromkeys(LAYERS, (1, MAX_LAYERS))
-    limits |= {
-        name: (0, config.vocab_size - 1) for name in ids if getattr(config, name) is not None
-    }
-    for name, (low, high) in limits.items():
-        value = getattr(config, name)
-        if type(value) is not int or not low <= value <= high:
-            raise DataError(
-                f"{folder / 'config.json'}: {name} is {str(value)[:40]}, expected a whole number "
-                f"from {low:,} to {high:,}; copy it again"
-            )
-    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    needed = 2 * _least_parameters(config)  # in half precision
-    if needed > stored:
-        raise DataError(
-            f"{folder}: config.json asks for weights of {needed:,} bytes or more, the safetensors "
-            f"have {stored:,}; copy both again"
-        )
-
-
-def _least_parameters(config: WhisperConfig) -> int:
-    """The parameters of a Whisper without its biases and norms."""
-    encoder, decoder, width = config.encoder_layers, config.decoder_layers, config.d_model
-    attention = width * width * (4 * encoder + 8 * decoder)
-    forward = 2 * width * (config.encoder_ffn_dim * encoder + config.decoder_ffn_dim * decoder)
-    positions = config.max_source_positions + config.max_target_positions
-    return attention + forward + width * (config.vocab_size + positions + 3 * config.num_mel_bins)
-
-
 def _check(model: WhisperForConditionalGeneration, tokens: Tokens, reference: str) -> None:
     rows = model.config.vocab_size
     if rows != tokens.vocabulary_size:
@@ -295,26 +250,10 @@ def _check(model: WhisperForConditionalGeneration, tokens: Tokens, reference: st
             f"{reference}: {rows:,} embeddings, but its tokenizer has {tokens.vocabulary_size:,} "
             "tokens; they belong to different models"
         )
-    _check_generation(model.generation_config, rows, reference)
+    check_generation(model.generation_config, rows, reference)
     for name, weight in model.named_parameters():
         if not torch.isfinite(weight).all():
             raise DataError(f"{reference}: {name} has values that are not finite; copy it again")
-
-
-def _check_generation(config: Any, rows: int, reference: str) -> None:
-    for name in ("suppress_tokens", "begin_suppress_tokens"):
-        found = getattr(config, name) or []
-        if not all(type(token) is int and 0 <= token < rows for token in found):
-            raise DataError(
-                f"{reference}: {name} of its generation_config.json is {str(found)[:80]}, expected "
-                f"ids from 0 to {rows - 1:,}; copy it again"
-            )
-    heads = getattr(config, "alignment_heads", None) or []
-    if not all([type(part) for part in pair] == [int, int] for pair in heads):
-        raise DataError(
-            f"{reference}: alignment_heads {str(heads)[:80]}, expected pairs of a layer and "
-            "a head; copy it again"
-        )
 
 
 def _count(state: dict[str, Tensor], stem: str) -> int:
