@@ -136,13 +136,10 @@ class Grid(config.Config):
 
     @model_validator(mode="after")
     def _names_can_be_files(self) -> "Grid":
-        also = {f"languages.{name}.also": each.also for name, each in self.languages.items()}
-        for where, named in {
-            "languages": self.languages,
-            "retention": self.retention,
-            **also,
-        }.items():
-            if odd := [name for name in named if not FILE_NAME.fullmatch(name)]:
+        named = {"languages": list(self.languages), "retention": list(self.retention)}
+        named |= {f"languages.{name}.also": list(e.also) for name, e in self.languages.items()}
+        for where, names in named.items():
+            if odd := [name for name in names if not FILE_NAME.fullmatch(name)]:
                 raise ValueError(
                     f"{where}: {odd}; expected names that files can have: without / and \\, "
                     "without control characters, and not with a dot in front"
