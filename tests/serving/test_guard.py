@@ -4,7 +4,6 @@ import contextlib
 import errno
 import http.client
 import json
-import random
 import socket
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import schemathesis
+from faults.bad_requests import malformed
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from serving_client import KEY, LIMITS, Slow, ask, connected, form, transcribe, until
@@ -242,41 +242,13 @@ def test_a_stream_ends_at_the_deadline(tokens: Tokens, recordings: list[Path]) -
         engine.go.set()
 
 
-def malformed(count: int, path: Path) -> Iterator[bytes]:
-    """Requests that are broken in ways of their own: cut, scrambled, or wrong in their frame."""
-    rng = random.Random(0)
-    body, _ = form(path)
-    head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"
-    kind = "Content-Type: multipart/form-data; boundary=edge\r\n"
-    right = f"{head}{kind}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    frames = [
-        b"\x00" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
-        f"{head}{kind}Content-Length: -1\r\n\r\n".encode(),
-        f"{head}{kind}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef".encode(),
-        f"{head}{kind}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
-        f"{head}Content-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nabc".encode(),
-        f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
-        f"{head}{kind}Content-Length: 2\r\n\r\n--".encode(),
-        (head + "X: " + "y" * 200_000 + "\r\n\r\n").encode(),
-        f"POST /v1/models?{'a=b&' * 5000} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
-        b"GET /v1/models/%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ]  # fmt: skip
-    yield from frames
-    for _ in range(count - len(frames)):
-        data = bytearray(right)
-        for _ in range(rng.choice([1, 3, 30, 300])):
-            data[rng.randrange(len(data))] = rng.randrange(256)
-        yield bytes(data[: rng.randrange(len(data)) if rng.random() < 0.5 else len(data)])
-
-
 @pytest.mark.slow
 def test_200_malformed_requests_and_no_500(slow: Any, engine: Slow, recordings: list[Path]) -> None:
     engine.go.set()
     place = urlsplit(slow.url)
     assert place.hostname and place.port
     statuses = []
-    for data in malformed(200, recordings[0]):
+    for data in malformed(200, *form(recordings[0])):
         with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
             with contextlib.suppress(OSError):
                 connection.sendall(data)
