@@ -1,5 +1,6 @@
 """What is refused before it costs anything, and what becomes of clients that go or are slow."""
 
+import asyncio
 import contextlib
 import errno
 import http.client
@@ -21,7 +22,8 @@ from schemathesis.checks import not_a_server_error
 from serving_client import KEY, LIMITS, Slow, ask, connected, form, transcribe, until
 from serving_fixtures import running
 
-from mothertongue.serving.guard import client_of
+from mothertongue.serving.guard import Guard, State, client_of
+from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Offer, Served
 from mothertongue.tokens import Tokens
 
@@ -64,6 +66,25 @@ def test_a_key_is_asked_for_and_compared(locked: Any, recordings: list[Path]) ->
     assert ask(locked, "GET", "/health")[0] == ask(locked, "GET", "/")[0] == 200
     # With a key any name may stand for the server.
     assert ask(locked, "GET", "/v1/models", None, right | {"Host": "speech.example"})[0] == 200
+
+
+def test_what_is_refused_takes_no_place() -> None:
+    """Not even while its answer waits for a client that does not read it."""
+    state, running = State(), []
+
+    async def application(*_: Any) -> None:
+        raise AssertionError
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    async def send(_: Any) -> None:
+        running.append(state.running)
+
+    guard = Guard(application, LIMITS, KEY, state, Metrics())
+    scope = {"type": "http", "method": "POST", "path": "/v1/audio/transcriptions", "headers": []}
+    asyncio.run(guard(scope | {"client": ("203.0.113.1", 1)}, receive, send))
+    assert running == [0, 0]
 
 
 def test_other_sites_may_not_ask_without_a_key(slow: Any) -> None:
