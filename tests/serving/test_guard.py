@@ -1,10 +1,10 @@
 """What is refused before it costs anything, and what becomes of clients that go or are slow."""
 
+import asyncio
 import contextlib
 import errno
 import http.client
 import json
-import random
 import socket
 import tempfile
 import threading
@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import schemathesis
+from faults.bad_requests import malformed
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from serving_client import KEY, LIMITS, Slow, ask, connected, form, transcribe, until
 from serving_fixtures import running
 
-from mothertongue.serving.guard import client_of
+from mothertongue.serving.guard import Guard, State, client_of
+from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Offer, Served
 from mothertongue.tokens import Tokens
 
@@ -64,6 +66,25 @@ def test_a_key_is_asked_for_and_compared(locked: Any, recordings: list[Path]) ->
     assert ask(locked, "GET", "/health")[0] == ask(locked, "GET", "/")[0] == 200
     # With a key any name may stand for the server.
     assert ask(locked, "GET", "/v1/models", None, right | {"Host": "speech.example"})[0] == 200
+
+
+def test_what_is_refused_takes_no_place() -> None:
+    """Not even while its answer waits for a client that does not read it."""
+    state, running = State(), []
+
+    async def application(*_: Any) -> None:
+        raise AssertionError
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    async def send(_: Any) -> None:
+        running.append(state.running)
+
+    guard = Guard(application, LIMITS, KEY, state, Metrics())
+    scope = {"type": "http", "method": "POST", "path": "/v1/audio/transcriptions", "headers": []}
+    asyncio.run(guard(scope | {"client": ("203.0.113.1", 1)}, receive, send))
+    assert running == [0, 0]
 
 
 def test_other_sites_may_not_ask_without_a_key(slow: Any) -> None:
@@ -242,41 +263,13 @@ def test_a_stream_ends_at_the_deadline(tokens: Tokens, recordings: list[Path]) -
         engine.go.set()
 
 
-def malformed(count: int, path: Path) -> Iterator[bytes]:
-    """Requests that are broken in ways of their own: cut, scrambled, or wrong in their frame."""
-    rng = random.Random(0)
-    body, _ = form(path)
-    head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"
-    kind = "Content-Type: multipart/form-data; boundary=edge\r\n"
-    right = f"{head}{kind}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    frames = [
-        b"\x00" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01",
-        f"{head}{kind}Content-Length: -1\r\n\r\n".encode(),
-        f"{head}{kind}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef".encode(),
-        f"{head}{kind}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
-        f"{head}Content-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nabc".encode(),
-        f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
-        f"{head}{kind}Content-Length: 2\r\n\r\n--".encode(),
-        (head + "X: " + "y" * 200_000 + "\r\n\r\n").encode(),
-        f"POST /v1/models?{'a=b&' * 5000} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
-        b"GET /v1/models/%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ]  # fmt: skip
-    yield from frames
-    for _ in range(count - len(frames)):
-        data = bytearray(right)
-        for _ in range(rng.choice([1, 3, 30, 300])):
-            data[rng.randrange(len(data))] = rng.randrange(256)
-        yield bytes(data[: rng.randrange(len(data)) if rng.random() < 0.5 else len(data)])
-
-
 @pytest.mark.slow
 def test_200_malformed_requests_and_no_500(slow: Any, engine: Slow, recordings: list[Path]) -> None:
     engine.go.set()
     place = urlsplit(slow.url)
     assert place.hostname and place.port
     statuses = []
-    for data in malformed(200, recordings[0]):
+    for data in malformed(200, *form(recordings[0])):
         with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
             with contextlib.suppress(OSError):
                 connection.sendall(data)

@@ -67,31 +67,31 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = _Request(scope, receive, send, self.limits)
-        began, is_work = time.monotonic(), scope["path"].startswith(WORK)
+        request, began_s = _Request(scope, receive, send, self.limits), time.monotonic()
         try:
-            with self.state.working(client_of(scope)) if is_work else nullcontext():
-                await self._served(request, is_work)
+            await self._served(request)
         finally:
             path = _known(scope)
             self.metrics.requests.labels(path, request.status or "gone").inc()
-            self.metrics.request_s.labels(path).observe(time.monotonic() - began)
+            self.metrics.request_s.labels(path).observe(time.monotonic() - began_s)
 
-    async def _served(self, request: "_Request", is_work: bool) -> None:
+    async def _served(self, request: "_Request") -> None:
+        client, is_work = client_of(request.scope), request.scope["path"].startswith(WORK)
         try:
-            self._check(request, is_work)
+            self._check(request, client, is_work)
         except ApiError as error:
             await request.refuse(error)
             return
         try:
-            await self.app(request.scope, request.receive, request.send)
+            with self.state.working(client) if is_work else nullcontext():
+                await self.app(request.scope, request.receive, request.send)
         except Exception:
             if request.refusal is None:
                 raise
         if request.refusal is not None and not request.status:
             await request.refuse(request.refusal)
 
-    def _check(self, request: "_Request", is_work: bool) -> None:
+    def _check(self, request: "_Request", client: str, is_work: bool) -> None:
         """Raise ApiError for what may not go on."""
         if self.key is None:
             _check_origin(request.header("host"), request.header("origin"))
@@ -101,17 +101,17 @@ class Guard:
             return
         if self.state.is_draining:
             raise busy("the server is about to stop", "draining", 5)
-        self._check_places(self.state.clients[client_of(request.scope)])
+        self._check_places(client)
         length = request.header("content-length")
         if length.isdecimal() and int(length) > self.limits.upload_bytes:
             raise _too_large(self.limits)
 
-    def _check_places(self, of_client: int) -> None:
+    def _check_places(self, client: str) -> None:
         """Raise ApiError where there is no place; the last quarter is for clients without one."""
         places = self.limits.requests
-        if of_client > 1:
+        if self.state.clients[client]:
             places -= self.limits.requests // 4
-        if self.state.running > places:
+        if self.state.running >= places:
             raise busy(f"{places} requests are worked on already", "rate_limit", 1, 429)
 
 
