@@ -16,5 +16,5 @@ class Counts:
     verbs: int | None = None  # to kill and to give a full disk, of those in their lists; all
 
 
-REDUCED = Counts(every=20, mutants=2_000, strategies=1, kills=2, sizes=3, reduced=True, verbs=2)
+REDUCED = Counts(every=30, mutants=2_000, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)
 """For the tests."""

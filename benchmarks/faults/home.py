@@ -1,6 +1,7 @@
 """What every part of the campaign begins from: a tiny base, a corpus, a finished run, an export."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ def furnished() -> Iterator[Home]:
         import_module(f"mothertongue.{name}")
     with TemporaryDirectory(prefix="faults-") as name:
         home = Home(Path(name).resolve())
+        # What verbs remember for a user is not to be mixed with what this one did.
+        os.environ["MOTHERTONGUE_CACHE"] = str(home.folder / "cache")
+        os.environ["XDG_STATE_HOME"] = str(home.folder / "state")
         save_base(home.base)
         save_corpus(home.data)
         _write_table(home)

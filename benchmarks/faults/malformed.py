@@ -24,6 +24,7 @@ from mothertongue.progress import console
 
 LIMIT_S = 120.0
 SERVE = "serve"
+FOLDER = re.compile(r"\S*/input-\w+/")
 DRAWN = re.compile(r"[\s│┃]")  # a table wraps long paths
 FAULTS = (
     *("traceback", "crash", "hang", "silent acceptance", "refusal", "other exit code"),
@@ -70,7 +71,7 @@ def _told(found: Finding) -> Finding:
 
 
 def _verbs(each: Input) -> Sequence[str]:
-    return each.only or tuple(VERBS[each.kind]) + ((SERVE,) if each.kind == "audio" else ())
+    return each.only or (*VERBS[each.kind], *([SERVE] if each.kind == "audio" else []))
 
 
 def _findings(chosen: Sequence[Input], home: Home) -> Iterator[Finding]:
@@ -124,6 +125,6 @@ def judge(each: Input, name: str, outcome: Outcome) -> str | None:
 
 def _line(found: Finding) -> str:
     last = (found.outcome.err.strip() or found.outcome.out.strip()).splitlines()[-1:]
-    said = f": {last[0][:200]}" if last else ""
+    said = FOLDER.sub("", f": {last[0]}")[:200] if last else ""
     where = f"{found.verb} of {found.input.kind} {found.input.name!r}"
     return f"{found.fault}, {where}, exit {found.outcome.code}{said}"

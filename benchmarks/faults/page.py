@@ -78,9 +78,9 @@ def _media(found: Json) -> Iterator[str]:
     yield "bytes overwritten, removed, repeated, cut, spliced, and sizes replaced; one to three of"
     yield f"these each. **{found['crashes']} crashes or hangs**,"
     yield f"**{sum(found['faults'].values())} other errors**; {refused:,} refused with a code and"
-    yield f"{found['taken']:,} taken. Peak memory {found['peak_bytes'] / MB:.0f} MB, of which"
-    yield f"{found['idle_bytes'] / MB:.0f} MB before the first file; at most"
-    yield f"{found['longest_s']:.2f} s of processor time a file.\n"
+    grown_bytes = found["peak_bytes"] - found["idle_bytes"]
+    yield f"{found['taken']:,} taken. At most {grown_bytes / MB:.0f} MB more than before the first"
+    yield f"file, and {found['longest_s']:.2f} s of processor time a file.\n"
     yield "Taken although shorter than the whole recording:\n"
     yield from _table(list(found["shorter"]), [[f"{each}" for each in found["shorter"].values()]])
     yield from _found(found)
