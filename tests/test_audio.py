@@ -10,7 +10,15 @@ from clips import cut, encode, flip, patch, tone, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, decode, load_audio, split_at_quiet
+from mothertongue.audio import (
+    SAMPLE_RATE_HZ,
+    AudioError,
+    decode,
+    load_audio,
+    split_at_quiet,
+    stream_span,
+)
+from mothertongue.audio_decoders import Span
 
 NATIVE = ("a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus", "a.aiff", "a.w64", "a.au", "a.caf")
 FFMPEG = {
@@ -235,3 +243,23 @@ def test_cut_is_in_the_pause(tmp_path: Path) -> None:
 def test_too_short_a_piece_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected at least 0\.06"):
         split_at_quiet(tone(), max_s=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+def test_a_file_that_is_open_is_read_from_its_beginning(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    expected = load_audio(path)
+    with path.open("rb") as file:
+        path.unlink()
+        file.seek(100)
+        span = Span(path, descriptor=file.fileno())
+        for _ in range(2):
+            found = np.concatenate([*stream_span(span, pytest.fail)])
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_samples_of_all_channels_are_counted(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.flac", np.stack([tone()] * 8, axis=1))
+    assert [*stream_span(Span(path, max_samples=8 * 16_000), lambda _: None)]
+    with pytest.raises(AudioError, match=r"AUD-COSTLY: .*a.flac: more than 127,999 samples"):
+        [*stream_span(Span(path, max_samples=8 * 16_000 - 1), lambda _: None)]

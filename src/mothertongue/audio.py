@@ -57,7 +57,7 @@ def decode(
     (they cancel, so the loudest was taken), AUD-STREAMS (the best of several audio streams).
     """
     notes: set[str] = set()
-    blocks = list(_stream(Span(path, start_s, duration_s, max_duration_s), notes.add))
+    blocks = list(stream_span(Span(path, start_s, duration_s, max_duration_s), notes.add))
     return Decoded(np.concatenate(blocks), tuple(sorted(notes)))
 
 
@@ -66,11 +66,15 @@ def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Sampl
 
     Raises AudioError where `load_audio` does, perhaps only after some blocks.
     """
-    return _stream(Span(path, 0.0, None, max_duration_s), lambda _: None)
+    return stream_span(Span(path, max_duration_s=max_duration_s), lambda _: None)
 
 
-def _stream(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
-    container = inspect_file(span.path)
+def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
+    """The samples of a part of a file in blocks; `note` is told the notes that `decode` gives.
+
+    Raises AudioError where `load_audio` does, and AUD-COSTLY above `span.max_samples`.
+    """
+    container = inspect_file(span.path, span.descriptor)
     if span.path.suffix.lower() not in EXTENSIONS[container]:
         note("AUD-EXT")
     num_samples = 0
@@ -117,7 +121,11 @@ def _resampled(
 ) -> Iterator[Samples]:
     """The blocks at 16 kHz and mono."""
     resampler: Any = None
+    num_samples = 0
     for rate_hz, block_NC in blocks:
+        num_samples += block_NC.size
+        if num_samples > span.max_samples:
+            raise _too_costly(span)
         if not np.isfinite(block_NC).all():
             raise fault("AUD-NONFINITE", span, "holds NaN or infinite samples", EXPORT_AGAIN)
         resampler = resampler or soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, "float32", "VHQ")
@@ -133,6 +141,11 @@ def _in_range(span: Span, samples_N: Samples) -> Samples:
         fix = "divide the samples by their full scale, such as 32768, before writing floats"
         raise fault("AUD-RANGE", span, f"peaks at {peak:,.0f}; expected within -1 and 1", fix)
     return np.clip(samples_N, -1.0, 1.0)
+
+
+def _too_costly(span: Span) -> AudioError:
+    reason = f"more than {span.max_samples:,.0f} samples, those of all channels counted"
+    return fault("AUD-COSTLY", span, reason, "export it again with one channel and 16 kHz")
 
 
 def _to_mono(block_NC: Samples, note: Callable[[str], None]) -> Samples:

@@ -3,6 +3,7 @@
 Both are held to what the header promised, because both go quietly on after damage.
 """
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from mothertongue.audio_headers import EXPORT_AGAIN, AudioError
+from mothertongue.audio_headers import EXPORT_AGAIN, AudioError, open_again
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 8
@@ -33,9 +34,13 @@ class Span:
     """The part of a file that is wanted. `duration_s` None is up to its end."""
 
     path: Path
-    start_s: float
-    duration_s: float | None
-    max_duration_s: float
+    start_s: float = 0.0
+    duration_s: float | None = None
+    max_duration_s: float = math.inf
+    max_samples: float = math.inf
+    """Of all channels together: what decoding costs."""
+    descriptor: int | None = None
+    """Of the file where it is open already; `path` is then only its name."""
 
 
 def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Generator[Block]:
@@ -50,7 +55,10 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
 
 def _soundfile_blocks(span: Span) -> Generator[Block]:
     try:
-        with sf.SoundFile(str(span.path)) as file:
+        with (
+            open_again(span.path, span.descriptor) as source,
+            sf.SoundFile(source.fileno(), closefd=False) as file,
+        ):
             duration_s = file.frames / _plausible(span, file.samplerate, file.channels)
             wanted = round(_wanted_s(span, duration_s) * file.samplerate)
             if span.start_s:
@@ -72,7 +80,10 @@ def _soundfile_blocks(span: Span) -> Generator[Block]:
 def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> Generator[Block]:
     """Decoded from the file's start, because FFmpeg's seeking is not exact to the sample."""
     try:
-        with av.open(str(span.path), format=format_name, metadata_errors="ignore") as container:
+        with (
+            open_again(span.path, span.descriptor) as source,
+            av.open(source, format=format_name, metadata_errors="ignore") as container,
+        ):
             if not container.streams.audio:
                 raise fault("AUD-NOSTREAM", span, "has no audio stream", "export its sound track")
             if len(container.streams.audio) > 1:

@@ -41,14 +41,15 @@ class AudioError(Fault):
     """A clip that cannot be used; `code` begins with AUD-."""
 
 
-def inspect_file(path: Path) -> str:
+def inspect_file(path: Path, descriptor: int | None = None) -> str:
     """The container format of an audio file, a key of EXTENSIONS, from its content.
 
+    Where a `descriptor` is given, the file is open already, and `path` only its name.
     Raises AudioError AUD-MISSING, AUD-FILE (no regular file), AUD-EMPTY, AUD-FORMAT, and, where
     the header contradicts the file, AUD-HEADER or AUD-TRUNCATED.
     """
-    size_bytes = _regular_size(path)
-    with path.open("rb") as file:
+    size_bytes = regular_size(path, descriptor)
+    with open_again(path, descriptor) as file:
         head = file.read(HEAD_BYTES)
         container = _container(head)
         if container is None:
@@ -62,10 +63,19 @@ def inspect_file(path: Path) -> str:
     return container
 
 
-def _regular_size(path: Path) -> int:
+def open_again(path: Path, descriptor: int | None) -> BinaryIO:
+    """Return a file at its beginning: one that is open already and stays so, or that of a path."""
+    if descriptor is None:
+        return path.open("rb")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return open(descriptor, "rb", closefd=False)
+
+
+def regular_size(path: Path, descriptor: int | None = None) -> int:
+    """The size of a file in bytes. Raises AudioError AUD-MISSING, AUD-FILE or AUD-EMPTY."""
     try:
-        facts = path.stat()
-        readable = os.access(path, os.R_OK)
+        facts = os.stat(path if descriptor is None else descriptor)
+        readable = descriptor is not None or os.access(path, os.R_OK)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(
