@@ -82,7 +82,7 @@ def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> G
     try:
         with (
             open_again(span.path, span.descriptor) as source,
-            av.open(source, format=format_name, metadata_errors="ignore") as container,
+            av.open(source, "r", format=format_name, metadata_errors="ignore") as container,
         ):
             if not container.streams.audio:
                 raise fault("AUD-NOSTREAM", span, "has no audio stream", "export its sound track")
