@@ -1,19 +1,22 @@
 """Audio files to 16 kHz mono samples: bounded before decoding, and never silently shorter."""
 
 import math
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
 
-from mothertongue.audio_decoders import Block, Span, blocks_of, fault, too_long
+from mothertongue.audio_decoders import Block, Span, blocks_of, check_samples, fault, too_long
 from mothertongue.audio_decoders import Samples as Samples
-from mothertongue.audio_headers import EXPORT_AGAIN, EXTENSIONS, inspect_file
-from mothertongue.audio_headers import AudioError as AudioError
+from mothertongue.audio_file import EXPORT_AGAIN
+from mothertongue.audio_file import AudioError as AudioError
+from mothertongue.audio_headers import EXTENSIONS, inspect_file
 
 SAMPLE_RATE_HZ = 16_000
 MAX_DURATION_S = 4 * 3600.0  # 4 h * 16,000 samples * 4 bytes = 0.9 GB
@@ -70,11 +73,11 @@ def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Sampl
 
 
 def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
-    """The samples of a part of a file in blocks; `note` is told the notes that `decode` gives.
+    """Yield the samples of a part of a file in blocks; `note` is told the notes of `decode`.
 
-    Raises AudioError where `load_audio` does, and AUD-COSTLY above `span.max_samples`.
+    Raises AudioError where `load_audio` does.
     """
-    container = inspect_file(span.path, span.descriptor)
+    container = _inspected(span)
     if span.path.suffix.lower() not in EXTENSIONS[container]:
         note("AUD-EXT")
     num_samples = 0
@@ -86,6 +89,23 @@ def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
             yield _in_range(span, samples_N)
     if not num_samples:
         raise fault("AUD-EMPTY", span, "holds no samples", "record or copy the clip again")
+
+
+def _inspected(span: Span) -> str:
+    """Return the container. A file with many clips is checked for the first of them only."""
+    path, descriptor = span.path, span.descriptor
+    if span.duration_s is None:
+        return inspect_file(path, descriptor)
+    try:
+        facts = os.stat(path if descriptor is None else descriptor)
+    except (OSError, ValueError):
+        return inspect_file(path, descriptor)  # which says what is wrong with it
+    return _inspect_once(path, descriptor, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _inspect_once(path: Path, descriptor: int | None, *_facts: int) -> str:
+    return inspect_file(path, descriptor)
 
 
 def split_at_quiet(samples_N: Samples, max_s: float = 30.0) -> list[Samples]:
@@ -124,8 +144,7 @@ def _resampled(
     num_samples = 0
     for rate_hz, block_NC in blocks:
         num_samples += block_NC.size
-        if num_samples > span.max_samples:
-            raise _too_costly(span)
+        check_samples(span, num_samples)
         if not np.isfinite(block_NC).all():
             raise fault("AUD-NONFINITE", span, "holds NaN or infinite samples", EXPORT_AGAIN)
         resampler = resampler or soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, "float32", "VHQ")
@@ -141,11 +160,6 @@ def _in_range(span: Span, samples_N: Samples) -> Samples:
         fix = "divide the samples by their full scale, such as 32768, before writing floats"
         raise fault("AUD-RANGE", span, f"peaks at {peak:,.0f}; expected within -1 and 1", fix)
     return np.clip(samples_N, -1.0, 1.0)
-
-
-def _too_costly(span: Span) -> AudioError:
-    reason = f"more than {span.max_samples:,.0f} samples, those of all channels counted"
-    return fault("AUD-COSTLY", span, reason, "export it again with one channel and 16 kHz")
 
 
 def _to_mono(block_NC: Samples, note: Callable[[str], None]) -> Samples:

@@ -4,7 +4,9 @@ Both are held to what the header promised, because both go quietly on after dama
 """
 
 import math
-from collections.abc import Callable, Generator
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,30 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from mothertongue.audio_headers import EXPORT_AGAIN, AudioError, open_again
+from mothertongue.audio_file import EXPORT_AGAIN, AudioError, open_again
+from mothertongue.audio_flac import FlacWithCount
+from mothertongue.audio_frames import has_frame_count
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 8
 BLOCK_FRAMES = 1 << 20  # 65 s at 16 kHz, 5 s at 192 kHz
-# A decoder may miss this much of what the header promised: MP3 and AAC pad both ends.
-MISSING_RATIO, MISSING_S = 0.02, 0.1
+# Decoding takes some 20 ns a sample. Two channels at 96 kHz may last as long as is allowed; of more
+# than that so much is always taken, that a clip of a minute may have any rate and channels.
+SAMPLES_PER_S, SAMPLES = 2 * 96_000, 60 * MAX_RATE_HZ * MAX_CHANNELS
+NO_COUNT = 2**63 - 1  # libsndfile's frames of a FLAC file whose header has no count
+# A decoder may miss this much of what the header promised: MP3 and AAC pad both ends, and MP4 and
+# WebM promise for their longest stream, which may be the picture.
+MISSING_RATIO, MISSING_S, MOST_MISSING_S = 0.02, 0.1, 1.0
 # Only these FFmpeg demuxers, so that a playlist named .m4a cannot make it open other files.
-PYAV_FORMATS = {"mp4": "mov", "webm": "matroska", "aac": "aac", "amr": "amr"}
-PYAV_ESTIMATES_LENGTH = ("aac", "amr")
+PYAV_FORMATS = {"mp4": "mov", "webm": "matroska", "aac": "aac", "amr": "amr", "mp3": "mp3"}
+PYAV_ESTIMATES_LENGTH = ("aac", "amr", "mp3")
+# What these containers hold. FFmpeg would open any of its 500 decoders, of pictures too.
+CODECS = (
+    *("aac", "ac3", "alac", "amrnb", "amrwb", "eac3", "flac", "mp3", "mp3float", "opus", "vorbis"),
+    *("pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_mulaw", "pcm_s16be", "pcm_s16le", "pcm_s24be"),
+    *("pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_u8"),
+)
+WHITELIST = {"codec_whitelist": ",".join(CODECS)}
 
 Samples = npt.NDArray[np.float32]
 Block = tuple[int, Samples]  # the sample rate in Hz, and block_NC
@@ -37,91 +53,143 @@ class Span:
     start_s: float = 0.0
     duration_s: float | None = None
     max_duration_s: float = math.inf
-    max_samples: float = math.inf
-    """Of all channels together: what decoding costs."""
     descriptor: int | None = None
     """Of the file where it is open already; `path` is then only its name."""
 
 
 def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Generator[Block]:
-    """The samples of a span in blocks, in order. `container` is as `inspect_file` gives it.
+    """Yield the samples of a span in blocks, in order. `container` is as `inspect_file` gives it.
 
-    Raises AudioError AUD-HEADER, AUD-LONG, AUD-TRUNCATED, AUD-CORRUPT or AUD-NOSTREAM.
+    Raises AudioError AUD-HEADER, AUD-LONG, AUD-TRUNCATED, AUD-CORRUPT or AUD-NOSTREAM, and
+    AUD-CORRUPT for whatever else a decoder raises.
     """
-    if container in PYAV_FORMATS:
-        return _pyav_blocks(span, PYAV_FORMATS[container], note)
-    return _soundfile_blocks(span)
+    try:
+        if _is_for_pyav(container, span):
+            yield from _pyav_blocks(span, PYAV_FORMATS[container], note)
+        else:
+            yield from _soundfile_blocks(span)
+    except (AudioError, MemoryError):
+        raise
+    except Exception as error:
+        reason = getattr(error, "error_string", None) or getattr(error, "strerror", None)
+        raise fault("AUD-CORRUPT", span, (reason or str(error)).strip(), EXPORT_AGAIN) from error
+
+
+def _is_for_pyav(container: str, span: Span) -> bool:
+    if container == "mp3":
+        # libsndfile would read as many samples as the size and the first frame's bit rate suggest.
+        return not has_frame_count(span.path, span.descriptor)
+    return container in PYAV_FORMATS
 
 
 def _soundfile_blocks(span: Span) -> Generator[Block]:
-    try:
-        with (
-            open_again(span.path, span.descriptor) as source,
-            sf.SoundFile(source.fileno(), closefd=False) as file,
-        ):
-            duration_s = file.frames / _plausible(span, file.samplerate, file.channels)
-            wanted = round(_wanted_s(span, duration_s) * file.samplerate)
-            if span.start_s:
-                file.seek(round(span.start_s * file.samplerate))
-            num_frames = 0
-            while num_frames < wanted:
-                count = min(BLOCK_FRAMES, wanted - num_frames)
-                block_NC = file.read(count, dtype="float32", always_2d=True)
-                num_frames += len(block_NC)
-                yield file.samplerate, block_NC
-                if len(block_NC) < count:
-                    # A hole: reading on would give sound from after it, as if nothing were lost.
-                    break
-            _check_complete(span, num_frames / file.samplerate, wanted / file.samplerate)
-    except sf.LibsndfileError as error:
-        raise fault("AUD-CORRUPT", span, error.error_string.strip(), EXPORT_AGAIN) from None
+    with _opened(span) as file:
+        duration_s = file.frames / _plausible(span, file.samplerate, file.channels)
+        wanted = round(_wanted_s(span, duration_s) * file.samplerate)
+        check_samples(span, wanted * file.channels)
+        if span.start_s:
+            file.seek(round(span.start_s * file.samplerate))
+        num_frames = 0
+        while num_frames < wanted:
+            count = min(BLOCK_FRAMES, wanted - num_frames)
+            block_NC = file.read(count, dtype="float32", always_2d=True)
+            num_frames += len(block_NC)
+            yield file.samplerate, block_NC
+            if len(block_NC) < count:
+                # A hole: reading on would give sound from after it, as if nothing were lost.
+                break
+        _check_complete(span, num_frames / file.samplerate, wanted / file.samplerate)
+
+
+@contextmanager
+def _opened(span: Span) -> Iterator[Any]:
+    with (
+        open_again(span.path, span.descriptor) as source,
+        sf.SoundFile(source.fileno(), closefd=False) as file,
+    ):
+        if file.frames != NO_COUNT:
+            yield file
+            return
+    with FlacWithCount(span.path, span.descriptor) as counted, sf.SoundFile(counted) as file:
+        yield file
 
 
 def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> Generator[Block]:
-    """Decoded from the file's start, because FFmpeg's seeking is not exact to the sample."""
-    try:
-        with (
-            open_again(span.path, span.descriptor) as source,
-            av.open(source, "r", format=format_name, metadata_errors="ignore") as container,
-        ):
-            if not container.streams.audio:
-                raise fault("AUD-NOSTREAM", span, "has no audio stream", "export its sound track")
-            if len(container.streams.audio) > 1:
-                note("AUD-STREAMS")
-            stream: Any = container.streams.best("audio")
-            # FFmpeg's default is to conceal what it cannot decode and to go on.
-            stream.codec_context.options = {"err_detect": "explode"}
-            total_s = None
-            if format_name not in PYAV_ESTIMATES_LENGTH and container.duration:
-                total_s = container.duration / av.time_base
-            yield from _pyav_span(span, container.decode(stream), stream, total_s)
-    except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, AudioError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise fault("AUD-CORRUPT", span, reason, EXPORT_AGAIN) from None
+    """Yield blocks, decoded from the file's start: FFmpeg's seeking is not exact to the sample."""
+    options = WHITELIST | {"format_whitelist": format_name}
+    with (
+        open_again(span.path, span.descriptor) as source,
+        av.open(
+            source, "r", format=format_name, options=options, metadata_errors="ignore"
+        ) as container,
+    ):
+        stream = _audio_stream(span, container, note)
+        # FFmpeg's default is to conceal what it cannot decode and to go on.
+        stream.codec_context.options = WHITELIST | {"err_detect": "explode"}
+        total_s = None
+        if format_name not in PYAV_ESTIMATES_LENGTH and container.duration:
+            total_s = container.duration / av.time_base
+        yield from _pyav_span(span, container.decode(stream), stream, total_s)
+
+
+def _audio_stream(span: Span, container: Any, note: Callable[[str], None]) -> Any:
+    if not container.streams.audio:
+        raise fault("AUD-NOSTREAM", span, "has no audio stream", "export its sound track")
+    if len(container.streams.audio) > 1:
+        note("AUD-STREAMS")
+    stream = container.streams.best("audio")
+    if stream is None or stream.codec_context is None:
+        raise fault("AUD-NOSTREAM", span, "has no audio of a codec that is known", EXPORT_AGAIN)
+    if (codec := stream.codec_context.name) not in CODECS:
+        reason = f"its audio is {codec}; expected one of {', '.join(CODECS)}"
+        raise fault("AUD-NOSTREAM", span, reason, EXPORT_AGAIN)
+    return stream
 
 
 def _pyav_span(span: Span, frames: Any, stream: Any, total_s: float | None) -> Generator[Block]:
     rate_hz = _plausible(span, stream.rate, stream.codec_context.channels)
     wanted_s = span.duration_s if total_s is None else _wanted_s(span, total_s)
-    first = round(span.start_s * rate_hz)
-    end = None if span.duration_s is None else first + round(span.duration_s * rate_hz)
-    to_float = av.AudioResampler(format="fltp")
+    check_samples(span, (wanted_s or 0) * rate_hz * stream.codec_context.channels)
     position = 0
-    for frame in frames:
-        for part in to_float.resample(frame):
-            block_NC: Any = part.to_ndarray().T
-            start, stop = first - position, None if end is None else end - position
-            position += len(block_NC)
-            kept_NC = block_NC[max(0, start) : None if stop is None else max(0, stop)]
-            if len(kept_NC):
-                yield rate_hz, kept_NC
-        if end is not None and position >= end:
+    for rate_hz, block_NC in _pyav_decoded(span, frames):
+        first, end = _bounds(span, rate_hz)
+        kept_NC = block_NC[max(0, first - position) : max(0, end - position)]
+        position += len(block_NC)
+        if len(kept_NC):
+            yield rate_hz, kept_NC
+        if position >= end:
             break
     if wanted_s is not None:
-        got = min(position, end) if end is not None else position
-        _check_complete(span, max(0, got - first) / rate_hz, wanted_s)
+        first, end = _bounds(span, rate_hz)
+        _check_complete(span, max(0, min(position, end) - first) / rate_hz, wanted_s)
+
+
+def _pyav_decoded(span: Span, frames: Any) -> Iterator[Block]:
+    """Yield every frame as a block. All must be like the first one.
+
+    The resampler goes by its first frame: of one with other channels or another format it would
+    read memory that is not the frame's. A new rate would change the speed.
+    """
+    to_float = av.AudioResampler(format="fltp")
+    first = None
+    for frame in frames:
+        # The header of an AAC stream with SBR states half the rate, so it is not asked.
+        rate_hz = _plausible(span, frame.sample_rate, frame.layout.nb_channels)
+        kind = f"{rate_hz:,} Hz, {frame.layout.nb_channels} channels, {frame.format.name}"
+        first = first or kind
+        if kind != first:
+            raise fault("AUD-CORRUPT", span, f"changes from {first} to {kind}", EXPORT_AGAIN)
+        for part in to_float.resample(frame):
+            block_NC: Any = part.to_ndarray().T
+            yield rate_hz, block_NC
+
+
+def _bounds(span: Span, rate_hz: int) -> tuple[int, int]:
+    """Return the first sample of the span and the one after its last, in each channel."""
+    first = round(span.start_s * rate_hz)
+    return first, sys.maxsize if span.duration_s is None else first + round(
+        span.duration_s * rate_hz
+    )
 
 
 def _plausible(span: Span, rate_hz: int, num_channels: int) -> int:
@@ -153,8 +221,16 @@ def _wanted_s(span: Span, total_s: float) -> float:
     return max(0.0, min(wanted_s, rest_s))
 
 
+def check_samples(span: Span, num_samples: float) -> None:
+    """Raise AudioError AUD-LONG where a span has too many samples, those of all channels."""
+    most = max(SAMPLES, span.max_duration_s * SAMPLES_PER_S)
+    if num_samples > most:
+        reason = f"{num_samples:,.0f} samples in all channels; expected at most {most:,.0f}"
+        raise fault("AUD-LONG", span, reason, "export it with one channel and 16,000 Hz")
+
+
 def _check_complete(span: Span, got_s: float, wanted_s: float) -> None:
-    if wanted_s - got_s > max(MISSING_S, MISSING_RATIO * wanted_s):
+    if wanted_s - got_s > max(MISSING_S, min(MISSING_RATIO * wanted_s, MOST_MISSING_S)):
         raise fault(
             "AUD-TRUNCATED",
             span,

@@ -13,9 +13,6 @@ from mothertongue.sandbox.bounds import Bounds
 from mothertongue.sandbox.channel import Answer
 from mothertongue.sandbox.process import Worker, corrupt
 
-MAX_RATE = 384_000
-"""Samples for each second of sound: 2 channels of 192 kHz, or 8 of 48 kHz."""
-
 
 class Sandbox:
     """Workers for one task, a module such as `sandbox.samples`. Threads may share it.
@@ -48,8 +45,7 @@ class Sandbox:
         than the bounds, AUD-CORRUPT where it ends the worker, and what the task raises.
         """
         with _opened(span.path) as descriptor, self._worker(span) as worker:
-            max_samples = min(span.max_samples, MAX_RATE * span.max_duration_s)
-            yield from worker.answers(replace(span, descriptor=descriptor, max_samples=max_samples))
+            yield from worker.answers(replace(span, descriptor=descriptor))
 
     @contextmanager
     def _worker(self, span: Span) -> Iterator[Worker]:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from mothertongue.audio import SAMPLE_RATE_HZ, AudioError
 from mothertongue.audio_decoders import Span
-from mothertongue.audio_headers import EXPORT_AGAIN
+from mothertongue.audio_file import EXPORT_AGAIN
 from mothertongue.errors import MothertongueError
 from mothertongue.sandbox.bounds import Bounds
 from mothertongue.sandbox.channel import Answer, read_answer, send_file
@@ -115,7 +115,6 @@ class Worker:
             "start_s": span.start_s,
             "duration_s": span.duration_s,
             "max_duration_s": span.max_duration_s,
-            "max_samples": span.max_samples,
         }
         send_file(self.channel, asked, span.descriptor)
         # A worker may have been taken over by its file, and then send for ever.

@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from mothertongue.audio import AudioError
 from mothertongue.audio_decoders import Span
-from mothertongue.audio_headers import EXPORT_AGAIN
+from mothertongue.audio_file import EXPORT_AGAIN
 from mothertongue.sandbox.bounds import Bounds
 from mothertongue.sandbox.channel import Answer, receive_file, write_answer
 from mothertongue.sandbox.system_calls import filter_system_calls

@@ -83,4 +83,5 @@ def _words(segment: Segment) -> list[Json]:
 
 
 def _usage(recording: Recording) -> Json:
-    return {"type": "duration", "seconds": math.ceil(recording.duration_s)}
+    # A sum of blocks, such as 600.0000000001 s.
+    return {"type": "duration", "seconds": math.ceil(round(recording.duration_s, 3))}

@@ -12,7 +12,6 @@ from tempfile import TemporaryFile
 from mothertongue.audio import AudioError
 from mothertongue.audio_decoders import Span
 from mothertongue.sandbox.bounds import Bounds
-from mothertongue.sandbox.pool import MAX_RATE
 from mothertongue.sandbox.process import Worker, WorkerError
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
@@ -84,12 +83,7 @@ class Sandbox:
 def _speech(worker: Worker, data: bytes, audio_s: float) -> Speech:
     pieces, duration_s = [], 0.0
     with _as_file(data) as descriptor:
-        span = Span(
-            Path(NAME),
-            max_duration_s=audio_s,
-            max_samples=MAX_RATE * audio_s,
-            descriptor=descriptor,
-        )
+        span = Span(Path(NAME), max_duration_s=audio_s, descriptor=descriptor)
         for found, arrays in worker.answers(span):
             duration_s = found.get("duration_s", duration_s)
             pieces += [Piece(found["start_s"], samples_N) for samples_N in arrays]
