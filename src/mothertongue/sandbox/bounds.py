@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class Bounds:
     """A file that needs more than this is given up, and its worker ended."""
 
-    processor_s: float = 60.0
-    """Of processor time until the next block of sound."""
+    processor_s: float = 120.0
+    """Of processor time until the next block of sound: FFmpeg decodes all that is before a clip,
+    hours of it where the clip is a part of a long recording."""
     wait_s: float = 600.0
     """Until the next block of sound, by the clock: a busy machine is slow, a decoder that hangs
     waits for ever."""
