@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ def fail() -> None:
 def flood() -> None:
     while True:
         os.write(2, b"damaged frame\n" * 100)
+
+
+def hush() -> None:
+    os.closerange(3, 64)
+    hang()
+
+
+def babble() -> None:
+    for descriptor in range(3, 64):
+        with suppress(OSError):
+            os.write(descriptor, b"\xff" * 100)
+    hang()
 
 
 def probe() -> dict[str, str]:

@@ -47,6 +47,8 @@ def workers() -> set[int]:
 # (what the file does, the code, what the message says, the bounds)
 BAD: dict[str, tuple[str, str, dict[str, Any]]] = {
     "crash": ("AUD-CORRUPT", r"bad.wav: its decoder crashed \(SIGSEGV\); export", {}),
+    "hush": ("AUD-CORRUPT", r"bad.wav: its decoder crashed \(SIGKILL\)", {}),
+    "babble": ("AUD-CORRUPT", r"bad.wav: its decoder gave an answer that is none", {}),
     "fail": ("AUD-CORRUPT", r"bad.wav: its decoder failed with RuntimeError: nobody foresaw", {}),
     "spin": ("AUD-COSTLY", r"bad.wav: .* 0.5 s of processor time", {"processor_s": 0.5}),
     "flood": ("AUD-COSTLY", r"bad.wav: .* 0.5 s of processor time", {"processor_s": 0.5}),

@@ -19,7 +19,9 @@ Json = dict[str, Any]
 Answer = tuple[Json, list[Samples]]
 
 LENGTH = struct.Struct("<Q")
-MAX_TEXT_BYTES = 1 << 20  # a worker may have been taken over by the file that it decodes
+# A worker may have been taken over by the file that it decodes; one of ours sends less.
+MAX_TEXT_BYTES = 1 << 20
+MAX_SAMPLES = 1 << 24
 
 
 def send_file(channel: socket.socket, message: Json, descriptor: int) -> None:
@@ -55,15 +57,15 @@ def write_answer(out: BinaryIO, message: Json, arrays: Sequence[Samples] = ()) -
 def read_answer(file: BufferedReader, max_samples: float) -> Answer:
     """Return the next message and its arrays.
 
-    Raises EOFError where the other end is closed, ValueError where it is no message of ours, or one
-    of more samples than `max_samples`.
+    Raises EOFError where the other end is closed; ValueError, TypeError, KeyError or RecursionError
+    where it is no message of ours, or one of more samples than `max_samples`.
     """
     (length,) = LENGTH.unpack(_bytes(file, LENGTH.size))
     if length > MAX_TEXT_BYTES:
         raise ValueError(f"a message of {length:,} bytes")
     found = json.loads(_bytes(file, length))
     lengths = found["lengths"]
-    if sum(lengths) > max_samples:
+    if sum(lengths) > min(max_samples, MAX_SAMPLES):
         raise ValueError(f"{sum(lengths):,} samples")
     return found["message"], [_samples(file, each) for each in lengths]
 

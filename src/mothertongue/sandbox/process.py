@@ -129,6 +129,7 @@ class Worker:
             raise AudioError(*map(str, message["fault"]))
 
     def _death(self, span: Span) -> AudioError:
+        self.process.kill()  # it may have closed its end and live on
         number = -self.process.wait()
         if number == signal.SIGXCPU:
             return costly(span, f"{self.bounds.processor_s:g} s of processor time were not enough")
@@ -137,15 +138,15 @@ class Worker:
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker: nothing of its parent's that could be a secret."""
+    """Return the environment of a worker: nothing of its parent's that could be a secret."""
     return {name: environment[name] for name in KEPT if name in environment} | SET
 
 
 def costly(span: Span, reason: str) -> AudioError:
-    """The error for a file that takes too much."""
+    """Return the error for a file that takes too much."""
     return AudioError("AUD-COSTLY", f"{span.path}: too costly to decode, {reason}", EXPORT_AGAIN)
 
 
 def corrupt(span: Span, reason: str) -> AudioError:
-    """The error for a file that ends its decoder."""
+    """Return the error for a file that ends its decoder."""
     return AudioError("AUD-CORRUPT", f"{span.path}: {reason}", EXPORT_AGAIN)

@@ -51,22 +51,21 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def filter_system_calls() -> bool:
+def filter_system_calls() -> None:
     """Filter the system calls of this process from now on, those of all its threads.
 
-    Returns False where this system cannot: it is not Linux, its machine is not known here, or its
-    kernel has no seccomp.
+    Does nothing where it cannot: where the system is not Linux, the machine is not known here, or
+    the kernel has no seccomp.
     """
     machine = MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None or sys.maxsize < 2**32:
-        return False
+        return
     program = _program(machine, os.getpid())
-    libc = ctypes.CDLL(None)
-    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        return False
     given = _Program(len(program) // 8, program)
     call, flags = SECCOMP[machine], SECCOMP_FILTER_FLAG_TSYNC
-    return bool(libc.syscall(call, SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(given)) == 0)
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.syscall(call, SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(given))
 
 
 def _program(machine: int, pid: int) -> bytes:

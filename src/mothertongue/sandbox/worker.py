@@ -42,9 +42,9 @@ def main() -> None:
     task = cast(Task, importlib.import_module(sys.argv[2]))
     bounds = Bounds(**json.loads(sys.argv[3]))
     task.warm_up()
-    is_filtered = _confine(bounds)
+    _confine(bounds)
     with channel.makefile("wb") as out:
-        write_answer(out, {"is_filtered": is_filtered})
+        write_answer(out, {"ready": True})
         out.flush()
         while received := receive_file(channel):
             asked, descriptor = received
@@ -79,17 +79,16 @@ def _fault(span: Span, error: Exception) -> AudioError:
     return AudioError("AUD-CORRUPT", reason, EXPORT_AGAIN)
 
 
-def _confine(bounds: Bounds) -> bool:
-    """Give up what decoding does not need; return whether system calls are filtered too."""
+def _confine(bounds: Bounds) -> None:
+    """Give up what decoding does not need."""
     _silence()
-    _limit_memory(bounds.memory_bytes)
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, MAX_DESCRIPTORS),
-    ):
-        resource.setrlimit(kind, (most, most))
-    return filter_system_calls()
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + bounds.memory_bytes)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, MAX_DESCRIPTORS)
+    filter_system_calls()
 
 
 def _silence() -> None:
@@ -99,17 +98,23 @@ def _silence() -> None:
     os.dup2(nowhere, 2)
 
 
-def _limit_memory(more_bytes: int) -> None:
-    if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + more_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
 def _limit_time(seconds: float) -> None:
+    """Let the process be killed after so many seconds more; it can be asked again."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime + seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    most = _at_most(int(used.ru_utime + used.ru_stime + seconds) + 1, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+
+
+def _limit(kind: int, most: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    most = _at_most(most, hard)
+    resource.setrlimit(kind, (most, most))
+
+
+def _at_most(most: int, hard: int) -> int:
+    """A user or a cluster may have set a lower limit, which no process can raise."""
+    return most if hard == resource.RLIM_INFINITY else min(most, hard)
 
 
 if __name__ == "__main__":
