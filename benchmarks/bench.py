@@ -1,6 +1,6 @@
 """mothertongue beside its peers: the same base, clips, batches, precision and steps, in one run.
 
-    python benchmarks/bench.py [train decode scaling wer usual ...] [--data DIR] [--language sw] ...
+    python benchmarks/bench.py [train decode scaling wer usual sandbox ...] [--data DIR] ...
 
 Every candidate is a child process, so that its peak memory is its own; rounds go through all of
 them in turn, so that a machine that slows down slows down everyone. Figures are medians over
@@ -19,7 +19,7 @@ from typing import Any
 
 import page
 import torch
-from sections import decode, scaling, train, usual, wer
+from sections import decode, sandbox, scaling, train, usual, wer
 
 from mothertongue.model import load_base
 from mothertongue.progress import console
@@ -33,6 +33,7 @@ SECTIONS = {
     "scaling": scaling.measure,
     "wer": wer.measure,
     "usual": usual.measure,
+    "sandbox": sandbox.measure,
 }
 
 
@@ -74,6 +75,8 @@ def parse_arguments() -> argparse.Namespace:
     of_wer.add_argument("--learning-rate", type=float, default=3e-5)
     of_usual = parser.add_argument_group("usual")
     of_usual.add_argument("--usual-steps", type=int, default=115, help="of its one long run")
+    of_sandbox = parser.add_argument_group("sandbox")
+    of_sandbox.add_argument("--sandbox-clips", type=int, default=1000)
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(

@@ -27,7 +27,7 @@ def child(program: str, spec: Json, threads: int, environ: dict[str, str] | None
         return None
     settings = {
         "OMP_NUM_THREADS": str(threads),
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }

@@ -192,12 +192,31 @@ def _step_s(each: Json) -> str:
     return f"{each['step_s']:.2f} ({low:.2f}-{high:.2f})"
 
 
+def _sandbox(found: Json) -> Iterator[str]:
+    yield f"## The sandbox, {found['precision']}\n"
+    yield f"{_where(found)}; {found['clips']:,} clips of {found['clip_s']:g} s of noise, workers"
+    yield "started and ended in the time, nothing for the model's; processor time in ms a clip;"
+    yield f"rounds: {found['rounds']}.\n"
+    yield from _table(
+        ["verb", "in process, clips/s", "sandbox, clips/s", "of the time", "processor time"],
+        [[name, *_sandbox_row(each)] for name, each in found["verbs"].items()],
+    )
+
+
+def _sandbox_row(row: Json) -> list[str]:
+    theirs, ours = row["in process"], row["sandbox"]
+    used = [each["processor_ms_per_clip"] for each in (theirs, ours)]
+    times = theirs["clips_per_s"] / ours["clips_per_s"]
+    return [_ranged(theirs), _ranged(ours), f"{times:.2f}", f"{used[0]:.1f} and {used[1]:.1f}"]
+
+
 RENDERERS = {
     "train": _train,
     "decode": _decode,
     "scaling": _scaling,
     "wer": _wer,
     "usual": _usual,
+    "sandbox": _sandbox,
 }
 
 

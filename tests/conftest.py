@@ -16,6 +16,7 @@ if "MOTHERTONGUE_TEST_GPU" not in os.environ:
 from collections.abc import Iterator
 from pathlib import Path
 
+import bad_decoders
 import pytest
 from tiny import save_transformers, tiny_model, with_language
 from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
@@ -36,6 +37,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("MOTHERTONGUE_CACHE", str(ours))
         patch.setenv("XDG_STATE_HOME", str(ours / "state"))
         yield ours
+
+
+@pytest.fixture
+def bad_task(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The task of workers that do what a bad file says; they find it where tests lie."""
+    given = [str(Path(bad_decoders.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, given)))
+    return bad_decoders.__name__
 
 
 @pytest.fixture(scope="session")

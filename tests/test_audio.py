@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mothertongue import audio
-from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, decode, load_audio, split_at_quiet
+from mothertongue.audio import (
+    SAMPLE_RATE_HZ,
+    AudioError,
+    decode,
+    load_audio,
+    split_at_quiet,
+    stream_span,
+)
+from mothertongue.audio_decoders import Span
 from mothertongue.audio_headers import inspect_file
 
 NATIVE = ("a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus", "a.aiff", "a.w64", "a.au", "a.caf")
@@ -88,9 +96,9 @@ def test_a_file_with_many_clips_is_checked_once_until_it_changes(
 ) -> None:
     checked: list[Path] = []
 
-    def check(path: Path) -> str:
+    def check(path: Path, descriptor: int | None) -> str:
         checked.append(path)
-        return inspect_file(path)
+        return inspect_file(path, descriptor)
 
     monkeypatch.setattr(audio, "inspect_file", check)
     path = written(tmp_path, "a.mp3", seconds=3.0)
@@ -255,3 +263,16 @@ def test_cut_is_in_the_pause(tmp_path: Path) -> None:
 def test_too_short_a_piece_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expected at least 0\.06"):
         split_at_quiet(tone(), max_s=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+def test_a_file_that_is_open_is_read_from_its_beginning(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    expected = load_audio(path)
+    with path.open("rb") as file:
+        path.unlink()
+        file.seek(100)
+        span = Span(path, descriptor=file.fileno())
+        for _ in range(2):
+            found = np.concatenate([*stream_span(span, pytest.fail)])
+            np.testing.assert_array_equal(found, expected)

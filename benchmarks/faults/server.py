@@ -27,9 +27,10 @@ from urllib.parse import urlsplit
 import httpx2
 import numpy as np
 import psutil
-from faults.bad_requests import malformed
 from runs import save_base
 from serving_client import form
+
+from faults.bad_requests import malformed
 
 Json = dict[str, Any]
 CLIP = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"

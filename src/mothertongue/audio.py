@@ -1,6 +1,7 @@
 """Audio files to 16 kHz mono samples: bounded before decoding, and never silently shorter."""
 
 import math
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def decode(
     (they cancel, so the loudest was taken), AUD-STREAMS (the best of several audio streams).
     """
     notes: set[str] = set()
-    blocks = list(_stream(Span(path, start_s, duration_s, max_duration_s), notes.add))
+    blocks = list(stream_span(Span(path, start_s, duration_s, max_duration_s), notes.add))
     return Decoded(np.concatenate(blocks), tuple(sorted(notes)))
 
 
@@ -68,10 +69,14 @@ def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Sampl
 
     Raises AudioError where `load_audio` does, perhaps only after some blocks.
     """
-    return _stream(Span(path, 0.0, None, max_duration_s), lambda _: None)
+    return stream_span(Span(path, max_duration_s=max_duration_s), lambda _: None)
 
 
-def _stream(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
+def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
+    """Yield the samples of a part of a file in blocks; `note` is told the notes of `decode`.
+
+    Raises AudioError where `load_audio` does.
+    """
     container = _inspected(span)
     if span.path.suffix.lower() not in EXTENSIONS[container]:
         note("AUD-EXT")
@@ -88,18 +93,19 @@ def _stream(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
 
 def _inspected(span: Span) -> str:
     """Return the container. A file with many clips is checked for the first of them only."""
+    path, descriptor = span.path, span.descriptor
     if span.duration_s is None:
-        return inspect_file(span.path)
+        return inspect_file(path, descriptor)
     try:
-        facts = span.path.stat()
+        facts = os.stat(path if descriptor is None else descriptor)
     except (OSError, ValueError):
-        return inspect_file(span.path)  # which says what is wrong with it
-    return _inspect_once(span.path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        return inspect_file(path, descriptor)  # which says what is wrong with it
+    return _inspect_once(path, descriptor, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _inspect_once(path: Path, *_facts: int) -> str:
-    return inspect_file(path)
+def _inspect_once(path: Path, descriptor: int | None, *_facts: int) -> str:
+    return inspect_file(path, descriptor)
 
 
 def split_at_quiet(samples_N: Samples, max_s: float = 30.0) -> list[Samples]:

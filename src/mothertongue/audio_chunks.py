@@ -83,9 +83,9 @@ def check_au(source: AudioFile) -> None:
         raise source.damaged(reason)
 
 
-def count_blocks(path: Path) -> int:
+def count_blocks(path: Path, descriptor: int | None = None) -> int:
     """Return the number of blocks, of all tracks, in a WebM file."""
-    with open_audio(path) as source:
+    with open_audio(path, descriptor) as source:
         return sum(each.name in BLOCKS for each in _chunks(source, _layout(source, "webm", EBML)))
 
 

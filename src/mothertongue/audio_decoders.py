@@ -3,7 +3,7 @@
 Both are held to what the header promised, because both go quietly on after damage.
 """
 
-import os
+import math
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import soundfile as sf
 
 from mothertongue.audio_chunks import count_blocks
-from mothertongue.audio_file import EXPORT_AGAIN, AudioError
+from mothertongue.audio_file import EXPORT_AGAIN, AudioError, open_again
 from mothertongue.audio_flac import FlacWithCount
 from mothertongue.audio_frames import has_frame_count
 
@@ -51,9 +51,11 @@ class Span:
     """The part of a file that is wanted. `duration_s` None is up to its end."""
 
     path: Path
-    start_s: float
-    duration_s: float | None
-    max_duration_s: float
+    start_s: float = 0.0
+    duration_s: float | None = None
+    max_duration_s: float = math.inf
+    descriptor: int | None = None
+    """Of the file where it is open already; `path` is then only its name."""
 
 
 def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Generator[Block]:
@@ -63,7 +65,7 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
     AUD-CORRUPT for whatever else a decoder raises.
     """
     try:
-        if _is_for_pyav(container, span.path):
+        if _is_for_pyav(container, span):
             yield from _pyav_blocks(span, PYAV_FORMATS[container], note)
         else:
             yield from _soundfile_blocks(span)
@@ -77,15 +79,15 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
         raise fault("AUD-CORRUPT", span, (reason or str(error)).strip(), EXPORT_AGAIN) from error
 
 
-def _is_for_pyav(container: str, path: Path) -> bool:
+def _is_for_pyav(container: str, span: Span) -> bool:
     if container == "mp3":
         # libsndfile would read as many samples as the size and the first frame's bit rate suggest.
-        return not has_frame_count(path)
+        return not has_frame_count(span.path, span.descriptor)
     return container in PYAV_FORMATS
 
 
 def _soundfile_blocks(span: Span) -> Generator[Block]:
-    with _opened(span.path) as file:
+    with _opened(span) as file:
         duration_s = file.frames / _plausible(span, file.samplerate, file.channels)
         wanted = round(_wanted_s(span, duration_s) * file.samplerate)
         check_samples(span, wanted * file.channels)
@@ -104,22 +106,27 @@ def _soundfile_blocks(span: Span) -> Generator[Block]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    # Bytes: soundfile refuses a name that is not UTF-8.
-    with sf.SoundFile(os.fsencode(path)) as file:
+def _opened(span: Span) -> Iterator[Any]:
+    with (
+        open_again(span.path, span.descriptor) as source,
+        sf.SoundFile(source.fileno(), closefd=False) as file,
+    ):
         if file.frames != NO_COUNT:
             yield file
             return
-    with FlacWithCount(path) as counted, sf.SoundFile(counted) as file:
+    with FlacWithCount(span.path, span.descriptor) as counted, sf.SoundFile(counted) as file:
         yield file
 
 
 def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> Generator[Block]:
     """Yield blocks, decoded from the file's start: FFmpeg's seeking is not exact to the sample."""
     options = WHITELIST | {"format_whitelist": format_name}
-    with av.open(
-        str(span.path), format=format_name, options=options, metadata_errors="ignore"
-    ) as container:
+    with (
+        open_again(span.path, span.descriptor) as source,
+        av.open(
+            source, "r", format=format_name, options=options, metadata_errors="ignore"
+        ) as container,
+    ):
         stream = _audio_stream(span, container, note)
         # FFmpeg's default is to conceal what it cannot decode and to go on.
         stream.codec_context.options = WHITELIST | {"err_detect": "explode"}
@@ -141,7 +148,7 @@ def _webm_frames(span: Span, container: Any, stream: Any) -> Iterator[Any]:
             num_blocks, position = num_blocks + 1, packet.pos
         if packet.stream is stream:
             yield from packet.decode()
-    claimed = count_blocks(span.path)
+    claimed = count_blocks(span.path, span.descriptor)
     if num_blocks < claimed:
         reason = f"{num_blocks:,} of {claimed:,} blocks could be decoded"
         raise fault("AUD-CORRUPT", span, reason, EXPORT_AGAIN)

@@ -1,5 +1,6 @@
 """An audio file that is being checked: its bytes, and the errors that name it."""
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,10 +62,18 @@ class AudioFile:
 
 
 @contextmanager
-def open_audio(path: Path) -> Iterator[AudioFile]:
-    """Open a file to check it."""
-    with path.open("rb") as file:
-        yield AudioFile(path, file, _after_tags(file), path.stat().st_size)
+def open_audio(path: Path, descriptor: int | None = None) -> Iterator[AudioFile]:
+    """Open a file to check it, or take it from its beginning where it is open already."""
+    with open_again(path, descriptor) as file:
+        yield AudioFile(path, file, _after_tags(file), os.fstat(file.fileno()).st_size)
+
+
+def open_again(path: Path, descriptor: int | None) -> BinaryIO:
+    """Return a file at its beginning: one that is open already and stays so, or that of a path."""
+    if descriptor is None:
+        return path.open("rb")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return open(descriptor, "rb", closefd=False)
 
 
 def _after_tags(file: BinaryIO) -> int:

@@ -5,6 +5,7 @@ nothing. Where the count is too small, libsndfile stops there without a word.
 """
 
 import io
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -31,13 +32,14 @@ class _Info:
 class FlacWithCount(io.FileIO):
     """A FLAC file without a count of samples, read as if its header had the right one."""
 
-    def __init__(self, path: Path) -> None:
-        with open_audio(path) as source:
+    def __init__(self, path: Path, descriptor: int | None = None) -> None:
+        with open_audio(path, descriptor) as source:
             width = source.read(source.start + COUNT_AT, 1)[0]  # of a sample, in its first 4 bits
             count = _last_sample(source, _info(source))
         self.patched_at = source.start + COUNT_AT
         self.patch = (width << 32 | count).to_bytes(5, "big")
-        super().__init__(path)
+        super().__init__(path if descriptor is None else os.dup(descriptor))
+        self.seek(0)
 
     def readinto(self, buffer: Any) -> int:
         """Read on into a buffer and return how many bytes were read."""

@@ -107,9 +107,9 @@ def _mp3_constant(head: bytes) -> int:
     return head[1] >> 1 << 8 | (head[2] & 0x0C) | is_mono
 
 
-def has_frame_count(path: Path) -> bool:
-    """Return whether an MP3 file states how many frames it has."""
-    with open_audio(path) as source:
+def has_frame_count(path: Path, descriptor: int | None = None) -> bool:
+    """Return whether an MP3 file, perhaps open already, states how many frames it has."""
+    with open_audio(path, descriptor) as source:
         return _claimed_frames(source) is not None
 
 

@@ -42,14 +42,15 @@ CHECKS: dict[str, Callable[[AudioFile], None]] = {
 }
 
 
-def inspect_file(path: Path) -> str:
+def inspect_file(path: Path, descriptor: int | None = None) -> str:
     """Return the container format of an audio file, a key of EXTENSIONS, from its content.
 
+    Where a `descriptor` is given, the file is open already, and `path` only its name.
     Raises AudioError AUD-MISSING, AUD-FILE (no regular file), AUD-EMPTY, AUD-FORMAT, and, where
     the file contradicts itself, AUD-HEADER, AUD-TRUNCATED or AUD-CORRUPT.
     """
-    _check_regular(path)
-    with open_audio(path) as source:
+    regular_size(path, descriptor)
+    with open_audio(path, descriptor) as source:
         head = source.read(source.start, HEAD_BYTES)
         container = _container(head)
         if container is None:
@@ -58,10 +59,11 @@ def inspect_file(path: Path) -> str:
     return container
 
 
-def _check_regular(path: Path) -> None:
+def regular_size(path: Path, descriptor: int | None = None) -> int:
+    """Return a file's size in bytes. Raises AudioError AUD-MISSING, AUD-FILE or AUD-EMPTY."""
     try:
-        facts = path.stat()
-        readable = os.access(path, os.R_OK)
+        facts = os.stat(path if descriptor is None else descriptor)
+        readable = descriptor is not None or os.access(path, os.R_OK)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(
@@ -74,6 +76,7 @@ def _check_regular(path: Path) -> None:
         raise AudioError("AUD-MISSING", f"{path}: not readable", "change its permissions")
     if facts.st_size == 0:
         raise AudioError("AUD-EMPTY", f"{path}: 0 bytes", "copy the recording again")
+    return facts.st_size
 
 
 def _container(head: bytes) -> str | None:

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bad_sounds
 import numpy as np
 import pytest
+from bad_decoders import write_bad
 from clips import tone, write_clip
 from rich.console import Console
 
+from mothertongue.corpus import sound
 from mothertongue.corpus.prepare import PrepareOptions, check, prepare
 from mothertongue.corpus.report import NOTES, DataReport, report_table
 from mothertongue.errors import DataError, MothertongueError
@@ -499,3 +502,17 @@ def test_ten_times_the_rows_take_the_same_memory(tmp_path: Path) -> None:
     small, large = peak_mib(tmp_path, 6_000), peak_mib(tmp_path, 60_000)
     # 16 MiB is SQLite's cache, which the small table does not fill.
     assert large - small < 20, (small, large)
+
+
+@pytest.mark.usefixtures("bad_task")
+def test_a_clip_that_kills_its_decoder_is_one_rejection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sound, "TASK", bad_sounds.__name__)
+    corpus(tmp_path / "corpus", [])
+    write_bad(tmp_path / "corpus/3.wav", "crash")
+    report, clips, rejected = run(tmp_path, [record(i) for i in range(40)], max_reject_fraction=0.5)
+    assert report.rejected == {"AUD-CORRUPT": 1}
+    assert rejected[0]["where"].endswith(":4")
+    assert "3.wav: its decoder crashed (SIGSEGV)" in rejected[0]["reason"]
+    assert len(clips) == 39

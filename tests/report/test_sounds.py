@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from bad_decoders import write_bad
 from clips import tone
 from report_folders import save_tested
 
@@ -96,11 +97,16 @@ def test_sets_share_the_budget(folder: Path, tmp_path: Path) -> None:
     assert {place.split("/")[0] for place in found.found} == {"0", "1"}
 
 
-def test_what_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_named(
+    bad_task: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mothertongue.report.sounds.TASK", bad_task)
     (folder / "1.wav").write_bytes(b"RIFF")
-    clips = [clip(folder, 0), clip(folder, 1), clip(folder, 2, audio=None)]
+    write_bad(folder / "3.wav", "crash")
+    clips = [clip(folder, 0), clip(folder, 1), clip(folder, 2, audio=None), clip(folder, 3)]
     found = collect_sounds([{"clips": clips}], "embed", 10**6, tmp_path / "page.html")
     assert list(found.found) == ["0/0"]
-    assert len(found.unreadable) == 2
-    assert any(each.startswith("clip1: ") for each in found.unreadable)
-    assert "clip2: in no manifest any more" in found.unreadable
+    told = sorted(found.unreadable)
+    assert [each.partition(": ")[0] for each in told] == ["clip1", "clip2", "clip3"]
+    assert told[1] == "clip2: in no manifest any more"
+    assert "3.wav: its decoder crashed (SIGSEGV)" in told[2]

@@ -10,12 +10,15 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from bad_decoders import write_bad
 
+from mothertongue.sandbox.process import Worker
 from mothertongue.serving.errors import ApiError
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.sandbox import Sandbox, Speech, _Decoder
+from mothertongue.serving.sandbox import Sandbox, Speech
 
 Result = TypeVar("Result")
+WHAT = ("crash", "nothing")
 
 
 def with_sandbox(use: Callable[[Sandbox], Awaitable[Result]], **limits: Any) -> Result:
@@ -82,47 +85,53 @@ def test_time_is_bounded(recordings: list[Path]) -> None:
     assert found.pieces
 
 
-def test_a_decoder_that_died_is_replaced_and_the_file_tried_again(recordings: list[Path]) -> None:
+def test_a_decoder_that_died_without_a_file_is_replaced(recordings: list[Path]) -> None:
     others = set(psutil.Process().children())
 
     async def killed(sandbox: Sandbox) -> Speech:
         (decoder,) = set(psutil.Process().children()) - others
         decoder.kill()
+        decoder.wait()
         return await sandbox.speech(recordings[0].read_bytes())
 
     assert with_sandbox(killed).pieces
     assert set(psutil.Process().children()) <= others
 
 
-def test_a_client_may_go_before_all_of_the_answer_is_read(
-    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_kills_its_decoder_is_not_tried_again(
+    bad_task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = _Decoder._header
-    short = recordings[0].read_bytes()
-    samples_N = np.concatenate([soundfile.read(each)[0] for each in recordings] * 3)
-    rate_hz = soundfile.info(recordings[0]).samplerate
-    long = encoded(samples_N, rate_hz, "FLAC")
+    started: list[Worker] = []
+
+    def counted(*arguments: Any) -> Worker:
+        started.append(Worker(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr("mothertongue.serving.sandbox.TASK", bad_task)
+    monkeypatch.setattr("mothertongue.serving.sandbox.Worker", counted)
+    crash, nothing = (write_bad(tmp_path / what, what).read_bytes() for what in WHAT)
+
+    async def both(sandbox: Sandbox) -> tuple[str, int, Speech]:
+        refused = await code(crash)(sandbox)
+        return refused, len(started), await sandbox.speech(nothing)
+
+    assert with_sandbox(both) == ("AUD-CORRUPT", 1, Speech(0.0, []))
+    assert len(started) == 2
+
+
+def test_a_client_may_go_while_its_file_is_decoded(recordings: list[Path]) -> None:
+    long = encoded(np.random.default_rng(0).uniform(-1, 1, 550 * 48_000), 48_000, "FLAC")
 
     async def gone(sandbox: Sandbox) -> Speech:
-        has_come = asyncio.Event()
-
-        async def stops_at(self: _Decoder) -> dict[str, Any]:
-            header = await read(self)
-            has_come.set()
-            await asyncio.sleep(60)
-            return header
-
-        with monkeypatch.context() as patch:
-            patch.setattr(_Decoder, "_header", stops_at)
-            asked = asyncio.ensure_future(sandbox.speech(long))
-            await has_come.wait()
-            await asyncio.sleep(0.5)  # the answer waits in buffers, which are full
-            asked.cancel()
-            async with asyncio.timeout(20):
-                assert isinstance(
-                    *await asyncio.gather(asked, return_exceptions=True), asyncio.CancelledError
-                )
-        return await sandbox.speech(short)
+        worker = await sandbox.free.get()
+        sandbox.free.put_nowait(worker)
+        asked = asyncio.ensure_future(sandbox.speech(long))
+        while not worker.is_busy:
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        assert asked.cancelled() and worker.process.poll() is not None
+        return await sandbox.speech(recordings[0].read_bytes())
 
     assert with_sandbox(gone).pieces
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from bad_decoders import write_bad
 from parrot import Parrot
 from tiny import noise
 
@@ -17,6 +18,7 @@ from mothertongue.audio import AudioError
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporting import export
+from mothertongue.sandbox import samples
 from mothertongue.transcription.outputs import Outputs, find_sources
 from mothertongue.transcription.recording import Recording
 from mothertongue.transcription.speech import everything, voiced
@@ -78,6 +80,26 @@ def test_the_first_piece_tells_the_language(recordings: list[Path]) -> None:
 def test_silence_says_nothing(recordings: list[Path]) -> None:
     ((_, found),) = transcribe_files(Parrot(), recordings[-1:], voiced, None, "full")
     assert found == Recording(None, 5.0, ())
+
+
+def test_a_recording_that_kills_its_decoder_stops_no_other(
+    bad_task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "TASK", bad_task)
+    paths = [tmp_path / f"{name}.wav" for name in ("a", "b", "c")]
+    for path in paths:
+        soundfile.write(path, noise(1.0, 0), 16_000)
+    write_bad(paths[1], "crash")
+    found = dict(transcribe_files(Parrot(), paths, everything, "sw", "full"))
+    assert [type(each) for each in found.values()] == [Recording, AudioError, Recording]
+    assert str(found[paths[1]]).startswith(f"AUD-CORRUPT: {paths[1]}: its decoder crashed")
+
+
+def test_days_of_silence_are_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mothertongue.transcription.transcribe.MAX_DURATION_S", 9.0)
+    soundfile.write(tmp_path / "a.flac", np.zeros(10 * 16_000), 16_000)
+    ((_, found),) = transcribe_files(Parrot(), [tmp_path / "a.flac"], everything, "sw", "full")
+    assert isinstance(found, AudioError) and found.code == "AUD-LONG"
 
 
 def test_all_that_can_be_read_is_written_before_the_faults(

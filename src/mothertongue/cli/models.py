@@ -68,7 +68,7 @@ def evaluate(
 def transcribe(
     model: Model,
     audio: Annotated[
-        list[Path], typer.Argument(help="Recordings of any length, folders or patterns.")
+        list[Path], typer.Argument(help="Recordings of up to a day, folders or patterns.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Write a file a recording here; what is there is kept.")

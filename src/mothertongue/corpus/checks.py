@@ -1,19 +1,17 @@
 """The checks of one row: an utterance to keep, or the reason to leave it out."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydantic import Field
 
-from mothertongue.audio import SAMPLE_RATE_HZ, decode
-from mothertongue.audio_decoders import Samples
+from mothertongue.audio_decoders import Span
 from mothertongue.audio_headers import AudioError, inspect_file
 from mothertongue.clip_paths import clip_path
 from mothertongue.config import Config
 from mothertongue.corpus.cleaning import clean_text, sentence_key, suspects
+from mothertongue.corpus.sound import Listen, Sound, hashed
 from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, duration_tolerance_s
@@ -25,7 +23,7 @@ CountLabelTokens = Callable[[str, str], int]
 # Nothing within 72 dB below full scale: 8 steps of 16 bits, the dither of an empty channel.
 SILENT_PEAK = 2**-12
 QUIET_PEAK = 0.01  # -40 dB
-CLIPPED_PEAK, CLIPPED_SHARE = 0.999, 0.01
+CLIPPED_SHARE = 0.01
 # Common Voice's own checks flag below 3 and above 30; 2 leaves room for logographic scripts.
 MIN_CHARACTERS_PER_S, MAX_CHARACTERS_PER_S = 2.0, 30.0
 
@@ -67,6 +65,7 @@ class Examiner:
     language: str | None
     limits: Limits
     count_label_tokens: CountLabelTokens
+    listen: Listen
 
     def __call__(self, row: Row) -> Examined | Rejection:
         """The row's clip and text, checked. Never raises for what the row holds."""
@@ -97,7 +96,7 @@ class Examiner:
         )
         notes = (*text_notes, *path_notes, *audio_notes, *_rate_notes(text, duration_s))
         long_id = None if row.id else _long_id(root, path, row.start_s)
-        key = _hashed(sentence_key(text).encode())
+        key = hashed(sentence_key(text).encode())
         return Examined(
             row.where, utterance, split, long_id, audio_key, key, row.sentence_id, notes
         )
@@ -124,20 +123,15 @@ class Examiner:
         if self.limits.trust_durations and row.duration_s is not None:
             inspect_file(path)
             self._check_duration(path, row.duration_s)
-            return row.duration_s, _hashed(f"{path}@{row.start_s or 0}".encode()), ()
+            return row.duration_s, hashed(f"{path}@{row.start_s or 0}".encode()), ()
         is_segment = row.start_s is not None
-        decoded = decode(
-            path,
-            row.start_s or 0.0,
-            row.duration_s if is_segment else None,
-            self.limits.max_duration_s,
-        )
-        duration_s = len(decoded.samples_N) / SAMPLE_RATE_HZ
-        self._check_duration(path, duration_s)
-        notes = (*decoded.notes, *_level_notes(path, decoded.samples_N))
-        if row.duration_s and _differ(row.duration_s, duration_s):
+        wanted_s = row.duration_s if is_segment else None
+        sound = self.listen(Span(path, row.start_s or 0.0, wanted_s, self.limits.max_duration_s))
+        self._check_duration(path, sound.duration_s)
+        notes = (*sound.notes, *_level_notes(path, sound))
+        if row.duration_s and _differ(row.duration_s, sound.duration_s):
             notes = (*notes, "MAN-DURATION")
-        return duration_s, _fingerprint(decoded.samples_N), notes
+        return sound.duration_s, bytes.fromhex(sound.key), notes
 
     def _check_duration(self, path: Path, duration_s: float) -> None:
         low, high = self.limits.min_duration_s, self.limits.max_duration_s
@@ -191,16 +185,14 @@ def _rate_notes(text: str, duration_s: float) -> tuple[str, ...]:
     return () if MIN_CHARACTERS_PER_S <= rate <= MAX_CHARACTERS_PER_S else ("TXT-RATE",)
 
 
-def _level_notes(path: Path, samples_N: Samples) -> tuple[str, ...]:
+def _level_notes(path: Path, sound: Sound) -> tuple[str, ...]:
     """Notes on the level. Raises AudioError AUD-SILENT for silence and for a constant."""
-    peak = float(np.abs(samples_N - samples_N.mean()).max())
-    if peak < SILENT_PEAK:
-        reason = f"{path}: silence, the loudest sample is {peak:.1e} of full scale"
+    if sound.peak < SILENT_PEAK:
+        reason = f"{path}: silence, the loudest sample is {sound.peak:.1e} of full scale"
         raise AudioError("AUD-SILENT", reason, "record the clip again, or leave it out")
-    if peak < QUIET_PEAK:
+    if sound.peak < QUIET_PEAK:
         return ("AUD-QUIET",)
-    is_clipped = np.mean(np.abs(samples_N) >= CLIPPED_PEAK) > CLIPPED_SHARE
-    return ("AUD-CLIPPED",) if is_clipped else ()
+    return ("AUD-CLIPPED",) if sound.clipped_share > CLIPPED_SHARE else ()
 
 
 def _differ(stated_s: float, decoded_s: float) -> bool:
@@ -214,11 +206,3 @@ def _stem(path: Path, start_s: float | None) -> str:
 def _long_id(root: Path, path: Path, start_s: float | None) -> str:
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     return name if not start_s else f"{name}@{start_s:g}"
-
-
-def _fingerprint(samples_N: Samples) -> bytes:
-    return _hashed((samples_N * 32767).astype("<i2").tobytes())
-
-
-def _hashed(value: bytes) -> bytes:
-    return hashlib.blake2b(value, digest_size=16).digest()

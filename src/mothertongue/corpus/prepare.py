@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from pydantic import Field
 
 from mothertongue.clip_paths import require_utf8
+from mothertongue.corpus import sound
 from mothertongue.corpus.checks import CountLabelTokens, Examined, Examiner, Limits
 from mothertongue.corpus.embedded import AUDIO_FOLDER, stored
 from mothertongue.corpus.leaks import Leak, judge_leaks, reject_duplicates
@@ -34,12 +36,13 @@ from mothertongue.manifest import (
     write_card,
     write_manifest,
 )
+from mothertongue.sandbox.pool import Sandbox
 from mothertongue.sources.base import Rejection, Row, Source
 from mothertongue.sources.manifest import ManifestSource
 
 REJECTED_NAME = "rejected.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
-CHUNK_ROWS = 16  # the work of a thread at a time: 16 clips of 5 s are 5 MB
+CHUNK_ROWS = 16  # the work of a thread at a time
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
@@ -66,7 +69,7 @@ class PrepareOptions(Limits):
     seed: int = Field(0, ge=0)
     """Of the split that is made where the corpus has none."""
     workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1)
-    """Threads that decode."""
+    """Processes that decode."""
 
 
 def prepare(
@@ -139,11 +142,13 @@ def _examined(
     for path in (source.path, root):
         require_utf8(str(path))
     may_leave = options.allow_outside or _is_ours(source)
-    examine = Examiner(root, may_leave, language, options, count_label_tokens)
     with open_ledger() as ledger:
-        for item in _in_threads(rows, examine, options.workers):
-            ledger.add(item)
-            progress(1)
+        with Sandbox(sound.TASK) as sandbox:
+            listen = partial(sound.listen_in, sandbox)
+            examine = Examiner(root, may_leave, language, options, count_label_tokens, listen)
+            for item in _in_threads(rows, examine, options.workers):
+                ledger.add(item)
+                progress(1)
         if not ledger.num_rows:
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         yield ledger, _compared(ledger, options)
@@ -167,7 +172,7 @@ def _in_threads(
         while pending:
             yield from pending.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examined | Rejection]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +21,11 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 
-from mothertongue.audio import SAMPLE_RATE_HZ, load_audio
-from mothertongue.audio_decoders import Samples
+from mothertongue.audio import MAX_DURATION_S, SAMPLE_RATE_HZ
+from mothertongue.audio_decoders import Samples, Span
 from mothertongue.errors import DataError
+from mothertongue.sandbox.pool import Sandbox
+from mothertongue.sandbox.samples import TASK, stream
 
 Json = dict[str, Any]
 Where = Literal["embed", "beside", "none"]
@@ -59,13 +62,14 @@ def collect_sounds(
         return sounds
     folder = _beside(page)
     places, used = _in_turns(clip_sets), 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with Sandbox(TASK) as sandbox, ThreadPoolExecutor(os.cpu_count()) as pool:
         for at in range(0, len(places), 64):
             block = places[at : at + 64]
             if where == "embed" and used >= budget_bytes:
                 sounds.over_budget += len(places) - at
                 break
-            read = pool.map(lambda place: _read(clip_sets[place[0]]["clips"][place[1]]), block)
+            clips = [clip_sets[number]["clips"][i] for number, i in block]
+            read = pool.map(partial(_read, sandbox), clips)
             for (number, i), sound in zip(block, read, strict=True):
                 advance(1)
                 if isinstance(sound, str):
@@ -115,11 +119,12 @@ def outline(samples_N: Samples) -> bytes:
     return (255 * peaks / max(float(peaks.max()), 1e-9)).astype(np.uint8).tobytes()
 
 
-def _read(clip: Json) -> tuple[bytes, bytes] | str:
+def _read(sandbox: Sandbox, clip: Json) -> tuple[bytes, bytes] | str:
     if clip["audio"] is None:
         return f"{clip['id']}: in no manifest any more"
+    span = Span(Path(clip["audio"]), clip["start_s"], clip["duration_s"], MAX_DURATION_S)
     try:
-        samples_N = load_audio(Path(clip["audio"]), clip["start_s"], clip["duration_s"])
+        samples_N = np.concatenate([*stream(sandbox, span)])
     except (DataError, OSError) as error:
         return f"{clip['id']}: {error}"
     return to_mp3(samples_N), outline(samples_N)

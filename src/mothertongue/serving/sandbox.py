@@ -1,20 +1,25 @@
-"""The processes that decode uploads: a few, restarted when a file kills one or takes too long."""
+"""The workers that decode uploads: so many, replaced when a file kills one or takes too long."""
 
 import asyncio
-import json
+import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryFile
 
-import numpy as np
-
+from mothertongue.audio import AudioError
+from mothertongue.audio_decoders import Span
+from mothertongue.sandbox.bounds import Bounds
+from mothertongue.sandbox.process import Worker, WorkerError
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.sandbox_worker import LENGTH
+from mothertongue.serving.speech_task import TASK
 from mothertongue.transcription.speech import Piece
 
-START_S = 60.0
+NAME = "file"
+"""Of an upload in messages: it is the name of the form's field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,117 +31,71 @@ class Speech:
 
 
 class Sandbox:
-    """So many decoders, each with one file at a time."""
+    """So many workers, each with one file at a time."""
 
     def __init__(self, limits: Limits, count: int) -> None:
         self.limits, self.count = limits, count
-        self.idle: asyncio.Queue[_Decoder | None] = asyncio.Queue()
+        self.bounds = Bounds(limits.decode_s, 2 * limits.decode_s, limits.decode_bytes)
+        self.free: asyncio.Queue[Worker] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Start all of them, so that the first request need not wait."""
-        started = await asyncio.gather(*(_Decoder.start(self.limits) for _ in range(self.count)))
-        for each in started:
-            self.idle.put_nowait(each)
+        """Start all of them, so that the first request need not wait. Raises WorkerError."""
+        workers = [Worker(TASK, self.bounds) for _ in range(self.count)]
+        for worker in workers:
+            self.free.put_nowait(worker)
+        try:
+            await asyncio.gather(*(asyncio.to_thread(each.wait_until_ready) for each in workers))
+        except WorkerError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
-        """Stop those that are idle; the others are done with when their request is."""
-        while not self.idle.empty():
-            if decoder := self.idle.get_nowait():
-                await decoder.kill()
+        """Stop those that are free; the others are done with when their request is."""
+        while not self.free.empty():
+            self.free.get_nowait().kill()
 
     async def speech(self, data: bytes) -> Speech:
         """The speech in a file. Raises ApiError 400 where it cannot be decoded within the limits.
 
-        Where its decoder dies another gets the file too: perhaps the file was not to blame.
+        A file whose worker died is not tried again.
         """
+        worker, is_over = await self.free.get(), False
         try:
-            return await self._speech(data)
-        except EOFError:
-            pass
-        try:
-            return await self._speech(data)
-        except EOFError:
-            raise _too_costly() from None
-
-    async def _speech(self, data: bytes) -> Speech:
-        decoder, is_well = await self.idle.get(), False
-        try:
-            decoder = decoder or await _Decoder.start(self.limits)
-            async with asyncio.timeout(2 * self.limits.decode_s):
-                found = await decoder.speech(data)
-            is_well = True
+            if not worker.is_idle:
+                worker.kill()
+                worker = Worker(TASK, self.bounds)
+            found = await asyncio.to_thread(_speech, worker, data, self.limits.audio_s)
+            is_over = True
             return found
-        except ApiError:
-            is_well = decoder is not None
-            raise
-        except ConnectionError:
-            raise EOFError from None
-        except TimeoutError:
-            raise _too_costly() from None
-        finally:
-            if decoder and not is_well:
-                await asyncio.shield(decoder.kill())
-            # In the place of one that died the next file starts another.
-            self.idle.put_nowait(decoder if is_well else None)
-
-
-class _Decoder:
-    """One process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        assert process.stdin and process.stdout
-        self.stdin, self.stdout = process.stdin, process.stdout
-
-    @classmethod
-    async def start(cls, limits: Limits) -> "_Decoder":
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "mothertongue.serving.sandbox_worker"),
-            limits.model_dump_json(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the server, which still has requests to finish
-        )
-        decoder = cls(process)
-        try:
-            async with asyncio.timeout(START_S):
-                await decoder._header()
-        except (TimeoutError, EOFError):
-            await decoder.kill()
+        except AudioError as error:
+            is_over = True
+            message = f"{error.reason}; {error.fix} ({error.code})"
+            raise ApiError(400, message, error.code, NAME) from None
+        except WorkerError:
             raise busy("no decoder could be started", "overloaded", 5) from None
-        except asyncio.CancelledError:
-            await asyncio.shield(decoder.kill())
-            raise
-        return decoder
-
-    async def speech(self, data: bytes) -> Speech:
-        self.stdin.write(LENGTH.pack(len(data)))
-        self.stdin.write(data)
-        await self.stdin.drain()
-        header = await self._header()
-        if "code" in header:
-            raise _rejected(header["code"], header["message"])
-        pieces = []
-        for start_s, length in zip(header["starts_s"], header["lengths"], strict=True):
-            samples = await self.stdout.readexactly(4 * length)
-            pieces.append(Piece(start_s, np.frombuffer(samples, np.float32).copy()))
-        return Speech(header["duration_s"], pieces)
-
-    async def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        # wait() alone would wait for ever on what was answered and nobody has read.
-        await self.process.communicate()
-
-    async def _header(self) -> dict[str, Any]:
-        (length,) = LENGTH.unpack(await self.stdout.readexactly(LENGTH.size))
-        header: dict[str, Any] = json.loads(await self.stdout.readexactly(length))
-        return header
+        finally:
+            # Where the client has gone, a thread still waits for the answer.
+            if not (is_over and worker.is_idle):
+                worker.kill()
+            self.free.put_nowait(worker)  # the next request replaces one that is dead
 
 
-def _too_costly() -> ApiError:
-    return _rejected("AUD-COSTLY", "could not be decoded within the limits of time and memory")
+def _speech(worker: Worker, data: bytes, audio_s: float) -> Speech:
+    pieces, duration_s = [], 0.0
+    with _as_file(data) as descriptor:
+        span = Span(Path(NAME), max_duration_s=audio_s, descriptor=descriptor)
+        for found, arrays in worker.answers(span):
+            duration_s = found.get("duration_s", duration_s)
+            pieces += [Piece(found["start_s"], samples_N) for samples_N in arrays]
+    return Speech(duration_s, pieces)
 
 
-def _rejected(code: str, message: str) -> ApiError:
-    return ApiError(400, f"file: {message} ({code})", code, "file")
+@contextmanager
+def _as_file(data: bytes) -> Iterator[int]:
+    """A file without a name."""
+    with (
+        os.fdopen(os.memfd_create(NAME), "w+b") if sys.platform == "linux" else TemporaryFile()
+    ) as file:
+        file.write(data)
+        file.flush()
+        yield file.fileno()

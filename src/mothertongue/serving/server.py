@@ -11,12 +11,12 @@ import uvicorn
 from mothertongue.devices import give_back_freed_memory
 from mothertongue.errors import MothertongueError
 from mothertongue.progress import note
+from mothertongue.sandbox.process import WorkerError
 from mothertongue.serving import logs
 from mothertongue.serving.address import Address, listen
 from mothertongue.serving.app import make_app
 from mothertongue.serving.batching import Batcher
 from mothertongue.serving.connections import Connection, max_connections
-from mothertongue.serving.errors import ApiError
 from mothertongue.serving.guard import State
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
@@ -100,10 +100,10 @@ class Server(uvicorn.Server):
         sockets = listen(self.where)
         try:
             await self.service.sandbox.start()
-        except ApiError as error:
+        except WorkerError as error:
             for each in sockets:
                 each.close()
-            raise MothertongueError(f"the server cannot start: {error.message}") from None
+            raise MothertongueError(f"the server cannot start: {error}") from None
         await super().startup(sockets)
         note(f"listening on {self.url}")
 

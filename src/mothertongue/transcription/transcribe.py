@@ -4,13 +4,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, Samples, stream_audio
+from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, Samples
+from mothertongue.audio_decoders import Span
 from mothertongue.batches import Context
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
+from mothertongue.sandbox import samples
+from mothertongue.sandbox.pool import Sandbox
 from mothertongue.transcription.parts import Part, decode_parts
 from mothertongue.transcription.recording import Recording, Segment, segments_of
 from mothertongue.transcription.speech import Find, Piece, pieces
 
+MAX_DURATION_S = 24 * 3600.0
+"""Nobody speaks longer; a few MB of FLAC may hold days of silence."""
 TOGETHER = 32
 """So many pieces are looked at together, 60 MB of samples: what is alike in them is batched."""
 
@@ -50,13 +55,21 @@ def transcribe_files(
 
     Without a `language` that of a file's first piece, as the engine hears it, is taken for all.
     """
+    with Sandbox(samples.TASK) as sandbox:
+        files = (_opened(sandbox, path, find, language, heard) for path in paths)
+        yield from _transcribed(engine, files, context, word_times)
+
+
+def _transcribed(
+    engine: ClipTranscriber, files: Iterable[_Work], context: Context, word_times: bool
+) -> Iterator[tuple[Path, Recording | AudioError]]:
     works: list[_Work] = []
     waiting: list[tuple[_Work, Piece]] = []
-    for path in paths:
-        works.append(_opened(path, find, language, heard))
-        for piece in _read(works[-1]):
-            waiting.append((works[-1], piece))
-            works[-1].waiting += 1
+    for work in files:
+        works.append(work)
+        for piece in _read(work):
+            waiting.append((work, piece))
+            work.waiting += 1
             if len(waiting) >= TOGETHER:
                 _decode(engine, waiting, context, word_times)
                 waiting = []
@@ -66,9 +79,9 @@ def transcribe_files(
     yield from ((work.path, work.result()) for work in works)
 
 
-def _opened(path: Path, find: Find, language: str | None, heard: Heard) -> _Work:
+def _opened(sandbox: Sandbox, path: Path, find: Find, language: str | None, heard: Heard) -> _Work:
     def blocks() -> Iterator[Samples]:
-        for block_N in stream_audio(path):
+        for block_N in samples.stream(sandbox, Span(path, max_duration_s=MAX_DURATION_S)):
             work.duration_s += len(block_N) / SAMPLE_RATE_HZ
             heard(path, work.duration_s)
             yield block_N

@@ -1,0 +1,108 @@
+"""A verb that decodes many clips, in workers or in its own process, as one line of JSON.
+
+usage: sandbox.py JSON: {"table": ..., "verb": prepare, transcribe or report, "sandbox": bool}. What
+is measured is all that the verb does but for the model: a stand-in hears nothing. The start of the
+workers is part of it. A child of bench.py.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+
+from mothertongue.audio_decoders import Span
+from mothertongue.corpus.prepare import PrepareOptions, prepare
+from mothertongue.decoding.transcript import Clip, Transcript
+from mothertongue.report.sounds import collect_sounds
+from mothertongue.sandbox.channel import Answer
+from mothertongue.sources.detect import detect
+from mothertongue.transcription.speech import everything, has_detector, voiced
+from mothertongue.transcription.transcribe import transcribe_files
+
+
+class InProcess:
+    """Stands for a sandbox: does the same task in this process."""
+
+    def __init__(self, task: str) -> None:
+        self.task = import_module(task)
+
+    def __enter__(self) -> "InProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def answers(self, span: Span) -> Iterator[Answer]:
+        yield from self.task.answer(span)
+
+
+class Deaf:
+    """Stands for a model."""
+
+    def __call__(self, audio: Sequence[Any], language: str | None) -> list[Transcript]:
+        return [Transcript("", "sw", (), 0.0) for _ in audio]
+
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
+        return self(clips, "sw")
+
+
+def run_prepare(table: Path, out: Path) -> int:
+    found = prepare(detect(table), out, PrepareOptions(language="sw"), lambda *_: 0)
+    return found.num_rows - sum(found.rejected.values())
+
+
+def run_transcribe(table: Path, out: Path) -> int:
+    find = voiced if has_detector() else everything
+    find(import_module("numpy").zeros(16_000, "float32"))
+    return sum(1 for _ in transcribe_files(Deaf(), paths(table), find, "sw", "full"))
+
+
+def run_report(table: Path, out: Path) -> int:
+    facts = {"start_s": 0.0, "duration_s": None, "words": 1, "heard": []}
+    clips = [{"id": str(each), "audio": str(each), **facts} for each in paths(table)]
+    return len(collect_sounds([{"clips": clips}], "embed", 10**9, out / "page.html").found)
+
+
+VERBS: dict[str, Callable[[Path, Path], int]] = {
+    "prepare": run_prepare,
+    "transcribe": run_transcribe,
+    "report": run_report,
+}
+PLACES = (
+    "mothertongue.corpus.prepare.Sandbox",
+    "mothertongue.transcription.transcribe.Sandbox",
+    "mothertongue.report.sounds.Sandbox",
+)
+
+
+def paths(table: Path) -> list[Path]:
+    return [table.parent / json.loads(line)["audio"] for line in table.read_text().splitlines()]
+
+
+def processor_s() -> float:
+    """Of this process and of its children that have ended."""
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def main() -> None:
+    spec = json.loads(sys.argv[1])
+    with ExitStack() as stack:
+        for place in () if spec["sandbox"] else PLACES:
+            stack.enter_context(patch(place, InProcess))
+        out = Path(stack.enter_context(TemporaryDirectory()))
+        began_s, used_s = time.perf_counter(), processor_s()
+        clips = VERBS[spec["verb"]](Path(spec["table"]), out)
+        seconds = time.perf_counter() - began_s
+    print(json.dumps({"clips": clips, "seconds": seconds, "processor_s": processor_s() - used_s}))
+
+
+if __name__ == "__main__":
+    main()
