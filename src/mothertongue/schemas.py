@@ -20,10 +20,17 @@ class Identity(TypedDict):
     packages: NotRequired[dict[str, str | None]]
 
 
+class _Choice(TypedDict):
+    language: str
+    arm: str
+    settings: dict[str, Any]
+    runs: list[str]
+
+
 class Selection(TypedDict):
     """selection.json: what a comparison has chosen before its test."""
 
-    choices: list[dict[str, Any]]
+    choices: list[_Choice]
 
 
 class MetricsLine(TypedDict):
