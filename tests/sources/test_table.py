@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -238,13 +239,24 @@ def test_a_long_text_that_repeats_is_unpacked_for_few_rows_at_a_time(tmp_path: P
         assert pa.total_allocated_bytes() - before < 40_000_000
 
 
-def test_a_column_that_unpacks_to_hundreds_of_times_its_size_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_unpacks_to_hundreds_of_times_its_size_is_refused(tmp_path: Path) -> None:
     texts = [str(n) + "x" * 990_000 for n in range(70)]
     table = pa.table({"audio": ["a.wav"] * 70, "text": texts})
     path, plain = tmp_path / "t.parquet", {"use_dictionary": False, "write_statistics": False}
     pq.write_table(table, path, compression="zstd", **plain)
-    with pytest.raises(Fault, match=r"bytes of column 'text' unpack to 69,3.*at most 200 times"):
+    with pytest.raises(Fault, match=r"bytes unpack to 69,3.*at most 200 times"):
         rows(path)
+
+
+def test_a_damaged_byte_never_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    columns = {"audio": ["a.wav"] * 50, "text": [str(n) for n in range(50)], "duration": [1.0] * 50}
+    pq.write_table(pa.table(columns), path, store_schema=False)
+    whole = path.read_bytes()
+    for place in range(len(whole) // 2, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 5]) + whole[place + 1 :])
+        with suppress(Fault):
+            rows(path)
 
 
 @pytest.mark.parametrize("text", [["one", "two"], {"array": [1.0]}, {"bytes": [b"x"]}])

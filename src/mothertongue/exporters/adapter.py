@@ -97,7 +97,7 @@ def _check_ranks(folder: Path) -> None:
         keys = file.keys()
         largest = max(size for key in keys for size in file.get_slice(key).get_shape())
     config = adapters.adapter_config(folder)
-    for rank in (config.get("r", 1), *config.get("rank_pattern", {}).values()):
+    for rank in (config.get("r", 1), *(config.get("rank_pattern") or {}).values()):
         if type(rank) is not int or not 1 <= rank <= largest:
             raise DataError(
                 f"{folder / adapters.CONFIG}: rank {str(rank)[:40]}, expected a whole number from "
