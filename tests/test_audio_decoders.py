@@ -185,3 +185,20 @@ def test_the_sound_of_a_film_is_taken(tmp_path: Path) -> None:
         output.mux([*video.encode(None), *audio.encode(None)])
     assert decode(path).notes == ()
     assert len(load_audio(path)) == pytest.approx(16_000, abs=1_500)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        *(("mov", "pcm_s16le"), ("mov", "pcm_s24be"), ("mp4", "alac"), ("mp4", "ac3")),
+        *(
+            ("mp4", "libmp3lame"),
+            ("mp4", "libopus"),
+            ("matroska", "aac"),
+            ("matroska", "pcm_s16le"),
+        ),
+    ],
+)
+def test_the_codecs_of_recordings_are_taken(tmp_path: Path, container: str, codec: str) -> None:
+    path = encode(tmp_path / "a.mka", tone(), container, codec)
+    assert len(load_audio(path)) == pytest.approx(16_000, abs=1_600)

@@ -193,25 +193,32 @@ def _pyav_decoded(span: Span, frames: Any) -> Iterator[Block]:
     read memory that is not the frame's. A new rate would change the speed.
     """
     to_float = av.AudioResampler(format="fltp")
-    first = None
+    first: tuple[int, int, str] | None = None
     for frame in frames:
-        # The header of an AAC stream with SBR states half the rate, so it is not asked.
-        rate_hz = _plausible(span, frame.sample_rate, frame.layout.nb_channels)
-        kind = f"{rate_hz:,} Hz, {frame.layout.nb_channels} channels, {frame.format.name}"
-        first = first or kind
+        kind = frame.sample_rate, frame.layout.nb_channels, frame.format.name
+        if first is None:
+            # The header of an AAC stream with SBR states half the rate, so it is not asked.
+            _plausible(span, *kind[:2])
+            first = kind
         if kind != first:
-            raise fault("AUD-CORRUPT", span, f"changes from {first} to {kind}", EXPORT_AGAIN)
+            raise fault(
+                "AUD-CORRUPT", span, f"changes from {_said(first)} to {_said(kind)}", EXPORT_AGAIN
+            )
         for part in to_float.resample(frame):
             block_NC: Any = part.to_ndarray().T
-            yield rate_hz, block_NC
+            yield kind[0], block_NC
+
+
+def _said(kind: tuple[int, int, str]) -> str:
+    return "{:,} Hz, {} channels, {}".format(*kind)
 
 
 def _bounds(span: Span, rate_hz: int) -> tuple[int, int]:
     """Return the first sample of the span and the one after its last, in each channel."""
     first = round(span.start_s * rate_hz)
-    return first, sys.maxsize if span.duration_s is None else first + round(
-        span.duration_s * rate_hz
-    )
+    if span.duration_s is None:
+        return first, sys.maxsize
+    return first, first + round(span.duration_s * rate_hz)
 
 
 def _plausible(span: Span, rate_hz: int, num_channels: int) -> int:
