@@ -41,7 +41,10 @@ GET = b"GET /health HTTP/1.1\r\n" + HOST
 PAGE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 LONG = b"Content-Length: 1000000000\r\n\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\n" + HOST
-PART = b"Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 1000000\r\n\r\n--edge"
+PART = (
+    b"Content-Type: multipart/form-data; boundary=edge\r\n"
+    b"Content-Length: 1000000\r\n\r\n--edge\r\nX: "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +252,7 @@ def _client(server: Server, end_s: float, number: int) -> Counter[int]:
             statuses[_status(server, chance.choice(raw))] += 1
         elif case == 1:
             with suppress(OSError):
-                server.opened(POST + PART + body[6 : chance.randrange(6, len(body))]).close()
+                server.opened(POST + PART + body[: chance.randrange(len(body))]).close()
         else:
             sent = {2: body, 3: body.replace(b"OggS", b"Oops"), 4: body.replace(b"base", b"none")}
             statuses[_asked(server, sent[case], kind)] += 1

@@ -1,4 +1,4 @@
-"""Where it listens, for whom, and the keys that clients can send."""
+"""The server listens for this machine, or with a key that clients can send."""
 
 from pathlib import Path
 from typing import Any

@@ -24,7 +24,10 @@ QUICK = LIMITS.model_copy(update={"head_s": 2.0, "receive_s": 2.0, "send_s": 2.0
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"
 ENDLESS = b"Content-Length: 1000000000\r\n\r\n"
-PART = b"Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 100000\r\n\r\n--edge"
+PART = (
+    b"Content-Type: multipart/form-data; boundary=edge\r\n"
+    b"Content-Length: 100000\r\n\r\n--edge\r\nX: "
+)
 UNFINISHED = {
     "nothing": b"",
     "one byte": b"G",

@@ -1,4 +1,4 @@
-"""Where the server listens, and the key that its clients must send."""
+"""The address at which the server listens, and the key that its clients must send."""
 
 import os
 import socket

@@ -26,7 +26,8 @@ class Limits(Config):
     client_bytes_per_s: PositiveInt = 65_536
     """A slower client is cut off."""
     connections: PositiveInt = 512
-    """That are open at the same time; then the one that waits longest for a request ends."""
+    """That are open at the same time, and half of the files that the process may open at most. For
+    one more the one that has waited longest for a request is closed."""
     client_connections: PositiveInt = 256
     """Of one client."""
     requests: PositiveInt = defaults.REQUESTS
