@@ -92,17 +92,18 @@ def processor_s() -> float:
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-def main() -> None:
-    spec = json.loads(sys.argv[1])
+def measured(table: Path, verb: str, is_sandboxed: bool) -> dict[str, float]:
+    """How many clips came through, in how many seconds, and of how much processor time."""
     with ExitStack() as stack:
-        for place in () if spec["sandbox"] else PLACES:
+        for place in () if is_sandboxed else PLACES:
             stack.enter_context(patch(place, InProcess))
         out = Path(stack.enter_context(TemporaryDirectory()))
         began_s, used_s = time.perf_counter(), processor_s()
-        clips = VERBS[spec["verb"]](Path(spec["table"]), out)
+        clips = VERBS[verb](table, out)
         seconds = time.perf_counter() - began_s
-    print(json.dumps({"clips": clips, "seconds": seconds, "processor_s": processor_s() - used_s}))
+    return {"clips": clips, "seconds": seconds, "processor_s": processor_s() - used_s}
 
 
 if __name__ == "__main__":
-    main()
+    spec = json.loads(sys.argv[1])
+    print(json.dumps(measured(Path(spec["table"]), spec["verb"], spec["sandbox"])))

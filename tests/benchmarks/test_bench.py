@@ -22,8 +22,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str
     base, data = save_base(folder / "base"), save_corpus(folder / "data", train=16)
     options = {"--threads": 1, "--rounds": 1, "--steps": 2, "--batch-size": 2}
     options |= {"--base": base, "--data": data, "--out": folder / "bench.json"}
-    options |= {"--sandbox-clips": 3}
-    command = [sys.executable, ROOT / "benchmarks/bench.py", "train", "decode", "sandbox"]
+    command = [sys.executable, ROOT / "benchmarks/bench.py", "train", "decode"]
     command += ["--only", "full", "lora", *(str(each) for pair in options.items() for each in pair)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     text = (folder / "bench.md").read_text("utf-8")
@@ -62,14 +61,6 @@ def test_both_sides_decode_the_same_text(found: Any) -> None:
     assert len(at_30_s) >= 3
     ours = at_30_s["mothertongue in torch, 30 s"]
     assert at_30_s["mothertongue in CTranslate2, 30 s"] == ours
-
-
-@pytest.mark.slow
-def test_both_sides_decode_all_clips(found: Any) -> None:
-    verbs = found[0]["sandbox fp32"]["verbs"]
-    assert len(verbs) == 6
-    assert {side["clips"] for row in verbs.values() for side in row.values()} == {3}
-    assert "| prepare, opus | " in found[1]
 
 
 @pytest.mark.slow

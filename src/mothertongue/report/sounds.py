@@ -62,7 +62,7 @@ def collect_sounds(
         return sounds
     folder = _beside(page)
     places, used = _in_turns(clip_sets), 0
-    with Sandbox(TASK) as sandbox, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with Sandbox(TASK) as sandbox, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for at in range(0, len(places), 64):
             block = places[at : at + 64]
             if where == "embed" and used >= budget_bytes:
