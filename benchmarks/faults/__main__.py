@@ -27,7 +27,7 @@ from faults.home import Home, furnished
 from mothertongue.progress import console
 
 OUT = Path(__file__).parents[2] / "docs/reliability.json"
-CHOSEN = ("every", "mutants", "strategies", "kills", "sizes")
+CHOSEN = ("every", "mutants", "strategies", "kills", "sizes", "verbs")
 PARTS: dict[str, Callable[[Home, Counts], dict[str, Any]]] = {
     **{kind: partial(malformed.run, kind=kind) for kind in malformed.KINDS},
     "media": media.run,

@@ -91,6 +91,7 @@ def _headers() -> Iterator[tuple[str, Write]]:
     yield "size-huge.rf64.wav", content(packed(rf64, 28, "<Q", 2**62))
     for box, offset, layout, value in (
         ("stsz", 12, ">I", 0x7FFFFFFF),
+        ("stts", 8, ">I", 0x7FFFFFFF),
         ("mdhd", 16, ">I", 1),
     ):
         yield (

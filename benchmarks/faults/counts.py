@@ -13,7 +13,7 @@ class Counts:
     kills: int = 20  # a verb
     sizes: int = 30  # of disks, a verb
     reduced: bool = False  # of the server's part
-    verbs: int | None = None  # to kill and to give a full disk, of those in their lists; all
+    verbs: int = 6  # to kill and to give a full disk, the first of their lists
 
 
 REDUCED = Counts(every=30, mutants=2_000, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)

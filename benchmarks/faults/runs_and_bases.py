@@ -20,6 +20,13 @@ READERS = {
     "best/trained.safetensors": ("evaluate", "export", "transcribe"),
 }
 """Files of a finished run, and verbs that cannot do without each."""
+EXCEPTIONS = {
+    # Without its record a run is not finished yet, and is finished then.
+    "record-missing": {"train": 0},
+    # What is no run may be a model, and its files are looked for.
+    "experiment-missing": {"transcribe": BAD_DATA},
+    "experiment-folder": {"transcribe": BAD_DATA},
+}
 OPTIONAL = ("eval/test.json", "metrics.jsonl")  # a run without them is a run
 
 
@@ -32,9 +39,7 @@ def inputs() -> Iterator[Input]:
             name, write = f"{Path(file).stem}-{how}", _run_with(file, change)
             # A folder without a good experiment is no run: what was asked for is at fault.
             code = BAD_USE if file == "experiment.yaml" else BAD_DATA
-            # Without its record a run is not finished yet, and is finished then.
-            codes = {"train": 0} if name == "record-missing" else {}
-            yield Input("run", name, write, code, codes, only=verbs)
+            yield Input("run", name, write, code, EXCEPTIONS.get(name, {}), only=verbs)
     for name, write in _bases().items():
         yield Input("base", name, write)
     for name, write in _adapters().items():
