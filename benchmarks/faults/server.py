@@ -216,17 +216,16 @@ def _status(server: Server, request: bytes) -> int:
 def _soak(server: Server, clients: int, seconds: float) -> Json:
     """Good and bad requests by many clients for a while: memory and open files over the time."""
     end_s, statuses = time.monotonic() + seconds, Counter[int]()
-    samples: list[tuple[float, int, int]] = []
+    samples = [_sample(server)]
     with ThreadPoolExecutor(clients) as pool:
         works = [pool.submit(_client, server, end_s, number) for number in range(clients)]
         while time.monotonic() < end_s:
-            files = server.process.num_fds()
-            rss_bytes = server.process.memory_info().rss
-            samples.append((time.monotonic(), rss_bytes, files))
+            samples.append(_sample(server))
             time.sleep(max(0.5, seconds / 600))
         for each in works:
             statuses += each.result()
-    later = samples[len(samples) // 4 :]  # the first quarter fills caches
+    samples.append(_sample(server))
+    later = samples[(len(samples) - 1) // 4 :]  # the first quarter fills caches
     slope, _ = np.polyfit([each[0] for each in later], [each[1] for each in later], 1)
     bad = {status: n for status, n in statuses.items() if status >= 500 and status != 503}
     first, last = later[0], later[-1]
@@ -241,12 +240,17 @@ def _soak(server: Server, clients: int, seconds: float) -> Json:
     }
 
 
+def _sample(server: Server) -> tuple[float, int, int]:
+    """The time, and the server's resident bytes and open files."""
+    return time.monotonic(), server.process.memory_info().rss, server.process.num_fds()
+
+
 def _client(server: Server, end_s: float, number: int) -> Counter[int]:
     """What one client is answered: good and bad requests in an order of its own."""
     chance, (body, kind) = random.Random(number), _upload()
     raw = [*malformed(40, body, kind)]
     statuses = Counter[int]()
-    while time.monotonic() < end_s:
+    while statuses.total() < 3 or time.monotonic() < end_s:
         case = chance.randrange(5)
         if case == 0:
             statuses[_status(server, chance.choice(raw))] += 1
