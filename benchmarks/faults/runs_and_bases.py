@@ -43,7 +43,9 @@ def inputs() -> Iterator[Input]:
     for name, write in _bases().items():
         yield Input("base", name, write)
     for name, write in _adapters().items():
-        yield Input("adapter", name, write)
+        # It is the base that is not there.
+        shown = "nowhere" if name == "adapter-base-missing" else name
+        yield Input("adapter", name, write, names=shown)
 
 
 def _damages(file: str) -> dict[str, Change]:
