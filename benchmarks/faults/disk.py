@@ -98,8 +98,9 @@ def _on_disk(
     name: str, disk: Path, home: Home, size: int, expected: tuple[dict[str, str], dict[str, str]]
 ) -> dict[str, Any]:
     job = JOBS[name]
-    _mount(disk, size)
+    _mount(disk, LARGE_BYTES)
     job.lay(home, disk)
+    _mount(disk, max(size, _used(disk) + PAGE_BYTES), REMOUNT)
     first = forked(job.work(home, disk), _quiet(home), PATIENCE_S)
     if first.code == 0:
         return _nothing(filled=False)

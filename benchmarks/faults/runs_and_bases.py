@@ -27,6 +27,8 @@ EXCEPTIONS = {
     "experiment-missing": {"transcribe": BAD_DATA},
     "experiment-folder": {"transcribe": BAD_DATA},
 }
+BASES = {"adapter-base-missing": "nowhere", "adapter-base-number": "base model 7"}
+"""What the message shows where it is the adapter's base that is not there."""
 OPTIONAL = ("eval/test.json", "metrics.jsonl")  # a run without them is a run
 
 
@@ -43,7 +45,7 @@ def inputs() -> Iterator[Input]:
     for name, write in _bases().items():
         yield Input("base", name, write)
     for name, write in _adapters().items():
-        yield Input("adapter", name, write)
+        yield Input("adapter", name, write, names=BASES.get(name, name))
 
 
 def _damages(file: str) -> dict[str, Change]:
