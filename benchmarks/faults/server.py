@@ -117,7 +117,8 @@ def measure(size: Size) -> Json:
 @contextmanager
 def served(base: Path, limits: str, files: int | None = None) -> Iterator[Server]:
     """A server of the base, which may have so many files open."""
-    command = [sys.executable, "-m", "faults.server", "--serve", str(base), "--limits", limits]
+    command = [sys.executable, "-P", "-m", "faults.server", "--serve", str(base)]
+    command += ["--limits", limits]
     limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
     log = base.parent / f"log-{files}.txt"
     with log.open("w") as err:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Generator, Mapping
 from dataclasses import asdict
 
@@ -13,6 +12,7 @@ from mothertongue.audio import SAMPLE_RATE_HZ, AudioError
 from mothertongue.audio_decoders import Span
 from mothertongue.audio_file import EXPORT_AGAIN
 from mothertongue.errors import MothertongueError
+from mothertongue.leash import leashed
 from mothertongue.sandbox.bounds import Bounds
 from mothertongue.sandbox.channel import Answer, read_answer, send_file
 
@@ -49,11 +49,12 @@ class Worker:
         self.answers_of = self.channel.makefile("rb")
         with theirs:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "mothertongue.leash", str(os.getpid())),
-                    *("mothertongue.sandbox.worker", str(theirs.fileno()), task),
+                leashed(
+                    "mothertongue.sandbox.worker",
+                    str(theirs.fileno()),
+                    task,
                     json.dumps(asdict(bounds)),
-                ],
+                ),
                 env=clean(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
