@@ -25,6 +25,7 @@ from mothertongue.files import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.leash import leashed
 from mothertongue.locks import alone
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
+from mothertongue.reading import read_json
 from mothertongue.records import OWN, RunDir, environment
 from mothertongue.scoring import read_split
 from mothertongue.text import normalizer
@@ -95,8 +96,8 @@ def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
     exported = Exported(
         tuned=tuned,
         run=run,
-        record=_json(RunDir(run).record),
-        scores=_json(scores) if scores.is_file() else None,
+        record=RunDir(run).read_record(),
+        scores=read_json(scores) if scores.is_file() else None,
         token_limit=limit,
     )
     writer.check(exported)
@@ -238,8 +239,3 @@ def _failure(result: Json) -> str:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _json(path: Path) -> Json:
-    value: Json = json.loads(path.read_text(encoding="utf-8"))
-    return value
