@@ -133,6 +133,8 @@ class TestTransformers:
         [
             ("config.json", "[" * 100_000),
             ("config.json", '{"model_type": "whisper", "a": ' + '{"a": ' * 900 + "1" + "}" * 901),
+            ("generation_config.json", ""),
+            ("generation_config.json", '{"suppress_tokens": [1, 2'),
             ("generation_config.json", "[]"),
             ("generation_config.json", '{"suppress_tokens": {"a": "b"}}'),
             ("generation_config.json", '{"begin_suppress_tokens": [220, 51865]}'),

@@ -1,6 +1,5 @@
 """The engine of any MODEL: what `engines` opens, and every format that `export` writes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from mothertongue.exporters.ggml import FILE as GGML_FILE
 from mothertongue.exporters.onnx import DECODER as ONNX_FILE
 from mothertongue.locate import BaseFiles
 from mothertongue.model import load_base
+from mothertongue.reading import read_json
 from mothertongue.tokens import Tokens, load_tokens
 
 FORMATS = {ADAPTER_CONFIG: "adapter", ONNX_FILE: "onnx", GGML_FILE: "ggml"}
@@ -72,10 +72,7 @@ def artefact_format(folder: Path) -> str | None:
 def adapter_base(folder: Path) -> str:
     """The base that an adapter was made on. Raises DataError where its folder does not say."""
     path = folder / ADAPTER_CONFIG
-    try:
-        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{path}: no JSON object ({error}); export the adapter again") from None
+    base = read_json(path, remedy="export the adapter again").get("base_model_name_or_path")
     if not base:
         raise DataError(f"{path}: no base_model_name_or_path; add the base's")
     return str(base)

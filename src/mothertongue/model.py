@@ -16,6 +16,7 @@ from mothertongue.base_checks import check_generation, check_sizes
 from mothertongue.ctranslate2_files import read_model_bin
 from mothertongue.errors import DataError, refusing
 from mothertongue.locate import BaseFiles, locate
+from mothertongue.reading import read_json
 from mothertongue.tokens import Tokens, load_tokens, tokens_for_vocabulary
 from mothertongue.weight_layouts import from_ctranslate2, from_openai
 
@@ -199,7 +200,10 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
     faults = {key: sorted(info[key])[:5] for key in info if key.endswith("_keys") and info[key]}
     if faults:
         raise DataError(f"{files.path}: weights do not fit: {faults}")
-    if not (files.path / "generation_config.json").is_file():
+    generation = files.path / "generation_config.json"
+    if generation.exists():
+        read_json(generation, remedy="copy it again")  # transformers goes on without a damaged one
+    else:
         model.generation_config = generation_config(tokens, None)
     return model, tokens
 

@@ -116,6 +116,15 @@ def test_figures_and_tables_for_papers(folder: Path, tmp_path: Path) -> None:
     ElementTree.fromstring(drawn)
 
 
+def test_what_a_killed_report_left_is_swept(folder: Path, tmp_path: Path) -> None:
+    left, other = tmp_path / f".tmp-{'0' * 32}", tmp_path / ".tmp-mine"
+    left.touch()
+    other.touch()
+    write_report([folder], tmp_path / "page.html")
+    assert not left.exists()
+    assert other.exists()
+
+
 def test_a_single_run_with_and_without_scores(tmp_path: Path) -> None:
     comparison_folder(tmp_path)  # for its data
     run = finished_run(tmp_path / "one")

@@ -7,7 +7,7 @@ from typing import Any
 
 from mothertongue.analysis.tables import write_figures
 from mothertongue.comparison.render import write_tables
-from mothertongue.files import open_atomically
+from mothertongue.files import open_atomically, sweep
 from mothertongue.locks import locked
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.drawing import UNSAFE
@@ -49,6 +49,7 @@ def write_report(
     chapters = list(map(Chapters, parts))
     title = ", ".join(part.result["name"] for part in parts)
     with locked(page.with_name(f".{page.name}.lock")):
+        sweep(page.parent)
         sounds = collect_sounds(clip_sets, options.audio, budget, page, advance)
         with open_atomically(page) as file:
             file.write(render(title, chapters, clip_sets, sounds))
