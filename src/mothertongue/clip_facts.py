@@ -7,6 +7,7 @@ against what is there later, and what it is scored on against what it was traine
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -114,12 +115,12 @@ def changed_audio(before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> Iter
 
 
 def _place(path: str) -> tuple[int, int] | None:
-    """Size and time."""
+    """Size and time; None where it is no file."""
     try:
         found = os.stat(path)
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 @lru_cache(maxsize=KNOWN_FILES)

@@ -195,6 +195,7 @@ NOTED: dict[str, tuple[str, Row, np.ndarray]] = {
     "too fast": ("TXT-RATE", replace(GOOD, text="habari" * 6), tone()),
     "too slow": ("TXT-RATE", replace(GOOD, text="a"), tone()),
     "wrong duration": ("MAN-DURATION", replace(GOOD, duration_s=2.0), tone()),
+    "no number": ("MAN-DURATION", replace(GOOD, duration_s=float("nan")), tone()),
 }
 
 
@@ -203,6 +204,17 @@ def test_what_is_kept_but_odd_is_noted(data: Path, name: str) -> None:
     note, row, samples = NOTED[name]
     write_clip(data / "a.wav", samples)
     assert passed(examiner(data)(row)).notes == (note,)
+
+
+@pytest.mark.parametrize("duration_s", [2.0, 1e300, float("nan")])
+def test_a_manifest_is_checked_for_the_durations_that_training_refuses(
+    data: Path, duration_s: float
+) -> None:
+    examine = examiner(data, exact_durations=True)
+    found = examine(replace(GOOD, duration_s=duration_s))
+    assert isinstance(found, Rejection)
+    assert found.code == "MAN-DURATION"
+    assert passed(examine(replace(GOOD, duration_s=1.0))).notes == ()
 
 
 def test_label_is_counted_only_where_its_bytes_could_be_too_many(data: Path) -> None:

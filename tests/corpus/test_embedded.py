@@ -98,7 +98,7 @@ def test_other_rows_pass_and_make_no_folder(tmp_path: Path) -> None:
 def test_a_stop_halfway_leaves_whole_files_and_the_next_run_goes_on(tmp_path: Path) -> None:
     def stopped() -> Iterator[Row]:
         yield Row("t:1", audio="0.wav", embedded=A)
-        (tmp_path / ".tmp-half").write_bytes(A[:50])
+        (tmp_path / f".tmp-{'0' * 32}").write_bytes(A[:50])
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

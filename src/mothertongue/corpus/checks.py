@@ -37,6 +37,8 @@ class Limits(Config):
     """Whisper's window; its feature extractor cuts the sound there, and the label keeps its end."""
     max_label_tokens: int = Field(448, gt=0, le=448)
     """The decoder's positions; transformers raises on a longer label, hours into a run."""
+    exact_durations: bool = False
+    """Reject a clip that is not as long as its row states, as training does."""
     trust_durations: bool = False
     """Take the durations that rows state and do not decode their clips: a second look at a large
     corpus in minutes. Finds no damaged, silent or duplicate sound."""
@@ -130,6 +132,12 @@ class Examiner:
         self._check_duration(path, sound.duration_s)
         notes = (*sound.notes, *_level_notes(path, sound))
         if row.duration_s and _differ(row.duration_s, sound.duration_s):
+            if self.limits.exact_durations:
+                raise Fault(
+                    "MAN-DURATION",
+                    f"{path}: {sound.duration_s:.2f} s, and the row states {row.duration_s:g} s",
+                    "correct the row, or make the manifest anew with: mothertongue prepare",
+                )
             notes = (*notes, "MAN-DURATION")
         return sound.duration_s, bytes.fromhex(sound.key), notes
 
@@ -196,7 +204,8 @@ def _level_notes(path: Path, sound: Sound) -> tuple[str, ...]:
 
 
 def _differ(stated_s: float, decoded_s: float) -> bool:
-    return abs(stated_s - decoded_s) > duration_tolerance_s(decoded_s)
+    # Turned around for NaN, which is no number and differs from all.
+    return not abs(stated_s - decoded_s) <= duration_tolerance_s(decoded_s)
 
 
 def _stem(path: Path, start_s: float | None) -> str:

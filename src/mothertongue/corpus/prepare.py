@@ -124,8 +124,8 @@ def check(
 ) -> DataReport:
     """The same checks on a manifest, or the folder of one; writes nothing."""
     source = ManifestSource(path=manifest)
-    rows = source.rows()
-    with _examined(source, rows, options, count_label_tokens, progress) as (_, report):
+    rows, exact = source.rows(), options.model_copy(update={"exact_durations": True})
+    with _examined(source, rows, exact, count_label_tokens, progress) as (_, report):
         return report
 
 
