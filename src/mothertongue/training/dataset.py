@@ -232,8 +232,8 @@ def _refuse_empty(utterances: Sequence[Utterance]) -> None:
     empty = [f"  {each.id}" for each in utterances if not each.text.strip()]
     if empty:
         raise DataError(
-            f"{len(empty)} clips to train on have no text, expected what is said in each; write it, "
-            "or let mothertongue prepare reject them:\n" + "\n".join(empty[:20])
+            f"{len(empty)} clips to train on have no text, expected what is said in each; write "
+            "it, or let mothertongue prepare reject them:\n" + "\n".join(empty[:20])
         )
 
 
