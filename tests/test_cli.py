@@ -16,6 +16,7 @@ from runs import save_base, save_corpus, write_experiment
 
 from mothertongue import cli
 from mothertongue.cli.support import explained, fail, show
+from mothertongue.corpus import ledger
 from mothertongue.manifest import read_manifest
 from mothertongue.tables import transcript_lines
 
@@ -247,6 +248,9 @@ def test_a_full_disk_for_temporary_files_is_one_message(
     call: Any, made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # More than SQLite keeps in memory, as the rows of a large corpus are.
+    filler = "CREATE TABLE filler AS SELECT zeroblob(1 << 25) AS rows;"
+    monkeypatch.setattr(ledger, "SCHEMA", ledger.SCHEMA + filler)
     with no_file_above(4096):
         code, _, err = call("check", made[1])
     assert (code, f"error: {tmp_path}: what prepare keeps there" in err) == (1, True)

@@ -9,6 +9,7 @@ from runs import byte_tokens
 
 from mothertongue.analysis.runs import draw, grouped, read_runs
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.files import write_json
 from mothertongue.manifest import Utterance, write_manifest
 
 
@@ -52,7 +53,8 @@ def test_runs_of_different_bases_and_runs_given_twice_are_refused(
     other = tmp_path / "other"
     (other / "best").mkdir(parents=True)
     (other / "experiment.yaml").write_bytes((made / "runs/lora/experiment.yaml").read_bytes())
-    (other / "identity.json").write_text(json.dumps({"base_digest": "0" * 64}), encoding="utf-8")
+    identity = json.loads((made / "runs/lora/identity.json").read_text(encoding="utf-8"))
+    write_json(other / "identity.json", identity | {"base_digest": "0" * 64})
     with pytest.raises(ConfigError, match=r"different bases; analyze .*\n.*lora.*\n.*0{12}"):
         read_runs([made / "runs/lora", other])
     for paths in ([made / "runs/lora", made / "runs/../runs/lora"], []):
