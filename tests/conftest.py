@@ -27,6 +27,17 @@ from mothertongue.locate import BaseFiles, locate
 from mothertongue.tokens import Tokens, load_tokens
 
 
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Undo what a verb that runs in this process sets for the processes that it starts."""
+    before = dict(os.environ)
+    yield
+    for name in [*os.environ]:
+        if name not in before:
+            del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache for this session alone, but for the joined base, which stays in the user's."""
