@@ -22,8 +22,8 @@ from mothertongue.cli import app
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.model import load_base
+from mothertongue.sandbox.process import WorkerError
 from mothertongue.serving.address import Address
-from mothertongue.serving.errors import busy
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, Served, Spec, load, parse_specs
 from mothertongue.serving.sandbox import Sandbox
@@ -152,7 +152,7 @@ class Dead(Sandbox):
     """A sandbox whose decoders die at once."""
 
     async def start(self) -> None:
-        raise busy("no decoder could be started", "overloaded", 5)
+        raise WorkerError("no decoder could be started")
 
 
 def test_why_it_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
