@@ -20,11 +20,15 @@ from mothertongue.sandbox.bounds import Bounds
 from mothertongue.sandbox.pool import Sandbox
 
 Open = Callable[..., Sandbox]
+OTHERS: set[int] = set()
+"""The workers of other tests' servers, which this process may still have."""
 
 
 @pytest.fixture
 def opened(bad_task: str) -> Iterator[Open]:
     """Sandboxes of workers that do what a bad file says."""
+    OTHERS.clear()
+    OTHERS.update(workers())
     with ExitStack() as stack:
         yield lambda **bounds: stack.enter_context(Sandbox(bad_task, Bounds(**bounds)))
 
@@ -41,7 +45,7 @@ def samples(sandbox: Sandbox, path: Path, **span: Any) -> np.ndarray:
 
 def workers() -> set[int]:
     found = psutil.Process().children()
-    return {each.pid for each in found if "mothertongue.sandbox.worker" in each.cmdline()}
+    return {each.pid for each in found if "mothertongue.sandbox.worker" in each.cmdline()} - OTHERS
 
 
 # (what the file does, the code, what the message says, the bounds)
