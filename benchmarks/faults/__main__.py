@@ -1,4 +1,4 @@
-"""What broken files, killed processes and full disks do to the verbs: the figures of a page.
+"""Measures what broken files, killed processes and full disks do to the verbs.
 
     make faults [FAULTS="audio media ... --reduced --out FILE"]
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def chosen_counts(options: argparse.Namespace) -> Counts:
-    """What was asked for, and the rest of the whole campaign or of the reduced one."""
+    """Return what was asked for, and the rest of the whole campaign or of the reduced one."""
     given = {name: getattr(options, name) for name in CHOSEN}
     chosen = {name: count for name, count in given.items() if count is not None}
     return replace(REDUCED if options.reduced else Counts(), **chosen)

@@ -111,7 +111,7 @@ def _whole_all_the_same() -> Iterator[tuple[str, Write]]:
 
 
 def _joined() -> Iterator[tuple[str, Write]]:
-    """What holds more, or other, than its beginning says."""
+    """Return files that hold more, or other, than their beginning says."""
     wav, ogg, opus, mp3 = (whole(name) for name in ("wav", "ogg", "opus", "mp3"))
     yield "twice.ogg", content(ogg + ogg)
     yield "two-kinds.ogg", content(ogg + opus)

@@ -56,7 +56,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What was done to a file, and what came of it."""
+    """One damage of a file, and what came of it."""
 
     strategy: str
     file: str

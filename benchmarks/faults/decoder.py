@@ -14,7 +14,7 @@ KILLED = "AUD-COSTLY"  # the code of a file whose decoder died
 
 
 def decode_as_server(paths: Sequence[Path]) -> list[Outcome]:
-    """What one decoder says of each file, as the exit code of a verb would."""
+    """Return what one decoder says of each file, as the exit code of a verb."""
     return asyncio.run(_decode(paths))
 
 

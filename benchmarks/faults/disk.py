@@ -125,7 +125,7 @@ def _read_only(name: str, disk: Path, home: Home) -> dict[str, Any]:
 
 
 def _no_room_for_temporaries(name: str, disk: Path, home: Home) -> dict[str, Any]:
-    """What needs no temporary file goes on; what does says so."""
+    """A verb without temporary files goes on; one that needs them says so."""
     job, folder = JOBS[name], home.folder / "roomy"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

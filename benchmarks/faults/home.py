@@ -1,4 +1,4 @@
-"""What every part of the campaign begins from: a tiny base, a corpus, a finished run, an export."""
+"""Makes what every part of the campaign begins from: a base, a corpus, a run, an export."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ VERBS = (
     *("artefacts", "comparison.compare", "corpus.prepare", "exporting", "report.write"),
     *("run_scores", "scoring", "sources.detect", "tables", "transcription.verb"),
 )
-"""What the verbs import when they run: imported once here, every fork has it."""
+"""The verbs import these when they run; imported once here, every fork has them."""
 SMALL = {"epochs": 1, "validation_clips": 2}
 
 

@@ -21,9 +21,9 @@ class Input:
     code: int = BAD_DATA
     """The exit code of every verb that reads it, 0 where it is to be taken."""
     codes: Mapping[str, int] = field(default_factory=dict)
-    """Of verbs that owe it another."""
+    """The exit codes of verbs that owe another."""
     names: str = ""
-    """What the message has to show: a part of the path; the name where empty."""
+    """A part of the path that the message has to show; the name where empty."""
     only: tuple[str, ...] = ()
     """The verbs that it is an input of; every one of its kind where empty."""
 

@@ -29,7 +29,7 @@ class Job:
 
 
 def facts(folder: Path) -> dict[str, str]:
-    """What lies below a folder: each value of a JSON file, and the digest of any other file."""
+    """Return what lies below a folder: the values of JSON files, the digests of others."""
     found = {}
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         name = str(path.relative_to(folder))

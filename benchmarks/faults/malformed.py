@@ -42,7 +42,7 @@ KINDS: dict[str, Callable[[], Iterator[Input]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one verb did wrong with one input."""
+    """One thing that a verb did wrong with an input."""
 
     input: Input
     verb: str

@@ -28,7 +28,7 @@ EXCEPTIONS = {
     "experiment-folder": {"transcribe": BAD_DATA},
 }
 BASES = {"adapter-base-missing": "nowhere", "adapter-base-number": "base model 7"}
-"""What the message shows where it is the adapter's base that is not there."""
+"""The part of the message that names an adapter's base that is not there."""
 OPTIONAL = ("eval/test.json", "metrics.jsonl")  # a run without them is a run
 
 

@@ -203,7 +203,7 @@ def _malformed(server: Server, count: int) -> Json:
 
 
 def _status(server: Server, request: bytes) -> int:
-    """What raw bytes are answered, 0 for nothing."""
+    """Return the status that raw bytes are answered with, 0 for nothing."""
     answer = b""
     with suppress(OSError), server.opened(b"") as connection:
         with suppress(OSError):
@@ -247,7 +247,7 @@ def _sample(server: Server) -> tuple[float, int, int]:
 
 
 def _client(server: Server, end_s: float, number: int) -> Counter[int]:
-    """What one client is answered: good and bad requests in an order of its own."""
+    """Return what one client is answered: good and bad requests in an order of its own."""
     chance, (body, kind) = random.Random(number), _upload()
     raw = [*malformed(40, body, kind)]
     statuses = Counter[int]()
@@ -309,7 +309,7 @@ def _counted(statuses: Counter[int]) -> str:
 
 
 def _serve(base: str, limits: str) -> None:
-    """What `mothertongue serve` does, with limits that are no options of it."""
+    """Serve as `mothertongue serve` does, with limits that are no options of it."""
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.serving.address import Address
     from mothertongue.serving.limits import Limits

@@ -100,7 +100,7 @@ def _impossible() -> dict[str, str]:
 
 
 def _missing() -> dict[str, tuple[str, str]]:
-    """What a good experiment may name and is not there, and the part that the message shows."""
+    """Return things that an experiment names and that are not there, with what is shown."""
     return {
         "base-missing": ("base: ./nowhere", "nowhere"),
         "base-null-byte": ('base: "./a\\0b"', "base"),

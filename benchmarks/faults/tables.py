@@ -148,7 +148,7 @@ def _lines() -> dict[str, bytes | str]:
 
 
 def _only_noted() -> dict[str, bytes | str]:
-    """What is taken: each has one right reading."""
+    """Return tables that are taken: each has one right reading."""
     many = "".join(f"{GOOD},habari\n" for _ in range(1))
     return {
         "control-tokens.csv": f"audio,text\n{GOOD},<|endoftext|> habari\n",

@@ -1,4 +1,4 @@
-"""Which verbs read an input of a kind, and the command lines that do."""
+"""The verbs that read an input of each kind, and their command lines."""
 
 import json
 import shutil

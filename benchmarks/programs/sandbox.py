@@ -87,7 +87,7 @@ def paths(table: Path) -> list[Path]:
 
 
 def processor_s() -> float:
-    """Of this process and of its children that have ended."""
+    """Count this process and its children that have ended."""
     times = psutil.Process().cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
 

@@ -55,7 +55,7 @@ class Span:
     duration_s: float | None = None
     max_duration_s: float = math.inf
     descriptor: int | None = None
-    """Of the file where it is open already; `path` is then only its name."""
+    """The open file, where it is open already; `path` is then only its name."""
 
 
 def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Generator[Block]:

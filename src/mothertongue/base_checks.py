@@ -1,4 +1,4 @@
-"""What a stranger's base model asks for, checked before it is built."""
+"""Checks what a stranger's base model asks for before it is built."""
 
 from pathlib import Path
 from typing import Any

@@ -14,7 +14,7 @@ REPORTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "WANDB_ERROR_REPORTING": "false",
 }
-"""What turns off the reports that libraries make of their use."""
+"""The variables that turn off the reports that libraries make of their use."""
 
 
 def silence(environment: MutableMapping[str, str]) -> None:

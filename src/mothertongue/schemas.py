@@ -118,7 +118,7 @@ class Scores(TypedDict):
 
 
 class Prepared(TypedDict):
-    """What prepare found in a corpus."""
+    """The card of a corpus: what `prepare` found."""
 
     num_rows: int
     num_rejected: int
@@ -192,7 +192,7 @@ class _Group(TypedDict):
 
 
 class Analysis(TypedDict):
-    """What `mothertongue analyze --json` writes."""
+    """The file that `mothertongue analyze --json` writes."""
 
     threshold: float
     groups: list[_Group]

@@ -143,7 +143,7 @@ def _with_weight(
 
 
 def _lm_facts(folder: Path, utterances: Sequence[Utterance], trials: Sequence[Trial]) -> Json:
-    """How a language model was weighed, and how many of the sentences it was made of."""
+    """Return how a language model was weighed, and how many clips it has seen the text of."""
     seen = seen_sentences(folder, [each.text for each in utterances])
     if seen:
         note(

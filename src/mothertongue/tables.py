@@ -38,7 +38,7 @@ def score_table(result: dict[str, Any]) -> Table:
 
 
 def _weighed(result: dict[str, Any]) -> str | None:
-    """How much the language model weighed, and how that was chosen; None without one."""
+    """Return how much the language model weighed, and how that was chosen; None without one."""
     lm = result.get("lm")
     if not lm:
         return None
@@ -210,7 +210,7 @@ def plain(text: str) -> str:
 
 
 def lm_table(record: dict[str, Any], out: str) -> Table:
-    """What `lm` made of texts."""
+    """Return a table of what `lm` made of texts."""
     table = Table("", "", title=f"language model {out}", title_justify="left", box=SIMPLE_HEAD)
     table.columns[1].justify = "right"
     total = record["sentences"] + record["taken_out"]

@@ -17,7 +17,7 @@ PARTS = (*KINDS, "media", "checkpoints", "kills", "disk")
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the reduced campaign found; its page lies beside it."""
+    """Return what the reduced campaign found; its page lies beside it."""
     out = tmp_path_factory.mktemp("faults") / "reliability.json"
     paths = os.pathsep.join(str(ROOT / name) for name in ("src", "benchmarks", "tests"))
     # What is freed is overwritten, so that a decoder that reads on does not get away with it.

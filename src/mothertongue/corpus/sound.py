@@ -1,4 +1,4 @@
-"""What the checks ask of a clip's sound; the task of the workers that decode for `prepare`."""
+"""Computes what the checks ask of a clip's sound: the task of the workers of `prepare`."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ class Sound:
     peak: float
     """The largest distance of a sample from their mean, of 1."""
     clipped_share: float
-    """Of the samples: how many are at full scale."""
+    """The share of samples at full scale."""
     key: str
     """Equal for equal samples of 16 bits, in hexadecimal digits."""
     notes: tuple[str, ...]

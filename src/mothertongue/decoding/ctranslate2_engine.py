@@ -164,7 +164,7 @@ class CTranslate2Transcriber:
         return replace(made, no_speech_probability=result.no_speech_prob)
 
     def _best(self, result: Any, limit: int) -> int:
-        """Which of the texts that were found has the highest score per token, as in our search."""
+        """Return the place of the text with the highest score per token, as in our search."""
         assert self.scorer is not None
         gain = self.scorer.gain
 

@@ -46,13 +46,13 @@ class Hypothesis:
     tokens: list[int]
     log_probability: float
     gain: float = 0.0
-    """What a language model adds to the log-probability in the search."""
+    """The sum that a language model adds to the log-probability in the search, in nats."""
     state: int = 0
     """The language model's state."""
 
     @property
     def score(self) -> float:
-        """What decides in the search."""
+        """The number that decides in the search."""
         return self.log_probability + self.gain
 
     @property

@@ -98,7 +98,7 @@ class DecodeConfig(Config):
     lm: Path | None = None
     """A language model that takes part in the search: a folder that `mothertongue lm` wrote."""
     lm_weight: Annotated[float, Field(ge=0, le=2)] | None = None
-    """What its log-probabilities are multiplied by before they are added."""
+    """The factor of its log-probabilities before they are added."""
 
     @model_validator(mode="after")
     def _has_what_is_weighed(self) -> Self:

@@ -1,4 +1,4 @@
-"""What `mothertongue lm` makes of texts: lm.arpa, lm.json and the sentences that it has seen."""
+"""Makes language models of texts: a folder with lm.arpa, lm.json and the hashes of sentences."""
 
 import hashlib
 from collections import Counter
@@ -32,7 +32,7 @@ class LmRecord:
     order: int
     """The tokens of the longest n-gram."""
     texts: tuple[str, ...]
-    """What it was made of."""
+    """The texts that it was made of."""
     sentences: int
     """The lines and transcripts that were counted."""
     tokens: int

@@ -1,4 +1,4 @@
-"""What decoding one file may take."""
+"""The limits of decoding one file."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,7 @@ MAX_DESCRIPTORS = 64
 
 
 class Task(Protocol):
-    """What a worker makes of a file."""
+    """Yield what a worker makes of a file."""
 
     def warm_up(self) -> None:
         """Load what will be needed: once it is confined, a worker can open no file."""
@@ -69,7 +69,7 @@ def _timed(answers: Iterator[Answer], processor_s: float) -> Iterator[Answer]:
 
 
 def _fault(span: Span, error: Exception) -> AudioError:
-    """What went wrong, as the fault of the file; damage that no decoder foresaw is one too."""
+    """Return what went wrong as a fault of the file, also damage that no decoder foresaw."""
     if isinstance(error, AudioError):
         return error
     if isinstance(error, MemoryError):

@@ -29,7 +29,7 @@ class Limits(Config):
     """That are open at the same time, and half of the files that the process may open at most. For
     one more the one that has waited longest for a request is closed."""
     client_connections: PositiveInt = 256
-    """Of one client."""
+    """The same of one client."""
     requests: PositiveInt = defaults.REQUESTS
     """That are worked on or wait at the same time; one client has three quarters at most."""
     pieces: PositiveInt = 512

@@ -19,7 +19,7 @@ from mothertongue.serving.speech_task import TASK
 from mothertongue.transcription.speech import Piece
 
 NAME = "file"
-"""Of an upload in messages: it is the name of the form's field."""
+"""The name of an upload in messages: it is that of the form's field."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """What waits, one item for each turn."""
+    """The items that wait, one for each turn."""
 
     def __init__(self) -> None:
         self._clients: OrderedDict[str, deque[deque[T]]] = OrderedDict()

@@ -33,7 +33,7 @@ class Asked:
     prompt: tuple[int, ...]
     word_times: bool
     client: str = ""
-    """Who asks, as `guard.client_of` has it: clients take turns."""
+    """The client that asks, as `guard.client_of` has it: clients take turns."""
 
 
 class Service:
