@@ -32,7 +32,9 @@ def main() -> None:
     # Its clips are longer: fewer make the same hours.
     fewer = sizes | {"train": 3 * arguments.train // 5}
     write("yo-ogun", records(corpora / "yo-ogun"), fewer, "yo", out)
-    write("ml-msc", records(corpora / "ml-msc"), sizes, "ml", out)
+    # Its clips are shorter: more make the same hours.
+    more = sizes | {"train": 2 * arguments.train, "validation": 2 * arguments.validation}
+    write("ml-msc", records(corpora / "ml-msc"), more, "ml", out)
     for language in RETENTION:
         name = f"{language}-asterisk"
         write(name, records(corpora / name), {"test": arguments.retention}, language, out)
