@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mothertongue.clips import read_split
 from mothertongue.config import parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
@@ -25,12 +26,14 @@ from mothertongue.evaluation.metrics import (
     paired_bootstrap,
     utterance_errors,
 )
-from mothertongue.experiment import Experiment, run
+from mothertongue.experiment import Experiment
 from mothertongue.files import write_json
-from mothertongue.progress import counting, training_progress
+from mothertongue.progress import counting
 from mothertongue.records import RunDir
-from mothertongue.scoring import read_split, transcribe_split
+from mothertongue.scoring import transcribe_split
 from mothertongue.text import normalizer
+from mothertongue.training.progress import training_progress
+from mothertongue.training.run import run
 
 ARMS: dict[str, dict[str, Any]] = {
     "full": {"context": "full"},

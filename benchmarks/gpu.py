@@ -30,17 +30,17 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from work import indices, plan, representative
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.batches import FULL_CONTEXT_S, context_s
 from mothertongue.config import parse
+from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.devices import peak_memory_bytes
 from mothertongue.experiment import Experiment
-from mothertongue.features import Batch
 from mothertongue.files import write_json
 from mothertongue.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.manifest import Utterance
 from mothertongue.records import RunDir, environment
 from mothertongue.shapes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.training.batch import Batch
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.loop import Job, train
 from mothertongue.training.prefix import FrozenPrefix

@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 
 import psutil
 
-from mothertongue.batches import BatchSize, context_s, plan_epoch
+from mothertongue.batches import plan_epoch
+from mothertongue.context import context_s
 from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.model import load_base
-from mothertongue.planning.plan import plan
+from mothertongue.planning.estimate import plan
 from mothertongue.records import environment
+from mothertongue.training.config import BatchSize
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -14,13 +14,16 @@ import torch
 from safetensors.torch import save_file
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from mothertongue.batches import FULL_CONTEXT_S, BatchSize, Step, context_s, plan_epoch
+from mothertongue.batches import Step, plan_epoch
+from mothertongue.clips import load_clip
+from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.experiment import Experiment
-from mothertongue.features import load_clip, log_mel, pad_samples
+from mothertongue.features import log_mel, pad_samples
 from mothertongue.files import write_json
 from mothertongue.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.model import Base
+from mothertongue.training.config import BatchSize
 
 Json = dict[str, Any]
 SEED = 0

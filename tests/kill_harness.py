@@ -17,9 +17,10 @@ from typing import Any
 
 from runs import Silent
 
-from mothertongue.experiment import load_experiment, run
+from mothertongue.experiment import load_experiment
 from mothertongue.records import RunDir
 from mothertongue.training import checkpoints
+from mothertongue.training.run import run
 
 POINTS: dict[str, tuple[Any, str]] = {
     "write tensors": (checkpoints, "save_file"),

@@ -19,9 +19,10 @@ from accelerate import PartialState
 from runs import PATIENCE_S, After
 
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import load_experiment, run
+from mothertongue.experiment import load_experiment
 from mothertongue.records import RunDir
 from mothertongue.training.loss import LabelLoss
+from mothertongue.training.run import run
 
 FORWARD = LabelLoss.forward
 

@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mothertongue.batches import (
-    BatchSize,
     MicroBatch,
     Step,
     choose_clips,
     clips_per_language,
-    context_s,
     idle_share,
     plan_epoch,
     share,
 )
+from mothertongue.context import context_s
+from mothertongue.training.config import BatchSize
 
 CONTEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 SIZES = st.integers(1, 9)

@@ -7,7 +7,7 @@ import torch
 from talker import eight_clips, talkative
 from tiny import save_transformers
 
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber

@@ -13,9 +13,11 @@ from mothertongue.comparison.grid import Grid, expand
 from mothertongue.config import parse
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.experiment import Experiment, load_run, run
+from mothertongue.experiment import Experiment
+from mothertongue.load_run import load_run
 from mothertongue.model import load_base
 from mothertongue.records import RunDir
+from mothertongue.training.run import run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

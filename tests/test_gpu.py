@@ -23,8 +23,8 @@ from tiny import tiny_model
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.errors import Preempted
-from mothertongue.experiment import run
 from mothertongue.records import RunDir
+from mothertongue.training.run import run
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU, or hidden: make test-gpu"),

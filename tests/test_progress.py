@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from mothertongue import progress
+from mothertongue.comparison.progress import task_progress
+from mothertongue.training.progress import TrainingProgress
+from mothertongue.transcription.progress import recordings_progress
 
 NAME = "a [b][/b] :bomb:"
 """Markup that closes nothing, and the name of an emoji."""
@@ -24,9 +27,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def test_names_with_brackets_are_no_markup(terminal: io.StringIO) -> None:
     with progress.counting(f"exporting {NAME}", 2) as advance:
         advance(1)
-    with progress.recordings_progress(1) as recordings:
+    with recordings_progress(1) as recordings:
         recordings.heard(Path("heard a [b] :bomb:.wav"), 61.0)
-    with progress.task_progress() as tasks:
+    with task_progress() as tasks:
         tasks.waiting({f"run {NAME}": f"word {NAME}"})
         tasks.live.refresh()
     for shown in (
@@ -39,6 +42,6 @@ def test_names_with_brackets_are_no_markup(terminal: io.StringIO) -> None:
 
 
 def test_a_note_steers_no_terminal(terminal: io.StringIO) -> None:
-    for noted in (progress.note, progress.TrainingProgress(progress._bar()).noted):
+    for noted in (progress.note, TrainingProgress(progress.progress_bar()).noted):
         noted("clip \x1b]0;title\x07\x1b[2J\x9b2J\r\udcff")
     assert terminal.getvalue() == "clip ]0;title[2J2J\\udcff\n" * 2

@@ -12,10 +12,11 @@ from mothertongue.comparison.grid import Grid, Halving, expand
 from mothertongue.config import LARGEST, members, parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Experiment, run
+from mothertongue.experiment import Experiment
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import Strategy
 from mothertongue.training.config import TrainConfig
+from mothertongue.training.run import run
 
 EXPERIMENT = {"name": "x", "language": "sw", "data": "d", "strategy": {"kind": "full"}}
 GRID = {

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from runs import Silent, save_corpus, tiny_experiment
 
-from mothertongue.experiment import run
 from mothertongue.records import RunDir
+from mothertongue.training.run import run
 
 STRATEGIES: dict[str, tuple[dict[str, Any], float]] = {
     "full": ({"kind": "full"}, 1e-4),

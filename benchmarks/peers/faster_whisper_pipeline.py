@@ -14,7 +14,7 @@ from decoding import COMPUTE_TYPES, LONGEST_TOKENS, Decode, run_decoder
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.features import Samples
+from mothertongue.clips import Samples
 
 
 def opened(spec: dict[str, Any]) -> Decode:

@@ -15,11 +15,12 @@ from work import read_split
 
 from mothertongue.config import parse
 from mothertongue.devices import best_device, peak_memory_bytes
-from mothertongue.experiment import Experiment, run
+from mothertongue.experiment import Experiment
 from mothertongue.model import load_base
 from mothertongue.records import RunDir
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
+from mothertongue.training.run import run
 from mothertongue.training.validation import Validation
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mothertongue.adapters import CONFIG as ADAPTER_CONFIG
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.decoding.torch_engine import Advance
 from mothertongue.decoding.transcript import (
     Clip,

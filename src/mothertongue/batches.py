@@ -11,12 +11,11 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-FULL_CONTEXT_S = 30
-Context = Literal["bucket", "full"]
+from mothertongue.context import FULL_CONTEXT_S
+from mothertongue.training.config import BatchSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +26,8 @@ class MicroBatch:
     indices: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSize:
-    """How much one optimizer step sees: so many clips, or as many as fit in so many seconds."""
-
-    clips: int
-    seconds: float | None = None
-    """Of context; where it is given, `clips` does not count."""
-
-    def clips_at(self, context_s: int) -> int:
-        """How many clips of one context a step takes, at least one."""
-        return self.clips if self.seconds is None else max(1, int(self.seconds // context_s))
-
-
 Step = tuple[MicroBatch, ...]
 """What one optimizer step sees: usually one micro-batch, several where a bucket had clips left."""
-
-
-def context_s(duration_s: float, context: Context) -> int:
-    """The encoder's context for a clip, in whole seconds, 1 to 30.
-
-    Raises ValueError beyond 30 s, all that Whisper's positions can hold.
-    """
-    if duration_s > FULL_CONTEXT_S:
-        raise ValueError(f"a clip of {duration_s:.2f} s: Whisper takes at most {FULL_CONTEXT_S} s")
-    # 1e-6: a clip of exactly 4 s must not become 5 s by a rounding error in its stored duration.
-    return FULL_CONTEXT_S if context == "full" else max(1, math.ceil(duration_s - 1e-6))
 
 
 def clips_per_language(sizes: Mapping[str, int], temperature: float) -> dict[str, int]:

@@ -8,11 +8,13 @@ from typing import Any
 
 from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.engines import open_engine
-from mothertongue.experiment import Experiment, load_experiment, run
+from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.files import write_json
-from mothertongue.progress import console, training_progress
+from mothertongue.progress import console
 from mothertongue.records import OF_BASE, OWN, RunDir
 from mothertongue.scoring import evaluate_model
+from mothertongue.training.progress import training_progress
+from mothertongue.training.run import run
 
 EXAMPLES = 3
 Json = dict[str, Any]

@@ -10,12 +10,13 @@ from typing import Literal, NoReturn
 
 from torch import nn
 
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Experiment, load_run
+from mothertongue.experiment import Experiment
+from mothertongue.load_run import load_run
 from mothertongue.locate import locate
 from mothertongue.model import Base, load_base
 from mothertongue.records import is_run

@@ -14,20 +14,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mothertongue.clips import read_split
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
-from mothertongue.experiment import Experiment, load_experiment, load_run
+from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.exporters.base import Exported, Exporter, exporter
 from mothertongue.exporters.card import write_card
 from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.token_limit import count_labels
 from mothertongue.files import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.leash import leashed
+from mothertongue.load_run import load_run
 from mothertongue.locks import alone
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.reading import read_json
 from mothertongue.records import OWN, RunDir, environment
-from mothertongue.scoring import read_split
 from mothertongue.text import normalizer
 
 Json = dict[str, Any]

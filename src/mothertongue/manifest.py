@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+
 from mothertongue.cache import cache_folder, state_folder
 from mothertongue.clip_paths import clip_path
 from mothertongue.errors import DataError, Fault
 from mothertongue.files import open_atomically, sha256_file, write_json
 from mothertongue.reading import read_json
-from mothertongue.schemas import Card
+
+ROOT = Path()  # read_data makes every audio path absolute
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -222,3 +225,21 @@ def _type_faults(utterance: Utterance) -> list[str]:
 
 def _is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+class Prepared(TypedDict):
+    """The card of a corpus: what `prepare` found."""
+
+    num_rows: int
+    num_rejected: int
+    rejected: dict[str, int]
+    notes: dict[str, int]
+    warnings: list[str]
+    confirmed: list[str]
+    split_by: str
+
+
+class Card(Prepared):
+    """data_card.json: what prepare found, and the SHA-256 of the manifest that it wrote."""
+
+    manifest_sha256: str

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from mothertongue.clips import read_split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
@@ -17,7 +18,7 @@ from mothertongue.identity import code_changes, data_changes, read_identity, ref
 from mothertongue.manifest import Split, data_digest, manifest_path
 from mothertongue.progress import note
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, is_run
-from mothertongue.scoring import check_unseen, evaluate_model, read_split
+from mothertongue.scoring import check_unseen, evaluate_model
 
 Json = dict[str, Any]
 

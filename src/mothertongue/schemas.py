@@ -117,24 +117,6 @@ class Scores(TypedDict):
     environment: NotRequired[dict[str, Any]]
 
 
-class Prepared(TypedDict):
-    """The card of a corpus: what `prepare` found."""
-
-    num_rows: int
-    num_rejected: int
-    rejected: dict[str, int]
-    notes: dict[str, int]
-    warnings: list[str]
-    confirmed: list[str]
-    split_by: str
-
-
-class Card(Prepared):
-    """data_card.json: what prepare found, and the SHA-256 of the manifest that it wrote."""
-
-    manifest_sha256: str
-
-
 class _Heard(TypedDict):
     text: str
     word_errors: int

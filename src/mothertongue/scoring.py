@@ -1,12 +1,13 @@
 """What `evaluate` does: a loaded engine over a manifest's split."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mothertongue.batches import Context
 from mothertongue.clip_facts import audio_digest, facts_of, read_facts
+from mothertongue.clips import read_split
+from mothertongue.context import Context
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
@@ -16,26 +17,12 @@ from mothertongue.evaluation.metrics import Score
 from mothertongue.languages import usual_measure
 from mothertongue.leaks import find_leaks, named, shared
 from mothertongue.lm.folder import read_record, remember_weight, seen_sentences
-from mothertongue.manifest import Split, Utterance, data_digest, read_data
+from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.progress import counting, note
 from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]
 Json = dict[str, Any]
-
-
-def read_split(data: Sequence[Path], split: Split, language: str | None) -> list[Utterance]:
-    """The utterances of one split of manifests, all under `language` if one is given.
-
-    Raises DataError naming the splits there are when this one is empty.
-    """
-    utterances = read_data(data)
-    chosen = [each for each in utterances if each.split == split]
-    if not chosen:
-        found = ", ".join(sorted({each.split for each in utterances})) or "no utterances"
-        names = ", ".join(map(str, data))
-        raise DataError(f"{names}: no utterance in split {split!r}; found {found}")
-    return [replace(each, language=language) for each in chosen] if language else chosen
 
 
 def check_unseen(run_dir: RunDir, utterances: Sequence[Utterance], split: Split) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Results as tables for a terminal. No torch."""
 
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from mothertongue.progress import gigabytes, interval, plain
 
 NEXT = """\
   mothertongue prepare my_corpus.csv --language sw --out data/mine
@@ -70,12 +71,6 @@ def before_after_table(before: dict[str, Any], after: dict[str, Any], title: str
             f"{score['n']}",
         )
     return table
-
-
-def interval(bounds: list[float]) -> str:
-    """A 95 % interval in percent, such as 12.3-15.6."""
-    low, high = bounds
-    return f"{100 * low:.1f}-{100 * high:.1f}"
 
 
 def _score_cells(score: dict[str, Any]) -> list[str]:
@@ -193,20 +188,6 @@ def demo_tables(result: dict[str, Any]) -> Group:
         examples,
         Text(f"The tuned model is in {result['run']}. With your own recordings:\n{NEXT}"),
     )
-
-
-def gigabytes(count: int) -> str:
-    """A number of bytes for people, in powers of ten."""
-    return f"{count / 1e9:.2f} GB"
-
-
-def plain(text: str) -> str:
-    """Return text that cannot steer a terminal: of control characters, only line ends stay.
-
-    A byte of a file name that is no UTF-8 becomes its code, such as \\udcff.
-    """
-    kept = "".join(c for c in text if c == "\n" or unicodedata.category(c) != "Cc")
-    return kept.encode("utf-8", "backslashreplace").decode()
 
 
 def lm_table(record: dict[str, Any], out: str) -> Table:

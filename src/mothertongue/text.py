@@ -13,6 +13,7 @@ from functools import cache
 import regex
 
 from mothertongue.errors import ConfigError
+from mothertongue.scripts import UNSPACED_SCRIPTS, ZERO_WIDTH_SPACE
 
 # The letter that stands for every apostrophe: U+02BC, which Unicode holds to be a letter.
 APOSTROPHE = "ʼ"
@@ -28,16 +29,8 @@ VANISHING = frozenset("·‧״՛՜՞")
 SINDHI_WORDS = "۽۾"
 # Kashida and lajanyalan stretch a word on the line; Unicode counts them as letters.
 STRETCHES = "\u0640\u07fa"
-ZERO_WIDTH_SPACE = "\u200b"
-# Scripts in which U+200B marks the ends of words, unseen: those of Unicode's line break class SA.
-INVISIBLY_SPACED = (
-    r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}"
-)
-# Scripts without visible spaces between words: these, Chinese characters and kana (Unicode counts
-# the long vowel ー to no script). Tibetan is not one of them: its tsheg is written.
-UNSPACED = INVISIBLY_SPACED + r"\p{Han}\p{Hiragana}\p{Katakana}ー"
 SPACES_BESIDE_UNSPACED = regex.compile(
-    rf"(?<=[{UNSPACED}])[ {ZERO_WIDTH_SPACE}]+|[ {ZERO_WIDTH_SPACE}]+(?=[{UNSPACED}])"
+    rf"(?<=[{UNSPACED_SCRIPTS}])[ {ZERO_WIDTH_SPACE}]+|[ {ZERO_WIDTH_SPACE}]+(?=[{UNSPACED_SCRIPTS}])"
 )
 # Before Unicode 5.1 a Malayalam chillu was written as consonant, virama, zero-width joiner; both
 # spellings are in use, and canonical equivalence (NFC) does not join them.

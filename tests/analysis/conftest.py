@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from runs import Silent, save_base, save_corpus, tiny_experiment
 
-from mothertongue.experiment import run
 from mothertongue.records import RunDir
+from mothertongue.training.run import run
 
 FREEZE = {"kind": "freeze", "encoder_layers": 1}
 

@@ -12,7 +12,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue import adapters
 from mothertongue.analysis.activations import read_states, state_names, valid_frames
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
 

@@ -20,8 +20,9 @@ from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.summary import findings
 from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
 from mothertongue.errors import ConfigError, Preempted
-from mothertongue.experiment import load_experiment, run
+from mothertongue.experiment import load_experiment
 from mothertongue.records import RunDir, append_line
+from mothertongue.training.run import run
 from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator
 

@@ -12,7 +12,7 @@ from tiny import tiny_model
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.audio import load_audio
-from mothertongue.batches import context_s
+from mothertongue.context import context_s
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.torch_alignment import align, alignment_heads

@@ -12,12 +12,12 @@ import pytest
 
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.errors import DataError
-from mothertongue.evaluation.averages import mean_forgetting
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.evaluation.forgetting import (
     Change,
     forgetting,
     is_hallucination,
+    mean_forgetting,
     same_transcripts,
 )
 from mothertongue.evaluation.metrics import paired_bootstrap

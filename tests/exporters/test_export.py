@@ -21,13 +21,13 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue import cli, exporting
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.experiment import load_run
 from mothertongue.exporters.base import comparable, exporters
 from mothertongue.exporters.ggml import byte_letters
 from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.hf import TransformersHeard
 from mothertongue.exporting import export
 from mothertongue.files import write_json
+from mothertongue.load_run import load_run
 from mothertongue.tokens import Tokens
 from mothertongue.weight_layouts import to_openai
 

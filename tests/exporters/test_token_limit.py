@@ -15,13 +15,14 @@ from transformers import WhisperForConditionalGeneration
 from mothertongue import cli
 from mothertongue.artefacts import open_model
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
-from mothertongue.experiment import load_run, run
 from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exported, Heard, comparable, exporter
 from mothertongue.exporters.token_limit import count_labels
+from mothertongue.load_run import load_run
 from mothertongue.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.tokens import Tokens
+from mothertongue.training.run import run
 
 LIMITS = {"adapter": 444, "ctranslate2": 224, "ggml": 220, "hf": 444, "onnx": 444}
 QUICK = {"adapter", "ctranslate2", "ggml"}

@@ -74,8 +74,8 @@ def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path:
 def test_enough_epochs_are_planned_to_see_steps_at_30_s(
     made: tuple[Path, Path], tmp_path: Path, changes: dict[str, Any], epochs: int
 ) -> None:
-    from mothertongue.experiment import assemble, open_data
     from mothertongue.planning.probe import first_epochs
+    from mothertongue.training.run import assemble, open_data
 
     experiment = load_experiment(write_experiment(tmp_path, *made, **changes, epochs=10))
     base, utterances = open_data(experiment)
@@ -92,8 +92,8 @@ def test_probed_steps_are_unlike_each_other() -> None:
 
 
 def test_operations_of_a_step(made: tuple[Path, Path], tmp_path: Path) -> None:
-    from mothertongue.experiment import assemble, open_data
     from mothertongue.planning.probe import step_flops
+    from mothertongue.training.run import assemble, open_data
 
     experiment = load_experiment(write_experiment(tmp_path, *made))
     base, utterances = open_data(experiment)

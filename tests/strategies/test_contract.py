@@ -15,7 +15,7 @@ from mothertongue.config import members
 from mothertongue.decoding.search import DecoderState
 from mothertongue.encoder import encode, stem
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.features import Batch, collate, log_mel
+from mothertongue.features import log_mel
 from mothertongue.strategies.base import (
     NotFoldableError,
     NotRemovableError,
@@ -24,6 +24,7 @@ from mothertongue.strategies.base import (
     load_trained,
     trained_parameters,
 )
+from mothertongue.training.batch import Batch, collate
 from mothertongue.training.loss import LabelLoss
 
 Fresh = Callable[[], Whisper]

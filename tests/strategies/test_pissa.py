@@ -9,8 +9,10 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 from torch import Tensor
 
 from mothertongue.errors import DataError, Preempted
-from mothertongue.experiment import Experiment, load_run, run
+from mothertongue.experiment import Experiment
+from mothertongue.load_run import load_run
 from mothertongue.records import RunDir
+from mothertongue.training.run import run
 
 PISSA = {"kind": "lora", "rank": 2, "alpha": 4, "variant": "pissa"}
 # Training repeats what rounding differs by: the base's weights are about 0.02, learning moves 1e-3.

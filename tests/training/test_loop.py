@@ -37,18 +37,20 @@ from mothertongue.errors import (
     MothertongueError,
     Preempted,
 )
-from mothertongue.experiment import Experiment, load_run, run
-from mothertongue.features import collate
+from mothertongue.experiment import Experiment
 from mothertongue.files import sha256_file, write_json
+from mothertongue.load_run import load_run
 from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training import dataset, loop
+from mothertongue.training.batch import collate
 from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss
+from mothertongue.training.run import run
 from mothertongue.validator import SplitValidator
 
 

@@ -12,11 +12,11 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue import prefix_store
 from mothertongue.errors import ConfigError, Preempted
-from mothertongue.experiment import run
 from mothertongue.files import sha256_file
 from mothertongue.records import RunDir
 from mothertongue.training import dataset, prefix
 from mothertongue.training.loss import LabelLoss
+from mothertongue.training.run import run
 
 STRATEGIES: dict[str, dict[str, Any]] = {
     "freeze": {"kind": "freeze", "encoder_layers": 1},
@@ -78,7 +78,7 @@ def test_losses_are_those_of_the_plain_model(
     start: Start, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, _ = start("prefix", strategy)
-    monkeypatch.setattr("mothertongue.experiment.open_prefix", lambda *_: None)
+    monkeypatch.setattr("mothertongue.training.run.open_prefix", lambda *_: None)
     plain, _ = start("plain", strategy)
     assert found.losses == pytest.approx(plain.losses, rel=1e-5)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mothertongue.features import IGNORED
 from mothertongue.training import projection
+from mothertongue.training.batch import IGNORED
 from mothertongue.training.projection import embed, projected_cross_entropy
 
 VOCABULARY, WIDTH, PADDING = 50, 8, 7

@@ -11,10 +11,11 @@ from report_folders import run_record
 from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import DataError, Preempted
-from mothertongue.experiment import Experiment, run
+from mothertongue.experiment import Experiment
 from mothertongue.files import write_json
 from mothertongue.manifest import Split, read_manifest, write_manifest
 from mothertongue.records import RunDir
+from mothertongue.training.run import run
 
 SWAPPED: dict[Split, Split] = {"train": "test", "test": "train", "validation": "validation"}
 

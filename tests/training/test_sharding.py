@@ -19,13 +19,14 @@ from torch.distributed.tensor import DTensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import load_experiment, run
+from mothertongue.experiment import load_experiment
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.freeze import Freeze
 from mothertongue.training import sharding
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.ranks import Ranks
+from mothertongue.training.run import run
 
 RANKS = 2
 

@@ -12,11 +12,13 @@ from runs import Silent, save_base, save_corpus, tiny_experiment, validation
 
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.evaluation.evaluate import Evaluation
-from mothertongue.experiment import Experiment, assemble, load_run, open_data, run
+from mothertongue.experiment import Experiment
 from mothertongue.files import sha256_file
+from mothertongue.load_run import load_run
 from mothertongue.manifest import Utterance, read_data, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.training import loop
+from mothertongue.training.run import assemble, open_data, run
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.validation import Validation, recorded
 from mothertongue.validator import SplitValidator, in_turns, rates
@@ -221,7 +223,9 @@ def test_clips_are_drawn_by_the_seed(base: Path, tmp_path: Path) -> None:
 def test_the_loss_is_that_of_transformers(base: Path, tmp_path: Path, precision: str) -> None:
     import torch
 
-    from mothertongue.features import collate, load_clip, log_mel
+    from mothertongue.clips import load_clip
+    from mothertongue.features import log_mel
+    from mothertongue.training.batch import collate
 
     settings = {"context": "full", "precision": precision}
     experiment = tiny_experiment(tmp_path, base, save_corpus(tmp_path), **settings)

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from mothertongue.analysis.similarity import Floats
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.batches import Context, context_s
+from mothertongue.clips import Samples
+from mothertongue.context import Context, context_s
 from mothertongue.encoder import stem
-from mothertongue.features import Samples, log_mel, pad_samples
+from mothertongue.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
 
 Half = Literal["encoder", "decoder"]

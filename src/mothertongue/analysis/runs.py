@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.batches import FULL_CONTEXT_S
+from mothertongue.context import FULL_CONTEXT_S
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.identity import read_identity

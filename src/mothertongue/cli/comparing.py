@@ -71,9 +71,9 @@ def compare(
         _dry_run(loaded, json_file)
         return
     from mothertongue.comparison.compare import compare as run_grid
+    from mothertongue.comparison.progress import task_progress
     from mothertongue.comparison.render import comparison_tables, write_tables
     from mothertongue.locks import locked
-    from mothertongue.progress import task_progress
 
     folder = out or Path("runs") / loaded.name
     share = (cpus_per_run, gpus_per_run, devices_per_run)

@@ -20,7 +20,7 @@ def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) 
     A table that is text keeps its lines as they are.
     """
     from mothertongue.files import write_json
-    from mothertongue.tables import plain
+    from mothertongue.progress import plain
 
     if json_file is None or str(json_file) != "-":
         if isinstance(table, str):
@@ -87,7 +87,7 @@ def explained(error: Exception) -> str | None:
 
 def fail(message: str, code: int) -> int:
     """Write one message to standard error, which a manifest cannot steer; return the exit code."""
-    from mothertongue.tables import plain
+    from mothertongue.progress import plain
 
     try:
         sys.stdout.flush()

@@ -24,10 +24,12 @@ def train(
     if devices > 1:
         _launch(devices, experiment, overrides, out, json_file)
         return
-    from mothertongue.experiment import load_experiment, run
-    from mothertongue.progress import is_main_process, training_progress
+    from mothertongue.experiment import load_experiment
+    from mothertongue.progress import is_main_process
     from mothertongue.records import RunDir
     from mothertongue.tables import run_table
+    from mothertongue.training.progress import training_progress
+    from mothertongue.training.run import run
 
     loaded = load_experiment(experiment, overrides or [])
     folder = out or Path("runs") / loaded.name
@@ -48,7 +50,7 @@ def plan(
 ) -> None:
     """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
     from mothertongue.experiment import load_experiment
-    from mothertongue.planning.plan import plan as plan_run
+    from mothertongue.planning.estimate import plan as plan_run
     from mothertongue.planning.table import plan_table
 
     loaded = load_experiment(experiment, overrides or [])

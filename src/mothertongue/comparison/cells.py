@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mothertongue.tables import interval
+from mothertongue.progress import interval
 
 Json = dict[str, Any]
 Row = tuple[str, ...]

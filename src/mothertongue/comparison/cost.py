@@ -16,17 +16,18 @@ from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.batches import FULL_CONTEXT_S, context_s, plan_epoch
+from mothertongue.batches import plan_epoch
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
+from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.devices import best_device, dtype_of
 from mothertongue.errors import ConfigError
-from mothertongue.features import Batch
 from mothertongue.flops import FRAMES_PER_S, training_flops
 from mothertongue.manifest import read_data
 from mothertongue.model import load_base
 from mothertongue.shapes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.full import Full
+from mothertongue.training.batch import Batch
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.batches import FULL_CONTEXT_S, context_s
 from mothertongue.comparison.grid import Candidate, Grid
+from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.devices import best_device, dtype_of
 from mothertongue.flops import FRAMES_PER_S
 from mothertongue.manifest import read_data

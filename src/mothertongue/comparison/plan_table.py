@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.tables import plain
+from mothertongue.progress import plain
 
 
 def plan_table(plan: dict[str, Any]) -> Group:

@@ -5,8 +5,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mothertongue.evaluation.averages import MeanForgetting, mean_forgetting
-from mothertongue.evaluation.forgetting import Forgetting, forgetting
+from mothertongue.evaluation.forgetting import (
+    Forgetting,
+    MeanForgetting,
+    forgetting,
+    mean_forgetting,
+)
 from mothertongue.reading import read_json
 from mothertongue.schemas import Scores
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.clip_facts import audio_digest, facts_of
+from mothertongue.clips import read_split
 from mothertongue.config import Config, parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
@@ -21,7 +22,7 @@ from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.progress import counting
 from mothertongue.reading import read_json
 from mothertongue.records import RunDir, deciding_versions, environment, is_run
-from mothertongue.scoring import check_unseen, read_split, transcribe_split
+from mothertongue.scoring import check_unseen, transcribe_split
 
 
 class ScoreSet(Config):

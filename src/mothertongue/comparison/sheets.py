@@ -32,7 +32,7 @@ from mothertongue.comparison.cells import (
     share,
     short_settings,
 )
-from mothertongue.tables import gigabytes
+from mothertongue.progress import gigabytes
 
 HEARD = "language_identification"
 FAILURES = ("hallucinations", "loops", "empty")

@@ -16,7 +16,7 @@ from mothertongue.errors import ConfigError, Fault
 from mothertongue.languages import language_code
 from mothertongue.manifest import Split, Utterance, duration_tolerance_s
 from mothertongue.sources.base import TEXT_FIELDS, TIME_FIELDS, Rejection, Row
-from mothertongue.sources.split_names import split_named
+from mothertongue.sources.columns import split_named
 
 CountLabelTokens = Callable[[str, str], int]
 

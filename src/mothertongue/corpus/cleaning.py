@@ -5,7 +5,7 @@ import unicodedata
 
 import regex
 
-from mothertongue.text import INVISIBLY_SPACED, UNSPACED, ZERO_WIDTH_SPACE
+from mothertongue.scripts import INVISIBLY_SPACED, UNSPACED_SCRIPTS, ZERO_WIDTH_SPACE
 
 # Cf characters that carry meaning or ink: joiners of Indic and Arabic scripts, Mongolian's vowel
 # separator, and the signs that are drawn around the digits that follow them.
@@ -36,7 +36,7 @@ SUSPECTS = {
         r"\p{Latin}\p{M}*[\p{Greek}\p{Cyrillic}]|\p{Greek}\p{M}*[\p{Latin}\p{Cyrillic}]|"
         r"\p{Cyrillic}\p{M}*[\p{Latin}\p{Greek}]"
     ),
-    "TXT-WORD": regex.compile(rf"[^\s{UNSPACED}]{{100}}"),
+    "TXT-WORD": regex.compile(rf"[^\s{UNSPACED_SCRIPTS}]{{100}}"),
 }
 
 

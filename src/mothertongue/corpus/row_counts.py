@@ -8,8 +8,8 @@ from mothertongue.corpus.report import DataReport
 from mothertongue.languages import language_code
 from mothertongue.manifest import SPLITS, Split
 from mothertongue.sources.base import Rejection, Row, Source
+from mothertongue.sources.columns import split_named
 from mothertongue.sources.fleurs import FleursSource, paper_language, row_differences
-from mothertongue.sources.split_names import split_named
 
 TABLE_2 = "Table 2 of Liu, Yang, Qu 2024"
 

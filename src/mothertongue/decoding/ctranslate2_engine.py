@@ -13,7 +13,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.adapters import Rows
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
 from mothertongue.decoding.torch_alignment import align

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mothertongue.clips import load_clip
 from mothertongue.decoding.transcript import Transcriber, Transcript
 from mothertongue.evaluation.metrics import Context, LanguageSource, Score, count_errors, score
-from mothertongue.features import load_clip
 from mothertongue.manifest import Utterance
 from mothertongue.text import NORMALIZERS, normalizer
 

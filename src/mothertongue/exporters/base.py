@@ -16,7 +16,7 @@ from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Tuned
+from mothertongue.load_run import Tuned
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens

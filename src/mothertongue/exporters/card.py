@@ -12,7 +12,7 @@ import yaml
 from mothertongue import __version__
 from mothertongue.exporters.base import Exported, Exporter
 from mothertongue.languages import WHISPER_LANGUAGES
-from mothertongue.tables import interval
+from mothertongue.progress import interval
 
 Json = dict[str, Any]
 NORMALIZER = "strict"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mothertongue.batches import FULL_CONTEXT_S
+from mothertongue.context import FULL_CONTEXT_S
 from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.decoding.transcript import Samples
 from mothertongue.exporters.base import (

@@ -14,13 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mothertongue.clips import load_clip
 from mothertongue.config import Config, parse
 from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import Experiment, load_run
+from mothertongue.experiment import Experiment
 from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exporter, Heard, comparable, exporter, seconds
-from mothertongue.features import load_clip
+from mothertongue.load_run import load_run
 from mothertongue.locate import locate
 from mothertongue.manifest import Utterance
 from mothertongue.model import load_base

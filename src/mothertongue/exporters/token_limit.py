@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.batches import FULL_CONTEXT_S
+from mothertongue.context import FULL_CONTEXT_S
 from mothertongue.exporters.base import Exporter
 from mothertongue.manifest import Utterance
 from mothertongue.tokens import Tokens

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mothertongue.experiment import Experiment
+from mothertongue.planning.probe import measure
 from mothertongue.training.config import TrainConfig
 
 BYTES_PER_WEIGHT = 4  # float32
@@ -132,3 +134,18 @@ def _interpolated(flops: "np.ndarray[Any, Any]", pairs: Pairs) -> "np.ndarray[An
     known = sorted({each for each, _ in pairs})
     means = [np.mean([taken for at, taken in pairs if at == each]) for each in known]
     return np.interp(flops, known, means)
+
+
+def plan(experiment: Experiment) -> dict[str, Any]:
+    """Parameters, time an epoch, peak memory and disk, as JSON values.
+
+    Raises what training would raise: for settings, data or a base that do not fit.
+    """
+    measured = measure(experiment)
+    return {
+        "name": experiment.name,
+        "base": experiment.base,
+        "strategy": experiment.strategy.model_dump(mode="json"),
+        "batch_size": experiment.train.batch_size,
+        **estimate(measured, experiment.train),
+    }

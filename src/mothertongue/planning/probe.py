@@ -18,17 +18,19 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from mothertongue.batches import FULL_CONTEXT_S, Step
+from mothertongue.batches import Step
+from mothertongue.context import FULL_CONTEXT_S
 from mothertongue.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import Experiment, Work, assemble, open_data
-from mothertongue.features import Batch
+from mothertongue.experiment import Experiment
 from mothertongue.flops import FRAMES_PER_S, training_flops
 from mothertongue.planning.estimate import Measured
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import Whisper, trained_parameters
+from mothertongue.training.batch import Batch
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
+from mothertongue.training.run import Work, assemble, open_data
 from mothertongue.training.stopping import StopRequest
 from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator

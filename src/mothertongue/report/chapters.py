@@ -10,6 +10,7 @@ from mothertongue.comparison.sheets import also_sheets, average_sheets, retentio
 from mothertongue.comparison.summary import conditions, warning
 from mothertongue.corpus.report import NOTES
 from mothertongue.languages import WHISPER_LANGUAGES
+from mothertongue.progress import interval
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
@@ -27,7 +28,6 @@ from mothertongue.report.tables import (
     table_of,
     version_table,
 )
-from mothertongue.tables import interval
 
 
 @dataclass(frozen=True, slots=True)

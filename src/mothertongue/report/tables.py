@@ -19,8 +19,8 @@ from mothertongue.comparison.cells import (
     short_settings,
 )
 from mothertongue.comparison.sheets import COST_NOTE, Sheet, comparison_note
+from mothertongue.progress import gigabytes, interval
 from mothertongue.report.records import RunRecords
-from mothertongue.tables import gigabytes, interval
 from mothertongue.text import NORMALIZERS
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")

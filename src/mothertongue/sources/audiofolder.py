@@ -8,7 +8,7 @@ from typing import Literal
 
 from mothertongue.errors import Fault
 from mothertongue.sources.base import Rejection, Row, Source
-from mothertongue.sources.split_names import split_named
+from mothertongue.sources.columns import split_named
 from mothertongue.sources.table import SUFFIXES, TableSource
 
 

@@ -5,11 +5,24 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mothertongue.errors import Fault
+from mothertongue.manifest import Split
 from mothertongue.sources.base import Record
+
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "eval": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 # In each, the first that is there wins. The order of the text columns is the Open ASR
 # Leaderboard's; a corpus with both spellings has its plain text under the shorter name.
-NAMES: dict[str, tuple[str, ...]] = {
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "audio": ("audio", "file_name", "path", "audio_filepath"),
     "text": ("text", "sentence", "transcription", "raw_transcription", "transcript"),
     "id": ("id",),
@@ -44,7 +57,7 @@ def find_columns(
 
 def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
     """The same without errors: a field that has no column is left out."""
-    columns = {field: _column(field, found, chosen.get(field)) for field in NAMES}
+    columns = {field: _column(field, found, chosen.get(field)) for field in COLUMN_NAMES}
     return {field: column for field, column in columns.items() if column is not None}
 
 
@@ -57,11 +70,11 @@ def _column(field: str, found: Sequence[str], chosen: str | None) -> str | None:
     if chosen is not None:
         return chosen if chosen in found else None
     by_lower = {name.strip().lower(): name for name in reversed(found)}
-    return next((by_lower[name] for name in NAMES[field] if name in by_lower), None)
+    return next((by_lower[name] for name in COLUMN_NAMES[field] if name in by_lower), None)
 
 
 def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -> Fault:
-    expected = (chosen,) if chosen else NAMES[field]
+    expected = (chosen,) if chosen else COLUMN_NAMES[field]
     by_lower = {name.strip().lower(): name for name in found}
     close = [match for name in expected for match in get_close_matches(name, by_lower, n=1)]
     hint = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
@@ -71,3 +84,8 @@ def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -
         f"{' or '.join(expected)}{hint}",
         f"rename the column, or name it with --{field.removesuffix('_s')}-column",
     )
+
+
+def split_named(name: str) -> Split | None:
+    """The split that a corpus calls `name`, in any case; None when it names none."""
+    return SPLIT_NAMES.get(name.strip().lower())

@@ -9,9 +9,9 @@ from typing import Literal
 from mothertongue.errors import Fault
 from mothertongue.manifest import SPLITS, Split
 from mothertongue.sources.base import Record, Rejection, Row, Source, to_row
+from mothertongue.sources.columns import split_named
 from mothertongue.sources.parquet import embedded_column, read_parquet, read_parquet_header
 from mothertongue.sources.records import Located, read_delimited, read_header
-from mothertongue.sources.split_names import split_named
 
 TextField = Literal["transcription", "raw_transcription"]
 

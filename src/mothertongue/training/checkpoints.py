@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -26,7 +25,6 @@ from mothertongue.files import (
 )
 from mothertongue.reading import read_json
 from mothertongue.records import RunDir
-from mothertongue.training.sharding import as_shard
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -138,26 +136,3 @@ def keep_newest(checkpoints: Path, count: int = KEPT) -> None:
 def _newest_first(checkpoints: Path) -> list[Path]:
     folders = [each for each in checkpoints.glob("step-*") if each.is_dir()]
     return sorted((each for each in folders if STEP.fullmatch(each.name)), reverse=True)
-
-
-def optimizer_tensors(
-    optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """AdamW's memory under the names of the parameters: "exp_avg.<name>" and so on."""
-    return {
-        f"{key}.{name}": torch.as_tensor(value)
-        for name, parameter in parameters.items()
-        for key, value in optimizer.state[parameter].items()
-    }
-
-
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer,
-    parameters: Mapping[str, Tensor],
-    tensors: Mapping[str, Tensor],
-) -> None:
-    """Put back what `optimizer_tensors` took."""
-    for full_name, value in tensors.items():
-        key, name = full_name.split(".", 1)
-        parameter = parameters[name]
-        optimizer.state[parameter][key] = as_shard(value, parameter)

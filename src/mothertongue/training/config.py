@@ -1,6 +1,7 @@
 """How a run trains, and its learning rate."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import (
@@ -12,11 +13,24 @@ from pydantic import (
     model_validator,
 )
 
-from mothertongue.batches import BatchSize, Context
 from mothertongue.config import Config
+from mothertongue.context import Context
 from mothertongue.devices import Precision
 
 TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How much one optimizer step sees: so many clips, or as many as fit in so many seconds."""
+
+    clips: int
+    seconds: float | None = None
+    """Of context; where it is given, `clips` does not count."""
+
+    def clips_at(self, context_s: int) -> int:
+        """How many clips of one context a step takes, at least one."""
+        return self.clips if self.seconds is None else max(1, int(self.seconds // context_s))
 
 
 class TrainConfig(Config):

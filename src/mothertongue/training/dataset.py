@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mothertongue.batches import MicroBatch, Step, choose_clips, context_s, plan_epoch, share
+from mothertongue.batches import MicroBatch, Step, choose_clips, plan_epoch, share
+from mothertongue.clips import Samples, load_clip
+from mothertongue.context import context_s
 from mothertongue.devices import best_device, processors
 from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
-from mothertongue.features import IGNORED, Batch, Samples, collate, load_clip, pad_labels
 from mothertongue.manifest import Utterance
 from mothertongue.prefix_store import PrefixStore
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
+from mothertongue.training.batch import IGNORED, Batch, collate, pad_labels
 from mothertongue.training.config import TrainConfig
 
 MOST_WORKERS = 4

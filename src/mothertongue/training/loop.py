@@ -18,15 +18,16 @@ from torch import Tensor
 
 from mothertongue.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.errors import Interrupted, Preempted
-from mothertongue.features import Batch
 from mothertongue.files import write_json
 from mothertongue.languages import Measure
 from mothertongue.reading import built
 from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints
+from mothertongue.training.batch import Batch
 from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import workers_outlived
+from mothertongue.training.optimizer_state import optimizer_tensors, restore_optimizer
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.sharding import on_main
@@ -280,7 +281,7 @@ class _Trainer:
         self.state.micro_batch_size = self.stepper.micro_batch_size
         self._note_peak_memory()
         folder = checkpoints.step_folder(self.run.checkpoints, self.state.step)
-        memory = checkpoints.optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
+        memory = optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
         self._write(folder, files, asdict(self.state))
         if self.job.ranks.is_main:
@@ -319,7 +320,7 @@ class _Trainer:
             with self.stepper.whole():
                 load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
-            checkpoints.restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
+            restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
             self.state = State.of(checkpoints.read_state(folder), folder)
             self._keep_fitting(self.state.micro_batch_size)
         if is_main:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from mothertongue.encoder import continue_from, encode
-from mothertongue.features import IGNORED, log_mel
+from mothertongue.features import log_mel
 from mothertongue.strategies.base import Whisper
+from mothertongue.training.batch import IGNORED
 from mothertongue.training.projection import embed, projected_cross_entropy
 
 

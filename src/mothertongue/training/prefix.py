@@ -14,9 +14,10 @@ from mothertongue.cache import cache_folder
 from mothertongue.devices import dtype_of
 from mothertongue.encoder import deepen, prefix
 from mothertongue.errors import ConfigError
-from mothertongue.features import Batch, log_mel
+from mothertongue.features import log_mel
 from mothertongue.prefix_store import PrefixStore, group_of
 from mothertongue.strategies.base import Whisper
+from mothertongue.training.batch import Batch
 from mothertongue.training.config import TrainConfig
 
 Noted = Callable[[str], None]

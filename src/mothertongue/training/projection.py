@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mothertongue.features import IGNORED
+from mothertongue.training.batch import IGNORED
 
 CHUNK_ROWS = 512  # 106 MB of float32 scores
 ROWS = 64

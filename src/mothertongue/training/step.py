@@ -20,9 +20,9 @@ from torch import Tensor
 
 from mothertongue.devices import clips_together, dtype_of
 from mothertongue.errors import ConfigError, MothertongueError
-from mothertongue.features import IGNORED, Batch
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training import sharding
+from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix

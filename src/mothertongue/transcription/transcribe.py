@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mothertongue.audio import SAMPLE_RATE_HZ, AudioError, Samples
 from mothertongue.audio_decoders import Span
-from mothertongue.batches import Context
+from mothertongue.context import Context
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
 from mothertongue.sandbox import samples
 from mothertongue.sandbox.pool import Sandbox

@@ -9,9 +9,10 @@ from mothertongue.audio import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.progress import console, recordings_progress
+from mothertongue.progress import console
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.outputs import Outputs, Source
+from mothertongue.transcription.progress import recordings_progress
 from mothertongue.transcription.recording import Recording
 from mothertongue.transcription.speech import Find, everything, has_detector, voiced
 from mothertongue.transcription.transcribe import transcribe_files

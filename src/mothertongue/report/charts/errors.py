@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from mothertongue.comparison.cells import Json, bounds, judged, lowest
+from mothertongue.progress import interval
 from mothertongue.report.charts.quality import BASE, systems
 from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
-from mothertongue.tables import interval
 
 KINDS = {
     "substitutions": "#4477aa",

@@ -6,9 +6,9 @@ from typing import Any
 
 from mothertongue.comparison.cells import Json
 from mothertongue.languages import Measure
+from mothertongue.progress import interval
 from mothertongue.report.drawing import Chart, axis, colored, layered, said
 from mothertongue.report.records import INTERVAL95, RunRecords
-from mothertongue.tables import interval
 
 MOST_POINTS = 150
 """Of a curve: longer ones are drawn as means of so many stretches."""

@@ -1,0 +1,56 @@
+"""What a person sees while a comparison runs: its processes, and how many tasks are done."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+
+from mothertongue.progress import LINE_EVERY_S, console, note, progress_bar
+
+
+class TaskProgress:
+    """The watcher of a comparison's processes: a table of those that run, and how many are done."""
+
+    def __init__(self, live: Live) -> None:
+        self.live, self.bar = live, progress_bar()
+        self.task = self.bar.add_task("comparing", total=None, detail="")
+        self.done, self.last_line_s = 0, time.monotonic()
+
+    def total(self, count: int) -> None:
+        """Called before each stage, with how many tasks it has."""
+        self.done = 0
+        self.bar.update(self.task, total=count, completed=0)
+
+    def started(self, name: str) -> None:
+        """Called when a process starts."""
+        self.noted(f"started {name}")
+
+    def ended(self, name: str, ok: bool) -> None:
+        """Called when a process has ended, well or not."""
+        self.done += 1
+        self.bar.update(self.task, completed=self.done)
+        self.noted(f"{'done' if ok else 'FAILED'}    {name}")
+
+    def waiting(self, running: Mapping[str, str]) -> None:
+        """Called a few times a second, with what each process that runs last told of itself."""
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for name, word in running.items():
+            table.add_row(name, word)
+        self.live.update(Group(table, self.bar))
+        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
+            self.last_line_s = time.monotonic()
+            self.noted("running " + "; ".join(f"{name} {word}" for name, word in running.items()))
+
+    def noted(self, message: str) -> None:
+        """Print a line above the table."""
+        note(message)
+
+
+@contextmanager
+def task_progress() -> Iterator[TaskProgress]:
+    """A table of the processes that run, and a bar of those done."""
+    with Live(console=console, transient=True, auto_refresh=console.is_terminal) as live:
+        yield TaskProgress(live)

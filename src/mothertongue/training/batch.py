@@ -1,0 +1,108 @@
+"""A batch of clips with their labels, ready for the model's device.
+
+B batch, S samples (16,000 a second), L label tokens, T encoder frames (50 a second), D width."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.clips import Samples
+from mothertongue.features import ENCODER_FRAMES_PER_S, pad_samples
+from mothertongue.tokens import MAX_LABEL_TOKENS
+
+IGNORED = -100  # a target that no loss counts
+
+LABEL_STEP = 8
+"""Batches have few different L: a product of another shape is compiled anew, and kept in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips of one context with their labels, ready for the model's device."""
+
+    ids: tuple[str, ...]
+    samples_BS: Tensor | None
+    """float32, S = context in seconds x 16,000; silence after the end of each clip. None where
+    hidden_BTD is given."""
+    inputs_BL: Tensor
+    """What the decoder reads: the label without its last token, padded with the end token."""
+    targets_BL: Tensor
+    """What it must say next: the label without its first token, padded with IGNORED."""
+    hidden_BTD: Tensor | None = None
+    """Instead of samples: what the encoder's frozen layers make of them."""
+    keys: tuple[str, ...] = ()
+    """Where the store of such outputs keeps that of each clip; empty where there is no store."""
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return self._with(lambda part: part.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """The same batch where a GPU can fetch it while it computes; torch's loader calls this."""
+        return self._with(Tensor.pin_memory)
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the model hears, hidden_BTD or else samples_BS; inputs_BL; targets_BL."""
+        heard = self.samples_BS if self.hidden_BTD is None else self.hidden_BTD
+        assert heard is not None
+        return heard, self.inputs_BL, self.targets_BL
+
+    @property
+    def context_s(self) -> float:
+        """The audio context of each clip, in seconds."""
+        if self.samples_BS is not None:
+            return self.samples_BS.shape[1] / SAMPLE_RATE_HZ
+        assert self.hidden_BTD is not None
+        return self.hidden_BTD.shape[1] / ENCODER_FRAMES_PER_S
+
+    @property
+    def counted(self) -> int:
+        """How many targets the loss counts."""
+        return int((self.targets_BL != IGNORED).sum())
+
+    def split(self, size: int) -> list["Batch"]:
+        """The same clips in order, in batches of at most `size`."""
+        return [self._rows(slice(i, i + size)) for i in range(0, len(self.ids), size)]
+
+    def _rows(self, rows: slice) -> "Batch":
+        return replace(
+            self._with(lambda part: part[rows]), ids=self.ids[rows], keys=self.keys[rows]
+        )
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return replace(
+            self,
+            samples_BS=None if self.samples_BS is None else change(self.samples_BS),
+            inputs_BL=change(self.inputs_BL),
+            targets_BL=change(self.targets_BL),
+            hidden_BTD=None if self.hidden_BTD is None else change(self.hidden_BTD),
+        )
+
+
+def collate(
+    ids: Sequence[str],
+    clips: Sequence[Samples],
+    labels: Sequence[Sequence[int]],
+    context_s: int,
+    end_token: int,
+) -> Batch:
+    """One batch from clips of at most `context_s` seconds and their label tokens."""
+    return Batch(tuple(ids), pad_samples(clips, context_s), *pad_labels(labels, end_token))
+
+
+def pad_labels(labels: Sequence[Sequence[int]], end_token: int) -> tuple[Tensor, Tensor]:
+    """inputs_BL and targets_BL of a batch, L = the tokens of the longest label less one.
+
+    L is rounded up to a multiple of LABEL_STEP, as far as Whisper has positions.
+    """
+    longest = max(map(len, labels)) - 1
+    width = min(-(-longest // LABEL_STEP) * LABEL_STEP, MAX_LABEL_TOKENS)
+    inputs_BL = torch.full((len(labels), width), end_token)
+    targets_BL = torch.full((len(labels), width), IGNORED)
+    for row, label in enumerate(labels):
+        inputs_BL[row, : len(label) - 1] = torch.tensor(label[:-1])
+        targets_BL[row, : len(label) - 1] = torch.tensor(label[1:])
+    return inputs_BL, targets_BL

@@ -1,0 +1,66 @@
+"""What a person sees while a run trains: a bar on a terminal, plain lines elsewhere. No torch."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    Progress,
+)
+
+from mothertongue.progress import LINE_EVERY_S, console, is_main_process, note, progress_bar
+from mothertongue.training.validation import Validation
+
+
+class Quiet:
+    """The watcher of the other processes."""
+
+    def begun(self, step: int, total_steps: int) -> None: ...
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
+    def validated(self, step: int, found: Validation, is_best: bool) -> None: ...
+    def noted(self, message: str) -> None: ...
+
+
+class TrainingProgress:
+    """The watcher of `training.train` for people."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.task = bar.add_task("training", total=None, detail="")
+        self.total_steps, self.last_line_s = 0, time.monotonic()
+
+    def begun(self, step: int, total_steps: int) -> None:
+        """Called once, with the step a continued run starts from."""
+        self.total_steps = total_steps
+        self.bar.update(self.task, total=total_steps, completed=step)
+        if step:
+            self.noted(f"continuing after step {step:,} of {total_steps:,}")
+
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+        """Called after every optimizer step; loss in nats per label token."""
+        detail = f"loss {loss:.3f}"
+        self.bar.update(self.task, completed=step, detail=detail)
+        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
+            self.last_line_s = time.monotonic()
+            self.noted(f"step {step:,}/{self.total_steps:,}  {detail}  rate {learning_rate:.1e}")
+
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
+        """Called after every validation."""
+        self.noted(
+            f"step {step:,}: validation WER {found.wer:.1%}, CER {found.cer:.1%}"
+            + ("  (best so far)" if is_best else "")
+        )
+
+    def noted(self, message: str) -> None:
+        """Print a line above the bar."""
+        note(message)
+
+
+@contextmanager
+def training_progress() -> Iterator[TrainingProgress | Quiet]:
+    """A bar of optimizer steps with the loss and the time left; of several processes, one bar."""
+    if not is_main_process():
+        yield Quiet()
+        return
+    with progress_bar() as bar:
+        yield TrainingProgress(bar)

@@ -1,0 +1,257 @@
+"""The train verb: turn an experiment into a run's folder, from its data and base to its record."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from torch import nn
+
+from mothertongue.batches import idle_share
+from mothertongue.clip_facts import facts_of
+from mothertongue.devices import best_device
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment import Experiment, refuse_other_settings
+from mothertongue.files import open_atomically, write_json
+from mothertongue.identity import (
+    base_changes,
+    code_changes,
+    data_changes,
+    refuse_changes,
+    write_identity,
+)
+from mothertongue.leaks import check_splits
+from mothertongue.load_run import open_base, take_start
+from mothertongue.manifest import ROOT, Split, Utterance, read_data
+from mothertongue.model import Base
+from mothertongue.records import RunDir, environment
+from mothertongue.shapes import known_config
+from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.training import checkpoints
+from mothertongue.training.dataset import StepDataset
+from mothertongue.training.loop import Job, State, Watcher, train
+from mothertongue.training.prefix import open_prefix
+from mothertongue.training.ranks import Ranks
+from mothertongue.training.sharding import on_main
+from mothertongue.training.tracking import Trackers, flat
+from mothertongue.training.validation import Validator
+from mothertongue.validator import SplitValidator
+
+MOST_IDLE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run does: its data as steps, and the job that takes them in order."""
+
+    dataset: StepDataset
+    job: Job
+
+
+def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
+    """Train, or continue training, and return the run's record; a finished run returns at once.
+
+    On several devices every process calls it, and the main one writes; the folder is one that all
+    can read. Raises ConfigError where the run was begun with other settings; DataError where it
+    was with other data, weights or versions, or a split of the data has audio of another;
+    Preempted where another of the processes died.
+    """
+    ranks = Ranks()
+    with ranks.outlived(), run_dir.locked() if ranks.is_main else nullcontext():
+        ranks.wait()  # for the lock, and for what the main rank sweeps away
+        if run_dir.is_done:
+            _hold_finished(experiment, run_dir, watcher.noted)
+            return run_dir.read_record()
+        return _run(experiment, run_dir, watcher, ranks)
+
+
+def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks) -> dict[str, Any]:
+    began = time.monotonic()
+    base, utterances = open_data(experiment, watcher.noted)
+    if ranks.is_main:
+        _begin(experiment, base, utterances, run_dir, watcher.noted)
+    ranks.wait()  # so that what is wrong with all of it is said once
+    work = assemble(experiment, base, utterances, watcher.noted)
+    _keep_start(experiment.strategy, base.model, run_dir, ranks)
+    names = experiment.train.trackers if ranks.is_main else ()
+    settings = flat(experiment.model_dump(mode="json"))
+    with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
+        state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
+    record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
+    record["prefix_cache"] = _prefix_cache(work, state)
+    if ranks.is_main:
+        write_json(run_dir.record, record)
+    return record
+
+
+def open_data(
+    experiment: Experiment, noted: Callable[[str], None] = lambda _: None
+) -> tuple[Base, list[Utterance]]:
+    """The base and the utterances, once it is clear that they fit the experiment."""
+    utterances = read_data(experiment.manifests)
+    _refuse_other_language(experiment, utterances)
+    _refuse_idle_borrow(experiment, utterances)
+    check_splits(facts_of(utterances), ", ".join(map(str, experiment.manifests)), noted)
+    if known := known_config(experiment.base):
+        experiment.strategy.check(known)
+    base = open_base(experiment)
+    experiment.strategy.check(base.model.config)
+    return base, utterances
+
+
+def assemble(
+    experiment: Experiment, base: Base, utterances: list[Utterance], noted: Callable[[str], None]
+) -> Work:
+    """Turn the base into the model to train, on this machine's device, and what it trains on."""
+    # On the CPU, as load_run does: what a strategy draws or decomposes must not depend on devices.
+    model = experiment.strategy.apply(base.model, experiment.train.seed)
+    nn.Module.to(model, best_device())
+    depth = experiment.strategy.frozen_prefix(model)
+    frozen = open_prefix(model, depth, experiment.train, noted)
+    ranks = Ranks()
+    dataset = StepDataset(
+        ROOT,
+        _split(utterances, "train"),
+        base.tokens,
+        experiment.train,
+        frozen.store if frozen else None,
+        ranks.rank,
+        ranks.count,
+    )
+    _tell_idle(dataset, noted)
+    validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
+    job = Job(
+        dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
+    )
+    return Work(dataset, job)
+
+
+def _tell_idle(dataset: StepDataset, noted: Callable[[str], None]) -> None:
+    idle = idle_share(dataset.plan(0), dataset.ranks)
+    if idle > MOST_IDLE:
+        noted(
+            f"the {dataset.ranks} devices wait for each other {idle:.0%} of the time; give a "
+            f"larger train.batch_size, a multiple of {dataset.ranks}"
+        )
+
+
+def _keep_start(strategy: Strategy, model: Whisper, run_dir: RunDir, ranks: Ranks) -> None:
+    """Write down the weights that training begins with, or begin with those written before.
+
+    Only where the strategy moves a part of the base into them: all else is as it was everywhere.
+    """
+    if not strategy.moves_base:
+        return
+    if ranks.is_main and not run_dir.start.is_dir():
+        start = on_main(trained_parameters(model), is_main=True)
+        checkpoints.save(run_dir.start, {checkpoints.TRAINED: start}, {"step": 0})
+    ranks.wait()
+    take_start(strategy, model, run_dir)
+
+
+def _refuse_other_language(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
+    found = sorted({each.language for each in utterances if each.split == "train"})
+    if found and experiment.language not in found:
+        raise DataError(
+            f"language: {experiment.language}, but the training data is in {', '.join(found)}; "
+            "change one of them"
+        )
+
+
+def _refuse_idle_borrow(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
+    if idle := sorted(experiment.borrow.keys() - {each.language for each in utterances}):
+        raise ConfigError(
+            f"borrow: {', '.join(idle)} has no effect, the data has no such language; remove it"
+        )
+
+
+def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:
+    return [each for each in utterances if each.split == split]
+
+
+def _validation(
+    base: Base, utterances: list[Utterance], experiment: Experiment, ranks: Ranks
+) -> Validator | None:
+    if not utterances and experiment.select_on == "test":
+        raise DataError("select_on: test, but the data has no utterance in split 'test'")
+    if not utterances:
+        return None
+    return SplitValidator(base, utterances, experiment.train, experiment.evaluate, ranks)
+
+
+def _begin(
+    experiment: Experiment,
+    base: Base,
+    utterances: Sequence[Utterance],
+    run_dir: RunDir,
+    noted: Callable[[str], None],
+) -> None:
+    """Write down what the run depends on, or check that it is still the same."""
+    if not run_dir.identity.is_file():
+        with open_atomically(run_dir.experiment) as file:
+            yaml.safe_dump(
+                experiment.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True
+            )
+        write_identity(run_dir, base.digest, experiment.manifests, utterances, noted)
+        return
+    refuse_other_settings(experiment, run_dir)
+    changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
+    changes += base_changes(run_dir, experiment.base, base.digest)
+    refuse_changes(run_dir, changes, "continued")
+
+
+def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str], None]) -> None:
+    """Raise where a finished run has other settings or data; say where its code was another."""
+    refuse_other_settings(experiment, run_dir)
+    refuse_changes(run_dir, data_changes(run_dir, experiment.manifests), "used")
+    noted(f"{run_dir.path} is complete; nothing to do")
+    if changes := code_changes(run_dir):
+        noted(
+            f"it was trained by other code ({'; '.join(changes)}); to train it anew give another "
+            f"--out, or remove {run_dir.path}"
+        )
+
+
+def _record(
+    experiment: Experiment, base: Base, state: State, devices: int, wall_s: float
+) -> dict[str, Any]:
+    parameters = trained_parameters(base.model).values()
+    best = state.best
+    return {
+        "experiment": experiment.model_dump(mode="json"),
+        "base_digest": base.digest,
+        "trainable_parameters": sum(each.numel() for each in parameters),
+        "parameters": sum(each.numel() for each in base.model.parameters()),
+        "steps": state.step,
+        "stopped_early": state.stopped_early,
+        "best_step": state.best_step or state.step,
+        "selected_on": experiment.select_on,
+        "select_by": experiment.measure,
+        "best_validation_wer": best and best.wer,
+        "best_validation_interval95": best and list(best.interval95),
+        "best_validation_cer": best and best.cer,
+        "best_validation_cer_interval95": best and list(best.cer_interval95),
+        "best_validation_loss": best and best.loss,
+        "micro_batch_size": state.micro_batch_size,
+        "train_s": state.train_s,
+        "validate_s": state.validate_s,
+        "last_wall_s": wall_s,
+        "peak_memory_bytes": state.peak_memory_bytes,
+        "device": base.model.device.type,
+        "devices": devices,
+        "environment": environment(),
+    }
+
+
+def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
+    """How often clips went through the frozen layers, and how often without any stored output.
+
+    Fewer were computed than needed where other runs had stored some: the time is then shorter than
+    it would be alone. None where there is no store.
+    """
+    if work.job.frozen is None or work.job.frozen.store is None:
+        return None
+    needed = work.dataset.count_contexts(state.step)
+    return {"needed": needed, "computed": state.prefixes_computed}

@@ -1,0 +1,42 @@
+"""What a person sees while recordings are transcribed."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import (
+    Progress,
+)
+
+from mothertongue.progress import LINE_EVERY_S, console, note, plain, progress_bar
+
+
+class RecordingsProgress:
+    """How many recordings are done, and how far into the one being read it is."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self.bar, self.count, self.total = bar, 0, total
+        self.task = bar.add_task("transcribing", total=total, detail="")
+        self.last_line_s = time.monotonic()
+
+    def heard(self, path: Path, seconds: float) -> None:
+        """Called as a recording is read, with how much of it was."""
+        minutes, rest = divmod(int(seconds), 60)
+        self.bar.update(self.task, detail=f"{plain(path.name)} {minutes}:{rest:02}")
+        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
+            self.last_line_s = time.monotonic()
+            place = f"{self.count:,}/{self.total:,} done, {path.name} at {minutes}:{rest:02}"
+            note(f"transcribing: {place}")
+
+    def done(self) -> None:
+        """Called when all of a recording is written."""
+        self.count += 1
+        self.bar.update(self.task, completed=self.count)
+
+
+@contextmanager
+def recordings_progress(total: int) -> Iterator[RecordingsProgress]:
+    """A bar of recordings done."""
+    with progress_bar() as bar:
+        yield RecordingsProgress(bar, total)
