@@ -21,8 +21,8 @@ import page
 import torch
 from sections import decode, sandbox, scaling, train, usual, wer
 
+from mothertongue.console import console
 from mothertongue.model import load_base
-from mothertongue.progress import console
 from mothertongue.records import environment
 
 DEMO_DATA = Path(str(files("mothertongue"))) / "recipes/demo_data"

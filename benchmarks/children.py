@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mothertongue.progress import console
+from mothertongue.console import console
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent

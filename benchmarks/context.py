@@ -18,6 +18,7 @@ import numpy as np
 
 from mothertongue.clips import read_split
 from mothertongue.config import parse
+from mothertongue.console import counting
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.evaluation.metrics import (
@@ -27,8 +28,7 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.experiment import Experiment
-from mothertongue.files import write_json
-from mothertongue.progress import counting
+from mothertongue.files.atomic import write_json
 from mothertongue.records import RunDir
 from mothertongue.scoring import transcribe_split
 from mothertongue.text import normalizer

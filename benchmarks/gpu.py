@@ -34,7 +34,7 @@ from mothertongue.config import parse
 from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.devices import peak_memory_bytes
 from mothertongue.experiment import Experiment
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.manifest import Utterance
 from mothertongue.records import RunDir, environment

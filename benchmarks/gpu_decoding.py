@@ -24,7 +24,7 @@ from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.decoding import search
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.records import environment
 from mothertongue.shapes import openai_config
 

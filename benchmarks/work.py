@@ -19,7 +19,7 @@ from mothertongue.clips import load_clip
 from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.experiment import Experiment
 from mothertongue.features import log_mel, pad_samples
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.model import Base

@@ -22,7 +22,7 @@ from tiny import save_transformers, tiny_model, with_language
 from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.cache import cache_folder
+from mothertongue.files.cache import cache_folder
 from mothertongue.locate import BaseFiles, locate
 from mothertongue.tokens import Tokens, load_tokens
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mothertongue import files
+from mothertongue.files import atomic as files
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from clips import tone, write_clip
 from comparison_results import ENVIRONMENT, comparison, spoken
 
 from mothertongue.comparison.clips import clip_set
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.manifest import Utterance, data_digest, write_manifest
 from mothertongue.records import CLIPS, COMPARISON, RunDir
 

@@ -14,7 +14,7 @@ from mothertongue import adapters
 from mothertongue.encoder import encode
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.features import log_mel, pad_samples
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.strategies.base import Whisper
 
 TOKENS = byte_tokens()

@@ -11,7 +11,7 @@ from clips import tone, write_clip
 from runs import save_corpus
 
 from mothertongue.errors import DataError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.identity import (
     code_changes,
     data_changes,

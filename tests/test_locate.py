@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mothertongue import locate as module
-from mothertongue.cache import cache_folder
 from mothertongue.errors import DataError
-from mothertongue.files import sha256_file
+from mothertongue.files.atomic import sha256_file
+from mothertongue.files.cache import cache_folder
 from mothertongue.locate import BaseFiles, locate
 
 NAME = "openai/whisper-base"

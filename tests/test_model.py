@@ -16,7 +16,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.ctranslate2_files import dequantized, read_model_bin
 from mothertongue.errors import DataError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.locate import BaseFiles
 from mothertongue.model import load_base, non_speech_tokens, weights_digest
 from mothertongue.tokens import Tokens

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.model import generation_config
 from mothertongue.tokens import Tokens
 

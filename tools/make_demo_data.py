@@ -24,7 +24,7 @@ import soundfile as sf
 import soxr
 
 from mothertongue.errors import DataError
-from mothertongue.files import folder_atomically
+from mothertongue.files.atomic import folder_atomically
 from mothertongue.manifest import MANIFEST_NAME, SPLITS, Split, Utterance, write_manifest
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ from faults.forked import Outcome, forked
 from faults.home import PATIENCE_S, Home, must
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment import load_experiment
-from mothertongue.files import sha256_file
+from mothertongue.files.atomic import sha256_file
 from mothertongue.records import RunDir
 from mothertongue.training.run import run as train
 

@@ -23,7 +23,7 @@ from faults.forked import Outcome, forked, start
 from faults.home import PATIENCE_S, Home, must
 from faults.jobs import JOBS, Job, facts, same
 from faults.verbs import Work
-from mothertongue.progress import console
+from mothertongue.console import console
 
 VERBS = ("prepare", "transcribe", "evaluate", "report", "export", "compare")
 SEED = 0

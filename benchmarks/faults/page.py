@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.catalogue import Fault, read_catalogue
-from mothertongue.files import open_atomically, write_json
+from mothertongue.files.atomic import open_atomically, write_json
 from mothertongue.records import environment
 
 Json = dict[str, Any]

@@ -18,7 +18,7 @@ from transformers import WhisperForConditionalGeneration
 from work import experiment, make_work, plan
 
 from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.model import Base
 from mothertongue.shapes import known_config

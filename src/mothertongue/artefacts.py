@@ -22,9 +22,9 @@ from mothertongue.exporters.adapter import put_on
 from mothertongue.exporters.base import Heard, exporter
 from mothertongue.exporters.ggml import FILE as GGML_FILE
 from mothertongue.exporters.onnx import DECODER as ONNX_FILE
+from mothertongue.files.json_files import read_json
 from mothertongue.locate import BaseFiles
 from mothertongue.model import load_base
-from mothertongue.reading import read_json
 from mothertongue.tokens import Tokens, load_tokens
 
 FORMATS = {ADAPTER_CONFIG: "adapter", ONNX_FILE: "onnx", GGML_FILE: "ggml"}

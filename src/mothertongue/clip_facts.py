@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mothertongue.corpus.cleaning import sentence_key
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically, sha256_file
+from mothertongue.files.atomic import open_atomically, sha256_file
 from mothertongue.manifest import Split, Utterance
 
 KNOWN_FILES = 1 << 18  # of 300 bytes each: 80 MB at most

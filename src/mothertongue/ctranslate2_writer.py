@@ -13,7 +13,7 @@ from ctranslate2.specs import WhisperSpec
 from ctranslate2.specs.model_spec import ModelConfig
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from mothertongue.files import folder_atomically, write_json
+from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.tokens import Tokens
 from mothertongue.weight_layouts import to_ctranslate2
 

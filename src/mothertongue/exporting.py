@@ -22,12 +22,12 @@ from mothertongue.exporters.base import Exported, Exporter, exporter
 from mothertongue.exporters.card import write_card
 from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.token_limit import count_labels
-from mothertongue.files import sweep, sync_folder, temporary_folder, write_json
-from mothertongue.leash import leashed
+from mothertongue.files.atomic import sweep, sync_folder, temporary_folder, write_json
+from mothertongue.files.json_files import read_json
+from mothertongue.files.locks import alone
 from mothertongue.load_run import load_run
-from mothertongue.locks import alone
 from mothertongue.manifest import Split, Utterance, data_digest, read_data
-from mothertongue.reading import read_json
+from mothertongue.processes import leashed
 from mothertongue.records import OWN, RunDir, environment
 from mothertongue.text import normalizer
 

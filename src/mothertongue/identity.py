@@ -13,10 +13,10 @@ from mothertongue.clip_facts import (
     write_facts,
 )
 from mothertongue.errors import DataError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
+from mothertongue.files.json_files import read_json
 from mothertongue.leaks import named
 from mothertongue.manifest import Utterance, data_digest, manifest_path, read_data
-from mothertongue.reading import read_json
 from mothertongue.records import RunDir, deciding_versions
 from mothertongue.schemas import Identity
 from mothertongue.tokens import LABEL_RULES

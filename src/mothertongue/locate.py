@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.cache import cache_folder
 from mothertongue.errors import DataError, refusing
-from mothertongue.files import folder_atomically, sha256_file
-from mothertongue.locks import locked
+from mothertongue.files.atomic import folder_atomically, sha256_file
+from mothertongue.files.cache import cache_folder
+from mothertongue.files.locks import locked
 
 Layout = Literal["transformers", "openai", "ctranslate2"]
 

@@ -11,11 +11,11 @@ from typing import Any, Literal, get_args
 
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-from mothertongue.cache import cache_folder, state_folder
 from mothertongue.clip_paths import clip_path
 from mothertongue.errors import DataError, Fault
-from mothertongue.files import open_atomically, sha256_file, write_json
-from mothertongue.reading import read_json
+from mothertongue.files.atomic import open_atomically, sha256_file, write_json
+from mothertongue.files.cache import cache_folder, state_folder
+from mothertongue.files.json_files import read_json
 
 ROOT = Path()  # read_data makes every audio path absolute
 

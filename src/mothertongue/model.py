@@ -15,8 +15,8 @@ from transformers.utils.logging import disable_progress_bar
 from mothertongue.base_checks import check_generation, check_sizes
 from mothertongue.ctranslate2_files import read_model_bin
 from mothertongue.errors import DataError, refusing
+from mothertongue.files.json_files import read_json
 from mothertongue.locate import BaseFiles, locate
-from mothertongue.reading import read_json
 from mothertongue.tokens import Tokens, load_tokens, tokens_for_vocabulary
 from mothertongue.weight_layouts import from_ctranslate2, from_openai
 

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.errors import ConfigError
-from mothertongue.files import open_atomically, said_when_full, sweep
-from mothertongue.locks import alone
-from mothertongue.reading import read_json, read_json_lines
+from mothertongue.files.atomic import open_atomically, said_when_full, sweep
+from mothertongue.files.json_files import read_json, read_json_lines
+from mothertongue.files.locks import alone
 from mothertongue.schemas import Cost, MetricsLine, RunRecord
 
 RECORDED_PACKAGES = (

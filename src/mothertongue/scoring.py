@@ -7,6 +7,7 @@ from typing import Any
 
 from mothertongue.clip_facts import audio_digest, facts_of, read_facts
 from mothertongue.clips import read_split
+from mothertongue.console import counting, note
 from mothertongue.context import Context
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
@@ -18,7 +19,6 @@ from mothertongue.languages import usual_measure
 from mothertongue.leaks import find_leaks, named, shared
 from mothertongue.lm.folder import read_record, remember_weight, seen_sentences
 from mothertongue.manifest import Split, Utterance, data_digest
-from mothertongue.progress import counting, note
 from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]

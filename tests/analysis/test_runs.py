@@ -9,7 +9,7 @@ from runs import byte_tokens
 
 from mothertongue.analysis.runs import draw, grouped, read_runs
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.manifest import Utterance, write_manifest
 
 

@@ -27,7 +27,7 @@ from cluster import different, what_counts
 
 from mothertongue.comparison.cluster import Share, Word, _options, _Running
 
-LEASH = "mothertongue.leash"
+LEASH = "mothertongue.processes"
 Driver = Callable[[Path, Path, str], "subprocess.Popen[str]"]
 
 

@@ -11,7 +11,7 @@ from runs import save_corpus
 
 from mothertongue.comparison.compare import compare
 from mothertongue.errors import DataError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.manifest import read_manifest, write_manifest
 
 ONE = {"full": {"strategy": {"kind": "full"}}}

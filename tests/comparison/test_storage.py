@@ -14,7 +14,7 @@ from mothertongue.comparison.storage import Storage, signature
 from mothertongue.comparison.tasks import Task
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import load_experiment
-from mothertongue.files import sha256_file
+from mothertongue.files.atomic import sha256_file
 from mothertongue.records import RunDir
 from mothertongue.training.run import run
 

@@ -15,7 +15,7 @@ from tiny import tiny_model
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporters.adapter import AdapterExporter, put_on
 from mothertongue.exporters.base import Exported
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora
 

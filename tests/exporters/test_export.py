@@ -26,7 +26,7 @@ from mothertongue.exporters.ggml import byte_letters
 from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.hf import TransformersHeard
 from mothertongue.exporting import export
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.load_run import load_run
 from mothertongue.tokens import Tokens
 from mothertongue.weight_layouts import to_openai

@@ -22,7 +22,7 @@ from report_folders import (
 )
 
 from mothertongue.comparison.clips import clip_set
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.report.write import ReportOptions, write_report
 
 pytestmark = needs_chromium

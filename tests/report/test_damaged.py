@@ -12,7 +12,7 @@ from comparison_results import spoken
 from report_folders import comparison_folder, finished_run, score_run
 
 from mothertongue.errors import DataError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.manifest import write_card
 from mothertongue.report.records import read_parts
 

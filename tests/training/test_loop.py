@@ -38,7 +38,7 @@ from mothertongue.errors import (
     Preempted,
 )
 from mothertongue.experiment import Experiment
-from mothertongue.files import sha256_file, write_json
+from mothertongue.files.atomic import sha256_file, write_json
 from mothertongue.load_run import load_run
 from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir

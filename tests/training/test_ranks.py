@@ -15,7 +15,7 @@ from ranks_harness import launched
 from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.experiment import load_experiment
-from mothertongue.files import sha256_file
+from mothertongue.files.atomic import sha256_file
 from mothertongue.records import RunDir
 from mothertongue.training.run import run
 

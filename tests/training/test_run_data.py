@@ -12,7 +12,7 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import DataError, Preempted
 from mothertongue.experiment import Experiment
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
 from mothertongue.manifest import Split, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.training.run import run

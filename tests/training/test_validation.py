@@ -13,7 +13,7 @@ from runs import Silent, save_base, save_corpus, tiny_experiment, validation
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.experiment import Experiment
-from mothertongue.files import sha256_file
+from mothertongue.files.atomic import sha256_file
 from mothertongue.load_run import load_run
 from mothertongue.manifest import Utterance, read_data, write_manifest
 from mothertongue.records import RunDir

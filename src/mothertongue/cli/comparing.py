@@ -73,7 +73,7 @@ def compare(
     from mothertongue.comparison.compare import compare as run_grid
     from mothertongue.comparison.progress import task_progress
     from mothertongue.comparison.render import comparison_tables, write_tables
-    from mothertongue.locks import locked
+    from mothertongue.files.locks import locked
 
     folder = out or Path("runs") / loaded.name
     share = (cpus_per_run, gpus_per_run, devices_per_run)
@@ -107,7 +107,7 @@ def analyze(
     """Compare every layer before and after tuning: CKA, SVCCA, PWCCA, and what to freeze."""
     from mothertongue.analysis.drift import analyze_runs
     from mothertongue.analysis.tables import analysis_tables, write_figures
-    from mothertongue.locks import locked
+    from mothertongue.files.locks import locked
 
     with counting("analyzing", n * len(runs)) as advance:
         result = analyze_runs(

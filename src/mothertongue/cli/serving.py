@@ -50,9 +50,9 @@ def serve(
     from mothertongue.serving import require_packages
 
     require_packages()
+    from mothertongue.console import note
     from mothertongue.errors import ConfigError
     from mothertongue.lm.folder import weight_for
-    from mothertongue.progress import note
     from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
     from mothertongue.serving.models import load, parse_specs

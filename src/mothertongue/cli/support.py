@@ -19,8 +19,8 @@ def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) 
 
     A table that is text keeps its lines as they are.
     """
-    from mothertongue.files import write_json
-    from mothertongue.progress import plain
+    from mothertongue.console import plain
+    from mothertongue.files.atomic import write_json
 
     if json_file is None or str(json_file) != "-":
         if isinstance(table, str):
@@ -36,7 +36,7 @@ def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) 
 
 
 def counting(description: str, total: int | None = None) -> Any:
-    from mothertongue.progress import counting as bar
+    from mothertongue.console import counting as bar
 
     return bar(description, total)
 
@@ -54,7 +54,7 @@ def decoding(
 
 def write_page(folder: Path) -> None:
     """The page of a run or a comparison, into its folder; its address to standard error."""
-    from mothertongue.progress import console
+    from mothertongue.console import console
     from mothertongue.report.write import write_report
     from mothertongue.tables import report_line
 
@@ -87,7 +87,7 @@ def explained(error: Exception) -> str | None:
 
 def fail(message: str, code: int) -> int:
     """Write one message to standard error, which a manifest cannot steer; return the exit code."""
-    from mothertongue.progress import plain
+    from mothertongue.console import plain
 
     try:
         sys.stdout.flush()

@@ -24,8 +24,8 @@ def train(
     if devices > 1:
         _launch(devices, experiment, overrides, out, json_file)
         return
+    from mothertongue.console import is_main_process
     from mothertongue.experiment import load_experiment
-    from mothertongue.progress import is_main_process
     from mothertongue.records import RunDir
     from mothertongue.tables import run_table
     from mothertongue.training.progress import training_progress

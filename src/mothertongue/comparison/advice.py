@@ -18,7 +18,7 @@ from mothertongue.comparison.cells import (
     share,
 )
 from mothertongue.comparison.summary import warning
-from mothertongue.progress import gigabytes, interval
+from mothertongue.console import gigabytes, interval
 
 FEW_CLIPS = 300
 """Below this many clips an interval of WER is usually some points wide."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mothertongue.progress import interval
+from mothertongue.console import interval
 
 Json = dict[str, Any]
 Row = tuple[str, ...]

@@ -28,7 +28,7 @@ from mothertongue.comparison.table import comparison
 from mothertongue.comparison.tasks import Runner, Task, TaskWatcher
 from mothertongue.config import Config
 from mothertongue.experiment import refuse_other_settings
-from mothertongue.files import open_atomically, write_json
+from mothertongue.files.atomic import open_atomically, write_json
 from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
 
 

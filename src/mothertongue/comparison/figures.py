@@ -25,7 +25,7 @@ from typing import Any
 from mothertongue.comparison.cells import BASE, Json, set_name
 from mothertongue.comparison.markup import one_line
 from mothertongue.comparison.summary import warning
-from mothertongue.files import open_atomically
+from mothertongue.files.atomic import open_atomically
 
 MEAN_OF_SETS = "(mean)"
 NOTHING: Json = {"scores": {}, "also": {}}

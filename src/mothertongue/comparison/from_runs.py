@@ -27,9 +27,9 @@ from mothertongue.comparison.scored import (
     with_differences,
 )
 from mothertongue.errors import DataError
+from mothertongue.files.json_files import read_json
 from mothertongue.identity import manifest_changes, refuse_changes
 from mothertongue.languages import Measure, usual_measure
-from mothertongue.reading import read_json
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
 from mothertongue.schemas import Scores
 

@@ -23,9 +23,9 @@ from typing import Any
 from mothertongue.comparison.grid import Candidate, Grid, Halving
 from mothertongue.comparison.tasks import Task, TaskWatcher
 from mothertongue.errors import ConfigError
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
+from mothertongue.files.json_files import read_json
 from mothertongue.languages import Measure
-from mothertongue.reading import read_json
 from mothertongue.records import RunDir
 from mothertongue.training.validation import Validation
 

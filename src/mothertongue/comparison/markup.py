@@ -3,7 +3,7 @@
 import re
 
 from mothertongue.comparison.sheets import Sheet
-from mothertongue.progress import plain
+from mothertongue.console import plain
 
 MARKDOWN = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")
 """What GitHub would read as markup; an underscore within a word is none."""

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.progress import plain
+from mothertongue.console import plain
 
 
 def plan_table(plan: dict[str, Any]) -> Group:

@@ -18,7 +18,7 @@ from typing import Any
 from mothertongue.comparison.storage import Storage
 from mothertongue.comparison.tasks import Task, last_word
 from mothertongue.errors import MothertongueError
-from mothertongue.leash import leashed
+from mothertongue.processes import leashed
 from mothertongue.records import RunDir, is_run
 
 POLL_S = 0.5

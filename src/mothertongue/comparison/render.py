@@ -25,7 +25,7 @@ from mothertongue.comparison.sheets import (
     retention_sheets,
 )
 from mothertongue.comparison.summary import conditions, findings, legend, warning
-from mothertongue.files import open_atomically
+from mothertongue.files.atomic import open_atomically
 
 LONG_WORD = 16
 TEX_HEAD = r"""% \usepackage{booktabs} in the preamble; UTF-8

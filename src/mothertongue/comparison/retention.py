@@ -11,7 +11,7 @@ from mothertongue.evaluation.forgetting import (
     forgetting,
     mean_forgetting,
 )
-from mothertongue.reading import read_json
+from mothertongue.files.json_files import read_json
 from mothertongue.schemas import Scores
 
 Json = dict[str, Any]

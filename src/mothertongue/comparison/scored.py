@@ -21,8 +21,8 @@ from mothertongue.evaluation.metrics import (
     sentences,
     utterance_errors,
 )
+from mothertongue.files.json_files import read_json
 from mothertongue.languages import Measure
-from mothertongue.reading import read_json
 from mothertongue.records import OWN
 from mothertongue.schemas import Scores
 from mothertongue.text import NORMALIZERS, normalizer

@@ -32,7 +32,7 @@ from mothertongue.comparison.cells import (
     share,
     short_settings,
 )
-from mothertongue.progress import gigabytes
+from mothertongue.console import gigabytes
 
 HEARD = "language_identification"
 FAILURES = ("hallucinations", "loops", "empty")

@@ -18,7 +18,13 @@ from typing import Any
 import fsspec
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files import TEMPORARY, TRASH, file_atomically, sha256_file, temporary_folder
+from mothertongue.files.atomic import (
+    TEMPORARY,
+    TRASH,
+    file_atomically,
+    sha256_file,
+    temporary_folder,
+)
 
 Signature = dict[str, tuple[int, int]]
 TRIES = 20

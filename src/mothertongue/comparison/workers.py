@@ -23,7 +23,7 @@ from mothertongue.comparison.tasks import (
 )
 from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, Preempted
-from mothertongue.leash import leashed
+from mothertongue.processes import leashed
 from mothertongue.training.stopping import StopRequest
 
 POLL_S = 0.2

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mothertongue.audio_headers import EXTENSIONS
-from mothertongue.files import TEMPORARY, beside, sweep, sync_tree
+from mothertongue.files.atomic import TEMPORARY, beside, sweep, sync_tree
 from mothertongue.sources.base import Rejection, Row
 
 AUDIO_FOLDER = "audio"

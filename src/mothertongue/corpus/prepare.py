@@ -24,9 +24,9 @@ from mothertongue.corpus.report import NUM_EXAMPLES, DataReport, SplitFacts
 from mothertongue.corpus.row_counts import counted, with_row_counts
 from mothertongue.corpus.splits import SplitBy
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically, sweep
+from mothertongue.files.atomic import open_atomically, sweep
+from mothertongue.files.locks import alone
 from mothertongue.languages import language_code
-from mothertongue.locks import alone
 from mothertongue.manifest import (
     MANIFEST_NAME,
     SPLITS,

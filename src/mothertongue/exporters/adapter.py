@@ -13,7 +13,7 @@ from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.exporters.base import DECODER_TOKENS, Exported, Exporter, Heard
-from mothertongue.files import folder_atomically
+from mothertongue.files.atomic import folder_atomically
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.bottleneck import BottleneckAdapters

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from mothertongue import __version__
+from mothertongue.console import interval
 from mothertongue.exporters.base import Exported, Exporter
 from mothertongue.languages import WHISPER_LANGUAGES
-from mothertongue.progress import interval
 
 Json = dict[str, Any]
 NORMALIZER = "strict"

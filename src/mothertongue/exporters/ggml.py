@@ -21,7 +21,7 @@ from mothertongue.exporters.base import (
     refuse_unfoldable,
     require,
 )
-from mothertongue.files import open_bytes_atomically, write_json
+from mothertongue.files.atomic import open_bytes_atomically, write_json
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper
 from mothertongue.tokens import Tokens

@@ -17,7 +17,7 @@ from mothertongue.exporters.base import (
     seconds,
 )
 from mothertongue.features import log_mel, pad_samples
-from mothertongue.files import folder_atomically, write_json
+from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.locate import BaseFiles
 from mothertongue.model import Base
 from mothertongue.tokens import Tokens, load_tokens

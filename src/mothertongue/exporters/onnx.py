@@ -28,7 +28,7 @@ from mothertongue.exporters.base import (
 )
 from mothertongue.exporters.hf import write_processor, write_tokenizer
 from mothertongue.features import log_mel, pad_samples
-from mothertongue.files import folder_atomically, write_json
+from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.locate import BaseFiles
 from mothertongue.model import Base
 from mothertongue.strategies.base import Whisper

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mothertongue.errors import DataError
-from mothertongue.files import open_atomically
+from mothertongue.files.atomic import open_atomically
 from mothertongue.lm.ngrams import BEGIN, END, UNKNOWN, Floats, Ints, NGrams
 
 LN_10 = math.log(10)

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.progress import plain
+from mothertongue.console import plain
 
 GB = 1e9
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from mothertongue import __version__
 from mothertongue.comparison.scored import JUDGED
-from mothertongue.inline import source, source_hash
+from mothertongue.files.inline import source, source_hash
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.sounds import Sounds
 

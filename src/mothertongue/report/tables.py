@@ -19,7 +19,7 @@ from mothertongue.comparison.cells import (
     short_settings,
 )
 from mothertongue.comparison.sheets import COST_NOTE, Sheet, comparison_note
-from mothertongue.progress import gigabytes, interval
+from mothertongue.console import gigabytes, interval
 from mothertongue.report.records import RunRecords
 from mothertongue.text import NORMALIZERS
 

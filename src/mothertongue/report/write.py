@@ -7,8 +7,8 @@ from typing import Any
 
 from mothertongue.analysis.tables import write_figures
 from mothertongue.comparison.render import write_tables
-from mothertongue.files import open_atomically, sweep
-from mothertongue.locks import locked
+from mothertongue.files.atomic import open_atomically, sweep
+from mothertongue.files.locks import locked
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.drawing import UNSAFE
 from mothertongue.report.page import render

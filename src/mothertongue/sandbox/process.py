@@ -12,7 +12,7 @@ from mothertongue.audio import SAMPLE_RATE_HZ, AudioError
 from mothertongue.audio_decoders import Span
 from mothertongue.audio_file import EXPORT_AGAIN
 from mothertongue.errors import MothertongueError
-from mothertongue.leash import leashed
+from mothertongue.processes import leashed
 from mothertongue.sandbox.bounds import Bounds
 from mothertongue.sandbox.channel import Answer, read_answer, send_file
 

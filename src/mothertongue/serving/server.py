@@ -8,9 +8,9 @@ from typing import Any
 
 import uvicorn
 
+from mothertongue.console import note
 from mothertongue.devices import give_back_freed_memory
 from mothertongue.errors import MothertongueError
-from mothertongue.progress import note
 from mothertongue.sandbox.process import WorkerError
 from mothertongue.serving import logs
 from mothertongue.serving.address import Address, listen

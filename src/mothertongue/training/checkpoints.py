@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mothertongue.errors import DataError
-from mothertongue.files import (
+from mothertongue.files.atomic import (
     folder_atomically,
     remove_folder,
     require_free,
@@ -23,7 +23,7 @@ from mothertongue.files import (
     size_bytes,
     write_json,
 )
-from mothertongue.reading import read_json
+from mothertongue.files.json_files import read_json
 from mothertongue.records import RunDir
 
 TRAINED = "trained.safetensors"

@@ -12,7 +12,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
-from mothertongue.leash import leashed
+from mothertongue.processes import leashed
 from mothertongue.training.stopping import SIGNALS
 
 SAVING_S = 600  # a checkpoint of the largest Whisper on a slow disk, before SIGKILL

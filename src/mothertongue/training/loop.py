@@ -18,9 +18,9 @@ from torch import Tensor
 
 from mothertongue.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.errors import Interrupted, Preempted
-from mothertongue.files import write_json
+from mothertongue.files.atomic import write_json
+from mothertongue.files.json_files import built
 from mothertongue.languages import Measure
-from mothertongue.reading import built
 from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints

@@ -14,7 +14,7 @@ from mothertongue.clip_facts import facts_of
 from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import Experiment, refuse_other_settings
-from mothertongue.files import open_atomically, write_json
+from mothertongue.files.atomic import open_atomically, write_json
 from mothertongue.identity import (
     base_changes,
     code_changes,

@@ -16,9 +16,9 @@ from typing import Any
 
 from mothertongue.audio_headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files import open_atomically, sweep, write_json
-from mothertongue.locks import alone
-from mothertongue.reading import read_json
+from mothertongue.files.atomic import open_atomically, sweep, write_json
+from mothertongue.files.json_files import read_json
+from mothertongue.files.locks import alone
 from mothertongue.records import refuse_change
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.recording import Recording

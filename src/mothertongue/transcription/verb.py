@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mothertongue.audio import AudioError
+from mothertongue.console import console
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.progress import console
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.outputs import Outputs, Source
 from mothertongue.transcription.progress import recordings_progress

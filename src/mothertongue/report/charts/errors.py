@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mothertongue.comparison.cells import Json, bounds, judged, lowest
-from mothertongue.progress import interval
+from mothertongue.console import interval
 from mothertongue.report.charts.quality import BASE, systems
 from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
 

@@ -5,8 +5,8 @@ from statistics import fmean
 from typing import Any
 
 from mothertongue.comparison.cells import Json
+from mothertongue.console import interval
 from mothertongue.languages import Measure
-from mothertongue.progress import interval
 from mothertongue.report.drawing import Chart, axis, colored, layered, said
 from mothertongue.report.records import INTERVAL95, RunRecords
 

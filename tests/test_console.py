@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue import progress
+from mothertongue import console as progress
 from mothertongue.comparison.progress import task_progress
 from mothertongue.training.progress import TrainingProgress
 from mothertongue.transcription.progress import recordings_progress

@@ -1,6 +1,6 @@
 """Runs a module that must not outlive the process that started it.
 
-python -P -m mothertongue.leash PARENT MODULE [ARGUMENT...]
+python -P -m mothertongue.processes PARENT MODULE [ARGUMENT...]
 
 A process that is killed cannot stop its own children, and an orphan would hold its run's lock.
 """
@@ -19,7 +19,15 @@ SAFE = "-P"
 
 def leashed(module: str, *arguments: str) -> tuple[str, ...]:
     """The command that runs a module as `python -m` does, no longer than this process lives."""
-    return (sys.executable, SAFE, "-m", "mothertongue.leash", str(os.getpid()), module, *arguments)
+    return (
+        sys.executable,
+        SAFE,
+        "-m",
+        "mothertongue.processes",
+        str(os.getpid()),
+        module,
+        *arguments,
+    )
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ import psutil
 import pytest
 
 from mothertongue import runtime
-from mothertongue.leash import leashed
+from mothertongue.processes import leashed
 
 HOME = Path(__file__).parents[1]
 HOSTILE = ("json", "numpy", "runpy", "soxr", "torch", "mothertongue")
 PARENT = """
 import subprocess, sys
-from mothertongue.leash import leashed
+from mothertongue.processes import leashed
 child = subprocess.Popen(leashed("idle"), stdout=subprocess.PIPE)
 print(child.pid, child.stdout.readline(), flush=True)
 sys.stdin.read()

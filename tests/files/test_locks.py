@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue import locks
 from mothertongue.errors import MothertongueError
-from mothertongue.locks import alone, locked
+from mothertongue.files import locks
+from mothertongue.files.locks import alone, locked
 
 HOLD = """
 import sys
 from pathlib import Path
-from mothertongue.locks import alone
+from mothertongue.files.locks import alone
 with alone(Path(sys.argv[1]), Path("x"), ""):
     print("held", flush=True)
     sys.stdin.read()
