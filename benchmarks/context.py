@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.clips import read_split
 from mothertongue.config import parse
 from mothertongue.console import counting
+from mothertongue.data.clips import read_split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.evaluation.metrics import (

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from work import read_split
 
-from mothertongue.clips import Samples, load_clip
+from mothertongue.data.clips import Samples, load_clip
 from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.evaluation.metrics import utterance_errors
 from mothertongue.text import normalizer

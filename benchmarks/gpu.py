@@ -29,14 +29,14 @@ from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 from work import indices, plan, representative
 
-from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.config import parse
 from mothertongue.context import FULL_CONTEXT_S, context_s
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.manifest import Utterance
 from mothertongue.devices import peak_memory_bytes
 from mothertongue.experiment import Experiment
 from mothertongue.files.atomic import write_json
 from mothertongue.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
-from mothertongue.manifest import Utterance
 from mothertongue.records import RunDir, environment
 from mothertongue.shapes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters

@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
-from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding import search
 from mothertongue.encoder import encode
 from mothertongue.features import log_mel

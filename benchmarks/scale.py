@@ -19,8 +19,8 @@ import psutil
 
 from mothertongue.batches import plan_epoch
 from mothertongue.context import context_s
+from mothertongue.data.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.experiment import Experiment, load_experiment
-from mothertongue.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.model import load_base
 from mothertongue.planning.estimate import plan
 from mothertongue.records import environment

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.audio_decoders import Span
-from mothertongue.sandbox import samples
-from mothertongue.sandbox.channel import Answer
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.sandbox import samples
+from mothertongue.data.sandbox.channel import Answer
 
 MAGIC = b"RIFF????WAVE do "
 warm_up = samples.warm_up

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import bad_decoders
 from bad_decoders import warm_up as warm_up
 
-from mothertongue.audio_decoders import Span
-from mothertongue.corpus import sound
-from mothertongue.sandbox.channel import Answer
+from mothertongue.data import sound_facts as sound
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.sandbox.channel import Answer
 
 
 def answer(span: Span) -> Iterator[Answer]:

@@ -9,8 +9,8 @@ from clips import tone, write_clip
 from comparison_results import ENVIRONMENT, comparison, spoken
 
 from mothertongue.comparison.clips import clip_set
+from mothertongue.data.manifest import Utterance, data_digest, write_manifest
 from mothertongue.files.atomic import write_json
-from mothertongue.manifest import Utterance, data_digest, write_manifest
 from mothertongue.records import CLIPS, COMPARISON, RunDir
 
 Json = dict[str, Any]

@@ -10,8 +10,8 @@ from clips import tone, write_clip
 from tiny import save_transformers, tiny_model
 from tokenizers.pre_tokenizers import ByteLevel
 
+from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.experiment import Experiment, load_experiment
-from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.tokens import Tokens
 from mothertongue.training.validation import Validation
 

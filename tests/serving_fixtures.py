@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mothertongue.artefacts import open_model
-from mothertongue.audio import load_audio
+from mothertongue.data.audio.load import load_audio
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits

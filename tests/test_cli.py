@@ -16,8 +16,8 @@ from runs import save_base, save_corpus, write_experiment
 
 from mothertongue import cli
 from mothertongue.cli.support import explained, fail, show
-from mothertongue.corpus import ledger
-from mothertongue.manifest import read_manifest
+from mothertongue.data import row_database as ledger
+from mothertongue.data.manifest import read_manifest
 from mothertongue.tables import transcript_lines
 
 

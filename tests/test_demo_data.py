@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from mothertongue.manifest import SPLITS, Utterance, read_manifest
+from mothertongue.data.manifest import SPLITS, Utterance, read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "src" / "mothertongue" / "recipes" / "demo_data"

@@ -7,10 +7,10 @@ from clips import encode, tone, write_clip
 from tiny import noise
 from transformers import WhisperFeatureExtractor
 
-from mothertongue.clips import load_clip
+from mothertongue.data.clips import load_clip
+from mothertongue.data.manifest import Utterance
 from mothertongue.errors import DataError
 from mothertongue.features import log_mel, pad_samples
-from mothertongue.manifest import Utterance
 from mothertongue.training.batch import IGNORED, Batch, collate
 
 SECONDS = [0.0, 0.01, 0.6, 3.21, 12.0, 29.99, 30.0]

@@ -10,6 +10,7 @@ import pytest
 from clips import tone, write_clip
 from runs import save_corpus
 
+from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import write_json
 from mothertongue.identity import (
@@ -19,7 +20,6 @@ from mothertongue.identity import (
     refuse_changes,
     write_identity,
 )
-from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.tokens import LABEL_RULES
 

@@ -10,11 +10,11 @@ import pytest
 from clips import tone, write_clip
 from runs import save_corpus, write_experiment
 
+from mothertongue.data.manifest import Split, data_digest, read_data, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError, MothertongueError
 from mothertongue.identity import write_identity
-from mothertongue.manifest import Split, data_digest, read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.run_scores import evaluate_run
 

@@ -9,9 +9,9 @@ import pytest
 from clips import tone, write_clip
 from rich.console import Console
 
+from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.engines import Engine
-from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.scoring import evaluate_model
 from mothertongue.tables import score_tables
 from mothertongue.tokens import Tokens

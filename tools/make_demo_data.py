@@ -23,9 +23,9 @@ import numpy.typing as npt
 import soundfile as sf
 import soxr
 
+from mothertongue.data.manifest import MANIFEST_NAME, SPLITS, Split, Utterance, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import folder_atomically
-from mothertongue.manifest import MANIFEST_NAME, SPLITS, Split, Utterance, write_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ROOT / "tools" / "demo_sentences.tsv"

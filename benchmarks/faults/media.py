@@ -21,7 +21,7 @@ from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import Home
 from faults.sounds import FORMATS, RATE_HZ, whole
-from mothertongue.audio import AudioError, decode
+from mothertongue.data.audio.load import AudioError, decode
 
 BATCH = 500
 SEED = 0

@@ -13,8 +13,8 @@ import numpy as np
 from decoding import COMPUTE_TYPES, LONGEST_TOKENS, Decode, run_decoder
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.clips import Samples
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.clips import Samples
 
 
 def opened(spec: dict[str, Any]) -> Decode:

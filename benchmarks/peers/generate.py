@@ -8,8 +8,8 @@ import torch
 from decoding import LONGEST_TOKENS, Decode, run_decoder
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.clips import Samples
 from mothertongue.context import FULL_CONTEXT_S
+from mothertongue.data.clips import Samples
 from mothertongue.devices import best_device, dtype_of
 from mothertongue.features import log_mel, pad_samples
 from mothertongue.model import load_base

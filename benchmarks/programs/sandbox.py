@@ -18,12 +18,12 @@ from unittest.mock import patch
 
 import psutil
 
-from mothertongue.audio_decoders import Span
-from mothertongue.corpus.prepare import PrepareOptions, prepare
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.prepare import PrepareOptions, prepare
+from mothertongue.data.sandbox.channel import Answer
+from mothertongue.data.sources.detect import detect
 from mothertongue.decoding.transcript import Clip, Transcript
 from mothertongue.report.sounds import collect_sounds
-from mothertongue.sandbox.channel import Answer
-from mothertongue.sources.detect import detect
 from mothertongue.transcription.speech import everything, has_detector, voiced
 from mothertongue.transcription.transcribe import transcribe_files
 
@@ -76,7 +76,7 @@ VERBS: dict[str, Callable[[Path, Path], int]] = {
     "report": run_report,
 }
 PLACES = (
-    "mothertongue.corpus.prepare.Sandbox",
+    "mothertongue.data.prepare.Sandbox",
     "mothertongue.transcription.transcribe.Sandbox",
     "mothertongue.report.sounds.Sandbox",
 )

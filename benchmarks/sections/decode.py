@@ -10,8 +10,8 @@ from children import child
 from work import read_split, save_base
 
 from mothertongue.ctranslate2_writer import write_ctranslate2
+from mothertongue.data.manifest import write_manifest
 from mothertongue.load_run import load_run
-from mothertongue.manifest import write_manifest
 from mothertongue.model import Base
 
 Json = dict[str, Any]

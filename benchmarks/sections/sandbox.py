@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from children import child
 
-from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.model import Base
 
 Json = dict[str, Any]

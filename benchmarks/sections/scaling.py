@@ -17,9 +17,9 @@ from children import child
 from transformers import WhisperForConditionalGeneration
 from work import experiment, make_work, plan
 
-from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.files.atomic import write_json
-from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.model import Base
 from mothertongue.shapes import known_config
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from mothertongue import config, strategies
+from mothertongue.data.languages import Measure, language_code, usual_measure
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.languages import Measure, language_code, usual_measure
 from mothertongue.records import RunDir, refuse_change
 from mothertongue.strategies.base import Strategy
 from mothertongue.training.config import TrainConfig

@@ -14,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mothertongue.clips import read_split
+from mothertongue.data.clips import read_split
+from mothertongue.data.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
 from mothertongue.experiment import Experiment, load_experiment
@@ -26,7 +27,6 @@ from mothertongue.files.atomic import sweep, sync_folder, temporary_folder, writ
 from mothertongue.files.json_files import read_json
 from mothertongue.files.locks import alone
 from mothertongue.load_run import load_run
-from mothertongue.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.processes import leashed
 from mothertongue.records import OWN, RunDir, environment
 from mothertongue.text import normalizer

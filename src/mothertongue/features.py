@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
-from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.clips import Samples
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.clips import Samples
 
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms

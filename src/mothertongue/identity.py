@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mothertongue.clip_facts import (
+from mothertongue.data.clip_facts import (
     ClipFacts,
     audio_digest,
     changed_audio,
@@ -12,11 +12,11 @@ from mothertongue.clip_facts import (
     read_facts,
     write_facts,
 )
+from mothertongue.data.leaks import named
+from mothertongue.data.manifest import Utterance, data_digest, manifest_path, read_data
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import write_json
 from mothertongue.files.json_files import read_json
-from mothertongue.leaks import named
-from mothertongue.manifest import Utterance, data_digest, manifest_path, read_data
 from mothertongue.records import RunDir, deciding_versions
 from mothertongue.schemas import Identity
 from mothertongue.tokens import LABEL_RULES

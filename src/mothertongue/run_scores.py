@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from mothertongue.clips import read_split
 from mothertongue.console import note
+from mothertongue.data.clips import read_split
+from mothertongue.data.manifest import Split, data_digest, manifest_path
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import read_experiment
 from mothertongue.files.atomic import require_writable, write_json
 from mothertongue.identity import code_changes, data_changes, read_identity, refuse_changes
-from mothertongue.manifest import Split, data_digest, manifest_path
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, is_run
 from mothertongue.scoring import check_unseen, evaluate_model
 

@@ -5,20 +5,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mothertongue.clip_facts import audio_digest, facts_of, read_facts
-from mothertongue.clips import read_split
 from mothertongue.console import counting, note
 from mothertongue.context import Context
+from mothertongue.data.clip_facts import audio_digest, facts_of, read_facts
+from mothertongue.data.clips import read_split
+from mothertongue.data.languages import usual_measure
+from mothertongue.data.leaks import find_leaks, named, shared
+from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
 from mothertongue.evaluation.lm_weight import WEIGHTS, Trial, choose_weight
 from mothertongue.evaluation.metrics import Score
-from mothertongue.languages import usual_measure
-from mothertongue.leaks import find_leaks, named, shared
 from mothertongue.lm.folder import read_record, remember_weight, seen_sentences
-from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]

@@ -12,8 +12,8 @@ from functools import cache
 
 import regex
 
+from mothertongue.data.scripts import UNSPACED_SCRIPTS, ZERO_WIDTH_SPACE
 from mothertongue.errors import ConfigError
-from mothertongue.scripts import UNSPACED_SCRIPTS, ZERO_WIDTH_SPACE
 
 # The letter that stands for every apostrophe: U+02BC, which Unicode holds to be a letter.
 APOSTROPHE = "ʼ"

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from mothertongue.analysis.activations import read_states
 from mothertongue.analysis.drift import analyze_runs, first_below, layers_to_freeze
 from mothertongue.analysis.similarity import cka
-from mothertongue.clips import load_clip
+from mothertongue.data.clips import load_clip
+from mothertongue.data.manifest import read_manifest
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.load_run import load_run
-from mothertongue.manifest import read_manifest
 from mothertongue.model import load_base
 from mothertongue.training import checkpoints
 

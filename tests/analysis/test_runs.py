@@ -8,9 +8,9 @@ import pytest
 from runs import byte_tokens
 
 from mothertongue.analysis.runs import draw, grouped, read_runs
+from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files.atomic import write_json
-from mothertongue.manifest import Utterance, write_manifest
 
 
 def manifest(folder: Path, durations_s: list[float], text: str = "moja") -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 from comparison_results import spoken
 
 from mothertongue.comparison.clips import clip_set
-from mothertongue.manifest import Utterance, write_manifest
+from mothertongue.data.manifest import Utterance, write_manifest
 
 
 def saved(folder: Path, **changes: str) -> Path:

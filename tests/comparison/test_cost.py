@@ -9,10 +9,10 @@ from runs import byte_tokens
 from mothertongue.comparison import cost
 from mothertongue.comparison.cost import dry_run
 from mothertongue.comparison.grid import expand, load_grid
+from mothertongue.data.manifest import read_data
+from mothertongue.data.sources.fleurs import PAPER_ROWS
 from mothertongue.errors import ConfigError
-from mothertongue.manifest import read_data
 from mothertongue.recipes import recipe_path
-from mothertongue.sources.fleurs import PAPER_ROWS
 from mothertongue.training.dataset import StepDataset
 
 

@@ -10,10 +10,10 @@ from report_folders import finished_run, save_tested, score_run
 
 from mothertongue.comparison.advice import advice
 from mothertongue.comparison.from_runs import compare_runs
+from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import write_json
 from mothertongue.identity import write_identity
-from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 
 Json = dict[str, Any]

@@ -10,9 +10,9 @@ from grids import MakeGrid, Quiet, in_process
 from runs import save_corpus
 
 from mothertongue.comparison.compare import compare
+from mothertongue.data.manifest import read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import write_json
-from mothertongue.manifest import read_manifest, write_manifest
 
 ONE = {"full": {"strategy": {"kind": "full"}}}
 

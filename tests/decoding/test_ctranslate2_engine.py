@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from tiny import noise
 
-from mothertongue.audio import load_audio
+from mothertongue.data.audio.load import load_audio
+from mothertongue.data.manifest import read_manifest
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript, token_limit
 from mothertongue.locate import BaseFiles
-from mothertongue.manifest import read_manifest
 from mothertongue.model import load_base
 from mothertongue.tokens import Tokens
 

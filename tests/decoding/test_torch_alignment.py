@@ -11,8 +11,8 @@ import torch
 from tiny import tiny_model
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.audio import load_audio
 from mothertongue.context import context_s
+from mothertongue.data.audio.load import load_audio
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.torch_alignment import align, alignment_heads

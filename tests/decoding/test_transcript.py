@@ -1,7 +1,7 @@
 import pytest
 from scripts import LETTERS
 
-from mothertongue.corpus.checks import MAX_CHARACTERS_PER_S
+from mothertongue.data.clip_checks import MAX_CHARACTERS_PER_S
 from mothertongue.decoding.transcript import make_transcript, token_limit
 from mothertongue.tokens import Tokens
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from clips import tone, write_clip
 
+from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.evaluation.evaluate import evaluate
-from mothertongue.manifest import Utterance
 
 
 @pytest.fixture

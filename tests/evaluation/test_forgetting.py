@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation
@@ -21,7 +22,6 @@ from mothertongue.evaluation.forgetting import (
     same_transcripts,
 )
 from mothertongue.evaluation.metrics import paired_bootstrap
-from mothertongue.manifest import Utterance
 
 REFERENCES = ["good morning", "how are you", "fine", "thank you"]
 

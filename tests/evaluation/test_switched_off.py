@@ -7,11 +7,11 @@ import pytest
 import torch
 from talker import eight_clips, talkative
 
+from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.evaluation.forgetting import same_transcripts
-from mothertongue.manifest import Utterance
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora

@@ -14,12 +14,12 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue import cli
 from mothertongue.artefacts import open_model
+from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
 from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exported, Heard, comparable, exporter
 from mothertongue.exporters.token_limit import count_labels
 from mothertongue.load_run import load_run
-from mothertongue.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.tokens import Tokens
 from mothertongue.training.run import run

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from runs import byte_tokens
 
+from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.lm.folder import (
     ARPA,
@@ -16,7 +17,6 @@ from mothertongue.lm.folder import (
     seen_sentences,
     weight_for,
 )
-from mothertongue.manifest import Utterance, write_manifest
 from mothertongue.tokens import Tokens
 
 LONG = "moja mbili tatu nne tano sita saba nane tisa kumi"

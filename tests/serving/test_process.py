@@ -19,10 +19,10 @@ from serving_client import LIMITS, Slow, transcribe, until
 from serving_fixtures import running
 
 from mothertongue.cli import app
+from mothertongue.data.sandbox.process import WorkerError
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.model import load_base
-from mothertongue.sandbox.process import WorkerError
 from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, Served, Spec, load, parse_specs

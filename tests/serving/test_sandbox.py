@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from bad_decoders import write_bad
 
-from mothertongue.sandbox.process import Worker
+from mothertongue.data.sandbox.process import Worker
 from mothertongue.serving.errors import ApiError
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.sandbox import Sandbox, Speech

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from runs import byte_tokens
 
 from mothertongue.config import parse
+from mothertongue.data.manifest import Utterance
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.manifest import Utterance
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.dataset import StepDataset
 

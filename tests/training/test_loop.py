@@ -29,6 +29,7 @@ from safetensors import SafetensorError
 from tiny import noise, tiny_model
 from torch.utils.data import _utils
 
+from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import (
     ConfigError,
     DataError,
@@ -40,7 +41,6 @@ from mothertongue.errors import (
 from mothertongue.experiment import Experiment
 from mothertongue.files.atomic import sha256_file, write_json
 from mothertongue.load_run import load_run
-from mothertongue.manifest import read_data, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full

@@ -10,10 +10,10 @@ from clips import tone, write_clip
 from report_folders import run_record
 from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
+from mothertongue.data.manifest import Split, read_manifest, write_manifest
 from mothertongue.errors import DataError, Preempted
 from mothertongue.experiment import Experiment
 from mothertongue.files.atomic import write_json
-from mothertongue.manifest import Split, read_manifest, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.training.run import run
 

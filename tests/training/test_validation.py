@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from runs import Silent, save_base, save_corpus, tiny_experiment, validation
 
+from mothertongue.data.manifest import Utterance, read_data, write_manifest
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.experiment import Experiment
 from mothertongue.files.atomic import sha256_file
 from mothertongue.load_run import load_run
-from mothertongue.manifest import Utterance, read_data, write_manifest
 from mothertongue.records import RunDir
 from mothertongue.training import loop
 from mothertongue.training.run import assemble, open_data, run
@@ -223,7 +223,7 @@ def test_clips_are_drawn_by_the_seed(base: Path, tmp_path: Path) -> None:
 def test_the_loss_is_that_of_transformers(base: Path, tmp_path: Path, precision: str) -> None:
     import torch
 
-    from mothertongue.clips import load_clip
+    from mothertongue.data.clips import load_clip
     from mothertongue.features import log_mel
     from mothertongue.training.batch import collate
 

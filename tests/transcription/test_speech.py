@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mothertongue.audio import SAMPLE_RATE_HZ, load_audio
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ, load_audio
 from mothertongue.transcription import speech
 from mothertongue.transcription.speech import Piece, Spans, everything, pieces, voiced
 

@@ -14,11 +14,11 @@ from parrot import Parrot
 from tiny import noise
 
 from mothertongue.artefacts import open_model
-from mothertongue.audio import AudioError
+from mothertongue.data.audio.load import AudioError
+from mothertongue.data.sandbox import samples
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporting import export
-from mothertongue.sandbox import samples
 from mothertongue.transcription.outputs import Outputs, find_sources
 from mothertongue.transcription.recording import Recording
 from mothertongue.transcription.speech import everything, voiced

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from mothertongue.context import FULL_CONTEXT_S
+from mothertongue.data.manifest import Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.identity import read_identity
-from mothertongue.manifest import Split, Utterance, read_data
 from mothertongue.records import RunDir, is_run
 from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 

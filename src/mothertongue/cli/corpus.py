@@ -45,9 +45,9 @@ def prepare(
     json_file: Json = None,
 ) -> None:
     """Bring a corpus to a clean manifest, and be told what is wrong with it."""
-    from mothertongue.corpus.prepare import PrepareOptions, prepare
-    from mothertongue.corpus.report import report_table
-    from mothertongue.sources.detect import detect
+    from mothertongue.data.data_report import report_table
+    from mothertongue.data.prepare import PrepareOptions, prepare
+    from mothertongue.data.sources.detect import detect
 
     options = PrepareOptions(
         language=language,
@@ -75,9 +75,9 @@ def check(
     json_file: Json = None,
 ) -> None:
     """Run the same checks again on a manifest; writes nothing."""
-    from mothertongue.corpus.prepare import PrepareOptions
-    from mothertongue.corpus.prepare import check as check_manifest
-    from mothertongue.corpus.report import report_table
+    from mothertongue.data.data_report import report_table
+    from mothertongue.data.prepare import PrepareOptions
+    from mothertongue.data.prepare import check as check_manifest
 
     options = PrepareOptions(
         max_reject_fraction=max_reject_fraction,

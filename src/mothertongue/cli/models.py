@@ -48,7 +48,7 @@ def evaluate(
     from functools import partial
 
     from mothertongue.artefacts import open_model
-    from mothertongue.languages import language_code
+    from mothertongue.data.languages import language_code
     from mothertongue.records import is_run
     from mothertongue.run_scores import evaluate_any
     from mothertongue.tables import score_tables
@@ -96,7 +96,7 @@ def transcribe(
     from functools import partial
 
     from mothertongue.artefacts import open_model
-    from mothertongue.languages import language_code
+    from mothertongue.data.languages import language_code
     from mothertongue.lm.folder import weight_for
     from mothertongue.tables import transcript_lines
     from mothertongue.transcription.outputs import find_sources, opened_outputs

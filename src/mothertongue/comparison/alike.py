@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mothertongue.data.leaks import shared
 from mothertongue.errors import DataError
 from mothertongue.files.json_files import read_json
 from mothertongue.identity import read_identity
-from mothertongue.leaks import shared
 from mothertongue.records import RunDir, deciding_versions
 from mothertongue.schemas import Scores
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.comparison.scored import JUDGED
+from mothertongue.data.languages import Measure
+from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.evaluation.alignment import Piece, Unit, align, tokens, unit_of
 from mothertongue.evaluation.metrics import Row, count_errors
-from mothertongue.languages import Measure
-from mothertongue.manifest import Utterance, read_data
 from mothertongue.text import characters, normalizer
 
 Json = dict[str, Any]

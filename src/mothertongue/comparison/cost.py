@@ -15,14 +15,14 @@ import torch
 from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from mothertongue.audio import SAMPLE_RATE_HZ
 from mothertongue.batches import plan_epoch
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.context import FULL_CONTEXT_S, context_s
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.manifest import read_data
 from mothertongue.devices import best_device, dtype_of
 from mothertongue.errors import ConfigError
 from mothertongue.flops import FRAMES_PER_S, training_flops
-from mothertongue.manifest import read_data
 from mothertongue.model import load_base
 from mothertongue.shapes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters

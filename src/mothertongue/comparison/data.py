@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mothertongue.manifest import SPLITS, Utterance, manifest_path, read_card, read_data
+from mothertongue.data.manifest import SPLITS, Utterance, manifest_path, read_card, read_data
 
 Json = dict[str, Any]
 

@@ -14,9 +14,9 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.context import FULL_CONTEXT_S, context_s
+from mothertongue.data.manifest import read_data
 from mothertongue.devices import best_device, dtype_of
 from mothertongue.flops import FRAMES_PER_S
-from mothertongue.manifest import read_data
 from mothertongue.model import load_base
 from mothertongue.shapes import known_config
 from mothertongue.training.config import TrainConfig

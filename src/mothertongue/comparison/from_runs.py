@@ -26,10 +26,10 @@ from mothertongue.comparison.scored import (
     read_scores,
     with_differences,
 )
+from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.errors import DataError
 from mothertongue.files.json_files import read_json
 from mothertongue.identity import manifest_changes, refuse_changes
-from mothertongue.languages import Measure, usual_measure
 from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
 from mothertongue.schemas import Scores
 

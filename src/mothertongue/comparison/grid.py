@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mothertongue import config
+from mothertongue.data.languages import Measure, usual_measure
+from mothertongue.data.manifest import Split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import RUN_NAME, Code, Experiment
-from mothertongue.languages import Measure, usual_measure
-from mothertongue.manifest import Split
 from mothertongue.records import RunDir
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

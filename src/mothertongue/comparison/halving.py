@@ -22,10 +22,10 @@ from typing import Any
 
 from mothertongue.comparison.grid import Candidate, Grid, Halving
 from mothertongue.comparison.tasks import Task, TaskWatcher
+from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
 from mothertongue.files.atomic import write_json
 from mothertongue.files.json_files import read_json
-from mothertongue.languages import Measure
 from mothertongue.records import RunDir
 from mothertongue.training.validation import Validation
 

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from mothertongue.clip_facts import ClipFacts, facts_of
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
+from mothertongue.data.clip_facts import ClipFacts, facts_of
+from mothertongue.data.leaks import check_splits, find_leaks, named, shared
+from mothertongue.data.manifest import read_data
 from mothertongue.errors import DataError
 from mothertongue.identity import code_changes, data_changes, read_identity
-from mothertongue.leaks import check_splits, find_leaks, named, shared
-from mothertongue.manifest import read_data
 
 Noted = Callable[[str], None]
 

@@ -7,7 +7,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-from mothertongue.manifest import Prepared
+from mothertongue.data.manifest import Prepared
 from mothertongue.schemas import Interval
 
 

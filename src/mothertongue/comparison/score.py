@@ -11,16 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mothertongue.clip_facts import audio_digest, facts_of
-from mothertongue.clips import read_split
 from mothertongue.config import Config, parse
 from mothertongue.console import counting
+from mothertongue.data.clip_facts import audio_digest, facts_of
+from mothertongue.data.clips import read_split
+from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.errors import MothertongueError
 from mothertongue.files.atomic import sha256_file, write_json
 from mothertongue.files.json_files import read_json
-from mothertongue.manifest import Split, Utterance, data_digest
 from mothertongue.records import RunDir, deciding_versions, environment, is_run
 from mothertongue.scoring import check_unseen, transcribe_split
 

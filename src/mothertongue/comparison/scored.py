@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mothertongue.data.languages import Measure
 from mothertongue.evaluation.anatomy import anatomy
 from mothertongue.evaluation.differences import Difference, Pair, differences, units
 from mothertongue.evaluation.metrics import (
@@ -22,7 +23,6 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.files.json_files import read_json
-from mothertongue.languages import Measure
 from mothertongue.records import OWN
 from mothertongue.schemas import Scores
 from mothertongue.text import NORMALIZERS, normalizer

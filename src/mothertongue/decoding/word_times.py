@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import regex
 
-from mothertongue.languages import UNSPACED
+from mothertongue.data.languages import UNSPACED
 from mothertongue.tokens import Tokens
 
 FRAMES_PER_S = 50

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 import jiwer
 import regex
 
+from mothertongue.data.languages import UNSPACED
 from mothertongue.evaluation.metrics import UNCHANGED
-from mothertongue.languages import UNSPACED
 
 Unit = Literal["word", "character"]
 Kind = Literal["=", "~", "-", "+"]

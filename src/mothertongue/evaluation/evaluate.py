@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mothertongue.clips import load_clip
+from mothertongue.data.clips import load_clip
+from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Transcriber, Transcript
 from mothertongue.evaluation.metrics import Context, LanguageSource, Score, count_errors, score
-from mothertongue.manifest import Utterance
 from mothertongue.text import NORMALIZERS, normalizer
 
 BLOCK = 512  # clips in memory at once: 512 x 30 s x 64 kB/s = 1 GB at most

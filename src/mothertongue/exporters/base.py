@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mothertongue.audio import SAMPLE_RATE_HZ
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.errors import ConfigError

@@ -11,8 +11,8 @@ import yaml
 
 from mothertongue import __version__
 from mothertongue.console import interval
+from mothertongue.data.languages import WHISPER_LANGUAGES
 from mothertongue.exporters.base import Exported, Exporter
-from mothertongue.languages import WHISPER_LANGUAGES
 
 Json = dict[str, Any]
 NORMALIZER = "strict"

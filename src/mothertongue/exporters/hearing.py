@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mothertongue.clips import load_clip
 from mothertongue.config import Config, parse
+from mothertongue.data.clips import load_clip
+from mothertongue.data.manifest import Utterance
 from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment import Experiment
@@ -23,7 +24,6 @@ from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exporter, Heard, comparable, exporter, seconds
 from mothertongue.load_run import load_run
 from mothertongue.locate import locate
-from mothertongue.manifest import Utterance
 from mothertongue.model import load_base
 from mothertongue.tokens import Tokens, load_tokens
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from mothertongue.context import FULL_CONTEXT_S
+from mothertongue.data.manifest import Utterance
 from mothertongue.exporters.base import Exporter
-from mothertongue.manifest import Utterance
 from mothertongue.tokens import Tokens
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ from mothertongue.comparison.cells import Json, judged
 from mothertongue.comparison.sheets import also_sheets, average_sheets, retention_sheets
 from mothertongue.comparison.summary import conditions, warning
 from mothertongue.console import interval
-from mothertongue.corpus.report import NOTES
-from mothertongue.languages import WHISPER_LANGUAGES
+from mothertongue.data.data_report import NOTES
+from mothertongue.data.languages import WHISPER_LANGUAGES
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts

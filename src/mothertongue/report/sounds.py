@@ -21,11 +21,11 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 
-from mothertongue.audio import MAX_DURATION_S, SAMPLE_RATE_HZ
-from mothertongue.audio_decoders import Samples, Span
+from mothertongue.data.audio.decoders import Samples, Span
+from mothertongue.data.audio.load import MAX_DURATION_S, SAMPLE_RATE_HZ
+from mothertongue.data.sandbox.pool import Sandbox
+from mothertongue.data.sandbox.samples import TASK, stream
 from mothertongue.errors import DataError
-from mothertongue.sandbox.pool import Sandbox
-from mothertongue.sandbox.samples import TASK, stream
 
 Json = dict[str, Any]
 Where = Literal["embed", "beside", "none"]

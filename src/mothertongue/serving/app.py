@@ -8,9 +8,9 @@ from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 
 from mothertongue import __version__
+from mothertongue.data.languages import language_code
 from mothertongue.decoding.transcript import Task
 from mothertongue.errors import ConfigError
-from mothertongue.languages import language_code
 from mothertongue.serving import errors, studio_page
 from mothertongue.serving.errors import ApiError
 from mothertongue.serving.guard import Guard, State, client_of

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from mothertongue.languages import WHISPER_LANGUAGES
+from mothertongue.data.languages import WHISPER_LANGUAGES
 from mothertongue.transcription.formats import as_srt, as_vtt
 from mothertongue.transcription.recording import Recording, Segment
 

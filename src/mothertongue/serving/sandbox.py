@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from mothertongue.audio import AudioError
-from mothertongue.audio_decoders import Span
-from mothertongue.sandbox.bounds import Bounds
-from mothertongue.sandbox.process import Worker, WorkerError
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.audio.load import AudioError
+from mothertongue.data.sandbox.bounds import Bounds
+from mothertongue.data.sandbox.process import Worker, WorkerError
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.speech_task import TASK

@@ -9,9 +9,9 @@ from typing import Any
 import uvicorn
 
 from mothertongue.console import note
+from mothertongue.data.sandbox.process import WorkerError
 from mothertongue.devices import give_back_freed_memory
 from mothertongue.errors import MothertongueError
-from mothertongue.sandbox.process import WorkerError
 from mothertongue.serving import logs
 from mothertongue.serving.address import Address, listen
 from mothertongue.serving.app import make_app

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mothertongue.audio import SAMPLE_RATE_HZ, Samples, stream_span
-from mothertongue.audio_decoders import Span
-from mothertongue.sandbox import samples
-from mothertongue.sandbox.channel import Answer
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ, Samples, stream_span
+from mothertongue.data.sandbox import samples
+from mothertongue.data.sandbox.channel import Answer
 from mothertongue.transcription.speech import everything, has_detector, pieces, voiced
 
 TASK = __name__

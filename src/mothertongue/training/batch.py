@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mothertongue.audio import SAMPLE_RATE_HZ
-from mothertongue.clips import Samples
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.clips import Samples
 from mothertongue.features import ENCODER_FRAMES_PER_S, pad_samples
 from mothertongue.tokens import MAX_LABEL_TOKENS
 

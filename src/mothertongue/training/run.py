@@ -10,7 +10,9 @@ import yaml
 from torch import nn
 
 from mothertongue.batches import idle_share
-from mothertongue.clip_facts import facts_of
+from mothertongue.data.clip_facts import facts_of
+from mothertongue.data.leaks import check_splits
+from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
 from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import Experiment, refuse_other_settings
@@ -22,9 +24,7 @@ from mothertongue.identity import (
     refuse_changes,
     write_identity,
 )
-from mothertongue.leaks import check_splits
 from mothertongue.load_run import open_base, take_start
-from mothertongue.manifest import ROOT, Split, Utterance, read_data
 from mothertongue.model import Base
 from mothertongue.records import RunDir, environment
 from mothertongue.shapes import known_config

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Protocol
 
-from mothertongue.languages import Measure
+from mothertongue.data.languages import Measure
 from mothertongue.training.stopping import StopRequest
 
 Interval = tuple[float, float]

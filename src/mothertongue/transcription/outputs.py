@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.audio_headers import EXTENSIONS
+from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files.atomic import open_atomically, sweep, write_json
 from mothertongue.files.json_files import read_json

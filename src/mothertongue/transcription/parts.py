@@ -7,7 +7,7 @@ A decoder writes 444 tokens at most. In scripts of two to four tokens a characte
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mothertongue.audio import Samples, split_at_quiet
+from mothertongue.data.audio.load import Samples, split_at_quiet
 from mothertongue.decoding.transcript import Clip, ClipTranscriber, Transcript
 from mothertongue.transcription.speech import Piece
 

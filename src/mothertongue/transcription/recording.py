@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mothertongue.data.languages import UNSPACED
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.decoding.word_times import Word
-from mothertongue.languages import UNSPACED
 from mothertongue.transcription.speech import Piece
 
 MAX_SEGMENT_S = 7.0  # what broadcasters let stand at most

@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from mothertongue.audio import SAMPLE_RATE_HZ, Samples, split_at_quiet
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ, Samples, split_at_quiet
 
 PIECE_S = 30.0
 WINDOW_S = 120.0

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mothertongue.audio import AudioError
 from mothertongue.console import console
+from mothertongue.data.audio.load import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError

@@ -6,7 +6,7 @@ from typing import Any
 
 from mothertongue.comparison.cells import Json
 from mothertongue.console import interval
-from mothertongue.languages import Measure
+from mothertongue.data.languages import Measure
 from mothertongue.report.drawing import Chart, axis, colored, layered, said
 from mothertongue.report.records import INTERVAL95, RunRecords
 

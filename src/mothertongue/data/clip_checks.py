@@ -1,0 +1,217 @@
+"""The checks of one row: an utterance to keep, or the reason to leave it out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from mothertongue.config import Config
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.audio.headers import AudioError, inspect_file
+from mothertongue.data.audio_paths import clip_path
+from mothertongue.data.languages import language_code
+from mothertongue.data.manifest import Split, Utterance, duration_tolerance_s
+from mothertongue.data.sound_facts import Listen, Sound, hashed
+from mothertongue.data.sources.base import TEXT_FIELDS, TIME_FIELDS, Rejection, Row
+from mothertongue.data.sources.columns import split_named
+from mothertongue.data.text_cleaning import clean_text, sentence_key, suspects
+from mothertongue.errors import ConfigError, Fault
+
+CountLabelTokens = Callable[[str, str], int]
+
+# Nothing within 72 dB below full scale: 8 steps of 16 bits, the dither of an empty channel.
+SILENT_PEAK = 2**-12
+QUIET_PEAK = 0.01  # -40 dB
+CLIPPED_SHARE = 0.01
+# Common Voice's own checks flag below 3 and above 30; 2 leaves room for logographic scripts.
+MIN_CHARACTERS_PER_S, MAX_CHARACTERS_PER_S = 2.0, 30.0
+
+
+class Limits(Config):
+    """What a clip and its transcript must stay within to be trained on."""
+
+    min_duration_s: float = Field(0.1, gt=0)
+    """Shorter clips hold no word."""
+    max_duration_s: float = Field(30.0, gt=0, le=30)
+    """Whisper's window; its feature extractor cuts the sound there, and the label keeps its end."""
+    max_label_tokens: int = Field(448, gt=0, le=448)
+    """The decoder's positions; transformers raises on a longer label, hours into a run."""
+    exact_durations: bool = False
+    """Reject a clip that is not as long as its row states, as training does."""
+    trust_durations: bool = False
+    """Take the durations that rows state and do not decode their clips: a second look at a large
+    corpus in minutes. Finds no damaged, silent or duplicate sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A row that passed. Keys are hashes: equal sound, equal sentence. Notes are codes."""
+
+    where: str
+    utterance: Utterance  # its audio is absolute; its split counts only if `split` is given
+    split: Split | None
+    long_id: str | None  # a longer id, in case the file's stem is not unique; None: id was given
+    audio_key: bytes
+    sentence_key: bytes
+    sentence_id: str | None  # the corpus's own name for the sentence
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """What checking a row needs besides the row."""
+
+    root: Path
+    may_leave_root: bool
+    language: str | None
+    limits: Limits
+    count_label_tokens: CountLabelTokens
+    listen: Listen
+
+    def __call__(self, row: Row) -> Examined | Rejection:
+        """The row's clip and text, checked. Never raises for what the row holds."""
+        try:
+            return self._examine(row)
+        except Fault as fault:
+            return reject_row(row, fault)
+
+    def _examine(self, row: Row) -> Examined:
+        split = _split(row.split)
+        language = _language(row.language or self.language)
+        text, text_notes = _text(row.text)
+        self._check_length(text, language)
+        root = row.home or self.root
+        path, path_notes = self._locate(root, row.audio)
+        duration_s, audio_key, audio_notes = self._listen(row, path)
+        name = clean_text(row.id)[0] if row.id else _stem(path, row.start_s)
+        utterance = Utterance(
+            id=name,
+            audio=str(path),
+            text=text,
+            language=language,
+            duration_s=round(duration_s, 4),
+            start_s=row.start_s or 0.0,
+            split=split or "train",
+            speaker=clean_text(row.speaker)[0] or None if row.speaker else None,
+            license=clean_text(row.license)[0] or None if row.license else None,
+        )
+        notes = (*text_notes, *path_notes, *audio_notes, *_rate_notes(text, duration_s))
+        long_id = None if row.id else _long_id(root, path, row.start_s)
+        key = hashed(sentence_key(text).encode())
+        return Examined(
+            row.where, utterance, split, long_id, audio_key, key, row.sentence_id, notes
+        )
+
+    def _check_length(self, text: str, language: str) -> None:
+        # Byte-level BPE never makes more tokens than bytes; five frame the label.
+        if len(text.encode()) + 5 <= self.limits.max_label_tokens:
+            return
+        num_tokens = self.count_label_tokens(text, language)
+        if num_tokens > self.limits.max_label_tokens:
+            reason = f"{num_tokens} label tokens; expected at most {self.limits.max_label_tokens}"
+            raise Fault("TXT-LONG", reason, "cut the clip and its text into shorter ones")
+
+    def _locate(self, root: Path, audio: str | None) -> tuple[Path, tuple[str, ...]]:
+        if audio is None:
+            raise Fault("AUD-MISSING", "the row names no audio file", "fill in the audio column")
+        return clip_path(root, audio, self.may_leave_root)
+
+    def _listen(self, row: Row, path: Path) -> tuple[float, bytes, tuple[str, ...]]:
+        """Duration in seconds, key of the sound, notes."""
+        if row.start_s is not None and row.duration_s is None:
+            fix = "give the row a duration too, or neither"
+            raise Fault("MAN-SEGMENT", "start without a duration", fix)
+        if self.limits.trust_durations and row.duration_s is not None:
+            inspect_file(path)
+            self._check_duration(path, row.duration_s)
+            return row.duration_s, hashed(f"{path}@{row.start_s or 0}".encode()), ()
+        is_segment = row.start_s is not None
+        wanted_s = row.duration_s if is_segment else None
+        sound = self.listen(Span(path, row.start_s or 0.0, wanted_s, self.limits.max_duration_s))
+        self._check_duration(path, sound.duration_s)
+        notes = (*sound.notes, *_level_notes(path, sound))
+        if row.duration_s and _differ(row.duration_s, sound.duration_s):
+            if self.limits.exact_durations:
+                raise Fault(
+                    "MAN-DURATION",
+                    f"{path}: {sound.duration_s:.2f} s, and the row states {row.duration_s:g} s",
+                    "correct the row, or make the manifest anew with: mothertongue prepare",
+                )
+            notes = (*notes, "MAN-DURATION")
+        return sound.duration_s, bytes.fromhex(sound.key), notes
+
+    def _check_duration(self, path: Path, duration_s: float) -> None:
+        low, high = self.limits.min_duration_s, self.limits.max_duration_s
+        if duration_s < low:
+            reason = f"{path}: {duration_s:.3f} s; expected at least {low:g} s"
+            raise AudioError("AUD-SHORT", reason, "record the clip again, or leave it out")
+        if duration_s > high:
+            reason = f"{path}: {duration_s:.2f} s; expected at most {high:g} s"
+            raise AudioError("AUD-LONG", reason, "cut it into clips, each with its own text")
+
+
+def reject_row(row: Row, fault: Fault) -> Rejection:
+    """A Rejection of a row, with the fields that it has."""
+    names = (*TEXT_FIELDS, *TIME_FIELDS)
+    given = {name: value for name in names if (value := getattr(row, name)) is not None}
+    return Rejection(row.where, fault.code, fault.reason, fault.fix, given)
+
+
+def _split(name: str | None) -> Split | None:
+    if name is None:
+        return None
+    split = split_named(name)
+    if split is None:
+        reason = f"split is {name[:40]!r}; expected train, validation (or dev) or test"
+        raise Fault("MAN-SPLIT", reason, "rename the split, or clear the column to be split anew")
+    return split
+
+
+def _language(code: str | None) -> str:
+    if code is None:
+        raise Fault("LANG-MISSING", "the row names no language", "pass --language, such as sw")
+    try:
+        return language_code(code)
+    except ConfigError as error:
+        raise Fault("LANG-UNKNOWN", str(error), "correct the row's language") from None
+
+
+def _text(text: str | None) -> tuple[str, tuple[str, ...]]:
+    cleaned, notes = clean_text(text or "")
+    if not sentence_key(cleaned):
+        reason = f"{cleaned[:40]!r} holds no letter or digit" if cleaned else "the text is empty"
+        raise Fault("TXT-EMPTY", reason, "transcribe the clip, or leave the row out")
+    if "\ufffd" in cleaned:
+        reason = f"{cleaned[:40]!r} holds U+FFFD, which stands for a lost character"
+        raise Fault("TXT-BROKEN", reason, "export the transcripts again, as UTF-8")
+    return cleaned, (*notes, *suspects(cleaned))
+
+
+def _rate_notes(text: str, duration_s: float) -> tuple[str, ...]:
+    rate = len(text) / duration_s
+    return () if MIN_CHARACTERS_PER_S <= rate <= MAX_CHARACTERS_PER_S else ("TXT-RATE",)
+
+
+def _level_notes(path: Path, sound: Sound) -> tuple[str, ...]:
+    """Notes on the level. Raises AudioError AUD-SILENT for silence and for a constant."""
+    if sound.peak < SILENT_PEAK:
+        reason = f"{path}: silence, the loudest sample is {sound.peak:.1e} of full scale"
+        raise AudioError("AUD-SILENT", reason, "record the clip again, or leave it out")
+    if sound.peak < QUIET_PEAK:
+        return ("AUD-QUIET",)
+    return ("AUD-CLIPPED",) if sound.clipped_share > CLIPPED_SHARE else ()
+
+
+def _differ(stated_s: float, decoded_s: float) -> bool:
+    # Turned around for NaN, which is no number and differs from all.
+    return not abs(stated_s - decoded_s) <= duration_tolerance_s(decoded_s)
+
+
+def _stem(path: Path, start_s: float | None) -> str:
+    return path.stem if not start_s else f"{path.stem}@{start_s:g}"
+
+
+def _long_id(root: Path, path: Path, start_s: float | None) -> str:
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return name if not start_s else f"{name}@{start_s:g}"

@@ -1,0 +1,144 @@
+"""What `prepare` and `check` found: hours, clips, speakers, characters, faults and notes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mothertongue.data.manifest import SPLITS
+from mothertongue.data.sources.base import Rejection
+from mothertongue.data.splits import SplitBy
+from mothertongue.errors import DataError
+
+NUM_EXAMPLES = 20
+NOTES = {
+    "AUD-CLIPPED": "over 1 % of the samples at full scale",
+    "AUD-EXT": "extension of another audio format",
+    "AUD-PHASE": "channels cancel each other; the loudest was taken",
+    "AUD-QUIET": "peak under -40 dB",
+    "AUD-STEREO": "several channels, averaged",
+    "AUD-STREAMS": "several audio streams; the best was taken",
+    "LEAK-SPEAKER": "speaker also in a split that is held out",
+    "LEAK-TEXT": "sentence also in a split that is held out",
+    "MAN-DURATION": "stated duration differs from the sound's, which was taken",
+    "PATH-FORM": "file name in another Unicode form than the table's",
+    "TXT-CONTROL": "invisible characters removed",
+    "TXT-DIGIT": "digits, which are read in words",
+    "TXT-ENTITY": "text like &amp;",
+    "TXT-NFC": "put into NFC",
+    "TXT-RATE": "under 2 or over 30 characters a second",
+    "TXT-SCRIPT": "a word with letters of Latin, Greek or Cyrillic together",
+    "TXT-SPACE": "white space folded",
+    "TXT-SPECIAL": "text like <|en|>, kept as plain characters",
+    "TXT-TAG": "text like [noise], <b> or S1:",
+    "TXT-WORD": "a word of over 100 characters",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFacts:
+    """One split. `characters` is the number of characters of all its transcripts."""
+
+    clips: int
+    hours: float
+    speakers: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """The outcome for a corpus. Rejected and notes count rows by code; a row may have many notes.
+
+    `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
+    says what is known of the corpus from elsewhere and was found so.
+    """
+
+    splits: Mapping[str, SplitFacts]
+    num_rows: int
+    rejected: Mapping[str, int]
+    notes: Mapping[str, int]
+    warnings: tuple[str, ...]
+    split_by: SplitBy
+    max_reject_fraction: float
+    first_rejections: tuple[Rejection, ...]
+    confirmed: tuple[str, ...] = ()
+
+    @property
+    def num_rejected(self) -> int:
+        return sum(self.rejected.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether something is left, and no more was rejected than the limit allows."""
+        is_within = self.num_rejected <= self.max_reject_fraction * self.num_rows
+        return is_within and self.num_rejected < self.num_rows
+
+    def require_ok(self) -> None:
+        """Raises DataError (exit code 65) where the report is not ok, with the reasons by code."""
+        if self.ok:
+            return
+        codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
+        raise DataError(
+            f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({codes or 'no rows'}); "
+            f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; mend them "
+            "as rejected.jsonl says, or raise --max-reject-fraction"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values, with `ok` and `num_rejected`."""
+        lists = {
+            "warnings": list(self.warnings),
+            "confirmed": list(self.confirmed),
+            "first_rejections": [asdict(rejection) for rejection in self.first_rejections],
+        }
+        return asdict(self) | lists | {"ok": self.ok, "num_rejected": self.num_rejected}
+
+
+def report_table(report: DataReport) -> RenderableType:
+    """The report as tables for a terminal; what the corpus wrote cannot style or control it."""
+    parts: list[RenderableType] = [_split_table(report)]
+    if report.rejected:
+        parts.append(_rejected_table(report))
+    if report.notes:
+        parts.append(_notes_table(report))
+    lines = [f"! {warning}" for warning in report.warnings]
+    lines += [f"confirmed: {fact}" for fact in report.confirmed]
+    return Group(*parts, *(Text(_plain(line)) for line in lines))
+
+
+def _split_table(report: DataReport) -> Table:
+    table = Table(title=f"Splits (by {report.split_by})", title_justify="left")
+    for name in ("split", "hours", "clips", "speakers", "characters"):
+        table.add_column(name, justify="left" if name == "split" else "right")
+    for split in SPLITS:
+        facts = report.splits[split]
+        numbers = (facts.clips, facts.speakers, facts.characters)
+        clips, speakers, characters = (f"{number:,}" for number in numbers)
+        table.add_row(split, f"{facts.hours:.2f}", clips, speakers, characters)
+    return table
+
+
+def _rejected_table(report: DataReport) -> Table:
+    title = f"Rejected: {report.num_rejected:,} of {report.num_rows:,} rows"
+    table = Table("code", "rows", "for example", title=title, title_justify="left")
+    examples = {row.code: row for row in reversed(report.first_rejections)}
+    for code, count in report.rejected.items():
+        row = examples.get(code)
+        example = f"{row.where}: {row.reason}; {row.fix}" if row else "see rejected.jsonl"
+        table.add_row(code, f"{count:,}", Text(_plain(example)))
+    return table
+
+
+def _notes_table(report: DataReport) -> Table:
+    table = Table("code", "rows", "kept, but", title="Notes", title_justify="left")
+    for code, count in report.notes.items():
+        table.add_row(code, f"{count:,}", NOTES[code])
+    return table
+
+
+def _plain(text: str) -> str:
+    # A transcript may hold escape codes that would move the cursor or recolour the terminal.
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,245 @@
+"""The manifest: one utterance a line, JSON, UTF-8; every time in seconds."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+
+from mothertongue.data.audio_paths import clip_path
+from mothertongue.errors import DataError, Fault
+from mothertongue.files.atomic import open_atomically, sha256_file, write_json
+from mothertongue.files.cache import cache_folder, state_folder
+from mothertongue.files.json_files import read_json
+
+ROOT = Path()  # read_data makes every audio path absolute
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+MANIFEST_NAME = "manifest.jsonl"
+CARD_NAME = "data_card.json"
+# What a stated duration may differ by: it may be rounded, and an encoder may have padded the sound.
+DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO = 0.1, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One transcribed clip. `audio` is a path relative to the manifest's folder, or absolute."""
+
+    id: str
+    audio: str
+    text: str
+    language: str
+    duration_s: float
+    start_s: float | None = None
+    """Where the clip begins in its file; unset, it is the whole file."""
+    split: Split = "train"
+    speaker: str | None = None
+    license: str | None = None
+
+
+def duration_tolerance_s(duration_s: float) -> float:
+    """By how much a file may be shorter or longer than its duration is stated to be."""
+    return max(DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO * duration_s)
+
+
+def read_manifest(path: Path) -> Iterator[Utterance]:
+    """The utterances of a manifest file, or of the `manifest.jsonl` in a folder, one at a time.
+
+    Raises DataError with file:line where a line is no utterance.
+    """
+    path = manifest_path(path)
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _utterance(line, f"{path}:{number}")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 somewhere after line {number} ({error.reason}); save it as UTF-8, "
+            "or make it again with: mothertongue prepare SOURCE"
+        ) from None
+
+
+def read_data(paths: Sequence[Path]) -> list[Utterance]:
+    """The utterances of one or several manifests, or of their folders, as one corpus.
+
+    Audio is absolute, so it does not matter where a manifest lies. An id that several manifests
+    have is preceded by the name of its manifest's folder: `twi/0001`. Raises DataError where a line
+    is no utterance, an id is still there twice, or a manifest that is not ours (see `is_ours`)
+    names audio outside its folder.
+    """
+    folders = [manifest_path(path).parent.resolve() for path in paths]
+    corpora = [list(read_manifest(path)) for path in paths]
+    for path, corpus in zip(paths, corpora, strict=True):
+        _refuse_outside(manifest_path(path), corpus)
+    owners = Counter(name for corpus in corpora for name in {each.id for each in corpus})
+    utterances = [
+        replace(
+            each,
+            id=f"{folder.name}/{each.id}" if owners[each.id] > 1 else each.id,
+            audio=str(folder / each.audio),
+        )
+        for folder, corpus in zip(folders, corpora, strict=True)
+        for each in corpus
+    ]
+    _refuse_twice(paths, utterances)
+    return utterances
+
+
+def data_digest(paths: Sequence[Path]) -> str:
+    """The SHA-256 of a manifest's bytes; of several, that of their digests in the order given.
+
+    Neither where the manifests lie nor how their folders are called counts.
+    """
+    digests = [sha256_file(manifest_path(path)) for path in paths]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
+    """Write utterances to `path`, whole or not at all; what is unset is left out of the line.
+
+    The manifest is ours from then on (see `is_ours`).
+    """
+    with open_atomically(path) as file:
+        for utterance in utterances:
+            record = {key: value for key, value in asdict(utterance).items() if value is not None}
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    for mark in _marks(path):
+        with suppress(OSError):  # without any, audio outside the folder has to be allowed again
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether this user's mothertongue wrote a manifest: a file of its bytes, or its folder.
+
+    Such a one may name audio anywhere: the rows were checked, or their paths allowed, when it was
+    written. A stranger can imitate a manifest and its card, but leaves no mark in our folders.
+    """
+    return any(mark.is_file() for mark in _marks(manifest_path(path)))
+
+
+def write_card(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what is known of the manifest in a folder beside it, with the manifest's SHA-256."""
+    digest = sha256_file(folder / MANIFEST_NAME)
+    write_json(folder / CARD_NAME, {"manifest_sha256": digest, **facts})
+
+
+def read_card(path: Path) -> dict[str, Any] | None:
+    """The card of a manifest, or of its folder; None where it has none, or that of another."""
+    manifest = manifest_path(path)
+    card_path = manifest.parent / CARD_NAME
+    if not card_path.is_file():
+        return None
+    again = "remove it, or make the manifest again with: mothertongue prepare SOURCE"
+    card: dict[str, Any] = read_json(card_path, Card, again)
+    return card if card["manifest_sha256"] == sha256_file(manifest) else None
+
+
+def manifest_path(path: Path) -> Path:
+    """The manifest's file, given it or its folder. Raises DataError when there is none."""
+    found = path / MANIFEST_NAME if path.is_dir() else path
+    if not found.is_file():
+        raise DataError(f"{found}: no such manifest; make one with: mothertongue prepare SOURCE")
+    return found
+
+
+def _marks(manifest: Path) -> list[Path]:
+    """The files that say that a manifest of these bytes is ours; one of them is enough.
+
+    One is the user's, whatever the cache is then; one is in the cache that a cluster's nodes share.
+    """
+    name, marks = sha256_file(manifest), []
+    for folder in (state_folder, cache_folder):
+        with suppress(RuntimeError):  # a user without a home
+            marks.append(folder() / "manifests" / name)
+    return marks
+
+
+def _refuse_outside(manifest: Path, utterances: Sequence[Utterance]) -> None:
+    if is_ours(manifest):
+        return
+    home = manifest.parent.resolve()
+    for each in utterances:
+        try:
+            clip_path(home, each.audio, may_leave=False)
+        except Fault as fault:
+            raise DataError(
+                f"{manifest}: clip {each.id}: {fault.reason}; a manifest that mothertongue did not "
+                "write for you names audio in its own folder only; copy the audio there, or, if "
+                f"you trust every path in it: mothertongue prepare {manifest} --language "
+                f"{each.language} --out FOLDER --allow-outside"
+            ) from None
+
+
+def _refuse_twice(paths: Sequence[Path], utterances: Sequence[Utterance]) -> None:
+    counts = Counter(each.id for each in utterances)
+    twice = [f"  {name}: {count} times" for name, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{', '.join(map(str, paths))}: {len(twice)} ids are not unique; expected every clip "
+            "once: give each manifest once, in a folder with a name of its own, and the clips of a "
+            "manifest ids of their own:\n" + "\n".join(twice[:20])
+        )
+
+
+def _utterance(line: str, where: str) -> Utterance:
+    try:
+        record = json.loads(line)
+        utterance = Utterance(**record)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{where}: not an utterance ({error}); run: mothertongue check") from None
+    faults = _type_faults(utterance)
+    if faults:
+        raise DataError(f"{where}: {'; '.join(faults)}; run: mothertongue check")
+    return utterance
+
+
+def _type_faults(utterance: Utterance) -> list[str]:
+    faults = [
+        f"{name} is {getattr(utterance, name)!r}, expected text"
+        for name in ("id", "audio", "text", "language")
+        if not isinstance(getattr(utterance, name), str)
+    ]
+    times = {"duration_s": utterance.duration_s}
+    if utterance.start_s is not None:
+        times["start_s"] = utterance.start_s
+    faults += [
+        f"{name} is {value!r}, expected seconds >= 0"
+        for name, value in times.items()
+        if not _is_seconds(value)
+    ]
+    if utterance.split not in SPLITS:
+        faults.append(f"split is {utterance.split!r}, expected one of {', '.join(SPLITS)}")
+    return faults
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+class Prepared(TypedDict):
+    """The card of a corpus: what `prepare` found."""
+
+    num_rows: int
+    num_rejected: int
+    rejected: dict[str, int]
+    notes: dict[str, int]
+    warnings: list[str]
+    confirmed: list[str]
+    split_by: str
+
+
+class Card(Prepared):
+    """data_card.json: what prepare found, and the SHA-256 of the manifest that it wrote."""
+
+    manifest_sha256: str

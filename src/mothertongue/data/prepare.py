@@ -1,0 +1,254 @@
+"""A corpus to manifest.jsonl, rejected.jsonl and a data card: every row checked, then all against
+each other."""
+
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from pydantic import Field
+
+from mothertongue.data import sound_facts as sound
+from mothertongue.data.audio_paths import require_utf8
+from mothertongue.data.clip_checks import CountLabelTokens, Examined, Examiner, Limits
+from mothertongue.data.data_report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.data.embedded_audio import AUDIO_FOLDER, stored
+from mothertongue.data.languages import language_code
+from mothertongue.data.manifest import (
+    MANIFEST_NAME,
+    SPLITS,
+    Split,
+    Utterance,
+    is_ours,
+    write_card,
+    write_manifest,
+)
+from mothertongue.data.prepared_leaks import Leak, judge_leaks, reject_duplicates
+from mothertongue.data.row_counts import counted, with_row_counts
+from mothertongue.data.row_database import Ledger, open_ledger
+from mothertongue.data.sandbox.pool import Sandbox
+from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.sources.manifest import ManifestSource
+from mothertongue.data.splits import SplitBy
+from mothertongue.errors import DataError
+from mothertongue.files.atomic import open_atomically, sweep
+from mothertongue.files.locks import alone
+
+REJECTED_NAME = "rejected.jsonl"
+LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
+CHUNK_ROWS = 16  # the work of a thread at a time
+SHARED: dict[SplitBy, str] = {
+    "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
+    "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
+    "clip": "most clips have the same sentences: split by clip, and sentences are shared",
+    "nothing": "too few clips, sentences or speakers to keep any apart: all clips are in train; "
+    "record more, or give --text-leaks warn and --speaker-leaks warn",
+}
+
+
+class PrepareOptions(Limits):
+    """How `prepare` and `check` judge a corpus."""
+
+    language: str | None = None
+    """The language of rows that state none."""
+    max_reject_fraction: float = Field(0.05, ge=0, le=1)
+    """More rejected rows than this make the report not ok, and the exit code 65."""
+    allow_outside: bool = False
+    """Accept audio outside the data folder; URLs never."""
+    text_leaks: Leak = "reject"
+    """A train row whose sentence is also in validation or test; likewise validation and test.
+    Sentences are equal by their letters, or by an id that the corpus gives them."""
+    speaker_leaks: Leak = "warn"
+    """The same for speakers. `warn` because a corpus of one speaker could not be used at all."""
+    seed: int = Field(0, ge=0)
+    """Of the split that is made where the corpus has none."""
+    workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1)
+    """Processes that decode."""
+
+
+def prepare(
+    source: Source,
+    out: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> DataReport:
+    """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; say what they hold.
+
+    What they hold is written there too, as data_card.json, for the pages of the runs on them.
+
+    Audio is not copied: its path is relative to `out` where it lies below, else absolute. Audio
+    that is part of a table is written to `out`/audio. Both files are written even when too much was
+    rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
+    label's tokens, its prefix and end included. `progress` is called with how many more rows are
+    done. Raises DataError where the corpus cannot be read or has no rows, and MothertongueError
+    where another process prepares into `out`.
+    """
+    with alone(out / LOCK_NAME, out, "wait for it, stop it, or give --out another folder"):
+        sweep(out)
+        return _prepare(source, out, options, count_label_tokens, progress)
+
+
+def _prepare(
+    source: Source,
+    out: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None],
+) -> DataReport:
+    seen: Counter[Split] = Counter()
+    rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
+    with _examined(source, rows, options, count_label_tokens, progress) as (ledger, report):
+        with open_atomically(out / REJECTED_NAME) as file:
+            for rejection in ledger.rejections():
+                file.write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+        home = out.resolve()
+        clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
+        write_manifest(out / MANIFEST_NAME, clips)
+    report = with_row_counts(report, source, options.language, seen)
+    write_card(out, report.to_dict())
+    return report
+
+
+def check(
+    manifest: Path,
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> DataReport:
+    """The same checks on a manifest, or the folder of one; writes nothing."""
+    source = ManifestSource(path=manifest)
+    rows, exact = source.rows(), options.model_copy(update={"exact_durations": True})
+    with _examined(source, rows, exact, count_label_tokens, progress) as (_, report):
+        return report
+
+
+@contextmanager
+def _examined(
+    source: Source,
+    rows: Iterator[Row | Rejection],
+    options: PrepareOptions,
+    count_label_tokens: CountLabelTokens,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[Ledger, DataReport]]:
+    language = options.language and language_code(options.language)
+    root = source.root.resolve()
+    for path in (source.path, root):
+        require_utf8(str(path))
+    may_leave = options.allow_outside or _is_ours(source)
+    with open_ledger() as ledger:
+        with Sandbox(sound.TASK) as sandbox:
+            listen = partial(sound.listen_in, sandbox)
+            examine = Examiner(root, may_leave, language, options, count_label_tokens, listen)
+            for item in _in_threads(rows, examine, options.workers):
+                ledger.add(item)
+                progress(1)
+        if not ledger.num_rows:
+            raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
+        yield ledger, _compared(ledger, options)
+
+
+def _is_ours(source: Source) -> bool:
+    return isinstance(source, ManifestSource) and is_ours(source.path)
+
+
+def _in_threads(
+    rows: Iterator[Row | Rejection], examine: Examiner, workers: int
+) -> Iterator[Examined | Rejection]:
+    """Each row examined, in order. A few chunks for each thread are in memory, no more."""
+    pending: deque[Future[list[Examined | Rejection]]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        while chunk := list(islice(rows, CHUNK_ROWS)):
+            pending.append(pool.submit(_examine_all, chunk, examine))
+            if len(pending) > 2 * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examined | Rejection]:
+    return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
+
+
+def _compared(ledger: Ledger, options: PrepareOptions) -> DataReport:
+    """The checks that need all rows, then the report."""
+    ledger.index()
+    reject_duplicates(ledger)
+    ledger.unite_sentences()
+    split_by, warnings = _split(ledger, options)
+    notes = ledger.notes()
+    warnings += judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
+    warnings += judge_leaks(ledger, "speaker", "speaker", options.speaker_leaks, notes)
+    return _report(ledger, options, notes, split_by, warnings)
+
+
+def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
+    ((num_given, num_speakers),) = ledger.ask("SELECT COUNT(split), COUNT(speaker) FROM kept")
+    if num_given:
+        ledger.fault(
+            "MAN-SPLIT",
+            f"'no split, while {num_given:,} rows have one'",
+            "give every row a split, or none to have them made",
+            peers="n",
+            where="split IS NULL",
+        )
+        return "given", ()
+    # Half of what may be rejected: the other half is for the clips that are bad.
+    max_shared = options.max_reject_fraction / 2 if options.text_leaks == "reject" else 1.0
+    ways = _ways(options, has_speakers=num_speakers > 0)
+    split_by = ledger.split(options.seed, ways, max_shared)
+    return split_by, (SHARED[split_by],) if split_by in SHARED else ()
+
+
+def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
+    """Ways to split, the cleanest first. Only by speaker are rows left out: a few, as leaks."""
+    ways: tuple[SplitBy, ...] = ("speaker and sentence", "speaker") if has_speakers else ()
+    if not has_speakers or options.speaker_leaks == "warn":
+        ways += ("sentence",)
+        ways += ("clip",) if options.text_leaks == "warn" else ()
+    return ways
+
+
+def _report(
+    ledger: Ledger,
+    options: PrepareOptions,
+    notes: Counter[str],
+    split_by: SplitBy,
+    warnings: tuple[str, ...],
+) -> DataReport:
+    facts = ledger.ask(
+        "SELECT split, COUNT(*), TOTAL(duration_s) / 3600, COUNT(DISTINCT speaker), "
+        "SUM(LENGTH(text)) FROM kept GROUP BY split"
+    )
+    found = {split: SplitFacts(*values) for split, *values in facts}
+    empty = tuple(f"{split} has no clips" for split in SPLITS if split not in found)
+    if options.allow_outside:
+        empty += ("--allow-outside was given: audio outside of the data folder was taken",)
+    ((unnamed,),) = ledger.ask("SELECT COUNT(*) FROM kept WHERE speaker IS NULL")
+    if unnamed:
+        empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
+    counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")
+    return DataReport(
+        splits={split: found.get(split, SplitFacts(0, 0.0, 0, 0)) for split in SPLITS},
+        num_rows=ledger.num_rows,
+        rejected={str(code): int(count) for code, count in counts},
+        notes=dict(sorted(notes.items())),
+        warnings=warnings + empty,
+        split_by=split_by,
+        max_reject_fraction=options.max_reject_fraction,
+        first_rejections=tuple(islice(ledger.rejections(), NUM_EXAMPLES)),
+    )
+
+
+def _seen_from(home: Path, clip: Utterance) -> str:
+    path = Path(clip.audio)
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else clip.audio

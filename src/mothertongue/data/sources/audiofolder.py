@@ -1,0 +1,68 @@
+"""A folder of clips with metadata.csv (.tsv, .jsonl, .parquet) in it or in its split folders."""
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.sources.columns import split_named
+from mothertongue.data.sources.table import SUFFIXES, TableSource
+from mothertongue.errors import Fault
+
+
+class AudioFolderSource(Source):
+    """Hugging Face's AudioFolder. A folder named train, dev or test gives its clips that split."""
+
+    kind: Literal["audiofolder"] = "audiofolder"
+    path: Path
+    """The folder."""
+    audio_column: str | None = None
+    """The column with audio paths; by default found by name."""
+    text_column: str | None = None
+    """The column with transcripts; by default found by name."""
+
+    @property
+    def root(self) -> Path:
+        return self.path
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        tables = metadata_files(self.path)
+        if not tables:
+            reason = f"{self.path}: no metadata file; expected metadata{' or '.join(SUFFIXES)}"
+            raise Fault("MAN-FORMAT", reason, "write one with the columns file_name and text")
+        for table in tables:
+            folder = table.parent.relative_to(self.path).as_posix()
+            source = TableSource(
+                path=table, audio_column=self.audio_column, text_column=self.text_column
+            )
+            for row in source.rows():
+                yield row if isinstance(row, Rejection) else _below(folder, row)
+
+
+def metadata_files(folder: Path) -> list[Path]:
+    """The folder's own metadata file; else that of each of its split folders."""
+    own = _metadata_of(folder)
+    if own:
+        return own
+    splits = [path for path in sorted(folder.iterdir()) if path.is_dir() and split_named(path.name)]
+    return [table for path in splits for table in _metadata_of(path)]
+
+
+def _metadata_of(folder: Path) -> list[Path]:
+    found = [folder / f"metadata{suffix}" for suffix in SUFFIXES]
+    found = [path for path in found if path.is_file()]
+    if len(found) > 1:
+        reason = f"{folder}: {' and '.join(path.name for path in found)}; expected one of them"
+        raise Fault("MAN-FORMAT", reason, "remove the others, or prepare one as a table")
+    return found
+
+
+def _below(folder: str, row: Row) -> Row:
+    if row.audio is None:
+        return row
+    audio = posixpath.join(folder, row.audio) if folder != "." else row.audio
+    first = audio.split("/")[0]
+    split = row.split or (first if split_named(first) else None)
+    return replace(row, audio=audio, split=split)

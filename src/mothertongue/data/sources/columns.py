@@ -1,0 +1,91 @@
+"""Which column of a table holds what, by the names that corpora use."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from mothertongue.data.manifest import Split
+from mothertongue.data.sources.base import Record
+from mothertongue.errors import Fault
+
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "eval": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+# In each, the first that is there wins. The order of the text columns is the Open ASR
+# Leaderboard's; a corpus with both spellings has its plain text under the shorter name.
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
+    "audio": ("audio", "file_name", "path", "audio_filepath"),
+    "text": ("text", "sentence", "transcription", "raw_transcription", "transcript"),
+    "id": ("id",),
+    "language": ("language", "lang", "locale"),
+    "speaker": ("speaker", "client_id", "speaker_id"),
+    "split": ("split",),
+    "license": ("license",),
+    "start_s": ("start_s", "start", "offset"),
+    "duration_s": ("duration_s", "duration"),
+}
+REQUIRED = ("audio", "text")
+
+
+def find_columns(
+    found: Sequence[str], path: Path, chosen: Mapping[str, str | None]
+) -> dict[str, str]:
+    """Our field name to the table's column. `chosen` overrides the guess for a field.
+
+    Raises Fault MAN-COLUMN when a column appears twice, or a required or chosen one is missing.
+    """
+    columns = known_columns(found, chosen)
+    for field in REQUIRED:
+        if field not in columns:
+            raise _missing(field, found, path, chosen.get(field))
+    twice = sorted({name for name in found if list(found).count(name) > 1})
+    if twice:
+        raise Fault(
+            "MAN-COLUMN", f"{path}: column {twice[0]!r} appears twice", "rename or remove one"
+        )
+    return columns
+
+
+def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """The same without errors: a field that has no column is left out."""
+    columns = {field: _column(field, found, chosen.get(field)) for field in COLUMN_NAMES}
+    return {field: column for field, column in columns.items() if column is not None}
+
+
+def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
+    """A table's record under our field names."""
+    return {field: record.get(column) for field, column in columns.items()}
+
+
+def _column(field: str, found: Sequence[str], chosen: str | None) -> str | None:
+    if chosen is not None:
+        return chosen if chosen in found else None
+    by_lower = {name.strip().lower(): name for name in reversed(found)}
+    return next((by_lower[name] for name in COLUMN_NAMES[field] if name in by_lower), None)
+
+
+def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -> Fault:
+    expected = (chosen,) if chosen else COLUMN_NAMES[field]
+    by_lower = {name.strip().lower(): name for name in found}
+    close = [match for name in expected for match in get_close_matches(name, by_lower, n=1)]
+    hint = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
+    return Fault(
+        "MAN-COLUMN",
+        f"{path}: no {field} column; found {', '.join(map(repr, found)) or 'none'}; expected "
+        f"{' or '.join(expected)}{hint}",
+        f"rename the column, or name it with --{field.removesuffix('_s')}-column",
+    )
+
+
+def split_named(name: str) -> Split | None:
+    """The split that a corpus calls `name`, in any case; None when it names none."""
+    return SPLIT_NAMES.get(name.strip().lower())

@@ -1,0 +1,47 @@
+"""Our own manifest.jsonl, as a corpus."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.manifest import MANIFEST_NAME, Utterance, manifest_path
+from mothertongue.data.sources.base import Rejection, Row, Source, reject, to_row
+from mothertongue.data.sources.readers import read_jsonl
+from mothertongue.errors import Fault
+
+FIELDS = tuple(field.name for field in fields(Utterance))
+
+
+class ManifestSource(Source):
+    """A manifest that `prepare` wrote, or one edited by hand since. No split means train."""
+
+    kind: Literal["manifest"] = "manifest"
+    path: Path
+    """The manifest, or its folder."""
+
+    @property
+    def root(self) -> Path:
+        return manifest_path(self.path).parent
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        for item in read_jsonl(manifest_path(self.path)):
+            if isinstance(item, Rejection):
+                yield item
+                continue
+            where, record = item
+            unknown = sorted(set(record) - set(FIELDS))
+            if unknown:
+                reason = f"unknown field {unknown[0]!r}; expected {', '.join(FIELDS)}"
+                yield reject(where, record, Fault("MAN-FIELD", reason, "remove or rename it"))
+            else:
+                yield to_row(where, {"split": "train"} | record)
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file, or the manifest.jsonl in a folder, starts with a line of ours."""
+    file = path / MANIFEST_NAME if path.is_dir() else path
+    if not file.is_file() or file.suffix != ".jsonl":
+        return False
+    first = next(read_jsonl(file), None)
+    return isinstance(first, tuple) and {"id", "audio", "text", "duration_s"} <= set(first[1])

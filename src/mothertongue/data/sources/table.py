@@ -1,0 +1,81 @@
+"""A table of clips: CSV, TSV, JSONL or Parquet, its columns found by name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.sources.base import Rejection, Row, Source, to_row
+from mothertongue.data.sources.columns import find_columns, known_columns, renamed
+from mothertongue.data.sources.parquet import embedded_column, read_parquet, read_parquet_header
+from mothertongue.data.sources.readers import (
+    Located,
+    read_delimited,
+    read_header,
+    read_jsonl,
+    sniff_delimiter,
+)
+from mothertongue.errors import Fault
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+class TableSource(Source):
+    """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV.
+
+    The audio column of a Parquet file may hold the audio itself, as the Hub writes it.
+    """
+
+    kind: Literal["table"] = "table"
+    path: Path
+    """The table."""
+    audio_root: Path | None = None
+    """Where relative audio paths start; by default the table's own folder."""
+    audio_column: str | None = None
+    """The column with audio paths; by default found by name."""
+    text_column: str | None = None
+    """The column with transcripts; by default found by name."""
+
+    @property
+    def root(self) -> Path:
+        return self.audio_root or self.path.parent
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        chosen = {"audio": self.audio_column, "text": self.text_column}
+        header = tuple(table_header(self.path))
+        # By record: objects of a JSONL table may have keys that its first one lacks.
+        columns = {header: find_columns(header, self.path, chosen)}
+        for item in self._records(columns[header]):
+            if isinstance(item, Rejection):
+                yield item
+                continue
+            where, record = item
+            keys = tuple(record)
+            if keys not in columns:
+                columns = {keys: known_columns(keys, chosen)}
+            content = record.get(embedded_column(columns[keys].get("audio", "")))
+            yield to_row(where, renamed(record, columns[keys]) | {"embedded": content})
+
+    def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
+        suffix = self.path.suffix.lower()
+        if suffix == ".parquet":
+            return read_parquet(self.path, list(columns.values()))
+        if suffix in (".jsonl", ".ndjson"):
+            return read_jsonl(self.path)
+        delimiter = sniff_delimiter(self.path)
+        return read_delimited(self.path, delimiter, has_quotes=suffix != ".tsv")
+
+
+def table_header(path: Path) -> list[str]:
+    """The column names of a table; of JSONL, the keys of its first object.
+
+    Raises Fault MAN-FORMAT for a missing file or another kind of file.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or not path.is_file():
+        reason = f"{path}: {'not a table' if path.exists() else 'no such file'}"
+        raise Fault("MAN-FORMAT", f"{reason}; expected {', '.join(SUFFIXES)}", "check the path")
+    if suffix == ".parquet":
+        return read_parquet_header(path)
+    if suffix in (".jsonl", ".ndjson"):
+        return next((list(item[1]) for item in read_jsonl(path) if isinstance(item, tuple)), [])
+    return read_header(path)

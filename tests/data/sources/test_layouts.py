@@ -1,0 +1,189 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from mothertongue.config import members
+from mothertongue.data import sources
+from mothertongue.data.manifest import Utterance, write_manifest
+from mothertongue.data.sources.audiofolder import AudioFolderSource
+from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.sources.common_voice import CommonVoiceSource
+from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.fleurs import FleursSource
+from mothertongue.data.sources.manifest import ManifestSource
+from mothertongue.data.sources.table import TableSource
+from mothertongue.errors import Fault
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def fleurs(folder: Path) -> Path:
+    line = '1\t{}.wav\tHe said "yes.\the said yes\th e | s\t32000\tMALE\n'
+    for split in ("train", "dev", "test"):
+        write(folder / f"{split}.tsv", line.format(f"{split}1") + line.format(f"{split}2"))
+    (folder / "audio").mkdir()
+    return folder
+
+
+def common_voice(folder: Path) -> Path:
+    header = "client_id\tpath\tsentence_id\tsentence\tlocale\n"
+    for name in ("train", "dev", "test", "validated"):
+        write(folder / f"{name}.tsv", f'{header}s-{name}\t{name}.mp3\tx1\t"Ndiyo\tsw\n')
+    (folder / "clips").mkdir()
+    return folder
+
+
+def audio_folder(folder: Path) -> Path:
+    for split in ("train", "dev"):
+        write(folder / split / "metadata.csv", "file_name,transcription\na.wav,hi\n")
+    return folder
+
+
+def table(folder: Path) -> Path:
+    write(folder / "notes.txt", "")
+    write(folder / "corpus.csv", "audio,text\na.wav,hi\n")
+    return folder
+
+
+def manifest(folder: Path) -> Path:
+    folder.mkdir()
+    clip = Utterance("1", "/data/a.wav", "hi", "sw", 1.0, split="test", speaker="s")
+    write_manifest(folder / "manifest.jsonl", [clip])
+    return folder
+
+
+LAYOUTS = {
+    "fleurs": fleurs,
+    "common_voice": common_voice,
+    "audiofolder": audio_folder,
+    "table": table,
+    "manifest": manifest,
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_layout_is_told_by_looking(tmp_path: Path, kind: str) -> None:
+    source = detect(LAYOUTS[kind](tmp_path / "corpus"))
+    assert getattr(source, "kind", None) == kind
+    rows = list(source.rows())
+    assert rows and all(isinstance(row, Row) for row in rows)
+
+
+def test_every_source_has_a_layout_here() -> None:
+    kinds = {member.model_fields["kind"].default for member in members(Source, sources)}
+    assert kinds == set(LAYOUTS)
+
+
+def test_fleurs_rows(tmp_path: Path) -> None:
+    path = fleurs(tmp_path / "sw_ke")
+    first, second, *_ = FleursSource(path=path).rows()
+    assert first == Row(
+        f"{path}/train.tsv:1",
+        audio="audio/train/train1.wav",
+        text="he said yes",
+        split="train",
+        duration_s=2.0,
+        sentence_id="1",
+    )
+    assert isinstance(second, Row)
+    assert second.id is None
+    raw = next(FleursSource(path=path, text="raw_transcription").rows())
+    assert isinstance(raw, Row)
+    assert raw.text == 'He said "yes.'
+    write(path / "dev.tsv", "1\ta.wav\tonly three\n")
+    faults = [row for row in FleursSource(path=path).rows() if isinstance(row, Rejection)]
+    assert [(fault.code, fault.where) for fault in faults] == [("MAN-RAGGED", f"{path}/dev.tsv:1")]
+    assert faults[0].row["split"] == "dev"
+
+
+def test_common_voice_rows(tmp_path: Path) -> None:
+    path = common_voice(tmp_path / "sw")
+    rows = list(CommonVoiceSource(path=path).rows())
+    assert rows[1] == Row(
+        f"{path}/dev.tsv:2",
+        audio="clips/dev.mp3",
+        text='"Ndiyo',
+        language="sw",
+        speaker="s-dev",
+        split="dev",
+    )
+    (validated,) = CommonVoiceSource(path=path, clips="validated").rows()
+    assert isinstance(validated, Row)
+    assert (validated.audio, validated.split) == ("clips/validated.mp3", None)
+
+
+def test_common_voice_with_validated_only_is_split_anew(tmp_path: Path) -> None:
+    path = common_voice(tmp_path / "sw")
+    for name in ("train", "dev", "test"):
+        (path / f"{name}.tsv").unlink()
+    source = detect(path)
+    assert isinstance(source, CommonVoiceSource)
+    assert source.clips == "validated"
+    with pytest.raises(Fault, match=r"none of train.tsv, dev.tsv, test.tsv"):
+        list(CommonVoiceSource(path=path).rows())
+
+
+def test_audio_folder_with_split_folders(tmp_path: Path) -> None:
+    path = audio_folder(tmp_path / "corpus")
+    assert list(AudioFolderSource(path=path).rows()) == [
+        Row(f"{path}/dev/metadata.csv:2", audio="dev/a.wav", text="hi", split="dev"),
+        Row(f"{path}/train/metadata.csv:2", audio="train/a.wav", text="hi", split="train"),
+    ]
+
+
+def test_audio_folder_with_one_table_takes_splits_from_paths(tmp_path: Path) -> None:
+    write(tmp_path / "metadata.csv", "file_name,text\ntest/a.wav,hi\nother/b.wav,yo\n")
+    rows = list(AudioFolderSource(path=tmp_path).rows())
+    assert [row.split for row in rows if isinstance(row, Row)] == ["test", None]
+
+
+def test_two_metadata_files_are_one_too_many(tmp_path: Path) -> None:
+    for name in ("metadata.csv", "metadata.jsonl"):
+        write(tmp_path / name, "")
+    with pytest.raises(Fault, match=r"metadata.csv and metadata.jsonl; expected one of them"):
+        list(AudioFolderSource(path=tmp_path).rows())
+    with pytest.raises(Fault, match="no metadata file"):
+        list(AudioFolderSource(path=tmp_path.parent).rows())
+
+
+def test_audio_root_moves_where_a_tables_paths_start(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "audio,text\na.wav,hi\n")
+    assert TableSource(path=path).root == tmp_path
+    assert TableSource(path=path, audio_root=tmp_path / "x").root == tmp_path / "x"
+
+
+def test_manifest_with_a_foreign_field_rejects_that_row(tmp_path: Path) -> None:
+    path = manifest(tmp_path / "out") / "manifest.jsonl"
+    with path.open("a") as file:
+        file.write('{"id": "2", "audio": "b.wav", "text": "x", "speakr": "s"}\n')
+    good, bad = ManifestSource(path=path).rows()
+    assert isinstance(good, Row)
+    assert (good.audio, good.split) == ("/data/a.wav", "test")
+    assert isinstance(bad, Rejection)
+    assert bad.code == "MAN-FIELD"
+    assert "unknown field 'speakr'" in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("make", "seen"),
+    [
+        (lambda path: path, "no such file or folder"),
+        (lambda path: write(path / "a.wav", "").parent, "a folder with a.wav;"),
+        (lambda path: write(path.with_suffix(".xlsx"), ""), "a .xlsx file"),
+        (lambda path: os.mkfifo(path) or path, "neither a file nor a folder"),
+        (
+            lambda path: [write(path / f"{n:02}.csv", "audio,text\n") for n in range(20)] and path,
+            "11.csv and 8 more",
+        ),
+    ],
+)
+def test_what_is_no_layout_is_described(tmp_path: Path, make, seen: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(Fault) as caught:
+        detect(make(tmp_path / "corpus"))
+    assert caught.value.code == "MAN-FORMAT"
+    assert seen in f"{caught.value.reason};"

@@ -1,0 +1,294 @@
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mothertongue.data.sources.base import Rejection, Row
+from mothertongue.data.sources.table import TableSource
+from mothertongue.errors import Fault
+
+RECORDS = [
+    {"path": "a.wav", "sentence": 'Say "hi", <|en|>', "client_id": "7", "split": "dev"},
+    {"path": "b.wav", "sentence": "नेपाली भाषा", "client_id": "8", "split": "train"},
+]
+
+
+def rows(path: Path, **options: str) -> list[Row | Rejection]:
+    return list(TableSource.model_validate({"path": path, **options}).rows())
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def doubled(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'
+
+
+def write_records(path: Path) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(RECORDS), path, row_group_size=1)
+        return path
+    if path.suffix in (".jsonl", ".ndjson"):
+        return write(path, "\n".join(json.dumps(record) for record in RECORDS))
+    lines = [list(RECORDS[0]), *(list(record.values()) for record in RECORDS)]
+    if path.suffix == ".csv":
+        lines = [[doubled(value) for value in line] for line in lines]
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    return write(path, "".join(delimiter.join(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"])
+def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str) -> None:
+    path = write_records(tmp_path / f"t{suffix}")
+    first_line = 2 if suffix in (".csv", ".tsv") else 1
+    assert rows(path) == [
+        Row(
+            f"{path}:{first_line + number}",
+            audio=record["path"],
+            text=record["sentence"],
+            speaker=record["client_id"],
+            split=record["split"],
+        )
+        for number, record in enumerate(RECORDS)
+    ]
+
+
+@pytest.mark.parametrize("audio", ["audio", "file_name", "path", "audio_filepath", " Audio "])
+@pytest.mark.parametrize(
+    "text", ["text", "sentence", "transcription", "raw_transcription", "transcript", "TEXT"]
+)
+def test_columns_are_found_by_name(tmp_path: Path, audio: str, text: str) -> None:
+    path = write(tmp_path / "t.csv", f"{audio},{text},duration,offset\na.wav,hi,2.5,1\n")
+    where = f"{path}:2"
+    assert rows(path) == [Row(where, audio="a.wav", text="hi", duration_s=2.5, start_s=1.0)]
+
+
+def test_columns_can_be_chosen(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "audio,clip,text,words\nx,a.wav,y,hi\n")
+    (row,) = rows(path, audio_column="clip", text_column="words")
+    assert row == Row(f"{path}:2", audio="a.wav", text="hi")
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", "\t"])
+def test_csv_with_another_delimiter_is_read(tmp_path: Path, delimiter: str) -> None:
+    path = write(tmp_path / "t.csv", f"audio{delimiter}text\na.wav{delimiter}hi\n")
+    assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]
+
+
+def test_bom_crlf_blank_lines_and_line_separators(tmp_path: Path) -> None:
+    content = "\ufeffaudio,text\r\n\r\na.wav,one\u2028two\r\nb.wav,three\rfour\r\n"
+    path = write(tmp_path / "t.csv", content)
+    assert rows(path) == [
+        Row(f"{path}:3", audio="a.wav", text="one\u2028two"),
+        Row(f"{path}:4", audio="b.wav", text="three four"),
+    ]
+
+
+# (code, what the message says, the file's suffix and content)
+TABLE_FAULTS: dict[str, tuple[str, str, str, bytes]] = {
+    "renamed column": ("MAN-COLUMN", "did you mean 'sentense'?", ".csv", b"audio,sentense\na,b\n"),
+    "no column": ("MAN-COLUMN", "found 'x', 'text'", ".csv", b"x,text\na,b\n"),
+    "no header": ("MAN-COLUMN", "no audio column", ".csv", b"a.wav,hello\n"),
+    "column twice": ("MAN-COLUMN", "'text' appears twice", ".csv", b"audio,text,text\na,b,c\n"),
+    "empty file": ("MAN-COLUMN", "found none", ".csv", b""),
+    "jsonl keys": ("MAN-COLUMN", "found 'wav', 'txt'", ".jsonl", b'{"wav": "a", "txt": "b"}\n'),
+    "utf-16": ("MAN-ENCODING", "UTF-16", ".csv", "audio,text\na,b\n".encode("utf-16")),
+    "latin-1": ("MAN-ENCODING", "t.csv:3: byte 0xe9 at byte offset 20", ".csv",
+                b"audio,text\na,b\nc,caf\xe9\n"),
+    "no end of line": ("MAN-LINE", "over 1,048,576 bytes", ".csv", bytes(1 << 21)),
+    "broken header": ("MAN-QUOTE", "t.csv:1", ".csv", b'"audio,text\na,b\n'),
+    "not parquet": ("MAN-FORMAT", "not readable as Parquet", ".parquet", b"PAR1 not"),
+    "spreadsheet": ("MAN-FORMAT", "expected .csv, .tsv", ".xlsx", b"PK"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE_FAULTS)
+def test_fault_of_a_table_is_raised(tmp_path: Path, name: str) -> None:
+    code, message, suffix, content = TABLE_FAULTS[name]
+    with pytest.raises(Fault) as caught:
+        rows(write(tmp_path / f"t{suffix}", content))
+    assert caught.value.code == code
+    assert message in caught.value.reason
+    assert caught.value.exit_code == 65
+
+
+def test_missing_column_says_which_option_names_it(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="name it with --audio-column"):
+        rows(write(tmp_path / "t.csv", "wav_file,text\na,b\n"))
+
+
+# (code, what the message says, the file's suffix, its second row; the third is good)
+ROW_FAULTS: dict[str, tuple[str, str, str, str]] = {
+    "too few fields": ("MAN-RAGGED", "1 fields, expected 2: audio, text", ".csv", "a.wav"),
+    "too many fields": ("MAN-RAGGED", "3 fields, expected 2", ".csv", "a.wav,well, yes"),
+    "open quote": ("MAN-QUOTE", "unexpected end", ".csv", 'a.wav,"well'),
+    "quote in a field": ("MAN-QUOTE", "expected after", ".csv", 'a.wav,"well" yes'),
+    "no json": ("MAN-JSON", "not a JSON object", ".jsonl", '{"audio": "a.wav", "text": "he'),
+    "no object": ("MAN-JSON", "a list, expected an object", ".jsonl", '["a.wav"]'),
+    "deep json": ("MAN-JSON", "recursion", ".jsonl", "[" * 100_000),
+    "number as text": ("MAN-TYPE", "text is int '5'", ".jsonl", '{"audio": "a", "text": 5}'),
+    "surrogate": ("MAN-ENCODING", "surrogate", ".jsonl", '{"audio": "a", "text": "\\ud800"}'),
+    "duration": ("MAN-TYPE", "duration_s is 'abc'", ".jsonl",
+                 '{"audio": "a", "text": "b", "duration": "abc"}'),
+    "negative": ("MAN-TYPE", "duration_s is '-1'", ".jsonl",
+                 '{"audio": "a", "text": "b", "duration": -1}'),
+    "infinite": ("MAN-TYPE", "duration_s is 'inf'", ".jsonl",
+                 '{"audio": "a", "text": "b", "duration": Infinity}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROW_FAULTS)
+def test_fault_of_a_row_costs_that_row_only(tmp_path: Path, name: str) -> None:
+    code, message, suffix, line = ROW_FAULTS[name]
+    good = ["audio,text,duration"[: 10 if "duration" not in line else None], "b.wav,hi"]
+    if suffix == ".jsonl":
+        good = [
+            '{"audio": "0.wav", "text": "hey", "duration": 1}',
+            '{"audio": "b.wav", "text": "hi"}',
+        ]
+    path = write(tmp_path / f"t{suffix}", "\n".join([good[0], line, good[1]]))
+    *_, found, last = rows(path)
+    assert isinstance(found, Rejection)
+    assert (found.code, found.where) == (code, f"{path}:2")
+    assert message in found.reason
+    json.dumps(found.row, ensure_ascii=False).encode()
+    assert last == Row(f"{path}:3", audio="b.wav", text="hi")
+
+
+def test_a_long_field_is_read_as_it_is(tmp_path: Path) -> None:
+    text = "x" * 200_000
+    (row,) = rows(write(tmp_path / "t.csv", f"audio,text\na.wav,{text}\n"))
+    assert isinstance(row, Row)
+    assert row.text == text
+
+
+def test_quotes_are_plain_characters_in_tsv(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", 'path\tsentence\na.wav\t"Well\nb.wav\tyes\n')
+    assert [row.text for row in rows(path) if isinstance(row, Row)] == ['"Well', "yes"]
+
+
+def test_embedded_audio_is_read_and_never_shown(tmp_path: Path) -> None:
+    audio = [
+        {"bytes": b"RIFF", "path": "x/a.wav"},
+        {"bytes": b"RIFF", "path": None},
+        {"bytes": None, "path": "b.wav"},
+        None,
+        {"bytes": b"secret", "path": "c.wav"},
+    ]
+    texts = ["one", "two", "three", "four", "five"]
+    table = pa.table({"speech": audio, "text": texts, "duration": [None] * 4 + [-1.0]})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, row_group_size=2)
+    *found, bad = rows(path, audio_column="speech")
+    assert found == [
+        Row(f"{path}:1", audio="x/a.wav", text="one", embedded=b"RIFF"),
+        Row(f"{path}:2", audio=None, text="two", embedded=b"RIFF"),
+        Row(f"{path}:3", audio="b.wav", text="three"),
+        Row(f"{path}:4", audio=None, text="four"),
+    ]
+    assert isinstance(bad, Rejection)
+    assert bad.code == "MAN-TYPE"
+    assert "secret" not in json.dumps(bad.row) + repr(found[0])
+
+
+def test_a_column_that_only_looks_embedded_is_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "audio,text,audio.bytes\na.wav,hi,RIFF\n")
+    assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]
+
+
+def test_damage_inside_a_parquet_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    record = {"audio": "a.wav", "text": "x" * 100_000}
+    pq.write_table(pa.Table.from_pylist([record]), path, compression="gzip", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"\x1f\x8b", content.index(b"\x1f\x8b") + 2) + 20
+    content[middle : middle + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(Fault, match=r"t.parquet: not readable as Parquet"):
+        rows(path)
+
+
+def repeated(path: Path, text: str, num_rows: int) -> Path:
+    """A Parquet file that stores `text` once, for all of its rows."""
+    indices = pa.array([0] * num_rows, pa.int32())
+    column = pa.DictionaryArray.from_arrays(indices, pa.array([text]))
+    table = pa.table({"audio": ["a.wav"] * num_rows, "text": column})
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    return path
+
+
+def test_a_text_of_megabytes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="a text of 2,097,152 bytes; expected at most 1,048,576") as it:
+        rows(repeated(tmp_path / "t.parquet", "x" * (1 << 21), 3000))
+    assert it.value.code == "MAN-LINE"
+
+
+def test_a_long_text_that_repeats_is_unpacked_for_few_rows_at_a_time(tmp_path: Path) -> None:
+    text = "x" * 1_000_000
+    path = repeated(tmp_path / "t.parquet", text, 3000)
+    assert path.stat().st_size < 1000
+    before = pa.total_allocated_bytes()
+    for _, row in zip(range(20), TableSource(path=path).rows(), strict=False):
+        assert isinstance(row, Row)
+        assert row.text == text
+        assert pa.total_allocated_bytes() - before < 40_000_000
+
+
+def test_a_file_that_unpacks_to_hundreds_of_times_its_size_is_refused(tmp_path: Path) -> None:
+    texts = [str(n) + "x" * 990_000 for n in range(70)]
+    table = pa.table({"audio": ["a.wav"] * 70, "text": texts})
+    path, plain = tmp_path / "t.parquet", {"use_dictionary": False, "write_statistics": False}
+    pq.write_table(table, path, compression="zstd", **plain)
+    with pytest.raises(Fault, match=r"bytes unpack to 69,3.*at most 200 times"):
+        rows(path)
+
+
+def test_a_damaged_byte_never_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    columns = {"audio": ["a.wav"] * 50, "text": [str(n) for n in range(50)], "duration": [1.0] * 50}
+    pq.write_table(pa.table(columns), path, store_schema=False)
+    whole = path.read_bytes()
+    for place in range(len(whole) // 2, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 5]) + whole[place + 1 :])
+        with suppress(Fault):
+            rows(path)
+
+
+@pytest.mark.parametrize("text", [["one", "two"], {"array": [1.0]}, {"bytes": [b"x"]}])
+def test_a_nested_column_is_refused(tmp_path: Path, text: object) -> None:
+    pq.write_table(pa.table({"audio": ["a.wav"], "text": [text]}), tmp_path / "t.parquet")
+    with pytest.raises(
+        Fault, match=r"column 'text' holds (list|struct)<.*; expected text"
+    ) as caught:
+        rows(tmp_path / "t.parquet")
+    assert caught.value.code == "MAN-COLUMN"
+
+
+def test_a_column_name_that_is_not_utf8_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"audio": ["a"], "text": ["b"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"text", b"te\xf8t"))
+    with pytest.raises(Fault, match=r"t.parquet: .*0xf8") as caught:
+        rows(path)
+    assert caught.value.code == "MAN-ENCODING"
+
+
+def test_text_that_is_not_utf8_names_the_file(tmp_path: Path) -> None:
+    text = pa.array([b"caf\xe9"]).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"audio": ["a.wav"], "text": text}), tmp_path / "t.parquet")
+    with pytest.raises(Fault, match=r"t.parquet: .*0xe9") as caught:
+        rows(tmp_path / "t.parquet")
+    assert caught.value.code == "MAN-ENCODING"
+
+
+def test_parquet_without_pyarrow_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(Fault, match=r"pip install 'mothertongue\[parquet\]'"):
+        rows(write(tmp_path / "t.parquet", b"PAR1"))
