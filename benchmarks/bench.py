@@ -22,7 +22,7 @@ import torch
 from sections import decode, sandbox, scaling, train, usual, wer
 
 from mothertongue.console import console
-from mothertongue.model import load_base
+from mothertongue.model.load import load_base
 from mothertongue.records import environment
 
 DEMO_DATA = Path(str(files("mothertongue"))) / "recipes/demo_data"

@@ -15,8 +15,8 @@ import numpy as np
 from work import read_split
 
 from mothertongue.data.clips import Samples, load_clip
-from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.evaluation.metrics import utterance_errors
+from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.text import normalizer
 
 Decode = Callable[[Sequence[Samples]], list[str]]

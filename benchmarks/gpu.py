@@ -30,15 +30,15 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from work import indices, plan, representative
 
 from mothertongue.config import parse
-from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import Utterance
-from mothertongue.devices import peak_memory_bytes
 from mothertongue.experiment import Experiment
 from mothertongue.files.atomic import write_json
-from mothertongue.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
+from mothertongue.model.context import FULL_CONTEXT_S, context_s
+from mothertongue.model.devices import peak_memory_bytes
+from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
+from mothertongue.model.sizes import openai_config
 from mothertongue.records import RunDir, environment
-from mothertongue.shapes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.training.batch import Batch
 from mothertongue.training.config import TrainConfig

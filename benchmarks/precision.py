@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from mothertongue.devices import dtype_of
+from mothertongue.model.devices import dtype_of
 from mothertongue.records import environment
 
 ROWS, WIDTH, INNER = 1300, 512, 2048  # clips x frames, the model's width, its feed-forward's

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 import psutil
 
 from mothertongue.batches import plan_epoch
-from mothertongue.context import context_s
 from mothertongue.data.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.experiment import Experiment, load_experiment
-from mothertongue.model import load_base
+from mothertongue.model.context import context_s
+from mothertongue.model.load import load_base
 from mothertongue.planning.estimate import plan
 from mothertongue.records import environment
 from mothertongue.training.config import BatchSize

@@ -8,7 +8,7 @@ from typing import Any
 from work import read_split
 
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.model import load_base
+from mothertongue.model.load import load_base
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.stopping import StopRequest

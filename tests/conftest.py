@@ -23,8 +23,8 @@ from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.files.cache import cache_folder
-from mothertongue.locate import BaseFiles, locate
-from mothertongue.tokens import Tokens, load_tokens
+from mothertongue.model.locate import BaseFiles, locate
+from mothertongue.model.tokenizer import Tokens, load_tokens
 
 
 @pytest.fixture(autouse=True)

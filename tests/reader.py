@@ -7,7 +7,7 @@ import numpy as np
 
 from mothertongue.decoding.transcript import Clip, Transcript, make_transcript, token_limit
 from mothertongue.decoding.word_times import Word
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 RATE_HZ = 16_000
 STEPS = 2**21  # float32 tells so many values of [0, 1) apart: 131 s of samples

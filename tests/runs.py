@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.experiment import Experiment, load_experiment
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.training.validation import Validation
 
 CONTROL = ["endoftext", "startoftranscript", "en", "sw", "fr", "translate", "transcribe"]

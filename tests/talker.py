@@ -4,7 +4,7 @@ import numpy as np
 from tiny import noise, tiny_model
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 def talkative(tokens: Tokens) -> WhisperForConditionalGeneration:

@@ -14,7 +14,7 @@ from mothertongue.batches import (
     plan_epoch,
     share,
 )
-from mothertongue.context import context_s
+from mothertongue.model.context import context_s
 from mothertongue.training.config import BatchSize
 
 CONTEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=60)

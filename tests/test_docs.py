@@ -15,7 +15,7 @@ from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment import Experiment
 from mothertongue.load_run import load_run
-from mothertongue.model import load_base
+from mothertongue.model.load import load_base
 from mothertongue.records import RunDir
 from mothertongue.training.run import run
 
@@ -65,7 +65,7 @@ def test_the_guides_adapters_on_one_base_write_what_each_run_writes(
             Silent(),
         )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mothertongue.model.load_base", lambda _: load_base(str(base)))
+    monkeypatch.setattr("mothertongue.model.load.load_base", lambda _: load_base(str(base)))
     (code,) = [p.values[0] for p in blocks("python") if "adapters.load" in p.values[0]]
     scope: dict[str, Any] = {}
     exec(code, scope)

@@ -20,8 +20,8 @@ from mothertongue.identity import (
     refuse_changes,
     write_identity,
 )
+from mothertongue.model.tokenizer import LABEL_RULES
 from mothertongue.records import RunDir
-from mothertongue.tokens import LABEL_RULES
 
 
 @pytest.fixture

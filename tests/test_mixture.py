@@ -11,13 +11,13 @@ from torch import nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue import config, strategies
-from mothertongue.adapters import Rows
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
 from mothertongue.mixture import add
+from mothertongue.model.adapters import Rows
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Strategy, trained_parameters
-from mothertongue.tokens import Tokens
 
 AnyStrategy = config.choice(Strategy, strategies)
 KINDS: dict[str, dict[str, Any]] = {

@@ -9,8 +9,8 @@ import pytest
 import torch
 from tiny import tiny_model
 
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.prefix_store import PrefixStore, group_of
-from mothertongue.tokens import Tokens
 
 BIG = 10**9
 CLIP = bytes(range(32))

@@ -12,9 +12,9 @@ from rich.console import Console
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.engines import Engine
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.scoring import evaluate_model
 from mothertongue.tables import score_tables
-from mothertongue.tokens import Tokens
 
 
 def unfinished(audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:

@@ -8,8 +8,8 @@ import torch
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from mothertongue.files.atomic import write_json
-from mothertongue.model import generation_config
-from mothertongue.tokens import Tokens
+from mothertongue.model.load import generation_config
+from mothertongue.model.tokenizer import Tokens
 
 WIDTH = 64
 RATE_HZ = 16_000

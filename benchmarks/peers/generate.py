@@ -8,11 +8,11 @@ import torch
 from decoding import LONGEST_TOKENS, Decode, run_decoder
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.context import FULL_CONTEXT_S
 from mothertongue.data.clips import Samples
-from mothertongue.devices import best_device, dtype_of
-from mothertongue.features import log_mel, pad_samples
-from mothertongue.model import load_base
+from mothertongue.model.context import FULL_CONTEXT_S
+from mothertongue.model.devices import best_device, dtype_of
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.load import load_base
 
 
 def opened(spec: dict[str, Any]) -> Decode:

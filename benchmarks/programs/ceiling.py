@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from mothertongue.devices import keep_freed_memory
+from mothertongue.model.devices import keep_freed_memory
 
 REPEATS = 5
 

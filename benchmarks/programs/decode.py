@@ -11,8 +11,8 @@ from decoding import COMPUTE_TYPES, run_decoder
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcriber
-from mothertongue.devices import best_device, dtype_of, keep_freed_memory
-from mothertongue.model import load_base
+from mothertongue.model.devices import best_device, dtype_of, keep_freed_memory
+from mothertongue.model.load import load_base
 
 
 def open_engine(spec: dict[str, Any]) -> Transcriber:

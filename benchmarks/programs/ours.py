@@ -14,9 +14,9 @@ from score import validator
 from work import read_split
 
 from mothertongue.config import parse
-from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.experiment import Experiment
-from mothertongue.model import load_base
+from mothertongue.model.devices import best_device, peak_memory_bytes
+from mothertongue.model.load import load_base
 from mothertongue.records import RunDir
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train

@@ -9,10 +9,10 @@ from typing import Any
 from children import child
 from work import read_split, save_base
 
-from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.data.manifest import write_manifest
 from mothertongue.load_run import load_run
-from mothertongue.model import Base
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
+from mothertongue.model.load import Base
 
 Json = dict[str, Any]
 DECODERS: dict[str, tuple[str, str]] = {

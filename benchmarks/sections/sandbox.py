@@ -11,7 +11,7 @@ import soundfile
 from children import child
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
-from mothertongue.model import Base
+from mothertongue.model.load import Base
 
 Json = dict[str, Any]
 VERBS = ("prepare", "transcribe", "report")

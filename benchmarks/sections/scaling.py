@@ -20,8 +20,8 @@ from work import experiment, make_work, plan
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.files.atomic import write_json
-from mothertongue.model import Base
-from mothertongue.shapes import known_config
+from mothertongue.model.load import Base
+from mothertongue.model.sizes import known_config
 
 Json = dict[str, Any]
 FULL = {"kind": "full"}

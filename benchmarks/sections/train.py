@@ -9,7 +9,7 @@ from typing import Any
 from children import child
 from work import experiment, flops_per_clip, make_work, plan, products, read_split, representative
 
-from mothertongue.model import Base
+from mothertongue.model.load import Base
 
 Json = dict[str, Any]
 EPOCH = 1  # what is measured; of epoch 0 the peers take one step, to warm up

@@ -16,7 +16,7 @@ from typing import Any
 from children import child
 
 from mothertongue import runtime
-from mothertongue.model import Base
+from mothertongue.model.load import Base
 
 Json = dict[str, Any]
 BUSY = (0, 1, 2)

@@ -7,7 +7,7 @@ from typing import Any
 from children import child
 from work import experiment, make_work, plan, read_split
 
-from mothertongue.model import Base
+from mothertongue.model.load import Base
 
 Json = dict[str, Any]
 FULL = {"kind": "full"}

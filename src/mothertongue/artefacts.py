@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mothertongue.adapters import CONFIG as ADAPTER_CONFIG
-from mothertongue.context import Context
 from mothertongue.decoding.torch_engine import Advance
 from mothertongue.decoding.transcript import (
     Clip,
@@ -15,7 +13,6 @@ from mothertongue.decoding.transcript import (
     make_transcript,
     token_limit,
 )
-from mothertongue.devices import Precision
 from mothertongue.engines import Engine, EngineName, open_engine, torch_engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.exporters.adapter import put_on
@@ -23,9 +20,12 @@ from mothertongue.exporters.base import Heard, exporter
 from mothertongue.exporters.ggml import FILE as GGML_FILE
 from mothertongue.exporters.onnx import DECODER as ONNX_FILE
 from mothertongue.files.json_files import read_json
-from mothertongue.locate import BaseFiles
-from mothertongue.model import load_base
-from mothertongue.tokens import Tokens, load_tokens
+from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
+from mothertongue.model.context import Context
+from mothertongue.model.devices import Precision
+from mothertongue.model.load import load_base
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import Tokens, load_tokens
 
 FORMATS = {ADAPTER_CONFIG: "adapter", ONNX_FILE: "onnx", GGML_FILE: "ggml"}
 """By the file that a folder of each has; hf and ctranslate2 are models like any other."""

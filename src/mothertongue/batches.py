@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mothertongue.context import FULL_CONTEXT_S
+from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.training.config import BatchSize
 
 

@@ -10,18 +10,18 @@ from typing import Literal, NoReturn
 
 from torch import nn
 
-from mothertongue.context import Context
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
-from mothertongue.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import Experiment
 from mothertongue.load_run import load_run
-from mothertongue.locate import locate
-from mothertongue.model import Base, load_base
+from mothertongue.model.context import Context
+from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
+from mothertongue.model.load import Base, load_base
+from mothertongue.model.locate import locate
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.records import is_run
 from mothertongue.strategies.base import NotFoldableError, NotRemovableError
-from mothertongue.tokens import Tokens
 
 Make = Callable[[Context, DecodeConfig, Advance], ClipTranscriber]
 Kind = Literal["base", "run", "ctranslate2", "export"]
@@ -129,7 +129,7 @@ def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | N
 
 def _converted(kind: Kind, base: Base, compute_type: str, language: str | None) -> Engine:
     """A plain Whisper, moved from torch to CTranslate2."""
-    from mothertongue.ctranslate2_writer import write_ctranslate2
+    from mothertongue.model.ctranslate2_writer import write_ctranslate2
 
     with TemporaryDirectory(prefix="mothertongue-") as home:
         folder = Path(home) / "model"

@@ -6,7 +6,7 @@ from pathlib import Path
 from mothertongue.errors import DataError
 from mothertongue.experiment import Experiment, read_experiment
 from mothertongue.identity import read_identity
-from mothertongue.model import Base, load_base
+from mothertongue.model.load import Base, load_base
 from mothertongue.records import RunDir
 from mothertongue.strategies.base import Strategy, Whisper, load_trained
 from mothertongue.training import checkpoints

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mothertongue.adapters import AdaptedLayer, Rows
 from mothertongue.errors import ConfigError
+from mothertongue.model.adapters import AdaptedLayer, Rows
 from mothertongue.strategies.base import Whisper
 
 

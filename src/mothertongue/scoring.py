@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.console import counting, note
-from mothertongue.context import Context
 from mothertongue.data.clip_facts import audio_digest, facts_of, read_facts
 from mothertongue.data.clips import read_split
 from mothertongue.data.languages import usual_measure
@@ -19,6 +18,7 @@ from mothertongue.evaluation.evaluate import Evaluation, evaluate
 from mothertongue.evaluation.lm_weight import WEIGHTS, Trial, choose_weight
 from mothertongue.evaluation.metrics import Score
 from mothertongue.lm.folder import read_record, remember_weight, seen_sentences
+from mothertongue.model.context import Context
 from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]

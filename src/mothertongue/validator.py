@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 import torch
 
-from mothertongue.context import Context
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_context
-from mothertongue.devices import clips_together, dtype_of
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
 from mothertongue.evaluation.forgetting import mean_interval
-from mothertongue.model import Base
+from mothertongue.model.context import Context
+from mothertongue.model.devices import clips_together, dtype_of
+from mothertongue.model.load import Base
 from mothertongue.training.batch import Batch, collate
 from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss

@@ -10,10 +10,10 @@ from runs import byte_tokens
 from tiny import noise, tiny_model
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue import adapters
 from mothertongue.analysis.activations import read_states, state_names, valid_frames
-from mothertongue.context import Context
-from mothertongue.features import log_mel, pad_samples
+from mothertongue.model import adapters
+from mothertongue.model.context import Context
+from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
 
 TOKENS = byte_tokens()

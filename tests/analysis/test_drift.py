@@ -16,7 +16,7 @@ from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import read_manifest
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.load_run import load_run
-from mothertongue.model import load_base
+from mothertongue.model.load import load_base
 from mothertongue.training import checkpoints
 
 METRICS = ("cka", "svcca", "pwcca")

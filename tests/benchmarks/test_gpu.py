@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny import tiny_config
 
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def test_without_a_gpu_it_says_so() -> None:
 
 
 def test_strategies_at_the_depth_of_large_v2() -> None:
-    from mothertongue.shapes import openai_config
+    from mothertongue.model.sizes import openai_config
 
     config = openai_config("large-v2")
     assert config is not None

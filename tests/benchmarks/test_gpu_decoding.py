@@ -6,7 +6,7 @@ import torch
 from tiny import tiny_config
 
 from mothertongue.decoding import search
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 @pytest.mark.slow

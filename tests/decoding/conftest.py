@@ -11,7 +11,7 @@ from tiny import save_transformers
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding import search, transcript
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 @pytest.fixture(scope="session")

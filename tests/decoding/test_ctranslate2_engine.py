@@ -11,9 +11,9 @@ from mothertongue.data.manifest import read_manifest
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript, token_limit
-from mothertongue.locate import BaseFiles
-from mothertongue.model import load_base
-from mothertongue.tokens import Tokens
+from mothertongue.model.load import load_base
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import Tokens
 
 DEMO_DATA = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data"
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding.decoder_state import GROWTH_TOKENS, DecoderState
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Strategy
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.full import Full
 from mothertongue.strategies.lora import Lora
-from mothertongue.tokens import Tokens
 
 Whisper = WhisperForConditionalGeneration
 STRATEGIES: list[Strategy] = [

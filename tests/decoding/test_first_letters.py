@@ -13,14 +13,14 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.encoder import encode
 from mothertongue.exporters.base import exporter
-from mothertongue.features import log_mel, pad_samples
-from mothertongue.tokens import Tokens
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
+from mothertongue.model.encoder import encode
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.tokenizer import Tokens
 
 # Scripts whose letters have no token together with a space; Latin stands for open o.
 SCRIPTS = ("Latin", "Cyrillic", "Bengali", "Malayalam", "Tibetan", "Han")

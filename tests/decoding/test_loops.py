@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mothertongue.decoding.loops import LOOP_TOKENS, cut_at_loop, is_loop
 from mothertongue.decoding.transcript import make_transcript
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 LIMIT = 444
 TOKENS = st.lists(st.integers(0, 1), max_size=60)

@@ -12,9 +12,9 @@ from mothertongue.decoding import search
 from mothertongue.decoding.loops import LOOP_TOKENS
 from mothertongue.decoding.search import Hypothesis, Rules, Scorer, beam, greedy
 from mothertongue.decoding.torch_engine import rules
-from mothertongue.encoder import encode
-from mothertongue.features import log_mel, pad_samples
-from mothertongue.tokens import Tokens
+from mothertongue.model.encoder import encode
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.tokenizer import Tokens
 
 PREFIX = [100, 101, 102, 103]
 END, A, B, C = range(4)

@@ -11,7 +11,6 @@ import torch
 from tiny import tiny_model
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.context import context_s
 from mothertongue.data.audio.load import load_audio
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.decoder_state import DecoderState
@@ -19,15 +18,16 @@ from mothertongue.decoding.torch_alignment import align, alignment_heads
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.decoding.word_times import MEDIAN_FRAMES, starts_of
-from mothertongue.encoder import encode
 from mothertongue.errors import DataError
-from mothertongue.features import log_mel, pad_samples
-from mothertongue.model import load_base
+from mothertongue.model.context import context_s
+from mothertongue.model.encoder import encode
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.load import load_base
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Strategy
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.full import Full
 from mothertongue.strategies.lora import Lora
-from mothertongue.tokens import Tokens
 
 DEMO_AUDIO = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
 TUNED: list[Strategy] = [

@@ -8,8 +8,8 @@ from tiny import noise
 
 from mothertongue.decoding.torch_engine import TorchTranscriber, as_dtype, rules
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
-from mothertongue.model import non_speech_tokens
-from mothertongue.tokens import Tokens
+from mothertongue.model.load import non_speech_tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_language_that_had_to_be_detected_is_the_detected_one(transcriber, cli
 
 
 def _mel(clip: np.ndarray) -> torch.Tensor:
-    from mothertongue.features import log_mel, pad_samples
+    from mothertongue.model.features import log_mel, pad_samples
 
     return log_mel(pad_samples([clip], 30), 80)[0]
 

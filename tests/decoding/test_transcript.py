@@ -3,7 +3,7 @@ from scripts import LETTERS
 
 from mothertongue.data.clip_checks import MAX_CHARACTERS_PER_S
 from mothertongue.decoding.transcript import make_transcript, token_limit
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mothertongue.decoding.word_times import Alignment, group_words, starts_of, warp, words_of
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 def ways(rows: int, columns: int) -> list[list[tuple[int, int]]]:

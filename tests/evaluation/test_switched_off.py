@@ -12,10 +12,10 @@ from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.evaluation.forgetting import same_transcripts
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora
-from mothertongue.tokens import Tokens
 
 STRATEGIES = (BottleneckAdapters(dim=4), Lora(rank=2, preset="all-linear"))
 CLIPS = eight_clips()

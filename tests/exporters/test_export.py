@@ -28,8 +28,8 @@ from mothertongue.exporters.hf import TransformersHeard
 from mothertongue.exporting import export
 from mothertongue.files.atomic import write_json
 from mothertongue.load_run import load_run
-from mothertongue.tokens import Tokens
-from mothertongue.weight_layouts import to_openai
+from mothertongue.model.tokenizer import Tokens
+from mothertongue.model.weight_names import to_openai
 
 EXACT = [
     ("full", "hf"),

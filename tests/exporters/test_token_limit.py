@@ -20,8 +20,8 @@ from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exported, Heard, comparable, exporter
 from mothertongue.exporters.token_limit import count_labels
 from mothertongue.load_run import load_run
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.records import RunDir
-from mothertongue.tokens import Tokens
 from mothertongue.training.run import run
 
 LIMITS = {"adapter": 444, "ctranslate2": 224, "ggml": 220, "hf": 444, "onnx": 444}

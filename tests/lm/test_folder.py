@@ -17,7 +17,7 @@ from mothertongue.lm.folder import (
     seen_sentences,
     weight_for,
 )
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 LONG = "moja mbili tatu nne tano sita saba nane tisa kumi"
 

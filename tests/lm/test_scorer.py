@@ -7,14 +7,14 @@ import pytest
 import torch
 from talker import eight_clips, talkative
 
-from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
 from mothertongue.lm.folder import build
 from mothertongue.lm.scorer import open_scorer
-from mothertongue.tokens import Tokens
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
+from mothertongue.model.tokenizer import Tokens
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tiny import save_transformers, tiny_model
 
 from mothertongue.errors import DataError
 from mothertongue.experiment import load_experiment
-from mothertongue.flops import training_flops
+from mothertongue.model.flops import training_flops
 from mothertongue.planning.probe import distinct, measure
 
 

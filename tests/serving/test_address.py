@@ -8,9 +8,9 @@ from serving_client import KEY, LIMITS, Slow, ask
 from serving_fixtures import running
 
 from mothertongue.errors import ConfigError
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.address import Address, address, listen
 from mothertongue.serving.models import Offer, Served
-from mothertongue.tokens import Tokens
 
 ENV = "MOTHERTONGUE_API_KEY"
 

@@ -15,10 +15,10 @@ import pytest
 from serving_client import LIMITS, Slow, ask, transcribe, until
 from serving_fixtures import running
 
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.connections import max_connections
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, Served
-from mothertongue.tokens import Tokens
 
 QUICK = LIMITS.model_copy(update={"head_s": 2.0, "receive_s": 2.0, "send_s": 2.0})
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"

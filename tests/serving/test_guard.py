@@ -22,10 +22,10 @@ from schemathesis.checks import not_a_server_error
 from serving_client import KEY, LIMITS, Slow, ask, connected, form, transcribe, until
 from serving_fixtures import running
 
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.guard import Guard, State, client_of
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Offer, Served
-from mothertongue.tokens import Tokens
 
 
 @pytest.fixture(scope="module")

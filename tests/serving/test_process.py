@@ -22,13 +22,13 @@ from mothertongue.cli import app
 from mothertongue.data.sandbox.process import WorkerError
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.model import load_base
+from mothertongue.model.load import load_base
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, Served, Spec, load, parse_specs
 from mothertongue.serving.sandbox import Sandbox
 from mothertongue.serving.server import serve
-from mothertongue.tokens import Tokens
 
 
 def test_names() -> None:

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from mothertongue import adapters
-from mothertongue.encoder import encode
+from mothertongue.model import adapters
+from mothertongue.model.encoder import encode
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from mothertongue import strategies
 from mothertongue.config import members
 from mothertongue.decoding.search import DecoderState
-from mothertongue.encoder import encode, stem
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.features import log_mel
+from mothertongue.model.encoder import encode, stem
+from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import (
     NotFoldableError,
     NotRemovableError,

@@ -9,7 +9,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.config import parse
 from mothertongue.errors import ConfigError
-from mothertongue.shapes import openai_config
+from mothertongue.model.sizes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.freeze import Freeze

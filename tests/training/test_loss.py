@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.experiment import AnyStrategy
-from mothertongue.features import log_mel
-from mothertongue.tokens import Tokens
+from mothertongue.model.features import log_mel
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.training.batch import Batch, collate
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.step import compile_layers

@@ -224,7 +224,7 @@ def test_the_loss_is_that_of_transformers(base: Path, tmp_path: Path, precision:
     import torch
 
     from mothertongue.data.clips import load_clip
-    from mothertongue.features import log_mel
+    from mothertongue.model.features import log_mel
     from mothertongue.training.batch import collate
 
     settings = {"context": "full", "precision": precision}

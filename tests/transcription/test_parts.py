@@ -13,7 +13,7 @@ from reader import RATE_HZ, Reader, ramp
 from tiny import noise
 
 from mothertongue.decoding.transcript import Clip, Transcript, make_transcript, token_limit
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.transcription.parts import decode_parts
 from mothertongue.transcription.recording import Recording
 from mothertongue.transcription.speech import Spans, everything

@@ -166,7 +166,7 @@ def test_every_export_says_what_its_run_says(
 MEASURE = """
 import sys
 from pathlib import Path
-from mothertongue.devices import peak_memory_bytes
+from mothertongue.model.devices import peak_memory_bytes
 from mothertongue.transcription.speech import voiced
 from mothertongue.transcription.transcribe import transcribe_files
 sys.path.insert(0, sys.argv[2])

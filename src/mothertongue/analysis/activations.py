@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from mothertongue.analysis.similarity import Floats
-from mothertongue.context import Context, context_s
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.clips import Samples
-from mothertongue.encoder import stem
-from mothertongue.features import log_mel, pad_samples
+from mothertongue.model.context import Context, context_s
+from mothertongue.model.encoder import stem
+from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
 
 Half = Literal["encoder", "decoder"]

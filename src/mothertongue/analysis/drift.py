@@ -15,16 +15,16 @@ from mothertongue.analysis.activations import Half, read_states, state_names
 from mothertongue.analysis.heatmap import MINIBATCH_ROWS, HeatMap
 from mothertongue.analysis.runs import Group, Sample, draw, grouped, read_runs
 from mothertongue.analysis.similarity import Floats, Moments
-from mothertongue.context import Context
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import ROOT, Split
-from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.load_run import load_run
-from mothertongue.model import Base, load_base
+from mothertongue.model.context import Context
+from mothertongue.model.devices import best_device
+from mothertongue.model.load import Base, load_base
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.records import environment
 from mothertongue.strategies.base import Whisper
-from mothertongue.tokens import Tokens
 
 Advance = Callable[[int], None]
 """Told how many utterances were just read, in the base and in a run."""

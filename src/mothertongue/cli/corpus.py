@@ -92,7 +92,7 @@ def check(
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:
-    from mothertongue.locate import locate
-    from mothertongue.tokens import load_tokens
+    from mothertongue.model.locate import locate
+    from mothertongue.model.tokenizer import load_tokens
 
     return load_tokens(locate(base)).count_label

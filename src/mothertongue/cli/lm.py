@@ -29,9 +29,9 @@ def lm(
     from dataclasses import asdict
 
     from mothertongue.lm.folder import build
-    from mothertongue.locate import locate
+    from mothertongue.model.locate import locate
+    from mothertongue.model.tokenizer import load_tokens
     from mothertongue.tables import lm_table
-    from mothertongue.tokens import load_tokens
 
     with counting("reading") as advance:
         record = build(texts, held_out or [], load_tokens(locate(base)), order, out, advance)

@@ -17,14 +17,14 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.batches import plan_epoch
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
-from mothertongue.context import FULL_CONTEXT_S, context_s
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import read_data
-from mothertongue.devices import best_device, dtype_of
 from mothertongue.errors import ConfigError
-from mothertongue.flops import FRAMES_PER_S, training_flops
-from mothertongue.model import load_base
-from mothertongue.shapes import known_config
+from mothertongue.model.context import FULL_CONTEXT_S, context_s
+from mothertongue.model.devices import best_device, dtype_of
+from mothertongue.model.flops import FRAMES_PER_S, training_flops
+from mothertongue.model.load import load_base
+from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training.batch import Batch

@@ -21,8 +21,8 @@ from mothertongue.comparison.tasks import (
     never,
     refuse_failed,
 )
-from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, Preempted
+from mothertongue.model.devices import processors
 from mothertongue.processes import leashed
 from mothertongue.training.stopping import StopRequest
 

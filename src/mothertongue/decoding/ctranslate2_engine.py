@@ -13,7 +13,6 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
-from mothertongue.context import Context
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,
@@ -28,10 +27,11 @@ from mothertongue.decoding.transcript import (
 )
 from mothertongue.decoding.word_times import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
-from mothertongue.features import log_mel, pad_samples
 from mothertongue.lm.scorer import open_scorer
-from mothertongue.locate import BaseFiles
-from mothertongue.tokens import Tokens, load_tokens
+from mothertongue.model.context import Context
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import Tokens, load_tokens
 
 
 class CTranslate2Model:

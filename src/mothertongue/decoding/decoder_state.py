@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.adapters import AdaptedLayer, Rows
+from mothertongue.model.adapters import AdaptedLayer, Rows
 
 GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a time
 

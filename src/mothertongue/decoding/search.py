@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.adapters import Rows
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.loops import is_loop
+from mothertongue.model.adapters import Rows
 
 LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving copies the cache
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.adapters import Rows
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.word_times import (
     FRAMES_PER_S,
@@ -20,7 +19,8 @@ from mothertongue.decoding.word_times import (
     warp,
 )
 from mothertongue.errors import DataError
-from mothertongue.tokens import Tokens
+from mothertongue.model.adapters import Rows
+from mothertongue.model.tokenizer import Tokens
 
 PREFIX = 4  # start, language, task, no timestamps; a prompt before them is left out
 

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.adapters import Rows
-from mothertongue.context import Context
 from mothertongue.decoding.decoder_state import DecoderState
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
 from mothertongue.decoding.torch_alignment import align
@@ -29,11 +27,13 @@ from mothertongue.decoding.transcript import (
     token_limit,
 )
 from mothertongue.decoding.word_times import Alignment
-from mothertongue.devices import clips_together
-from mothertongue.encoder import encode
-from mothertongue.features import log_mel, pad_samples
 from mothertongue.lm.scorer import open_scorer
-from mothertongue.tokens import Tokens
+from mothertongue.model.adapters import Rows
+from mothertongue.model.context import Context
+from mothertongue.model.devices import clips_together
+from mothertongue.model.encoder import encode
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.tokenizer import Tokens
 
 Advance = Callable[[int], None]
 """Told how many clips were just finished."""

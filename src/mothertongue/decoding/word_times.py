@@ -14,7 +14,7 @@ import numpy as np
 import regex
 
 from mothertongue.data.languages import UNSPACED
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 FRAMES_PER_S = 50
 MEDIAN_FRAMES = 7

@@ -8,13 +8,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from mothertongue import adapters
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.exporters.base import DECODER_TOKENS, Exported, Exporter, Heard
 from mothertongue.files.atomic import folder_atomically
-from mothertongue.model import Base
+from mothertongue.model import adapters
+from mothertongue.model.load import Base
 from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora

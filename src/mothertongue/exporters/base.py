@@ -17,9 +17,9 @@ from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.errors import ConfigError
 from mothertongue.load_run import Tuned
-from mothertongue.model import Base
+from mothertongue.model.load import Base
+from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.strategies.base import Whisper
-from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 
 Json = dict[str, Any]
 PREFIX_TOKENS = 4  # start, language, task, no timestamps

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mothertongue.context import FULL_CONTEXT_S
-from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.decoding.transcript import Samples
 from mothertongue.exporters.base import (
     Exported,
@@ -13,8 +11,10 @@ from mothertongue.exporters.base import (
     refuse_unfoldable,
     require,
 )
-from mothertongue.features import pad_samples
-from mothertongue.model import Base
+from mothertongue.model.context import FULL_CONTEXT_S
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
+from mothertongue.model.features import pad_samples
+from mothertongue.model.load import Base
 
 
 class CTranslate2Exporter(Exporter):

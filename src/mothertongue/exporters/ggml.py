@@ -22,10 +22,10 @@ from mothertongue.exporters.base import (
     require,
 )
 from mothertongue.files.atomic import open_bytes_atomically, write_json
-from mothertongue.model import Base
+from mothertongue.model.load import Base
+from mothertongue.model.tokenizer import Tokens
+from mothertongue.model.weight_names import to_openai
 from mothertongue.strategies.base import Whisper
-from mothertongue.tokens import Tokens
-from mothertongue.weight_layouts import to_openai
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MAGIC = 0x67676D6C  # "ggml"

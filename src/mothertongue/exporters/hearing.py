@@ -17,15 +17,15 @@ from typing import Any
 from mothertongue.config import Config, parse
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
-from mothertongue.devices import best_device, peak_memory_bytes
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment import Experiment
 from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exporter, Heard, comparable, exporter, seconds
 from mothertongue.load_run import load_run
-from mothertongue.locate import locate
-from mothertongue.model import load_base
-from mothertongue.tokens import Tokens, load_tokens
+from mothertongue.model.devices import best_device, peak_memory_bytes
+from mothertongue.model.load import load_base
+from mothertongue.model.locate import locate
+from mothertongue.model.tokenizer import Tokens, load_tokens
 
 Json = dict[str, Any]
 

@@ -16,11 +16,11 @@ from mothertongue.exporters.base import (
     refuse_unfoldable,
     seconds,
 )
-from mothertongue.features import log_mel, pad_samples
 from mothertongue.files.atomic import folder_atomically, write_json
-from mothertongue.locate import BaseFiles
-from mothertongue.model import Base
-from mothertongue.tokens import Tokens, load_tokens
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.load import Base
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import Tokens, load_tokens
 
 END = "<|endoftext|>"
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}

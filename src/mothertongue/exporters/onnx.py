@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mothertongue.adapters import AdaptedLayer
 from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.exporters.base import (
     DECODER_TOKENS,
@@ -27,12 +26,13 @@ from mothertongue.exporters.base import (
     seconds,
 )
 from mothertongue.exporters.hf import write_processor, write_tokenizer
-from mothertongue.features import log_mel, pad_samples
 from mothertongue.files.atomic import folder_atomically, write_json
-from mothertongue.locate import BaseFiles
-from mothertongue.model import Base
+from mothertongue.model.adapters import AdaptedLayer
+from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.load import Base
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import load_tokens
 from mothertongue.strategies.base import Whisper
-from mothertongue.tokens import load_tokens
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 OPSET = 18

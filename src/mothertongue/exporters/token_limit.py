@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.context import FULL_CONTEXT_S
 from mothertongue.data.manifest import Utterance
 from mothertongue.exporters.base import Exporter
-from mothertongue.tokens import Tokens
+from mothertongue.model.context import FULL_CONTEXT_S
+from mothertongue.model.tokenizer import Tokens
 
 Json = dict[str, Any]
 DENSE_PERCENTILE = 95

@@ -17,7 +17,7 @@ from mothertongue.files.json_files import built, read_json
 from mothertongue.lm.arpa import read_arpa, write_arpa
 from mothertongue.lm.kneser_ney import estimate
 from mothertongue.lm.ngrams import NGrams
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
 REMEDY = "make it anew with: mothertongue lm"

@@ -10,7 +10,7 @@ import numpy as np
 from mothertongue.errors import ConfigError
 from mothertongue.lm.folder import open_model
 from mothertongue.lm.ngrams import END, UNKNOWN, Floats, Ints, NGrams
-from mothertongue.tokens import Tokens
+from mothertongue.model.tokenizer import Tokens
 
 
 class TokenScorer:

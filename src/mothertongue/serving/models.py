@@ -13,22 +13,22 @@ from typing import Any
 
 from torch import nn
 
-from mothertongue.adapters import Rows
 from mothertongue.artefacts import adapter_base, artefact_format, open_model
-from mothertongue.context import Context
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
-from mothertongue.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.engines import EngineName
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import load_experiment
 from mothertongue.exporters.adapter import put_on
 from mothertongue.load_run import load_run
-from mothertongue.locate import locate
 from mothertongue.mixture import add
-from mothertongue.model import Base, load_base
+from mothertongue.model.adapters import Rows
+from mothertongue.model.context import Context
+from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
+from mothertongue.model.load import Base, load_base
+from mothertongue.model.locate import locate
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.records import RunDir, is_run
-from mothertongue.tokens import Tokens
 
 NAME = re.compile(r"[\w][\w.:-]*")
 Json = dict[str, Any]

@@ -10,8 +10,8 @@ import uvicorn
 
 from mothertongue.console import note
 from mothertongue.data.sandbox.process import WorkerError
-from mothertongue.devices import give_back_freed_memory
 from mothertongue.errors import MothertongueError
+from mothertongue.model.devices import give_back_freed_memory
 from mothertongue.serving import logs
 from mothertongue.serving.address import Address, listen
 from mothertongue.serving.app import make_app

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from mothertongue import adapters
+from mothertongue.model import adapters
 from mothertongue.strategies.base import NotFoldableError, Whisper, drawn_from
 from mothertongue.strategies.placement import PlacedStrategy
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.clips import Samples
-from mothertongue.features import ENCODER_FRAMES_PER_S, pad_samples
-from mothertongue.tokens import MAX_LABEL_TOKENS
+from mothertongue.model.features import ENCODER_FRAMES_PER_S, pad_samples
+from mothertongue.model.tokenizer import MAX_LABEL_TOKENS
 
 IGNORED = -100  # a target that no loss counts
 

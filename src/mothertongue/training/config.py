@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from mothertongue.config import Config
-from mothertongue.context import Context
-from mothertongue.devices import Precision
+from mothertongue.model.context import Context
+from mothertongue.model.devices import Precision
 
 TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
 

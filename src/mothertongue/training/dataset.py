@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mothertongue.batches import MicroBatch, Step, choose_clips, plan_epoch, share
-from mothertongue.context import context_s
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
-from mothertongue.devices import best_device, processors
 from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
+from mothertongue.model.context import context_s
+from mothertongue.model.devices import best_device, processors
+from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.prefix_store import PrefixStore
-from mothertongue.tokens import MAX_LABEL_TOKENS, Tokens
 from mothertongue.training.batch import IGNORED, Batch, collate, pad_labels
 from mothertongue.training.config import TrainConfig
 

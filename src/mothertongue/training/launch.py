@@ -10,8 +10,8 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from mothertongue.devices import processors
 from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
+from mothertongue.model.devices import processors
 from mothertongue.processes import leashed
 from mothertongue.training.stopping import SIGNALS
 

@@ -17,10 +17,10 @@ from pydantic import ConfigDict, with_config
 from torch import Tensor
 
 from mothertongue.data.languages import Measure
-from mothertongue.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.errors import Interrupted, Preempted
 from mothertongue.files.atomic import write_json
 from mothertongue.files.json_files import built
+from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training import checkpoints

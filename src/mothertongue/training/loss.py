@@ -6,8 +6,8 @@ B batch, S samples, T encoder frames, D width, L label tokens, N counted tokens,
 import torch
 from torch import Tensor, nn
 
-from mothertongue.encoder import continue_from, encode
-from mothertongue.features import log_mel
+from mothertongue.model.encoder import continue_from, encode
+from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import Whisper
 from mothertongue.training.batch import IGNORED
 from mothertongue.training.projection import embed, projected_cross_entropy

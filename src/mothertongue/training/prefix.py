@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from transformers import WhisperConfig
 
-from mothertongue.devices import dtype_of
-from mothertongue.encoder import deepen, prefix
 from mothertongue.errors import ConfigError
-from mothertongue.features import log_mel
 from mothertongue.files.cache import cache_folder
+from mothertongue.model.devices import dtype_of
+from mothertongue.model.encoder import deepen, prefix
+from mothertongue.model.features import log_mel
 from mothertongue.prefix_store import PrefixStore, group_of
 from mothertongue.strategies.base import Whisper
 from mothertongue.training.batch import Batch

@@ -14,8 +14,8 @@ import torch.distributed
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
-from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, Preempted
+from mothertongue.model.devices import best_device
 
 T = TypeVar("T")
 

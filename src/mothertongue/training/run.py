@@ -13,7 +13,6 @@ from mothertongue.batches import idle_share
 from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
-from mothertongue.devices import best_device
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import Experiment, refuse_other_settings
 from mothertongue.files.atomic import open_atomically, write_json
@@ -25,9 +24,10 @@ from mothertongue.identity import (
     write_identity,
 )
 from mothertongue.load_run import open_base, take_start
-from mothertongue.model import Base
+from mothertongue.model.devices import best_device
+from mothertongue.model.load import Base
+from mothertongue.model.sizes import known_config
 from mothertongue.records import RunDir, environment
-from mothertongue.shapes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.training import checkpoints
 from mothertongue.training.dataset import StepDataset

@@ -18,8 +18,8 @@ from accelerate.utils import DistributedDataParallelKwargs
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
-from mothertongue.devices import clips_together, dtype_of
 from mothertongue.errors import ConfigError, MothertongueError
+from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training import sharding
 from mothertongue.training.batch import IGNORED, Batch

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mothertongue.context import Context
 from mothertongue.data.audio.decoders import Span
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError, Samples
 from mothertongue.data.sandbox import samples
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
+from mothertongue.model.context import Context
 from mothertongue.transcription.parts import Part, decode_parts
 from mothertongue.transcription.recording import Recording, Segment, segments_of
 from mothertongue.transcription.speech import Find, Piece, pieces

@@ -12,13 +12,13 @@ from torch import Tensor
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 from transformers.utils.logging import disable_progress_bar
 
-from mothertongue.base_checks import check_generation, check_sizes
-from mothertongue.ctranslate2_files import read_model_bin
 from mothertongue.errors import DataError, refusing
 from mothertongue.files.json_files import read_json
-from mothertongue.locate import BaseFiles, locate
-from mothertongue.tokens import Tokens, load_tokens, tokens_for_vocabulary
-from mothertongue.weight_layouts import from_ctranslate2, from_openai
+from mothertongue.model.base_checks import check_generation, check_sizes
+from mothertongue.model.ctranslate2_reader import read_model_bin
+from mothertongue.model.locate import BaseFiles, locate
+from mothertongue.model.tokenizer import Tokens, load_tokens, tokens_for_vocabulary
+from mothertongue.model.weight_names import from_ctranslate2, from_openai
 
 # Symbols that annotate rather than transcribe: openai/whisper `tokenizer.py`, non_speech_tokens.
 NON_SPEECH_SYMBOLS = [

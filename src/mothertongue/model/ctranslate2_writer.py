@@ -14,8 +14,8 @@ from ctranslate2.specs.model_spec import ModelConfig
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from mothertongue.files.atomic import folder_atomically, write_json
-from mothertongue.tokens import Tokens
-from mothertongue.weight_layouts import to_ctranslate2
+from mothertongue.model.tokenizer import Tokens
+from mothertongue.model.weight_names import to_ctranslate2
 
 Quantization = Literal["float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"]
 NUMBERED = re.compile(r"(layer|linear)_(\d+)")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scripts import LETTERS
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.locate import BaseFiles
-from mothertongue.model import generation_config
-from mothertongue.tokens import Tokens, load_tokens, read_tokens, tokens_for_vocabulary
+from mothertongue.model.load import generation_config
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import Tokens, load_tokens, read_tokens, tokens_for_vocabulary
 
 SCRIPTS = [
     "Habari ya asubuhi, rafiki yangu!",

@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save_file
 from tiny import noise, tiny_model
 from torch import Tensor, nn
 
-from mothertongue import adapters
-from mothertongue.encoder import encode
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.features import log_mel, pad_samples
 from mothertongue.files.atomic import write_json
+from mothertongue.model import adapters
+from mothertongue.model.encoder import encode
+from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
 
 TOKENS = byte_tokens()

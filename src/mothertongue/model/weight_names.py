@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mothertongue.ctranslate2_files import Array, dequantized
 from mothertongue.errors import DataError
+from mothertongue.model.ctranslate2_reader import Array, dequantized
 
 # OpenAI's name -> transformers' name, inside one encoder or decoder block.
 OPENAI_BLOCK = {

@@ -10,7 +10,7 @@ from transformers import WhisperFeatureExtractor
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import DataError
-from mothertongue.features import log_mel, pad_samples
+from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.training.batch import IGNORED, Batch, collate
 
 SECONDS = [0.0, 0.01, 0.6, 3.21, 12.0, 29.99, 30.0]

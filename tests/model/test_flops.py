@@ -7,8 +7,8 @@ from tiny import tiny_model
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mothertongue.encoder import encode
-from mothertongue.flops import training_flops
+from mothertongue.model.encoder import encode
+from mothertongue.model.flops import training_flops
 from mothertongue.strategies.base import Strategy
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.freeze import Freeze

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mothertongue.ctranslate2_files import dequantized, read_model_bin
 from mothertongue.errors import DataError
+from mothertongue.model.ctranslate2_reader import dequantized, read_model_bin
 
 DTYPES = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from mothertongue.encoder import continue_from, deepen, encode, prefix, stem
-from mothertongue.features import log_mel, pad_samples
+from mothertongue.model.encoder import continue_from, deepen, encode, prefix, stem
+from mothertongue.model.features import log_mel, pad_samples
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import torch
 from talker import eight_clips, talkative
 from tiny import save_transformers
 
-from mothertongue.context import Context
-from mothertongue.ctranslate2_writer import write_ctranslate2
 from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_engine import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.model import load_base
-from mothertongue.tokens import Tokens
+from mothertongue.model.context import Context
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
+from mothertongue.model.load import load_base
+from mothertongue.model.tokenizer import Tokens
 
 Whisper = torch.nn.Module
 

@@ -9,16 +9,16 @@ import numpy as np
 import psutil
 import pytest
 
-from mothertongue import devices
 from mothertongue.comparison.workers import slots
 from mothertongue.errors import ConfigError
+from mothertongue.model import devices
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of a process")
 def test_peak_memory_is_this_processs_own_and_not_its_parents() -> None:
     large = np.ones(400_000_000 // 8)
     code = (
-        "import torch; from mothertongue.devices import peak_memory_bytes as peak\n"
+        "import torch; from mothertongue.model.devices import peak_memory_bytes as peak\n"
         "cpu = torch.device('cpu'); before = peak(cpu); kept = torch.ones(25_000_000)\n"
         "print(before, peak(cpu))"
     )

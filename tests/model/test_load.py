@@ -14,13 +14,13 @@ from tiny import save_transformers, tiny_model
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.ctranslate2_files import dequantized, read_model_bin
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import write_json
-from mothertongue.locate import BaseFiles
-from mothertongue.model import load_base, non_speech_tokens, weights_digest
-from mothertongue.tokens import Tokens
-from mothertongue.weight_layouts import OPENAI_BLOCK, OPENAI_POSITIONS, OPENAI_TOP
+from mothertongue.model.ctranslate2_reader import dequantized, read_model_bin
+from mothertongue.model.load import load_base, non_speech_tokens, weights_digest
+from mothertongue.model.locate import BaseFiles
+from mothertongue.model.tokenizer import Tokens
+from mothertongue.model.weight_names import OPENAI_BLOCK, OPENAI_POSITIONS, OPENAI_TOP
 
 Model = WhisperForConditionalGeneration
 

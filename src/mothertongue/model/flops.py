@@ -10,7 +10,7 @@ from torch import nn
 from transformers import WhisperConfig
 from transformers import WhisperForConditionalGeneration as Whisper
 
-from mothertongue.adapters import AdaptedLayer
+from mothertongue.model.adapters import AdaptedLayer
 
 FRAMES_PER_S = 50
 

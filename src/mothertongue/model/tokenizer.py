@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tokenizers import Tokenizer
 
 from mothertongue.errors import ConfigError, DataError, refusing
-from mothertongue.locate import BaseFiles, locate
+from mothertongue.model.locate import BaseFiles, locate
 
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
 MAX_PROMPT_TOKENS = 448 // 2 - 1  # as openai/whisper, decoding.py: half of them, less one

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue import locate as module
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import sha256_file
 from mothertongue.files.cache import cache_folder
-from mothertongue.locate import BaseFiles, locate
+from mothertongue.model import locate as module
+from mothertongue.model.locate import BaseFiles, locate
 
 NAME = "openai/whisper-base"
 WHOLE = ("config.json", "tokenizer.json", "model.safetensors")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mothertongue.errors import DataError
-from mothertongue.weight_layouts import from_ctranslate2, from_openai
+from mothertongue.model.weight_names import from_ctranslate2, from_openai
 
 
 @pytest.mark.parametrize(
