@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mothertongue.decoding.transcript import Clip, Transcript, make_transcript, token_limit
-from mothertongue.decoding.word_times import Word
+from mothertongue.decoding.word_timestamps import Word
 from mothertongue.model.tokenizer import Tokens
 
 RATE_HZ = 16_000

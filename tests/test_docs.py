@@ -11,7 +11,7 @@ from tiny import noise
 
 from mothertongue.comparison.grid import Grid, expand
 from mothertongue.config import parse
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment import Experiment
 from mothertongue.load_run import load_run

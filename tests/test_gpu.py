@@ -20,7 +20,7 @@ from runs import (
 )
 from tiny import tiny_model
 
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.errors import Preempted
 from mothertongue.records import RunDir

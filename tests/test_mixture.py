@@ -11,7 +11,7 @@ from torch import nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue import config, strategies
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
 from mothertongue.mixture import add

@@ -8,8 +8,8 @@ from typing import Any
 
 from decoding import COMPUTE_TYPES, run_decoder
 
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcriber
 from mothertongue.model.devices import best_device, dtype_of, keep_freed_memory
 from mothertongue.model.load import load_base

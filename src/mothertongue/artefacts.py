@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mothertongue.decoding.torch_engine import Advance
+from mothertongue.decoding.torch_transcriber import Advance
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,

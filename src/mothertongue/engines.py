@@ -10,7 +10,7 @@ from typing import Literal, NoReturn
 
 from torch import nn
 
-from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
+from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import Experiment
@@ -146,7 +146,10 @@ def _cannot_switch_off() -> NoReturn:
 def _ctranslate2(
     kind: Kind, folder: Path, compute_type: str, tokens: Tokens | None = None
 ) -> Engine:
-    from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
+    from mothertongue.decoding.ctranslate2_transcriber import (
+        CTranslate2Model,
+        CTranslate2Transcriber,
+    )
 
     model = CTranslate2Model(folder, compute_type, tokens)
 

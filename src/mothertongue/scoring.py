@@ -11,13 +11,13 @@ from mothertongue.data.clips import read_split
 from mothertongue.data.languages import usual_measure
 from mothertongue.data.leaks import find_leaks, named, shared
 from mothertongue.data.manifest import Split, Utterance, data_digest
+from mothertongue.decoding.lm.folder import read_record, remember_weight, seen_sentences
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
 from mothertongue.evaluation.lm_weight import WEIGHTS, Trial, choose_weight
 from mothertongue.evaluation.metrics import Score
-from mothertongue.lm.folder import read_record, remember_weight, seen_sentences
 from mothertongue.model.context import Context
 from mothertongue.records import RunDir, environment
 

@@ -14,7 +14,7 @@ import torch
 
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
-from mothertongue.decoding.torch_engine import Advance, TorchTranscriber
+from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_context
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
 from mothertongue.evaluation.forgetting import mean_interval

@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.exporters.base import exporter
 from mothertongue.model.ctranslate2_writer import write_ctranslate2

@@ -11,7 +11,7 @@ from transformers import WhisperForConditionalGeneration
 from mothertongue.decoding import search
 from mothertongue.decoding.loops import LOOP_TOKENS
 from mothertongue.decoding.search import Hypothesis, Rules, Scorer, beam, greedy
-from mothertongue.decoding.torch_engine import rules
+from mothertongue.decoding.torch_transcriber import rules
 from mothertongue.model.encoder import encode
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.tokenizer import Tokens

@@ -8,7 +8,7 @@ import torch
 from talker import eight_clips, talkative
 
 from mothertongue.data.manifest import Utterance
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.evaluation.forgetting import same_transcripts

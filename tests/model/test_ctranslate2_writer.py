@@ -7,8 +7,8 @@ import torch
 from talker import eight_clips, talkative
 from tiny import save_transformers
 
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.model.context import Context

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mothertongue.decoding.transcript import Transcript
-from mothertongue.decoding.word_times import Word
+from mothertongue.decoding.word_timestamps import Word
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.recording import Recording, Segment, segments_of
 from mothertongue.transcription.speech import Piece

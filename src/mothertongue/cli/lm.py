@@ -28,7 +28,7 @@ def lm(
     """Make an n-gram language model of texts, for --lm of evaluate, transcribe and serve."""
     from dataclasses import asdict
 
-    from mothertongue.lm.folder import build
+    from mothertongue.decoding.lm.folder import build
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
     from mothertongue.tables import lm_table

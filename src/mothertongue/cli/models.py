@@ -97,7 +97,7 @@ def transcribe(
 
     from mothertongue.artefacts import open_model
     from mothertongue.data.languages import language_code
-    from mothertongue.lm.folder import weight_for
+    from mothertongue.decoding.lm.folder import weight_for
     from mothertongue.tables import transcript_lines
     from mothertongue.transcription.outputs import find_sources, opened_outputs
     from mothertongue.transcription.verb import (

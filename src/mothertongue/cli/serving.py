@@ -51,8 +51,8 @@ def serve(
 
     require_packages()
     from mothertongue.console import note
+    from mothertongue.decoding.lm.folder import weight_for
     from mothertongue.errors import ConfigError
-    from mothertongue.lm.folder import weight_for
     from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
     from mothertongue.serving.models import load, parse_specs

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.decoder_state import DecoderState
+from mothertongue.decoding.kv_cache import DecoderState
 from mothertongue.decoding.loops import is_loop
 from mothertongue.model.adapters import Rows
 

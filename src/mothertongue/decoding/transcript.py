@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, model_validator
 from mothertongue.config import Config
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding.loops import cut_at_loop
-from mothertongue.decoding.word_times import Alignment, Word, words_of
+from mothertongue.decoding.word_timestamps import Alignment, Word, words_of
 from mothertongue.model.context import Context, context_s
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.exporters.base import DECODER_TOKENS, Exported, Exporter, Heard

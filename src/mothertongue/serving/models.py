@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from mothertongue.artefacts import adapter_base, artefact_format, open_model
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.engines import EngineName
 from mothertongue.errors import ConfigError

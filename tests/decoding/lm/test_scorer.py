@@ -7,12 +7,12 @@ import pytest
 import torch
 from talker import eight_clips, talkative
 
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.lm.folder import build
+from mothertongue.decoding.lm.scorer import open_scorer
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
-from mothertongue.lm.folder import build
-from mothertongue.lm.scorer import open_scorer
 from mothertongue.model.ctranslate2_writer import write_ctranslate2
 from mothertongue.model.tokenizer import Tokens
 

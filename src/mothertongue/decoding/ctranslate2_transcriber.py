@@ -13,6 +13,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
+from mothertongue.decoding.lm.scorer import open_scorer
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,
@@ -25,9 +26,8 @@ from mothertongue.decoding.transcript import (
     timed,
     token_limit,
 )
-from mothertongue.decoding.word_times import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
+from mothertongue.decoding.word_timestamps import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
-from mothertongue.lm.scorer import open_scorer
 from mothertongue.model.context import Context
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.locate import BaseFiles

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.decoder_state import DecoderState
-from mothertongue.decoding.word_times import (
+from mothertongue.decoding.kv_cache import DecoderState
+from mothertongue.decoding.word_timestamps import (
     FRAMES_PER_S,
     MEDIAN_FRAMES,
     Alignment,

@@ -11,12 +11,12 @@ import numpy as np
 
 from mothertongue.data.manifest import MANIFEST_NAME, read_manifest
 from mothertongue.data.text_cleaning import clean_text, sentence_key
+from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
+from mothertongue.decoding.lm.kneser_ney import estimate
+from mothertongue.decoding.lm.ngrams import NGrams
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files.atomic import folder_atomically, sha256_file, write_json
 from mothertongue.files.json_files import built, read_json
-from mothertongue.lm.arpa import read_arpa, write_arpa
-from mothertongue.lm.kneser_ney import estimate
-from mothertongue.lm.ngrams import NGrams
 from mothertongue.model.tokenizer import Tokens
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mothertongue.decoding.lm.ngrams import BEGIN, END, UNKNOWN, Floats, Ints, NGrams
 from mothertongue.errors import DataError
 from mothertongue.files.atomic import open_atomically
-from mothertongue.lm.ngrams import BEGIN, END, UNKNOWN, Floats, Ints, NGrams
 
 LN_10 = math.log(10)
 LOWEST = -99.0

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
+from mothertongue.decoding.lm.kneser_ney import estimate
+from mothertongue.decoding.lm.ngrams import NGrams
 from mothertongue.errors import DataError
-from mothertongue.lm.arpa import read_arpa, write_arpa
-from mothertongue.lm.kneser_ney import estimate
-from mothertongue.lm.ngrams import NGrams
 
 # What SRILM's documentation calls the format: a backoff may be missing, spaces may separate.
 BY_HAND = """\\data\\

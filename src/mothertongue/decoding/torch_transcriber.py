@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.decoder_state import DecoderState
+from mothertongue.decoding.attention_alignment import align
+from mothertongue.decoding.kv_cache import DecoderState
+from mothertongue.decoding.lm.scorer import open_scorer
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
-from mothertongue.decoding.torch_alignment import align
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,
@@ -26,8 +27,7 @@ from mothertongue.decoding.transcript import (
     timed,
     token_limit,
 )
-from mothertongue.decoding.word_times import Alignment
-from mothertongue.lm.scorer import open_scorer
+from mothertongue.decoding.word_timestamps import Alignment
 from mothertongue.model.adapters import Rows
 from mothertongue.model.context import Context
 from mothertongue.model.devices import clips_together

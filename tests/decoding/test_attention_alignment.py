@@ -12,12 +12,12 @@ from tiny import tiny_model
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.data.audio.load import load_audio
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.decoder_state import DecoderState
-from mothertongue.decoding.torch_alignment import align, alignment_heads
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.attention_alignment import align, alignment_heads
+from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.kv_cache import DecoderState
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig
-from mothertongue.decoding.word_times import MEDIAN_FRAMES, starts_of
+from mothertongue.decoding.word_timestamps import MEDIAN_FRAMES, starts_of
 from mothertongue.errors import DataError
 from mothertongue.model.context import context_s
 from mothertongue.model.encoder import encode

@@ -9,7 +9,7 @@ from tiny import tiny_model
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.decoder_state import GROWTH_TOKENS, DecoderState
+from mothertongue.decoding.kv_cache import GROWTH_TOKENS, DecoderState
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Strategy
 from mothertongue.strategies.bottleneck import BottleneckAdapters

@@ -8,8 +8,8 @@ from tiny import noise
 
 from mothertongue.data.audio.load import load_audio
 from mothertongue.data.manifest import read_manifest
-from mothertongue.decoding.ctranslate2_engine import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.torch_engine import TorchTranscriber
+from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript, token_limit
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import BaseFiles

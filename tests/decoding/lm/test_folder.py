@@ -5,8 +5,7 @@ import pytest
 from runs import byte_tokens
 
 from mothertongue.data.manifest import Utterance, write_manifest
-from mothertongue.errors import ConfigError, DataError
-from mothertongue.lm.folder import (
+from mothertongue.decoding.lm.folder import (
     ARPA,
     RECORD,
     WEIGHTS,
@@ -17,6 +16,7 @@ from mothertongue.lm.folder import (
     seen_sentences,
     weight_for,
 )
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.model.tokenizer import Tokens
 
 LONG = "moja mbili tatu nne tano sita saba nane tisa kumi"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.decoding.word_times import Alignment, group_words, starts_of, warp, words_of
+from mothertongue.decoding.word_timestamps import Alignment, group_words, starts_of, warp, words_of
 from mothertongue.model.tokenizer import Tokens
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mothertongue.lm.ngrams import BEGIN, END, UNKNOWN, Floats, Ints, NGrams
+from mothertongue.decoding.lm.ngrams import BEGIN, END, UNKNOWN, Floats, Ints, NGrams
 
 FALLBACK = (0.5, 1.0, 1.5)
 """The discounts where a text is too small to estimate them, as lmplz --discount_fallback."""

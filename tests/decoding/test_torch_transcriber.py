@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import noise
 
-from mothertongue.decoding.torch_engine import TorchTranscriber, as_dtype, rules
+from mothertongue.decoding.torch_transcriber import TorchTranscriber, as_dtype, rules
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
 from mothertongue.model.load import non_speech_tokens
 from mothertongue.model.tokenizer import Tokens

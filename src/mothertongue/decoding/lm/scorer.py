@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mothertongue.decoding.lm.folder import open_model
+from mothertongue.decoding.lm.ngrams import END, UNKNOWN, Floats, Ints, NGrams
 from mothertongue.errors import ConfigError
-from mothertongue.lm.folder import open_model
-from mothertongue.lm.ngrams import END, UNKNOWN, Floats, Ints, NGrams
 from mothertongue.model.tokenizer import Tokens
 
 

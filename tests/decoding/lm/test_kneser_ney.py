@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mothertongue.lm.kneser_ney import estimate
-from mothertongue.lm.ngrams import NGrams
+from mothertongue.decoding.lm.kneser_ney import estimate
+from mothertongue.decoding.lm.ngrams import NGrams
 
 Sentence = Sequence[str]
 
