@@ -27,11 +27,11 @@ from mothertongue.evaluation.metrics import (
     paired_bootstrap,
     utterance_errors,
 )
+from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment import Experiment
 from mothertongue.files.atomic import write_json
 from mothertongue.records import RunDir
 from mothertongue.scoring import transcribe_split
-from mothertongue.text import normalizer
 from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run
 

@@ -16,8 +16,8 @@ from work import read_split
 
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.evaluation.metrics import utterance_errors
+from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.model.devices import best_device, peak_memory_bytes
-from mothertongue.text import normalizer
 
 Decode = Callable[[Sequence[Samples]], list[str]]
 LONGEST_TOKENS = 200

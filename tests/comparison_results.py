@@ -6,8 +6,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from mothertongue.comparison.table import averages
-from mothertongue.evaluation.anatomy import anatomy
-from mothertongue.text import normalizer
+from mothertongue.evaluation.error_analysis import anatomy
+from mothertongue.evaluation.normalizers import normalizer
 
 Json = dict[str, Any]
 NORMALIZERS = ("strict", "whisper", "raw")

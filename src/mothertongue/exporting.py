@@ -18,6 +18,7 @@ from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
+from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment import Experiment, load_experiment
 from mothertongue.exporters.base import Exported, Exporter, exporter
 from mothertongue.exporters.card import write_card
@@ -29,7 +30,6 @@ from mothertongue.files.locks import alone
 from mothertongue.load_run import load_run
 from mothertongue.processes import leashed
 from mothertongue.records import OWN, RunDir, environment
-from mothertongue.text import normalizer
 
 Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"

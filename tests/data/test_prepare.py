@@ -19,7 +19,7 @@ from mothertongue.data.manifest import Utterance, read_card, read_data, read_man
 from mothertongue.data.prepare import PrepareOptions, check, prepare
 from mothertongue.data.sources.detect import detect
 from mothertongue.errors import DataError, MothertongueError
-from mothertongue.text import normalizer
+from mothertongue.evaluation.normalizers import normalizer
 
 Record = dict[str, object]
 
@@ -473,7 +473,7 @@ import sys
 from pathlib import Path
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.detect import detect
-from mothertongue.text import normalizer
+from mothertongue.evaluation.normalizers import normalizer
 folder = Path(sys.argv[1])
 options = PrepareOptions(language="sw", trust_durations=True, workers=1)
 report = prepare(detect(folder / "t.csv"), folder / "out", options, lambda text, language: 9)

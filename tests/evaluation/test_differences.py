@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mothertongue.evaluation.differences import SMALLEST_P, Units, differences, holm, units
+from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.evaluation.student import student_p, student_quantile
-from mothertongue.text import normalizer
 
 
 def clips(count: int) -> Units:

@@ -22,7 +22,7 @@ from mothertongue.evaluation.metrics import (
     score,
     utterance_errors,
 )
-from mothertongue.text import NORMALIZERS, characters
+from mothertongue.evaluation.normalizers import NORMALIZERS, characters
 
 # Letters, and marks where the script has them: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic,
 # Devanagari, Malayalam, Thai, Ethiopic, Hangul, Han.

@@ -12,7 +12,7 @@ from report_folders import HOSTILE
 from studio_pages import BASE, TUNED, Opened
 from studio_stub import HOLD, Stub, error, model, said
 
-from mothertongue.text import normalizer
+from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.transcription.formats import as_srt, as_txt, as_vtt
 from mothertongue.transcription.recording import Recording, Segment
 

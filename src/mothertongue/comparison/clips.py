@@ -10,9 +10,9 @@ from typing import Any
 from mothertongue.comparison.scored import JUDGED
 from mothertongue.data.languages import Measure
 from mothertongue.data.manifest import Utterance, read_data
-from mothertongue.evaluation.alignment import Piece, Unit, align, tokens, unit_of
+from mothertongue.evaluation.error_alignment import Piece, Unit, align, tokens, unit_of
 from mothertongue.evaluation.metrics import Row, count_errors
-from mothertongue.text import characters, normalizer
+from mothertongue.evaluation.normalizers import characters, normalizer
 
 Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.languages import Measure
-from mothertongue.evaluation.anatomy import anatomy
 from mothertongue.evaluation.differences import Difference, Pair, differences, units
+from mothertongue.evaluation.error_analysis import anatomy
 from mothertongue.evaluation.metrics import (
     Integers,
     UtteranceErrors,
@@ -22,10 +22,10 @@ from mothertongue.evaluation.metrics import (
     sentences,
     utterance_errors,
 )
+from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
 from mothertongue.files.json_files import read_json
 from mothertongue.records import OWN
 from mothertongue.schemas import Scores
-from mothertongue.text import NORMALIZERS, normalizer
 
 Json = dict[str, Any]
 JUDGED = "strict"

@@ -31,8 +31,8 @@ from mothertongue.evaluation.metrics import (
     sign_flip_bound,
     sum_by_group,
 )
+from mothertongue.evaluation.normalizers import Normalizer
 from mothertongue.evaluation.student import student_p, student_quantile
-from mothertongue.text import Normalizer
 
 Kind = Literal["speakers", "sentences", "clips"]
 Pair = tuple[str, str]

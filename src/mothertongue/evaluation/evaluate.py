@@ -9,7 +9,7 @@ from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Transcriber, Transcript
 from mothertongue.evaluation.metrics import Context, LanguageSource, Score, count_errors, score
-from mothertongue.text import NORMALIZERS, normalizer
+from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
 
 BLOCK = 512  # clips in memory at once: 512 x 30 s x 64 kB/s = 1 GB at most
 

@@ -20,7 +20,7 @@ from mothertongue.evaluation.metrics import (
     sentences,
     utterance_errors,
 )
-from mothertongue.text import Normalizer, normalizer
+from mothertongue.evaluation.normalizers import Normalizer, normalizer
 
 # Equal in rows of the same clip, decoded alike.
 PAIRED = ("id", "language", "language_source", "reference")

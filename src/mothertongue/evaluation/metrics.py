@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mothertongue.errors import DataError
-from mothertongue.text import Normalizer, characters
+from mothertongue.evaluation.normalizers import Normalizer, characters
 
 Context = Literal["full", "cut"]
 LanguageSource = Literal["given", "detected"]

@@ -20,8 +20,8 @@ from mothertongue.comparison.cells import (
 )
 from mothertongue.comparison.sheets import COST_NOTE, Sheet, comparison_note
 from mothertongue.console import gigabytes, interval
+from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.report.records import RunRecords
-from mothertongue.text import NORMALIZERS
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 ALWAYS = ""

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from comparison_results import spoken
 
-from mothertongue.evaluation.anatomy import anatomy, is_wrong_script, script
+from mothertongue.evaluation.error_analysis import anatomy, is_wrong_script, script
 from mothertongue.evaluation.metrics import utterance_errors
-from mothertongue.text import normalizer
+from mothertongue.evaluation.normalizers import normalizer
 
 STRICT = normalizer("strict")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.evaluation.alignment import Piece, align, graphemes
+from mothertongue.evaluation.error_alignment import Piece, align, graphemes
 from mothertongue.evaluation.forgetting import is_hallucination
 from mothertongue.evaluation.metrics import (
     Row,
@@ -19,7 +19,7 @@ from mothertongue.evaluation.metrics import (
     sentences,
     utterance_errors,
 )
-from mothertongue.text import Normalizer
+from mothertongue.evaluation.normalizers import Normalizer
 
 Json = dict[str, Any]
 MOST = 20

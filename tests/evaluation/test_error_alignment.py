@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.evaluation.alignment import Piece, align, graphemes, tokens, unit_of
+from mothertongue.evaluation.error_alignment import Piece, align, graphemes, tokens, unit_of
 from mothertongue.evaluation.metrics import count_errors
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=9)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mothertongue.errors import ConfigError
-from mothertongue.text import NORMALIZERS, Normalizer, characters, normalizer
+from mothertongue.evaluation.normalizers import NORMALIZERS, Normalizer, characters, normalizer
 
 STRICT, WHISPER, RAW = (NORMALIZERS[name] for name in ("strict", "whisper", "raw"))
 CODE_POINTS = [chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000]
@@ -227,7 +227,7 @@ def test_where_words_are_separated_does_not_change_the_characters(
 
 def test_is_torch_free() -> None:
     program = (
-        "import sys, mothertongue.text;"
+        "import sys, mothertongue.evaluation.normalizers;"
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
