@@ -22,8 +22,8 @@ import torch
 from sections import decode, sandbox, scaling, train, usual, wer
 
 from mothertongue.console import console
+from mothertongue.experiment.run_dir import environment
 from mothertongue.model.load import load_base
-from mothertongue.records import environment
 
 DEMO_DATA = Path(str(files("mothertongue"))) / "recipes/demo_data"
 OUT = Path(__file__).parents[1] / "docs/benchmarks.json"

@@ -17,7 +17,7 @@ from typing import Any
 
 from ray.cluster_utils import Cluster
 
-from mothertongue.records import environment
+from mothertongue.experiment.run_dir import environment
 
 Json = dict[str, Any]
 # `time` is the Pareto front of WER and wall_s: the clock decides which strategy is on it. Which run

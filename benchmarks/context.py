@@ -28,9 +28,9 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.evaluation.normalizers import normalizer
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import write_json
-from mothertongue.records import RunDir
 from mothertongue.scoring import transcribe_split
 from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run

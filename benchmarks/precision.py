@@ -10,8 +10,8 @@ import time
 
 import torch
 
+from mothertongue.experiment.run_dir import environment
 from mothertongue.model.devices import dtype_of
-from mothertongue.records import environment
 
 ROWS, WIDTH, INNER = 1300, 512, 2048  # clips x frames, the model's width, its feed-forward's
 ROUNDS, PRODUCTS = 5, 20

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mothertongue.records import environment
+from mothertongue.experiment.run_dir import environment
 
 Json = dict[str, Any]
 STRATEGIES = {

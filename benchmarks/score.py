@@ -8,8 +8,8 @@ from typing import Any
 from work import read_split
 
 from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.load import load_base
-from mothertongue.training.config import TrainConfig
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.stopping import StopRequest
 from mothertongue.validator import SplitValidator

@@ -23,7 +23,7 @@ import httpx2
 import numpy as np
 import psutil
 
-from mothertongue.records import environment
+from mothertongue.experiment.run_dir import environment
 
 Json = dict[str, Any]
 

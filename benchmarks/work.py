@@ -17,13 +17,13 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForCondi
 from mothertongue.batches import Step, plan_epoch
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.train_config import BatchSize
 from mothertongue.files.atomic import write_json
 from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.model.load import Base
-from mothertongue.training.config import BatchSize
 
 Json = dict[str, Any]
 SEED = 0

@@ -10,8 +10,8 @@ from mothertongue.comparison.grid import Grid
 from mothertongue.comparison.score import Request, score_sets
 from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
 from mothertongue.config import parse
-from mothertongue.experiment import load_experiment
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 MakeGrid = Callable[..., Grid]

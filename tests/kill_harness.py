@@ -17,9 +17,9 @@ from typing import Any
 
 from runs import Silent
 
-from mothertongue.experiment import load_experiment
-from mothertongue.records import RunDir
-from mothertongue.training import checkpoints
+from mothertongue.experiment import checkpoints
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 POINTS: dict[str, tuple[Any, str]] = {

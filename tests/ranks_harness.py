@@ -19,8 +19,8 @@ from accelerate import PartialState
 from runs import PATIENCE_S, After
 
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import load_experiment
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.run import run
 

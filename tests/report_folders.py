@@ -10,8 +10,8 @@ from comparison_results import ENVIRONMENT, comparison, spoken
 
 from mothertongue.comparison.clips import clip_set
 from mothertongue.data.manifest import Utterance, data_digest, write_manifest
+from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir
 from mothertongue.files.atomic import write_json
-from mothertongue.records import CLIPS, COMPARISON, RunDir
 
 Json = dict[str, Any]
 HOSTILE = (

@@ -11,7 +11,7 @@ from tiny import save_transformers, tiny_model
 from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue.data.manifest import Utterance, write_manifest
-from mothertongue.experiment import Experiment, load_experiment
+from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.training.validation import Validation
 

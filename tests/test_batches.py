@@ -14,8 +14,8 @@ from mothertongue.batches import (
     plan_epoch,
     share,
 )
+from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.context import context_s
-from mothertongue.training.config import BatchSize
 
 CONTEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 SIZES = st.integers(1, 9)

@@ -13,10 +13,10 @@ from mothertongue.comparison.grid import Grid, expand
 from mothertongue.config import parse
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.experiment import Experiment
-from mothertongue.load_run import load_run
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.load import load_base
-from mothertongue.records import RunDir
 from mothertongue.training.run import run
 
 ROOT = Path(__file__).parents[1]

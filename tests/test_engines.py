@@ -7,8 +7,8 @@ from tiny import noise
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import load_experiment
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.strategies.base import NotRemovableError
 from mothertongue.training.run import run
 

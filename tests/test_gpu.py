@@ -23,7 +23,7 @@ from tiny import tiny_model
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.errors import Preempted
-from mothertongue.records import RunDir
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 pytestmark = [

@@ -14,8 +14,8 @@ from mothertongue.data.manifest import Split, data_digest, read_data, read_manif
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.engines import Engine
 from mothertongue.errors import DataError, MothertongueError
-from mothertongue.identity import write_identity
-from mothertongue.records import RunDir
+from mothertongue.experiment.identity import write_identity
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.run_scores import evaluate_run
 
 

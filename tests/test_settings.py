@@ -12,10 +12,10 @@ from mothertongue.comparison.grid import Grid, Halving, expand
 from mothertongue.config import LARGEST, members, parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Experiment
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.strategies.base import Strategy
-from mothertongue.training.config import TrainConfig
 from mothertongue.training.run import run
 
 EXPERIMENT = {"name": "x", "language": "sw", "data": "d", "strategy": {"kind": "full"}}

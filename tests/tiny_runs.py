@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from runs import Silent, save_corpus, tiny_experiment
 
-from mothertongue.records import RunDir
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 STRATEGIES: dict[str, tuple[dict[str, Any], float]] = {

@@ -12,9 +12,9 @@ from mothertongue import strategies
 from mothertongue.comparison.grid import Arm, Grid, LanguageData, TestSet
 from mothertongue.config import Config, members
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.strategies.base import Strategy
-from mothertongue.training.config import TrainConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 INTRODUCTION = """\

@@ -18,9 +18,9 @@ from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import PATIENCE_S, Home, must
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import load_experiment
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import sha256_file
-from mothertongue.records import RunDir
 from mothertongue.training.run import run as train
 
 STRATEGIES: tuple[dict[str, Any], ...] = (

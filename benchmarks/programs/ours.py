@@ -14,10 +14,10 @@ from score import validator
 from work import read_split
 
 from mothertongue.config import parse
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
-from mothertongue.records import RunDir
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
 from mothertongue.training.run import run

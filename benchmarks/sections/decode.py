@@ -10,7 +10,7 @@ from children import child
 from work import read_split, save_base
 
 from mothertongue.data.manifest import write_manifest
-from mothertongue.load_run import load_run
+from mothertongue.experiment.load import load_run
 from mothertongue.model.ctranslate2_writer import write_ctranslate2
 from mothertongue.model.load import Base
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.context import FULL_CONTEXT_S
-from mothertongue.training.config import BatchSize
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from torch import nn
 from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import Experiment
-from mothertongue.load_run import load_run
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import is_run
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.records import is_run
 from mothertongue.strategies.base import NotFoldableError, NotRemovableError
 
 Make = Callable[[Context, DecodeConfig, Advance], ClipTranscriber]

@@ -19,7 +19,9 @@ from mothertongue.data.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
 from mothertongue.evaluation.normalizers import normalizer
-from mothertongue.experiment import Experiment, load_experiment
+from mothertongue.experiment.config import Experiment, load_experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import OWN, RunDir, environment
 from mothertongue.exporters.base import Exported, Exporter, exporter
 from mothertongue.exporters.card import write_card
 from mothertongue.exporters.hearing import Hearing
@@ -27,9 +29,7 @@ from mothertongue.exporters.token_limit import count_labels
 from mothertongue.files.atomic import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.files.json_files import read_json
 from mothertongue.files.locks import alone
-from mothertongue.load_run import load_run
 from mothertongue.processes import leashed
-from mothertongue.records import OWN, RunDir, environment
 
 Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"

@@ -14,10 +14,15 @@ from mothertongue.data.manifest import Split, data_digest, manifest_path
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import read_experiment
+from mothertongue.experiment.config import read_experiment
+from mothertongue.experiment.identity import (
+    code_changes,
+    data_changes,
+    read_identity,
+    refuse_changes,
+)
+from mothertongue.experiment.run_dir import ALSO, OF_BASE, OWN, RunDir, is_run
 from mothertongue.files.atomic import require_writable, write_json
-from mothertongue.identity import code_changes, data_changes, read_identity, refuse_changes
-from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, is_run
 from mothertongue.scoring import check_unseen, evaluate_model
 
 Json = dict[str, Any]

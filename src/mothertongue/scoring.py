@@ -18,8 +18,8 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
 from mothertongue.evaluation.lm_weight import WEIGHTS, Trial, choose_weight
 from mothertongue.evaluation.metrics import Score
+from mothertongue.experiment.run_dir import RunDir, environment
 from mothertongue.model.context import Context
-from mothertongue.records import RunDir, environment
 
 Advance = Callable[[int], None]
 Json = dict[str, Any]

@@ -18,11 +18,11 @@ from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_context
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
 from mothertongue.evaluation.forgetting import mean_interval
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import Context
 from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.model.load import Base
 from mothertongue.training.batch import Batch, collate
-from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.ranks import Ranks
 from mothertongue.training.stopping import StopRequest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from runs import Silent, save_base, save_corpus, tiny_experiment
 
-from mothertongue.records import RunDir
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 FREEZE = {"kind": "freeze", "encoder_layers": 1}

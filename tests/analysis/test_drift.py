@@ -15,9 +15,9 @@ from mothertongue.analysis.similarity import cka
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import read_manifest
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.load_run import load_run
+from mothertongue.experiment import checkpoints
+from mothertongue.experiment.load import load_run
 from mothertongue.model.load import load_base
-from mothertongue.training import checkpoints
 
 METRICS = ("cka", "svcca", "pwcca")
 

@@ -14,7 +14,7 @@ from mothertongue.comparison.compare import compare
 from mothertongue.comparison.depths import plan_depths, share_depths, stored_bytes
 from mothertongue.comparison.grid import expand
 from mothertongue.errors import ConfigError
-from mothertongue.training.config import TrainConfig
+from mothertongue.experiment.train_config import TrainConfig
 
 NEEDS = st.dictionaries(st.integers(0, 12), st.integers(0, 50), max_size=7)
 FREEZE = {"strategy": {"kind": "freeze"}, "sweep": {"strategy.encoder_layers": [1, 2]}}

@@ -12,9 +12,9 @@ from mothertongue.comparison.advice import advice
 from mothertongue.comparison.from_runs import compare_runs
 from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
+from mothertongue.experiment.identity import write_identity
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import write_json
-from mothertongue.identity import write_identity
-from mothertongue.records import RunDir
 
 Json = dict[str, Any]
 

@@ -20,8 +20,8 @@ from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.summary import findings
 from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
 from mothertongue.errors import ConfigError, Preempted
-from mothertongue.experiment import load_experiment
-from mothertongue.records import RunDir, append_line
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir, append_line
 from mothertongue.training.run import run
 from mothertongue.training.validation import Validation
 from mothertongue.validator import SplitValidator

@@ -13,9 +13,9 @@ from mothertongue.comparison.ray_task import Place
 from mothertongue.comparison.storage import Storage, signature
 from mothertongue.comparison.tasks import Task
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.experiment import load_experiment
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import sha256_file
-from mothertongue.records import RunDir
 from mothertongue.training.run import run
 
 

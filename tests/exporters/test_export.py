@@ -21,13 +21,13 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue import cli, exporting
 from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.experiment.load import load_run
 from mothertongue.exporters.base import comparable, exporters
 from mothertongue.exporters.ggml import byte_letters
 from mothertongue.exporters.hearing import Hearing
 from mothertongue.exporters.hf import TransformersHeard
 from mothertongue.exporting import export
 from mothertongue.files.atomic import write_json
-from mothertongue.load_run import load_run
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai
 

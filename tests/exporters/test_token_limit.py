@@ -16,12 +16,12 @@ from mothertongue import cli
 from mothertongue.artefacts import open_model
 from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exported, Heard, comparable, exporter
 from mothertongue.exporters.token_limit import count_labels
-from mothertongue.load_run import load_run
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.records import RunDir
 from mothertongue.training.run import run
 
 LIMITS = {"adapter": 444, "ctranslate2": 224, "ggml": 220, "hf": 444, "onnx": 444}

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.planning.estimate import Measured, epoch_s, estimate
 from mothertongue.planning.table import plan_table
-from mothertongue.training.config import TrainConfig
 
 MEASURED = Measured(
     device="cpu",

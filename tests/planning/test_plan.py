@@ -12,7 +12,7 @@ from runs import byte_tokens, save_corpus, write_experiment
 from tiny import save_transformers, tiny_model
 
 from mothertongue.errors import DataError
-from mothertongue.experiment import load_experiment
+from mothertongue.experiment.config import load_experiment
 from mothertongue.model.flops import training_flops
 from mothertongue.planning.probe import distinct, measure
 

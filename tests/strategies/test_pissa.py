@@ -9,9 +9,9 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 from torch import Tensor
 
 from mothertongue.errors import DataError, Preempted
-from mothertongue.experiment import Experiment
-from mothertongue.load_run import load_run
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 PISSA = {"kind": "lora", "rank": 2, "alpha": 4, "variant": "pissa"}

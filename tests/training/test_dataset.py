@@ -12,7 +12,7 @@ from runs import byte_tokens
 from mothertongue.config import parse
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.training.config import TrainConfig
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.training.dataset import StepDataset
 
 SIZES = {"sw": 16, "fr": 4}

@@ -38,15 +38,15 @@ from mothertongue.errors import (
     MothertongueError,
     Preempted,
 )
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.train_config import TrainConfig, learning_rate
 from mothertongue.files.atomic import sha256_file, write_json
-from mothertongue.load_run import load_run
-from mothertongue.records import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training import dataset, loop
 from mothertongue.training.batch import collate
-from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss

@@ -7,7 +7,7 @@ from tiny import noise, tiny_model
 from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.experiment import AnyStrategy
+from mothertongue.experiment.config import AnyStrategy
 from mothertongue.model.features import log_mel
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.training.batch import Batch, collate

@@ -12,8 +12,8 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue import prefix_store
 from mothertongue.errors import ConfigError, Preempted
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import sha256_file
-from mothertongue.records import RunDir
 from mothertongue.training import dataset, prefix
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.run import run

@@ -14,9 +14,9 @@ import yaml
 from ranks_harness import launched
 from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
-from mothertongue.experiment import load_experiment
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import sha256_file
-from mothertongue.records import RunDir
 from mothertongue.training.run import run
 
 STRATEGIES = {

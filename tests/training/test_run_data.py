@@ -12,9 +12,9 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.data.manifest import Split, read_manifest, write_manifest
 from mothertongue.errors import DataError, Preempted
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import write_json
-from mothertongue.records import RunDir
 from mothertongue.training.run import run
 
 SWAPPED: dict[Split, Split] = {"train": "test", "test": "train", "validation": "validation"}

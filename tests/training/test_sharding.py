@@ -19,8 +19,8 @@ from torch.distributed.tensor import DTensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import load_experiment
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.freeze import Freeze
 from mothertongue.training import sharding

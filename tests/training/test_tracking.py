@@ -12,7 +12,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
 from runs import Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import ConfigError
-from mothertongue.records import RunDir
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training import tracking
 from mothertongue.training.run import run
 from mothertongue.training.tracking import Trackers, flat

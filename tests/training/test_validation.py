@@ -13,10 +13,10 @@ from runs import Silent, save_base, save_corpus, tiny_experiment, validation
 from mothertongue.data.manifest import Utterance, read_data, write_manifest
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.evaluation.evaluate import Evaluation
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import sha256_file
-from mothertongue.load_run import load_run
-from mothertongue.records import RunDir
 from mothertongue.training import loop
 from mothertongue.training.run import assemble, open_data, run
 from mothertongue.training.stopping import StopRequest

@@ -18,12 +18,12 @@ from mothertongue.analysis.similarity import Floats, Moments
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import ROOT, Split
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.load_run import load_run
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import environment
 from mothertongue.model.context import Context
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.records import environment
 from mothertongue.strategies.base import Whisper
 
 Advance = Callable[[int], None]

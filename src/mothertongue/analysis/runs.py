@@ -11,11 +11,11 @@ import numpy as np
 
 from mothertongue.data.manifest import Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.experiment import Experiment, load_experiment
-from mothertongue.identity import read_identity
+from mothertongue.experiment.config import Experiment, load_experiment
+from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
-from mothertongue.records import RunDir, is_run
 
 SHORTEST_S = 0.1  # 5 frames: two clips then have more rows than any measure needs
 SEED_ENDING = r"([-_.]?seed|[-_.]s)?[-_.]?\d+$"

@@ -49,7 +49,7 @@ def evaluate(
 
     from mothertongue.artefacts import open_model
     from mothertongue.data.languages import language_code
-    from mothertongue.records import is_run
+    from mothertongue.experiment.run_dir import is_run
     from mothertongue.run_scores import evaluate_any
     from mothertongue.tables import score_tables
 

@@ -25,8 +25,8 @@ def train(
         _launch(devices, experiment, overrides, out, json_file)
         return
     from mothertongue.console import is_main_process
-    from mothertongue.experiment import load_experiment
-    from mothertongue.records import RunDir
+    from mothertongue.experiment.config import load_experiment
+    from mothertongue.experiment.run_dir import RunDir
     from mothertongue.tables import run_table
     from mothertongue.training.progress import training_progress
     from mothertongue.training.run import run
@@ -49,7 +49,7 @@ def plan(
     json_file: Json = None,
 ) -> None:
     """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
-    from mothertongue.experiment import load_experiment
+    from mothertongue.experiment.config import load_experiment
     from mothertongue.planning.estimate import plan as plan_run
     from mothertongue.planning.table import plan_table
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from mothertongue.data.leaks import shared
 from mothertongue.errors import DataError
+from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.records import Scores
+from mothertongue.experiment.run_dir import RunDir, deciding_versions
 from mothertongue.files.json_files import read_json
-from mothertongue.identity import read_identity
-from mothertongue.records import RunDir, deciding_versions
-from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 

@@ -27,9 +27,9 @@ from mothertongue.comparison.selection import TEST, Choice, choose, fix
 from mothertongue.comparison.table import comparison
 from mothertongue.comparison.tasks import Runner, Task, TaskWatcher
 from mothertongue.config import Config
-from mothertongue.experiment import refuse_other_settings
+from mothertongue.experiment.config import refuse_other_settings
+from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
 from mothertongue.files.atomic import open_atomically, write_json
-from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
 
 
 def compare(

@@ -20,6 +20,7 @@ from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import read_data
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import best_device, dtype_of
 from mothertongue.model.flops import FRAMES_PER_S, training_flops
@@ -28,7 +29,6 @@ from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training.batch import Batch
-from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 
 # Of UTF-8 text, on corpora of ten languages: 2.2 to 3.3, but 1.1 in Amharic and 1.3 in Malayalam.

@@ -14,12 +14,12 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.data.manifest import read_data
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import best_device, dtype_of
 from mothertongue.model.flops import FRAMES_PER_S
 from mothertongue.model.load import load_base
 from mothertongue.model.sizes import known_config
-from mothertongue.training.config import TrainConfig
 
 SHARE_PLANNED = 0.9  # of the disk that is allowed: how often clips are seen at 30 s is chance
 

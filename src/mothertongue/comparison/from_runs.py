@@ -28,10 +28,10 @@ from mothertongue.comparison.scored import (
 )
 from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.errors import DataError
+from mothertongue.experiment.identity import manifest_changes, refuse_changes
+from mothertongue.experiment.records import Scores
+from mothertongue.experiment.run_dir import ALSO, OF_BASE, OWN, RunDir, environment
 from mothertongue.files.json_files import read_json
-from mothertongue.identity import manifest_changes, refuse_changes
-from mothertongue.records import ALSO, OF_BASE, OWN, RunDir, environment
-from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 

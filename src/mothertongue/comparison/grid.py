@@ -16,8 +16,8 @@ from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.data.manifest import Split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import RUN_NAME, Code, Experiment
-from mothertongue.records import RunDir
+from mothertongue.experiment.config import RUN_NAME, Code, Experiment
+from mothertongue.experiment.run_dir import RunDir
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 FILE_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f]+")

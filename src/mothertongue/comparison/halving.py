@@ -24,9 +24,9 @@ from mothertongue.comparison.grid import Candidate, Grid, Halving
 from mothertongue.comparison.tasks import Task, TaskWatcher
 from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import write_json
 from mothertongue.files.json_files import read_json
-from mothertongue.records import RunDir
 from mothertongue.training.validation import Validation
 
 CUTS = "cuts.json"

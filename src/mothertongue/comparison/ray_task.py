@@ -18,8 +18,8 @@ from typing import Any
 from mothertongue.comparison.storage import Storage
 from mothertongue.comparison.tasks import Task, last_word
 from mothertongue.errors import MothertongueError
+from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.processes import leashed
-from mothertongue.records import RunDir, is_run
 
 POLL_S = 0.5
 LOCK_S = 60.0  # for what a killed worker's process still holds

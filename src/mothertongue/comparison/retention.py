@@ -11,8 +11,8 @@ from mothertongue.evaluation.forgetting import (
     forgetting,
     mean_forgetting,
 )
+from mothertongue.experiment.records import Scores
 from mothertongue.files.json_files import read_json
-from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 Measured = Forgetting | MeanForgetting

@@ -9,7 +9,7 @@ from mothertongue.data.clip_facts import ClipFacts, facts_of
 from mothertongue.data.leaks import check_splits, find_leaks, named, shared
 from mothertongue.data.manifest import read_data
 from mothertongue.errors import DataError
-from mothertongue.identity import code_changes, data_changes, read_identity
+from mothertongue.experiment.identity import code_changes, data_changes, read_identity
 
 Noted = Callable[[str], None]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from mothertongue.records import RunDir
+from mothertongue.experiment.run_dir import RunDir
 
 Json = dict[str, Any]
 

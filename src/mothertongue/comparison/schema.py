@@ -8,7 +8,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from mothertongue.data.manifest import Prepared
-from mothertongue.schemas import Interval
+from mothertongue.experiment.records import Interval
 
 
 class _Score(TypedDict):

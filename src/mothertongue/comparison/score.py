@@ -19,9 +19,9 @@ from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.engines import open_engine
 from mothertongue.errors import MothertongueError
+from mothertongue.experiment.run_dir import RunDir, deciding_versions, environment, is_run
 from mothertongue.files.atomic import sha256_file, write_json
 from mothertongue.files.json_files import read_json
-from mothertongue.records import RunDir, deciding_versions, environment, is_run
 from mothertongue.scoring import check_unseen, transcribe_split
 
 

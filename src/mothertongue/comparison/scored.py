@@ -23,9 +23,9 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
+from mothertongue.experiment.records import Scores
+from mothertongue.experiment.run_dir import OWN
 from mothertongue.files.json_files import read_json
-from mothertongue.records import OWN
-from mothertongue.schemas import Scores
 
 Json = dict[str, Any]
 JUDGED = "strict"

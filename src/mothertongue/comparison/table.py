@@ -23,7 +23,7 @@ from mothertongue.comparison.scored import (
     with_differences,
 )
 from mothertongue.comparison.selection import TEST, Choice, read_record
-from mothertongue.records import RunDir, environment
+from mothertongue.experiment.run_dir import RunDir, environment
 
 Json = dict[str, Any]
 

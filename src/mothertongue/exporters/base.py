@@ -16,7 +16,7 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.transcript import Samples, token_limit
 from mothertongue.errors import ConfigError
-from mothertongue.load_run import Tuned
+from mothertongue.experiment.load import Tuned
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.strategies.base import Whisper

@@ -18,10 +18,10 @@ from mothertongue.config import Config, parse
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.load import load_run
 from mothertongue.exporters.adapter import TorchHeard
 from mothertongue.exporters.base import Exporter, Heard, comparable, exporter, seconds
-from mothertongue.load_run import load_run
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import locate

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.planning.probe import measure
-from mothertongue.training.config import TrainConfig
 
 BYTES_PER_WEIGHT = 4  # float32
 COPIES_KEPT = 2 * 3 + 2  # two checkpoints with weights and two moments each; best and final weights

@@ -20,12 +20,12 @@ import numpy as np
 
 from mothertongue.batches import Step
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment import Experiment
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
 from mothertongue.model.flops import FRAMES_PER_S, training_flops
 from mothertongue.planning.estimate import Measured
-from mothertongue.records import RunDir
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training.batch import Batch
 from mothertongue.training.dataset import StepDataset

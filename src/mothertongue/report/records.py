@@ -8,10 +8,10 @@ from typing import Any
 from mothertongue.comparison.from_runs import compare_runs
 from mothertongue.comparison.schema import Comparison
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.records import Analysis, ClipSet, MetricsLine
+from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
 from mothertongue.files.json_files import read_json, read_json_lines, read_text
-from mothertongue.identity import read_identity
-from mothertongue.records import CLIPS, COMPARISON, RunDir, is_run
-from mothertongue.schemas import Analysis, ClipSet, MetricsLine
 
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"

@@ -18,9 +18,10 @@ from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.engines import EngineName
 from mothertongue.errors import ConfigError
-from mothertongue.experiment import load_experiment
+from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.load import load_run
+from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.exporters.adapter import put_on
-from mothertongue.load_run import load_run
 from mothertongue.mixture import add
 from mothertongue.model.adapters import Rows
 from mothertongue.model.context import Context
@@ -28,7 +29,6 @@ from mothertongue.model.devices import Precision, best_device, dtype_of, keep_fr
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.records import RunDir, is_run
 
 NAME = re.compile(r"[\w][\w.:-]*")
 Json = dict[str, Any]

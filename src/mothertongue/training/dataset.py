@@ -18,12 +18,12 @@ from mothertongue.batches import MicroBatch, Step, choose_clips, plan_epoch, sha
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device, processors
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.prefix_store import PrefixStore
 from mothertongue.training.batch import IGNORED, Batch, collate, pad_labels
-from mothertongue.training.config import TrainConfig
 
 MOST_WORKERS = 4
 PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs

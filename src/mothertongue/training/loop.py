@@ -18,14 +18,14 @@ from torch import Tensor
 
 from mothertongue.data.languages import Measure
 from mothertongue.errors import Interrupted, Preempted
+from mothertongue.experiment import checkpoints
+from mothertongue.experiment.run_dir import RunDir, append_line, rewind
+from mothertongue.experiment.train_config import TrainConfig, learning_rate
 from mothertongue.files.atomic import write_json
 from mothertongue.files.json_files import built
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
-from mothertongue.records import RunDir, append_line, rewind
 from mothertongue.strategies.base import Whisper, load_trained
-from mothertongue.training import checkpoints
 from mothertongue.training.batch import Batch
-from mothertongue.training.config import TrainConfig, learning_rate
 from mothertongue.training.dataset import workers_outlived
 from mothertongue.training.optimizer_state import optimizer_tensors, restore_optimizer
 from mothertongue.training.prefix import FrozenPrefix

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.files.cache import cache_folder
 from mothertongue.model.devices import dtype_of
 from mothertongue.model.encoder import deepen, prefix
@@ -18,7 +19,6 @@ from mothertongue.model.features import log_mel
 from mothertongue.prefix_store import PrefixStore, group_of
 from mothertongue.strategies.base import Whisper
 from mothertongue.training.batch import Batch
-from mothertongue.training.config import TrainConfig
 
 Noted = Callable[[str], None]
 

@@ -14,22 +14,22 @@ from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.experiment import Experiment, refuse_other_settings
-from mothertongue.files.atomic import open_atomically, write_json
-from mothertongue.identity import (
+from mothertongue.experiment import checkpoints
+from mothertongue.experiment.config import Experiment, refuse_other_settings
+from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
     data_changes,
     refuse_changes,
     write_identity,
 )
-from mothertongue.load_run import open_base, take_start
+from mothertongue.experiment.load import open_base, take_start
+from mothertongue.experiment.run_dir import RunDir, environment
+from mothertongue.files.atomic import open_atomically, write_json
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
-from mothertongue.records import RunDir, environment
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
-from mothertongue.training import checkpoints
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, State, Watcher, train
 from mothertongue.training.prefix import open_prefix

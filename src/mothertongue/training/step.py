@@ -19,11 +19,11 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 
 from mothertongue.errors import ConfigError, MothertongueError
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training import sharding
 from mothertongue.training.batch import IGNORED, Batch
-from mothertongue.training.config import TrainConfig
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.prefix import FrozenPrefix
 from mothertongue.training.ranks import Ranks

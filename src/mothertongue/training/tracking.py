@@ -15,7 +15,7 @@ from typing import Any
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
 
 from mothertongue.errors import ConfigError
-from mothertongue.training.config import TrackerName
+from mothertongue.experiment.train_config import TrackerName
 
 PROJECT = "mothertongue"
 LAST_WORDS_S = 30.0

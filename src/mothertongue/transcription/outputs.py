@@ -16,10 +16,10 @@ from typing import Any
 
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment.run_dir import refuse_change
 from mothertongue.files.atomic import open_atomically, sweep, write_json
 from mothertongue.files.json_files import read_json
 from mothertongue.files.locks import alone
-from mothertongue.records import refuse_change
 from mothertongue.transcription.formats import FORMATS
 from mothertongue.transcription.recording import Recording
 

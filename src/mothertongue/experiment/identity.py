@@ -15,11 +15,11 @@ from mothertongue.data.clip_facts import (
 from mothertongue.data.leaks import named
 from mothertongue.data.manifest import Utterance, data_digest, manifest_path, read_data
 from mothertongue.errors import DataError
+from mothertongue.experiment.records import Identity
+from mothertongue.experiment.run_dir import RunDir, deciding_versions
 from mothertongue.files.atomic import write_json
 from mothertongue.files.json_files import read_json
 from mothertongue.model.tokenizer import LABEL_RULES
-from mothertongue.records import RunDir, deciding_versions
-from mothertongue.schemas import Identity
 
 Json = dict[str, Any]
 LONG_BYTES = 4_000_000_000  # some ten seconds from a disk

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field
 from mothertongue import config, strategies
 from mothertongue.data.languages import Measure, language_code, usual_measure
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.records import RunDir, refuse_change
+from mothertongue.experiment.run_dir import RunDir, refuse_change
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.strategies.base import Strategy
-from mothertongue.training.config import TrainConfig
 
 if TYPE_CHECKING:
     AnyStrategy = Strategy

@@ -12,16 +12,16 @@ from runs import save_corpus
 
 from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import write_json
-from mothertongue.identity import (
+from mothertongue.experiment.identity import (
     code_changes,
     data_changes,
     read_identity,
     refuse_changes,
     write_identity,
 )
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.files.atomic import write_json
 from mothertongue.model.tokenizer import LABEL_RULES
-from mothertongue.records import RunDir
 
 
 @pytest.fixture

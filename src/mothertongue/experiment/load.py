@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mothertongue.errors import DataError
-from mothertongue.experiment import Experiment, read_experiment
-from mothertongue.identity import read_identity
+from mothertongue.experiment import checkpoints
+from mothertongue.experiment.config import Experiment, read_experiment
+from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.load import Base, load_base
-from mothertongue.records import RunDir
 from mothertongue.strategies.base import Strategy, Whisper, load_trained
-from mothertongue.training import checkpoints
 
 
 @dataclass(frozen=True, slots=True)

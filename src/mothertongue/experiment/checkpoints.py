@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mothertongue.errors import DataError
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import (
     folder_atomically,
     remove_folder,
@@ -24,7 +25,6 @@ from mothertongue.files.atomic import (
     write_json,
 )
 from mothertongue.files.json_files import read_json
-from mothertongue.records import RunDir
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
