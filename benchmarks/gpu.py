@@ -42,8 +42,8 @@ from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training
 from mothertongue.model.sizes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.training.batch import Batch
+from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.loop import Job, train
-from mothertongue.training.prefix import FrozenPrefix
 
 Json = dict[str, Any]
 BATCH_SIZE, TOKENS, WARM_UP = 8, 60, 2

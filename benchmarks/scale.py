@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 
 import psutil
 
-from mothertongue.batches import plan_epoch
 from mothertongue.data.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.run_dir import environment
 from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.context import context_s
 from mothertongue.model.load import load_base
-from mothertongue.planning.estimate import plan
+from mothertongue.training.bucketing import plan_epoch
+from mothertongue.training.plan import plan
 
 Json = dict[str, Any]
 T = TypeVar("T")

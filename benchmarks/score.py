@@ -10,9 +10,9 @@ from work import read_split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.load import load_base
-from mothertongue.training.ranks import Ranks
-from mothertongue.training.stopping import StopRequest
-from mothertongue.validator import SplitValidator
+from mothertongue.training.distributed import Ranks
+from mothertongue.training.signals import StopRequest
+from mothertongue.training.validator import SplitValidator
 
 
 def validator(model: Any, work: Path) -> SplitValidator:

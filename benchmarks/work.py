@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import save_file
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from mothertongue.batches import Step, plan_epoch
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.experiment.config import Experiment
@@ -24,6 +23,7 @@ from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.model.load import Base
+from mothertongue.training.bucketing import Step, plan_epoch
 
 Json = dict[str, Any]
 SEED = 0

@@ -24,7 +24,7 @@ from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir, append_line
 from mothertongue.training.run import run
 from mothertongue.training.validation import Validation
-from mothertongue.validator import SplitValidator
+from mothertongue.training.validator import SplitValidator
 
 RATES = [3e-3, 1e-3, 2e-3, 1e-4, 1e-5]
 

@@ -14,7 +14,7 @@ from tiny import save_transformers, tiny_model
 from mothertongue.errors import DataError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.model.flops import training_flops
-from mothertongue.planning.probe import distinct, measure
+from mothertongue.training.plan_probe import distinct, measure
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path:
 def test_enough_epochs_are_planned_to_see_steps_at_30_s(
     made: tuple[Path, Path], tmp_path: Path, changes: dict[str, Any], epochs: int
 ) -> None:
-    from mothertongue.planning.probe import first_epochs
+    from mothertongue.training.plan_probe import first_epochs
     from mothertongue.training.run import assemble, open_data
 
     experiment = load_experiment(write_experiment(tmp_path, *made, **changes, epochs=10))
@@ -92,7 +92,7 @@ def test_probed_steps_are_unlike_each_other() -> None:
 
 
 def test_operations_of_a_step(made: tuple[Path, Path], tmp_path: Path) -> None:
-    from mothertongue.planning.probe import step_flops
+    from mothertongue.training.plan_probe import step_flops
     from mothertongue.training.run import assemble, open_data
 
     experiment = load_experiment(write_experiment(tmp_path, *made))

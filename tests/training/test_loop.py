@@ -51,7 +51,7 @@ from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import deterministic
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.run import run
-from mothertongue.validator import SplitValidator
+from mothertongue.training.validator import SplitValidator
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_lost_worker_is_one_message_and_the_run_goes_on(
 def test_a_run_stopped_inside_a_validation_owes_it_still(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mothertongue.validator as module
+    import mothertongue.training.validator as module
 
     whole = trained(make(), tmp_path / "whole")
     evaluate = module.evaluate

@@ -19,9 +19,9 @@ from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import sha256_file
 from mothertongue.training import loop
 from mothertongue.training.run import assemble, open_data, run
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.signals import StopRequest
 from mothertongue.training.validation import Validation, recorded
-from mothertongue.validator import SplitValidator, in_turns, rates
+from mothertongue.training.validator import SplitValidator, in_turns, rates
 
 
 @pytest.fixture

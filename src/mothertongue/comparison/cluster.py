@@ -27,7 +27,7 @@ from mothertongue.comparison.tasks import (
     refuse_failed,
 )
 from mothertongue.errors import ConfigError, Interrupted, Preempted
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.signals import StopRequest
 
 HERE = "local"
 RETRIES = 10  # of a task whose worker or node is lost

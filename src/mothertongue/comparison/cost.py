@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from mothertongue.batches import plan_epoch
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import read_data
@@ -29,6 +28,7 @@ from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training.batch import Batch
+from mothertongue.training.bucketing import plan_epoch
 from mothertongue.training.loss import LabelLoss
 
 # Of UTF-8 text, on corpora of ten languages: 2.2 to 3.3, but 1.1 in Amharic and 1.3 in Malayalam.

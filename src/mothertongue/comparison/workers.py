@@ -24,7 +24,7 @@ from mothertongue.comparison.tasks import (
 from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.model.devices import processors
 from mothertongue.processes import leashed
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.signals import StopRequest
 
 POLL_S = 0.2
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mothertongue.batches import MicroBatch, Step, choose_clips, plan_epoch, share
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
@@ -22,8 +21,9 @@ from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device, processors
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
-from mothertongue.prefix_store import PrefixStore
 from mothertongue.training.batch import IGNORED, Batch, collate, pad_labels
+from mothertongue.training.bucketing import MicroBatch, Step, choose_clips, plan_epoch, share
+from mothertongue.training.prefix_cache import PrefixStore
 
 MOST_WORKERS = 4
 PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs

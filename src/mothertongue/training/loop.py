@@ -27,13 +27,13 @@ from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.training.batch import Batch
 from mothertongue.training.dataset import workers_outlived
+from mothertongue.training.distributed import Ranks
+from mothertongue.training.frozen_prefix import FrozenPrefix
+from mothertongue.training.fsdp import on_main
 from mothertongue.training.optimizer_state import optimizer_tensors, restore_optimizer
-from mothertongue.training.prefix import FrozenPrefix
-from mothertongue.training.ranks import Ranks
-from mothertongue.training.sharding import on_main
+from mothertongue.training.signals import StopRequest
 from mothertongue.training.step import Stepper
-from mothertongue.training.stopping import StopRequest
-from mothertongue.training.tracking import Trackers
+from mothertongue.training.trackers import Trackers
 from mothertongue.training.validation import Validation, Validator
 
 SAVE_EVERY_STEPS = 500

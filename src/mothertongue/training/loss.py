@@ -10,7 +10,7 @@ from mothertongue.model.encoder import continue_from, encode
 from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import Whisper
 from mothertongue.training.batch import IGNORED
-from mothertongue.training.projection import embed, projected_cross_entropy
+from mothertongue.training.tied_embedding import embed, projected_cross_entropy
 
 
 class LabelLoss(nn.Module):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mothertongue.training.sharding import as_shard
+from mothertongue.training.fsdp import as_shard
 
 
 def optimizer_tensors(

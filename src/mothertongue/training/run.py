@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 from torch import nn
 
-from mothertongue.batches import idle_share
 from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
@@ -30,14 +29,15 @@ from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.training.bucketing import idle_share
 from mothertongue.training.dataset import StepDataset
+from mothertongue.training.distributed import Ranks
+from mothertongue.training.frozen_prefix import open_prefix
+from mothertongue.training.fsdp import on_main
 from mothertongue.training.loop import Job, State, Watcher, train
-from mothertongue.training.prefix import open_prefix
-from mothertongue.training.ranks import Ranks
-from mothertongue.training.sharding import on_main
-from mothertongue.training.tracking import Trackers, flat
+from mothertongue.training.trackers import Trackers, flat
 from mothertongue.training.validation import Validator
-from mothertongue.validator import SplitValidator
+from mothertongue.training.validator import SplitValidator
 
 MOST_IDLE = 0.05
 

@@ -22,11 +22,11 @@ from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.strategies.base import Whisper, trained_parameters
-from mothertongue.training import sharding
+from mothertongue.training import fsdp as sharding
 from mothertongue.training.batch import IGNORED, Batch
+from mothertongue.training.distributed import Ranks
+from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.loss import LabelLoss
-from mothertongue.training.prefix import FrozenPrefix
-from mothertongue.training.ranks import Ranks
 
 
 class Stepper:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from mothertongue.data.languages import Measure
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.signals import StopRequest
 
 Interval = tuple[float, float]
 Order = tuple[float, float, float]

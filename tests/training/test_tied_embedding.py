@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mothertongue.training import projection
+from mothertongue.training import tied_embedding as projection
 from mothertongue.training.batch import IGNORED
-from mothertongue.training.projection import embed, projected_cross_entropy
+from mothertongue.training.tied_embedding import embed, projected_cross_entropy
 
 VOCABULARY, WIDTH, PADDING = 50, 8, 7
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.planning.probe import measure
+from mothertongue.training.plan_probe import measure
 
 BYTES_PER_WEIGHT = 4  # float32
 COPIES_KEPT = 2 * 3 + 2  # two checkpoints with weights and two moments each; best and final weights

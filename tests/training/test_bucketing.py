@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mothertongue.batches import (
+from mothertongue.experiment.train_config import BatchSize
+from mothertongue.model.context import context_s
+from mothertongue.training.bucketing import (
     MicroBatch,
     Step,
     choose_clips,
@@ -14,8 +16,6 @@ from mothertongue.batches import (
     plan_epoch,
     share,
 )
-from mothertongue.experiment.train_config import BatchSize
-from mothertongue.model.context import context_s
 
 CONTEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 SIZES = st.integers(1, 9)

@@ -13,9 +13,9 @@ from runs import Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.training import tracking
+from mothertongue.training import trackers as tracking
 from mothertongue.training.run import run
-from mothertongue.training.tracking import Trackers, flat
+from mothertongue.training.trackers import Trackers, flat
 
 
 def measured(run_dir: RunDir, name: str) -> dict[int, float]:

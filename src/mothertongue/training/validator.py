@@ -23,9 +23,9 @@ from mothertongue.model.context import Context
 from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.model.load import Base
 from mothertongue.training.batch import Batch, collate
+from mothertongue.training.distributed import Ranks
 from mothertongue.training.loss import LabelLoss
-from mothertongue.training.ranks import Ranks
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.signals import StopRequest
 from mothertongue.training.validation import Validation
 
 ROOT = Path()  # the utterances' audio paths are absolute

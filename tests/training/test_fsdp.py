@@ -23,9 +23,9 @@ from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.freeze import Freeze
-from mothertongue.training import sharding
+from mothertongue.training import fsdp as sharding
+from mothertongue.training.distributed import Ranks
 from mothertongue.training.loss import LabelLoss
-from mothertongue.training.ranks import Ranks
 from mothertongue.training.run import run
 
 RANKS = 2

@@ -10,7 +10,7 @@ import torch
 from tiny import tiny_model
 
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.prefix_store import PrefixStore, group_of
+from mothertongue.training.prefix_cache import PrefixStore, group_of
 
 BIG = 10**9
 CLIP = bytes(range(32))
@@ -126,7 +126,7 @@ PUT_MANY = """
 import sys
 from pathlib import Path
 import torch
-from mothertongue.prefix_store import PrefixStore
+from mothertongue.training.prefix_cache import PrefixStore
 store, first = PrefixStore(Path(sys.argv[1]), 10**9, "group"), int(sys.argv[2])
 for i in range(first, first + 40):
     store.put(store.key(bytes(range(32)), i), torch.full((50, 8), float(i)))

@@ -18,22 +18,22 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from mothertongue.batches import Step
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
 from mothertongue.model.flops import FRAMES_PER_S, training_flops
-from mothertongue.planning.estimate import Measured
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training.batch import Batch
+from mothertongue.training.bucketing import Step
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
+from mothertongue.training.plan import Measured
 from mothertongue.training.run import Work, assemble, open_data
-from mothertongue.training.stopping import StopRequest
+from mothertongue.training.signals import StopRequest
 from mothertongue.training.validation import Validation
-from mothertongue.validator import SplitValidator
+from mothertongue.training.validator import SplitValidator
 
 PROBED_STEPS = 5
 APART = 0.05  # steps whose operations differ by less are alike

@@ -16,9 +16,9 @@ from mothertongue.files.cache import cache_folder
 from mothertongue.model.devices import dtype_of
 from mothertongue.model.encoder import deepen, prefix
 from mothertongue.model.features import log_mel
-from mothertongue.prefix_store import PrefixStore, group_of
 from mothertongue.strategies.base import Whisper
 from mothertongue.training.batch import Batch
+from mothertongue.training.prefix_cache import PrefixStore, group_of
 
 Noted = Callable[[str], None]
 

@@ -1,1 +1,0 @@
-"""What a run will take on this machine, before it starts."""
