@@ -15,10 +15,10 @@ from mothertongue.decoding.transcript import (
 )
 from mothertongue.engines import Engine, EngineName, open_engine, torch_engine
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.exporters.adapter import put_on
-from mothertongue.exporters.base import Heard, exporter
-from mothertongue.exporters.ggml import FILE as GGML_FILE
-from mothertongue.exporters.onnx import DECODER as ONNX_FILE
+from mothertongue.export.adapter import put_on
+from mothertongue.export.base import Heard, exporter
+from mothertongue.export.ggml import FILE as GGML_FILE
+from mothertongue.export.onnx import DECODER as ONNX_FILE
 from mothertongue.files.json_files import read_json
 from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.model.context import Context

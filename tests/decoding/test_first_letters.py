@@ -16,7 +16,7 @@ from transformers import WhisperForConditionalGeneration
 from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.exporters.base import exporter
+from mothertongue.export.base import exporter
 from mothertongue.model.ctranslate2_writer import write_ctranslate2
 from mothertongue.model.encoder import encode
 from mothertongue.model.features import log_mel, pad_samples

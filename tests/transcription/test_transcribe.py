@@ -18,7 +18,7 @@ from mothertongue.data.audio.load import AudioError
 from mothertongue.data.sandbox import samples
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.exporting import export
+from mothertongue.export.export import export
 from mothertongue.transcription.outputs import Outputs, find_sources
 from mothertongue.transcription.recording import Recording
 from mothertongue.transcription.speech import everything, voiced

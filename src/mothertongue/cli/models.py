@@ -149,8 +149,8 @@ def export(
     json_file: Json = None,
 ) -> None:
     """Write a run for another engine, and verify with that engine that it says the same."""
-    from mothertongue.exporting import default_folder
-    from mothertongue.exporting import export as export_run
+    from mothertongue.export.export import default_folder
+    from mothertongue.export.export import export as export_run
     from mothertongue.tables import verification_table
 
     folder = out or default_folder(run, format_, type_)

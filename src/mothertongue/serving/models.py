@@ -21,7 +21,7 @@ from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir, is_run
-from mothertongue.exporters.adapter import put_on
+from mothertongue.export.adapter import put_on
 from mothertongue.mixture import add
 from mothertongue.model.adapters import Rows
 from mothertongue.model.context import Context

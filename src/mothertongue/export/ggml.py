@@ -14,7 +14,7 @@ import torch
 from transformers import WhisperFeatureExtractor
 
 from mothertongue.decoding.transcript import Samples
-from mothertongue.exporters.base import (
+from mothertongue.export.base import (
     Exported,
     Exporter,
     Heard,

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError, refusing
-from mothertongue.exporters.base import DECODER_TOKENS, Exported, Exporter, Heard
+from mothertongue.export.base import DECODER_TOKENS, Exported, Exporter, Heard
 from mothertongue.files.atomic import folder_atomically
 from mothertongue.model import adapters
 from mothertongue.model.load import Base

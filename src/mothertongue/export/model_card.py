@@ -12,7 +12,7 @@ import yaml
 from mothertongue import __version__
 from mothertongue.console import interval
 from mothertongue.data.languages import WHISPER_LANGUAGES
-from mothertongue.exporters.base import Exported, Exporter
+from mothertongue.export.base import Exported, Exporter
 
 Json = dict[str, Any]
 NORMALIZER = "strict"

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from mothertongue.decoding.transcript import Samples, token_limit
-from mothertongue.exporters.base import (
+from mothertongue.export.base import (
     DECODER_TOKENS,
     Exported,
     Exporter,

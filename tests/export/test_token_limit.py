@@ -18,9 +18,9 @@ from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.exporters.adapter import TorchHeard
-from mothertongue.exporters.base import Exported, Heard, comparable, exporter
-from mothertongue.exporters.token_limit import count_labels
+from mothertongue.export.adapter import TorchHeard
+from mothertongue.export.base import Exported, Heard, comparable, exporter
+from mothertongue.export.token_limit import count_labels
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.training.run import run
 

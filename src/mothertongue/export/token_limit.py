@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.manifest import Utterance
-from mothertongue.exporters.base import Exporter
+from mothertongue.export.base import Exporter
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.tokenizer import Tokens
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mothertongue.decoding.transcript import Samples
-from mothertongue.exporters.base import (
+from mothertongue.export.base import (
     Exported,
     Exporter,
     Heard,

@@ -22,10 +22,10 @@ from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import OWN, RunDir, environment
-from mothertongue.exporters.base import Exported, Exporter, exporter
-from mothertongue.exporters.card import write_card
-from mothertongue.exporters.hearing import Hearing
-from mothertongue.exporters.token_limit import count_labels
+from mothertongue.export.base import Exported, Exporter, exporter
+from mothertongue.export.model_card import write_card
+from mothertongue.export.token_limit import count_labels
+from mothertongue.export.verify import Hearing
 from mothertongue.files.atomic import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.files.json_files import read_json
 from mothertongue.files.locks import alone
@@ -195,7 +195,7 @@ def _errors(utterances: Sequence[Utterance], heard: Json, text: str) -> Any:
 def _in_a_process(hearing: Hearing) -> Json:
     """What an engine hears, in a process of its own: its memory and its time are its own."""
     done = subprocess.run(
-        leashed("mothertongue.exporters.hearing"),
+        leashed("mothertongue.export.verify"),
         input=json.dumps(hearing.model_dump(mode="json")),
         capture_output=True,
         text=True,

@@ -19,14 +19,15 @@ from runs import PATIENCE_S
 from tiny import noise
 from tokenizers.pre_tokenizers import ByteLevel
 
-from mothertongue import cli, exporting
+from mothertongue import cli
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment.load import load_run
-from mothertongue.exporters.base import comparable, exporters
-from mothertongue.exporters.ggml import byte_letters
-from mothertongue.exporters.hearing import Hearing
-from mothertongue.exporters.hf import TransformersHeard
-from mothertongue.exporting import export
+from mothertongue.export import export as exporting
+from mothertongue.export.base import comparable, exporters
+from mothertongue.export.export import export
+from mothertongue.export.ggml import byte_letters
+from mothertongue.export.hf import TransformersHeard
+from mothertongue.export.verify import Hearing
 from mothertongue.files.atomic import write_json
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai

@@ -1,6 +1,6 @@
 """What one engine hears of clips, in a process of its own.
 
-python -P -m mothertongue.exporters.hearing
+python -P -m mothertongue.export.verify
 
 It reads a Hearing as JSON from standard input, and writes its reply to standard output.
 """
@@ -20,8 +20,8 @@ from mothertongue.data.manifest import Utterance
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
-from mothertongue.exporters.adapter import TorchHeard
-from mothertongue.exporters.base import Exporter, Heard, comparable, exporter, seconds
+from mothertongue.export.adapter import TorchHeard
+from mothertongue.export.base import Exporter, Heard, comparable, exporter, seconds
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import locate

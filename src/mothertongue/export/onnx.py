@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from mothertongue.decoding.transcript import Samples, token_limit
-from mothertongue.exporters.base import (
+from mothertongue.export.base import (
     DECODER_TOKENS,
     Exported,
     Exporter,
@@ -25,7 +25,7 @@ from mothertongue.exporters.base import (
     require,
     seconds,
 )
-from mothertongue.exporters.hf import write_processor, write_tokenizer
+from mothertongue.export.hf import write_processor, write_tokenizer
 from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.model.adapters import AdaptedLayer
 from mothertongue.model.features import log_mel, pad_samples
