@@ -20,7 +20,6 @@ from mothertongue.config import parse
 from mothertongue.console import counting
 from mothertongue.data.clips import read_split
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.engines import open_engine
 from mothertongue.evaluation.metrics import (
     PairedDifference,
     bootstrap_interval,
@@ -31,7 +30,8 @@ from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import write_json
-from mothertongue.scoring import transcribe_split
+from mothertongue.inference.engine import open_engine
+from mothertongue.inference.score_split import transcribe_split
 from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run
 

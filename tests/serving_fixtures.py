@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from mothertongue.artefacts import open_model
 from mothertongue.data.audio.load import load_audio
 from mothertongue.decoding.transcript import Clip, DecodeConfig
+from mothertongue.inference.open_model import open_model
+from mothertongue.inference.speech_detection import pieces, voiced
 from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, load, parse_specs
 from mothertongue.serving.server import make_server
-from mothertongue.transcription.speech import pieces, voiced
 
 DEMO_AUDIO = Path(__file__).parents[1] / "src/mothertongue/recipes/demo_data/audio"
 KINDS = ("lora", "bottleneck", "full")

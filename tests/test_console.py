@@ -7,8 +7,8 @@ import pytest
 
 from mothertongue import console as progress
 from mothertongue.comparison.progress import task_progress
+from mothertongue.inference.progress import recordings_progress
 from mothertongue.training.progress import TrainingProgress
-from mothertongue.transcription.progress import recordings_progress
 
 NAME = "a [b][/b] :bomb:"
 """Markup that closes nothing, and the name of an emoji."""

@@ -23,9 +23,9 @@ from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sandbox.channel import Answer
 from mothertongue.data.sources.detect import detect
 from mothertongue.decoding.transcript import Clip, Transcript
+from mothertongue.inference.speech_detection import everything, has_detector, voiced
+from mothertongue.inference.transcribe import transcribe_files
 from mothertongue.report.sounds import collect_sounds
-from mothertongue.transcription.speech import everything, has_detector, voiced
-from mothertongue.transcription.transcribe import transcribe_files
 
 
 class InProcess:
@@ -77,7 +77,7 @@ VERBS: dict[str, Callable[[Path, Path], int]] = {
 }
 PLACES = (
     "mothertongue.data.prepare.Sandbox",
-    "mothertongue.transcription.transcribe.Sandbox",
+    "mothertongue.inference.transcribe.Sandbox",
     "mothertongue.report.sounds.Sandbox",
 )
 

@@ -13,7 +13,6 @@ from tiny import noise, save_transformers
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue import cli
-from mothertongue.artefacts import open_model
 from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, token_limit
 from mothertongue.experiment.load import load_run
@@ -21,6 +20,7 @@ from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export.adapter import TorchHeard
 from mothertongue.export.base import Exported, Heard, comparable, exporter
 from mothertongue.export.token_limit import count_labels
+from mothertongue.inference.open_model import open_model
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.training.run import run
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mothertongue.decoding.transcript import Clip, Transcript
+from mothertongue.inference.parts import Part
 from mothertongue.serving.batching import Batcher
 from mothertongue.serving.errors import ApiError
-from mothertongue.transcription.parts import Part
 
 
 class Held:

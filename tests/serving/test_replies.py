@@ -1,7 +1,7 @@
 import pytest
 
+from mothertongue.inference.subtitles import Recording
 from mothertongue.serving.replies import verbose
-from mothertongue.transcription.recording import Recording
 
 
 @pytest.mark.parametrize(("duration_s", "seconds"), [(600.0000625, 600), (600.01, 601), (0.2, 1)])

@@ -13,8 +13,8 @@ from studio_pages import BASE, TUNED, Opened
 from studio_stub import HOLD, Stub, error, model, said
 
 from mothertongue.evaluation.normalizers import normalizer
-from mothertongue.transcription.formats import as_srt, as_txt, as_vtt
-from mothertongue.transcription.recording import Recording, Segment
+from mothertongue.inference.subtitle_formats import as_srt, as_txt, as_vtt
+from mothertongue.inference.subtitles import Recording, Segment
 
 pytestmark = needs_chromium
 UNNAMED = """() => [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from reader import RATE_HZ, Reader, ramp
 
+from mothertongue.inference.speech_detection import Piece
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.batching import Batcher
 from mothertongue.serving.limits import Limits
@@ -15,7 +16,6 @@ from mothertongue.serving.models import Served
 from mothertongue.serving.sandbox import Speech
 from mothertongue.serving.turns import Gate
 from mothertongue.serving.work import Asked, Service
-from mothertongue.transcription.speech import Piece
 
 
 class Opened:

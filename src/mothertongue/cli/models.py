@@ -47,10 +47,10 @@ def evaluate(
     """Score a model on a split: WER and CER with 95 % intervals under three normalizers."""
     from functools import partial
 
-    from mothertongue.artefacts import open_model
     from mothertongue.data.languages import language_code
     from mothertongue.experiment.run_dir import is_run
-    from mothertongue.run_scores import evaluate_any
+    from mothertongue.inference.evaluate_run import evaluate_any
+    from mothertongue.inference.open_model import open_model
     from mothertongue.tables import score_tables
 
     code = language_code(language) if language else None
@@ -95,17 +95,17 @@ def transcribe(
     from contextlib import nullcontext
     from functools import partial
 
-    from mothertongue.artefacts import open_model
     from mothertongue.data.languages import language_code
     from mothertongue.decoding.lm.folder import weight_for
-    from mothertongue.tables import transcript_lines
-    from mothertongue.transcription.outputs import find_sources, opened_outputs
-    from mothertongue.transcription.verb import (
+    from mothertongue.inference.open_model import open_model
+    from mothertongue.inference.output_files import find_sources, opened_outputs
+    from mothertongue.inference.transcribe_files import (
         check_formats,
         detector,
         on_screen,
         transcribe_sources,
     )
+    from mothertongue.tables import transcript_lines
 
     code = language_code(language) if language else None
     sources, formats = find_sources(audio), format_ or ["txt"]

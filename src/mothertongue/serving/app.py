@@ -11,6 +11,13 @@ from mothertongue import __version__
 from mothertongue.data.languages import language_code
 from mothertongue.decoding.transcript import Task
 from mothertongue.errors import ConfigError
+from mothertongue.inference.subtitles import (
+    Recording,
+    Segment,
+    joined_text,
+    segments_of,
+    space_before,
+)
 from mothertongue.model.tokenizer import MAX_PROMPT_TOKENS
 from mothertongue.serving import errors, studio_page
 from mothertongue.serving.errors import ApiError
@@ -18,13 +25,6 @@ from mothertongue.serving.guard import Guard, State, client_of
 from mothertongue.serving.models import Served
 from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
 from mothertongue.serving.work import Asked, Service
-from mothertongue.transcription.recording import (
-    Recording,
-    Segment,
-    joined_text,
-    segments_of,
-    space_before,
-)
 
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
+from mothertongue.inference.parts import Part, decode_parts
 from mothertongue.serving.errors import busy
 from mothertongue.serving.turns import Turns
-from mothertongue.transcription.parts import Part, decode_parts
 
 log = logging.getLogger(__name__)
 Watch = Callable[[int, float], None]

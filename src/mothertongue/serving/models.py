@@ -13,15 +13,15 @@ from typing import Any
 
 from torch import nn
 
-from mothertongue.artefacts import adapter_base, artefact_format, open_model
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
-from mothertongue.engines import EngineName
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.export.adapter import put_on
+from mothertongue.inference.engine import EngineName
+from mothertongue.inference.open_model import adapter_base, artefact_format, open_model
 from mothertongue.mixture import add
 from mothertongue.model.adapters import Rows
 from mothertongue.model.context import Context

@@ -9,8 +9,8 @@ from fastapi import Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from mothertongue.data.languages import WHISPER_LANGUAGES
-from mothertongue.transcription.formats import as_srt, as_vtt
-from mothertongue.transcription.recording import Recording, Segment
+from mothertongue.inference.subtitle_formats import as_srt, as_vtt
+from mothertongue.inference.subtitles import Recording, Segment
 
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]

@@ -13,10 +13,10 @@ from mothertongue.data.audio.decoders import Span
 from mothertongue.data.audio.load import AudioError
 from mothertongue.data.sandbox.bounds import Bounds
 from mothertongue.data.sandbox.process import Worker, WorkerError
+from mothertongue.inference.speech_detection import Piece
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.speech_task import TASK
-from mothertongue.transcription.speech import Piece
 
 NAME = "file"
 """The name of an upload in messages: it is that of the form's field."""

@@ -8,7 +8,7 @@ from mothertongue.data.audio.decoders import Span
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, Samples, stream_span
 from mothertongue.data.sandbox import samples
 from mothertongue.data.sandbox.channel import Answer
-from mothertongue.transcription.speech import everything, has_detector, pieces, voiced
+from mothertongue.inference.speech_detection import everything, has_detector, pieces, voiced
 
 TASK = __name__
 FIND = voiced if has_detector() else everything

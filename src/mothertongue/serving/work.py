@@ -9,6 +9,8 @@ from typing import TypeVar
 from fastapi import Request
 
 from mothertongue.decoding.transcript import Clip, Task, Transcript
+from mothertongue.inference.speech_detection import Piece
+from mothertongue.inference.subtitles import Recording, segments_of
 from mothertongue.serving.batching import Batcher
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
@@ -16,8 +18,6 @@ from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Served
 from mothertongue.serving.sandbox import Sandbox, Speech
 from mothertongue.serving.turns import Gate
-from mothertongue.transcription.recording import Recording, segments_of
-from mothertongue.transcription.speech import Piece
 
 Result = TypeVar("Result")
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, load_audio
-from mothertongue.transcription import speech
-from mothertongue.transcription.speech import Piece, Spans, everything, pieces, voiced
+from mothertongue.inference import speech_detection as speech
+from mothertongue.inference.speech_detection import Piece, Spans, everything, pieces, voiced
 
 DEMO_CLIPS = Path(speech.__file__).parents[1] / "recipes/demo_data"
 SECOND = SAMPLE_RATE_HZ

@@ -8,9 +8,9 @@ import pytest
 
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.decoding.word_timestamps import Word
-from mothertongue.transcription.formats import FORMATS
-from mothertongue.transcription.recording import Recording, Segment, segments_of
-from mothertongue.transcription.speech import Piece
+from mothertongue.inference.speech_detection import Piece
+from mothertongue.inference.subtitle_formats import FORMATS
+from mothertongue.inference.subtitles import Recording, Segment, segments_of
 
 
 def word(text: str, start_s: float, end_s: float, probability: float = 0.5) -> Word:

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.transcription.outputs import (
+from mothertongue.inference.output_files import (
     RECORD,
     Outputs,
     Source,
     find_sources,
     opened_outputs,
 )
-from mothertongue.transcription.recording import Recording
+from mothertongue.inference.subtitles import Recording
 
 NOTHING = Recording("sw", 1.0, ())
 

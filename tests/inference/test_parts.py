@@ -13,11 +13,11 @@ from reader import RATE_HZ, Reader, ramp
 from tiny import noise
 
 from mothertongue.decoding.transcript import Clip, Transcript, make_transcript, token_limit
+from mothertongue.inference.parts import decode_parts
+from mothertongue.inference.speech_detection import Spans, everything
+from mothertongue.inference.subtitles import Recording
+from mothertongue.inference.transcribe import transcribe_files
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.transcription.parts import decode_parts
-from mothertongue.transcription.recording import Recording
-from mothertongue.transcription.speech import Spans, everything
-from mothertongue.transcription.transcribe import transcribe_files
 
 SECONDS = 120
 # Blocks of letters in Unicode: from, to.

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
-from mothertongue.engines import Engine
+from mothertongue.inference.engine import Engine
+from mothertongue.inference.score_split import evaluate_model
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.scoring import evaluate_model
 from mothertongue.tables import score_tables
 
 

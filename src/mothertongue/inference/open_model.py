@@ -13,13 +13,13 @@ from mothertongue.decoding.transcript import (
     make_transcript,
     token_limit,
 )
-from mothertongue.engines import Engine, EngineName, open_engine, torch_engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.export.adapter import put_on
 from mothertongue.export.base import Heard, exporter
 from mothertongue.export.ggml import FILE as GGML_FILE
 from mothertongue.export.onnx import DECODER as ONNX_FILE
 from mothertongue.files.json_files import read_json
+from mothertongue.inference.engine import Engine, EngineName, open_engine, torch_engine
 from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision

@@ -12,7 +12,7 @@ from typing import Any
 from mothertongue.data.languages import UNSPACED
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.decoding.word_timestamps import Word
-from mothertongue.transcription.speech import Piece
+from mothertongue.inference.speech_detection import Piece
 
 MAX_SEGMENT_S = 7.0  # what broadcasters let stand at most
 MAX_LINE = 42

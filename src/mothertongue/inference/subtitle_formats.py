@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from mothertongue.transcription.recording import MAX_LINE, Recording, Segment
+from mothertongue.inference.subtitles import MAX_LINE, Recording, Segment
 
 
 def as_txt(recording: Recording) -> str:

@@ -9,10 +9,10 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError, Samples
 from mothertongue.data.sandbox import samples
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
+from mothertongue.inference.parts import Part, decode_parts
+from mothertongue.inference.speech_detection import Find, Piece, pieces
+from mothertongue.inference.subtitles import Recording, Segment, segments_of
 from mothertongue.model.context import Context
-from mothertongue.transcription.parts import Part, decode_parts
-from mothertongue.transcription.recording import Recording, Segment, segments_of
-from mothertongue.transcription.speech import Find, Piece, pieces
 
 MAX_DURATION_S = 24 * 3600.0
 """Nobody speaks longer; a few MB of FLAC may hold days of silence."""

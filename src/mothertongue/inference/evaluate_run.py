@@ -12,7 +12,6 @@ from mothertongue.console import note
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, data_digest, manifest_path
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.identity import (
@@ -23,7 +22,8 @@ from mothertongue.experiment.identity import (
 )
 from mothertongue.experiment.run_dir import ALSO, OF_BASE, OWN, RunDir, is_run
 from mothertongue.files.atomic import require_writable, write_json
-from mothertongue.scoring import check_unseen, evaluate_model
+from mothertongue.inference.engine import Engine
+from mothertongue.inference.score_split import check_unseen, evaluate_model
 
 Json = dict[str, Any]
 

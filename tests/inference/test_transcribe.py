@@ -13,17 +13,17 @@ from bad_decoders import write_bad
 from parrot import Parrot
 from tiny import noise
 
-from mothertongue.artefacts import open_model
 from mothertongue.data.audio.load import AudioError
 from mothertongue.data.sandbox import samples
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.export.export import export
-from mothertongue.transcription.outputs import Outputs, find_sources
-from mothertongue.transcription.recording import Recording
-from mothertongue.transcription.speech import everything, voiced
-from mothertongue.transcription.transcribe import TOGETHER, transcribe_files
-from mothertongue.transcription.verb import transcribe_sources
+from mothertongue.inference.open_model import open_model
+from mothertongue.inference.output_files import Outputs, find_sources
+from mothertongue.inference.speech_detection import everything, voiced
+from mothertongue.inference.subtitles import Recording
+from mothertongue.inference.transcribe import TOGETHER, transcribe_files
+from mothertongue.inference.transcribe_files import transcribe_sources
 
 DEMO_AUDIO = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
 
@@ -96,7 +96,7 @@ def test_a_recording_that_kills_its_decoder_stops_no_other(
 
 
 def test_days_of_silence_are_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mothertongue.transcription.transcribe.MAX_DURATION_S", 9.0)
+    monkeypatch.setattr("mothertongue.inference.transcribe.MAX_DURATION_S", 9.0)
     soundfile.write(tmp_path / "a.flac", np.zeros(10 * 16_000), 16_000)
     ((_, found),) = transcribe_files(Parrot(), [tmp_path / "a.flac"], everything, "sw", "full")
     assert isinstance(found, AudioError) and found.code == "AUD-LONG"
@@ -167,8 +167,8 @@ MEASURE = """
 import sys
 from pathlib import Path
 from mothertongue.model.devices import peak_memory_bytes
-from mothertongue.transcription.speech import voiced
-from mothertongue.transcription.transcribe import transcribe_files
+from mothertongue.inference.speech_detection import voiced
+from mothertongue.inference.transcribe import transcribe_files
 sys.path.insert(0, sys.argv[2])
 from parrot import Parrot
 import torch

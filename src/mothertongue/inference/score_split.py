@@ -13,12 +13,12 @@ from mothertongue.data.leaks import find_leaks, named, shared
 from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.lm.folder import read_record, remember_weight, seen_sentences
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
 from mothertongue.evaluation.lm_weight import WEIGHTS, Trial, choose_weight
 from mothertongue.evaluation.metrics import Score
 from mothertongue.experiment.run_dir import RunDir, environment
+from mothertongue.inference.engine import Engine
 from mothertongue.model.context import Context
 
 Advance = Callable[[int], None]

@@ -20,8 +20,8 @@ from mothertongue.experiment.run_dir import refuse_change
 from mothertongue.files.atomic import open_atomically, sweep, write_json
 from mothertongue.files.json_files import read_json
 from mothertongue.files.locks import alone
-from mothertongue.transcription.formats import FORMATS
-from mothertongue.transcription.recording import Recording
+from mothertongue.inference.subtitle_formats import FORMATS
+from mothertongue.inference.subtitles import Recording
 
 RECORD, LOCK = "transcription.json", ".lock"
 IN_USE = "wait for it, stop it, or give another --out"

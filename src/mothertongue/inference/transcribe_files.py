@@ -8,14 +8,14 @@ from typing import Any, Literal
 from mothertongue.console import console
 from mothertongue.data.audio.load import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.engines import Engine
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.transcription.formats import FORMATS
-from mothertongue.transcription.outputs import Outputs, Source
-from mothertongue.transcription.progress import recordings_progress
-from mothertongue.transcription.recording import Recording
-from mothertongue.transcription.speech import Find, everything, has_detector, voiced
-from mothertongue.transcription.transcribe import transcribe_files
+from mothertongue.inference.engine import Engine
+from mothertongue.inference.output_files import Outputs, Source
+from mothertongue.inference.progress import recordings_progress
+from mothertongue.inference.speech_detection import Find, everything, has_detector, voiced
+from mothertongue.inference.subtitle_formats import FORMATS
+from mothertongue.inference.subtitles import Recording
+from mothertongue.inference.transcribe import transcribe_files
 
 Json = dict[str, Any]
 Vad = Literal["auto", "silero", "off"]

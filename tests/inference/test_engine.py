@@ -5,10 +5,10 @@ from runs import Silent, save_base, save_corpus, write_experiment
 from tiny import noise
 
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.engines import open_engine
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.inference.engine import open_engine
 from mothertongue.strategies.base import NotRemovableError
 from mothertongue.training.run import run
 

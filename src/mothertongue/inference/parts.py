@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from mothertongue.data.audio.load import Samples, split_at_quiet
 from mothertongue.decoding.transcript import Clip, ClipTranscriber, Transcript
-from mothertongue.transcription.speech import Piece
+from mothertongue.inference.speech_detection import Piece
 
 MIN_CUT_S = 4.0
 """A clip that was cut off is halved while it is longer: 444 tokens in 4 s are 28 characters a

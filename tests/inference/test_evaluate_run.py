@@ -12,11 +12,11 @@ from runs import save_corpus, write_experiment
 
 from mothertongue.data.manifest import Split, data_digest, read_data, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
-from mothertongue.engines import Engine
 from mothertongue.errors import DataError, MothertongueError
 from mothertongue.experiment.identity import write_identity
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.run_scores import evaluate_run
+from mothertongue.inference.engine import Engine
+from mothertongue.inference.evaluate_run import evaluate_run
 
 
 class Mute:
