@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from mothertongue.comparison.table import averages
+from mothertongue.comparison.result import averages
 from mothertongue.evaluation.error_analysis import anatomy
 from mothertongue.evaluation.normalizers import normalizer
 

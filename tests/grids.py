@@ -7,8 +7,8 @@ from pathlib import Path
 from runs import Silent
 
 from mothertongue.comparison.grid import Grid
-from mothertongue.comparison.score import Request, score_sets
-from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
+from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
+from mothertongue.comparison.score_worker import Request, score_sets
 from mothertongue.config import parse
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir

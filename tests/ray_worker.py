@@ -5,8 +5,8 @@ import sys
 from concurrent.futures import Future
 from pathlib import Path
 
-from mothertongue.comparison.ray_task import Place, work
-from mothertongue.comparison.tasks import Task
+from mothertongue.comparison.jobs.ray_worker import Place, work
+from mothertongue.comparison.jobs.task import Task
 
 NEWS = "news.jsonl"
 

@@ -17,8 +17,8 @@ from runs import Silent, validation
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Candidate, Grid, expand
 from mothertongue.comparison.halving import Halvings, first_seed
+from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
 from mothertongue.comparison.summary import findings
-from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, never
 from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir, append_line

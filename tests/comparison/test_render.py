@@ -21,9 +21,9 @@ from comparison_results import (
 from rich.console import Console
 
 from mothertongue.comparison.render import comparison_tables, write_tables
+from mothertongue.comparison.result import averages
 from mothertongue.comparison.sheets import average_sheets, headline
 from mothertongue.comparison.summary import CHOSEN_ON_TEST, findings
-from mothertongue.comparison.table import averages
 
 HOSTILE = "[red]a_b|c 5%&#{x}$y^2 <b>"
 

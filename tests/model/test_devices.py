@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mothertongue.comparison.workers import slots
+from mothertongue.comparison.jobs.local import slots
 from mothertongue.errors import ConfigError
 from mothertongue.model import devices
 

@@ -14,7 +14,7 @@ from mothertongue.cli.support import counting, show, write_page
 
 if TYPE_CHECKING:
     from mothertongue.comparison.grid import Grid
-    from mothertongue.comparison.tasks import Runner
+    from mothertongue.comparison.jobs.task import Runner
 
 
 class _RayAlone(TyperCommand):
@@ -168,7 +168,7 @@ def _runner(
     from mothertongue.errors import ConfigError
 
     if ray is None:
-        from mothertongue.comparison.workers import on_this_machine
+        from mothertongue.comparison.jobs.local import on_this_machine
 
         *parts, devices = share
         if any(each is not None for each in (*parts, storage)):
@@ -180,14 +180,14 @@ def _runner(
         raise ConfigError("--jobs has no effect with --ray; give --cpus-per-run or --gpus-per-run")
     if find_spec("ray") is None:
         raise ConfigError("--ray needs Ray; pip install 'mothertongue[cluster]'")
-    from mothertongue.comparison.cluster import Share, on_ray
-    from mothertongue.comparison.storage import Storage
+    from mothertongue.comparison.jobs.object_store import Storage
+    from mothertongue.comparison.jobs.ray_cluster import Share, on_ray
 
     return on_ray(ray, Share(*share), folder, Storage(storage) if storage else None)
 
 
 def _dry_run(grid: "Grid", json_file: Path | None) -> None:
-    from mothertongue.comparison.cost import dry_run
+    from mothertongue.comparison.dry_run import dry_run
     from mothertongue.comparison.grid import expand
     from mothertongue.comparison.plan_table import plan_table
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mothertongue.comparison.scored import JUDGED
+from mothertongue.comparison.paired_scores import JUDGED
 from mothertongue.data.languages import Measure
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.evaluation.error_alignment import Piece, Unit, align, tokens, unit_of

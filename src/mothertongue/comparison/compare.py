@@ -17,15 +17,15 @@ from typing import Any
 import yaml
 
 from mothertongue.comparison.clips import clip_set
-from mothertongue.comparison.depths import share_depths
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.halving import Cut, Halvings, first_seed
+from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
+from mothertongue.comparison.paired_scores import read_scores
+from mothertongue.comparison.prefix_depths import share_depths
+from mothertongue.comparison.result import comparison
 from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks
-from mothertongue.comparison.score import Request, ScoreSet, is_scored
-from mothertongue.comparison.scored import read_scores
+from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import TEST, Choice, choose, fix
-from mothertongue.comparison.table import comparison
-from mothertongue.comparison.tasks import Runner, Task, TaskWatcher
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
@@ -126,7 +126,7 @@ def _scoring(
         return
     path = folder / "logs" / f"score-{name}.json"
     write_json(path, request.model_dump(mode="json"))
-    command = ("mothertongue.comparison.score", str(path))
+    command = ("mothertongue.comparison.score_worker", str(path))
     written = (Path(model),) if is_run(Path(model)) else tuple(each.out for each in sets)
     yield Task(f"scoring {name}", command, path.with_suffix(".log"), uses=(path, *written))
 

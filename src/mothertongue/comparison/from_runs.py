@@ -17,15 +17,15 @@ from mothertongue.comparison.alike import (
     refuse_other_decoding,
 )
 from mothertongue.comparison.clips import clip_set
-from mothertongue.comparison.data import data_facts
-from mothertongue.comparison.run_facts import run_cost, run_point
-from mothertongue.comparison.scored import (
+from mothertongue.comparison.data_facts import data_facts
+from mothertongue.comparison.paired_scores import (
     JUDGED,
     Scored,
     mark_fronts,
     read_scores,
     with_differences,
 )
+from mothertongue.comparison.run_costs import run_cost, run_point
 from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.errors import DataError
 from mothertongue.experiment.identity import manifest_changes, refuse_changes

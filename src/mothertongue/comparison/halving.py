@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.comparison.grid import Candidate, Grid, Halving
-from mothertongue.comparison.tasks import Task, TaskWatcher
+from mothertongue.comparison.jobs.task import Task, TaskWatcher
 from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.run_dir import RunDir

@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from mothertongue import __version__
-from mothertongue.comparison.scored import JUDGED
+from mothertongue.comparison.paired_scores import JUDGED
 from mothertongue.files.inline import source, source_hash
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.sounds import Sounds

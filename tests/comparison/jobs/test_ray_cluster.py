@@ -19,13 +19,13 @@ from typer.testing import CliRunner
 
 from mothertongue.cli.app import app
 from mothertongue.comparison.compare import compare
-from mothertongue.comparison.tasks import Task
+from mothertongue.comparison.jobs.task import Task
 from mothertongue.errors import ConfigError
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 from cluster import different, what_counts
 
-from mothertongue.comparison.cluster import Share, Word, _options, _Running
+from mothertongue.comparison.jobs.ray_cluster import Share, Word, _options, _Running
 
 LEASH = "mothertongue.processes"
 Driver = Callable[[Path, Path, str], "subprocess.Popen[str]"]
@@ -203,7 +203,7 @@ def test_ray_without_an_address_is_one_on_this_machine(
         asked.append(address)
         raise ConfigError("enough")
 
-    monkeypatch.setattr("mothertongue.comparison.cluster.on_ray", on_ray)
+    monkeypatch.setattr("mothertongue.comparison.jobs.ray_cluster.on_ray", on_ray)
     for words in (
         ["--ray"],
         ["--ray", "--out", "here"],

@@ -16,9 +16,9 @@ import ray
 from ray.exceptions import RayError, TaskCancelledError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from mothertongue.comparison.ray_task import LostError, Place, work
-from mothertongue.comparison.storage import Storage
-from mothertongue.comparison.tasks import (
+from mothertongue.comparison.jobs.object_store import Storage
+from mothertongue.comparison.jobs.ray_worker import LostError, Place, work
+from mothertongue.comparison.jobs.task import (
     IsCut,
     Runner,
     Task,

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from mothertongue.comparison.tasks import (
+from mothertongue.comparison.jobs.task import (
     IsCut,
     Runner,
     Task,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mothertongue.comparison.scored import Scored, mark_fronts, with_differences
+from mothertongue.comparison.paired_scores import Scored, mark_fronts, with_differences
 
 Json = dict[str, Any]
 THAI = ["สวัสดีครับ", "ขอบคุณมาก", "ไปไหนมา", "กินข้าวหรือยัง"]

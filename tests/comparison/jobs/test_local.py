@@ -12,8 +12,8 @@ import pytest
 from grids import MakeGrid, Quiet, in_process
 
 from mothertongue.comparison.compare import compare
-from mothertongue.comparison.tasks import IsCut, Task, TaskWatcher, last_word, never
-from mothertongue.comparison.workers import run_all, slots
+from mothertongue.comparison.jobs.local import run_all, slots
+from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, last_word, never
 from mothertongue.errors import ConfigError, MothertongueError, Preempted
 
 
@@ -74,7 +74,7 @@ def test_a_stop_reaches_the_children_and_waits_for_them(tmp_path: Path) -> None:
 
 
 def test_places_are_shares_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mothertongue.comparison.workers.processors", lambda: 8)
+    monkeypatch.setattr("mothertongue.comparison.jobs.local.processors", lambda: 8)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert slots(None) == [{}]
     assert slots(4) == [{"OMP_NUM_THREADS": "2"}] * 4

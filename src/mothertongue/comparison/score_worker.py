@@ -1,6 +1,6 @@
 """One model on several sets of utterances, in a process of its own.
 
-python -m mothertongue.comparison.score REQUEST.json
+python -m mothertongue.comparison.score_worker REQUEST.json
 """
 
 import json

@@ -10,18 +10,18 @@ from statistics import fmean
 from typing import Any
 
 from mothertongue.comparison.alike import leak_doubts
-from mothertongue.comparison.data import data_facts
+from mothertongue.comparison.data_facts import data_facts
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.halving import Cut
-from mothertongue.comparison.retention import retention
-from mothertongue.comparison.run_facts import run_cost, run_point
-from mothertongue.comparison.scored import (
+from mothertongue.comparison.paired_scores import (
     JUDGED,
     Scored,
     mark_fronts,
     read_scores,
     with_differences,
 )
+from mothertongue.comparison.retention import retention
+from mothertongue.comparison.run_costs import run_cost, run_point
 from mothertongue.comparison.selection import TEST, Choice, read_record
 from mothertongue.experiment.run_dir import RunDir, environment
 

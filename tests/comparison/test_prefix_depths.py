@@ -9,10 +9,10 @@ from grids import MakeGrid, Quiet, in_process
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.comparison import depths as module
+from mothertongue.comparison import prefix_depths as module
 from mothertongue.comparison.compare import compare
-from mothertongue.comparison.depths import plan_depths, share_depths, stored_bytes
 from mothertongue.comparison.grid import expand
+from mothertongue.comparison.prefix_depths import plan_depths, share_depths, stored_bytes
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.comparison.storage import Storage
-from mothertongue.comparison.tasks import Task, last_word
+from mothertongue.comparison.jobs.object_store import Storage
+from mothertongue.comparison.jobs.task import Task, last_word
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.processes import leashed

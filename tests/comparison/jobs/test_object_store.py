@@ -9,9 +9,9 @@ import pytest
 from ray_worker import NEWS, works
 from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
-from mothertongue.comparison.ray_task import Place
-from mothertongue.comparison.storage import Storage, signature
-from mothertongue.comparison.tasks import Task
+from mothertongue.comparison.jobs.object_store import Storage, signature
+from mothertongue.comparison.jobs.ray_worker import Place
+from mothertongue.comparison.jobs.task import Task
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
