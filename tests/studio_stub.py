@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from mothertongue.serving import studio_page
+from mothertongue.serving import web_page as studio_page
 
 Json = dict[str, Any]
 HOLD = "hold"  # in place of an answer: none until the client leaves

@@ -19,12 +19,13 @@ from mothertongue.inference.subtitles import (
     space_before,
 )
 from mothertongue.model.tokenizer import MAX_PROMPT_TOKENS
-from mothertongue.serving import errors, studio_page
+from mothertongue.serving import errors
+from mothertongue.serving import web_page as studio_page
 from mothertongue.serving.errors import ApiError
-from mothertongue.serving.guard import Guard, State, client_of
 from mothertongue.serving.models import Served
 from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
-from mothertongue.serving.work import Asked, Service
+from mothertongue.serving.request_limits import Guard, State, client_of
+from mothertongue.serving.service import Asked, Service
 
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}

@@ -10,8 +10,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from mothertongue.serving.errors import ApiError, busy
-from mothertongue.serving.guard import client_of
 from mothertongue.serving.limits import Limits
+from mothertongue.serving.request_limits import client_of
 
 
 def max_connections(limits: Limits) -> int:

@@ -22,13 +22,13 @@ from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.export.adapter import put_on
 from mothertongue.inference.engine import EngineName
 from mothertongue.inference.open_model import adapter_base, artefact_format, open_model
-from mothertongue.mixture import add
 from mothertongue.model.adapters import Rows
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.serving.multi_adapter import add
 
 NAME = re.compile(r"[\w][\w.:-]*")
 Json = dict[str, Any]

@@ -17,13 +17,13 @@ from mothertongue.serving.address import Address, listen
 from mothertongue.serving.app import make_app
 from mothertongue.serving.batching import Batcher
 from mothertongue.serving.connections import Connection, max_connections
-from mothertongue.serving.guard import State
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Offer
+from mothertongue.serving.request_limits import State
 from mothertongue.serving.sandbox import Sandbox
+from mothertongue.serving.service import Service
 from mothertongue.serving.turns import Gate
-from mothertongue.serving.work import Service
 
 
 def serve(offer: Offer, where: Address, limits: Limits, batch_size: int, decoders: int) -> None:

@@ -14,8 +14,8 @@ from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Served
 from mothertongue.serving.sandbox import Speech
+from mothertongue.serving.service import Asked, Service
 from mothertongue.serving.turns import Gate
-from mothertongue.serving.work import Asked, Service
 
 
 class Opened:

@@ -23,9 +23,9 @@ from serving_client import KEY, LIMITS, Slow, ask, connected, form, transcribe, 
 from serving_fixtures import running
 
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.serving.guard import Guard, State, client_of
 from mothertongue.serving.metrics import Metrics
 from mothertongue.serving.models import Offer, Served
+from mothertongue.serving.request_limits import Guard, State, client_of
 
 
 @pytest.fixture(scope="module")

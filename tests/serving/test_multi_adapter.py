@@ -14,9 +14,9 @@ from mothertongue import config, strategies
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
-from mothertongue.mixture import add
 from mothertongue.model.adapters import Rows
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.serving.multi_adapter import add
 from mothertongue.strategies.base import Strategy, trained_parameters
 
 AnyStrategy = config.choice(Strategy, strategies)
