@@ -25,7 +25,7 @@ from mothertongue.data.sources.detect import detect
 from mothertongue.decoding.transcript import Clip, Transcript
 from mothertongue.inference.speech_detection import everything, has_detector, voiced
 from mothertongue.inference.transcribe import transcribe_files
-from mothertongue.report.sounds import collect_sounds
+from mothertongue.report.audio_clips import collect_sounds
 
 
 class InProcess:
@@ -78,7 +78,7 @@ VERBS: dict[str, Callable[[Path, Path], int]] = {
 PLACES = (
     "mothertongue.data.prepare.Sandbox",
     "mothertongue.inference.transcribe.Sandbox",
-    "mothertongue.report.sounds.Sandbox",
+    "mothertongue.report.audio_clips.Sandbox",
 )
 
 

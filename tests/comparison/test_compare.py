@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 from grids import MakeGrid, Quiet, in_process
+from mothertongue.report.tables.terminal import write_tables
 from runs import PATIENCE_S
 
 from mothertongue.comparison.compare import compare
-from mothertongue.comparison.render import write_tables
 from mothertongue.errors import ConfigError
 from mothertongue.report.write import write_report
 

@@ -8,13 +8,13 @@ import pytest
 from comparison_results import spoken
 from report_folders import finished_run, save_tested, score_run
 
-from mothertongue.comparison.advice import advice
 from mothertongue.comparison.from_runs import compare_runs
 from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.experiment.identity import write_identity
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.files.atomic import write_json
+from mothertongue.report.text.recommendation import advice
 
 Json = dict[str, Any]
 

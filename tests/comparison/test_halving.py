@@ -18,10 +18,10 @@ from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Candidate, Grid, expand
 from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
-from mothertongue.comparison.summary import findings
 from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir, append_line
+from mothertongue.report.text.summary import findings
 from mothertongue.training.run import run
 from mothertongue.training.validation import Validation
 from mothertongue.training.validator import SplitValidator

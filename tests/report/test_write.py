@@ -17,7 +17,7 @@ from report_folders import comparison_folder, finished_run, many_clips, poisoned
 
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.files.atomic import write_json
-from mothertongue.report.sounds import Sounds
+from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.write import ReportOptions, write_report
 
 SCRIPT = re.compile(r"<script( [^>]*)?>(.*?)</script>", re.S)

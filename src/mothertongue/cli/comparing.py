@@ -72,8 +72,8 @@ def compare(
         return
     from mothertongue.comparison.compare import compare as run_grid
     from mothertongue.comparison.progress import task_progress
-    from mothertongue.comparison.render import comparison_tables, write_tables
     from mothertongue.files.locks import locked
+    from mothertongue.report.tables.terminal import comparison_tables, write_tables
 
     folder = out or Path("runs") / loaded.name
     share = (cpus_per_run, gpus_per_run, devices_per_run)
@@ -106,8 +106,8 @@ def analyze(
 ) -> None:
     """Compare every layer before and after tuning: CKA, SVCCA, PWCCA, and what to freeze."""
     from mothertongue.analysis.drift import analyze_runs
-    from mothertongue.analysis.tables import analysis_tables, write_figures
     from mothertongue.files.locks import locked
+    from mothertongue.report.tables.layer_tables import analysis_tables, write_figures
 
     with counting("analyzing", n * len(runs)) as advance:
         result = analyze_runs(
@@ -149,8 +149,8 @@ def report(
     json_file: Json = None,
 ) -> None:
     """Make one page of it: which strategy, how sure, at what price, and how it sounds."""
+    from mothertongue.report.tables.verb_tables import report_line
     from mothertongue.report.write import ReportOptions, write_report
-    from mothertongue.tables import report_line
 
     options = ReportOptions(audio, audio_mb, figures, tuple(analysis or ()))
     with counting("reading audio") as advance:
@@ -189,7 +189,7 @@ def _runner(
 def _dry_run(grid: "Grid", json_file: Path | None) -> None:
     from mothertongue.comparison.dry_run import dry_run
     from mothertongue.comparison.grid import expand
-    from mothertongue.comparison.plan_table import plan_table
+    from mothertongue.report.tables.dry_run_table import plan_table
 
     with counting("counting", len(expand(grid))) as advance:
         plan = dry_run(grid, advance)

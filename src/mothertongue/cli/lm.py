@@ -31,7 +31,7 @@ def lm(
     from mothertongue.decoding.lm.folder import build
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
-    from mothertongue.tables import lm_table
+    from mothertongue.report.tables.verb_tables import lm_table
 
     with counting("reading") as advance:
         record = build(texts, held_out or [], load_tokens(locate(base)), order, out, advance)

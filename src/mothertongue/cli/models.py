@@ -51,7 +51,7 @@ def evaluate(
     from mothertongue.experiment.run_dir import is_run
     from mothertongue.inference.evaluate_run import evaluate_any
     from mothertongue.inference.open_model import open_model
-    from mothertongue.tables import score_tables
+    from mothertongue.report.tables.verb_tables import score_tables
 
     code = language_code(language) if language else None
     opened = partial(
@@ -105,7 +105,7 @@ def transcribe(
         on_screen,
         transcribe_sources,
     )
-    from mothertongue.tables import transcript_lines
+    from mothertongue.report.tables.verb_tables import transcript_lines
 
     code = language_code(language) if language else None
     sources, formats = find_sources(audio), format_ or ["txt"]
@@ -151,7 +151,7 @@ def export(
     """Write a run for another engine, and verify with that engine that it says the same."""
     from mothertongue.export.export import default_folder
     from mothertongue.export.export import export as export_run
-    from mothertongue.tables import verification_table
+    from mothertongue.report.tables.verb_tables import verification_table
 
     folder = out or default_folder(run, format_, type_)
     with counting(f"exporting and verifying {folder}"):

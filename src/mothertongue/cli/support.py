@@ -55,8 +55,8 @@ def decoding(
 def write_page(folder: Path) -> None:
     """The page of a run or a comparison, into its folder; its address to standard error."""
     from mothertongue.console import console
+    from mothertongue.report.tables.verb_tables import report_line
     from mothertongue.report.write import write_report
-    from mothertongue.tables import report_line
 
     with counting("reading audio") as advance:
         result = write_report([folder], advance=advance)

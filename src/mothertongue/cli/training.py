@@ -27,7 +27,7 @@ def train(
     from mothertongue.console import is_main_process
     from mothertongue.experiment.config import load_experiment
     from mothertongue.experiment.run_dir import RunDir
-    from mothertongue.tables import run_table
+    from mothertongue.report.tables.verb_tables import run_table
     from mothertongue.training.progress import training_progress
     from mothertongue.training.run import run
 
@@ -66,8 +66,8 @@ def demo(
     json_file: Json = None,
 ) -> None:
     """Fine-tune whisper-base on a small synthetic Swahili set and show what it gained."""
-    from mothertongue.demo import demo as run_demo
-    from mothertongue.tables import demo_tables
+    from mothertongue.cli.demo import demo as run_demo
+    from mothertongue.report.tables.verb_tables import demo_tables
 
     result = run_demo(out, overrides or [])
     show(result, demo_tables(result), json_file)

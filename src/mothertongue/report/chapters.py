@@ -4,10 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mothertongue.comparison.advice import Advice, advice
-from mothertongue.comparison.cells import Json, judged
-from mothertongue.comparison.sheets import also_sheets, average_sheets, retention_sheets
-from mothertongue.comparison.summary import conditions, warning
 from mothertongue.console import interval
 from mothertongue.data.data_report import NOTES
 from mothertongue.data.languages import WHISPER_LANGUAGES
@@ -15,9 +11,10 @@ from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
 from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
-from mothertongue.report.drawing import Chart
-from mothertongue.report.records import INTERVAL95, Part, RunRecords
-from mothertongue.report.tables import (
+from mothertongue.report.charts.vega import Chart
+from mothertongue.report.inputs import INTERVAL95, Part, RunRecords
+from mothertongue.report.tables.cells import Json, judged
+from mothertongue.report.tables.page_tables import (
     Table,
     confusion_tables,
     data_table,
@@ -28,6 +25,9 @@ from mothertongue.report.tables import (
     table_of,
     version_table,
 )
+from mothertongue.report.tables.sheets import also_sheets, average_sheets, retention_sheets
+from mothertongue.report.text.recommendation import Advice, advice
+from mothertongue.report.text.summary import conditions, warning
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.cells import Json, bounds, judged, lowest
 from mothertongue.console import interval
 from mothertongue.report.charts.quality import BASE, systems
-from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.tables.cells import Json, bounds, judged, lowest
 
 KINDS = {
     "substitutions": "#4477aa",

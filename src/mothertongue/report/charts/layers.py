@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.cells import Json
-from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.tables.cells import Json
 
 HALVES = ("encoder", "decoder")
 MOST_LABELLED = 16

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.cells import Json, bounds, duration, judged, short_settings
 from mothertongue.console import interval
-from mothertongue.report.drawing import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.tables.cells import Json, bounds, duration, judged, short_settings
 
 BASE = "base"
 COSTS = {

@@ -18,12 +18,12 @@ from comparison_results import (
     one_seed,
     only,
 )
+from mothertongue.report.tables.sheets import average_sheets, headline
+from mothertongue.report.tables.terminal import comparison_tables, write_tables
 from rich.console import Console
 
-from mothertongue.comparison.render import comparison_tables, write_tables
 from mothertongue.comparison.result import averages
-from mothertongue.comparison.sheets import average_sheets, headline
-from mothertongue.comparison.summary import CHOSEN_ON_TEST, findings
+from mothertongue.report.text.summary import CHOSEN_ON_TEST, findings
 
 HOSTILE = "[red]a_b|c 5%&#{x}$y^2 <b>"
 
@@ -252,7 +252,7 @@ def test_times_that_other_runs_shortened_are_said() -> None:
 
 def test_rendering_loads_no_torch() -> None:
     code = (
-        "import sys, mothertongue.comparison.render\n"
+        "import sys, mothertongue.report.tables.terminal\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

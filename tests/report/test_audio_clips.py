@@ -11,7 +11,7 @@ from bad_decoders import write_bad
 from clips import tone
 from report_folders import save_tested
 
-from mothertongue.report.sounds import Sounds, collect_sounds, outline, remove_unplayed, to_mp3
+from mothertongue.report.audio_clips import Sounds, collect_sounds, outline, remove_unplayed, to_mp3
 
 
 def clip(folder: Path, number: int, errors: int = 0, **changes: object) -> dict[str, object]:
@@ -100,7 +100,7 @@ def test_sets_share_the_budget(folder: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(
     bad_task: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mothertongue.report.sounds.TASK", bad_task)
+    monkeypatch.setattr("mothertongue.report.audio_clips.TASK", bad_task)
     (folder / "1.wav").write_bytes(b"RIFF")
     write_bad(folder / "3.wav", "crash")
     clips = [clip(folder, 0), clip(folder, 1), clip(folder, 2, audio=None), clip(folder, 3)]

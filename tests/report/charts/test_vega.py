@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from mothertongue.report.drawing import Chart, axis, layered, names
+from mothertongue.report.charts.vega import Chart, axis, layered, names
 
 # Text that XML cannot hold: vl-convert ends the process on the first four.
 ODD = ("s\uffff", "\ufffe", "a\x01b", "x\x1b[31m", "\ud800", "\ufdd0", "\U0001ffff", "ọ̀dọ̀ 👩‍💻")

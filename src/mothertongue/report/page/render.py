@@ -17,8 +17,8 @@ from markupsafe import Markup
 from mothertongue import __version__
 from mothertongue.comparison.paired_scores import JUDGED
 from mothertongue.files.inline import source, source_hash
+from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.chapters import Chapters
-from mothertongue.report.sounds import Sounds
 
 Json = dict[str, Any]
 NORMALIZERS = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mothertongue.comparison.cells import (
+from mothertongue.report.tables.cells import (
     ONE_SEED,
     Json,
     chance,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mothertongue.comparison.cells import (
+from mothertongue.console import gigabytes, interval
+from mothertongue.report.tables.cells import (
     ONE_SEED,
     Json,
     bounds,
@@ -17,8 +18,7 @@ from mothertongue.comparison.cells import (
     set_name,
     share,
 )
-from mothertongue.comparison.summary import warning
-from mothertongue.console import gigabytes, interval
+from mothertongue.report.text.summary import warning
 
 FEW_CLIPS = 300
 """Below this many clips an interval of WER is usually some points wide."""

@@ -14,18 +14,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.comparison.cells import Json
-from mothertongue.comparison.figures import csv_files, write_csv
-from mothertongue.comparison.markup import latex_text, markdown, markdown_text, one_line, tabular
-from mothertongue.comparison.sheets import (
+from mothertongue.files.atomic import open_atomically
+from mothertongue.report.tables.cells import Json
+from mothertongue.report.tables.csv_files import csv_files, write_csv
+from mothertongue.report.tables.markup import latex_text, markdown, markdown_text, one_line, tabular
+from mothertongue.report.tables.sheets import (
     Sheet,
     also_sheets,
     average_sheets,
     headline,
     retention_sheets,
 )
-from mothertongue.comparison.summary import conditions, findings, legend, warning
-from mothertongue.files.atomic import open_atomically
+from mothertongue.report.text.summary import conditions, findings, legend, warning
 
 LONG_WORD = 16
 TEX_HEAD = r"""% \usepackage{booktabs} in the preamble; UTF-8

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mothertongue.report.tables.layer_tables import analysis_tables, heatmap_text, write_figures
 from rich.console import Console
-
-from mothertongue.analysis.tables import analysis_tables, heatmap_text, write_figures
 
 
 def band(*values: float) -> dict[str, Any]:
@@ -121,7 +120,7 @@ def test_the_data_of_the_figures(tmp_path: Path) -> None:
 
 def test_neither_tables_nor_measures_load_torch() -> None:
     code = (
-        "import sys, mothertongue.analysis.tables, mothertongue.analysis.heatmap\n"
+        "import sys, mothertongue.report.tables.layer_tables, mothertongue.analysis.heatmap\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -2,7 +2,7 @@
 
 from comparison_results import by_cer, comparison, on_test, one_seed, only
 
-from mothertongue.comparison.advice import advice
+from mothertongue.report.text.recommendation import advice
 
 
 def test_the_lowest_wer_is_recommended_with_its_reasons() -> None:

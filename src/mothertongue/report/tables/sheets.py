@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from mothertongue.comparison.cells import (
+from mothertongue.console import gigabytes
+from mothertongue.report.tables.cells import (
     ABSENT,
     BASE,
     LEVEL,
@@ -32,7 +33,6 @@ from mothertongue.comparison.cells import (
     share,
     short_settings,
 )
-from mothertongue.console import gigabytes
 
 HEARD = "language_identification"
 FAILURES = ("hallucinations", "loops", "empty")

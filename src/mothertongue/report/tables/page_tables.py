@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mothertongue.comparison.cells import (
+from mothertongue.console import gigabytes, interval
+from mothertongue.evaluation.normalizers import NORMALIZERS
+from mothertongue.report.inputs import RunRecords
+from mothertongue.report.tables.cells import (
     ABSENT,
     BASE,
     OTHER,
@@ -18,10 +21,7 @@ from mothertongue.comparison.cells import (
     share,
     short_settings,
 )
-from mothertongue.comparison.sheets import COST_NOTE, Sheet, comparison_note
-from mothertongue.console import gigabytes, interval
-from mothertongue.evaluation.normalizers import NORMALIZERS
-from mothertongue.report.records import RunRecords
+from mothertongue.report.tables.sheets import COST_NOTE, Sheet, comparison_note
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 ALWAYS = ""

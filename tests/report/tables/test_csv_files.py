@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from comparison_results import comparison, on_test, only
+from mothertongue.report.tables.terminal import write_tables
 
-from mothertongue.comparison.render import write_tables
-from mothertongue.comparison.summary import CHOSEN_ON_TEST
+from mothertongue.report.text.summary import CHOSEN_ON_TEST
 
 FILES = ("table", "average", "retention", "also", "data", "base", "curves")
 
