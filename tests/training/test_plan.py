@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.report.tables.plan_table import plan_table
 from mothertongue.training.plan import Measured, epoch_s, estimate
-from mothertongue.training.table import plan_table
 
 MEASURED = Measured(
     device="cpu",

@@ -50,8 +50,8 @@ def plan(
 ) -> None:
     """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
     from mothertongue.experiment.config import load_experiment
+    from mothertongue.report.tables.plan_table import plan_table
     from mothertongue.training.plan import plan as plan_run
-    from mothertongue.training.table import plan_table
 
     loaded = load_experiment(experiment, overrides or [])
     with counting("measuring a few steps"):

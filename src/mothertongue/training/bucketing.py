@@ -1,4 +1,4 @@
-"""Which clips train together: a plan that is a pure function of seed and epoch. No torch.
+"""Which clips train together: a plan that is a pure function of seed and epoch.
 
 Whisper pads every clip to 30 s. We cut the context to the clip's own length, rounded up to whole
 seconds, and let only clips of equal context share a batch: a clip's result then never depends on
