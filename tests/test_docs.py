@@ -1,5 +1,6 @@
 """What the documentation shows is what the schema takes and what the package does."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,26 @@ def test_the_guides_adapters_on_one_base_write_what_each_run_writes(
     adapters.activate(model, [])
     assert written(model) == written(load_base(str(base)).model)
     assert found["swahili"] != found["yoruba"] != written(model)
+
+
+PACKAGE = ROOT / "src/mothertongue"
+
+
+def test_the_tree_in_the_readme_is_the_tree_on_disk() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    (tree,) = re.findall(r"^src/mothertongue/\n((?:  .+\n)+)", text, re.MULTILINE)
+    shown = {line.split()[0] for line in tree.splitlines()}
+    there = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    there |= {path.name for path in PACKAGE.glob("[!_]*.py")}
+    assert shown == there
+
+
+def test_every_package_says_what_comes_in_and_what_goes_out() -> None:
+    for path in PACKAGE.glob("*/__init__.py"):
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        assert " in" in text and len(text) > 150, path
+    assert not [
+        path
+        for path in PACKAGE.rglob("__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    ]

@@ -1,6 +1,6 @@
 """Bad clients against a server of a tiny base: slow ones, malformed requests, a crowd, a soak.
 
-    PYTHONPATH=src:benchmarks:tests python -m faults.server [--reduced] [--minutes 60]
+    PYTHONPATH=src:benchmarks:tests/helpers python -m faults.server [--reduced] [--minutes 60]
 
 Prints one JSON object; `found` names what broke a promise. Everything is on this machine alone.
 """

@@ -19,7 +19,7 @@ PARTS = (*KINDS, "media", "checkpoints", "kills", "disk")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what the reduced campaign found; its page lies beside it."""
     out = tmp_path_factory.mktemp("faults") / "reliability.json"
-    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "benchmarks", "tests"))
+    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "benchmarks", "tests/helpers"))
     # What is freed is overwritten, so that a decoder that reads on does not get away with it.
     environ = os.environ | {"PYTHONPATH": paths, "MALLOC_PERTURB_": "165"}
     command = [sys.executable, "-m", "faults", *PARTS, "--reduced", "--out", str(out)]

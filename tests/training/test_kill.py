@@ -13,7 +13,7 @@ from runs import PATIENCE_S, save_base, save_corpus, write_experiment
 from mothertongue.files.atomic import sha256_file
 
 RANDOM_KILLS = 6  # beside 14 inside a save: a hundred over the five strategies
-TESTS = Path(__file__).parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
 STRATEGIES = [
     {"kind": "full"},
     {"kind": "freeze", "encoder_layers": 1},
@@ -32,7 +32,7 @@ def base_and_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 def attempts(experiment: Path, folder: Path, kills: list[dict[str, object]]) -> list[str]:
     plan = experiment.with_suffix(".plan")
     plan.write_text("".join(json.dumps(kill) + "\n" for kill in kills))
-    command = [sys.executable, str(TESTS / "kill_harness.py"), experiment, folder, plan]
+    command = [sys.executable, str(HELPERS / "kill_harness.py"), experiment, folder, plan]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     outcomes: list[str] = json.loads(done.stdout.splitlines()[-1])

@@ -1,1 +1,5 @@
-"""What tuning changed inside the model: similarity of its layers before and after."""
+"""How tuning changed a model inside: similarity of each layer before and after.
+
+Finished runs come in; similarities (CKA, SVCCA, PWCCA) as JSON and heatmaps go out. It imports
+experiment, model and data.
+"""

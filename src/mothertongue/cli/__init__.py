@@ -1,4 +1,6 @@
-"""The verbs. Results go to standard output, logs and progress to standard error.
+"""The verbs: command lines come in, and each is handed to the package that does it.
+
+Results go to standard output, logs and progress to standard error.
 
 Nothing heavy is imported before a verb runs: --help answers at once.
 """

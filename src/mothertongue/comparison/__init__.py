@@ -1,1 +1,5 @@
-"""Which strategy, how sure, at what price: a grid of runs and the table that comes of it."""
+"""Strategies side by side: a grid of runs, the choice on validation, and the tested result.
+
+A grid (YAML) and manifests come in; runs, comparison.json and clips.json go out. It trains and
+scores in processes of its own (`jobs`) and imports inference, training, evaluation and below.
+"""

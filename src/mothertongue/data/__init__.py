@@ -1,1 +1,6 @@
-"""A corpus to a clean manifest: each row checked, then all against each other. No torch."""
+"""A corpus becomes a clean manifest, and a manifest becomes clips. No torch.
+
+Corpora come in (`sources`), their audio is decoded (`audio`, in the processes of `sandbox`), each
+row is checked, then all rows against each other; manifest.jsonl and a data card go out. It imports
+config, console and files.
+"""

@@ -1,1 +1,4 @@
-"""Speech to text with a Whisper: one protocol, one module an engine."""
+"""Log-mel in, text out: one protocol, one module an engine, and the search that they share.
+
+It imports model and data. `lm` is the language model that a search may ask.
+"""

@@ -1,1 +1,5 @@
-""""""
+"""Whisper itself: where its files are, how they load, its tokenizer, features, encoder and sizes.
+
+A name or folder comes in; a float32 model, its tokenizer and log-mel features go out. It imports
+data (samples, languages) and what is below.
+"""

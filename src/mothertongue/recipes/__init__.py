@@ -1,4 +1,7 @@
-"""Experiments and grids that come with the package, by name."""
+"""Experiments and grids that come with the package: YAML, the demo's clips, and no logic.
+
+The name of a recipe comes in, the path of its file goes out. It imports errors alone.
+"""
 
 from pathlib import Path
 

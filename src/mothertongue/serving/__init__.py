@@ -1,4 +1,7 @@
-"""An OpenAI-compatible server: many languages on one base, and a page to try them."""
+"""An OpenAI-compatible server: many languages on one base, and a page to try them.
+
+Models and audio over HTTP come in, transcripts go out. It imports inference, decoding, model and data.
+"""
 
 import importlib.util
 

@@ -1,1 +1,5 @@
-""""""
+"""Where the processes of a comparison run: on this machine, or on a Ray cluster.
+
+Tasks come in, ended processes and their folders go out. With nodes that share no folder, an object
+store carries the runs.
+"""

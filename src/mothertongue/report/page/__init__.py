@@ -1,1 +1,1 @@
-""""""
+"""The page's template, styles and scripts, and how they become one HTML file."""

@@ -18,7 +18,7 @@ from mothertongue.serving.limits import Limits
 from mothertongue.serving.models import Offer, load, parse_specs
 from mothertongue.serving.server import make_server
 
-DEMO_AUDIO = Path(__file__).parents[1] / "src/mothertongue/recipes/demo_data/audio"
+DEMO_AUDIO = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
 KINDS = ("lora", "bottleneck", "full")
 
 

@@ -12,7 +12,7 @@ import soundfile as sf
 
 from mothertongue.data.manifest import SPLITS, Utterance, read_manifest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "src" / "mothertongue" / "recipes" / "demo_data"
 MAX_BYTES = 5_000_000
 
