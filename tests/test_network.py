@@ -62,7 +62,11 @@ def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
     mine |= {"PYTHONPATH": os.pathsep.join([str(tmp_path / "hooks"), *sys.path])}
     mine |= {"ATTEMPTS": str(attempts)}
     done = subprocess.run(
-        [*wrappers(log), sys.executable, str(Path(__file__).with_name("helpers") / "verbs_harness.py")],
+        [
+            *wrappers(log),
+            sys.executable,
+            str(Path(__file__).with_name("helpers") / "verbs_harness.py"),
+        ],
         input="\n".join(map(json.dumps, verbs)),
         capture_output=True,
         cwd=tmp_path / "work",

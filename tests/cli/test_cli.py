@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from clips import tone, write_clip
 from disks import no_file_above
-from mothertongue.report.tables.verb_tables import transcript_lines
 from runs import save_base, save_corpus, write_experiment
 
 from mothertongue import cli
 from mothertongue.cli.support import explained, fail, show
 from mothertongue.data import row_database as ledger
 from mothertongue.data.manifest import read_manifest
+from mothertongue.report.tables.verb_tables import transcript_lines
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 from grids import MakeGrid, Quiet, in_process
-from mothertongue.report.tables.terminal import write_tables
 from runs import PATIENCE_S
 
 from mothertongue.comparison.compare import compare
 from mothertongue.errors import ConfigError
+from mothertongue.report.tables.terminal import write_tables
 from mothertongue.report.write import write_report
 
 

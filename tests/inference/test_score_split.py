@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import tone, write_clip
-from mothertongue.report.tables.verb_tables import score_tables
 from rich.console import Console
 
 from mothertongue.data.manifest import Utterance, write_manifest
@@ -15,6 +14,7 @@ from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.score_split import evaluate_model
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.report.tables.verb_tables import score_tables
 
 
 def unfinished(audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:

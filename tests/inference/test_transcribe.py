@@ -189,7 +189,13 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
         with soundfile.SoundFile(path, "w", 16_000, 1) as file:
             for _ in range(times):
                 file.write(sentence_N)
-        script = [sys.executable, "-c", MEASURE, str(path), str(Path(__file__).parents[1] / "helpers")]
+        script = [
+            sys.executable,
+            "-c",
+            MEASURE,
+            str(path),
+            str(Path(__file__).parents[1] / "helpers"),
+        ]
         done = subprocess.run(script, capture_output=True, text=True, check=True)
         segments, seconds, peak = map(int, done.stdout.split())
         assert seconds == pytest.approx(60 * minutes, rel=0.1) and segments > minutes

@@ -29,7 +29,7 @@ from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import Step
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import Job, train
-from mothertongue.training.plan import Measured
+from mothertongue.training.plan_estimate import Measured
 from mothertongue.training.run import Work, assemble, open_data
 from mothertongue.training.signals import StopRequest
 from mothertongue.training.validation import Validation

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from comparison_results import comparison, on_test, only
-from mothertongue.report.tables.terminal import write_tables
 
+from mothertongue.report.tables.terminal import write_tables
 from mothertongue.report.text.summary import CHOSEN_ON_TEST
 
 FILES = ("table", "average", "retention", "also", "data", "base", "curves")

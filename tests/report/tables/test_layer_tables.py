@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mothertongue.report.tables.layer_tables import analysis_tables, heatmap_text, write_figures
 from rich.console import Console
+
+from mothertongue.report.tables.layer_tables import analysis_tables, heatmap_text, write_figures
 
 
 def band(*values: float) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from comparison_results import (
     one_seed,
     only,
 )
-from mothertongue.report.tables.sheets import average_sheets, headline
-from mothertongue.report.tables.terminal import comparison_tables, write_tables
 from rich.console import Console
 
 from mothertongue.comparison.result import averages
+from mothertongue.report.tables.sheets import average_sheets, headline
+from mothertongue.report.tables.terminal import comparison_tables, write_tables
 from mothertongue.report.text.summary import CHOSEN_ON_TEST, findings
 
 HOSTILE = "[red]a_b|c 5%&#{x}$y^2 <b>"

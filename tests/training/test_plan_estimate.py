@@ -7,7 +7,7 @@ from rich.console import Console
 
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.report.tables.plan_table import plan_table
-from mothertongue.training.plan import Measured, epoch_s, estimate
+from mothertongue.training.plan_estimate import Measured, epoch_s, estimate
 
 MEASURED = Measured(
     device="cpu",

@@ -1,0 +1,134 @@
+"""From what a few steps took to what a run will take. No torch."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mothertongue.experiment.train_config import TrainConfig
+
+BYTES_PER_WEIGHT = 4  # float32
+COPIES_KEPT = 2 * 3 + 2  # two checkpoints with weights and two moments each; best and final weights
+
+Pairs = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a few steps took, and the steps of an epoch to which it is applied."""
+
+    device: str
+    precision: str
+    trained: int
+    parameters: int
+    clips: int
+    audio_s: float
+    step_flops: tuple[float, ...]
+    """Of every step of the first `planned_epochs`, with nothing stored."""
+    step_is_full: tuple[bool, ...]
+    """Whether the step runs at 30 s."""
+    context_s: int
+    """Of all clips of an epoch."""
+    computed: Pairs
+    """(flops, seconds) of the probed steps, with everything computed."""
+    read: Pairs
+    """The same where the outputs of frozen layers are read; empty where there is no store."""
+    stored_bytes_per_s: int
+    """What a second of context takes in the store."""
+    start_s: float
+    validation_clips: int
+    validation_clip_s: float
+    """In mid-training, at the run's context."""
+    final_clip_s: float
+    """After the last step, at 30 s; 0 where that was not probed: at a full context it is as in
+    mid-training."""
+    micro_batch_size: int
+    """What fitted: less than was asked for where memory ran out."""
+    peak_memory_bytes: int
+    free_memory_bytes: int
+    planned_epochs: int = 1
+    """In a small corpus not every epoch has a step at 30 s."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The same in each."""
+        return len(self.step_flops) // self.planned_epochs
+
+
+def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
+    """The plan of a run, as JSON values; times in seconds."""
+    epochs = [epoch_s(measured, config, epoch) for epoch in range(config.epochs)]
+    training_s = sum(epochs)
+    fits = measured.peak_memory_bytes <= measured.free_memory_bytes
+    return {
+        "device": measured.device,
+        "precision": measured.precision,
+        "trainable_parameters": measured.trained,
+        "parameters": measured.parameters,
+        "clips": measured.clips,
+        "audio_s": measured.audio_s,
+        "epochs": config.epochs,
+        "steps_per_epoch": measured.steps_per_epoch,
+        "steps_at_30_s": sum(measured.step_is_full) / measured.planned_epochs,
+        "tflop_per_epoch": sum(measured.step_flops) / measured.planned_epochs / 1e12,
+        "start_s": measured.start_s,
+        "first_epoch_s": epochs[0],
+        "last_epoch_s": epochs[-1],
+        "training_s": training_s,
+        "validation_split_s": split_s(measured),
+        "validation_s": validation_s(measured, config),
+        "peak_memory_bytes": measured.peak_memory_bytes,
+        "free_memory_bytes": measured.free_memory_bytes,
+        "fits": fits,
+        "micro_batch_size": measured.micro_batch_size,
+        "memory_ran_out": measured.micro_batch_size < config.largest_micro_batch,
+        "disk_bytes": COPIES_KEPT * BYTES_PER_WEIGHT * measured.trained,
+        "prefix_cache_bytes": stored_bytes(measured, config),
+    }
+
+
+def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
+    """Every step by its operations, between the nearest that were measured.
+
+    Where the outputs of frozen layers are stored, a step reads them if its clips were seen at the
+    same context before: each epoch draws anew which steps run at 30 s.
+    """
+    flops = np.array(measured.step_flops)
+    computed_s = _interpolated(flops, measured.computed)
+    if not measured.read:
+        return float(computed_s.sum()) / measured.planned_epochs
+    share = config.full_context_share if config.context == "bucket" else 1.0
+    seen = np.where(measured.step_is_full, 1 - (1 - share) ** epoch, 1 - share**epoch)
+    read_s = _interpolated(flops, measured.read)
+    return float((seen * read_s + (1 - seen) * computed_s).sum()) / measured.planned_epochs
+
+
+def validation_s(measured: Measured, config: TrainConfig) -> float:
+    """Seconds of all validations in mid-training and of the one after the last step."""
+    every = config.eval_every_steps or measured.steps_per_epoch
+    validations = math.ceil(config.epochs * measured.steps_per_epoch / every)
+    clips = config.clips_of(measured.validation_clips)
+    mid_training_s = validations * clips * measured.validation_clip_s
+    is_decoded_again = config.decodes_best_again(measured.validation_clips)
+    return mid_training_s + (split_s(measured) if is_decoded_again else 0.0)
+
+
+def split_s(measured: Measured) -> float:
+    """Seconds of decoding the whole validation split at 30 s."""
+    return measured.validation_clips * (measured.final_clip_s or measured.validation_clip_s)
+
+
+def stored_bytes(measured: Measured, config: TrainConfig) -> int:
+    """What an epoch stores, as far as there is room."""
+    if not measured.read:
+        return 0
+    needed = measured.stored_bytes_per_s * measured.context_s
+    return min(needed, int(config.prefix_cache_gb * 1e9))
+
+
+def _interpolated(flops: "np.ndarray[Any, Any]", pairs: Pairs) -> "np.ndarray[Any, Any]":
+    """Seconds of steps of so many operations; the mean where one was measured more than once."""
+    known = sorted({each for each, _ in pairs})
+    means = [np.mean([taken for at, taken in pairs if at == each]) for each in known]
+    return np.interp(flops, known, means)
