@@ -43,7 +43,7 @@ from mothertongue.model.sizes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.training.batch import Batch
 from mothertongue.training.frozen_prefix import FrozenPrefix
-from mothertongue.training.loop import Job, train
+from mothertongue.training.loop import TrainingInputs, train
 
 Json = dict[str, Any]
 BATCH_SIZE, TOKENS, WARM_UP = 8, 60, 2
@@ -174,7 +174,7 @@ def our_steps(
     timer = StepTimer(WARM_UP * len(steps) + options.steps)
     with TemporaryDirectory() as folder, suppress(EnoughError):
         run_dir = RunDir(Path(folder))
-        train(model, Job(10**6, steps_from, None, frozen=frozen), config, run_dir, timer)
+        train(model, TrainingInputs(10**6, steps_from, None, frozen=frozen), config, run_dir, timer)
     return {"step_s": timer.step_s, "peak_memory_bytes": peak_memory_bytes(model.device)}
 
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from mothertongue import strategies
-from mothertongue.comparison.grid import Arm, Grid, LanguageData, TestSet
+from mothertongue.comparison.grid import Grid, LanguageData, StrategyVariants, TestSet
 from mothertongue.config import Config, members
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment.config import Experiment
@@ -51,7 +51,7 @@ def sections() -> Iterator[str]:
     yield GRID
     yield from section("The grid", Grid)
     yield from section("Each of `languages`", LanguageData)
-    yield from section("Each of `strategies`", Arm)
+    yield from section("Each of `strategies`", StrategyVariants)
     yield from section("Each of `also` and `retention`", TestSet)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import PATIENCE_S, Home, must
-from faults.jobs import JOBS, Job, facts, same
+from faults.jobs import JOBS, TrainingInputs, facts, same
 from mothertongue.console import console
 
 VERBS = ("transcribe", "prepare", "evaluate", "train", "export", "report")
@@ -66,7 +66,7 @@ def _counts(cases: list[Full]) -> dict[str, int]:
     } | faults
 
 
-def _cases(name: str, job: Job, sizes: int, home: Home) -> Iterator[Full]:
+def _cases(name: str, job: TrainingInputs, sizes: int, home: Home) -> Iterator[Full]:
     before, after, expected = _undisturbed(job, home)
     pages = {(before + (after - before) * i // sizes) // PAGE_BYTES + 1 for i in range(sizes)}
     for size in sorted(each * PAGE_BYTES for each in pages):
@@ -172,7 +172,9 @@ def _says_bytes(outcome: Outcome) -> bool:
     return " bytes" in outcome.err
 
 
-def _undisturbed(job: Job, home: Home) -> tuple[int, int, tuple[dict[str, str], dict[str, str]]]:
+def _undisturbed(
+    job: TrainingInputs, home: Home
+) -> tuple[int, int, tuple[dict[str, str], dict[str, str]]]:
     """Bytes before and after, and the results of two runs."""
     reply = home.folder / "disk.json"
 

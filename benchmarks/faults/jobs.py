@@ -21,7 +21,7 @@ train: {train}
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingInputs:
     """A verb; `lay` puts what it needs into the folder, and `work` is the command."""
 
     work: Callable[[Home, Path], Work]
@@ -103,11 +103,11 @@ def _with_grid(home: Home, folder: Path) -> None:
 
 
 JOBS = {
-    "train": Job(_train),
-    "prepare": Job(_prepare),
-    "transcribe": Job(_transcribe),
-    "evaluate": Job(_evaluate, _with_run),
-    "export": Job(_export),
-    "report": Job(_report),
-    "compare": Job(_compare, _with_grid),
+    "train": TrainingInputs(_train),
+    "prepare": TrainingInputs(_prepare),
+    "transcribe": TrainingInputs(_transcribe),
+    "evaluate": TrainingInputs(_evaluate, _with_run),
+    "export": TrainingInputs(_export),
+    "report": TrainingInputs(_report),
+    "compare": TrainingInputs(_compare, _with_grid),
 }

@@ -21,7 +21,7 @@ import psutil
 from faults.counts import Counts
 from faults.forked import Outcome, forked, start
 from faults.home import PATIENCE_S, Home, must
-from faults.jobs import JOBS, Job, facts, same
+from faults.jobs import JOBS, TrainingInputs, facts, same
 from faults.verbs import Work
 from mothertongue.console import console
 
@@ -56,7 +56,7 @@ def run(home: Home, counts: Counts) -> dict[str, Any]:
     }
 
 
-def _kills(name: str, job: Job, count: int, home: Home) -> Iterator[Killed]:
+def _kills(name: str, job: TrainingInputs, count: int, home: Home) -> Iterator[Killed]:
     folder = home.folder / "killed"
     expected, seconds = _undisturbed(job, home, folder)
     chance, landed = random.Random(f"{SEED} {name}"), 0
@@ -72,7 +72,7 @@ def _kills(name: str, job: Job, count: int, home: Home) -> Iterator[Killed]:
 
 
 def _undisturbed(
-    job: Job, home: Home, folder: Path
+    job: TrainingInputs, home: Home, folder: Path
 ) -> tuple[tuple[dict[str, str], dict[str, str]], float]:
     """The results of two runs, and the seconds of the shorter one."""
     runs = []
@@ -86,7 +86,7 @@ def _undisturbed(
 
 def _kill(
     name: str,
-    job: Job,
+    job: TrainingInputs,
     after_s: float,
     home: Home,
     folder: Path,
@@ -124,7 +124,7 @@ def _left_behind(started: list[psutil.Process]) -> list[str]:
     return named
 
 
-def _laid(job: Job, home: Home, folder: Path) -> None:
+def _laid(job: TrainingInputs, home: Home, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
     job.lay(home, folder)

@@ -19,7 +19,7 @@ from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.loop import Job, train
+from mothertongue.training.loop import TrainingInputs, train
 from mothertongue.training.run import run
 from mothertongue.training.validation import Validation
 
@@ -84,7 +84,7 @@ def run_validated(experiment: Experiment, work: Path, run_dir: RunDir, timer: St
     model = experiment.strategy.apply(base.model, experiment.train.seed)
     clips = read_split(work / "data", "train")
     dataset = StepDataset(Path(), clips, base.tokens, experiment.train)
-    job = Job(dataset.steps_per_epoch, dataset.steps_from, validator(model, work))
+    job = TrainingInputs(dataset.steps_per_epoch, dataset.steps_from, validator(model, work))
     with run_dir.locked():
         train(model, job, experiment.train, run_dir, timer)
 

@@ -56,7 +56,7 @@ def measure(options: argparse.Namespace, base: Base, folder: Path) -> Json:
 
 def _tuned(run: str) -> Base:
     tuned = load_run(Path(run))
-    return replace(tuned.base, model=tuned.experiment.strategy.fold(tuned.base.model))
+    return replace(tuned.base, model=tuned.experiment.strategy.merge(tuned.base.model))
 
 
 def _summary(replies: list[Json]) -> Json:

@@ -89,7 +89,7 @@ def test_exports(fluent, clips, tokens: Tokens, tmp_path: Path, format_: str) ->
     elif format_ == "ctranslate2":
         write_ctranslate2(fluent, tokens, folder)
     else:
-        strategy = SimpleNamespace(is_foldable=True)
+        strategy = SimpleNamespace(can_merge=True)
         tuned = SimpleNamespace(experiment=SimpleNamespace(strategy=strategy))
         run: Any = SimpleNamespace(plain=lambda: fluent, tokens=tokens, tuned=tuned)
         writer.write(run, folder, writer.types[0])

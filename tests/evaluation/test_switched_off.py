@@ -79,7 +79,7 @@ def test_switched_off_it_is_the_base_and_switched_on_it_is_not(
 ) -> None:
     expected = heard_by_base(dtype, beam_size)
     model = tuned(base, strategy)
-    with strategy.switched_off(model):
+    with strategy.adapters_disabled(model):
         off = transcriber(model, tokens, dtype, beam_size)(CLIPS, "sw")
     on = transcriber(model, tokens, dtype, beam_size)(CLIPS, "sw")
     assert off == expected  # tokens, text, log-probability, cut and detected language
@@ -93,12 +93,12 @@ def test_a_copy_in_another_dtype_keeps_what_was_on_when_it_was_made(
     strategy: Strategy, base: Whisper, heard_by_base, tokens: Tokens
 ) -> None:
     model = tuned(base, strategy)
-    with strategy.switched_off(model):
+    with strategy.adapters_disabled(model):
         made_off = transcriber(model, tokens, torch.bfloat16)
     made_on = transcriber(model, tokens, torch.bfloat16)
     expected = heard_by_base(torch.bfloat16, 1)
     on = made_on(CLIPS, "sw")
-    with strategy.switched_off(model):
+    with strategy.adapters_disabled(model):
         assert made_on(CLIPS, "sw") == on != expected
     assert made_off(CLIPS, "sw") == expected
 

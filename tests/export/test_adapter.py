@@ -23,7 +23,7 @@ from mothertongue.strategies.lora import Lora
 class Prompt:
     """A strategy of another kind, whose adapter can be switched off too."""
 
-    is_removable = True
+    is_adapter = True
 
     def __repr__(self) -> str:
         return "Prompt(length=8)"

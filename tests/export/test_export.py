@@ -27,7 +27,7 @@ from mothertongue.export.base import comparable, exporters
 from mothertongue.export.export import export
 from mothertongue.export.ggml import byte_letters
 from mothertongue.export.hf import TransformersHeard
-from mothertongue.export.verify import Hearing
+from mothertongue.export.verify import VerificationRequest
 from mothertongue.files.atomic import write_json
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai
@@ -152,7 +152,7 @@ def test_what_is_not_verified_has_no_name_yet(
     run = shutil.copytree(tiny_runs["lora"], tmp_path / "run")
     written: list[Path] = []
 
-    def stop(hearing: Hearing) -> None:
+    def stop(hearing: VerificationRequest) -> None:
         written.extend((run / "export").rglob("adapter_config.json"))
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -200,7 +200,7 @@ def test_a_killed_export_leaves_nothing_running_and_is_made_again(
 def test_two_exports_to_one_folder_are_told_apart(
     tiny_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def again(hearing: Hearing) -> None:
+    def again(hearing: VerificationRequest) -> None:
         exported(tiny_runs["lora"], "adapter", tmp_path / "out")
 
     monkeypatch.setattr(exporting, "_in_a_process", again)

@@ -15,7 +15,7 @@ from mothertongue.inference.open_model import open_model
 from mothertongue.inference.speech_detection import pieces, voiced
 from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.models import Offer, load, parse_specs
+from mothertongue.serving.models import ModelRegistry, load, parse_specs
 from mothertongue.serving.server import make_server
 
 DEMO_AUDIO = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
@@ -23,7 +23,7 @@ KINDS = ("lora", "bottleneck", "full")
 
 
 @pytest.fixture(scope="session")
-def offer(tiny_runs: dict[str, Path], transformers_folder: Path) -> Offer:
+def offer(tiny_runs: dict[str, Path], transformers_folder: Path) -> ModelRegistry:
     """A base, two adapters on it, and a merged model."""
     specs = [f"base={transformers_folder}", *(f"{kind}={tiny_runs[kind]}" for kind in KINDS)]
     return load(parse_specs(specs), DecodeConfig(), "fp32", "float32", False, lambda _: None)
@@ -31,7 +31,7 @@ def offer(tiny_runs: dict[str, Path], transformers_folder: Path) -> Offer:
 
 @contextmanager
 def running(
-    offer: Offer,
+    offer: ModelRegistry,
     limits: Limits,
     key: str | None = None,
     batch_size: int = 8,
@@ -54,7 +54,7 @@ def running(
 
 
 @pytest.fixture(scope="session")
-def server(offer: Offer) -> Iterator[Any]:
+def server(offer: ModelRegistry) -> Iterator[Any]:
     with running(offer, Limits()) as started:
         yield started
 

@@ -9,7 +9,7 @@ from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.inference.engine import open_engine
-from mothertongue.strategies.base import NotRemovableError
+from mothertongue.strategies.base import NotAdapterError
 from mothertongue.training.run import run
 
 
@@ -37,8 +37,8 @@ def test_lora_folds_into_ctranslate2(trained) -> None:
             each.make(context, DecodeConfig(), lambda _: None)(clips, "sw") for each in engines
         )
         assert [each.tokens for each in ours] == [each.tokens for each in theirs]
-    with pytest.raises(NotRemovableError):
-        engines[1].switched_off()
+    with pytest.raises(NotAdapterError):
+        engines[1].adapters_disabled()
 
 
 def test_adapters_that_do_not_fold_need_torch(trained) -> None:

@@ -10,7 +10,7 @@ from serving_fixtures import running
 from mothertongue.errors import ConfigError
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.address import Address, address, listen
-from mothertongue.serving.models import Offer, Served
+from mothertongue.serving.models import ModelRegistry, ServedModel
 
 ENV = "MOTHERTONGUE_API_KEY"
 
@@ -66,7 +66,7 @@ def test_a_key_that_no_client_can_send_is_refused_at_once(
 
 
 def test_every_name_of_this_machine_is_answered(tokens: Tokens) -> None:
-    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [Slow()])
+    offer = ModelRegistry({"slow": ServedModel("slow", "base", 0, tokens, "sw")}, [Slow()])
     with running(offer, LIMITS, decoders=0) as server:
         for name in ("localhost", "127.0.0.1", "127.0.0.2:8000", "[::1]:8000", "LOCALHOST"):
             assert ask(server, "GET", "/v1/models", None, {"Host": name})[0] == 200, name
@@ -75,7 +75,9 @@ def test_every_name_of_this_machine_is_answered(tokens: Tokens) -> None:
 
 
 def test_nothing_tells_the_models_without_the_key(tokens: Tokens) -> None:
-    offer = Offer({"secretive": Served("secretive", "base", 0, tokens, "sw")}, [Slow()])
+    offer = ModelRegistry(
+        {"secretive": ServedModel("secretive", "base", 0, tokens, "sw")}, [Slow()]
+    )
     with running(offer, LIMITS, KEY, decoders=0) as server:
         for path in ("/", "/health", "/openapi.json", "/metrics", "/v1/models", "/nothing"):
             assert "secretive" not in str(ask(server, "GET", path)), path

@@ -18,7 +18,7 @@ from serving_fixtures import running
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.connections import max_connections
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.models import Offer, Served
+from mothertongue.serving.models import ModelRegistry, ServedModel
 
 QUICK = LIMITS.model_copy(update={"head_s": 2.0, "receive_s": 2.0, "send_s": 2.0})
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
@@ -39,14 +39,16 @@ UNFINISHED = {
 
 
 @pytest.fixture(scope="module")
-def offer(tokens: Tokens) -> Offer:
+def offer(tokens: Tokens) -> ModelRegistry:
     """Models enough that their list fills a socket's buffers."""
     names = [f"slow{i}" for i in range(4000)]
-    return Offer({each: Served(each, "base", 0, tokens, "sw") for each in names}, [Slow()])
+    return ModelRegistry(
+        {each: ServedModel(each, "base", 0, tokens, "sw") for each in names}, [Slow()]
+    )
 
 
 @pytest.fixture(scope="module")
-def quick(offer: Offer) -> Iterator[Any]:
+def quick(offer: ModelRegistry) -> Iterator[Any]:
     with running(offer, QUICK, decoders=0) as started:
         yield started
 
@@ -115,7 +117,7 @@ def test_who_does_not_read_answers_is_cut_off(quick: Any) -> None:
 
 
 @pytest.mark.parametrize("bound", ["connections", "client_connections"])
-def test_in_a_crowd_the_longest_waiting_makes_room(offer: Offer, bound: str) -> None:
+def test_in_a_crowd_the_longest_waiting_makes_room(offer: ModelRegistry, bound: str) -> None:
     limits = LIMITS.model_copy(update={bound: 3})
     with running(offer, limits, decoders=0) as server, contextlib.ExitStack() as stack:
         crowd = []
@@ -131,7 +133,7 @@ def test_in_a_crowd_the_longest_waiting_makes_room(offer: Offer, bound: str) -> 
 
 def test_where_all_are_at_work_one_more_is_refused(tokens: Tokens, recordings: list[Path]) -> None:
     engine = Slow()
-    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [engine])
+    offer = ModelRegistry({"slow": ServedModel("slow", "base", 0, tokens, "sw")}, [engine])
     limits = LIMITS.model_copy(update={"client_connections": 2})
     with running(offer, limits) as server:
         asks = [threading.Thread(target=transcribe, args=[server, recordings[0]]) for _ in "ab"]
@@ -154,7 +156,7 @@ def test_connections_take_half_of_the_files_at_most(monkeypatch: pytest.MonkeyPa
         assert max_connections(Limits()) == expected
 
 
-def test_many_that_never_finish_their_heads_keep_nobody_out(offer: Offer) -> None:
+def test_many_that_never_finish_their_heads_keep_nobody_out(offer: ModelRegistry) -> None:
     limits = QUICK.model_copy(update={"head_s": 3.0})
     with running(offer, limits, decoders=0) as server, contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(opened(server, POST + b"X-Slow: ")) for _ in range(200)]

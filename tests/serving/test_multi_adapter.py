@@ -14,7 +14,7 @@ from mothertongue import config, strategies
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError
-from mothertongue.model.adapters import Rows
+from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.multi_adapter import add
 from mothertongue.strategies.base import Strategy, trained_parameters
@@ -57,9 +57,9 @@ class Holder(config.Config):
     strategy: AnyStrategy  # type: ignore[valid-type]
 
 
-def mix(base: WhisperForConditionalGeneration, tuned: dict[str, Any]) -> Rows:
+def mix(base: WhisperForConditionalGeneration, tuned: dict[str, Any]) -> AdapterAssignment:
     """All of them on the base."""
-    rows = Rows()
+    rows = AdapterAssignment()
     for name, model in tuned.items():
         add(base, name, model, rows)
     return rows
@@ -69,7 +69,7 @@ def decode(
     model: WhisperForConditionalGeneration,
     tokens: Tokens,
     clips: list[Clip],
-    rows: Rows | None = None,
+    rows: AdapterAssignment | None = None,
     beam_size: int = 1,
 ) -> list[Transcript]:
     settings = DecodeConfig(batch_size=5, beam_size=beam_size)
@@ -168,7 +168,7 @@ def test_pefts_other_kinds_are_refused(talker) -> None:
 
 
 def test_rows_stand_in_runs() -> None:
-    rows = Rows()
+    rows = AdapterAssignment()
     rows.put([None, None, "a", "a", "a", "b"])
     assert rows.runs(6) == [("a", slice(2, 5)), ("b", slice(5, 6))]
     assert rows.runs(12) == [("a", slice(4, 10)), ("b", slice(10, 12))]

@@ -26,7 +26,7 @@ from mothertongue.model.load import load_base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.address import Address
 from mothertongue.serving.limits import Limits
-from mothertongue.serving.models import Offer, Served, Spec, load, parse_specs
+from mothertongue.serving.models import ModelRegistry, ServedModel, Spec, load, parse_specs
 from mothertongue.serving.sandbox import Sandbox
 from mothertongue.serving.server import serve
 
@@ -86,7 +86,7 @@ def test_an_idle_server_gives_memory_back_once(
         "mothertongue.serving.server.give_back_freed_memory", lambda: given.append(time.monotonic())
     )
     engine = Slow()
-    offer = Offer({"slow": Served("slow", "base", 0, tokens, "sw")}, [engine])
+    offer = ModelRegistry({"slow": ServedModel("slow", "base", 0, tokens, "sw")}, [engine])
     with running(offer, LIMITS.model_copy(update={"idle_s": 0.1})) as server:
         asking = threading.Thread(target=transcribe, args=[server, recordings[0]])
         asking.start()
@@ -138,9 +138,9 @@ def test_what_was_begun_is_finished_after_sigterm(
 def test_a_path_with_brackets_is_printed_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def loaded(*_: Any) -> Offer:
+    def loaded(*_: Any) -> ModelRegistry:
         _[-1]("sw: an adapter on bases [v2]/a[/y]")
-        return Offer()
+        return ModelRegistry()
 
     monkeypatch.setattr("mothertongue.serving.models.load", loaded)
     monkeypatch.setattr("mothertongue.serving.server.serve", lambda *_: None)
@@ -158,7 +158,7 @@ class Dead(Sandbox):
 def test_why_it_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mothertongue.serving.server.Sandbox", Dead)
     with pytest.raises(MothertongueError, match="cannot start: no decoder") as caught:
-        serve(Offer(), Address("127.0.0.1", 0, None), Limits(), 1, 1)
+        serve(ModelRegistry(), Address("127.0.0.1", 0, None), Limits(), 1, 1)
     assert caught.value.exit_code == 1
 
 

@@ -24,8 +24,8 @@ from serving_fixtures import running
 
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.metrics import Metrics
-from mothertongue.serving.models import Offer, Served
-from mothertongue.serving.request_limits import Guard, State, client_of
+from mothertongue.serving.models import ModelRegistry, ServedModel
+from mothertongue.serving.request_limits import RequestLimits, State, client_of
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def engine() -> Slow:
 def slow(engine: Slow, tokens: Tokens) -> Iterator[Any]:
     """A server whose only model is slow, with narrow limits."""
     models = {
-        "slow": Served("slow", "base", 0, tokens, "sw"),
-        "limited": Served("limited", "export", 0, tokens, "sw", is_limited=True),
+        "slow": ServedModel("slow", "base", 0, tokens, "sw"),
+        "limited": ServedModel("limited", "export", 0, tokens, "sw", is_limited=True),
     }
-    with running(Offer(models, [engine]), LIMITS) as started:
+    with running(ModelRegistry(models, [engine]), LIMITS) as started:
         yield started
 
 
@@ -49,8 +49,8 @@ def locked(tokens: Tokens) -> Iterator[Any]:
     """One that wants a key."""
     engine = Slow()
     engine.go.set()
-    served = Served("slow", "base", 0, tokens, "sw")
-    with running(Offer({"slow": served}, [engine]), LIMITS, KEY) as started:
+    served = ServedModel("slow", "base", 0, tokens, "sw")
+    with running(ModelRegistry({"slow": served}, [engine]), LIMITS, KEY) as started:
         yield started
 
 
@@ -81,7 +81,7 @@ def test_what_is_refused_takes_no_place() -> None:
     async def send(_: Any) -> None:
         running.append(state.running)
 
-    guard = Guard(application, LIMITS, KEY, state, Metrics())
+    guard = RequestLimits(application, LIMITS, KEY, state, Metrics())
     scope = {"type": "http", "method": "POST", "path": "/v1/audio/transcriptions", "headers": []}
     asyncio.run(guard(scope | {"client": ("203.0.113.1", 1)}, receive, send))
     assert running == [0, 0]
@@ -156,13 +156,13 @@ def test_a_client_with_many_requests_keeps_no_other_out(
 ) -> None:
     engine = Slow()
     limits = LIMITS.model_copy(update={"requests": 4})
-    served = Served("slow", "base", 0, tokens, "sw")
+    served = ServedModel("slow", "base", 0, tokens, "sw")
     answers: list[int] = []
 
     def asks(address: str) -> None:
         answers.append(transcribe(started, recordings[0], {"X-Forwarded-For": address})[0])
 
-    with running(Offer({"slow": served}, [engine]), limits) as started:
+    with running(ModelRegistry({"slow": served}, [engine]), limits) as started:
         threads = [threading.Thread(target=asks, args=["203.0.113.1"]) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -253,8 +253,8 @@ def test_what_an_engine_cannot_do_is_refused(slow: Any, recordings: list[Path]) 
 def test_a_stream_ends_at_the_deadline(tokens: Tokens, recordings: list[Path]) -> None:
     engine = Slow()
     limits = LIMITS.model_copy(update={"request_s": 1.0})
-    served = Served("slow", "base", 0, tokens, "sw")
-    with running(Offer({"slow": served}, [engine]), limits) as started:
+    served = ServedModel("slow", "base", 0, tokens, "sw")
+    with running(ModelRegistry({"slow": served}, [engine]), limits) as started:
         for fields, is_stream in (({"stream": "true"}, True), ({}, False)):
             body, kind = form(recordings[0], **fields)
             status, answer, _ = ask(started, "POST", "/v1/audio/transcriptions", body, kind)

@@ -12,9 +12,9 @@ from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.batching import Batcher
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
-from mothertongue.serving.models import Served
+from mothertongue.serving.models import ServedModel
 from mothertongue.serving.sandbox import Speech
-from mothertongue.serving.service import Asked, Service
+from mothertongue.serving.service import Service, TranscriptionRequest
 from mothertongue.serving.turns import Gate
 
 
@@ -36,7 +36,9 @@ def test_no_text_of_a_piece_in_a_dense_script_is_lost(tokens: Tokens, language: 
     engine: Any = Reader(tokens, text, 9, "am")
     batcher, sandbox = Batcher(engine, 8, 100), Opened(pieces)
     service = Service([batcher], sandbox, Gate(1), Limits(), Metrics())  # type: ignore[arg-type]
-    asked = Asked(Served("m", "run", 0, tokens, None), language, "transcribe", (), False)
+    asked = TranscriptionRequest(
+        ServedModel("m", "run", 0, tokens, None), language, "transcribe", (), False
+    )
     found = asyncio.run(service.recording(b"", asked))
     batcher.close()
     assert found.text.replace(" ", "") == text

@@ -108,7 +108,7 @@ def test_switched_off_the_outputs_are_exactly_the_bases(case: str) -> None:
     model = adapted(case)
     with torch.inference_mode():
         expected, on = run(plain()), run(model)
-        with STRATEGIES[case].switched_off(model):
+        with STRATEGIES[case].adapters_disabled(model):
             off = run(model)
         again = run(model)
     for name, value in expected.items():

@@ -17,8 +17,8 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.model.encoder import encode, stem
 from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import (
-    NotFoldableError,
-    NotRemovableError,
+    CannotMergeError,
+    NotAdapterError,
     Strategy,
     Whisper,
     load_trained,
@@ -137,10 +137,10 @@ def test_folded_it_is_a_plain_whisper_with_equal_outputs(strategy: Strategy, fre
     one_step(tuned)
     expected = outputs(tuned)
     if strategy.kind == "bottleneck":
-        with pytest.raises(NotFoldableError, match="export the adapter itself, or ONNX"):
-            strategy.fold(tuned)
+        with pytest.raises(CannotMergeError, match="export the adapter itself, or ONNX"):
+            strategy.merge(tuned)
         return
-    folded = strategy.fold(tuned)
+    folded = strategy.merge(tuned)
     assert set(folded.state_dict()) == set(fresh().state_dict())
     torch.testing.assert_close(outputs(folded), expected, rtol=1e-4, atol=1e-4)
 
@@ -149,16 +149,16 @@ def test_folded_it_is_a_plain_whisper_with_equal_outputs(strategy: Strategy, fre
 def test_switched_off_it_is_the_base_or_it_says_why_not(strategy: Strategy, fresh: Fresh) -> None:
     tuned = strategy.apply(fresh(), SEED)
     one_step(tuned)
-    assert strategy.is_removable == (
+    assert strategy.is_adapter == (
         strategy.kind in ("bottleneck", "lora") and "pissa" not in repr(strategy)
     )
-    if not strategy.is_removable:
-        with pytest.raises(NotRemovableError, match="load the base"):
-            strategy.switched_off(tuned)
+    if not strategy.is_adapter:
+        with pytest.raises(NotAdapterError, match="load the base"):
+            strategy.adapters_disabled(tuned)
         return
     before = outputs(tuned)
-    with strategy.switched_off(tuned):
-        with strategy.switched_off(tuned):
+    with strategy.adapters_disabled(tuned):
+        with strategy.adapters_disabled(tuned):
             pass
         assert torch.equal(outputs(tuned), outputs(fresh()))
     assert torch.equal(outputs(tuned), before)

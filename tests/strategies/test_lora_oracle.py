@@ -114,7 +114,7 @@ def test_folded_it_is_what_peft_merges(preset: Preset, variant: Variant) -> None
     two_steps(mine)
     two_steps(other)
     unmerged = outputs(mine)
-    folded, merged = strategy.fold(mine), other.merge_and_unload()
+    folded, merged = strategy.merge(mine), other.merge_and_unload()
     assert set(folded.state_dict()) == set(fresh().state_dict())
     assert_same_parameters(folded, merged)
     assert_same(outputs(folded), outputs(merged))

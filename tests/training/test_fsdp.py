@@ -42,9 +42,9 @@ def first_of_two() -> Iterator[None]:
 def test_each_rank_keeps_its_part_of_what_trains_and_all_that_is_frozen(first_of_two: None) -> None:
     model = Freeze(encoder_layers=1).apply(tiny_model(byte_tokens()), seed=0)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    trained = sharding.twin(model)
+    trained = sharding.shared_memory_copy(model)
     sharding.shard(LabelLoss(trained), trained, 3, RANKS)
-    sharding.hollow(model)
+    sharding.release_parameters(model)
     shards = trained_parameters(trained)
     assert list(shards) == list(trained_parameters(model))
     for name, value in shards.items():

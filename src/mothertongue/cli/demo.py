@@ -8,7 +8,7 @@ from typing import Any
 
 from mothertongue.console import console
 from mothertongue.experiment.config import Experiment, load_experiment
-from mothertongue.experiment.run_dir import OF_BASE, OWN, RunDir
+from mothertongue.experiment.run_dir import BASE_PREFIX, TEST_SCORES, RunDir
 from mothertongue.files.atomic import write_json
 from mothertongue.inference.engine import open_engine
 from mothertongue.inference.score_split import evaluate_model
@@ -29,12 +29,12 @@ def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     began = time.monotonic()
     experiment, run_dir = demo_experiment(overrides), RunDir(out)
     console.print("1/3  scoring whisper-base, untouched, on the test split")
-    before = _score(experiment.base, experiment, run_dir.evaluation(OF_BASE + OWN))
+    before = _score(experiment.base, experiment, run_dir.evaluation(BASE_PREFIX + TEST_SCORES))
     console.print("2/3  fine-tuning; checkpoints are chosen on the validation split")
     with training_progress() as watcher:
         record = run(experiment, run_dir, watcher)
     console.print("3/3  scoring the tuned model on the same test split")
-    after = _score(str(out), experiment, run_dir.evaluation(OWN))
+    after = _score(str(out), experiment, run_dir.evaluation(TEST_SCORES))
     return {
         "data": "synthetic Swahili, spoken by espeak-ng",
         "before": before["scores"]["strict"],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mothertongue.comparison.paired_scores import JUDGED
+from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER
 from mothertongue.data.languages import Measure
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.evaluation.error_alignment import Piece, Unit, align, tokens, unit_of
@@ -26,7 +26,7 @@ def clip_set(
 ) -> Json:
     """One test set: the clips in the order of the rows, which are each system's on the same clips.
 
-    Of several seeds the rows are the first one's. Errors are counted under JUDGED, and texts are
+    Of several seeds the rows are the first one's. Errors are counted under PRIMARY_NORMALIZER, and texts are
     aligned as it leaves them: `pieces` are triples of kind, reference and hypothesis, equal tokens
     in a row as one. `measure` is the rate that clips are sorted by.
     """
@@ -36,7 +36,7 @@ def clip_set(
     return {
         "language": language,
         "name": name,
-        "normalizer": JUDGED,
+        "normalizer": PRIMARY_NORMALIZER,
         "unit": unit,
         "measure": measure,
         "systems": names,
@@ -49,7 +49,7 @@ def clip_set(
 
 def _clip(place: Utterance | None, rows: Sequence[Row], unit: Unit) -> Json:
     first = rows[0]
-    normalize = normalizer(JUDGED)
+    normalize = normalizer(PRIMARY_NORMALIZER)
     said = normalize(first["reference"])
     return {
         "id": first["id"],

@@ -25,7 +25,7 @@ from mothertongue.comparison.prefix_depths import share_depths
 from mothertongue.comparison.result import comparison
 from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
-from mothertongue.comparison.selection import TEST, Choice, choose, fix
+from mothertongue.comparison.selection import TEST, Choice, choose, lock_selection
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
@@ -51,7 +51,7 @@ def compare(
         _write_yaml(folder / "grid.yaml", grid)
         candidates, cuts = _train(grid, candidates, folder, run_all, watcher, devices)
         choices = choose(candidates, folder, cuts)
-        fix(choices, grid, folder)
+        lock_selection(choices, grid, folder)
         run_all(list(_scorings(grid, candidates, choices, folder)), watcher)
         result = comparison(grid, candidates, choices, cuts, folder)
         write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
@@ -106,7 +106,7 @@ def _scorings(
         yield from _scoring(grid, folder, f"base-{language}", grid.base, borrow, sets)
     base_sets = _retention(grid, folder / "base" / "eval")
     yield from _scoring(grid, folder, "base-retention", grid.base, {}, base_sets)
-    removable = {e.experiment.name: e.experiment.strategy.is_removable for e in candidates}
+    removable = {e.experiment.name: e.experiment.strategy.is_adapter for e in candidates}
     for choice in choices:
         for name in dict.fromkeys(choice.runs):
             run_dir = RunDir(folder / "runs" / name)
@@ -151,7 +151,10 @@ def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
     """The first retention set again, for what must be the base's own transcripts."""
     return [
         ScoreSet(
-            data=(each.data,), split=each.split, out=scores / f"off-{name}.json", switched_off=True
+            data=(each.data,),
+            split=each.split,
+            out=scores / f"off-{name}.json",
+            adapters_disabled=True,
         )
         for name, each in list(grid.retention.items())[:1]
     ]

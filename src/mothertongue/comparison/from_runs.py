@@ -19,7 +19,7 @@ from mothertongue.comparison.alike import (
 from mothertongue.comparison.clips import clip_set
 from mothertongue.comparison.data_facts import data_facts
 from mothertongue.comparison.paired_scores import (
-    JUDGED,
+    PRIMARY_NORMALIZER,
     Scored,
     mark_fronts,
     read_scores,
@@ -30,7 +30,13 @@ from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.errors import DataError
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
 from mothertongue.experiment.records import Scores
-from mothertongue.experiment.run_dir import ALSO, OF_BASE, OWN, RunDir, environment
+from mothertongue.experiment.run_dir import (
+    BASE_PREFIX,
+    OTHER_DATA_PREFIX,
+    TEST_SCORES,
+    RunDir,
+    environment,
+)
 from mothertongue.files.json_files import read_json
 
 Json = dict[str, Any]
@@ -96,7 +102,7 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
         "chosen_on": "test" if "test" in chosen_on else "validation",
         "reference": _reference(rows),
         "seeds": sorted({each.seed for each in runs}),
-        "normalizer": JUDGED,
+        "normalizer": PRIMARY_NORMALIZER,
         "languages": {name: language for name, (language, _) in found.items()},
         "average": [],
         "curves": [_point(each) for each in runs],
@@ -108,7 +114,7 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
 def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
     """One language, and the clips of its test sets. Only runs that were scored have a row."""
     manifests = runs[0].manifests
-    groups = _by_settings([each for each in runs if each.has(OWN)])
+    groups = _by_settings([each for each in runs if each.has(TEST_SCORES)])
     scored = [each for group in groups.values() for each in group]
     base = _base(scored)
     rows = [_row(name, group, base) for name, group in groups.items()]
@@ -126,7 +132,7 @@ def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
 
 
 def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Json:
-    found = {stored: _scored(group, stored) for stored in {OWN: None, **base}}
+    found = {stored: _scored(group, stored) for stored in {TEST_SCORES: None, **base}}
     return {
         "strategy": name,
         "settings": {},
@@ -134,10 +140,12 @@ def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Json:
         "runs": [each.name for each in group],
         "chosen_at_wer": group[0].record["best_validation_wer"],
         "chosen_at_cer": group[0].record.get("best_validation_cer"),
-        "scores": found[OWN].scores(),
-        "anatomy": found[OWN].anatomy(),
+        "scores": found[TEST_SCORES].scores(),
+        "anatomy": found[TEST_SCORES].anatomy(),
         "also": {
-            stored: {"scores": each.scores()} for stored, each in found.items() if stored != OWN
+            stored: {"scores": each.scores()}
+            for stored, each in found.items()
+            if stored != TEST_SCORES
         },
         "retention": None,
         **run_cost(records := [each.record for each in group], records, group[0].run_dir),
@@ -149,35 +157,38 @@ def _base(runs: Sequence[Done]) -> dict[str, Scored]:
     """The base on each set that it and all these runs were scored on; clips must be the same."""
     found = {}
     for name in _common_sets(runs):
-        keeper = next((each for each in runs if each.has(OF_BASE + name)), None)
+        keeper = next((each for each in runs if each.has(BASE_PREFIX + name)), None)
         _one(f"clips of {name}", {_digest(each, name) for each in runs})
         paths = [each.run_dir.evaluation(name) for each in runs]
         if keeper is not None:
-            _one(f"clips of {name}", {_digest(keeper, n) for n in (name, OF_BASE + name)})
-            paths.append(keeper.run_dir.evaluation(OF_BASE + name))
+            _one(f"clips of {name}", {_digest(keeper, n) for n in (name, BASE_PREFIX + name)})
+            paths.append(keeper.run_dir.evaluation(BASE_PREFIX + name))
         refuse_other_decoding(paths)
         if keeper is not None:
-            found[name] = _scored([keeper], OF_BASE + name)
+            found[name] = _scored([keeper], BASE_PREFIX + name)
     return found
 
 
 def _base_row(base: dict[str, Scored]) -> Json | None:
-    if OWN not in base:
+    if TEST_SCORES not in base:
         return None
     return {
-        "scores": base[OWN].scores(),
-        "anatomy": base[OWN].anatomy(),
-        "also": {name: each.scores() for name, each in base.items() if name != OWN},
+        "scores": base[TEST_SCORES].scores(),
+        "anatomy": base[TEST_SCORES].anatomy(),
+        "also": {name: each.scores() for name, each in base.items() if name != TEST_SCORES},
     }
 
 
 def _common_sets(runs: Sequence[Done]) -> list[str]:
     """Its own test split, and what else each of them was scored on."""
     sets = [
-        {path.stem for path in each.run_dir.evaluation(OWN).parent.glob("*.json")} for each in runs
+        {path.stem for path in each.run_dir.evaluation(TEST_SCORES).parent.glob("*.json")}
+        for each in runs
     ]
     common = set.intersection(*sets) if sets else set()
-    return sorted(name for name in common if name == OWN or name.startswith(ALSO))
+    return sorted(
+        name for name in common if name == TEST_SCORES or name.startswith(OTHER_DATA_PREFIX)
+    )
 
 
 def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
@@ -200,11 +211,11 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
 def _clips(
     manifests: Sequence[Path], groups: dict[str, list[Done]], base: dict[str, Scored]
 ) -> Json:
-    systems = {"base": base[OWN].by_seed[0]} if OWN in base else {}
-    systems |= {name: _scored(group, OWN).by_seed[0] for name, group in groups.items()}
+    systems = {"base": base[TEST_SCORES].by_seed[0]} if TEST_SCORES in base else {}
+    systems |= {name: _scored(group, TEST_SCORES).by_seed[0] for name, group in groups.items()}
     first = next(iter(groups.values()))[0]
     language, measure = first.experiment["language"], first.measure
-    return clip_set(language, OWN, manifests, systems, measure)
+    return clip_set(language, TEST_SCORES, manifests, systems, measure)
 
 
 def _reference(rows: Sequence[Json]) -> str:
@@ -226,7 +237,11 @@ def _point(done: Done) -> Json:
 def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[str]:
     """Read them from the first run: all of a language have the same data."""
     first = scored[:1]
-    paths = {name: each.run_dir.evaluation(name) for each in first for name in {OWN: None, **base}}
+    paths = {
+        name: each.run_dir.evaluation(name)
+        for each in first
+        for name in {TEST_SCORES: None, **base}
+    }
     return leak_doubts(paths)
 
 

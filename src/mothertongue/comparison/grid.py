@@ -55,7 +55,7 @@ class LanguageData(config.Config):
         return self.data if isinstance(self.data, tuple) else (self.data,)
 
 
-class Arm(config.Config):
+class StrategyVariants(config.Config):
     """One strategy, and what to try with it."""
 
     strategy: dict[str, Any]
@@ -92,7 +92,7 @@ class Grid(config.Config):
     """As in an experiment; auto asks each language."""
     languages: Annotated[dict[str, LanguageData], Field(min_length=1)]
     """By name, such as sw."""
-    strategies: Annotated[dict[str, Arm], Field(min_length=1)]
+    strategies: Annotated[dict[str, StrategyVariants], Field(min_length=1)]
     """By name; the table has a row for each."""
     reference: str = "full"
     """The strategy that the others are compared with."""

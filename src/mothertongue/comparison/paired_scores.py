@@ -24,11 +24,11 @@ from mothertongue.evaluation.metrics import (
 )
 from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
 from mothertongue.experiment.records import Scores
-from mothertongue.experiment.run_dir import OWN
+from mothertongue.experiment.run_dir import TEST_SCORES
 from mothertongue.files.json_files import read_json
 
 Json = dict[str, Any]
-JUDGED = "strict"
+PRIMARY_NORMALIZER = "strict"
 """The normalizer under which strategies are told apart."""
 UNTOUCHED = ""
 """The base among the systems that are compared: no strategy has such a name."""
@@ -56,7 +56,7 @@ class Scored:
 
     def anatomy(self) -> Json:
         """What kind of errors these are, over all seeds."""
-        return anatomy(self.by_seed, normalizer(JUDGED))
+        return anatomy(self.by_seed, normalizer(PRIMARY_NORMALIZER))
 
 
 def read_scores(paths: Sequence[Path]) -> Scored:
@@ -73,10 +73,12 @@ def with_differences(
     adjusted for all pairs of systems, since which of them is the lowest is only known afterwards.
     """
     found: dict[str, Mapping[str, Scored]] = {row["strategy"]: row.pop("found") for row in rows}
-    own_base = {UNTOUCHED: base[OWN]} if OWN in base else {}
-    systems = own_base | {name: sets[OWN] for name, sets in found.items()}
+    own_base = {UNTOUCHED: base[TEST_SCORES]} if TEST_SCORES in base else {}
+    systems = own_base | {name: sets[TEST_SCORES] for name, sets in found.items()}
     own = _compared(systems, list(combinations(systems, 2)), measure)
-    best = min(rows, key=lambda row: float(row["scores"][JUDGED][measure]), default=None)
+    best = min(
+        rows, key=lambda row: float(row["scores"][PRIMARY_NORMALIZER][measure]), default=None
+    )
     for row in rows:
         name = row["strategy"]
         row["vs_base"] = own.get((UNTOUCHED, name))
@@ -93,7 +95,9 @@ def with_differences(
 def mark_fronts(rows: list[Json], measure: Measure) -> None:
     """Say in each row whether it is on the Pareto fronts of its rate and of what it costs."""
     for name, cost in (("parameters", "trainable_parameters"), ("time", "wall_s")):
-        front = pareto_front([(row["scores"][JUDGED][measure], row[cost]) for row in rows])
+        front = pareto_front(
+            [(row["scores"][PRIMARY_NORMALIZER][measure], row[cost]) for row in rows]
+        )
         for row, is_on_it in zip(rows, front, strict=True):
             row.setdefault("pareto", {})[name] = is_on_it
 
@@ -106,7 +110,9 @@ def _compared(
         return {}
     errors = {name: _errors(each, measure) for name, each in systems.items()}
     lengths_N = next(iter(errors.values()))[1]
-    drawn = units(next(iter(systems.values())).by_seed[0], lengths_N, normalizer(JUDGED))
+    drawn = units(
+        next(iter(systems.values())).by_seed[0], lengths_N, normalizer(PRIMARY_NORMALIZER)
+    )
     arms = {name: errors_SN for name, (errors_SN, _) in errors.items()}
     found = differences(arms, lengths_N, drawn, pairs, base=UNTOUCHED)
     facts = {
@@ -122,7 +128,7 @@ def _compared(
 
 def _errors(scored: Scored, measure: Measure) -> tuple[Integers, Integers]:
     """Errors of each seed and clip, and the clips' lengths, in words or characters."""
-    found = scored.errors(JUDGED)
+    found = scored.errors(PRIMARY_NORMALIZER)
     if measure == "wer":
         return np.stack([each.word_errors_N for each in found]), found[0].words_N
     return np.stack([each.character_errors_N for each in found]), found[0].characters_N

@@ -14,7 +14,7 @@ from mothertongue.comparison.data_facts import data_facts
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.halving import Cut
 from mothertongue.comparison.paired_scores import (
-    JUDGED,
+    PRIMARY_NORMALIZER,
     Scored,
     mark_fronts,
     read_scores,
@@ -46,7 +46,7 @@ def comparison(
         "chosen_on": "test" if grid.protocol == "paper" else "validation",
         "reference": grid.reference,
         "seeds": list(grid.seeds),
-        "normalizer": JUDGED,
+        "normalizer": PRIMARY_NORMALIZER,
         "languages": languages,
         "average": averages(languages, grid.reference),
         "curves": [_point(each, folder) for each in candidates],
@@ -74,7 +74,7 @@ def averages(languages: dict[str, Json], reference: str) -> list[Json]:
 
 
 def _averages(languages: dict[str, Json], measure: str, reference: str) -> list[Json]:
-    base = fmean(each["base"]["scores"][JUDGED][measure] for each in languages.values())
+    base = fmean(each["base"]["scores"][PRIMARY_NORMALIZER][measure] for each in languages.values())
     means = _means(languages, measure)
     middle = means.get(reference)
     return [
@@ -189,7 +189,9 @@ def _means(languages: dict[str, Json], measure: str) -> dict[str, float]:
     by_arm: dict[str, list[float]] = {}
     for each in languages.values():
         for row in each["strategies"]:
-            by_arm.setdefault(row["strategy"], []).append(row["scores"][JUDGED][measure])
+            by_arm.setdefault(row["strategy"], []).append(
+                row["scores"][PRIMARY_NORMALIZER][measure]
+            )
     return {arm: fmean(rates) for arm, rates in by_arm.items() if len(rates) == len(languages)}
 
 

@@ -22,7 +22,7 @@ MEASURES = ("wer", "cer", "language_identification", "hallucinations", "loops", 
 def retention(names: Iterable[str], base: Path, runs: Sequence[Path]) -> Json | None:
     """By name of the set, and under `mean` over all sets; None where there is none.
 
-    `switched_off`: whether runs whose adapters are off say what the base says.
+    `adapters_disabled`: whether runs whose adapters are off say what the base says.
 
     `base` and `runs` are folders of scores, a run for each seed.
     """

@@ -31,7 +31,7 @@ class ScoreSet(Config):
     data: tuple[Path, ...]
     split: Split
     out: Path
-    switched_off: bool = False
+    adapters_disabled: bool = False
     """Whether a run is scored with its adapters off."""
 
 
@@ -54,7 +54,7 @@ def score_sets(request: Request) -> None:
     for each in due:
         utterances = read_split(each.data, each.split, None)
         leaks = check_unseen(run_dir, utterances, each.split) if is_run(run_dir.path) else None
-        off = engine.switched_off() if each.switched_off else nullcontext()
+        off = engine.adapters_disabled() if each.adapters_disabled else nullcontext()
         with counting(f"{request.model}: {each.out.stem}", len(utterances)) as advance, off:
             done = transcribe_split(engine, utterances, "full", request.evaluate, advance)
         write_json(

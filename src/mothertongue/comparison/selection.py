@@ -61,7 +61,7 @@ def read_record(candidate: Candidate, folder: Path) -> dict[str, Any]:
     return candidate.run_dir(folder).read_record()
 
 
-def fix(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
+def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     """Write the choice down before the test split is touched, or hold it against the first one.
 
     Raises ConfigError when another would now be chosen although the test split was decoded: who

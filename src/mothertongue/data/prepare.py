@@ -31,7 +31,7 @@ from mothertongue.data.manifest import (
 )
 from mothertongue.data.prepared_leaks import Leak, judge_leaks, reject_duplicates
 from mothertongue.data.row_counts import counted, with_row_counts
-from mothertongue.data.row_database import Ledger, open_ledger
+from mothertongue.data.row_database import RowDatabase, open_ledger
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.sources.manifest import ManifestSource
@@ -136,7 +136,7 @@ def _examined(
     options: PrepareOptions,
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None],
-) -> Iterator[tuple[Ledger, DataReport]]:
+) -> Iterator[tuple[RowDatabase, DataReport]]:
     language = options.language and language_code(options.language)
     root = source.root.resolve()
     for path in (source.path, root):
@@ -179,11 +179,11 @@ def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examin
     return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
 
 
-def _compared(ledger: Ledger, options: PrepareOptions) -> DataReport:
+def _compared(ledger: RowDatabase, options: PrepareOptions) -> DataReport:
     """The checks that need all rows, then the report."""
     ledger.index()
     reject_duplicates(ledger)
-    ledger.unite_sentences()
+    ledger.merge_sentence_keys()
     split_by, warnings = _split(ledger, options)
     notes = ledger.notes()
     warnings += judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
@@ -191,7 +191,7 @@ def _compared(ledger: Ledger, options: PrepareOptions) -> DataReport:
     return _report(ledger, options, notes, split_by, warnings)
 
 
-def _split(ledger: Ledger, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
+def _split(ledger: RowDatabase, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
     ((num_given, num_speakers),) = ledger.ask("SELECT COUNT(split), COUNT(speaker) FROM kept")
     if num_given:
         ledger.fault(
@@ -219,7 +219,7 @@ def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
 
 
 def _report(
-    ledger: Ledger,
+    ledger: RowDatabase,
     options: PrepareOptions,
     notes: Counter[str],
     split_by: SplitBy,

@@ -3,13 +3,13 @@
 from collections import Counter
 from typing import Literal
 
-from mothertongue.data.row_database import Ledger, peers_of
+from mothertongue.data.row_database import RowDatabase, peers_of
 
 NUM_NAMED = 5
 Leak = Literal["reject", "warn"]
 
 
-def reject_duplicates(ledger: Ledger) -> None:
+def reject_duplicates(ledger: RowDatabase) -> None:
     """Keep one row of each sound and of each id; none of a sound with several texts."""
     # Of one sound with two texts, at least one is wrong, and nothing says which.
     ledger.fault(
@@ -24,7 +24,7 @@ def reject_duplicates(ledger: Ledger) -> None:
     same = "'the same sound is already at ' || peer_place"
     for code, where in (("LEAK-AUDIO", "split <> peer_split"), ("MAN-DUP", "n <> peer_n")):
         ledger.fault(code, same, "nothing; one copy is kept", peers="audio_key", where=where)
-    ledger.name_apart()
+    ledger.make_ids_unique()
     ledger.fault(
         "MAN-DUP",
         "'id ' || id || ' is already at ' || peer_place",
@@ -35,7 +35,11 @@ def reject_duplicates(ledger: Ledger) -> None:
 
 
 def judge_leaks(
-    ledger: Ledger, kind: Literal["text", "speaker"], column: str, leak: Leak, notes: Counter[str]
+    ledger: RowDatabase,
+    kind: Literal["text", "speaker"],
+    column: str,
+    leak: Leak,
+    notes: Counter[str],
 ) -> tuple[str, ...]:
     """Reject rows that share `column` with a split held out further, or count them and warn.
 

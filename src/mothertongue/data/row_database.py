@@ -43,15 +43,15 @@ FIELDS = ("id", "audio", "text", "language", "duration_s", "start_s", "split", "
 
 
 @contextmanager
-def open_ledger() -> Iterator["Ledger"]:
+def open_ledger() -> Iterator["RowDatabase"]:
     """An empty ledger, gone with the block."""
     # Without a name, SQLite's file in $TMPDIR has none either: a kill leaves nothing behind.
     with closing(sqlite3.connect("")) as database:
         database.executescript(SCHEMA)
-        yield Ledger(database)
+        yield RowDatabase(database)
 
 
-class Ledger:
+class RowDatabase:
     """Rows by their number in the corpus. A row with a fault is not kept."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -84,7 +84,7 @@ class Ledger:
         """The answers of a SELECT, streamed."""
         return iter(self._database.execute(question, values))
 
-    def name_apart(self) -> None:
+    def make_ids_unique(self) -> None:
         """Lengthen the ids that we made from file stems, where two clips have the same."""
         self._database.execute(
             "UPDATE rows SET id = long_id WHERE long_id IS NOT NULL AND id IN "
@@ -112,7 +112,7 @@ class Ledger:
             found.update(dict.fromkeys(notes.split(), count))
         return found
 
-    def unite_sentences(self) -> None:
+    def merge_sentence_keys(self) -> None:
         """Give all rows that share a sentence id, or have the text of one that does, one key."""
         self._list_nodes("sentence_key", "sentence_id", "sentence_id NOTNULL")
         self._join_nodes("sentence_key", "sentence_id")
@@ -213,7 +213,7 @@ class Ledger:
 
 
 def peers_of(column: str) -> str:
-    """A SELECT of kept rows with peer_n, peer_place and peer_split (see `Ledger.fault`)."""
+    """A SELECT of kept rows with peer_n, peer_place and peer_split (see `RowDatabase.fault`)."""
     return (
         "SELECT *, FIRST_VALUE(n) OVER peers AS peer_n, FIRST_VALUE(place) OVER peers AS "
         "peer_place, FIRST_VALUE(split) OVER peers AS peer_split, LEAD(place) OVER peers AS "

@@ -19,7 +19,7 @@ from mothertongue.decoding.word_timestamps import (
     warp,
 )
 from mothertongue.errors import DataError
-from mothertongue.model.adapters import Rows
+from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.tokenizer import Tokens
 
 PREFIX = 4  # start, language, task, no timestamps; a prompt before them is left out
@@ -32,7 +32,7 @@ def align(
     prefixes: Sequence[Sequence[int]],
     texts: Sequence[Sequence[int]],
     seconds_B: Sequence[float],
-    adapter_rows: Rows | None = None,
+    adapter_rows: AdapterAssignment | None = None,
 ) -> list[Alignment]:
     """The alignment of each clip's text tokens with its audio, in one pass of the decoder.
 

@@ -21,10 +21,10 @@ from mothertongue.decoding.transcript import (
     Transcript,
     batches_of_context,
     clip_languages,
-    in_runs,
+    group_by_task_and_prompt,
     make_transcript,
-    timed,
     token_limit,
+    with_word_times,
 )
 from mothertongue.decoding.word_timestamps import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
@@ -92,7 +92,7 @@ class CTranslate2Transcriber:
 
     def _batch(self, clips: Sequence[Clip], seconds: int) -> list[Transcript]:
         done: dict[int, Transcript] = {}
-        for run in in_runs(clips):
+        for run in group_by_task_and_prompt(clips):
             found = self._run([clips[i] for i in run], seconds)
             done.update(zip(run, found, strict=True))
         return [done[i] for i in range(len(clips))]
@@ -150,7 +150,7 @@ class CTranslate2Transcriber:
             for i, result in enumerate(results):
                 if clips[i].word_times and starts[i] == start:
                     aligned = _alignment(result, transcripts[i])
-                    found[i] = timed(transcripts[i], clips[i], aligned, self.tokens)
+                    found[i] = with_word_times(transcripts[i], clips[i], aligned, self.tokens)
         return found
 
     def _transcript(

@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.model.adapters import AdaptedLayer, Rows
+from mothertongue.model.adapters import AdaptedLayer, AdapterAssignment
 
 GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a time
 
@@ -27,7 +27,7 @@ class DecoderState:
         model: WhisperForConditionalGeneration,
         hidden_TD: Sequence[Tensor],
         beam_size: int = 1,
-        adapter_rows: Rows | None = None,
+        adapter_rows: AdapterAssignment | None = None,
     ) -> None:
         """`hidden_TD`: the encoder's output of each clip, of any length; its K rows share it.
 
@@ -54,9 +54,11 @@ class DecoderState:
         The scores are those before the softmax, of frames beyond a clip's end too.
         """
         for i, layer in enumerate(self.layers):
-            layer.watched = [head for place, head in heads if place == i]
+            layer.captured_heads = [head for place, head in heads if place == i]
         hidden_BLD = self._hidden(tokens_BL)
-        scores = [layer.seen for layer in self.layers if layer.seen is not None]
+        scores = [
+            layer.captured_scores for layer in self.layers if layer.captured_scores is not None
+        ]
         return hidden_BLD, torch.cat(scores, 1)
 
     def _hidden(self, tokens_NL: Tensor) -> Tensor:
@@ -96,12 +98,12 @@ class _LayerState:
         self.layer: Any = layer.base_layer if isinstance(layer, AdaptedLayer) else layer
         cross: Any = self.layer.encoder_attn
         self.heads = cross.num_heads
-        self.heard = self._split(cross.k_proj(hidden_BTD)), self._split(cross.v_proj(hidden_BTD))
+        self.cross_kv = self._split(cross.k_proj(hidden_BTD)), self._split(cross.v_proj(hidden_BTD))
         shape = (rows, self.heads, 0, cross.head_dim)
-        self.said = hidden_BTD.new_empty(shape), hidden_BTD.new_empty(shape)
-        self.watched: list[int] = []
-        """The heads whose scores for the audio are kept in `seen`, (B, heads, L, T)."""
-        self.seen: Tensor | None = None
+        self.self_kv = hidden_BTD.new_empty(shape), hidden_BTD.new_empty(shape)
+        self.captured_heads: list[int] = []
+        """The heads whose scores for the audio are kept in `captured_scores`, (B, heads, L, T)."""
+        self.captured_scores: Tensor | None = None
 
     def forward(self, x_NLD: Tensor, past: int, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
         layer = self.layer
@@ -112,16 +114,16 @@ class _LayerState:
         return x_NLD if self.adapted is None else self.adapted.adapt(x_NLD)
 
     def keep_rows(self, rows: Tensor) -> None:
-        self.said = self.said[0][rows], self.said[1][rows]
+        self.self_kv = self.self_kv[0][rows], self.self_kv[1][rows]
 
     def keep_clips(self, clips: Tensor) -> None:
-        self.heard = self.heard[0][clips], self.heard[1][clips]
+        self.cross_kv = self.cross_kv[0][clips], self.cross_kv[1][clips]
 
     def _attend_to_text(self, x_NLD: Tensor, past: int) -> Tensor:
         attention = self.layer.self_attn
         end = past + x_NLD.shape[1]
         self._make_room(end)
-        keys_NHPE, values_NHPE = self.said
+        keys_NHPE, values_NHPE = self.self_kv
         keys_NHPE[:, :, past:end] = self._split(attention.k_proj(x_NLD))
         values_NHPE[:, :, past:end] = self._split(attention.v_proj(x_NLD))
         queries_NHLE = self._split(attention.q_proj(x_NLD) * attention.scaling)
@@ -139,11 +141,11 @@ class _LayerState:
         attention = self.layer.encoder_attn
         queries_NLD = attention.q_proj(x_NLD) * attention.scaling
         queries_BHQE = self._split(queries_NLD.reshape(-1, beam_size * x_NLD.shape[1], self._width))
-        if self.watched:
-            keys_BHTE = self.heard[0][:, self.watched]
-            self.seen = queries_BHQE[:, self.watched] @ keys_BHTE.transpose(2, 3)
+        if self.captured_heads:
+            keys_BHTE = self.cross_kv[0][:, self.captured_heads]
+            self.captured_scores = queries_BHQE[:, self.captured_heads] @ keys_BHTE.transpose(2, 3)
         out_BHQE = scaled_dot_product_attention(
-            queries_BHQE, *self.heard, attn_mask=mask_B11T, scale=1.0
+            queries_BHQE, *self.cross_kv, attn_mask=mask_B11T, scale=1.0
         )
         return self._join(out_BHQE, x_NLD, attention)
 
@@ -152,10 +154,13 @@ class _LayerState:
         return int(self.layer.encoder_attn.embed_dim)
 
     def _make_room(self, tokens: int) -> None:
-        room = self.said[0].shape[2]
+        room = self.self_kv[0].shape[2]
         if tokens > room:
             more = (0, 0, 0, max(GROWTH_TOKENS, tokens - room))
-            self.said = nn.functional.pad(self.said[0], more), nn.functional.pad(self.said[1], more)
+            self.self_kv = (
+                nn.functional.pad(self.self_kv[0], more),
+                nn.functional.pad(self.self_kv[1], more),
+            )
 
     def _split(self, x_NLD: Tensor) -> Tensor:
         """x_NHLE."""

@@ -14,7 +14,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding.kv_cache import DecoderState
 from mothertongue.decoding.loops import is_loop
-from mothertongue.model.adapters import Rows
+from mothertongue.model.adapters import AdapterAssignment
 
 LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving copies the cache
 
@@ -78,7 +78,7 @@ def greedy(
     prefixes: Sequence[Sequence[int]],
     limits: Sequence[int],
     rules: Rules,
-    adapter_rows: Rows | None = None,
+    adapter_rows: AdapterAssignment | None = None,
 ) -> list[Hypothesis]:
     """The most likely next token at every step, for each clip up to its own limit of tokens.
 
@@ -114,7 +114,7 @@ def beam(
     limits: Sequence[int],
     rules: Rules,
     beam_size: int,
-    adapter_rows: Rows | None = None,
+    adapter_rows: AdapterAssignment | None = None,
     scorer: Scorer | None = None,
 ) -> list[Hypothesis]:
     """Beam search: a clip is done when `beam_size` hypotheses are finished; the best of them wins.

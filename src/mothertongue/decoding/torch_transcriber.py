@@ -22,13 +22,13 @@ from mothertongue.decoding.transcript import (
     Transcript,
     batches_of_context,
     clip_languages,
-    in_runs,
+    group_by_task_and_prompt,
     make_transcript,
-    timed,
     token_limit,
+    with_word_times,
 )
 from mothertongue.decoding.word_timestamps import Alignment
-from mothertongue.model.adapters import Rows
+from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.context import Context
 from mothertongue.model.devices import clips_together
 from mothertongue.model.encoder import encode
@@ -55,7 +55,7 @@ class TorchTranscriber:
         config: DecodeConfig,
         dtype: torch.dtype = torch.float32,
         advance: Advance = lambda _: None,
-        rows: Rows | None = None,
+        rows: AdapterAssignment | None = None,
     ) -> None:
         """`rows`: those of a model on which each clip takes an adapter of its own."""
         self.model = as_dtype(model, dtype).eval()
@@ -90,7 +90,7 @@ class TorchTranscriber:
 
     def _decode(self, clips: Sequence[Clip], hidden_TD: Sequence[Tensor]) -> list[Transcript]:
         done: dict[int, Transcript] = {}
-        for run in in_runs(clips):
+        for run in group_by_task_and_prompt(clips):
             found = self._decode_run([clips[i] for i in run], [hidden_TD[i] for i in run])
             done.update(zip(run, found, strict=True))
         return [done[i] for i in range(len(clips))]
@@ -111,7 +111,7 @@ class TorchTranscriber:
             for code, best, limit, heard in zip(languages, found, limits, detected, strict=True)
         ]
         for i, each in self._alignments(clips, hidden_TD, prefixes, transcripts).items():
-            transcripts[i] = timed(transcripts[i], clips[i], each, self.tokens)
+            transcripts[i] = with_word_times(transcripts[i], clips[i], each, self.tokens)
         return transcripts
 
     def _alignments(

@@ -128,7 +128,7 @@ def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, 
         yield from ((seconds, indices[i : i + size]) for i in range(0, len(indices), size))
 
 
-def in_runs(clips: Sequence[Clip]) -> list[list[int]]:
+def group_by_task_and_prompt(clips: Sequence[Clip]) -> list[list[int]]:
     """Indices of clips that can be decoded in one batch: of one task, their prompts equally long.
 
     Within each the clips of one adapter stand together.
@@ -188,7 +188,7 @@ def make_transcript(
     )
 
 
-def timed(
+def with_word_times(
     transcript: Transcript, clip: Clip, alignment: Alignment, tokenizer: Tokens
 ) -> Transcript:
     """The same with the times of its words."""

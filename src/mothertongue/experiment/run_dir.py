@@ -38,11 +38,11 @@ DECIDING_PACKAGES = (
 )  # fmt: skip
 """Those between a clip and a trained weight or a transcript: another version may give another."""
 
-OWN = "test"
+TEST_SCORES = "test"
 """Scores on the test split of the data that a run was trained on."""
-ALSO = "also-"
+OTHER_DATA_PREFIX = "also-"
 """Begins the name of scores on other data."""
-OF_BASE = "base-"
+BASE_PREFIX = "base-"
 """Begins the name of the untouched base's scores on the same clips."""
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"

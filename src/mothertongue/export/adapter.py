@@ -58,7 +58,7 @@ class AdapterExporter(Exporter):
 def _adapter_strategy(exported: Exported) -> BottleneckAdapters | Lora:
     """The run's strategy. Raises ConfigError where it leaves no adapter, or one of another kind."""
     strategy = exported.tuned.experiment.strategy
-    if not strategy.is_removable:
+    if not strategy.is_adapter:
         raise ConfigError(
             f"{exported.run}: its training changed the base's own weights, so there is no "
             "adapter to take out; export the whole model: --format hf, ctranslate2, ggml, onnx"

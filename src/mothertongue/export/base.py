@@ -50,8 +50,8 @@ class Exported:
         return self.tokens.borrowed.get(code, code)
 
     def plain(self) -> Whisper:
-        """A plain Whisper of the same outputs. Raises NotFoldableError where there is none."""
-        return self.tuned.experiment.strategy.fold(copy.deepcopy(self.tuned.base.model))
+        """A plain Whisper of the same outputs. Raises CannotMergeError where there is none."""
+        return self.tuned.experiment.strategy.merge(copy.deepcopy(self.tuned.base.model))
 
 
 class Heard(ABC):
@@ -125,7 +125,7 @@ def exporter(format_: str) -> Exporter:
 def refuse_unfoldable(exported: Exported, format_: str) -> None:
     """Raise ConfigError where no plain Whisper gives the same outputs."""
     strategy = exported.tuned.experiment.strategy
-    if not strategy.is_foldable:
+    if not strategy.can_merge:
         raise ConfigError(
             f"{exported.run}: bottleneck adapters cannot go into {format_}, which has no place for "
             "a layer of their form (a GELU stands between their two matrices); export it as "

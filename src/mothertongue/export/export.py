@@ -21,11 +21,11 @@ from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
 from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.load import load_run
-from mothertongue.experiment.run_dir import OWN, RunDir, environment
+from mothertongue.experiment.run_dir import TEST_SCORES, RunDir, environment
 from mothertongue.export.base import Exported, Exporter, exporter
 from mothertongue.export.model_card import write_card
 from mothertongue.export.token_limit import count_labels
-from mothertongue.export.verify import Hearing
+from mothertongue.export.verify import VerificationRequest
 from mothertongue.files.atomic import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.files.json_files import read_json
 from mothertongue.files.locks import alone
@@ -93,7 +93,7 @@ def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
     tuned = load_run(run)
     corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
     limit = count_labels(corpus, tuned.base.tokens, writer)
-    scores = RunDir(run).evaluation(OWN)
+    scores = RunDir(run).evaluation(TEST_SCORES)
     exported = Exported(
         tuned=tuned,
         run=run,
@@ -126,8 +126,8 @@ def _heard(
     utterances: Sequence[Utterance],
 ) -> tuple[Json, Json]:
     """What the run and its export in a folder hear of the same clips, one after the other."""
-    of_run = Hearing.of_run(run, experiment.language, writer.max_tokens, utterances)
-    of_export = Hearing.of(writer, folder, kind, experiment, utterances)
+    of_run = VerificationRequest.of_run(run, experiment.language, writer.max_tokens, utterances)
+    of_export = VerificationRequest.of(writer, folder, kind, experiment, utterances)
     return _in_a_process(of_run), _in_a_process(of_export)
 
 
@@ -192,7 +192,7 @@ def _errors(utterances: Sequence[Utterance], heard: Json, text: str) -> Any:
     return utterance_errors(rows, normalizer(NORMALIZER))
 
 
-def _in_a_process(hearing: Hearing) -> Json:
+def _in_a_process(hearing: VerificationRequest) -> Json:
     """What an engine hears, in a process of its own: its memory and its time are its own."""
     done = subprocess.run(
         leashed("mothertongue.export.verify"),

@@ -54,7 +54,7 @@ class OnnxExporter(Exporter):
 
     def write(self, exported: Exported, folder: Path, type_: str) -> None:
         strategy = exported.tuned.experiment.strategy
-        model = exported.plain() if strategy.is_foldable else exported.tuned.base.model
+        model = exported.plain() if strategy.can_merge else exported.tuned.base.model
         with folder_atomically(folder) as fresh:
             _write_graphs(model, fresh)
             if type_ == "int8":

@@ -2,7 +2,7 @@
 
 python -P -m mothertongue.export.verify
 
-It reads a Hearing as JSON from standard input, and writes its reply to standard output.
+It reads a VerificationRequest as JSON from standard input, and writes its reply to standard output.
 """
 
 import json
@@ -30,7 +30,7 @@ from mothertongue.model.tokenizer import Tokens, load_tokens
 Json = dict[str, Any]
 
 
-class Hearing(Config):
+class VerificationRequest(Config):
     """What to hear with: a run, or an artefact in a format; and which clips."""
 
     path: Path
@@ -47,7 +47,7 @@ class Hearing(Config):
     @classmethod
     def of_run(
         cls, run: Path, language: str, max_tokens: int, clips: Sequence[Utterance]
-    ) -> "Hearing":
+    ) -> "VerificationRequest":
         return cls(
             path=run,
             format=None,
@@ -67,7 +67,7 @@ class Hearing(Config):
         type_: str,
         experiment: Experiment,
         clips: Sequence[Utterance],
-    ) -> "Hearing":
+    ) -> "VerificationRequest":
         return cls(
             path=folder,
             format=writer.format,
@@ -80,7 +80,7 @@ class Hearing(Config):
         )
 
 
-def hear(hearing: Hearing) -> Json:
+def hear(hearing: VerificationRequest) -> Json:
     """The tokens, text and detected language of each clip; whether timestamps come; the cost.
 
     `tokens` and `text` are what is compared, `whole_text` is of all that was written.
@@ -111,7 +111,7 @@ def hear(hearing: Hearing) -> Json:
     }
 
 
-def _opened(hearing: Hearing) -> tuple[Heard, Tokens]:
+def _opened(hearing: VerificationRequest) -> tuple[Heard, Tokens]:
     if hearing.format is None:
         tuned = load_run(hearing.path).base
         return TorchHeard(tuned), tuned.tokens
@@ -125,7 +125,7 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        print(json.dumps(hear(parse(Hearing, json.load(sys.stdin), "standard input"))))
+        print(json.dumps(hear(parse(VerificationRequest, json.load(sys.stdin), "standard input"))))
     except MothertongueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

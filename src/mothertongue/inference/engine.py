@@ -21,7 +21,7 @@ from mothertongue.model.devices import Precision, best_device, dtype_of, keep_fr
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.strategies.base import NotFoldableError, NotRemovableError
+from mothertongue.strategies.base import CannotMergeError, NotAdapterError
 
 Make = Callable[[Context, DecodeConfig, Advance], ClipTranscriber]
 Kind = Literal["base", "run", "ctranslate2", "export"]
@@ -42,9 +42,9 @@ class Engine:
     """At which to transcribe: cutting breaks what was never trained on cut clips."""
     is_limited: bool = False
     """Whether it only transcribes, greedily, without a prompt and without word times."""
-    switched_off: Callable[[], AbstractContextManager[None]] = nullcontext
+    adapters_disabled: Callable[[], AbstractContextManager[None]] = nullcontext
     """Inside, what is made transcribes as the base. A run that is not removable raises
-    NotRemovableError; a base is the base."""
+    NotAdapterError; a base is the base."""
 
     @property
     def contexts(self) -> tuple[Context, ...]:
@@ -79,13 +79,13 @@ def open_engine(
         strategy, language = tuned.experiment.strategy, tuned.experiment.language
         if not is_torch:
             try:
-                folded = replace(tuned.base, model=strategy.fold(tuned.base.model))
-            except NotFoldableError as error:
+                folded = replace(tuned.base, model=strategy.merge(tuned.base.model))
+            except CannotMergeError as error:
                 raise ConfigError(f"{model}: {error}; decode it with --engine torch") from None
             found = _converted("run", folded, compute_type, language)
             return _of_run(found, tuned.experiment, weights)
-        off = partial(strategy.switched_off, tuned.base.model)
-        found = replace(torch_engine("run", tuned.base, precision, language), switched_off=off)
+        off = partial(strategy.adapters_disabled, tuned.base.model)
+        found = replace(torch_engine("run", tuned.base, precision, language), adapters_disabled=off)
         return _of_run(found, tuned.experiment, weights)
     base = load_base(model)
     lent = replace(base, tokens=base.tokens.borrowing(borrow or {}))
@@ -136,11 +136,11 @@ def _converted(kind: Kind, base: Base, compute_type: str, language: str | None) 
         write_ctranslate2(base.model, base.tokens, folder)
         found = _ctranslate2(kind, folder, compute_type, base.tokens)
     off = nullcontext if kind == "base" else _cannot_switch_off
-    return replace(found, language=language, switched_off=off)
+    return replace(found, language=language, adapters_disabled=off)
 
 
 def _cannot_switch_off() -> NoReturn:
-    raise NotRemovableError("CTranslate2 runs folded weights; --engine torch can switch them off")
+    raise NotAdapterError("CTranslate2 runs folded weights; --engine torch can switch them off")
 
 
 def _ctranslate2(

@@ -20,7 +20,13 @@ from mothertongue.experiment.identity import (
     read_identity,
     refuse_changes,
 )
-from mothertongue.experiment.run_dir import ALSO, OF_BASE, OWN, RunDir, is_run
+from mothertongue.experiment.run_dir import (
+    BASE_PREFIX,
+    OTHER_DATA_PREFIX,
+    TEST_SCORES,
+    RunDir,
+    is_run,
+)
 from mothertongue.files.atomic import require_writable, write_json
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.score_split import check_unseen, evaluate_model
@@ -75,7 +81,7 @@ def evaluate_run(
         return result
 
     # The base first: a run without it has a page too, a base without a run has none.
-    base = scored(experiment.base, OF_BASE + name, experiment.borrow) if with_base else None
+    base = scored(experiment.base, BASE_PREFIX + name, experiment.borrow) if with_base else None
     result = scored(str(run_dir.path), name, None)
     return {**result, "base": base} if base else result
 
@@ -109,6 +115,6 @@ def stored_name(other: Path | None, split: Split) -> str:
     parts = []
     if other:
         parts = [manifest_path(other).resolve().parent.name, data_digest([other])[:8]]
-    if split != OWN:
+    if split != TEST_SCORES:
         parts.append(split)
-    return ALSO + "-".join(parts) if parts else OWN
+    return OTHER_DATA_PREFIX + "-".join(parts) if parts else TEST_SCORES

@@ -44,7 +44,7 @@ class Bottleneck(nn.Module):
         return x_BTD + self.up(nn.functional.gelu(self.down(self.norm(x_BTD))))
 
 
-class Rows:
+class AdapterAssignment:
     """Which adapter each clip of a batch takes; the layers of one model all look here."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class AdaptedLayer(nn.Module):
         self.base_layer = base_layer
         self.adapters = nn.ModuleDict()
         self.active: tuple[str, ...] = ()
-        self.rows: Rows | None = None
+        self.rows: AdapterAssignment | None = None
         """Where it is given, each row takes the adapter of its own instead."""
 
     def forward(self, hidden_BTD: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -100,7 +100,7 @@ class AdaptedLayer(nn.Module):
                 hidden_BTD = self.adapters[name](hidden_BTD)
         return hidden_BTD
 
-    def _adapt_rows(self, hidden_BTD: Tensor, rows: Rows) -> Tensor:
+    def _adapt_rows(self, hidden_BTD: Tensor, rows: AdapterAssignment) -> Tensor:
         adapted_BTD = hidden_BTD.clone()
         for name, part in rows.runs(len(hidden_BTD)):
             if name in self.adapters:

@@ -22,10 +22,10 @@ from mothertongue.model.tokenizer import MAX_PROMPT_TOKENS
 from mothertongue.serving import errors
 from mothertongue.serving import web_page as studio_page
 from mothertongue.serving.errors import ApiError
-from mothertongue.serving.models import Served
+from mothertongue.serving.models import ServedModel
 from mothertongue.serving.replies import Granularity, ResponseFormat, event, reply
-from mothertongue.serving.request_limits import Guard, State, client_of
-from mothertongue.serving.service import Asked, Service
+from mothertongue.serving.request_limits import RequestLimits, State, client_of
+from mothertongue.serving.service import Service, TranscriptionRequest
 
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}
@@ -40,17 +40,23 @@ Temperature = Annotated[
 ]
 
 
-def make_app(service: Service, models: dict[str, Served], state: State, key: str | None) -> FastAPI:
+def make_app(
+    service: Service, models: dict[str, ServedModel], state: State, key: str | None
+) -> FastAPI:
     """The application."""
     app = FastAPI(title="mothertongue", version=__version__, docs_url=None, redoc_url=None)
     errors.install(app)
     _add_facts(app, service, models, state)
     _add_audio(app, service, models)
-    app.add_middleware(Guard, limits=service.limits, key=key, state=state, metrics=service.metrics)
+    app.add_middleware(
+        RequestLimits, limits=service.limits, key=key, state=state, metrics=service.metrics
+    )
     return app
 
 
-def _add_facts(app: FastAPI, service: Service, models: dict[str, Served], state: State) -> None:
+def _add_facts(
+    app: FastAPI, service: Service, models: dict[str, ServedModel], state: State
+) -> None:
     html, policy = studio_page.render()
 
     @app.get("/", include_in_schema=False)
@@ -80,7 +86,7 @@ def _add_facts(app: FastAPI, service: Service, models: dict[str, Served], state:
         return _facts(_chosen(models, model))
 
 
-def _add_audio(app: FastAPI, service: Service, models: dict[str, Served]) -> None:
+def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -> None:
     @app.post("/v1/audio/transcriptions", responses=_errors(400, 401, 404, 408, 413, 429, 503))
     async def transcriptions(
         request: Request,
@@ -136,7 +142,7 @@ async def _answered(
     request: Request,
     service: Service,
     file: UploadFile,
-    asked: Asked,
+    asked: TranscriptionRequest,
     answer: Callable[[Recording], Response],
 ) -> Response:
     data = _bytes(file)
@@ -144,7 +150,7 @@ async def _answered(
 
 
 async def _streamed(
-    request: Request, service: Service, file: UploadFile, asked: Asked
+    request: Request, service: Service, file: UploadFile, asked: TranscriptionRequest
 ) -> StreamingResponse:
     """Server-sent events: the text of each piece as soon as it is known, then all of it.
 
@@ -180,12 +186,12 @@ def _bytes(file: UploadFile) -> bytes:
 
 def _asked(
     request: Request,
-    model: Served,
+    model: ServedModel,
     language: str | None,
     task: Task,
     prompt: str,
     word_times: bool,
-) -> Asked:
+) -> TranscriptionRequest:
     try:
         code = model.code(language_code(language) if language else None)
     except ConfigError as error:
@@ -196,10 +202,10 @@ def _asked(
             "prompt" if ids else "model", f"{model.name} takes no prompt and only transcribes"
         )
     is_timed = word_times and not model.is_limited
-    return Asked(model, code, task, tuple(ids), is_timed, client_of(request.scope))
+    return TranscriptionRequest(model, code, task, tuple(ids), is_timed, client_of(request.scope))
 
 
-def _chosen(models: dict[str, Served], name: str) -> Served:
+def _chosen(models: dict[str, ServedModel], name: str) -> ServedModel:
     if name not in models:
         message = f"model {name!r}: not served here; there are {', '.join(models)}"
         raise ApiError(404, message, "model_not_found", "model")
@@ -222,7 +228,7 @@ def _wrong(param: str, message: str) -> ApiError:
     return ApiError(400, f"{param}: {message}", "invalid_value", param)
 
 
-def _facts(model: Served) -> Json:
+def _facts(model: ServedModel) -> Json:
     common = {"id": model.name, "object": "model", "created": 0, "owned_by": "mothertongue"}
     return common | model.facts()
 

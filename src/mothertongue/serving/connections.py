@@ -25,7 +25,7 @@ class Connection(H11Protocol):
     """uvicorn's, but every wait for its client has a deadline, and its errors have our shape.
 
     The deadlines are absolute: a byte now and then does not put them off. While a request is
-    received and worked on, `Guard` and `Service` watch the time instead.
+    received and worked on, `RequestLimits` and `Service` watch the time instead.
     """
 
     def __init__(

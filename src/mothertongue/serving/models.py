@@ -22,7 +22,7 @@ from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.export.adapter import put_on
 from mothertongue.inference.engine import EngineName
 from mothertongue.inference.open_model import adapter_base, artefact_format, open_model
-from mothertongue.model.adapters import Rows
+from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
 from mothertongue.model.load import Base, load_base
@@ -47,7 +47,7 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedModel:
     """A model that requests may name."""
 
     name: str
@@ -83,10 +83,10 @@ class Served:
 
 
 @dataclass
-class Offer:
+class ModelRegistry:
     """All models of a server, and the engines that decode them."""
 
-    models: dict[str, Served] = field(default_factory=dict)
+    models: dict[str, ServedModel] = field(default_factory=dict)
     engines: list[ClipTranscriber] = field(default_factory=list)
 
 
@@ -116,13 +116,13 @@ def load(
     compute_type: str,
     merge: bool,
     told: Callable[[str], None],
-) -> Offer:
+) -> ModelRegistry:
     """Load every model. `merge` folds LoRA too, so that each run is a model of its own.
 
     Raises ConfigError and DataError as loading does, ConfigError too for an adapter of a kind that
     cannot share its base.
     """
-    offer, shared = Offer(), _SharedBases(config, precision)
+    offer, shared = ModelRegistry(), _SharedBases(config, precision)
     for spec in specs:
         if _base_of_adapter(spec, merge):
             shared.add(offer, spec)
@@ -144,8 +144,8 @@ def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
     """The base that a model is an adapter on; None where it is none, or is to be folded."""
     if is_run(spec.path):
         experiment = load_experiment(RunDir(spec.path).experiment)
-        is_adapter = experiment.strategy.is_removable
-        folds = merge and experiment.strategy.is_foldable
+        is_adapter = experiment.strategy.is_adapter
+        folds = merge and experiment.strategy.can_merge
         return experiment.base if is_adapter and not folds else None
     if artefact_format(spec.path) == "adapter":
         return adapter_base(spec.path)
@@ -157,7 +157,7 @@ class _SharedBase:
     """A base, and the adapters on it."""
 
     base: Base
-    rows: Rows
+    rows: AdapterAssignment
     engine: int
 
 
@@ -168,7 +168,7 @@ class _SharedBases:
         self.config, self.precision = config, precision
         self.by_digest: dict[str, _SharedBase] = {}
 
-    def add(self, offer: Offer, spec: Spec) -> None:
+    def add(self, offer: ModelRegistry, spec: Spec) -> None:
         """Put one adapter on its base."""
         tuned, facts = _run_adapter(spec) if is_run(spec.path) else _exported_adapter(spec)
         shared = self.by_digest.get(tuned.digest) or self._opened(offer, facts["base"])
@@ -177,25 +177,25 @@ class _SharedBases:
             add(shared.base.model, adapter, tuned.model, shared.rows)
         except ConfigError as error:
             raise ConfigError(f"{spec.name}: {error}") from None
-        offer.models[spec.name] = Served(
+        offer.models[spec.name] = ServedModel(
             name=spec.name, engine=shared.engine, tokens=tuned.tokens, adapter=adapter, **facts
         )
 
-    def take_base(self, offer: Offer, spec: Spec) -> bool:
+    def take_base(self, offer: ModelRegistry, spec: Spec) -> bool:
         """Offer a base that is here anyway, without an adapter."""
         if is_run(spec.path) or artefact_format(spec.path) is not None:
             return False
         for shared in self.by_digest.values():
             if locate(shared.base.name).path == locate(spec.model).path:
                 facts: Json = {"kind": "base", "language": None, "base": spec.model}
-                offer.models[spec.name] = Served(
+                offer.models[spec.name] = ServedModel(
                     name=spec.name, engine=shared.engine, tokens=shared.base.tokens, **facts
                 )
                 return True
         return False
 
-    def _opened(self, offer: Offer, reference: str) -> _SharedBase:
-        base, rows = load_base(reference), Rows()
+    def _opened(self, offer: ModelRegistry, reference: str) -> _SharedBase:
+        base, rows = load_base(reference), AdapterAssignment()
         device = best_device()
         dtype = dtype_of(self.precision, device)
         nn.Module.to(base.model.requires_grad_(False), device, dtype)
@@ -226,7 +226,7 @@ def _exported_adapter(spec: Spec) -> tuple[Base, Json]:
     return base, {"kind": "export", "language": None, "base": reference, "strategy": "adapter"}
 
 
-def _alone(offer: Offer, spec: Spec, config: DecodeConfig, compute_type: str) -> None:
+def _alone(offer: ModelRegistry, spec: Spec, config: DecodeConfig, compute_type: str) -> None:
     """A model with an engine of its own: CTranslate2 but for the formats that have another."""
     format_ = artefact_format(spec.path)
     name: EngineName = "auto" if format_ else "ctranslate2"
@@ -238,7 +238,7 @@ def _alone(offer: Offer, spec: Spec, config: DecodeConfig, compute_type: str) ->
     if is_run(spec.path):
         experiment = load_experiment(RunDir(spec.path).experiment)
         facts |= {"strategy": experiment.strategy.model_dump()["kind"], "base": experiment.base}
-    offer.models[spec.name] = Served(
+    offer.models[spec.name] = ServedModel(
         name=spec.name,
         engine=len(offer.engines) - 1,
         is_limited=opened.is_limited,

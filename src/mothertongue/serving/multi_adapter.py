@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mothertongue.errors import ConfigError
-from mothertongue.model.adapters import AdaptedLayer, Rows
+from mothertongue.model.adapters import AdaptedLayer, AdapterAssignment
 from mothertongue.strategies.base import Whisper
 
 
@@ -40,7 +40,7 @@ class LowRank(nn.Module):
 class MixedLinear(nn.Module):
     """A matrix of the base, and the low-rank changes of the adapters that have one here."""
 
-    def __init__(self, base_layer: nn.Linear, rows: Rows) -> None:
+    def __init__(self, base_layer: nn.Linear, rows: AdapterAssignment) -> None:
         super().__init__()
         self.base_layer, self.rows = base_layer, rows
         self.changes = nn.ModuleDict()
@@ -56,7 +56,7 @@ class MixedLinear(nn.Module):
         return y_NLE
 
 
-def add(base: Whisper, name: str, tuned: Whisper, rows: Rows) -> None:
+def add(base: Whisper, name: str, tuned: Whisper, rows: AdapterAssignment) -> None:
     """Put the adapter of a model tuned from this base onto it, in place, under a name of its own.
 
     `rows`: the same for all adapters of a base; say there, before each batch, which clip takes
@@ -130,7 +130,7 @@ def _low_rank(layer: Any, like: Whisper) -> LowRank:
     return LowRank(down_RD, up_ER, stretch_E).to(like.device, like.dtype)
 
 
-def _mixed_linear(base: Whisper, path: str, rows: Rows) -> MixedLinear:
+def _mixed_linear(base: Whisper, path: str, rows: AdapterAssignment) -> MixedLinear:
     """The matrix at a path of a plain Whisper, which may by now be under adapters."""
     parent, name = _parent(base, path)
     found = getattr(parent, name)
@@ -140,7 +140,7 @@ def _mixed_linear(base: Whisper, path: str, rows: Rows) -> MixedLinear:
     return mixed
 
 
-def _adapted_layer(base: Whisper, path: str, rows: Rows) -> AdaptedLayer:
+def _adapted_layer(base: Whisper, path: str, rows: AdapterAssignment) -> AdaptedLayer:
     parent, name = _parent(base, path)
     layers: Any = parent
     found = layers[int(name)]

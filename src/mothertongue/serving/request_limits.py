@@ -52,7 +52,7 @@ class State:
             self.clients -= Counter([client])  # keeps those above 0 alone
 
 
-class Guard:
+class RequestLimits:
     """The layer."""
 
     def __init__(

@@ -19,14 +19,16 @@ from mothertongue.serving.batching import Batcher
 from mothertongue.serving.connections import Connection, max_connections
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
-from mothertongue.serving.models import Offer
+from mothertongue.serving.models import ModelRegistry
 from mothertongue.serving.request_limits import State
 from mothertongue.serving.sandbox import Sandbox
 from mothertongue.serving.service import Service
 from mothertongue.serving.turns import Gate
 
 
-def serve(offer: Offer, where: Address, limits: Limits, batch_size: int, decoders: int) -> None:
+def serve(
+    offer: ModelRegistry, where: Address, limits: Limits, batch_size: int, decoders: int
+) -> None:
     """Serve until SIGTERM or Ctrl-C; then finish what was begun, for `limits.drain_s` at most.
 
     Raises ConfigError where it cannot listen, MothertongueError where no decoder starts.
@@ -36,7 +38,7 @@ def serve(offer: Offer, where: Address, limits: Limits, batch_size: int, decoder
 
 
 def make_server(
-    offer: Offer, where: Address, limits: Limits, batch_size: int, decoders: int
+    offer: ModelRegistry, where: Address, limits: Limits, batch_size: int, decoders: int
 ) -> "Server":
     """A server that is ready to run."""
     state, metrics = State(), Metrics()

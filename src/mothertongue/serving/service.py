@@ -15,7 +15,7 @@ from mothertongue.serving.batching import Batcher
 from mothertongue.serving.errors import ApiError, busy
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
-from mothertongue.serving.models import Served
+from mothertongue.serving.models import ServedModel
 from mothertongue.serving.sandbox import Sandbox, Speech
 from mothertongue.serving.turns import Gate
 
@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TranscriptionRequest:
     """What a request wants of a recording."""
 
-    model: Served
+    model: ServedModel
     language: str | None
     """Whisper's code; None to detect it."""
     task: Task
@@ -51,7 +51,7 @@ class Service:
         self.batchers, self.sandbox, self.decoders = batchers, sandbox, decoders
         self.limits, self.metrics = limits, metrics
 
-    async def recording(self, data: bytes, asked: Asked) -> Recording:
+    async def recording(self, data: bytes, asked: TranscriptionRequest) -> Recording:
         """All that is said in a file. Raises ApiError."""
         speech = await self.speech(data, asked)
         language, segments = asked.language, []
@@ -65,7 +65,7 @@ class Service:
             is_translated=asked.task == "translate",
         )
 
-    async def speech(self, data: bytes, asked: Asked) -> Speech:
+    async def speech(self, data: bytes, asked: TranscriptionRequest) -> Speech:
         """Where in a file somebody speaks."""
         async with self.decoders.place(asked.client):
             speech = await self.sandbox.speech(data)
@@ -73,7 +73,7 @@ class Service:
         return speech
 
     async def transcripts(
-        self, speech: Speech, asked: Asked
+        self, speech: Speech, asked: TranscriptionRequest
     ) -> AsyncIterator[tuple[Piece, Transcript]]:
         """What is said in each piece or part of one, in order, as soon as it is known.
 
@@ -121,7 +121,7 @@ class Service:
         return busy(f"not done within {self.limits.request_s:g} s", "deadline_exceeded", 10)
 
 
-def _clip(piece: Piece, asked: Asked, language: str | None) -> Clip:
+def _clip(piece: Piece, asked: TranscriptionRequest, language: str | None) -> Clip:
     return Clip(
         piece.samples_N,
         language,
@@ -141,7 +141,7 @@ async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
             return
 
 
-def _own_code(asked: Asked, spoken: str | None) -> str | None:
+def _own_code(asked: TranscriptionRequest, spoken: str | None) -> str | None:
     """The language by its own code where it borrowed another's token."""
     lent = {lender: code for code, lender in asked.model.tokens.borrowed.items()}
     own = asked.model.language

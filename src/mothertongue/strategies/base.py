@@ -15,11 +15,11 @@ from mothertongue.errors import DataError, MothertongueError
 Whisper = WhisperForConditionalGeneration
 
 
-class NotFoldableError(MothertongueError):
+class CannotMergeError(MothertongueError):
     """The tuned model has parts that no plain Whisper can express."""
 
 
-class NotRemovableError(MothertongueError):
+class NotAdapterError(MothertongueError):
     """Training changed the base's own weights: there is nothing to turn off."""
 
 
@@ -64,24 +64,24 @@ class Strategy(Config, ABC):
         """How many bottom encoder layers, stem included, training leaves with the same output."""
 
     @abstractmethod
-    def fold(self, model: Whisper) -> Whisper:
-        """A plain Whisper with equal outputs. Raises NotFoldableError where there is none."""
+    def merge(self, model: Whisper) -> Whisper:
+        """A plain Whisper with equal outputs. Raises CannotMergeError where there is none."""
 
     @property
     @abstractmethod
-    def is_foldable(self) -> bool:
+    def can_merge(self) -> bool:
         """Whether a plain Whisper can give the same outputs."""
 
     @property
     @abstractmethod
-    def is_removable(self) -> bool:
+    def is_adapter(self) -> bool:
         """Whether a trained model can be switched off, to be the base again."""
 
     @abstractmethod
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+    def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
         """Inside, the model gives exactly the base's outputs.
 
-        Raises NotRemovableError where it is not removable: training changed the base's own weights.
+        Raises NotAdapterError where it is not removable: training changed the base's own weights.
         """
 
 

@@ -8,11 +8,11 @@ from pydantic import Field
 from torch import Tensor
 
 from mothertongue.model import adapters
-from mothertongue.strategies.base import NotFoldableError, Whisper, drawn_from
-from mothertongue.strategies.placement import PlacedStrategy
+from mothertongue.strategies.base import CannotMergeError, Whisper, drawn_from
+from mothertongue.strategies.placement import AdapterStrategy
 
 
-class BottleneckAdapters(PlacedStrategy):
+class BottleneckAdapters(AdapterStrategy):
     """A bottleneck of width d after each chosen layer trains (Liu et al. 2024, BAFT, BAFT-T).
 
     y = x + Up(GELU(Down(LN(x)))), `up` starting at zero: training begins at the base's outputs.
@@ -47,23 +47,23 @@ class BottleneckAdapters(PlacedStrategy):
         """Never: `apply` gives the same weights everywhere."""
         raise AssertionError("no start is kept")
 
-    def fold(self, model: Whisper) -> Whisper:
+    def merge(self, model: Whisper) -> Whisper:
         """Never: the adapters are not linear."""
-        raise NotFoldableError(
+        raise CannotMergeError(
             "bottleneck adapters cannot become part of a plain Whisper: a GELU stands between "
             "their two matrices; export the adapter itself, or ONNX"
         )
 
     @property
-    def is_foldable(self) -> bool:
+    def can_merge(self) -> bool:
         """No."""
         return False
 
     @property
-    def is_removable(self) -> bool:
+    def is_adapter(self) -> bool:
         """Yes."""
         return True
 
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+    def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
         """The adapters are skipped."""
         return adapters.only(model, [])

@@ -8,10 +8,10 @@ from transformers import WhisperConfig
 from mothertongue.errors import ConfigError
 from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.full import Full
-from mothertongue.strategies.retrained import RetrainedStrategy
+from mothertongue.strategies.retrained import BaseWeightStrategy
 
 
-class Freeze(RetrainedStrategy):
+class Freeze(BaseWeightStrategy):
     """The n bottom encoder layers stay as they were; the rest trains (Liu et al. 2024, FFT).
 
     With n = all layers the encoder's last LayerNorm freezes as well: only the decoder trains.

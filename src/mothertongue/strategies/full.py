@@ -5,10 +5,10 @@ from typing import Literal
 from transformers import WhisperConfig
 
 from mothertongue.strategies.base import Whisper
-from mothertongue.strategies.retrained import RetrainedStrategy
+from mothertongue.strategies.retrained import BaseWeightStrategy
 
 
-class Full(RetrainedStrategy):
+class Full(BaseWeightStrategy):
     """All of Whisper trains but the encoder's sinusoidal positions, which are constants."""
 
     examples = ({},)

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
-from mothertongue.strategies.base import NotRemovableError, Whisper, drawn_from
-from mothertongue.strategies.placement import PlacedStrategy
+from mothertongue.strategies.base import NotAdapterError, Whisper, drawn_from
+from mothertongue.strategies.placement import AdapterStrategy
 
 if TYPE_CHECKING:  # PEFT takes seconds to import: only a model that gets LoRA pays for it
     from peft import LoraConfig
@@ -29,7 +29,7 @@ FEED_FORWARD = ("fc1", "fc2")
 ADAPTER = "default"  # the name that PEFT gives to an adapter that has none
 
 
-class Lora(PlacedStrategy):
+class Lora(AdapterStrategy):
     """W + (alpha / rank) B A: the low-rank A and B of chosen matrices train (Hu et al. 2021).
 
     Liu et al. 2024's LoRAFT is preset paper, rank 32, alpha 64; it used full tuning's learning
@@ -121,7 +121,7 @@ class Lora(PlacedStrategy):
                 f"{config.d_model}; give at most {config.d_model}"
             )
 
-    def fold(self, model: Whisper) -> Whisper:
+    def merge(self, model: Whisper) -> Whisper:
         """The same model, the changes added into its matrices."""
         for name, layer in _lora_layers(model):
             layer.merge(safe_merge=True)
@@ -130,19 +130,19 @@ class Lora(PlacedStrategy):
         return model
 
     @property
-    def is_foldable(self) -> bool:
+    def can_merge(self) -> bool:
         """Yes."""
         return True
 
     @property
-    def is_removable(self) -> bool:
+    def is_adapter(self) -> bool:
         """Yes, but for PiSSA: it took W's main part away."""
         return self.variant != "pissa"
 
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+    def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
         """The changes are skipped."""
-        if not self.is_removable:
-            raise NotRemovableError(
+        if not self.is_adapter:
+            raise NotAdapterError(
                 "pissa moved a part of the base's weights into the adapter; load the base"
             )
         return _disabled(model)

@@ -14,7 +14,7 @@ Top = NonNegativeInt | Literal["all"]
 Layers = tuple[NonNegativeInt, ...]
 
 
-class PlacedStrategy(Strategy, ABC):
+class AdapterStrategy(Strategy, ABC):
     """New modules in chosen layers; the base itself is frozen."""
 
     encoder_top: Top = "all"
@@ -29,7 +29,7 @@ class PlacedStrategy(Strategy, ABC):
     """Instead: in exactly these decoder layers, counted from 0 at the bottom."""
 
     @model_validator(mode="after")
-    def _every_setting_has_effect(self) -> "PlacedStrategy":
+    def _every_setting_has_effect(self) -> "AdapterStrategy":
         for half, top, layers in (
             ("encoder", self.encoder_top, self.encoder_layers),
             ("decoder", self.decoder_top, self.decoder_layers),

@@ -9,10 +9,10 @@ from transformers import WhisperConfig
 from mothertongue.errors import ConfigError
 from mothertongue.strategies.base import Whisper, drawn_from
 from mothertongue.strategies.freeze import freeze_bottom
-from mothertongue.strategies.retrained import RetrainedStrategy
+from mothertongue.strategies.retrained import BaseWeightStrategy
 
 
-class Reinit(RetrainedStrategy):
+class Reinit(BaseWeightStrategy):
     """The m top encoder layers start anew, the layers below freeze (Liu et al. 2024, RIFT).
 
     Weights are Xavier normal (Glorot and Bengio 2010, eq. 16 with a normal draw), biases 0,

@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 
 from torch import Tensor
 
-from mothertongue.strategies.base import NotRemovableError, Strategy, Whisper
+from mothertongue.strategies.base import NotAdapterError, Strategy, Whisper
 
 
-class RetrainedStrategy(Strategy, ABC):
+class BaseWeightStrategy(Strategy, ABC):
     """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
 
     @property
@@ -21,22 +21,22 @@ class RetrainedStrategy(Strategy, ABC):
         """Never: `apply` gives the same weights everywhere."""
         raise AssertionError("no start is kept")
 
-    def fold(self, model: Whisper) -> Whisper:
+    def merge(self, model: Whisper) -> Whisper:
         """The model itself."""
         return model
 
     @property
-    def is_foldable(self) -> bool:
+    def can_merge(self) -> bool:
         """Yes: it is one."""
         return True
 
     @property
-    def is_removable(self) -> bool:
+    def is_adapter(self) -> bool:
         """No."""
         return False
 
-    def switched_off(self, model: Whisper) -> AbstractContextManager[None]:
+    def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
         """Never."""
-        raise NotRemovableError(
+        raise NotAdapterError(
             "training changed the base's own weights, so it cannot be switched off; load the base"
         )

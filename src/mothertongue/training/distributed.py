@@ -69,7 +69,7 @@ class Ranks:
             self._state.wait_for_everyone()
 
     @contextmanager
-    def outlived(self) -> Iterator[None]:
+    def preempt_on_peer_failure(self) -> Iterator[None]:
         """Inside, the death of another rank ends this one with Preempted: nothing is lost by it."""
         try:
             yield

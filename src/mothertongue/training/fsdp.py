@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from mothertongue.strategies.base import Whisper, trained_parameters
 
 
-def twin(model: Whisper) -> Whisper:
+def shared_memory_copy(model: Whisper) -> Whisper:
     """Another model over the same memory, to be sharded: `model` itself stays one of plain tensors.
 
     Its frozen parameters are those of `model`, its trained ones new names for the same values.
@@ -50,10 +50,10 @@ def shard(loss: nn.Module, trained: Whisper, stage: int, ranks: int) -> None:
 
 
 @contextmanager
-def whole(model: Whisper, shards: Mapping[str, Tensor]) -> Iterator[None]:
+def gathered_parameters(model: Whisper, shards: Mapping[str, Tensor]) -> Iterator[None]:
     """Inside, `model` has all of its weights on every rank; what is changed there, the shards keep.
 
-    Outside, a sharded model is hollow: its trained parameters have their shapes and no memory.
+    Outside, a sharded model is release_parameters: its trained parameters have their shapes and no memory.
     """
     for name, parameter in trained_parameters(model).items():
         parameter.data = gathered(shards[name])
@@ -62,10 +62,10 @@ def whole(model: Whisper, shards: Mapping[str, Tensor]) -> Iterator[None]:
     finally:
         for name, parameter in trained_parameters(model).items():
             shards[name].data.copy_(as_shard(parameter.data, shards[name]))
-        hollow(model)
+        release_parameters(model)
 
 
-def hollow(model: Whisper) -> None:
+def release_parameters(model: Whisper) -> None:
     """Give up the memory of what trains; whoever reads it all the same reads NaN."""
     for parameter in trained_parameters(model).values():
         parameter.data = torch.full_like(parameter[:0].sum(), torch.nan).expand(parameter.shape)

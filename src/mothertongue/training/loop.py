@@ -48,7 +48,7 @@ StepLoader = Callable[[int], Iterator[list[Batch]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingInputs:
     """What to train on: how many steps an epoch has, their batches, and how to validate."""
 
     steps_per_epoch: int
@@ -99,7 +99,7 @@ class Watcher(Protocol):
 
 def train(
     model: Whisper,
-    job: Job,
+    job: TrainingInputs,
     config: TrainConfig,
     run: RunDir,
     watcher: Watcher,
@@ -146,7 +146,7 @@ class _Trainer:
     def __init__(
         self,
         model: Whisper,
-        job: Job,
+        job: TrainingInputs,
         config: TrainConfig,
         run: RunDir,
         watcher: Watcher,
@@ -168,13 +168,13 @@ class _Trainer:
         self.watcher.begun(self.state.step, self.total_steps)
         self.model.train()
         steps = self.job.steps_from(self.state.step)
-        self._settle(stop)
+        self._after_step(stop)
         while self.state.step < self.total_steps and not self.state.stopped_early:
             self._step(steps)
-            self._settle(stop)
+            self._after_step(stop)
         self._finish(stop)
 
-    def _settle(self, stop: StopRequest) -> None:
+    def _after_step(self, stop: StopRequest) -> None:
         """What is due after a step; a run that was stopped inside a validation owes it still."""
         if self._is_due(self.eval_every) and self.state.validated_step < self.state.step:
             self._validate(stop)
@@ -226,7 +226,7 @@ class _Trainer:
         with self._validating():
             found = self.job.validate(stop, self.config.clips_of(self.job.validate.clips))
         if found is not None:
-            self._judge(found)
+            self._update_best(found)
             self._hint(self.job.validate.clips)
 
     def _hint(self, split: int) -> None:
@@ -245,19 +245,19 @@ class _Trainer:
     @contextmanager
     def _validating(self) -> Iterator[None]:
         began = time.monotonic()
-        with self.stepper.whole():
+        with self.stepper.gathered_parameters():
             self.model.eval()
             yield
             self.model.train()
         self.state.validate_s += time.monotonic() - began
 
-    def _judge(self, found: Validation) -> None:
+    def _update_best(self, found: Validation) -> None:
         state, order = self.state, found.order(self.job.measure)
         state.validated_step = state.step
         is_best = state.best is None or order < state.best.order(self.job.measure)
         if is_best:
             state.best, state.best_step = found, state.step
-            self._publish(self.run.best)
+            self._save_weights(self.run.best)
         state.worse_in_a_row = 0 if is_best else state.worse_in_a_row + 1
         patience = self.config.patience
         state.stopped_early = patience is not None and state.worse_in_a_row >= patience
@@ -292,7 +292,7 @@ class _Trainer:
         peak = peak_memory_bytes(self.model.device)
         self.state.peak_memory_bytes = max(self.state.peak_memory_bytes, peak)
 
-    def _publish(self, folder: Path) -> None:
+    def _save_weights(self, folder: Path) -> None:
         self._write(folder, {checkpoints.TRAINED: self.parameters}, {"step": self.state.step})
 
     def _write(
@@ -317,7 +317,7 @@ class _Trainer:
             self.watcher.noted(line)
         if folder is not None:
             trained = checkpoints.read_tensors(folder, checkpoints.TRAINED)
-            with self.stepper.whole():
+            with self.stepper.gathered_parameters():
                 load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
@@ -337,9 +337,9 @@ class _Trainer:
         self.stepper.micro_batch_size = min(self.stepper.micro_batch_size, micro_batch_size)
 
     def _finish(self, stop: StopRequest) -> None:
-        self._publish(self.run.final)
+        self._save_weights(self.run.final)
         if self.job.validate is None:
-            self._publish(self.run.best)
+            self._save_weights(self.run.best)
         elif self.config.decodes_best_again(self.job.validate.clips):
             self._score_best(self.job.validate, stop)
         else:

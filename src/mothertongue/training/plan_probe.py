@@ -28,7 +28,7 @@ from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import Step
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.loop import Job, train
+from mothertongue.training.loop import TrainingInputs, train
 from mothertongue.training.plan_estimate import Measured
 from mothertongue.training.run import Work, assemble, open_data
 from mothertongue.training.signals import StopRequest
@@ -150,7 +150,7 @@ def distinct(flops: Sequence[float]) -> list[int]:
     return chosen[::-1]
 
 
-def _few_steps(work: Work, chosen: list[int]) -> Job:
+def _few_steps(work: Work, chosen: list[int]) -> TrainingInputs:
     """A job of the chosen steps, each twice, after one to warm up."""
     others = [i for i in range(work.dataset.steps_per_epoch) if i not in chosen] or chosen
     order = [others[len(others) // 2], *chosen, *chosen]

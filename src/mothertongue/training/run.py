@@ -34,7 +34,7 @@ from mothertongue.training.dataset import StepDataset
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import open_prefix
 from mothertongue.training.fsdp import on_main
-from mothertongue.training.loop import Job, State, Watcher, train
+from mothertongue.training.loop import State, TrainingInputs, Watcher, train
 from mothertongue.training.trackers import Trackers, flat
 from mothertongue.training.validation import Validator
 from mothertongue.training.validator import SplitValidator
@@ -47,7 +47,7 @@ class Work:
     """What a run does: its data as steps, and the job that takes them in order."""
 
     dataset: StepDataset
-    job: Job
+    job: TrainingInputs
 
 
 def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
     Preempted where another of the processes died.
     """
     ranks = Ranks()
-    with ranks.outlived(), run_dir.locked() if ranks.is_main else nullcontext():
+    with ranks.preempt_on_peer_failure(), run_dir.locked() if ranks.is_main else nullcontext():
         ranks.wait()  # for the lock, and for what the main rank sweeps away
         if run_dir.is_done:
             _hold_finished(experiment, run_dir, watcher.noted)
@@ -122,7 +122,7 @@ def assemble(
     )
     _tell_idle(dataset, noted)
     validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
-    job = Job(
+    job = TrainingInputs(
         dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
     )
     return Work(dataset, job)

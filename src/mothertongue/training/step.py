@@ -53,13 +53,13 @@ class Stepper:
         if config.gradient_checkpointing:
             model.activation_checkpointing_enable()
         dtype = dtype_of(config.precision, model.device)
-        trained = sharding.twin(model) if self.zero else model
+        trained = sharding.shared_memory_copy(model) if self.zero else model
         loss = LabelLoss(trained, frozen.depth if frozen else 0, dtype)
         if config.compile:
             compile_layers(trained)
         if self.zero:
             sharding.shard(loss, trained, self.zero, ranks.count)
-            sharding.hollow(model)
+            sharding.release_parameters(model)
         self.parameters = trained_parameters(trained)
         self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
         # What "evaluation" leaves out is to wrap it for DDP.
@@ -85,9 +85,13 @@ class Stepper:
         self._optimizer.zero_grad(set_to_none=True)
         return loss, norm
 
-    def whole(self) -> AbstractContextManager[None]:
+    def gathered_parameters(self) -> AbstractContextManager[None]:
         """Inside, `model` has all of its weights, on every rank; what is changed there is kept."""
-        return sharding.whole(self.model, self.parameters) if self.zero else nullcontext()
+        return (
+            sharding.gathered_parameters(self.model, self.parameters)
+            if self.zero
+            else nullcontext()
+        )
 
     def _clipped_norm(self) -> float:
         """The gradient's norm before it is scaled down."""

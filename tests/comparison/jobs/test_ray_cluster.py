@@ -25,7 +25,7 @@ from mothertongue.errors import ConfigError
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 from cluster import different, what_counts
 
-from mothertongue.comparison.jobs.ray_cluster import Share, Word, _options, _Running
+from mothertongue.comparison.jobs.ray_cluster import Share, TaskStatus, _options, _Running
 
 LEASH = "mothertongue.processes"
 Driver = Callable[[Path, Path, str], "subprocess.Popen[str]"]
@@ -162,7 +162,7 @@ def test_metrics_are_fetched_when_there_is_a_validation_and_before_a_cut(
     def hear(validations: int, cut: str) -> list[str]:
         seen.clear()
         running.hear(
-            {"a": Word("here", 1, "step 1", validations)},
+            {"a": TaskStatus("here", 1, "step 1", validations)},
             lambda task: seen.append(f"fetched {task.name}"),
             lambda task: task.name == cut,
         )

@@ -36,7 +36,7 @@ KNOCK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class TaskStatus:
     """What is known of a task that has begun."""
 
     node: str
@@ -46,7 +46,7 @@ class Word:
     """How many of them its metrics in the storage have, where there is one."""
 
 
-News = dict[str, Word]
+Statuses = dict[str, TaskStatus]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def on_ray(
     if storage:
         storage.check()
     try:
-        _knock(address)
+        _check_reachable(address)
         # Every worker imports from the folder in which Ray is started first, be it anybody's.
         with chdir(os.sep):
             ray.init(
@@ -95,7 +95,7 @@ def on_ray(
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise OSError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
@@ -161,9 +161,9 @@ class _Running:
         """`stop` asks tasks that have begun to save their work and end, by their names."""
         self.tasks, self.watcher, self._stop = tasks, watcher, stop
         self.failed: list[Task] = []
-        self._cut, self._last = set[str](), dict[str, Word]()
+        self._cut, self._last = set[str](), dict[str, TaskStatus]()
 
-    def hear(self, news: News, fetch_metrics: Callable[[Task], None], is_cut: IsCut) -> None:
+    def hear(self, news: Statuses, fetch_metrics: Callable[[Task], None], is_cut: IsCut) -> None:
         """Tell of tasks that started, or had to start again, and stop those that are cut."""
         words = {}
         for task in self.tasks.values():
@@ -199,18 +199,18 @@ class _Running:
                 ray.cancel(ref)
         ray.wait(list(self.tasks), num_returns=len(self.tasks))
 
-    def _tell_start(self, name: str, word: Word, before: Word | None) -> None:
+    def _tell_start(self, name: str, word: TaskStatus, before: TaskStatus | None) -> None:
         if before is None:
             self.watcher.started(f"{name} on {word.node}")
         elif word.tries > before.tries:
             self.watcher.noted(f"{name} was lost; it goes on at {word.node} (try {word.tries})")
 
 
-class _Board:
+class _StatusBoard:
     """Where tasks say how they go; an actor, beside the driver."""
 
     def __init__(self) -> None:
-        self.news: News = {}
+        self.news: Statuses = {}
         self.workers: dict[str, list[str]] = {}
         self.stopped = set[str]()
 
@@ -219,19 +219,19 @@ class _Board:
         workers = self.workers.setdefault(name, [])
         if worker not in workers:
             workers.append(worker)
-        self.news[name] = Word(node, len(workers), said, validations)
+        self.news[name] = TaskStatus(node, len(workers), said, validations)
         return name in self.stopped
 
     def stop(self, names: list[str]) -> None:
         self.stopped.update(names)
 
-    def read(self) -> News:
+    def read(self) -> Statuses:
         return self.news
 
 
 def _board() -> Any:
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    return ray.remote(_Board).options(num_cpus=0, scheduling_strategy=here).remote()
+    return ray.remote(_StatusBoard).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
 def _is_fine(ref: Any, task: Task) -> bool:

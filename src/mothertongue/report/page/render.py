@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from mothertongue import __version__
-from mothertongue.comparison.paired_scores import JUDGED
+from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER
 from mothertongue.files.inline import source, source_hash
 from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.chapters import Chapters
@@ -54,7 +54,7 @@ def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sou
         chapters=[
             (id_, name) for id_, name in CHAPTERS.items() if _is_there(id_, parts, clip_sets)
         ],
-        normalizer=JUDGED,
+        normalizer=PRIMARY_NORMALIZER,
         normalizers=list(NORMALIZERS.items()),
         has_clips=bool(clip_sets),
         sound_note=_sound_note(clip_sets, sounds),
