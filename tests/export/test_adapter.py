@@ -64,7 +64,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"r": 10**9}, "rank 1000000000, expected a whole number from 1 to 32"),
         ({"rank_pattern": {"q_proj": 10**9}}, "rank 1000000000"),
         ({"lora_alpha": "x"}, "not an adapter that fits its base"),
-        ({"peft_type": None}, "not an adapter that fits its base"),
+        ({"peft_type": None}, "peft_type 'None'; expected LORA"),
         ({"peft_type": "BOTTLENECK"}, "'"),
         ({"target_modules": 5}, "not an adapter that fits its base"),
     ],

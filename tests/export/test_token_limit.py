@@ -14,11 +14,11 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue import cli
 from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
-from mothertongue.decoding.transcript import DecodeConfig, token_limit
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
+from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig, token_limit
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.export.adapter import TorchHeard
-from mothertongue.export.base import Exported, Heard, comparable, exporter
+from mothertongue.export.base import Exported, comparable, exporter
 from mothertongue.export.token_limit import count_labels
 from mothertongue.inference.open_model import open_model
 from mothertongue.model.tokenizer import Tokens
@@ -58,12 +58,13 @@ def endless_run(
     return folder / "run"
 
 
-def heard(format_: str, tuned_run: Path, folder: Path) -> Heard:
+def opened(format_: str, tuned_run: Path, folder: Path) -> ClipTranscriber:
     tuned, writer = load_run(tuned_run), exporter(format_)
     if format_ == "adapter":  # what it is put on decodes
-        return TorchHeard(tuned.base)
+        config = DecodeConfig(batch_size=1)
+        return TorchTranscriber(tuned.base.model, tuned.base.tokens, context="full", config=config)
     writer.write(Exported(tuned, tuned_run, {}, None, {}), folder, writer.types[0])
-    return writer.open(folder, writer.types[0], None)
+    return writer.open(folder, tuned.base.tokens, None)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +76,11 @@ def test_text_without_an_end_stops_at_the_stated_limit(
 ) -> None:
     limit = LIMITS[format_]
     assert exporter(format_).max_tokens == limit
-    engine = heard(format_, endless_run, tmp_path / "out")
-    whole = engine.transcribe(noise(29.0, 3), "sw")
-    assert len([token for token in whole if token < tokens.end]) == limit
-    short = engine.transcribe(noise(1.0, 1), "sw")
-    assert len(comparable(short, tokens, 1.0, limit)) == token_limit(1.0) == 140
+    engine = opened(format_, endless_run, tmp_path / "out")
+    (whole,) = engine([noise(29.0, 3)], "sw")
+    assert len(whole.tokens) == limit and whole.is_cut
+    (short,) = engine([noise(1.0, 1)], "sw")
+    assert len(comparable(short.tokens, tokens, 1.0, limit)) == token_limit(1.0) == 140
 
 
 def of(tokens_: int, duration_s: float) -> Utterance:
@@ -156,7 +157,7 @@ def test_an_export_says_which_text_its_engine_cuts(
 
 def test_a_clip_at_the_limit_of_an_export_is_cut(endless_run: Path, tmp_path: Path) -> None:
     """What opens an export is told that its engine left text out."""
-    heard("ggml", endless_run, folder := tmp_path / "out")
+    opened("ggml", endless_run, folder := tmp_path / "out")
     config = DecodeConfig()
     engine = open_model(str(folder)).make("full", config, lambda _: None)
     long, short = engine([noise(10.0), noise(0.5)], "sw")

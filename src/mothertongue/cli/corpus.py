@@ -57,7 +57,8 @@ def prepare(
         allow_outside=allow_outside,
         trust_durations=trust_durations,
     )
-    found = detect(source, audio_column, text_column, text_field)
+    given = {"--audio-column": audio_column, "--text-column": text_column}
+    found = detect(source, given | {"--text-field": text_field})
     with counting("checking") as progress:
         report = prepare(found, out, options, _label_counter(base), progress)
     show(report.to_dict(), report_table(report), json_file)

@@ -26,9 +26,9 @@ def clip_set(
 ) -> Json:
     """One test set: the clips in the order of the rows, which are each system's on the same clips.
 
-    Of several seeds the rows are the first one's. Errors are counted under PRIMARY_NORMALIZER, and texts are
-    aligned as it leaves them: `pieces` are triples of kind, reference and hypothesis, equal tokens
-    in a row as one. `measure` is the rate that clips are sorted by.
+    Of several seeds the rows are the first one's. Errors are counted under PRIMARY_NORMALIZER, and
+    texts are aligned as it leaves them: `pieces` are triples of kind, reference and hypothesis,
+    equal tokens in a row as one. `measure` is the rate that clips are sorted by.
     """
     places = {each.id: each for each in read_data(manifests)}
     names = list(systems)

@@ -84,7 +84,7 @@ def _antidiagonals(x_LT: Array) -> Array:
     num_rows, num_columns = x_LT.shape
     width = num_rows + num_columns - 1
     wide = np.pad(x_LT.astype(np.float32), ((0, 0), (0, num_rows)))
-    # AdapterAssignment read one cell too short: each begins one cell further to the right than that above it.
+    # Rows read one cell too short: each begins one cell further to the right than that above it.
     return np.ascontiguousarray(wide.ravel()[: num_rows * width].reshape(num_rows, width).T)
 
 

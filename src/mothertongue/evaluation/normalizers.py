@@ -29,8 +29,9 @@ VANISHING = frozenset("·‧״՛՜՞")
 SINDHI_WORDS = "۽۾"
 # Kashida and lajanyalan stretch a word on the line; Unicode counts them as letters.
 STRETCHES = "\u0640\u07fa"
+SPACES = f"[ {ZERO_WIDTH_SPACE}]+"
 SPACES_BESIDE_UNSPACED = regex.compile(
-    rf"(?<=[{UNSPACED_SCRIPTS}])[ {ZERO_WIDTH_SPACE}]+|[ {ZERO_WIDTH_SPACE}]+(?=[{UNSPACED_SCRIPTS}])"
+    rf"(?<=[{UNSPACED_SCRIPTS}]){SPACES}|{SPACES}(?=[{UNSPACED_SCRIPTS}])"
 )
 # Before Unicode 5.1 a Malayalam chillu was written as consonant, virama, zero-width joiner; both
 # spellings are in use, and canonical equivalence (NFC) does not join them.

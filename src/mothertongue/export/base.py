@@ -1,4 +1,4 @@
-"""What every exporter does: write a tuned Whisper for another engine, and hear with that engine.
+"""The contract of exporters: write a tuned Whisper for another engine, transcribe with that engine.
 
 A clip is float32 (N,) at 16 kHz, at most 30 s.
 """
@@ -7,14 +7,21 @@ import copy
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding.loops import cut_at_loop
-from mothertongue.decoding.transcript import Samples, token_limit
+from mothertongue.decoding.transcript import (
+    Clip,
+    ClipTranscriber,
+    Samples,
+    Transcript,
+    make_transcript,
+    token_limit,
+)
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.load import Tuned
 from mothertongue.model.load import Base
@@ -54,20 +61,57 @@ class Exported:
         return self.tuned.experiment.strategy.merge(copy.deepcopy(self.tuned.base.model))
 
 
-class Heard(ABC):
-    """An artefact that its own engine has loaded."""
+class ExportTranscriber(ABC):
+    """An export that its own engine has loaded. It decodes greedily, at 30 s, clip by clip.
+
+    Final subclasses give three methods. `language` is Whisper's code.
+    """
+
+    def __init__(self, tokens: Tokens, max_tokens: int) -> None:
+        """`max_tokens`: the most text tokens that the engine writes for one clip."""
+        self.tokens, self.max_tokens = tokens, max_tokens
+        self.advance: Callable[[int], None] = lambda _: None
 
     @abstractmethod
-    def transcribe(self, clip: Samples, language: str) -> list[int]:
-        """The text tokens of one clip, decoded greedily at 30 s without timestamps."""
+    def generate(self, samples_N: Samples, language: str) -> list[int]:
+        """The text tokens of one clip, as the engine writes them, without timestamps."""
 
     @abstractmethod
-    def detect(self, clip: Samples) -> str:
-        """The code of the language that is heard in it."""
+    def detect(self, samples_N: Samples) -> str:
+        """The code of the likeliest language."""
 
     @abstractmethod
-    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
+    def timestamps(self, samples_N: Samples, language: str) -> list[tuple[float, float]]:
         """Start and end in seconds of each segment; none where the engine finds none."""
+
+    def telling(self, advance: Callable[[int], None]) -> Self:
+        """The same engine, which calls `advance` with how many more clips are decoded."""
+        found = copy.copy(self)
+        found.advance = advance
+        return found
+
+    def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
+        """One transcript a clip."""
+        return self.decode([Clip(samples_N, language) for samples_N in audio])
+
+    def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
+        """One transcript a clip, without word times."""
+        return [self._decoded(clip) for clip in clips]
+
+    def _decoded(self, clip: Clip) -> Transcript:
+        language = clip.language or self.detect(clip.samples_N)
+        spoken = self.tokens.borrowed.get(language, language)
+        written = self.generate(clip.samples_N, spoken)
+        text = [token for token in written if token < self.tokens.end]
+        self.advance(1)
+        return make_transcript(
+            self.tokens,
+            language,
+            text,
+            min(self.max_tokens, token_limit(clip.duration_s)),
+            average=None,
+            detected=None if clip.language else language,
+        )
 
 
 class Exporter(ABC):
@@ -95,8 +139,13 @@ class Exporter(ABC):
         """Write all of it as `folder`, which must not exist, whole or not at all."""
 
     @abstractmethod
-    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
-        """Load it with its own engine. `base` is given where the artefact needs one."""
+    def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ClipTranscriber:
+        """Load an export with its own engine. `base` is given where `needs_base` says so."""
+
+    @classmethod
+    def recognizes(cls, folder: Path) -> bool:
+        """Whether a folder is of this format, and no model that is opened as a base is."""
+        return False
 
     library: ClassVar[str | None] = None
     """The Hub's name of the library that loads it, where it has one."""
@@ -122,13 +171,11 @@ def exporter(format_: str) -> Exporter:
     return found[format_]
 
 
-def refuse_unfoldable(exported: Exported, format_: str) -> None:
+def require_merged(exported: Exported, format_: str) -> None:
     """Raise ConfigError where no plain Whisper gives the same outputs."""
-    strategy = exported.tuned.experiment.strategy
-    if not strategy.can_merge:
+    if reason := exported.tuned.experiment.strategy.why_not_merged:
         raise ConfigError(
-            f"{exported.run}: bottleneck adapters cannot go into {format_}, which has no place for "
-            "a layer of their form (a GELU stands between their two matrices); export it as "
+            f"{exported.run}: {reason}, so it cannot go into {format_}; export it as "
             "--format adapter or --format onnx"
         )
 

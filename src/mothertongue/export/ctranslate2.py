@@ -7,14 +7,15 @@ from mothertongue.decoding.transcript import Samples
 from mothertongue.export.base import (
     Exported,
     Exporter,
-    Heard,
-    refuse_unfoldable,
+    ExportTranscriber,
     require,
+    require_merged,
 )
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.ctranslate2_writer import write_ctranslate2
 from mothertongue.model.features import pad_samples
 from mothertongue.model.load import Base
+from mothertongue.model.tokenizer import Tokens
 
 
 class CTranslate2Exporter(Exporter):
@@ -32,16 +33,16 @@ class CTranslate2Exporter(Exporter):
     library: ClassVar[str | None] = "ctranslate2"
 
     def check(self, exported: Exported) -> None:
-        refuse_unfoldable(exported, "CTranslate2")
+        require_merged(exported, "CTranslate2")
 
     def write(self, exported: Exported, folder: Path, type_: str) -> None:
         write_ctranslate2(exported.plain(), exported.tokens, folder, type_)  # type: ignore[arg-type]
 
-    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
-        return FasterWhisperHeard(folder)
+    def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ExportTranscriber:
+        return FasterWhisperTranscriber(folder, tokens, self.max_tokens)
 
 
-class FasterWhisperHeard(Heard):
+class FasterWhisperTranscriber(ExportTranscriber):
     """faster-whisper, greedy, without its fallbacks: what it writes is what the weights say.
 
     It is not told `max_new_tokens`: CTranslate2 would write half as many.
@@ -50,25 +51,26 @@ class FasterWhisperHeard(Heard):
     OpenAI's code and torch hear.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:
+        super().__init__(tokens, max_tokens)
         package = require("faster_whisper", "ctranslate2")
         self.model: Any = package.WhisperModel(str(folder), device="auto", compute_type="default")
 
-    def transcribe(self, clip: Samples, language: str) -> list[int]:
-        segments = self._segments(clip, language, without_timestamps=True)
+    def generate(self, samples_N: Samples, language: str) -> list[int]:
+        segments = self._segments(samples_N, language, without_timestamps=True)
         return [token for segment in segments for token in segment.tokens]
 
-    def detect(self, clip: Samples) -> str:
-        language, _, _ = self.model.detect_language(_padded(clip))
+    def detect(self, samples_N: Samples) -> str:
+        language, _, _ = self.model.detect_language(_padded(samples_N))
         return str(language)
 
-    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
-        segments = self._segments(clip, language, without_timestamps=False)
+    def timestamps(self, samples_N: Samples, language: str) -> list[tuple[float, float]]:
+        segments = self._segments(samples_N, language, without_timestamps=False)
         return [(each.start, each.end) for each in segments]
 
-    def _segments(self, clip: Samples, language: str, without_timestamps: bool) -> list[Any]:
+    def _segments(self, samples_N: Samples, language: str, without_timestamps: bool) -> list[Any]:
         found, _ = self.model.transcribe(
-            _padded(clip),
+            _padded(samples_N),
             language=language,
             beam_size=1,
             temperature=[0.0],
@@ -82,6 +84,6 @@ class FasterWhisperHeard(Heard):
         return list(found)
 
 
-def _padded(clip: Samples) -> Samples:
-    padded: Samples = pad_samples([clip], FULL_CONTEXT_S)[0].numpy()
+def _padded(samples_N: Samples) -> Samples:
+    padded: Samples = pad_samples([samples_N], FULL_CONTEXT_S)[0].numpy()
     return padded

@@ -1,4 +1,4 @@
-"""From a finished run to an artefact for another engine, held against the run before it is done.
+"""Export a run, and verify the export against the run before it gets its name.
 
 OUT/
   ...                 the artefact          verification.json   what both heard, clip by clip
@@ -66,7 +66,7 @@ def export(
         with temporary_folder(out.parent) as home:
             fresh = home / out.name
             limit = _write(writer, run, fresh, kind)
-            heard = _heard(writer, run, fresh, kind, experiment, utterances)
+            heard = _transcribed(writer, run, fresh, experiment, utterances)
             result = {
                 **_facts(writer, run, kind, experiment),
                 "split": split,
@@ -117,17 +117,16 @@ def _facts(writer: Exporter, run: Path, kind: str, experiment: Experiment) -> Js
     }
 
 
-def _heard(
+def _transcribed(
     writer: Exporter,
     run: Path,
     folder: Path,
-    kind: str,
     experiment: Experiment,
     utterances: Sequence[Utterance],
 ) -> tuple[Json, Json]:
-    """What the run and its export in a folder hear of the same clips, one after the other."""
+    """The same clips as the run and as its export transcribe them, one after the other."""
     of_run = VerificationRequest.of_run(run, experiment.language, writer.max_tokens, utterances)
-    of_export = VerificationRequest.of(writer, folder, kind, experiment, utterances)
+    of_export = VerificationRequest.of(writer, folder, experiment, utterances)
     return _in_a_process(of_run), _in_a_process(of_export)
 
 

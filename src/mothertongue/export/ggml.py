@@ -17,9 +17,9 @@ from mothertongue.decoding.transcript import Samples
 from mothertongue.export.base import (
     Exported,
     Exporter,
-    Heard,
-    refuse_unfoldable,
+    ExportTranscriber,
     require,
+    require_merged,
 )
 from mothertongue.files.atomic import open_bytes_atomically, write_json
 from mothertongue.model.load import Base
@@ -56,8 +56,13 @@ class GgmlExporter(Exporter):
     )
     is_exact: ClassVar[bool] = False  # its cache is float16, and it computes features itself
 
+    @classmethod
+    def recognizes(cls, folder: Path) -> bool:
+        """By the name of its file."""
+        return (folder / FILE).is_file()
+
     def check(self, exported: Exported) -> None:
-        refuse_unfoldable(exported, "whisper.cpp's format")
+        require_merged(exported, "whisper.cpp's format")
 
     def write(self, exported: Exported, folder: Path, type_: str) -> None:
         model = exported.plain()
@@ -70,14 +75,15 @@ class GgmlExporter(Exporter):
                 _write_tensor(file, name, tensor.detach().cpu().float().numpy(), type_)
         write_json(folder / "tokenizer.json", exported.tokens.definition, indent=None)
 
-    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
-        return WhisperCppHeard(folder / FILE)
+    def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ExportTranscriber:
+        return WhisperCppTranscriber(folder / FILE, tokens, self.max_tokens)
 
 
-class WhisperCppHeard(Heard):
+class WhisperCppTranscriber(ExportTranscriber):
     """whisper.cpp through pywhispercpp, greedy and without its fallbacks."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tokens: Tokens, max_tokens: int) -> None:
+        super().__init__(tokens, max_tokens)
         package = require("pywhispercpp.model", "ggml")
         self.low: Any = require("_pywhispercpp", "ggml")
         self.model: Any = package.Model(
@@ -87,21 +93,21 @@ class WhisperCppHeard(Heard):
             n_threads=torch.get_num_threads(),
         )
 
-    def transcribe(self, clip: Samples, language: str) -> list[int]:
-        self._run(clip, language, no_timestamps=True, single_segment=True)
+    def generate(self, samples_N: Samples, language: str) -> list[int]:
+        self._run(samples_N, language, no_timestamps=True, single_segment=True)
         return self._tokens()
 
-    def detect(self, clip: Samples) -> str:
-        (language, _), _ = self.model.auto_detect_language(clip)
+    def detect(self, samples_N: Samples) -> str:
+        (language, _), _ = self.model.auto_detect_language(samples_N)
         return str(language)
 
-    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
-        segments = self._run(clip, language, no_timestamps=False, single_segment=False)
+    def timestamps(self, samples_N: Samples, language: str) -> list[tuple[float, float]]:
+        segments = self._run(samples_N, language, no_timestamps=False, single_segment=False)
         return [(each.t0 / 100, each.t1 / 100) for each in segments]
 
-    def _run(self, clip: Samples, language: str, **settings: bool) -> list[Any]:
+    def _run(self, samples_N: Samples, language: str, **settings: bool) -> list[Any]:
         # It takes nothing under a second.
-        padded = np.pad(clip, (0, max(0, 16_000 - len(clip))))
+        padded = np.pad(samples_N, (0, max(0, 16_000 - len(samples_N))))
         found: list[Any] = self.model.transcribe(
             padded,
             language=language,

@@ -12,15 +12,14 @@ from mothertongue.export.base import (
     DECODER_TOKENS,
     Exported,
     Exporter,
-    Heard,
-    refuse_unfoldable,
+    ExportTranscriber,
+    require_merged,
     seconds,
 )
 from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.load import Base
-from mothertongue.model.locate import BaseFiles
-from mothertongue.model.tokenizer import Tokens, load_tokens
+from mothertongue.model.tokenizer import Tokens
 
 END = "<|endoftext|>"
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -40,7 +39,7 @@ class HfExporter(Exporter):
     library: ClassVar[str | None] = "transformers"
 
     def check(self, exported: Exported) -> None:
-        refuse_unfoldable(exported, "a transformers folder")
+        require_merged(exported, "a transformers folder")
 
     def write(self, exported: Exported, folder: Path, type_: str) -> None:
         model = exported.plain()
@@ -53,49 +52,49 @@ class HfExporter(Exporter):
             write_tokenizer(exported.tokens, fresh)
             write_processor(model.config.num_mel_bins, fresh)
 
-    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
-        return TransformersHeard(folder)
+    def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ExportTranscriber:
+        return TransformersTranscriber(folder, tokens, self.max_tokens)
 
 
-class TransformersHeard(Heard):
+class TransformersTranscriber(ExportTranscriber):
     """transformers' generate, at the type that the weights are stored in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:
+        super().__init__(tokens, max_tokens)
         self.model: Any = WhisperForConditionalGeneration.from_pretrained(
             folder, dtype="auto", attn_implementation="sdpa", local_files_only=True
         ).eval()
-        self.tokens = load_tokens(BaseFiles(str(folder), "transformers", folder))
         self.codes = {number: code for code, number in self.tokens.languages.items()}
 
     @torch.inference_mode()
-    def transcribe(self, clip: Samples, language: str) -> list[int]:
-        return self._generate(clip, language=language)
+    def generate(self, samples_N: Samples, language: str) -> list[int]:
+        return self._generate(samples_N, language=language)
 
     @torch.inference_mode()
-    def detect(self, clip: Samples) -> str:
-        return self.codes[int(self.model.detect_language(self._features(clip))[0])]
+    def detect(self, samples_N: Samples) -> str:
+        return self.codes[int(self.model.detect_language(self._features(samples_N))[0])]
 
     @torch.inference_mode()
-    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
-        found = self._generate(clip, language=language, return_timestamps=True)
+    def timestamps(self, samples_N: Samples, language: str) -> list[tuple[float, float]]:
+        found = self._generate(samples_N, language=language, return_timestamps=True)
         first = self.tokens.no_timestamps + 1
         marks = [(token - first) * 0.02 for token in found if token >= first]
         return list(zip(marks[::2], marks[1::2], strict=False))
 
-    def _generate(self, clip: Samples, **settings: Any) -> list[int]:
+    def _generate(self, samples_N: Samples, **settings: Any) -> list[int]:
         found = self.model.generate(
-            self._features(clip),
+            self._features(samples_N),
             task="transcribe",
             num_beams=1,
             do_sample=False,
-            max_new_tokens=token_limit(seconds(clip)),
+            max_new_tokens=token_limit(seconds(samples_N)),
             **settings,
         )
         tokens: list[int] = found[0].tolist()
         return tokens
 
-    def _features(self, clip: Samples) -> torch.Tensor:
-        mel_BMF = log_mel(pad_samples([clip], 30), self.model.config.num_mel_bins)
+    def _features(self, samples_N: Samples) -> torch.Tensor:
+        mel_BMF = log_mel(pad_samples([samples_N], 30), self.model.config.num_mel_bins)
         return mel_BMF.to(self.model.dtype)
 
 

@@ -21,7 +21,7 @@ from mothertongue.export.base import (
     DECODER_TOKENS,
     Exported,
     Exporter,
-    Heard,
+    ExportTranscriber,
     require,
     seconds,
 )
@@ -30,8 +30,7 @@ from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.model.adapters import AdaptedLayer
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.load import Base
-from mothertongue.model.locate import BaseFiles
-from mothertongue.model.tokenizer import load_tokens
+from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Whisper
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -48,6 +47,11 @@ class OnnxExporter(Exporter):
     max_tokens: ClassVar[int] = DECODER_TOKENS
     max_tokens_source: ClassVar[str] = "decoder.onnx: 448 positions less the prefix"
     shorter_windows: ClassVar[str] = "cut recordings into pieces of at most {} s first"
+
+    @classmethod
+    def recognizes(cls, folder: Path) -> bool:
+        """By the decoder's graph."""
+        return (folder / DECODER).is_file()
 
     def check(self, exported: Exported) -> None:
         require("onnxscript", "onnx")
@@ -66,8 +70,8 @@ class OnnxExporter(Exporter):
             layers = {"decoder_layers": model.config.decoder_layers, "width": model.config.d_model}
             write_json(fresh / "config.json", {"model_type": "whisper", **shape, **layers})
 
-    def open(self, folder: Path, type_: str, base: Base | None) -> Heard:
-        return OnnxHeard(folder)
+    def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ExportTranscriber:
+        return OnnxTranscriber(folder, tokens, self.max_tokens)
 
 
 class Encoder(nn.Module):
@@ -133,26 +137,26 @@ class Decoder(nn.Module):
         return projected
 
 
-class OnnxHeard(Heard):
+class OnnxTranscriber(ExportTranscriber):
     """onnxruntime and a greedy loop; timestamps it does not write."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:
+        super().__init__(tokens, max_tokens)
         runtime = require("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         self.encoder: Any = runtime.InferenceSession(str(folder / ENCODER), options)
         self.decoder: Any = runtime.InferenceSession(str(folder / DECODER), options)
-        self.tokens = load_tokens(BaseFiles(str(folder), "transformers", folder))
         past = {each.name: each for each in self.decoder.get_inputs()}["past"]
         self.empty = np.zeros((past.shape[0], 1, past.shape[2], 0, past.shape[4]), np.float32)
         self.mel_bins = self.encoder.get_inputs()[0].shape[1]
         self.always_V, self.first_V = self._rules(folder)
 
-    def transcribe(self, clip: Samples, language: str) -> list[int]:
-        cross, past = self._encode(clip), self.empty
+    def generate(self, samples_N: Samples, language: str) -> list[int]:
+        cross, past = self._encode(samples_N), self.empty
         fed = self.tokens.prefix(language)
         written: list[int] = []
-        for _ in range(token_limit(seconds(clip))):
+        for _ in range(token_limit(seconds(samples_N))):
             logits_V, past = self._step(fed, past, cross)
             scores_V = logits_V + self.always_V + (self.first_V if not written else 0)
             token = int(scores_V.argmax())
@@ -162,15 +166,15 @@ class OnnxHeard(Heard):
             fed = [token]
         return written
 
-    def detect(self, clip: Samples) -> str:
-        logits_V, _ = self._step([self.tokens.start], self.empty, self._encode(clip))
+    def detect(self, samples_N: Samples) -> str:
+        logits_V, _ = self._step([self.tokens.start], self.empty, self._encode(samples_N))
         return max(self.tokens.languages, key=lambda code: logits_V[self.tokens.languages[code]])
 
-    def timestamps(self, clip: Samples, language: str) -> list[tuple[float, float]]:
+    def timestamps(self, samples_N: Samples, language: str) -> list[tuple[float, float]]:
         return []
 
-    def _encode(self, clip: Samples) -> Any:
-        mel_BMF = log_mel(pad_samples([clip], 30), self.mel_bins).numpy()
+    def _encode(self, samples_N: Samples) -> Any:
+        mel_BMF = log_mel(pad_samples([samples_N], 30), self.mel_bins).numpy()
         return self.encoder.run(None, {"mel": mel_BMF})[0]
 
     def _step(self, fed: list[int], past: Any, cross: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""What one engine hears of clips, in a process of its own.
+"""Transcribe clips with one engine, in a process of its own, to compare a run with its export.
 
 python -P -m mothertongue.export.verify
 
@@ -17,11 +17,18 @@ from typing import Any
 from mothertongue.config import Config, parse
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
+from mothertongue.decoding.torch_transcriber import TorchTranscriber
+from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig, Samples
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
-from mothertongue.export.adapter import TorchHeard
-from mothertongue.export.base import Exporter, Heard, comparable, exporter, seconds
+from mothertongue.export.base import (
+    Exporter,
+    ExportTranscriber,
+    comparable,
+    exporter,
+    seconds,
+)
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import locate
@@ -31,12 +38,11 @@ Json = dict[str, Any]
 
 
 class VerificationRequest(Config):
-    """What to hear with: a run, or an artefact in a format; and which clips."""
+    """A run, or an export in a format, and the clips that it is to transcribe."""
 
     path: Path
     format: str | None
     """None for a run."""
-    type: str
     base: str
     borrow: dict[str, str]
     language: str
@@ -51,7 +57,6 @@ class VerificationRequest(Config):
         return cls(
             path=run,
             format=None,
-            type="",
             base="",
             borrow={},
             language=language,
@@ -64,14 +69,12 @@ class VerificationRequest(Config):
         cls,
         writer: Exporter,
         folder: Path,
-        type_: str,
         experiment: Experiment,
         clips: Sequence[Utterance],
     ) -> "VerificationRequest":
         return cls(
             path=folder,
             format=writer.format,
-            type=type_,
             base=experiment.base,
             borrow=experiment.borrow,
             language=experiment.language,
@@ -80,52 +83,69 @@ class VerificationRequest(Config):
         )
 
 
-def hear(hearing: VerificationRequest) -> Json:
+def transcribe_clips(request: VerificationRequest) -> Json:
     """The tokens, text and detected language of each clip; whether timestamps come; the cost.
 
     `tokens` and `text` are what is compared, `whole_text` is of all that was written.
     """
-    engine, tokens = _opened(hearing)
-    language = tokens.borrowed.get(hearing.language, hearing.language)
-    clips = [load_clip(Path(), Utterance(**each)) for each in hearing.clips]
+    engine, tokens = _opened(request)
+    language = tokens.borrowed.get(request.language, request.language)
+    samples = [load_clip(Path(), Utterance(**each)) for each in request.clips]
     began = time.perf_counter()
-    written = [engine.transcribe(clip, language) for clip in clips]
+    found = engine.decode([Clip(samples_N, language) for samples_N in samples])
     decode_s = time.perf_counter() - began
     kept = [
-        comparable(each, tokens, seconds(clip), hearing.max_tokens)
-        for clip, each in zip(clips, written, strict=True)
+        comparable(each.tokens, tokens, seconds(samples_N), request.max_tokens)
+        for samples_N, each in zip(samples, found, strict=True)
     ]
     return {
         "clips": [
             {
-                "tokens": found,
-                "text": tokens.decode(found),
-                "whole_text": tokens.decode(whole),
-                "detected": engine.detect(clip),
+                "tokens": same,
+                "text": tokens.decode(same),
+                "whole_text": whole.text,
+                "detected": detected,
             }
-            for clip, found, whole in zip(clips, kept, written, strict=True)
+            for same, whole, detected in zip(kept, found, _detected(engine, samples), strict=True)
         ],
-        "timestamps": any(end > start for start, end in engine.timestamps(clips[0], language)),
+        "timestamps": _has_timestamps(engine, samples[0], language),
         "decode_s": decode_s,
         "peak_memory_bytes": peak_memory_bytes(best_device()),
     }
 
 
-def _opened(hearing: VerificationRequest) -> tuple[Heard, Tokens]:
-    if hearing.format is None:
-        tuned = load_run(hearing.path).base
-        return TorchHeard(tuned), tuned.tokens
-    writer = exporter(hearing.format)
-    tokens = load_tokens(locate(hearing.base)).borrowing(hearing.borrow)
-    base = load_base(hearing.base) if writer.needs_base else None
-    return writer.open(hearing.path, hearing.type, base), tokens
+def _detected(engine: ClipTranscriber, samples: Sequence[Samples]) -> list[str]:
+    if isinstance(engine, ExportTranscriber):
+        return [engine.detect(samples_N) for samples_N in samples]
+    return [found.language for found in engine(samples, None)]
+
+
+def _has_timestamps(engine: ClipTranscriber, samples_N: Samples, language: str) -> bool:
+    """Whether the engine finds segments with times; our own decoder writes none."""
+    found = isinstance(engine, ExportTranscriber) and engine.timestamps(samples_N, language)
+    return any(end > start for start, end in found or ())
+
+
+def _opened(request: VerificationRequest) -> tuple[ClipTranscriber, Tokens]:
+    if request.format is None:
+        base = load_run(request.path).base
+        config = DecodeConfig(batch_size=1)
+        return TorchTranscriber(base.model, base.tokens, context="full", config=config), base.tokens
+    writer = exporter(request.format)
+    tokens = load_tokens(locate(request.base)).borrowing(request.borrow)
+    lent = load_base(request.base) if writer.needs_base else None
+    return writer.open(request.path, tokens, lent), tokens
 
 
 def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        print(json.dumps(hear(parse(VerificationRequest, json.load(sys.stdin), "standard input"))))
+        print(
+            json.dumps(
+                transcribe_clips(parse(VerificationRequest, json.load(sys.stdin), "standard input"))
+            )
+        )
     except MothertongueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -179,8 +179,11 @@ def parameters(model: Whisper, name: str) -> dict[str, Tensor]:
     }
 
 
-def save(model: Whisper, name: str, folder: Path) -> None:
-    """Write one adapter as PEFT writes its own: adapter_config.json, adapter_model.safetensors."""
+def save(model: Whisper, name: str, folder: Path, base: str | None = None) -> None:
+    """Write one adapter as PEFT writes its own: adapter_config.json, adapter_model.safetensors.
+
+    `base` is the name of the base that it was made on; by default the one that the model knows.
+    """
     tensors = {key: value.detach().cpu() for key, value in parameters(model, name).items()}
     places = _places(model, name)
     dim = next(len(value) for key, value in tensors.items() if key.endswith("down.bias"))
@@ -191,7 +194,7 @@ def save(model: Whisper, name: str, folder: Path) -> None:
             {
                 "peft_type": PEFT_TYPE,
                 "format_version": 1,
-                "base_model_name_or_path": model.config.name_or_path,
+                "base_model_name_or_path": base or model.config.name_or_path,
                 "width": model.config.d_model,
                 "dim": dim,
                 "encoder_layers": places["encoder"],
@@ -215,9 +218,28 @@ def load(model: Whisper, folder: Path, name: str = DEFAULT) -> None:
             parameter.copy_(tensors[key])
 
 
-def is_bottleneck(folder: Path) -> bool:
-    """Whether a folder of PEFT's form holds bottleneck adapters and not one of PEFT's own."""
-    return bool(adapter_config(folder).get("peft_type") == PEFT_TYPE)
+def shared_layer(base: Whisper, path: str, rows: AdapterAssignment) -> AdaptedLayer:
+    """The layer at a path of a plain Whisper, ready for adapters that `rows` chooses from."""
+    parent, name = plain_parent(base, path)
+    layers: Any = parent
+    if not isinstance(layers[int(name)], AdaptedLayer):
+        layers[int(name)] = AdaptedLayer(layers[int(name)])
+        layers[int(name)].rows = rows
+    adapted: AdaptedLayer = layers[int(name)]
+    return adapted
+
+
+def plain_parent(base: Whisper, path: str) -> tuple[nn.Module, str]:
+    """The module that holds the one at a path of a plain Whisper, and its name there.
+
+    `base` may have got adapters since.
+    """
+    *steps, name = path.split(".")
+    module: Any = base
+    for step in steps:
+        module = module.base_layer if isinstance(module, AdaptedLayer) else module
+        module = getattr(module, step)
+    return (module.base_layer if isinstance(module, AdaptedLayer) else module), name
 
 
 def adapter_config(folder: Path) -> dict[str, Any]:

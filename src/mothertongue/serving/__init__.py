@@ -1,6 +1,7 @@
 """An OpenAI-compatible server: many languages on one base, and a page to try them.
 
-Models and audio over HTTP come in, transcripts go out. It imports inference, decoding, model and data.
+Models and audio over HTTP come in, transcripts go out. It imports inference, export, decoding,
+strategies, model and data.
 """
 
 import importlib.util

@@ -21,7 +21,7 @@ from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.export.adapter import put_on
 from mothertongue.inference.engine import EngineName
-from mothertongue.inference.open_model import adapter_base, artefact_format, open_model
+from mothertongue.inference.open_model import adapter_base, export_format, open_model
 from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
@@ -147,7 +147,8 @@ def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
         is_adapter = experiment.strategy.is_adapter
         folds = merge and experiment.strategy.can_merge
         return experiment.base if is_adapter and not folds else None
-    if artefact_format(spec.path) == "adapter":
+    writer = export_format(spec.path)
+    if writer is not None and writer.needs_base:
         return adapter_base(spec.path)
     return None
 
@@ -183,7 +184,7 @@ class _SharedBases:
 
     def take_base(self, offer: ModelRegistry, spec: Spec) -> bool:
         """Offer a base that is here anyway, without an adapter."""
-        if is_run(spec.path) or artefact_format(spec.path) is not None:
+        if is_run(spec.path) or export_format(spec.path) is not None:
             return False
         for shared in self.by_digest.values():
             if locate(shared.base.name).path == locate(spec.model).path:
@@ -228,9 +229,9 @@ def _exported_adapter(spec: Spec) -> tuple[Base, Json]:
 
 def _alone(offer: ModelRegistry, spec: Spec, config: DecodeConfig, compute_type: str) -> None:
     """A model with an engine of its own: CTranslate2 but for the formats that have another."""
-    format_ = artefact_format(spec.path)
-    name: EngineName = "auto" if format_ else "ctranslate2"
-    kept = "default" if format_ else compute_type
+    is_export = export_format(spec.path) is not None
+    name: EngineName = "auto" if is_export else "ctranslate2"
+    kept = "default" if is_export else compute_type
     opened = open_model(spec.model, engine=name, compute_type=kept)
     offer.engines.append(opened.make("full", config, lambda _: None))
     facts: Json = {"kind": opened.kind, "language": opened.language}

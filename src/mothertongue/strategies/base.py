@@ -63,14 +63,22 @@ class Strategy(Config, ABC):
     def frozen_prefix(self, model: Whisper) -> int:
         """How many bottom encoder layers, stem included, training leaves with the same output."""
 
+    @property
+    @abstractmethod
+    def draws_at_random(self) -> bool:
+        """Whether `apply` draws new weights from its seed."""
+
     @abstractmethod
     def merge(self, model: Whisper) -> Whisper:
         """A plain Whisper with equal outputs. Raises CannotMergeError where there is none."""
 
+    why_not_merged: ClassVar[str | None] = None
+    """Why no plain Whisper gives the same outputs; None where one does."""
+
     @property
-    @abstractmethod
     def can_merge(self) -> bool:
         """Whether a plain Whisper can give the same outputs."""
+        return self.why_not_merged is None
 
     @property
     @abstractmethod

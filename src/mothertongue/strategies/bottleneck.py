@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -25,6 +26,11 @@ class BottleneckAdapters(AdapterStrategy):
         {"dim": 4, "encoder_top": 0, "decoder_top": 1},
     )
 
+    why_not_merged = (
+        "bottleneck adapters cannot become part of a plain Whisper: a GELU stands between their "
+        "two matrices"
+    )
+
     kind: Literal["bottleneck"] = "bottleneck"
     dim: int = Field(default=64, gt=0, le=10_000)
     """d: the bottleneck's width; the paper found 64 best of 32, 64, 128 and 256."""
@@ -39,31 +45,62 @@ class BottleneckAdapters(AdapterStrategy):
         return model
 
     @property
+    def draws_at_random(self) -> bool:
+        """True: the adapters."""
+        return True
+
+    @property
     def moves_base(self) -> bool:
-        """No."""
+        """False: the base stays as it is."""
         return False
 
     def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
-        """Never: `apply` gives the same weights everywhere."""
+        """Not called: `apply` gives the same weights everywhere."""
         raise AssertionError("no start is kept")
 
     def merge(self, model: Whisper) -> Whisper:
-        """Never: the adapters are not linear."""
-        raise CannotMergeError(
-            "bottleneck adapters cannot become part of a plain Whisper: a GELU stands between "
-            "their two matrices; export the adapter itself, or ONNX"
-        )
-
-    @property
-    def can_merge(self) -> bool:
-        """No."""
-        return False
+        """Raise CannotMergeError: the adapters are not linear."""
+        raise CannotMergeError(f"{self.why_not_merged}; export the adapter itself, or ONNX")
 
     @property
     def is_adapter(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """The adapters are skipped."""
+        """Inside, the adapters are skipped."""
         return adapters.only(model, [])
+
+    def save_adapter(self, model: Whisper, base: str, folder: Path) -> None:
+        """Write the adapter named "default"."""
+        adapters.save(model, adapters.DEFAULT, folder, base)
+
+    @classmethod
+    def reads_adapter(cls, config: Mapping[str, Any]) -> bool:
+        """By our own peft_type."""
+        return bool(config.get("peft_type") == adapters.PEFT_TYPE)
+
+    @classmethod
+    def load_adapter(cls, model: Whisper, folder: Path) -> None:
+        """Add it under the name "default"."""
+        adapters.load(model, folder)
+
+    @classmethod
+    def adapter_tensors(cls, model: Whisper) -> list[str]:
+        """All tensors of the bottlenecks."""
+        return [
+            f"{path}.adapters."
+            for path, module in model.named_modules()
+            if isinstance(module, adapters.AdaptedLayer)
+        ]
+
+    @classmethod
+    def attach(
+        cls, base: Whisper, name: str, tuned: Whisper, rows: adapters.AdapterAssignment
+    ) -> None:
+        """Move each bottleneck to the same layer of the base."""
+        for path, module in list(tuned.named_modules()):
+            if isinstance(module, adapters.AdaptedLayer):
+                (bottleneck,) = module.adapters.values()
+                layer = adapters.shared_layer(base, path.replace("base_layer.", ""), rows)
+                layer.adapters[name] = bottleneck.to(base.device, base.dtype)

@@ -3,17 +3,29 @@
 D width of a matrix's input, E of its output, R rank.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 from transformers import WhisperConfig
 
-from mothertongue.errors import ConfigError
-from mothertongue.strategies.base import NotAdapterError, Whisper, drawn_from
+from mothertongue.errors import ConfigError, DataError, refusing
+from mothertongue.files.atomic import folder_atomically
+from mothertongue.model.adapters import CONFIG, TENSORS, AdapterAssignment, adapter_config
+from mothertongue.model.low_rank import LowRank, mixed_linear
+from mothertongue.strategies.base import (
+    NotAdapterError,
+    Whisper,
+    drawn_from,
+    trained_parameters,
+)
 from mothertongue.strategies.placement import AdapterStrategy
 
 if TYPE_CHECKING:  # PEFT takes seconds to import: only a model that gets LoRA pays for it
@@ -27,6 +39,7 @@ QUERIES_AND_VALUES = ("q_proj", "v_proj")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 FEED_FORWARD = ("fc1", "fc2")
 ADAPTER = "default"  # the name that PEFT gives to an adapter that has none
+SAVED_PREFIX = "base_model.model."
 
 
 class Lora(AdapterStrategy):
@@ -130,22 +143,100 @@ class Lora(AdapterStrategy):
         return model
 
     @property
-    def can_merge(self) -> bool:
-        """Yes."""
-        return True
+    def draws_at_random(self) -> bool:
+        """True, but for PiSSA, which starts from W's own singular vectors."""
+        return self.variant != "pissa"
 
     @property
     def is_adapter(self) -> bool:
-        """Yes, but for PiSSA: it took W's main part away."""
+        """True, but for PiSSA: it took W's main part away."""
         return self.variant != "pissa"
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """The changes are skipped."""
+        """Inside, the changes are skipped."""
         if not self.is_adapter:
             raise NotAdapterError(
                 "pissa moved a part of the base's weights into the adapter; load the base"
             )
         return _disabled(model)
+
+    def save_adapter(self, model: Whisper, base: str, folder: Path) -> None:
+        """Write it as PEFT does."""
+        config = self.peft_config(model)
+        config.base_model_name_or_path = base
+        config.inference_mode = True
+        with folder_atomically(folder) as fresh:
+            config.save_pretrained(str(fresh))
+            save_file(_saved_tensors(model), fresh / TENSORS)
+
+    @classmethod
+    def reads_adapter(cls, config: Mapping[str, Any]) -> bool:
+        """By PEFT's peft_type."""
+        return bool(config.get("peft_type") == "LORA")
+
+    @classmethod
+    def load_adapter(cls, model: Whisper, folder: Path) -> None:
+        """Let PEFT put its layers into the base itself, which is what is decoded with."""
+        from peft import PeftModel
+
+        with refusing(folder, "an adapter that fits its base"):
+            _check_ranks(folder)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # PEFT's own, of transformers' names
+                PeftModel.from_pretrained(model, str(folder)).eval()
+
+    @classmethod
+    def adapter_tensors(cls, model: Whisper) -> list[str]:
+        """A, B and DoRA's magnitudes of each linear layer."""
+        return [
+            f"{path}.lora_"
+            for path, layer in _lora_layers(model)
+            if isinstance(layer.get_base_layer(), nn.Linear)
+        ]
+
+    @classmethod
+    def attach(cls, base: Whisper, name: str, tuned: Whisper, rows: AdapterAssignment) -> None:
+        """Add each low-rank change to the same matrix of the base."""
+        for path, layer in _lora_layers(tuned):
+            mixed = mixed_linear(base, path.replace("base_layer.", ""), rows)
+            mixed.changes[name] = _low_rank(layer, base)
+
+
+def _low_rank(layer: Any, like: Whisper) -> LowRank:
+    (name,) = layer.active_adapters
+    down_RD = layer.lora_A[name].weight.detach()
+    up_ER = layer.lora_B[name].weight.detach() * layer.scaling[name]
+    stretch_E = None
+    if layer.use_dora[name]:
+        weight_ED = layer.get_base_layer().weight.detach()
+        norm_E = torch.linalg.norm(weight_ED + up_ER @ down_RD, dim=1)
+        stretch_E = layer.lora_magnitude_vector[name].weight.detach() / norm_E
+        up_ER = stretch_E[:, None] * up_ER
+    return LowRank(down_RD, up_ER, stretch_E).to(like.device, like.dtype)
+
+
+def _saved_tensors(model: Whisper) -> dict[str, Tensor]:
+    """The trained tensors under the names of PEFT's own files: without the adapter's name."""
+    return {
+        SAVED_PREFIX + name.replace(f".{ADAPTER}", ""): value.detach().cpu().contiguous()
+        for name, value in trained_parameters(model).items()
+    }
+
+
+def _check_ranks(folder: Path) -> None:
+    """Raise DataError where PEFT would ask the Hub for tensors, or build what no tensor fills."""
+    if not (folder / TENSORS).is_file():
+        raise DataError(f"{folder}: no {TENSORS}; copy it there from where it was made")
+    with safe_open(folder / TENSORS, "pt") as file:
+        keys = file.keys()
+        largest = max(size for key in keys for size in file.get_slice(key).get_shape())
+    config = adapter_config(folder)
+    for rank in (config.get("r", 1), *(config.get("rank_pattern") or {}).values()):
+        if type(rank) is not int or not 1 <= rank <= largest:
+            raise DataError(
+                f"{folder / CONFIG}: rank {str(rank)[:40]}, expected a whole number from "
+                f"1 to {largest:,}, the largest size of its tensors; export it again"
+            )
 
 
 @torch.no_grad()

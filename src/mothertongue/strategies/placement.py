@@ -1,13 +1,15 @@
-"""Which layers get new modules: what bottleneck adapters and LoRA have in common."""
+"""The common part of adapters: which layers get new modules, how those are saved and attached."""
 
-from abc import ABC
-from collections.abc import Sequence
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import NonNegativeInt, model_validator
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
+from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.strategies.base import Strategy, Whisper
 
 Top = NonNegativeInt | Literal["all"]
@@ -39,6 +41,34 @@ class AdapterStrategy(Strategy, ABC):
         if not self.decoder and (self.decoder_top != "all" or self.decoder_layers is not None):
             raise ValueError("decoder_top and decoder_layers have no effect with decoder=false")
         return self
+
+    @abstractmethod
+    def save_adapter(self, model: Whisper, base: str, folder: Path) -> None:
+        """Write the new modules alone as `folder`, in PEFT's form; `base` is the base's name."""
+
+    @classmethod
+    @abstractmethod
+    def reads_adapter(cls, config: Mapping[str, Any]) -> bool:
+        """Whether an adapter_config.json is of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def load_adapter(cls, model: Whisper, folder: Path) -> None:
+        """Put the adapter in a folder on its base, in place. Raises DataError for a damaged one."""
+
+    @classmethod
+    @abstractmethod
+    def adapter_tensors(cls, model: Whisper) -> list[str]:
+        """The prefixes of the tensors' names that `attach` takes from a tuned model."""
+
+    @classmethod
+    @abstractmethod
+    def attach(cls, base: Whisper, name: str, tuned: Whisper, rows: AdapterAssignment) -> None:
+        """Put the adapter of a tuned model beside others on the base that they share, in place.
+
+        `rows` says before each batch which clip takes which adapter. A model without adapters of
+        this kind changes nothing.
+        """
 
     def check(self, config: WhisperConfig) -> None:
         """The layers must exist, and there must be one."""

@@ -28,6 +28,11 @@ class Reinit(BaseWeightStrategy):
     stem: bool = True
     """Whether the convolutions below the first layer freeze too; the paper leaves this open."""
 
+    @property
+    def draws_at_random(self) -> bool:
+        """True: the new layers."""
+        return True
+
     def check(self, config: WhisperConfig) -> None:
         """m must not exceed the layers there are."""
         if self.encoder_layers > config.encoder_layers:

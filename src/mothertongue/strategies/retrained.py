@@ -1,4 +1,4 @@
-"""What the strategies that train Whisper's own weights have in common."""
+"""The common part of strategies that train Whisper's own weights."""
 
 from abc import ABC
 from collections.abc import Mapping
@@ -13,12 +13,17 @@ class BaseWeightStrategy(Strategy, ABC):
     """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
 
     @property
+    def draws_at_random(self) -> bool:
+        """False: training begins with the base's weights."""
+        return False
+
+    @property
     def moves_base(self) -> bool:
-        """No: training begins with the base's weights where they are."""
+        """False: training begins with the base's weights where they are."""
         return False
 
     def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
-        """Never: `apply` gives the same weights everywhere."""
+        """Not called: `apply` gives the same weights everywhere."""
         raise AssertionError("no start is kept")
 
     def merge(self, model: Whisper) -> Whisper:
@@ -26,17 +31,12 @@ class BaseWeightStrategy(Strategy, ABC):
         return model
 
     @property
-    def can_merge(self) -> bool:
-        """Yes: it is one."""
-        return True
-
-    @property
     def is_adapter(self) -> bool:
-        """No."""
+        """False: the base's own weights train."""
         return False
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """Never."""
+        """Raise NotAdapterError: there is nothing to disable."""
         raise NotAdapterError(
             "training changed the base's own weights, so it cannot be switched off; load the base"
         )

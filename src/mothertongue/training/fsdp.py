@@ -51,9 +51,9 @@ def shard(loss: nn.Module, trained: Whisper, stage: int, ranks: int) -> None:
 
 @contextmanager
 def gathered_parameters(model: Whisper, shards: Mapping[str, Tensor]) -> Iterator[None]:
-    """Inside, `model` has all of its weights on every rank; what is changed there, the shards keep.
+    """Inside, `model` has all of its weights on every rank; the shards keep what is changed there.
 
-    Outside, a sharded model is release_parameters: its trained parameters have their shapes and no memory.
+    Outside, the trained parameters of a sharded model have their shapes and no memory.
     """
     for name, parameter in trained_parameters(model).items():
         parameter.data = gathered(shards[name])

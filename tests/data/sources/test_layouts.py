@@ -1,7 +1,10 @@
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import soundfile
+from tiny import noise
 
 from mothertongue.config import members
 from mothertongue.data import sources
@@ -44,12 +47,6 @@ def audio_folder(folder: Path) -> Path:
     return folder
 
 
-def table(folder: Path) -> Path:
-    write(folder / "notes.txt", "")
-    write(folder / "corpus.csv", "audio,text\na.wav,hi\n")
-    return folder
-
-
 def manifest(folder: Path) -> Path:
     folder.mkdir()
     clip = Utterance("1", "/data/a.wav", "hi", "sw", 1.0, split="test", speaker="s")
@@ -57,26 +54,47 @@ def manifest(folder: Path) -> Path:
     return folder
 
 
-LAYOUTS = {
-    "fleurs": fleurs,
-    "common_voice": common_voice,
-    "audiofolder": audio_folder,
-    "table": table,
-    "manifest": manifest,
-}
+KINDS = members(Source, sources)
 
 
-@pytest.mark.parametrize("kind", LAYOUTS)
-def test_layout_is_told_by_looking(tmp_path: Path, kind: str) -> None:
-    source = detect(LAYOUTS[kind](tmp_path / "corpus"))
-    assert getattr(source, "kind", None) == kind
+def made(folder: Path, example: Mapping[str, str]) -> Path:
+    """An example's files, the sounds with a second of noise."""
+    for name, text in example.items():
+        path = write(folder / name, text)
+        if path.suffix == ".wav":
+            soundfile.write(path, noise(1.0), 16_000)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "example"),
+    [
+        pytest.param(kind, example, id=f"{kind.model_fields['kind'].default}-{number}")
+        for kind in KINDS
+        for number, example in enumerate(kind.examples)
+    ],
+)
+def test_every_example_is_recognized_and_read(
+    tmp_path: Path, kind: type[Source], example: Mapping[str, str]
+) -> None:
+    source = detect(made(tmp_path / "corpus", example))
+    assert type(source) is kind
     rows = list(source.rows())
     assert rows and all(isinstance(row, Row) for row in rows)
+    for row in rows:
+        assert row.text and (source.root / row.audio).is_file(), row
 
 
-def test_every_source_has_a_layout_here() -> None:
-    kinds = {member.model_fields["kind"].default for member in members(Source, sources)}
-    assert kinds == set(LAYOUTS)
+def test_every_source_has_an_example() -> None:
+    assert KINDS and all(kind.examples for kind in KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_recognized_in_an_empty_folder_or_where_nothing_is(
+    tmp_path: Path, kind: type[Source]
+) -> None:
+    assert not kind.recognizes(tmp_path)
+    assert not kind.recognizes(tmp_path / "nothing")
 
 
 def test_fleurs_rows(tmp_path: Path) -> None:

@@ -8,12 +8,24 @@ from typing import Literal
 
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.sources.columns import split_named
-from mothertongue.data.sources.table import SUFFIXES, TableSource
+from mothertongue.data.sources.table import COLUMN_OPTIONS, SUFFIXES, TableSource
 from mothertongue.errors import Fault
 
 
 class AudioFolderSource(Source):
     """Hugging Face's AudioFolder. A folder named train, dev or test gives its clips that split."""
+
+    examples = (
+        {"metadata.csv": "file_name,transcription\na.wav,hi\n", "a.wav": ""},
+        {
+            "train/metadata.csv": "file_name,transcription\na.wav,hi\n",
+            "train/a.wav": "",
+            "dev/metadata.csv": "file_name,transcription\nb.wav,yo\n",
+            "dev/b.wav": "",
+        },
+    )
+    options = COLUMN_OPTIONS
+    precedence = 10
 
     kind: Literal["audiofolder"] = "audiofolder"
     path: Path
@@ -22,6 +34,11 @@ class AudioFolderSource(Source):
     """The column with audio paths; by default found by name."""
     text_column: str | None = None
     """The column with transcripts; by default found by name."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By the name of the metadata file."""
+        return path.is_dir() and bool(metadata_files(path))
 
     @property
     def root(self) -> Path:

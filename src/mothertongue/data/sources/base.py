@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from mothertongue.config import Config
 from mothertongue.errors import Fault
@@ -51,8 +51,26 @@ class Rejection:
 class Source(Config, ABC):
     """A corpus on disk. Final subclasses add `kind: Literal["name"] = "name"`."""
 
+    examples: ClassVar[tuple[Mapping[str, str], ...]]
+    """Small corpora of this layout for tests: the text of each file by its path; sounds are empty.
+    A single file named as its path stands for itself, several for their folder."""
+    options: ClassVar[Mapping[str, str]] = {}
+    """The settings that `prepare` takes for this layout: the option and the field that it sets."""
+    precedence: ClassVar[int] = 50
+    """Which of several layouts that recognize a path is taken: the one with the lowest number."""
+
     path: Path
     """The corpus: a file or a folder."""
+
+    @classmethod
+    @abstractmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Whether the path holds this layout, by looking at names and first lines."""
+
+    @classmethod
+    def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
+        """The source of a path that it recognizes; `settings` are fields of its `options`."""
+        return cls(path=path, **settings)
 
     @property
     @abstractmethod

@@ -14,6 +14,7 @@ from mothertongue.data.sources.readers import Located, read_delimited, read_head
 from mothertongue.errors import Fault
 
 TextField = Literal["transcription", "raw_transcription"]
+TEXT_OPTIONS = {"--text-field": "text"}
 
 # The tsv has no header; these are the names of the Parquet's columns. `id` is the sentence's: it
 # repeats for every speaker who read it, and is no id of a clip.
@@ -53,12 +54,40 @@ PAPER_FOLDERS = {
 class FleursSource(Source):
     """One language folder of google/fleurs, such as `sw_ke`."""
 
+    examples = (
+        {
+            "train.tsv": "1\t1.wav\tHe said yes.\the said yes\th e | s\t32000\tMALE\n",
+            "dev.tsv": "2\t2.wav\tNo.\tno\tn o\t32000\tFEMALE\n",
+            "test.tsv": "3\t3.wav\tMaybe.\tmaybe\tm a y\t32000\tMALE\n",
+            "audio/train/1.wav": "",
+            "audio/dev/2.wav": "",
+            "audio/test/3.wav": "",
+        },
+    )
+    options = TEXT_OPTIONS
+    precedence = 30
+
     kind: Literal["fleurs"] = "fleurs"
     path: Path
     """The language folder."""
     text: TextField = "transcription"
     """`transcription` is lower case without punctuation, as the FLEURS and Whisper papers score;
     `raw_transcription` is as written."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By the tables' columns. Raises Fault for one file of it, which is not the corpus."""
+        if path.is_file() and path.suffix.lower() == ".parquet" and is_fleurs_parquet(path):
+            reason = f"{path}: one file of FLEURS; expected the folder of its language"
+            fix = "point at the folder that holds all splits, such as sw_ke"
+            raise Fault("MAN-FORMAT", reason, fix)
+        if not path.is_dir():
+            return False
+        tables = tsv_tables(path) if (path / "audio").is_dir() else []
+        if any(is_fleurs_tsv(table) for _, table in tables):
+            return True
+        shards = parquet_tables(path)
+        return bool(shards) and is_fleurs_parquet(shards[0][1])
 
     @property
     def root(self) -> Path:

@@ -16,9 +16,27 @@ FIELDS = tuple(field.name for field in fields(Utterance))
 class ManifestSource(Source):
     """A manifest that `prepare` wrote, or one edited by hand since. No split means train."""
 
+    examples = (
+        {
+            "manifest.jsonl": '{"id": "1", "audio": "a.wav", "text": "hi", "language": "sw", '
+            '"duration_s": 1.0, "split": "test"}\n',
+            "a.wav": "",
+        },
+    )
+    precedence = 0
+
     kind: Literal["manifest"] = "manifest"
     path: Path
     """The manifest, or its folder."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By the keys of the first line."""
+        file = path / MANIFEST_NAME if path.is_dir() else path
+        if not file.is_file() or file.suffix != ".jsonl":
+            return False
+        first = next(read_jsonl(file), None)
+        return isinstance(first, tuple) and {"id", "audio", "text", "duration_s"} <= set(first[1])
 
     @property
     def root(self) -> Path:
@@ -36,12 +54,3 @@ class ManifestSource(Source):
                 yield reject(where, record, Fault("MAN-FIELD", reason, "remove or rename it"))
             else:
                 yield to_row(where, {"split": "train"} | record)
-
-
-def is_manifest(path: Path) -> bool:
-    """Whether a file, or the manifest.jsonl in a folder, starts with a line of ours."""
-    file = path / MANIFEST_NAME if path.is_dir() else path
-    if not file.is_file() or file.suffix != ".jsonl":
-        return False
-    first = next(read_jsonl(file), None)
-    return isinstance(first, tuple) and {"id", "audio", "text", "duration_s"} <= set(first[1])

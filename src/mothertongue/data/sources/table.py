@@ -1,8 +1,8 @@
 """A table of clips: CSV, TSV, JSONL or Parquet, its columns found by name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 from mothertongue.data.sources.base import Rejection, Row, Source, to_row
 from mothertongue.data.sources.columns import find_columns, known_columns, renamed
@@ -17,6 +17,7 @@ from mothertongue.data.sources.readers import (
 from mothertongue.errors import Fault
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+COLUMN_OPTIONS = {"--audio-column": "audio_column", "--text-column": "text_column"}
 
 
 class TableSource(Source):
@@ -24,6 +25,13 @@ class TableSource(Source):
 
     The audio column of a Parquet file may hold the audio itself, as the Hub writes it.
     """
+
+    examples = (
+        {"corpus.csv": "audio,text\na.wav,hi\n", "notes.txt": "", "a.wav": ""},
+        {"corpus.jsonl": '{"audio": "a.wav", "sentence": "hi"}\n', "a.wav": ""},
+    )
+    options = COLUMN_OPTIONS
+    precedence = 90
 
     kind: Literal["table"] = "table"
     path: Path
@@ -34,6 +42,16 @@ class TableSource(Source):
     """The column with audio paths; by default found by name."""
     text_column: str | None = None
     """The column with transcripts; by default found by name."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By the suffix; a folder by the only table in it."""
+        return _only_table(path) is not None
+
+    @classmethod
+    def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
+        """The table itself, or the only one in a folder."""
+        return cls(path=_only_table(path) or path, **settings)
 
     @property
     def root(self) -> Path:
@@ -63,6 +81,13 @@ class TableSource(Source):
             return read_jsonl(self.path)
         delimiter = sniff_delimiter(self.path)
         return read_delimited(self.path, delimiter, has_quotes=suffix != ".tsv")
+
+
+def _only_table(path: Path) -> Path | None:
+    if path.is_dir():
+        tables = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
+        return tables[0] if len(tables) == 1 else None
+    return path if path.is_file() and path.suffix.lower() in SUFFIXES else None
 
 
 def table_header(path: Path) -> list[str]:
