@@ -21,9 +21,9 @@ import page
 import torch
 from sections import decode, sandbox, scaling, train, usual, wer
 
-from mothertongue.console import console
 from mothertongue.experiment.run_dir import environment
 from mothertongue.model.load import load_base
+from mothertongue.system.console import console
 
 DEMO_DATA = Path(str(files("mothertongue"))) / "recipes/demo_data"
 OUT = Path(__file__).parents[1] / "docs/benchmarks.json"

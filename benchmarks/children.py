@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mothertongue.console import console
+from mothertongue.system.console import console
 
 Json = dict[str, Any]
 HERE = Path(__file__).parent

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from mothertongue.config import parse
-from mothertongue.console import counting
 from mothertongue.data.clips import read_split
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.evaluation.metrics import (
@@ -29,9 +28,10 @@ from mothertongue.evaluation.metrics import (
 from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import write_json
 from mothertongue.inference.engine import open_engine
 from mothertongue.inference.score_split import transcribe_split
+from mothertongue.system.console import counting
+from mothertongue.system.files import write_json
 from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run
 

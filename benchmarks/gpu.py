@@ -35,12 +35,12 @@ from mothertongue.data.manifest import Utterance
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir, environment
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.files.atomic import write_json
 from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import peak_memory_bytes
 from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
 from mothertongue.model.sizes import openai_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.system.files import write_json
 from mothertongue.training.batch import Batch
 from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.loop import TrainingInputs, train

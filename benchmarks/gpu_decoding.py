@@ -23,10 +23,10 @@ from transformers.utils import logging as transformers_logging
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding import search
 from mothertongue.experiment.run_dir import environment
-from mothertongue.files.atomic import write_json
 from mothertongue.model.encoder import encode
 from mothertongue.model.features import log_mel
 from mothertongue.model.sizes import openai_config
+from mothertongue.system.files import write_json
 
 Json = dict[str, Any]
 TOKENS_PER_S = 5  # of read speech

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mothertongue.files.atomic import open_atomically, write_json
+from mothertongue.system.files import open_atomically, write_json
 
 Json = dict[str, Any]
 GB = 1e9

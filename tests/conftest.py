@@ -22,9 +22,9 @@ from tiny import save_transformers, tiny_model, with_language
 from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.files.cache import cache_folder
 from mothertongue.model.locate import BaseFiles, locate
 from mothertongue.model.tokenizer import Tokens, load_tokens
+from mothertongue.system.cache import cache_folder
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ STRATEGY = '''
 
 from typing import Literal
 
-from mothertongue.strategies.retrained import BaseWeightStrategy
+from mothertongue.strategies.base_weight import BaseWeightStrategy
 
 
 class LastNorm(BaseWeightStrategy):

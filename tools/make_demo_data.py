@@ -25,7 +25,7 @@ import soxr
 
 from mothertongue.data.manifest import MANIFEST_NAME, SPLITS, Split, Utterance, write_manifest
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import folder_atomically
+from mothertongue.system.files import folder_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = ROOT / "tools" / "demo_sentences.tsv"

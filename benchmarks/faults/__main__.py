@@ -24,7 +24,7 @@ from typing import Any
 from faults import checkpoints, disk, kills, malformed, media, page
 from faults.counts import REDUCED, Counts
 from faults.home import Home, furnished
-from mothertongue.console import console
+from mothertongue.system.console import console
 
 OUT = Path(__file__).parents[2] / "docs/reliability.json"
 CHOSEN = ("every", "mutants", "strategies", "kills", "sizes", "verbs")

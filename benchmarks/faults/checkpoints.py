@@ -20,7 +20,7 @@ from faults.home import PATIENCE_S, Home, must
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 from mothertongue.training.run import run as train
 
 STRATEGIES: tuple[dict[str, Any], ...] = (

@@ -21,7 +21,7 @@ from faults.counts import Counts
 from faults.forked import Outcome, forked
 from faults.home import PATIENCE_S, Home, must
 from faults.jobs import JOBS, TrainingInputs, facts, same
-from mothertongue.console import console
+from mothertongue.system.console import console
 
 VERBS = ("transcribe", "prepare", "evaluate", "train", "export", "report")
 PAGE_BYTES = 4096

@@ -10,7 +10,7 @@ from typing import Any
 from faults.forked import verb
 from faults.home import SMALL, Home
 from faults.verbs import HEARD, Work
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 
 GRID = """name: grid
 base: {base}

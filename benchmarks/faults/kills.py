@@ -23,7 +23,7 @@ from faults.forked import Outcome, forked, start
 from faults.home import PATIENCE_S, Home, must
 from faults.jobs import JOBS, TrainingInputs, facts, same
 from faults.verbs import Work
-from mothertongue.console import console
+from mothertongue.system.console import console
 
 VERBS = ("prepare", "transcribe", "evaluate", "report", "export", "compare")
 SEED = 0

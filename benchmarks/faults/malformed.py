@@ -20,7 +20,7 @@ from faults.forked import Outcome, forked
 from faults.home import Home
 from faults.inputs import Input
 from faults.verbs import VERBS
-from mothertongue.console import console
+from mothertongue.system.console import console
 
 LIMIT_S = 120.0
 SERVE = "serve"

@@ -8,7 +8,7 @@ from typing import Any
 
 from faults.catalogue import Fault, read_catalogue
 from mothertongue.experiment.run_dir import environment
-from mothertongue.files.atomic import open_atomically, write_json
+from mothertongue.system.files import open_atomically, write_json
 
 Json = dict[str, Any]
 MALFORMED = ("audio", "tables", "folders", "settings", "runs")

@@ -19,9 +19,9 @@ from work import experiment, make_work, plan
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import Utterance, write_manifest
-from mothertongue.files.atomic import write_json
 from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
+from mothertongue.system.files import write_json
 
 Json = dict[str, Any]
 FULL = {"kind": "full"}

@@ -15,8 +15,8 @@ from typing import Any
 
 from children import child
 
-from mothertongue import runtime
 from mothertongue.model.load import Base
+from mothertongue.system import runtime
 
 Json = dict[str, Any]
 BUSY = (0, 1, 2)

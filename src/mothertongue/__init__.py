@@ -2,7 +2,7 @@
 
 import os
 
-from mothertongue import runtime
+from mothertongue.system import runtime
 
 __version__ = "0.1.0.dev0"
 

@@ -10,7 +10,7 @@ from runs import byte_tokens
 from mothertongue.analysis.runs import draw, grouped, read_runs
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files.atomic import write_json
+from mothertongue.system.files import write_json
 
 
 def manifest(folder: Path, durations_s: list[float], text: str = "moja") -> Path:

@@ -13,8 +13,8 @@ from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.experiment.identity import write_identity
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import write_json
 from mothertongue.report.text.recommendation import advice
+from mothertongue.system.files import write_json
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from runs import save_corpus
 from mothertongue.comparison.compare import compare
 from mothertongue.data.manifest import read_manifest, write_manifest
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import write_json
+from mothertongue.system.files import write_json
 
 ONE = {"full": {"strategy": {"kind": "full"}}}
 

@@ -13,7 +13,7 @@ from mothertongue.comparison.grid import Candidate, expand
 from mothertongue.comparison.halving import Cut
 from mothertongue.comparison.selection import Choice, choose
 from mothertongue.errors import ConfigError
-from mothertongue.files.atomic import write_json
+from mothertongue.system.files import write_json
 from mothertongue.training.validation import Validation
 
 SWEPT = "strategy.encoder_layers"

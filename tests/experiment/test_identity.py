@@ -20,8 +20,8 @@ from mothertongue.experiment.identity import (
     write_identity,
 )
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import write_json
 from mothertongue.model.tokenizer import LABEL_RULES
+from mothertongue.system.files import write_json
 
 
 @pytest.fixture

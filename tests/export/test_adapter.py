@@ -15,9 +15,9 @@ from tiny import tiny_model
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.export.adapter import AdapterExporter, put_on
 from mothertongue.export.base import Exported
-from mothertongue.files.atomic import write_json
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora
+from mothertongue.system.files import write_json
 
 
 class Prompt:

@@ -27,9 +27,9 @@ from mothertongue.export.base import comparable, exporters
 from mothertongue.export.export import export
 from mothertongue.export.ggml import byte_letters
 from mothertongue.export.verify import VerificationRequest
-from mothertongue.files.atomic import write_json
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai
+from mothertongue.system.files import write_json
 
 EXACT = [
     ("full", "hf"),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mothertongue.files import atomic as files
+from mothertongue.system import files as files
 
 
 @contextmanager

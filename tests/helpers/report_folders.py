@@ -11,7 +11,7 @@ from comparison_results import ENVIRONMENT, comparison, spoken
 from mothertongue.comparison.clips import clip_set
 from mothertongue.data.manifest import Utterance, data_digest, write_manifest
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir
-from mothertongue.files.atomic import write_json
+from mothertongue.system.files import write_json
 
 Json = dict[str, Any]
 HOSTILE = (

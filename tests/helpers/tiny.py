@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from mothertongue.files.atomic import write_json
 from mothertongue.model.load import generation_config
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.system.files import write_json
 
 WIDTH = 64
 RATE_HZ = 16_000

@@ -11,11 +11,11 @@ from tiny import noise, tiny_model
 from torch import Tensor, nn
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files.atomic import write_json
 from mothertongue.model import adapters
 from mothertongue.model.encoder import encode
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
+from mothertongue.system.files import write_json
 
 TOKENS = byte_tokens()
 

@@ -15,12 +15,12 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import write_json
 from mothertongue.model.ctranslate2_reader import dequantized, read_model_bin
 from mothertongue.model.load import load_base, non_speech_tokens, weights_digest
 from mothertongue.model.locate import BaseFiles
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import OPENAI_BLOCK, OPENAI_POSITIONS, OPENAI_TOP
+from mothertongue.system.files import write_json
 
 Model = WhisperForConditionalGeneration
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import sha256_file
-from mothertongue.files.cache import cache_folder
 from mothertongue.model import locate as module
 from mothertongue.model.locate import BaseFiles, locate
+from mothertongue.system.cache import cache_folder
+from mothertongue.system.files import sha256_file
 
 NAME = "openai/whisper-base"
 WHOLE = ("config.json", "tokenizer.json", "model.safetensors")

@@ -22,8 +22,8 @@ from report_folders import (
 )
 
 from mothertongue.comparison.clips import clip_set
-from mothertongue.files.atomic import write_json
 from mothertongue.report.write import ReportOptions, write_report
+from mothertongue.system.files import write_json
 
 pytestmark = needs_chromium
 TEXTS = "p, li, th, td, h1, h2, h3, summary, label, button:not(:disabled), del, ins, .sub"

@@ -13,8 +13,8 @@ from report_folders import comparison_folder, finished_run, score_run
 
 from mothertongue.data.manifest import write_card
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import write_json
 from mothertongue.report.inputs import read_parts
+from mothertongue.system.files import write_json
 
 BAND = {"mean": 0.5, "min": 0.4, "max": 0.6, "values": [0.5]}
 HALF: dict[str, Any] = {"states": [{"state": "stem", "cka": BAND}], "heatmap": [[0.5]]}

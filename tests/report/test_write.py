@@ -16,9 +16,9 @@ from comparison_results import by_cer, comparison, spoken
 from report_folders import comparison_folder, finished_run, many_clips, poisoned, score_run
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files.atomic import write_json
 from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.write import ReportOptions, write_report
+from mothertongue.system.files import write_json
 
 SCRIPT = re.compile(r"<script( [^>]*)?>(.*?)</script>", re.S)
 

@@ -16,7 +16,7 @@ from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 from mothertongue.training.run import run
 
 STRATEGIES = {

@@ -12,7 +12,7 @@ from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 from mothertongue.training import dataset
 from mothertongue.training import frozen_prefix as prefix
 from mothertongue.training import prefix_cache as prefix_store

@@ -10,7 +10,7 @@ import pytest
 from kill_harness import POINTS
 from runs import PATIENCE_S, save_base, save_corpus, write_experiment
 
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 
 RANDOM_KILLS = 6  # beside 14 inside a save: a hundred over the five strategies
 HELPERS = Path(__file__).parents[1] / "helpers"

@@ -42,9 +42,9 @@ from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig, learning_rate
-from mothertongue.files.atomic import sha256_file, write_json
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.strategies.full import Full
+from mothertongue.system.files import sha256_file, write_json
 from mothertongue.training import dataset, loop
 from mothertongue.training.batch import collate
 from mothertongue.training.dataset import StepDataset

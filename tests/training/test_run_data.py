@@ -14,7 +14,7 @@ from mothertongue.data.manifest import Split, read_manifest, write_manifest
 from mothertongue.errors import DataError, Preempted
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import write_json
+from mothertongue.system.files import write_json
 from mothertongue.training.run import run
 
 SWAPPED: dict[Split, Split] = {"train": "test", "test": "train", "validation": "validation"}

@@ -16,7 +16,7 @@ from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 from mothertongue.training import loop
 from mothertongue.training.run import assemble, open_data, run
 from mothertongue.training.signals import StopRequest

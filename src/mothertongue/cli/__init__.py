@@ -11,10 +11,10 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from mothertongue import runtime
 from mothertongue.cli.app import app
 from mothertongue.cli.support import explained, fail
 from mothertongue.errors import MothertongueError
+from mothertongue.system import runtime
 
 # isort: off
 # What is imported joins the app, in the order of --help.

@@ -72,8 +72,8 @@ def compare(
         return
     from mothertongue.comparison.compare import compare as run_grid
     from mothertongue.comparison.progress import task_progress
-    from mothertongue.files.locks import locked
     from mothertongue.report.tables.terminal import comparison_tables, write_tables
+    from mothertongue.system.locks import locked
 
     folder = out or Path("runs") / loaded.name
     share = (cpus_per_run, gpus_per_run, devices_per_run)
@@ -106,8 +106,8 @@ def analyze(
 ) -> None:
     """Compare every layer before and after tuning: CKA, SVCCA, PWCCA, and what to freeze."""
     from mothertongue.analysis.drift import analyze_runs
-    from mothertongue.files.locks import locked
     from mothertongue.report.tables.layer_tables import analysis_tables, write_figures
+    from mothertongue.system.locks import locked
 
     with counting("analyzing", n * len(runs)) as advance:
         result = analyze_runs(

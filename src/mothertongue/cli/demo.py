@@ -6,13 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mothertongue.console import console
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.run_dir import BASE_PREFIX, TEST_SCORES, RunDir
-from mothertongue.files.atomic import write_json
 from mothertongue.inference.engine import open_engine
 from mothertongue.inference.score_split import evaluate_model
 from mothertongue.model.devices import best_device, peak_memory_bytes
+from mothertongue.system.console import console
+from mothertongue.system.files import write_json
 from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run
 

@@ -50,13 +50,13 @@ def serve(
     from mothertongue.serving import require_packages
 
     require_packages()
-    from mothertongue.console import note
     from mothertongue.decoding.lm.folder import weight_for
     from mothertongue.errors import ConfigError
     from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
     from mothertongue.serving.models import load, parse_specs
     from mothertongue.serving.server import serve as run_server
+    from mothertongue.system.console import note
 
     limits = Limits(
         upload_bytes=int(max_upload_mb * 1e6),

@@ -19,8 +19,8 @@ def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) 
 
     A table that is text keeps its lines as they are.
     """
-    from mothertongue.console import plain
-    from mothertongue.files.atomic import write_json
+    from mothertongue.system.console import plain
+    from mothertongue.system.files import write_json
 
     if json_file is None or str(json_file) != "-":
         if isinstance(table, str):
@@ -36,7 +36,7 @@ def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) 
 
 
 def counting(description: str, total: int | None = None) -> Any:
-    from mothertongue.console import counting as bar
+    from mothertongue.system.console import counting as bar
 
     return bar(description, total)
 
@@ -54,9 +54,9 @@ def decoding(
 
 def write_page(folder: Path) -> None:
     """The page of a run or a comparison, into its folder; its address to standard error."""
-    from mothertongue.console import console
     from mothertongue.report.tables.verb_tables import report_line
     from mothertongue.report.write import write_report
+    from mothertongue.system.console import console
 
     with counting("reading audio") as advance:
         result = write_report([folder], advance=advance)
@@ -87,7 +87,7 @@ def explained(error: Exception) -> str | None:
 
 def fail(message: str, code: int) -> int:
     """Write one message to standard error, which a manifest cannot steer; return the exit code."""
-    from mothertongue.console import plain
+    from mothertongue.system.console import plain
 
     try:
         sys.stdout.flush()

@@ -24,10 +24,10 @@ def train(
     if devices > 1:
         _launch(devices, experiment, overrides, out, json_file)
         return
-    from mothertongue.console import is_main_process
     from mothertongue.experiment.config import load_experiment
     from mothertongue.experiment.run_dir import RunDir
     from mothertongue.report.tables.verb_tables import run_table
+    from mothertongue.system.console import is_main_process
     from mothertongue.training.progress import training_progress
     from mothertongue.training.run import run
 

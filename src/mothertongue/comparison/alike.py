@@ -14,7 +14,7 @@ from mothertongue.errors import DataError
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.records import Scores
 from mothertongue.experiment.run_dir import RunDir, deciding_versions
-from mothertongue.files.json_files import read_json
+from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 

@@ -29,7 +29,7 @@ from mothertongue.comparison.selection import TEST, Choice, choose, lock_selecti
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
-from mothertongue.files.atomic import open_atomically, write_json
+from mothertongue.system.files import open_atomically, write_json
 
 
 def compare(

@@ -37,7 +37,7 @@ from mothertongue.experiment.run_dir import (
     RunDir,
     environment,
 )
-from mothertongue.files.json_files import read_json
+from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 

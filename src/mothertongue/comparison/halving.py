@@ -25,8 +25,8 @@ from mothertongue.comparison.jobs.task import Task, TaskWatcher
 from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import write_json
-from mothertongue.files.json_files import read_json
+from mothertongue.system.files import write_json
+from mothertongue.system.json_files import read_json
 from mothertongue.training.validation import Validation
 
 CUTS = "cuts.json"

@@ -25,7 +25,7 @@ from mothertongue.evaluation.metrics import (
 from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
 from mothertongue.experiment.records import Scores
 from mothertongue.experiment.run_dir import TEST_SCORES
-from mothertongue.files.json_files import read_json
+from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 PRIMARY_NORMALIZER = "strict"

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from mothertongue.console import LINE_EVERY_S, console, note, progress_bar
+from mothertongue.system.console import LINE_EVERY_S, console, note, progress_bar
 
 
 class TaskProgress:

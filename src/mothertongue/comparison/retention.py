@@ -12,7 +12,7 @@ from mothertongue.evaluation.forgetting import (
     mean_forgetting,
 )
 from mothertongue.experiment.records import Scores
-from mothertongue.files.json_files import read_json
+from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 Measured = Forgetting | MeanForgetting

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.config import Config, parse
-from mothertongue.console import counting
 from mothertongue.data.clip_facts import audio_digest, facts_of
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.run_dir import RunDir, deciding_versions, environment, is_run
-from mothertongue.files.atomic import sha256_file, write_json
-from mothertongue.files.json_files import read_json
 from mothertongue.inference.engine import open_engine
 from mothertongue.inference.score_split import check_unseen, transcribe_split
+from mothertongue.system.console import counting
+from mothertongue.system.files import sha256_file, write_json
+from mothertongue.system.json_files import read_json
 
 
 class ScoreSet(Config):

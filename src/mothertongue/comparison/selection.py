@@ -13,8 +13,8 @@ from mothertongue.comparison.halving import Cut
 from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import Selection
-from mothertongue.files.atomic import write_json
-from mothertongue.files.json_files import read_json
+from mothertongue.system.files import write_json
+from mothertongue.system.json_files import read_json
 from mothertongue.training.validation import Validation, mean_order, recorded
 
 SELECTION = "selection.json"

@@ -16,7 +16,7 @@ from pathlib import Path
 from mothertongue.data.manifest import Split, Utterance
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import open_atomically, sha256_file
+from mothertongue.system.files import open_atomically, sha256_file
 
 KNOWN_FILES = 1 << 18  # of 300 bytes each: 80 MB at most
 NUM_NAMED = 5

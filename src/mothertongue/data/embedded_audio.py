@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.files.atomic import TEMPORARY, beside, sweep, sync_tree
+from mothertongue.system.files import TEMPORARY, beside, sweep, sync_tree
 
 AUDIO_FOLDER = "audio"
 SUFFIXES = frozenset(suffix for known in EXTENSIONS.values() for suffix in known)

@@ -13,9 +13,9 @@ from typing_extensions import TypedDict  # pydantic asks for it before Python 3.
 
 from mothertongue.data.audio_paths import clip_path
 from mothertongue.errors import DataError, Fault
-from mothertongue.files.atomic import open_atomically, sha256_file, write_json
-from mothertongue.files.cache import cache_folder, state_folder
-from mothertongue.files.json_files import read_json
+from mothertongue.system.cache import cache_folder, state_folder
+from mothertongue.system.files import open_atomically, sha256_file, write_json
+from mothertongue.system.json_files import read_json
 
 ROOT = Path()  # read_data makes every audio path absolute
 

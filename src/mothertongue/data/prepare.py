@@ -37,8 +37,8 @@ from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.sources.manifest import ManifestSource
 from mothertongue.data.splits import SplitBy
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import open_atomically, sweep
-from mothertongue.files.locks import alone
+from mothertongue.system.files import open_atomically, sweep
+from mothertongue.system.locks import alone
 
 REJECTED_NAME = "rejected.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mothertongue.errors import DataError
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import (
+from mothertongue.system.files import (
     folder_atomically,
     remove_folder,
     require_free,
@@ -24,7 +24,7 @@ from mothertongue.files.atomic import (
     size_bytes,
     write_json,
 )
-from mothertongue.files.json_files import read_json
+from mothertongue.system.json_files import read_json
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"

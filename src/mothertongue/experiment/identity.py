@@ -17,9 +17,9 @@ from mothertongue.data.manifest import Utterance, data_digest, manifest_path, re
 from mothertongue.errors import DataError
 from mothertongue.experiment.records import Identity
 from mothertongue.experiment.run_dir import RunDir, deciding_versions
-from mothertongue.files.atomic import write_json
-from mothertongue.files.json_files import read_json
 from mothertongue.model.tokenizer import LABEL_RULES
+from mothertongue.system.files import write_json
+from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 LONG_BYTES = 4_000_000_000  # some ten seconds from a disk

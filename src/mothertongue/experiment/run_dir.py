@@ -25,9 +25,9 @@ from typing import Any
 
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import Cost, MetricsLine, RunRecord
-from mothertongue.files.atomic import open_atomically, said_when_full, sweep
-from mothertongue.files.json_files import read_json, read_json_lines
-from mothertongue.files.locks import alone
+from mothertongue.system.files import open_atomically, said_when_full, sweep
+from mothertongue.system.json_files import read_json, read_json_lines
+from mothertongue.system.locks import alone
 
 RECORDED_PACKAGES = (
     "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",

@@ -12,8 +12,8 @@ from mothertongue.export.base import DECODER_TOKENS, Exported, Exporter
 from mothertongue.model.adapters import CONFIG, adapter_config
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.strategies.adapter import AdapterStrategy
 from mothertongue.strategies.base import Whisper
-from mothertongue.strategies.placement import AdapterStrategy
 
 
 class AdapterExporter(Exporter):

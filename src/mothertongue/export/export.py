@@ -26,10 +26,10 @@ from mothertongue.export.base import Exported, Exporter, exporter
 from mothertongue.export.model_card import write_card
 from mothertongue.export.token_limit import count_labels
 from mothertongue.export.verify import VerificationRequest
-from mothertongue.files.atomic import sweep, sync_folder, temporary_folder, write_json
-from mothertongue.files.json_files import read_json
-from mothertongue.files.locks import alone
-from mothertongue.processes import leashed
+from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
+from mothertongue.system.json_files import read_json
+from mothertongue.system.locks import alone
+from mothertongue.system.processes import leashed
 
 Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"

@@ -21,11 +21,11 @@ from mothertongue.export.base import (
     require,
     require_merged,
 )
-from mothertongue.files.atomic import open_bytes_atomically, write_json
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai
 from mothertongue.strategies.base import Whisper
+from mothertongue.system.files import open_bytes_atomically, write_json
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MAGIC = 0x67676D6C  # "ggml"

@@ -16,10 +16,10 @@ from mothertongue.export.base import (
     require_merged,
     seconds,
 )
-from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.system.files import folder_atomically, write_json
 
 END = "<|endoftext|>"
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from mothertongue import __version__
-from mothertongue.console import interval
 from mothertongue.data.languages import WHISPER_LANGUAGES
 from mothertongue.export.base import Exported, Exporter
+from mothertongue.system.console import interval
 
 Json = dict[str, Any]
 NORMALIZER = "strict"

@@ -26,12 +26,12 @@ from mothertongue.export.base import (
     seconds,
 )
 from mothertongue.export.hf import write_processor, write_tokenizer
-from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.model.adapters import AdaptedLayer
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Whisper
+from mothertongue.system.files import folder_atomically, write_json
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 OPSET = 18

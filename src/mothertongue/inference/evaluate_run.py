@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from mothertongue.console import note
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, data_digest, manifest_path
 from mothertongue.decoding.transcript import DecodeConfig
@@ -27,9 +26,10 @@ from mothertongue.experiment.run_dir import (
     RunDir,
     is_run,
 )
-from mothertongue.files.atomic import require_writable, write_json
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.score_split import check_unseen, evaluate_model
+from mothertongue.system.console import note
+from mothertongue.system.files import require_writable, write_json
 
 Json = dict[str, Any]
 

@@ -11,7 +11,6 @@ from mothertongue.decoding.transcript import (
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.export.adapter import put_on
 from mothertongue.export.base import Exporter, ExportTranscriber, exporters
-from mothertongue.files.json_files import read_json
 from mothertongue.inference.engine import Engine, EngineName, open_engine, torch_engine
 from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.model.context import Context
@@ -19,6 +18,7 @@ from mothertongue.model.devices import Precision
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import BaseFiles
 from mothertongue.model.tokenizer import load_tokens
+from mothertongue.system.json_files import read_json
 
 
 def open_model(

@@ -17,11 +17,11 @@ from typing import Any
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.run_dir import refuse_change
-from mothertongue.files.atomic import open_atomically, sweep, write_json
-from mothertongue.files.json_files import read_json
-from mothertongue.files.locks import alone
 from mothertongue.inference.subtitle_formats import FORMATS
 from mothertongue.inference.subtitles import Recording
+from mothertongue.system.files import open_atomically, sweep, write_json
+from mothertongue.system.json_files import read_json
+from mothertongue.system.locks import alone
 
 RECORD, LOCK = "transcription.json", ".lock"
 IN_USE = "wait for it, stop it, or give another --out"

@@ -9,7 +9,7 @@ from rich.progress import (
     Progress,
 )
 
-from mothertongue.console import LINE_EVERY_S, console, note, plain, progress_bar
+from mothertongue.system.console import LINE_EVERY_S, console, note, plain, progress_bar
 
 
 class RecordingsProgress:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mothertongue.console import counting, note
 from mothertongue.data.clip_facts import audio_digest, facts_of, read_facts
 from mothertongue.data.clips import read_split
 from mothertongue.data.languages import usual_measure
@@ -20,6 +19,7 @@ from mothertongue.evaluation.metrics import Score
 from mothertongue.experiment.run_dir import RunDir, environment
 from mothertongue.inference.engine import Engine
 from mothertongue.model.context import Context
+from mothertongue.system.console import counting, note
 
 Advance = Callable[[int], None]
 Json = dict[str, Any]

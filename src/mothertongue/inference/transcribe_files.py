@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mothertongue.console import console
 from mothertongue.data.audio.load import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
@@ -16,6 +15,7 @@ from mothertongue.inference.speech_detection import Find, everything, has_detect
 from mothertongue.inference.subtitle_formats import FORMATS
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files
+from mothertongue.system.console import console
 
 Json = dict[str, Any]
 Vad = Literal["auto", "silero", "off"]

@@ -18,7 +18,7 @@ from transformers import WhisperConfig
 from transformers import WhisperForConditionalGeneration as Whisper
 
 from mothertongue.errors import ConfigError, DataError, refusing
-from mothertongue.files.atomic import folder_atomically, write_json
+from mothertongue.system.files import folder_atomically, write_json
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 PEFT_TYPE = "BOTTLENECK"

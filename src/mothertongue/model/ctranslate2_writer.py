@@ -13,9 +13,9 @@ from ctranslate2.specs import WhisperSpec
 from ctranslate2.specs.model_spec import ModelConfig
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-from mothertongue.files.atomic import folder_atomically, write_json
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_ctranslate2
+from mothertongue.system.files import folder_atomically, write_json
 
 Quantization = Literal["float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"]
 NUMBERED = re.compile(r"(layer|linear)_(\d+)")

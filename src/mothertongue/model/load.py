@@ -13,12 +13,12 @@ from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalG
 from transformers.utils.logging import disable_progress_bar
 
 from mothertongue.errors import DataError, refusing
-from mothertongue.files.json_files import read_json
 from mothertongue.model.base_checks import check_generation, check_sizes
 from mothertongue.model.ctranslate2_reader import read_model_bin
 from mothertongue.model.locate import BaseFiles, locate
 from mothertongue.model.tokenizer import Tokens, load_tokens, tokens_for_vocabulary
 from mothertongue.model.weight_names import from_ctranslate2, from_openai
+from mothertongue.system.json_files import read_json
 
 # Symbols that annotate rather than transcribe: openai/whisper `tokenizer.py`, non_speech_tokens.
 NON_SPEECH_SYMBOLS = [

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.errors import DataError, refusing
-from mothertongue.files.atomic import folder_atomically, sha256_file
-from mothertongue.files.cache import cache_folder
-from mothertongue.files.locks import locked
+from mothertongue.system.cache import cache_folder
+from mothertongue.system.files import folder_atomically, sha256_file
+from mothertongue.system.locks import locked
 
 Layout = Literal["transformers", "openai", "ctranslate2"]
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from mothertongue.console import interval
 from mothertongue.data.data_report import NOTES
 from mothertongue.data.languages import WHISPER_LANGUAGES
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
@@ -28,6 +27,7 @@ from mothertongue.report.tables.page_tables import (
 from mothertongue.report.tables.sheets import also_sheets, average_sheets, retention_sheets
 from mothertongue.report.text.recommendation import Advice, advice
 from mothertongue.report.text.summary import conditions, warning
+from mothertongue.system.console import interval
 
 
 @dataclass(frozen=True, slots=True)

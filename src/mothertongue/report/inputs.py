@@ -11,7 +11,7 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.records import Analysis, ClipSet, MetricsLine
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
-from mothertongue.files.json_files import read_json, read_json_lines, read_text
+from mothertongue.system.json_files import read_json, read_json_lines, read_text
 
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.files.atomic import open_atomically, sweep
-from mothertongue.files.locks import locked
 from mothertongue.report.audio_clips import Where, collect_sounds, remove_unplayed
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.charts.vega import UNSAFE
@@ -14,6 +12,8 @@ from mothertongue.report.inputs import Part, read_parts
 from mothertongue.report.page.render import render
 from mothertongue.report.tables.layer_tables import write_figures
 from mothertongue.report.tables.terminal import write_tables
+from mothertongue.system.files import open_atomically, sweep
+from mothertongue.system.locks import locked
 
 PAGE = "report.html"
 MB = 1_000_000

@@ -7,8 +7,8 @@ from mothertongue import strategies
 from mothertongue.config import members
 from mothertongue.errors import ConfigError
 from mothertongue.model.adapters import AdapterAssignment
+from mothertongue.strategies.adapter import AdapterStrategy
 from mothertongue.strategies.base import Whisper
-from mothertongue.strategies.placement import AdapterStrategy
 
 
 def add(base: Whisper, name: str, tuned: Whisper, rows: AdapterAssignment) -> None:

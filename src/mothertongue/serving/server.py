@@ -8,7 +8,6 @@ from typing import Any
 
 import uvicorn
 
-from mothertongue.console import note
 from mothertongue.data.sandbox.process import WorkerError
 from mothertongue.errors import MothertongueError
 from mothertongue.model.devices import give_back_freed_memory
@@ -24,6 +23,7 @@ from mothertongue.serving.request_limits import State
 from mothertongue.serving.sandbox import Sandbox
 from mothertongue.serving.service import Service
 from mothertongue.serving.turns import Gate
+from mothertongue.system.console import note
 
 
 def serve(

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from mothertongue.files.inline import source, source_hash
+from mothertongue.system.inline import source, source_hash
 
 SCRIPTS = ("words.js", "files.js", "recorder.js", "server.js", "card.js", "studio.js")
 

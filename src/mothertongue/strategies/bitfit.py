@@ -5,7 +5,7 @@ from typing import Literal
 from transformers import WhisperConfig
 
 from mothertongue.strategies.base import Whisper
-from mothertongue.strategies.retrained import BaseWeightStrategy
+from mothertongue.strategies.base_weight import BaseWeightStrategy
 
 
 class BitFit(BaseWeightStrategy):

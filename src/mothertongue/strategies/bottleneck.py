@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mothertongue.model import adapters
+from mothertongue.strategies.adapter import AdapterStrategy
 from mothertongue.strategies.base import CannotMergeError, Whisper, drawn_from
-from mothertongue.strategies.placement import AdapterStrategy
 
 
 class BottleneckAdapters(AdapterStrategy):

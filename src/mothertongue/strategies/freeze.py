@@ -7,8 +7,8 @@ from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
 from mothertongue.strategies.base import Whisper
+from mothertongue.strategies.base_weight import BaseWeightStrategy
 from mothertongue.strategies.full import Full
-from mothertongue.strategies.retrained import BaseWeightStrategy
 
 
 class Freeze(BaseWeightStrategy):

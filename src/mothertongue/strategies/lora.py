@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError, DataError, refusing
-from mothertongue.files.atomic import folder_atomically
 from mothertongue.model.adapters import CONFIG, TENSORS, AdapterAssignment, adapter_config
 from mothertongue.model.low_rank import LowRank, mixed_linear
+from mothertongue.strategies.adapter import AdapterStrategy
 from mothertongue.strategies.base import (
     NotAdapterError,
     Whisper,
     drawn_from,
     trained_parameters,
 )
-from mothertongue.strategies.placement import AdapterStrategy
+from mothertongue.system.files import folder_atomically
 
 if TYPE_CHECKING:  # PEFT takes seconds to import: only a model that gets LoRA pays for it
     from peft import LoraConfig

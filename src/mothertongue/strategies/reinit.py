@@ -8,8 +8,8 @@ from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
 from mothertongue.strategies.base import Whisper, drawn_from
+from mothertongue.strategies.base_weight import BaseWeightStrategy
 from mothertongue.strategies.freeze import freeze_bottom
-from mothertongue.strategies.retrained import BaseWeightStrategy
 
 
 class Reinit(BaseWeightStrategy):

@@ -12,11 +12,11 @@ from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.files.cache import cache_folder
 from mothertongue.model.devices import dtype_of
 from mothertongue.model.encoder import deepen, prefix
 from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import Whisper
+from mothertongue.system.cache import cache_folder
 from mothertongue.training.batch import Batch
 from mothertongue.training.prefix_cache import PrefixStore, group_of
 

@@ -12,7 +12,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
 from mothertongue.model.devices import processors
-from mothertongue.processes import leashed
+from mothertongue.system.processes import leashed
 from mothertongue.training.signals import SIGNALS
 
 SAVING_S = 600  # a checkpoint of the largest Whisper on a slow disk, before SIGKILL

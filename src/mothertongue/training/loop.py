@@ -21,10 +21,10 @@ from mothertongue.errors import Interrupted, Preempted
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.run_dir import RunDir, append_line, rewind
 from mothertongue.experiment.train_config import TrainConfig, learning_rate
-from mothertongue.files.atomic import write_json
-from mothertongue.files.json_files import built
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.strategies.base import Whisper, load_trained
+from mothertongue.system.files import write_json
+from mothertongue.system.json_files import built
 from mothertongue.training.batch import Batch
 from mothertongue.training.dataset import workers_outlived
 from mothertongue.training.distributed import Ranks

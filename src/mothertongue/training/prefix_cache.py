@@ -21,8 +21,8 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from mothertongue.files.atomic import TEMPORARY
-from mothertongue.files.locks import locked
+from mothertongue.system.files import TEMPORARY
+from mothertongue.system.locks import locked
 
 FORMAT = 1  # raise it when the spectrogram, the stem or an entry changes
 TENSOR, CHECKSUM = "hidden_TD", "crc32"

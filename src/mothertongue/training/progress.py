@@ -8,7 +8,7 @@ from rich.progress import (
     Progress,
 )
 
-from mothertongue.console import LINE_EVERY_S, console, is_main_process, note, progress_bar
+from mothertongue.system.console import LINE_EVERY_S, console, is_main_process, note, progress_bar
 from mothertongue.training.validation import Validation
 
 

@@ -24,11 +24,11 @@ from mothertongue.experiment.identity import (
 )
 from mothertongue.experiment.load import open_base, take_start
 from mothertongue.experiment.run_dir import RunDir, environment
-from mothertongue.files.atomic import open_atomically, write_json
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.system.files import open_atomically, write_json
 from mothertongue.training.bucketing import idle_share
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.distributed import Ranks

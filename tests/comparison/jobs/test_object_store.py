@@ -15,7 +15,7 @@ from mothertongue.comparison.jobs.task import Task
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.files.atomic import sha256_file
+from mothertongue.system.files import sha256_file
 from mothertongue.training.run import run
 
 

@@ -27,7 +27,7 @@ from cluster import different, what_counts
 
 from mothertongue.comparison.jobs.ray_cluster import Share, TaskStatus, _options, _Running
 
-LEASH = "mothertongue.processes"
+LEASH = "mothertongue.system.processes"
 Driver = Callable[[Path, Path, str], "subprocess.Popen[str]"]
 
 

@@ -23,7 +23,7 @@ from mothertongue.comparison.jobs.task import (
 )
 from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.model.devices import processors
-from mothertongue.processes import leashed
+from mothertongue.system.processes import leashed
 from mothertongue.training.signals import StopRequest
 
 POLL_S = 0.2

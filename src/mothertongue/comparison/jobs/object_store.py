@@ -18,7 +18,7 @@ from typing import Any
 import fsspec
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files.atomic import (
+from mothertongue.system.files import (
     TEMPORARY,
     TRASH,
     file_atomically,

@@ -19,7 +19,7 @@ from mothertongue.comparison.jobs.object_store import Storage
 from mothertongue.comparison.jobs.task import Task, last_word
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.run_dir import RunDir, is_run
-from mothertongue.processes import leashed
+from mothertongue.system.processes import leashed
 
 POLL_S = 0.5
 LOCK_S = 60.0  # for what a killed worker's process still holds

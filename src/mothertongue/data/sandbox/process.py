@@ -14,7 +14,7 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.sandbox.bounds import Bounds
 from mothertongue.data.sandbox.channel import Answer, read_answer, send_file
 from mothertongue.errors import MothertongueError
-from mothertongue.processes import leashed
+from mothertongue.system.processes import leashed
 
 START_S = 60.0
 KEPT = (

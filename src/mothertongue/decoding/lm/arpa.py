@@ -12,7 +12,7 @@ import numpy as np
 
 from mothertongue.decoding.lm.ngrams import BEGIN, END, UNKNOWN, Floats, Ints, NGrams
 from mothertongue.errors import DataError
-from mothertongue.files.atomic import open_atomically
+from mothertongue.system.files import open_atomically
 
 LN_10 = math.log(10)
 LOWEST = -99.0

@@ -15,9 +15,9 @@ from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
 from mothertongue.decoding.lm.kneser_ney import estimate
 from mothertongue.decoding.lm.ngrams import NGrams
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.files.atomic import folder_atomically, sha256_file, write_json
-from mothertongue.files.json_files import built, read_json
 from mothertongue.model.tokenizer import Tokens
+from mothertongue.system.files import folder_atomically, sha256_file, write_json
+from mothertongue.system.json_files import built, read_json
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
 REMEDY = "make it anew with: mothertongue lm"

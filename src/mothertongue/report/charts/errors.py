@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from mothertongue.console import interval
 from mothertongue.report.charts.quality import BASE, systems
 from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
 from mothertongue.report.tables.cells import Json, bounds, judged, lowest
+from mothertongue.system.console import interval
 
 KINDS = {
     "substitutions": "#4477aa",

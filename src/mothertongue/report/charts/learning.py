@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from mothertongue.console import interval
 from mothertongue.data.languages import Measure
 from mothertongue.report.charts.vega import Chart, axis, colored, layered, said
 from mothertongue.report.inputs import INTERVAL95, RunRecords
 from mothertongue.report.tables.cells import Json
+from mothertongue.system.console import interval
 
 MOST_POINTS = 150
 """Of a curve: longer ones are drawn as means of so many stretches."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from mothertongue.console import interval
 from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
 from mothertongue.report.tables.cells import Json, bounds, duration, judged, short_settings
+from mothertongue.system.console import interval
 
 BASE = "base"
 COSTS = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import vl_convert
 
-from mothertongue.files.atomic import open_atomically
+from mothertongue.system.files import open_atomically
 
 Json = dict[str, Any]
 VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"

@@ -16,9 +16,9 @@ from markupsafe import Markup
 
 from mothertongue import __version__
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER
-from mothertongue.files.inline import source, source_hash
 from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.chapters import Chapters
+from mothertongue.system.inline import source, source_hash
 
 Json = dict[str, Any]
 NORMALIZERS = {

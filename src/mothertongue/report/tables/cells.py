@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mothertongue.console import interval
+from mothertongue.system.console import interval
 
 Json = dict[str, Any]
 Row = tuple[str, ...]

@@ -22,10 +22,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mothertongue.files.atomic import open_atomically
 from mothertongue.report.tables.cells import BASE, Json, set_name
 from mothertongue.report.tables.markup import one_line
 from mothertongue.report.text.summary import warning
+from mothertongue.system.files import open_atomically
 
 MEAN_OF_SETS = "(mean)"
 NOTHING: Json = {"scores": {}, "also": {}}

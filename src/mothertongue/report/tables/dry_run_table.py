@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.console import plain
+from mothertongue.system.console import plain
 
 
 def plan_table(plan: dict[str, Any]) -> Group:

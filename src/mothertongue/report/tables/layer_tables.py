@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.files.atomic import open_atomically
+from mothertongue.system.files import open_atomically
 
 METRICS = {"cka": "CKA", "svcca": "SVCCA", "pwcca": "PWCCA"}
 HALVES = ("encoder", "decoder")

@@ -2,8 +2,8 @@
 
 import re
 
-from mothertongue.console import plain
 from mothertongue.report.tables.sheets import Sheet
+from mothertongue.system.console import plain
 
 MARKDOWN = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")
 """What GitHub would read as markup; an underscore within a word is none."""

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mothertongue.console import gigabytes, interval
 from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.report.inputs import RunRecords
 from mothertongue.report.tables.cells import (
@@ -22,6 +21,7 @@ from mothertongue.report.tables.cells import (
     short_settings,
 )
 from mothertongue.report.tables.sheets import COST_NOTE, Sheet, comparison_note
+from mothertongue.system.console import gigabytes, interval
 
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 ALWAYS = ""

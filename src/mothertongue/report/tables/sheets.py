@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from mothertongue.console import gigabytes
 from mothertongue.report.tables.cells import (
     ABSENT,
     BASE,
@@ -33,6 +32,7 @@ from mothertongue.report.tables.cells import (
     share,
     short_settings,
 )
+from mothertongue.system.console import gigabytes
 
 HEARD = "language_identification"
 FAILURES = ("hallucinations", "loops", "empty")

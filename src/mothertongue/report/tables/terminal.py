@@ -14,7 +14,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.files.atomic import open_atomically
 from mothertongue.report.tables.cells import Json
 from mothertongue.report.tables.csv_files import csv_files, write_csv
 from mothertongue.report.tables.markup import latex_text, markdown, markdown_text, one_line, tabular
@@ -26,6 +25,7 @@ from mothertongue.report.tables.sheets import (
     retention_sheets,
 )
 from mothertongue.report.text.summary import conditions, findings, legend, warning
+from mothertongue.system.files import open_atomically
 
 LONG_WORD = 16
 TEX_HEAD = r"""% \usepackage{booktabs} in the preamble; UTF-8

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.console import gigabytes, interval, plain
+from mothertongue.system.console import gigabytes, interval, plain
 
 NEXT = """\
   mothertongue prepare my_corpus.csv --language sw --out data/mine

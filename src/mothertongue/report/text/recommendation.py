@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mothertongue.console import gigabytes, interval
 from mothertongue.report.tables.cells import (
     ONE_SEED,
     Json,
@@ -19,6 +18,7 @@ from mothertongue.report.tables.cells import (
     share,
 )
 from mothertongue.report.text.summary import warning
+from mothertongue.system.console import gigabytes, interval
 
 FEW_CLIPS = 300
 """Below this many clips an interval of WER is usually some points wide."""

@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mothertongue import runtime
-from mothertongue.processes import leashed
+from mothertongue.system import runtime
+from mothertongue.system.processes import leashed
 
 HOME = Path(__file__).parents[1]
 HOSTILE = ("json", "numpy", "runpy", "soxr", "torch", "mothertongue")
 PARENT = """
 import subprocess, sys
-from mothertongue.processes import leashed
+from mothertongue.system.processes import leashed
 child = subprocess.Popen(leashed("idle"), stdout=subprocess.PIPE)
 print(child.pid, child.stdout.readline(), flush=True)
 sys.stdin.read()

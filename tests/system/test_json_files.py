@@ -8,7 +8,7 @@ import pytest
 
 from mothertongue.errors import DataError
 from mothertongue.experiment.records import Identity
-from mothertongue.files.json_files import built, checked, read_json, read_json_lines, read_text
+from mothertongue.system.json_files import built, checked, read_json, read_json_lines, read_text
 
 
 @dataclass

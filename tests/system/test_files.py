@@ -9,7 +9,7 @@ from disks import leave_free, no_file_above
 from safetensors.torch import save_file
 
 from mothertongue.errors import DiskFull
-from mothertongue.files.atomic import (
+from mothertongue.system.files import (
     TEMPORARY,
     TRASH,
     beside,

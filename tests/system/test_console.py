@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue import console as progress
 from mothertongue.comparison.progress import task_progress
 from mothertongue.inference.progress import recordings_progress
+from mothertongue.system import console as progress
 from mothertongue.training.progress import TrainingProgress
 
 NAME = "a [b][/b] :bomb:"

@@ -1,6 +1,6 @@
 """Runs a module that must not outlive the process that started it.
 
-python -P -m mothertongue.processes PARENT MODULE [ARGUMENT...]
+python -P -m mothertongue.system.processes PARENT MODULE [ARGUMENT...]
 
 A process that is killed cannot stop its own children, and an orphan would hold its run's lock.
 """
@@ -23,7 +23,7 @@ def leashed(module: str, *arguments: str) -> tuple[str, ...]:
         sys.executable,
         SAFE,
         "-m",
-        "mothertongue.processes",
+        "mothertongue.system.processes",
         str(os.getpid()),
         module,
         *arguments,

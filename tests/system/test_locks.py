@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from mothertongue.errors import MothertongueError
-from mothertongue.files import locks
-from mothertongue.files.locks import alone, locked
+from mothertongue.system import locks
+from mothertongue.system.locks import alone, locked
 
 HOLD = """
 import sys
 from pathlib import Path
-from mothertongue.files.locks import alone
+from mothertongue.system.locks import alone
 with alone(Path(sys.argv[1]), Path("x"), ""):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mothertongue import runtime
+from mothertongue.system import runtime
 
 TYPED_AND_LOADED = """
 import contextlib, sys
