@@ -1,9 +1,30 @@
-"""Teach Whisper your mother tongue."""
+"""Teach Whisper your mother tongue.
+
+The verbs are functions here too: load_model, prepare, train, evaluate, compare (see `api`).
+"""
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from mothertongue.system import runtime
 
+if TYPE_CHECKING:
+    from mothertongue.api import compare, evaluate, load_model, prepare, train
+
+__all__ = ["__version__", "compare", "evaluate", "load_model", "prepare", "train"]
 __version__ = "0.1.0.dev0"
 
 runtime.silence(os.environ)
+
+
+def __getattr__(name: str) -> Any:
+    """A function of `api`, imported when it is first asked for (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mothertongue import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

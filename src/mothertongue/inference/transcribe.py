@@ -60,6 +60,22 @@ def transcribe_files(
         yield from _transcribed(engine, files, context, word_times)
 
 
+def transcribe_samples(
+    engine: ClipTranscriber,
+    samples_N: Samples,
+    find: Find,
+    language: str | None,
+    context: Context,
+    word_times: bool = False,
+) -> Recording:
+    """A recording that is in memory already, float32 (N,) at 16 kHz."""
+    work = _Work(Path(), pieces(iter([samples_N]), find), language)
+    work.duration_s = len(samples_N) / SAMPLE_RATE_HZ
+    ((_, found),) = _transcribed(engine, [work], context, word_times)
+    assert isinstance(found, Recording)  # no file was read
+    return found
+
+
 def _transcribed(
     engine: ClipTranscriber, files: Iterable[_Work], context: Context, word_times: bool
 ) -> Iterator[tuple[Path, Recording | AudioError]]:

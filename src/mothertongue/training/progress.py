@@ -1,12 +1,10 @@
 """What a person sees while a run trains: a bar on a terminal, plain lines elsewhere. No torch."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import (
-    Progress,
-)
+from rich.progress import Progress
 
 from mothertongue.system.console import LINE_EVERY_S, console, is_main_process, note, progress_bar
 from mothertongue.training.validation import Validation
@@ -19,6 +17,21 @@ class Quiet:
     def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
     def validated(self, step: int, found: Validation, is_best: bool) -> None: ...
     def noted(self, message: str) -> None: ...
+
+
+class Told(Quiet):
+    """The watcher of programs: a function is told in words what happens."""
+
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        self.notify = notify
+
+    def validated(self, step: int, found: Validation, is_best: bool) -> None:
+        """Called after every validation."""
+        self.notify(_validation_line(step, found, is_best))
+
+    def noted(self, message: str) -> None:
+        """Pass the message on."""
+        self.notify(message)
 
 
 class TrainingProgress:
@@ -46,14 +59,16 @@ class TrainingProgress:
 
     def validated(self, step: int, found: Validation, is_best: bool) -> None:
         """Called after every validation."""
-        self.noted(
-            f"step {step:,}: validation WER {found.wer:.1%}, CER {found.cer:.1%}"
-            + ("  (best so far)" if is_best else "")
-        )
+        self.noted(_validation_line(step, found, is_best))
 
     def noted(self, message: str) -> None:
         """Print a line above the bar."""
         note(message)
+
+
+def _validation_line(step: int, found: Validation, is_best: bool) -> str:
+    line = f"step {step:,}: validation WER {found.wer:.1%}, CER {found.cer:.1%}"
+    return line + ("  (best so far)" if is_best else "")
 
 
 @contextmanager

@@ -1,0 +1,153 @@
+"""The verbs as functions, for programs and notebooks: `import mothertongue as mt`.
+
+Each returns what its verb prints with --json, and raises MothertongueError where the verb would
+print a message: ConfigError for settings, DataError for data. Nothing heavy is imported before a
+function is called.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mothertongue.inference.engine import EngineName
+    from mothertongue.inference.model import Model
+    from mothertongue.model.devices import Precision
+
+Json = dict[str, Any]
+StrPath = str | Path
+
+
+def load_model(
+    name_or_path: StrPath, *, engine: "EngineName" = "auto", precision: "Precision" = "auto"
+) -> "Model":
+    """Load a base, a run or an export, to transcribe with.
+
+    >>> import mothertongue as mt
+    >>> model = mt.load_model("runs/mine")
+    >>> model.transcribe("a_recording.m4a").text
+    """
+    from mothertongue.inference.model import Model
+    from mothertongue.inference.open_model import open_model
+
+    name = str(name_or_path)
+    return Model(name, open_model(name, engine=engine, precision=precision))
+
+
+def prepare(
+    source: StrPath,
+    out: StrPath,
+    *,
+    language: str | None = None,
+    base: str = "openai/whisper-base",
+    **options: Any,
+) -> Json:
+    """Bring a corpus to a clean manifest in `out`; `options` are those of PrepareOptions.
+
+    >>> mt.prepare("my_corpus.csv", "data/mine", language="sw")["num_rows"]
+
+    Raises DataError where more rows are rejected than `max_reject_fraction`; the manifest and
+    rejected.jsonl are there all the same.
+    """
+    from mothertongue.config import parse
+    from mothertongue.data.prepare import PrepareOptions
+    from mothertongue.data.prepare import prepare as prepare_source
+    from mothertongue.data.sources.detect import detect
+    from mothertongue.model.locate import locate
+    from mothertongue.model.tokenizer import load_tokens
+
+    given = parse(PrepareOptions, {"language": language, **options}, "prepare")
+    count = load_tokens(locate(base)).count_label
+    report = prepare_source(detect(Path(source)), Path(out), given, count)
+    report.require_ok()
+    return report.to_dict()
+
+
+def train(
+    experiment: StrPath | Mapping[str, Any],
+    out: StrPath | None = None,
+    *,
+    notify: Callable[[str], None] | None = None,
+) -> Json:
+    """Fine-tune, or continue a run that was stopped, and return its record with its folder, `run`.
+
+    `experiment` is a YAML file or the same settings as a mapping. `out` is the run's folder, by
+    default runs/NAME. `notify` is told what happens; by default a progress bar shows it.
+
+    >>> settings = {"name": "mine", "language": "sw", "data": "data/mine"}
+    >>> settings |= {"strategy": {"kind": "full"}, "train": {"epochs": 3, "learning_rate": 3e-5}}
+    >>> mt.train(settings)["best_validation_wer"]
+    """
+    from contextlib import nullcontext
+
+    from mothertongue.config import parse
+    from mothertongue.experiment.config import Experiment, load_experiment
+    from mothertongue.experiment.run_dir import RunDir
+    from mothertongue.training.progress import Told, training_progress
+    from mothertongue.training.run import run
+
+    if isinstance(experiment, Mapping):
+        loaded = parse(Experiment, dict(experiment), "train")
+    else:
+        loaded = load_experiment(Path(experiment))
+    folder = Path(out) if out else Path("runs") / loaded.name
+    with nullcontext(Told(notify)) if notify else training_progress() as watcher:
+        record = run(loaded, RunDir(folder), watcher)
+    return {"run": str(folder), **record}
+
+
+def evaluate(
+    model: StrPath,
+    data: StrPath | None = None,
+    *,
+    split: str = "test",
+    language: str | None = None,
+    with_base: bool = False,
+    **decoding: Any,
+) -> Json:
+    """Score a model on a split: error rates with 95 % intervals, and each utterance.
+
+    `data` is a manifest or its folder; a run knows its own. `decoding` are the settings of
+    DecodeConfig, such as beam_size.
+
+    >>> mt.evaluate("runs/mine")["scores"]["strict"]["wer"]
+    """
+    from mothertongue.config import parse
+    from mothertongue.data.languages import language_code
+    from mothertongue.data.manifest import SPLITS
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.errors import ConfigError
+    from mothertongue.inference.evaluate_run import evaluate_any
+    from mothertongue.inference.open_model import open_model
+
+    chosen = next((each for each in SPLITS if each == split), None)
+    if chosen is None:
+        raise ConfigError(f"split: {split!r}; expected one of {', '.join(SPLITS)}")
+    return evaluate_any(
+        str(model),
+        Path(data) if data else None,
+        chosen,
+        language_code(language) if language else None,
+        parse(DecodeConfig, decoding, "evaluate"),
+        open_model,
+        with_base,
+    )
+
+
+def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = None) -> Json:
+    """Train and test a grid of strategies, or go on with it; return the comparison.
+
+    `grid` is a YAML file or the name of a recipe; `jobs` is how many runs go at once.
+
+    >>> mt.compare("my_grid.yaml")["rows"]
+    """
+    from mothertongue.comparison.compare import compare as run_grid
+    from mothertongue.comparison.grid import load_grid
+    from mothertongue.comparison.jobs.local import on_this_machine
+    from mothertongue.comparison.progress import task_progress
+    from mothertongue.recipes import recipe_path
+
+    loaded = load_grid(recipe_path(str(grid)))
+    folder = Path(out) if out else Path("runs") / loaded.name
+    with task_progress() as watcher:
+        return run_grid(loaded, folder, on_this_machine(jobs), watcher)

@@ -1,0 +1,64 @@
+"""A model that is loaded to transcribe: what a program holds, as `transcribe` does for people."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
+from mothertongue.data.languages import language_code
+from mothertongue.decoding.transcript import DecodeConfig, Samples
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.inference.engine import Engine
+from mothertongue.inference.speech_detection import everything, has_detector, voiced
+from mothertongue.inference.subtitles import Recording
+from mothertongue.inference.transcribe import transcribe_files, transcribe_samples
+
+
+class Model:
+    """A base, a run or an export in memory. Load one with `mothertongue.load_model`."""
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.name, self.engine = name, engine
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r})"
+
+    def transcribe(
+        self,
+        audio: str | Path | Samples,
+        *,
+        language: str | None = None,
+        beam_size: int = 1,
+        word_times: bool = False,
+    ) -> Recording:
+        """Transcribe a recording of any length.
+
+        `audio` is a path, or float32 samples (N,) at 16 kHz between -1 and 1. `language` is a code
+        such as "sw"; by default a run's own, else it is detected. The result has `text`,
+        `language`, `duration_s` and `segments` with times in seconds, and words with theirs where
+        `word_times` asks for them. Raises ConfigError for an unknown language or other samples,
+        and DataError where a file cannot be read.
+        """
+        code = language_code(language) if language else self.engine.language
+        context, config = self.engine.trained_context, DecodeConfig(beam_size=beam_size)
+        decoder = self.engine.make(context, config, lambda _: None)
+        find = voiced if has_detector() else everything
+        if isinstance(audio, str | Path):
+            path = Path(audio).expanduser()
+            ((_, found),) = transcribe_files(decoder, [path], find, code, context, word_times)
+            if isinstance(found, AudioError):
+                raise DataError(str(found))
+            return found
+        samples_N = _checked(audio)
+        return transcribe_samples(decoder, samples_N, find, code, context, word_times)
+
+
+def _checked(samples_N: Samples) -> Samples:
+    if samples_N.ndim != 1 or samples_N.dtype != np.float32 or not len(samples_N):
+        raise ConfigError(
+            f"audio: {samples_N.dtype} of shape {samples_N.shape}; expected float32 samples (N,) "
+            f"at {SAMPLE_RATE_HZ:,} Hz, or the path of a file"
+        )
+    if not np.isfinite(samples_N).all():
+        raise ConfigError("audio: samples that are no numbers (NaN or infinite)")
+    return samples_N

@@ -1,0 +1,86 @@
+"""The verbs as functions: what the README shows runs, on tiny random models."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from runs import save_base
+from tiny import noise
+
+import mothertongue as mt
+from mothertongue.errors import ConfigError, DataError
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README's example names, and a tiny base."""
+    rows = []
+    for number in range(12):
+        soundfile.write(tmp_path / f"{number}.wav", noise(1.0, number), 16_000)
+        split = ("train", "validation", "test")[max(0, number - 9)]
+        rows.append(f"{number}.wav,neno la {'abcdefghijkl'[number]},{split}")
+    (tmp_path / "my_corpus.csv").write_text("\n".join(["audio,text,split", *rows, ""]))
+    soundfile.write(tmp_path / "a_recording.wav", noise(3.0), 16_000)
+    save_base(tmp_path / "base")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readmes_example_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    code = code.replace('language="sw")', f'language="sw", base="{home / "base"}")')
+    scope: dict[str, Any] = {}
+    exec(code.replace("openai/whisper-base", str(home / "base")), scope)
+    wer, text = capsys.readouterr().out.splitlines()
+    assert float(wer) > 0.5 and isinstance(text, str)
+    assert (home / "runs/mine/record.json").is_file()
+
+
+def test_a_model_takes_samples_and_files_alike(home: Path) -> None:
+    model = mt.load_model(home / "base")
+    samples_N = noise(3.0)
+    soundfile.write(home / "float.wav", samples_N, 16_000, subtype="FLOAT")
+    of_file = model.transcribe("float.wav", language="sw", word_times=True)
+    of_samples = model.transcribe(samples_N, language="sw", word_times=True)
+    assert of_file == of_samples
+    assert of_file.duration_s == 3.0 and of_file.language == "sw"
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        np.zeros((2, 16_000), np.float32),
+        np.zeros(16_000),
+        np.zeros(0, np.float32),
+        np.full(16_000, np.nan, np.float32),
+    ],
+)
+def test_what_are_no_samples_is_refused(home: Path, audio: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^audio: "):
+        mt.load_model(home / "base").transcribe(audio)
+
+
+def test_errors_are_those_of_the_verbs(home: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing\.wav"):
+        mt.load_model(home / "base").transcribe("nothing.wav")
+    with pytest.raises(ConfigError, match="split: 'tset'; expected one of train, validation, test"):
+        mt.evaluate(home / "base", home, split="tset")
+    with pytest.raises(ConfigError, match="beam: unknown key"):
+        mt.evaluate(home / "base", home, beam=5)
+    with pytest.raises(ConfigError, match="not a valid experiment"):
+        mt.train({"name": "x"})
+
+
+def test_nothing_heavy_is_imported_before_a_function_is_called() -> None:
+    code = "import mothertongue as mt, sys; dir(mt); mt.train; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    with pytest.raises(AttributeError, match="no attribute 'tarin'"):
+        mt.tarin  # type: ignore[attr-defined]  # noqa: B018
