@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready
+DEMO = .venv/demo
 unexport PYTHONDONTWRITEBYTECODE # importing torch without compiled modules takes seconds more
 
 .PHONY: demo test test-gpu check bench faults docs oracles
 
-demo: $(READY) ## fine-tune whisper-base on synthetic Swahili and show what it gained
+demo: $(DEMO) ## fine-tune whisper-base on synthetic Swahili and show what it gained
 	$(BIN)/mothertongue demo
 
 test: $(READY) ## all tests, offline
@@ -37,6 +38,12 @@ docs: $(READY) ## write the generated pages again
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The demo needs no tool of the developers; where those are installed it has all it needs.
+$(DEMO): pyproject.toml constraints.txt
+	test -e $(READY) || $(PYTHON) -m venv .venv
+	test -e $(READY) || $(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	touch $@
 
 .venv/bench: $(READY)

@@ -72,7 +72,7 @@ def train(
     """Fine-tune, or continue a run that was stopped, and return its record with its folder, `run`.
 
     `experiment` is a YAML file or the same settings as a mapping. `out` is the run's folder, by
-    default runs/NAME. `notify` is told what happens; by default a progress bar shows it.
+    default runs/NAME. `notify` is called with messages; by default there is a progress bar.
 
     >>> settings = {"name": "mine", "language": "sw", "data": "data/mine"}
     >>> settings |= {"strategy": {"kind": "full"}, "train": {"epochs": 3, "learning_rate": 3e-5}}

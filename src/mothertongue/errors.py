@@ -1,4 +1,4 @@
-"""What goes wrong because of an input: one clear message and one exit code each.
+"""Errors that an input causes: one clear message and one exit code each.
 
 A message says what, got, expected, and what to do next. The command line prints it without a
 traceback.
@@ -57,13 +57,13 @@ class Preempted(MothertongueError):
 
 
 class Interrupted(Preempted):
-    """The same, asked for with Ctrl-C."""
+    """The run was asked to stop with Ctrl-C; like `Preempted`, it continues when called again."""
 
     exit_code = 130
 
 
 class Fault(DataError):
-    """What makes a row, a clip or a table unusable.
+    """A fault that makes a row, a clip or a table unusable.
 
     The three parts are the exception's own arguments, so a fault survives being pickled by a
     worker process.

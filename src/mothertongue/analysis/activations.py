@@ -1,4 +1,4 @@
-"""The states of a Whisper on one clip: what each layer hands to the next, padding left out.
+"""States of a Whisper on one clip: the output of each layer, without padding.
 
 S states, T encoder frames (50 a second), L label tokens, D width; 1 is a batch of one clip.
 One clip at a time: no result depends on neighbours, and memory is that of one clip.
@@ -26,7 +26,7 @@ PREFIX_TOKENS = 4  # start, language, task, no timestamps: `Tokens.prefix`
 
 
 def state_names(model: Whisper) -> dict[Half, list[str]]:
-    """What the states of each half are called, from the bottom."""
+    """The names of the states of each half, from the bottom."""
     encoder, decoder = range(model.config.encoder_layers), range(model.config.decoder_layers)
     return {
         "encoder": ["stem", *(f"layer {i + 1}" for i in encoder)],
@@ -50,13 +50,13 @@ def read_states(
 
 
 def valid_frames(num_samples: int) -> int:
-    """How many encoder frames of 20 ms hold a part of the clip: 50 a second, rounded up."""
+    """The number of encoder frames (50 a second) that hold a part of the clip, rounded up."""
     return math.ceil(num_samples / SAMPLES_PER_FRAME)
 
 
 @torch.inference_mode()
 def encoder_states(model: Whisper, clip: Samples, context: Context) -> tuple[Floats, Tensor]:
-    """states_STD of the clip's own frames, and what the decoder reads (with padding).
+    """states_STD of the clip's own frames, and hidden_1TD for the decoder (with padding).
 
     The stem's output, then each layer's, before the encoder's last LayerNorm. Raises ValueError for
     a clip of more than 30 s.

@@ -1,4 +1,4 @@
-"""How far each layer moved in tuning: every state of the base against the same state of a run.
+"""Change of each layer in tuning: similarity of each state of the base to that of a run.
 
 S states, N rows: frames in the encoder, positions in the decoder; D width.
 """
@@ -27,13 +27,13 @@ from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Whisper
 
 Advance = Callable[[int], None]
-"""Told how many utterances were just read, in the base and in a run."""
+"""A callback that receives the number of utterances just read, in the base and in a run."""
 METRICS = ("cka", "svcca", "pwcca")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is measured, and on what."""
+    """Settings of a measurement and the data that it is taken on."""
 
     data: Path | None
     split: Split
@@ -59,7 +59,7 @@ class Drift:
         self.heatmap.update(x_SND, y_SND)
 
     def figures(self) -> dict[str, Any]:
-        """A value a state under each metric, and the S x S heat map, as JSON values."""
+        """One value for each state under each metric, and the S x S heat map, as JSON values."""
         return {
             "rows": self.moments[0].rows,
             "width": self.width,
@@ -83,12 +83,13 @@ def analyze_runs(
     threshold: float = 0.95,
     advance: Advance = lambda _: None,
 ) -> dict[str, Any]:
-    """How alike each state is before and after tuning, as JSON values: a group for each setting.
+    """The similarity of each state before and after tuning, as JSON values, by groups of runs.
 
-    On `n` utterances drawn with `seed` from a split of `data`, or of each run's own data. Runs that
-    differ only in train.seed are one group. Liu et al. 2024, Figure 1; all in float32.
-    Raises DataError where a run is none or its states are not finite, ConfigError where the runs'
-    bases differ, an option is out of its range or there are fewer than 2 usable utterances.
+    It is measured on `n` utterances drawn with `seed` from a split of `data`, or of each
+    run's own data. Runs that differ only in train.seed are one group. Liu et al. 2024, Figure 1;
+    all in float32. Raises DataError where a folder is no run or states are not finite, ConfigError
+    where the runs' bases differ, an option is out of its range or there are fewer than 2 usable
+    utterances.
     """
     if not 0 < threshold <= 1:
         raise ConfigError(f"threshold: {threshold}, expected above 0 and at most 1, such as 0.95")
@@ -118,7 +119,7 @@ def first_below(values_S: Sequence[float], threshold: float) -> int | None:
 
 
 def layers_to_freeze(cka_S: Sequence[float], threshold: float) -> int:
-    """How many encoder layers, from the bottom, stay at the threshold or above, the stem as well.
+    """The number of bottom encoder layers that, with the stem, stay at the threshold or above.
 
     State 0 is the stem's, state i that after layer i.
     """
@@ -134,7 +135,7 @@ def measure(
     settings: Settings,
     advance: Advance,
 ) -> dict[Half, dict[str, Any]]:
-    """`Drift.figures` of the encoder and, where `tokens` write its labels, of the decoder."""
+    """`Drift.figures` of the encoder and, where `tokens` are given, of the decoder."""
     drifts: dict[Half, Drift] = {}
     for each in sample.utterances:
         clip = load_clip(ROOT, each)
@@ -183,7 +184,7 @@ def _sample_facts(sample: Sample) -> dict[str, Any]:
 def _halves(
     measured: Sequence[dict[Half, dict[str, Any]]], names: dict[Half, list[str]]
 ) -> dict[str, Any]:
-    """Encoder and decoder over all seeds; None where the decoder was not asked for."""
+    """The figures of both halves over all seeds; None for a decoder that was not measured."""
     return {
         half: _over_seeds([each[half] for each in measured], names[half])
         if half in measured[0]
@@ -217,7 +218,7 @@ def _band(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _suggestion(ckas_RS: Sequence[Sequence[float]], threshold: float) -> dict[str, Any]:
-    """From the mean over the runs of a group: where it leaves the threshold, what to freeze."""
+    """The first state below the threshold and the layers to freeze, by the runs' mean CKA."""
     means_S = np.mean(ckas_RS, axis=0).tolist()
     return {
         "first_below": first_below(means_S, threshold),
@@ -236,5 +237,5 @@ def _tuned(path: Path) -> Whisper:
 
 
 def _ready(model: Whisper) -> Whisper:
-    """On the best device, without dropout: what a strategy adds is born in training mode."""
+    """The model on the best device, in evaluation mode: new modules begin in training mode."""
     return nn.Module.eval(nn.Module.to(model, best_device()))

@@ -1,4 +1,4 @@
-"""Which runs are compared, which of them differ only in their seed, and on which clips."""
+"""Runs to compare, grouped where only the seed differs, and the clips to compare them on."""
 
 import json
 import re
@@ -40,12 +40,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Utterances drawn by chance from those of a split that can be used."""
+    """Utterances drawn at random from the usable ones of a split."""
 
     utterances: tuple[Utterance, ...]
     usable: int
     unusable: int
-    """Too short, longer than 30 s or, where the decoder reads them, of no or too long a text."""
+    """The number of utterances that are too short, longer than 30 s or, where the decoder reads
+    them, of no or too long a text."""
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -106,7 +107,7 @@ def _read_run(path: Path) -> Run:
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """All that may tell two groups apart; the number of workers changes no result."""
+    """The settings that separate groups; the number of workers changes no result."""
     return experiment.model_dump(mode="json", exclude={"name": True, "train": {"seed", "workers"}})
 
 

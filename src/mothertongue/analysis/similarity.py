@@ -1,4 +1,4 @@
-"""How alike two representations of the same rows are: debiased CKA, SVCCA and PWCCA. No torch.
+"""Similarity of two representations of the same rows: debiased CKA, SVCCA and PWCCA. No torch.
 
 All three follow from sums over the rows, so memory does not grow with them.
 N rows (frames or tokens), D width (x and y may differ in it), K directions, all in float64.
@@ -21,7 +21,7 @@ RANK_TOLERANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What is summed over the rows a_D, b_D of two representations."""
+    """Sums over the rows a_D, b_D of two representations."""
 
     rows: int
     a_D: Floats

@@ -12,8 +12,8 @@ from types import FrameType
 from typing import NoReturn
 
 from mothertongue.cli.app import app
-from mothertongue.cli.support import explained, fail
-from mothertongue.errors import MothertongueError
+from mothertongue.cli.support import explained, fail, missing_extra
+from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.system import runtime
 
 # isort: off
@@ -37,6 +37,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (message := missing_extra(error)) is None:
+            raise
+        sys.exit(fail(message, ConfigError.exit_code))
     except Exception as error:
         if (message := explained(error)) is None:
             raise

@@ -1,9 +1,10 @@
-"""What all verbs do alike: show a result, count progress, fail with one message."""
+"""Functions that all verbs share: show a result, count progress, fail with one message."""
 
 import json
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def counting(description: str, total: int | None = None) -> Any:
 def decoding(
     beam_size: int, batch_size: int, lm: Path | None, lm_weight: float | None
 ) -> "DecodeConfig":
-    """Return how to decode, as the options say. Raises ConfigError where they do not fit."""
+    """Return the settings of decoding in the options. Raises ConfigError where they do not fit."""
     from mothertongue.config import parse
     from mothertongue.decoding.transcript import DecodeConfig
 
@@ -52,11 +53,27 @@ def decoding(
     return parse(DecodeConfig, options, "options of decoding")
 
 
+EXTRAS = {"accelerate": "train", "jiwer": "train", "vl_convert": "report", "jinja2": "report"}
+"""The extra that brings each package which not every verb needs."""
+
+
+def missing_extra(error: ModuleNotFoundError) -> str | None:
+    """Return a message where a package of an extra is not installed; None for any other module."""
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return f"this verb needs {error.name}: pip install 'mothertongue[{extra}]'"
+
+
 def write_page(folder: Path) -> None:
-    """The page of a run or a comparison, into its folder; its address to standard error."""
+    """Write the page of a run or a comparison into its folder; print its address to stderr."""
     from mothertongue.report.tables.verb_tables import report_line
+    from mothertongue.system.console import console, note
+
+    if find_spec("vl_convert") is None or find_spec("jinja2") is None:
+        note(f"no page of {folder}: pip install 'mothertongue[report]', then mothertongue report")
+        return
     from mothertongue.report.write import write_report
-    from mothertongue.system.console import console
 
     with counting("reading audio") as advance:
         result = write_report([folder], advance=advance)
@@ -64,7 +81,7 @@ def write_page(folder: Path) -> None:
 
 
 def explained(error: Exception) -> str | None:
-    """Return a message for what the machine refuses; None for an error of the program itself."""
+    """Return a message for an error of disk or encoding; None for one of the program itself."""
     from sqlite3 import Error as LedgerError
 
     if isinstance(error, OSError):

@@ -35,7 +35,7 @@ def refuse_copies(runs: Sequence[tuple[Path, int]]) -> None:
 def refuse_other_decoding(paths: Sequence[Path]) -> None:
     """Raise DataError where scores that are compared were decoded with other settings or versions.
 
-    The precision and the device count too, for they change transcripts.
+    Precision and device are among the settings, for they change transcripts.
     """
     found = {path: _decoding(path) for path in paths}
     keys = sorted({key for each in found.values() for key in each})

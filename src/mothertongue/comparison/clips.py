@@ -1,6 +1,6 @@
-"""Every test clip with what each system heard, aligned to its reference: for people to look at.
+"""Every test clip with each system's transcript, aligned to its reference, for people to read.
 
-The record holds no audio, but says where each clip's is. No torch.
+The record holds no audio, only the path of each clip's. No torch.
 """
 
 from collections.abc import Callable, Mapping, Sequence

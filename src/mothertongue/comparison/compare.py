@@ -148,7 +148,7 @@ def _retention(grid: Grid, scores: Path) -> list[ScoreSet]:
 
 
 def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
-    """The first retention set again, for what must be the base's own transcripts."""
+    """The first retention set with adapters off: its transcripts must be the base's own."""
     return [
         ScoreSet(
             data=(each.data,),
@@ -161,7 +161,7 @@ def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
 
 
 def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[dict[str, Any]]:
-    """The clips of every test set of every language, as the base and each choice heard them."""
+    """The clips of every test set of every language, with the transcripts of base and choices."""
     for language, place in grid.languages.items():
         chosen = [each for each in choices if each.language == language]
         for scored in _sets(grid, language, folder / "base" / "eval" / language):

@@ -1,4 +1,4 @@
-"""What a language was trained and tested on, for its tables and its page. No torch."""
+"""Facts of the data that a language was trained and tested on, for tables and page. No torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,11 @@ Json = dict[str, Any]
 
 
 def data_facts(manifests: Sequence[Path]) -> Json:
-    """`data`: clips, hours and speakers of each split (the paper's table 2); `cards`: what
-    `mothertongue prepare` found in each manifest, with its folder, where it left its card."""
+    """The size of each split and the data cards of the manifests, as JSON values.
+
+    `data`: clips, hours and speakers of each split (the paper's table 2). `cards`: the card that
+    `mothertongue prepare` wrote beside a manifest, where there is one, with its folder's name.
+    """
     utterances = read_data(manifests)
     cards = [
         {"folder": manifest_path(path).parent.name, **card}

@@ -1,4 +1,4 @@
-"""What a grid will cost, before anything of it runs.
+"""Costs of a grid, estimated before anything of it runs.
 
 The floating-point operations of each run are counted; a short probe measures how many a second this
 device does at the same width, batch and precision.
@@ -41,7 +41,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """What training clips are like: their number, their lengths, their mean label tokens."""
+    """The training clips of a language: number, lengths, mean number of label tokens."""
 
     count: int
     durations_s: Sequence[float]
@@ -135,7 +135,7 @@ def _steps_per_epoch(clips: Clips, train: TrainConfig) -> int:
 
 
 def _frames(clips: Clips, train: TrainConfig) -> int:
-    """The mean encoder frames of a clip at the contexts it trains at."""
+    """The mean number of encoder frames of a clip, at the contexts that it trains at."""
     if train.context == "full":
         return FULL_CONTEXT_S * FRAMES_PER_S
     cut = fmean(context_s(each, "bucket") for each in clips.durations_s)
@@ -144,7 +144,7 @@ def _frames(clips: Clips, train: TrainConfig) -> int:
 
 
 def _probe(config: WhisperConfig, train: TrainConfig, clips: Clips) -> float:
-    """Operations a second of training steps on a random model of the base's width, a layer each."""
+    """Operations a second in training steps of a random model: the base's width, 1 + 1 layers."""
     device = best_device()
     shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
     model = nn.Module.to(Full().apply(WhisperForConditionalGeneration(shallow), seed=0), device)

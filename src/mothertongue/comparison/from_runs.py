@@ -44,7 +44,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished run and what it says of itself."""
+    """A finished run and its record."""
 
     run_dir: RunDir
     record: Json

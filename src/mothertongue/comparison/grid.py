@@ -1,4 +1,4 @@
-"""A grid as people write it, and the runs that it stands for."""
+"""The schema of a grid, and the runs that it expands to."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 FILE_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f-\x9f]+")
 OVERRIDE = re.compile(r"(strategy|train)\.\w+")
 UNLIKE = ("validation_clips", "context")
-"""Settings of `train` with whose values the same model has other validation scores."""
+"""Settings of `train` that change the validation scores of the same model."""
 
 
 class TestSet(config.Config):
@@ -36,18 +36,18 @@ class TestSet(config.Config):
 
 
 class LanguageData(config.Config):
-    """What one language is trained and tested on."""
+    """The data that one language is trained and tested on."""
 
     data: Path | Annotated[tuple[Path, ...], Field(min_length=1)]
     """The manifest, or its folder, or a list of them: train, validation and test split."""
     language: Code | None = None
-    """The language's code, where its name in the grid is none."""
+    """The language's code, where its name in the grid is not one."""
     borrow: dict[Code, Code] = Field(default_factory=dict)
     """As in an experiment: {tw: yo}."""
     also: dict[str, TestSet] = Field(default_factory=dict)
     """More sets to test on, by name: other speakers, other domains."""
     rows: tuple[PositiveInt, NonNegativeInt, NonNegativeInt] | None = None
-    """How many clips to train, validate and test on: for a dry run where the data is not."""
+    """The numbers of training, validation and test clips: for a dry run without the data."""
 
     @property
     def manifests(self) -> tuple[Path, ...]:
@@ -56,25 +56,25 @@ class LanguageData(config.Config):
 
 
 class StrategyVariants(config.Config):
-    """One strategy, and what to try with it."""
+    """One strategy, and the values to try with it."""
 
     strategy: dict[str, Any]
     """As in an experiment: {kind: freeze, encoder_layers: 3}."""
     train: dict[str, Any] = Field(default_factory=dict)
-    """What differs from the grid's own `train`."""
+    """Changes to the grid's own `train`."""
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     """Values to try, by dotted name: {strategy.encoder_layers: [1, 2, 3]}. All combinations."""
     languages: tuple[str, ...] | None = None
-    """Only in these languages of the grid."""
+    """The languages of the grid that it is run in; by default all."""
 
 
 class Halving(config.Config):
-    """When to stop what is far behind: successive halving on validation, by the rule of ASHA."""
+    """Settings of successive halving on validation, by the rule of ASHA."""
 
     first_epochs: PositiveInt = 1
-    """After so many epochs for the first time, then after `factor` times as many each time."""
+    """The epochs before the first cut; each later cut comes after `factor` times as many."""
     factor: PositiveInt = Field(default=3, ge=2)
-    """The best 1/factor of what has come so far goes on, in the order of the grid."""
+    """The best 1/factor of the runs so far, in the order of the grid, go on."""
 
 
 class Grid(config.Config):
@@ -89,24 +89,24 @@ class Grid(config.Config):
     split is decoded once, by what was chosen. paper: both are chosen on the test split, as Liu et
     al. 2024 did; every table says so."""
     select_by: Literal["auto", "wer", "cer"] = "auto"
-    """As in an experiment; auto asks each language."""
+    """As in an experiment; auto takes the usual error rate of each language."""
     languages: Annotated[dict[str, LanguageData], Field(min_length=1)]
-    """By name, such as sw."""
+    """The languages by name, such as sw."""
     strategies: Annotated[dict[str, StrategyVariants], Field(min_length=1)]
-    """By name; the table has a row for each."""
+    """The strategies by name; the table has a row for each."""
     reference: str = "full"
     """The strategy that the others are compared with."""
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
-    """Every run is done once with each."""
+    """The seeds: every run is done once with each."""
     train: dict[str, Any] = Field(default_factory=dict)
     """As in an experiment; for all runs."""
     evaluate: DecodeConfig = DecodeConfig()
     """As in an experiment."""
     halving: Halving | None = None
-    """Stop values of a sweep that are far behind after some epochs; {} takes the defaults. The
-    result says what was cut, and why. None: all runs are trained to the end."""
+    """Stops the values of a sweep that are far behind after some epochs; {} takes the defaults. The
+    result names the values that were cut, and why. None: all runs are trained to the end."""
     retention: dict[str, TestSet] = Field(default_factory=dict)
-    """Sets in other languages, by name: what did the model forget?"""
+    """Sets in other languages, by name, to measure what the model forgot."""
 
     def measure(self, language: str) -> Measure:
         """The error rate that chooses in one of the grid's languages."""
@@ -169,12 +169,12 @@ class Candidate:
     language: str
     arm: str
     settings: dict[str, Any]
-    """What was swept, by dotted name."""
+    """The swept values, by dotted name."""
     seed: int
     experiment: Experiment
 
     def run_dir(self, folder: Path) -> RunDir:
-        """Its run below the comparison's folder."""
+        """The folder of its run, below the comparison's folder."""
         return RunDir(folder / "runs" / self.experiment.name)
 
 

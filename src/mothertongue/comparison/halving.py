@@ -1,4 +1,4 @@
-"""Successive halving: what is far behind on validation after some epochs is not trained to the end.
+"""Successive halving: runs far behind on validation after some epochs are stopped early.
 
 After `first_epochs` epochs, then after `factor` times as many each time, a run goes on if it is
 among the best 1/factor of those that came to that epoch so far: the rule of ASHA (Li et al. 2020,

@@ -1,4 +1,4 @@
-"""The scores of systems on one set of clips, and how they differ: what every table is made of.
+"""Scores of systems on one set of clips and their differences, the source of every table.
 
 Rows are those of Evaluation.rows(), read from the scores that a run left. Rates are ratios.
 """
@@ -55,7 +55,7 @@ class Scored:
         return [normalizer(name)(row["reference"]) for row in self.by_seed[0]]
 
     def anatomy(self) -> Json:
-        """What kind of errors these are, over all seeds."""
+        """The errors by kind, over all seeds, as `error_analysis.anatomy` counts them."""
         return anatomy(self.by_seed, normalizer(PRIMARY_NORMALIZER))
 
 
@@ -93,7 +93,7 @@ def with_differences(
 
 
 def mark_fronts(rows: list[Json], measure: Measure) -> None:
-    """Say in each row whether it is on the Pareto fronts of its rate and of what it costs."""
+    """Mark in each row whether it is on the Pareto fronts of its rate and of its costs."""
     for name, cost in (("parameters", "trainable_parameters"), ("time", "wall_s")):
         front = pareto_front(
             [(row["scores"][PRIMARY_NORMALIZER][measure], row[cost]) for row in rows]

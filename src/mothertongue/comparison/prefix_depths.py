@@ -1,4 +1,4 @@
-"""After which encoder layers a grid keeps states on disk, where there is no room for all of them.
+"""Choice of the encoder layers whose states a grid keeps on disk, where not all of them fit.
 
 Runs that freeze n layers need the states after n. Those that find them after d < n layers compute
 only the n - d between.
@@ -25,7 +25,7 @@ SHARE_PLANNED = 0.9  # of the disk that is allowed: how often clips are seen at 
 
 
 def share_depths(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The same runs, each told where to start where not all depths fit on the disk allowed.
+    """The runs, each with the depth to start from where not all depths fit on the disk allowed.
 
     Results do not depend on it. A run that states a prefix_depth of its own keeps it. Raises
     ConfigError where a strategy does not fit the base.
@@ -54,15 +54,15 @@ def plan_depths(
 ) -> tuple[int, ...]:
     """The depths to store, ascending, so that the fewest layers are computed in all.
 
-    `needs`: how many clips, counted as often as they are seen, want the states after n layers.
-    Exact: only depths that are needed themselves can be best, and going up through them all that
-    matters is the deepest stored so far and how many more fit.
+    `needs`: how many clips, counted as often as they are seen, need the states after n layers.
+    Exact: only depths that are needed themselves can be best. Going up through them, the choice
+    depends on the deepest stored so far and on how many more fit.
     """
     depths = sorted(depth for depth, need in needs.items() if depth and need)
 
     @cache
     def best(place: int, stored: int, room: int) -> tuple[float, tuple[int, ...]]:
-        """The layers computed for depths[place:] above `stored`, and what to store of them."""
+        """The layers computed for depths[place:] above `stored`, and the depths to store."""
         if place == len(depths):
             return 0.0, ()
         depth = depths[place]
@@ -80,7 +80,7 @@ def plan_depths(
 def stored_bytes(
     durations_s: Sequence[float], train: TrainConfig, width: int, bytes_per_value: int
 ) -> int:
-    """What the states of these clips after one depth will take, as an expectation.
+    """The expected bytes of these clips' states after one depth.
 
     A clip has an entry for each context it was seen at: its own, those that jitter adds, 30 s.
     """
@@ -96,7 +96,7 @@ def stored_bytes(
 
 
 def _distinct(kinds: int, share: float, draws: int) -> float:
-    """How many of equally likely kinds that make up a share are met in so many draws."""
+    """The expected number of kinds met in `draws`: equally likely, `share` is their sum."""
     return kinds * (1 - (1 - share / kinds) ** draws)
 
 

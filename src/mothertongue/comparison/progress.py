@@ -1,4 +1,4 @@
-"""What a person sees while a comparison runs: its processes, and how many tasks are done."""
+"""Progress display of a comparison: its processes, and the number of tasks done."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ class TaskProgress:
         self.done, self.last_line_s = 0, time.monotonic()
 
     def total(self, count: int) -> None:
-        """Called before each stage, with how many tasks it has."""
+        """Called before each stage, with the number of its tasks."""
         self.done = 0
         self.bar.update(self.task, total=count, completed=0)
 
@@ -35,7 +35,7 @@ class TaskProgress:
         self.noted(f"{'done' if ok else 'FAILED'}    {name}")
 
     def waiting(self, running: Mapping[str, str]) -> None:
-        """Called a few times a second, with what each process that runs last told of itself."""
+        """Called a few times a second, with the last status of each process that runs."""
         table = Table(box=None, show_header=False, pad_edge=False)
         for name, word in running.items():
             table.add_row(name, word)

@@ -1,4 +1,4 @@
-"""What the runs of one strategy forgot: each set before and after tuning, and their mean."""
+"""Forgetting by the runs of one strategy: each set before and after tuning, and their mean."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,11 +20,10 @@ MEASURES = ("wer", "cer", "language_identification", "hallucinations", "loops", 
 
 
 def retention(names: Iterable[str], base: Path, runs: Sequence[Path]) -> Json | None:
-    """By name of the set, and under `mean` over all sets; None where there is none.
+    """The forgetting on each of `sets` by name, and their `mean`; None where there is no set.
 
-    `adapters_disabled`: whether runs whose adapters are off say what the base says.
-
-    `base` and `runs` are folders of scores, a run for each seed.
+    `switched_off`: the clips that runs with adapters off transcribe otherwise than the base.
+    `base` and `runs` are folders of scores; `runs` has one for each seed.
     """
     names = list(names)
     if not names:
@@ -62,9 +61,9 @@ def over_seeds(found: Sequence[Measured]) -> Json:
 
 
 def _switched_off(name: str, before: Sequence[Json], runs: Sequence[Path]) -> Json | None:
-    """The clips, and there must be none, that the runs transcribe otherwise than the base when off.
+    """The clips, none if all is well, that runs with adapters off transcribe unlike the base.
 
-    None where they are not removable.
+    None where the adapters are not removable.
     """
     if not all((run / f"off-{name}.json").is_file() for run in runs):
         return None

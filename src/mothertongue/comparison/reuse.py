@@ -18,7 +18,7 @@ def refuse_leaks(grid: Grid, noted: Noted) -> None:
     """Raise DataError where a language is tested on audio that it is trained on.
 
     It is tested on its own test split, on its `also` and on all of `retention`. Sentences and
-    speakers that it is trained on are told to `noted`; so is audio of a set whose split is train.
+    speakers that it is trained on are passed to `noted`; so is audio of a set whose split is train.
     """
     for language, place in grid.languages.items():
         facts = facts_of(read_data(place.manifests))

@@ -1,4 +1,4 @@
-"""What finished runs say of themselves: what they cost, and how they did on validation. No torch.
+"""Costs and validation results of finished runs, from their records. No torch.
 
 A record is a run's record.json.
 """
@@ -13,10 +13,10 @@ Json = dict[str, Any]
 
 
 def run_cost(records: Sequence[Json], tried: Sequence[Json], first: RunDir) -> Json:
-    """The cost of the runs of one row, one a seed.
+    """The cost of the runs of one row, one for each seed.
 
-    `tried` are all that were run to choose it: the records of those that were trained to the end,
-    the states of those that were cut.
+    `tried` has all runs that were made to choose it: the records of those trained to the end, the
+    states of those that were cut.
     """
     weights = first.best / "trained.safetensors"
     return {

@@ -36,7 +36,7 @@ class ScoreSet(Config):
 
 
 class Request(Config):
-    """What to score: a base or a run, at 30 s context, on which sets."""
+    """A base or a run to score at 30 s context, and the sets to score it on."""
 
     model: str
     borrow: dict[str, str]

@@ -1,4 +1,4 @@
-"""Which hyper-parameters are tested: chosen on validation, once, before any test is decoded."""
+"""Choice of the hyper-parameters to test: once, on validation, before any test is decoded."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ TEST = "test"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What one strategy is tested with in one language: its values and its runs, one a seed."""
+    """The values to test one strategy with in one language, and its runs, one for each seed."""
 
     language: str
     arm: str
@@ -33,10 +33,10 @@ class Choice:
     measure: Measure
     """The error rate that chooses."""
     mean_wer: float | None
-    """On the split that chooses; None where there was nothing to choose and no such split."""
+    """The mean WER on the split that chooses; None where there was no choice and no such split."""
     mean_cer: float | None
     out_of: int
-    """How many combinations of values were tried, with those that halving cut."""
+    """The number of combinations of values tried, with those that halving cut."""
 
 
 def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = ()) -> list[Choice]:
@@ -57,15 +57,15 @@ def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = 
 
 
 def read_record(candidate: Candidate, folder: Path) -> dict[str, Any]:
-    """What a finished run left."""
+    """The record of a finished run."""
     return candidate.run_dir(folder).read_record()
 
 
 def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
-    """Write the choice down before the test split is touched, or hold it against the first one.
+    """Write the choice before the test split is decoded, or compare it with the one written first.
 
-    Raises ConfigError when another would now be chosen although the test split was decoded: who
-    has seen the test has no second choice. Under the paper's protocol there is nothing to hold.
+    Raises ConfigError when another would now be chosen although the test split was decoded: after
+    the test there is no second choice. Under the paper's protocol nothing is compared.
     """
     path = folder / SELECTION
     before = read_json(path, Selection)["choices"] if path.is_file() else []

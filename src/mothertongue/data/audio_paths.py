@@ -1,4 +1,4 @@
-"""Where a row's audio lies, and that it lies inside the data folder."""
+"""Paths of the audio of rows, and the check that they lie inside the data folder."""
 
 import os
 import unicodedata
@@ -33,7 +33,7 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
 
 
 def require_utf8(path: str) -> None:
-    """Raise Fault PATH-NAME where a path has bytes that are not UTF-8: a manifest is, all of it."""
+    """Raise Fault PATH-NAME where a path has bytes that are not UTF-8: a manifest is all UTF-8."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -59,7 +59,7 @@ def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=64)
 def _spellings(folder: str) -> dict[str, str]:
-    """How the names in a folder are spelled there, by their NFC."""
+    """The names in a folder as the disk spells them, by their NFC."""
     try:
         return {_composed(name): name for name in os.listdir(folder) if not name.isascii()}
     except OSError:

@@ -29,7 +29,7 @@ MIN_CHARACTERS_PER_S, MAX_CHARACTERS_PER_S = 2.0, 30.0
 
 
 class Limits(Config):
-    """What a clip and its transcript must stay within to be trained on."""
+    """Limits that a clip and its transcript must keep to be trained on."""
 
     min_duration_s: float = Field(0.1, gt=0)
     """Shorter clips hold no word."""
@@ -60,7 +60,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """What checking a row needs besides the row."""
+    """The check of a row, with the settings and functions that it needs."""
 
     root: Path
     may_leave_root: bool

@@ -1,4 +1,4 @@
-"""What `prepare` and `check` found: hours, clips, speakers, characters, faults and notes."""
+"""The report of `prepare` and `check`: hours, clips, speakers, characters, faults and notes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -53,7 +53,7 @@ class DataReport:
     """The outcome for a corpus. Rejected and notes count rows by code; a row may have many notes.
 
     `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
-    says what is known of the corpus from elsewhere and was found so.
+    has the facts that are known from elsewhere and agree with the corpus.
     """
 
     splits: Mapping[str, SplitFacts]
@@ -77,7 +77,7 @@ class DataReport:
         return is_within and self.num_rejected < self.num_rows
 
     def require_ok(self) -> None:
-        """Raises DataError (exit code 65) where the report is not ok, with the reasons by code."""
+        """Raise DataError (exit code 65) where the report is not ok, with the reasons by code."""
         if self.ok:
             return
         codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())

@@ -11,7 +11,7 @@ from mothertongue.errors import DataError
 
 Json = dict[str, Any]
 MOST_SHARED = 0.5
-"""Two clips of one long file are one sound from more than this part of the held-out one's time."""
+"""The share of the held-out clip's time above which two clips of one long file are one sound."""
 HELD_OUT: tuple[tuple[Split, Split], ...] = (
     ("train", "validation"),
     ("train", "test"),
@@ -29,7 +29,7 @@ class Leaks:
     speakers: tuple[str, ...]
 
     def counts(self) -> Json:
-        """How many clips share each, as JSON values."""
+        """The number of clips that share each, as JSON values."""
         return {
             "clips": self.num_clips,
             "audio": len(self.audio),
@@ -39,7 +39,7 @@ class Leaks:
 
 
 def find_leaks(trained: Sequence[ClipFacts], held_out: Sequence[ClipFacts]) -> Leaks:
-    """What `held_out` shares with `trained`.
+    """The clips of `held_out` that share audio, a sentence or a speaker with `trained`.
 
     Audio is the same where whole files have the same bytes, and the clips the same time in them.
     Only files of equal size are read. Speakers are told apart by name.
@@ -57,7 +57,7 @@ def find_leaks(trained: Sequence[ClipFacts], held_out: Sequence[ClipFacts]) -> L
 def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], None]) -> None:
     """Raise DataError where a split of a run's `data` has audio of another.
 
-    A sentence or a speaker of train that is held out too is told to `noted`.
+    A sentence or a speaker of train that is held out too is passed to `noted`.
     """
     faults = []
     for first, second in HELD_OUT:
@@ -82,7 +82,7 @@ def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], N
 
 
 def shared(counts: Json) -> str:
-    """How many clips are no test of new audio, sentences or speakers, in words; empty for none."""
+    """The number of clips that are no test of new audio and the like, as text; empty for none."""
     parts = [
         f"{counts[key]:,} share {noun}"
         for key, noun in (
@@ -98,7 +98,7 @@ def shared(counts: Json) -> str:
 
 
 def named(ids: Sequence[str]) -> str:
-    """The first of many ids, in words."""
+    """The first of many ids, as text."""
     more = ", ..." if len(ids) > NUM_NAMED else ""
     return ", ".join(ids[:NUM_NAMED]) + more
 

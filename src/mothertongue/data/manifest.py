@@ -37,14 +37,14 @@ class Utterance:
     language: str
     duration_s: float
     start_s: float | None = None
-    """Where the clip begins in its file; unset, it is the whole file."""
+    """The clip's start in its file, in seconds; unset, the clip is the whole file."""
     split: Split = "train"
     speaker: str | None = None
     license: str | None = None
 
 
 def duration_tolerance_s(duration_s: float) -> float:
-    """By how much a file may be shorter or longer than its duration is stated to be."""
+    """The seconds by which a file may be shorter or longer than its stated duration."""
     return max(DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO * duration_s)
 
 
@@ -96,7 +96,7 @@ def read_data(paths: Sequence[Path]) -> list[Utterance]:
 def data_digest(paths: Sequence[Path]) -> str:
     """The SHA-256 of a manifest's bytes; of several, that of their digests in the order given.
 
-    Neither where the manifests lie nor how their folders are called counts.
+    The paths of the manifests do not count.
     """
     digests = [sha256_file(manifest_path(path)) for path in paths]
     return (
@@ -105,7 +105,7 @@ def data_digest(paths: Sequence[Path]) -> str:
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
-    """Write utterances to `path`, whole or not at all; what is unset is left out of the line.
+    """Write utterances to `path`, whole or not at all; unset fields are left out.
 
     The manifest is ours from then on (see `is_ours`).
     """
@@ -122,7 +122,7 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
 def is_ours(path: Path) -> bool:
     """Return whether this user's mothertongue wrote a manifest: a file of its bytes, or its folder.
 
-    Such a one may name audio anywhere: the rows were checked, or their paths allowed, when it was
+    It may then name audio anywhere: the rows were checked, or their paths allowed, when it was
     written. A stranger can imitate a manifest and its card, but leaves no mark in our folders.
     """
     return any(mark.is_file() for mark in _marks(manifest_path(path)))

@@ -62,14 +62,15 @@ class PrepareOptions(Limits):
     allow_outside: bool = False
     """Accept audio outside the data folder; URLs never."""
     text_leaks: Leak = "reject"
-    """A train row whose sentence is also in validation or test; likewise validation and test.
-    Sentences are equal by their letters, or by an id that the corpus gives them."""
+    """The action on a train row whose sentence is also in validation or test; likewise on a
+    validation row whose sentence is in test. Sentences are equal by their letters, or by an id
+    that the corpus gives them."""
     speaker_leaks: Leak = "warn"
-    """The same for speakers. `warn` because a corpus of one speaker could not be used at all."""
+    """The action on shared speakers. `warn`, as a corpus of one speaker would have no use else."""
     seed: int = Field(0, ge=0)
-    """Of the split that is made where the corpus has none."""
+    """The seed of the split that is made where the corpus has none."""
     workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1)
-    """Processes that decode."""
+    """The number of processes that decode."""
 
 
 def prepare(
@@ -79,9 +80,9 @@ def prepare(
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> DataReport:
-    """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; say what they hold.
+    """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; return a report.
 
-    What they hold is written there too, as data_card.json, for the pages of the runs on them.
+    The report is written there too, as data_card.json, for the pages of the runs on them.
 
     Audio is not copied: its path is relative to `out` where it lies below, else absolute. Audio
     that is part of a table is written to `out`/audio. Both files are written even when too much was
@@ -122,7 +123,7 @@ def check(
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> DataReport:
-    """The same checks on a manifest, or the folder of one; writes nothing."""
+    """Check a manifest, or the folder of one, as `prepare` does; write nothing."""
     source = ManifestSource(path=manifest)
     rows, exact = source.rows(), options.model_copy(update={"exact_durations": True})
     with _examined(source, rows, exact, count_label_tokens, progress) as (_, report):
@@ -210,7 +211,7 @@ def _split(ledger: RowDatabase, options: PrepareOptions) -> tuple[SplitBy, tuple
 
 
 def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
-    """Ways to split, the cleanest first. Only by speaker are rows left out: a few, as leaks."""
+    """Ways to split, the cleanest first. Only a split by speaker leaves out rows: a few leaks."""
     ways: tuple[SplitBy, ...] = ("speaker and sentence", "speaker") if has_speakers else ()
     if not has_speakers or options.speaker_leaks == "warn":
         ways += ("sentence",)

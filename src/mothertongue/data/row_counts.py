@@ -1,4 +1,4 @@
-"""How many rows a corpus has, beside how many it is known to have: a download may be incomplete."""
+"""The rows of a corpus, counted and compared with its known number: a download may be partial."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ TABLE_2 = "Table 2 of Liu, Yang, Qu 2024"
 
 
 def counted(rows: Iterator[Row | Rejection], seen: Counter[Split]) -> Iterator[Row | Rejection]:
-    """The same rows; `seen` then has how many of each split there were, rejected ones too."""
+    """Yield the rows and count them in `seen` by split, rejected ones too."""
     for row in rows:
         name = row.row.get("split") if isinstance(row, Rejection) else row.split
         split = split_named(str(name))

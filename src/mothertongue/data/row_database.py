@@ -1,4 +1,4 @@
-"""What is known about every row of a corpus, on disk: SQLite in a temporary file.
+"""A database of all rows of a corpus, on disk: SQLite in a temporary file.
 
 A million rows are compared with each other for duplicates, leaks and splits, while memory holds
 SQLite's cache and, during a split, eight bytes for each speaker and sentence.
@@ -44,7 +44,7 @@ FIELDS = ("id", "audio", "text", "language", "duration_s", "start_s", "split", "
 
 @contextmanager
 def open_ledger() -> Iterator["RowDatabase"]:
-    """An empty ledger, gone with the block."""
+    """An empty database, which is gone when the block ends."""
     # Without a name, SQLite's file in $TMPDIR has none either: a kill leaves nothing behind.
     with closing(sqlite3.connect("")) as database:
         database.executescript(SCHEMA)
@@ -77,7 +77,7 @@ class RowDatabase:
         self._database.execute(f"INSERT INTO rows VALUES ({marks})", (self.num_rows, *values))
 
     def index(self) -> None:
-        """Make the questions below fast; to be called once, when every row is in."""
+        """Build the indexes for the queries below; to be called once, when every row is in."""
         self._database.executescript(INDEXES)
 
     def ask(self, question: str, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -106,14 +106,14 @@ class RowDatabase:
         )
 
     def notes(self) -> Counter[str]:
-        """How many kept rows have each note."""
+        """The number of kept rows with each note."""
         found: Counter[str] = Counter()
         for notes, count in self.ask("SELECT notes, COUNT(*) FROM kept GROUP BY notes"):
             found.update(dict.fromkeys(notes.split(), count))
         return found
 
     def merge_sentence_keys(self) -> None:
-        """Give all rows that share a sentence id, or have the text of one that does, one key."""
+        """Give one key to all rows that share a sentence id, or have the text of such a row."""
         self._list_nodes("sentence_key", "sentence_id", "sentence_id NOTNULL")
         self._join_nodes("sentence_key", "sentence_id")
         self._database.executescript(
@@ -140,12 +140,12 @@ class RowDatabase:
         return "nothing"
 
     def utterances(self) -> Iterator[Utterance]:
-        """What is kept, in the order of the corpus, with absolute audio paths."""
+        """The utterances that are kept, in the order of the corpus, with absolute audio paths."""
         for values in self.ask(f"SELECT {', '.join(FIELDS)} FROM kept ORDER BY n"):
             yield Utterance(**dict(zip(FIELDS, values, strict=True)))
 
     def rejections(self) -> Iterator[Rejection]:
-        """What is left out, in the order of the corpus."""
+        """The rows that are left out, in the order of the corpus."""
         fields = ", ".join(f"'{name}', rows.{name}" for name in FIELDS)
         question = (
             "SELECT faults.place, code, reason, fix, COALESCE(row, json_object("
@@ -175,7 +175,7 @@ class RowDatabase:
         self._database.execute("UPDATE nodes SET root = n")
 
     def _join_nodes(self, first: str, second: str) -> None:
-        """Give nodes that hang together, by rows that have both values, their smallest as root."""
+        """Give nodes connected by rows that have both values their smallest node as root."""
         ((num_nodes,),) = self.ask("SELECT COUNT(*) FROM nodes")
         edges = self.ask(
             "SELECT DISTINCT low.n, high.n FROM kept "

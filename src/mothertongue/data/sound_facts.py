@@ -49,7 +49,7 @@ def listen(span: Span) -> Sound:
 
 
 def listen_in(sandbox: Sandbox, span: Span) -> Sound:
-    """Return the same, decoded in a worker of a sandbox that has this module's TASK."""
+    """Return the sound of a part of a file, decoded in a worker; `sandbox` has this TASK."""
     ((found, _),) = sandbox.answers(span)
     return Sound(**found | {"notes": tuple(found["notes"])})
 

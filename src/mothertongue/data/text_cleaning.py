@@ -1,4 +1,4 @@
-"""Transcripts as they enter a manifest: what no reader would miss is put right, and counted."""
+"""Cleaning of transcripts for a manifest: faults that no reader sees are corrected and counted."""
 
 import re
 import unicodedata
@@ -41,7 +41,7 @@ SUSPECTS = {
 
 
 def suspects(text: str) -> tuple[str, ...]:
-    """Return the codes of what a cleaned text holds that its reader may not have said.
+    """Return the codes of parts of a cleaned text that its reader may not have spoken.
 
     TXT-DIGIT: digits. TXT-TAG: something like [noise], <b> or S1:. TXT-ENTITY: something like
     &amp;. TXT-SCRIPT: a word with letters of two scripts that look alike. TXT-WORD: a word of over
@@ -76,7 +76,7 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def sentence_key(text: str) -> str:
-    """What two readings of one sentence share: its letters, digits and marks, case folded.
+    """The key that readings of one sentence share: its letters, digits and marks, case-folded.
 
     Zero-width spaces do not count: the same sentence is often written without. Empty where the
     text has no letter or digit.

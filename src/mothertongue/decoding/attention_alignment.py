@@ -1,4 +1,4 @@
-"""Where the tokens of a transcript are in the audio, by the decoder's own attention, in torch.
+"""Alignment of a transcript's tokens with the audio, by the decoder's own attention, in torch.
 
 B clips, H heads, L tokens, T encoder frames, D width, V vocabulary.
 """
@@ -68,7 +68,7 @@ def align(
 def alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, int]]:
     """The (layer, head) pairs that follow the audio, in the order of the layers.
 
-    Where nobody has found them out: all heads of the upper half, as openai/whisper, model.py.
+    Where they are not known: all heads of the upper half, as in openai/whisper, model.py.
     Raises DataError for heads that the model does not have.
     """
     known = getattr(model.generation_config, "alignment_heads", None)
@@ -84,7 +84,7 @@ def alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, i
 
 
 def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
-    """Where each text token begins, and the end token."""
+    """The start of each text token and of the end token, in seconds."""
     weights_HLT = scores_HLT.softmax(-1)
     deviation, mean = torch.std_mean(weights_HLT, dim=1, keepdim=True, unbiased=False)
     # A frame to which all tokens listen alike, such as the only one, says nothing: 0, not 0 / 0.
@@ -95,7 +95,7 @@ def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
 
 
 def _median(x_HLT: Tensor) -> Tensor:
-    """The same, each value the median of the MEDIAN_FRAMES around it; mirrored at the ends."""
+    """x_HLT, each value the median of the MEDIAN_FRAMES around it; mirrored at the ends."""
     margin = MEDIAN_FRAMES // 2
     if x_HLT.shape[-1] <= margin:
         return x_HLT
@@ -106,7 +106,7 @@ def _median(x_HLT: Tensor) -> Tensor:
 def _probabilities(
     model: WhisperForConditionalGeneration, tokens: Tokens, hidden_LD: Tensor, text: Sequence[int]
 ) -> tuple[float, ...]:
-    """Of each text token, among all text tokens."""
+    """The probability of each text token, among all text tokens."""
     if not text:
         return ()
     logits_LV = model.proj_out(hidden_LD[PREFIX - 1 : PREFIX - 1 + len(text)])[:, : tokens.end]
@@ -118,7 +118,10 @@ def _probabilities(
 def _no_speech(
     model: WhisperForConditionalGeneration, tokens: Tokens, hidden_LD: Tensor
 ) -> float | None:
-    """Of the token for no speech, right after the start; older tokenizers call it nocaptions."""
+    """The probability of the token for no speech, right after the start; None without one.
+
+    Older tokenizers call it nocaptions.
+    """
     names = ("<|nospeech|>", "<|nocaptions|>")
     token = next((tokens.special[name] for name in names if name in tokens.special), None)
     if token is None:

@@ -35,7 +35,7 @@ from mothertongue.model.tokenizer import Tokens, load_tokens
 
 
 class CTranslate2Model:
-    """A CTranslate2 folder in memory: the model, its tokens, and what it never writes."""
+    """A CTranslate2 folder in memory: the model, its tokens, and those that it suppresses."""
 
     def __init__(
         self, folder: Path, compute_type: str = "default", tokens: Tokens | None = None
@@ -43,7 +43,7 @@ class CTranslate2Model:
         """`compute_type`: default (as stored), float32, int8, ... as CTranslate2 names them.
 
         `tokens`: instead of the folder's own, which know no borrowed language. Raises ConfigError
-        for a compute type that this device has not.
+        for a compute type that this device lacks.
         """
         offered = ctranslate2.get_supported_compute_types("cpu")
         if compute_type not in {"default", "auto", *offered}:
@@ -133,9 +133,9 @@ class CTranslate2Transcriber:
         prefixes: Sequence[list[int]],
         transcripts: Sequence[Transcript],
     ) -> list[Transcript]:
-        """Those of the clips that want it with the times of their words; it aligns all of them.
+        """The transcripts, with word times where the clip asks for them; all clips are aligned.
 
-        CTranslate2 takes one start for the whole batch: once for each language in it.
+        CTranslate2 takes one prefix for a whole batch: it is called once for each language.
         """
         found = list(transcripts)
         starts = [tuple(prefix[-4:-1]) for prefix in prefixes]  # it adds the last by itself
@@ -182,12 +182,12 @@ class CTranslate2Transcriber:
 
 
 def _mel_frames(duration_s: float) -> int:
-    """What CTranslate2 halves again: an odd number would lose the encoder's last frame."""
+    """The mel frames of a clip, an even number: CTranslate2 halves it, and drops a remainder."""
     return 2 * max(1, math.ceil(FRAMES_PER_S * duration_s))
 
 
 def _alignment(result: Any, transcript: Transcript) -> Alignment:
-    """`alignments` is the way through the map, as pairs of token and frame."""
+    """The alignment in a result: `alignments` is the path through the map, (token, frame)."""
     if not transcript.tokens:
         return Alignment((0.0,), (), transcript.no_speech_probability)
     rows, columns = np.array(result.alignments).T

@@ -20,7 +20,7 @@ GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a 
 
 
 class DecoderState:
-    """What the decoder remembers of each row: keys and values of its tokens and of its audio."""
+    """The decoder's cache of each row: keys and values of its tokens and of its audio."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class DecoderState:
         ]
 
     def logits(self, tokens_NL: Tensor) -> Tensor:
-        """(N, V) float32: of the token after these, which are appended to what is remembered."""
+        """Logits (N, V), float32, of the token after these, which are appended to the cache."""
         return self.model.proj_out(self._hidden(tokens_NL)[:, -1]).float()
 
     def read(self, tokens_BL: Tensor, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
@@ -137,7 +137,7 @@ class _LayerState:
         return self._join(out_NHLE, x_NLD, attention)
 
     def _attend_to_audio(self, x_NLD: Tensor, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
-        """The K beams of a clip ask the same keys: to attention they are K times the tokens."""
+        """The K beams of a clip have the same keys: attention takes them as K times the tokens."""
         attention = self.layer.encoder_attn
         queries_NLD = attention.q_proj(x_NLD) * attention.scaling
         queries_BHQE = self._split(queries_NLD.reshape(-1, beam_size * x_NLD.shape[1], self._width))
@@ -172,7 +172,7 @@ class _LayerState:
 
 
 def _mask(lengths: Sequence[int], hidden_BTD: Tensor) -> Tensor:
-    """(B, 1, 1, T) of 0 and -inf: a clip's rows must not hear beyond its end."""
+    """(B, 1, 1, T) of 0 and -inf: a clip's rows must not attend beyond its end."""
     frames_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
     is_beyond_BT = frames_T >= torch.tensor(lengths, device=hidden_BTD.device)[:, None]
     mask_BT = torch.zeros_like(is_beyond_BT, dtype=hidden_BTD.dtype)

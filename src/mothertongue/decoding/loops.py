@@ -1,4 +1,4 @@
-"""Loops: a decoder that says the same again and again and does not end. No torch.
+"""Loops: a decoder that repeats the same text and does not end. No torch.
 
 People repeat themselves too: a chorus, a chant, laughter, a number with many zeros. So a repetition
 is only taken for a loop where nothing follows it: the text ran into the limit inside of it, or it
@@ -11,7 +11,7 @@ LOOP_TOKENS = 96
 """Decoding is given up after so many tokens of nothing but one cycle. That is longer than people
 repeat themselves in 30 s, and a fifth of the decoder's room: it bounds what a loop costs."""
 LONGEST_CYCLE_TOKENS = 12
-"""The longest cycle that decoding is given up for: it was then said eight times or more. A word has
+"""The longest cycle that decoding is given up for: it then came eight times or more. A word has
 1-4 tokens in Latin script and up to 30 in the densest; longer cycles run to the limit."""
 REPEATS_AT_LIMIT = 6
 """A text that met its limit ends in a loop where its end repeats any cycle so often."""
@@ -27,7 +27,7 @@ def is_loop(tokens: Sequence[int]) -> bool:
 
 
 def cut_at_loop(tokens: Sequence[int], limit: int) -> tuple[list[int], bool]:
-    """The tokens with the loop at their end said once, and whether there was one.
+    """The tokens with the loop at their end kept once, and whether there was one.
 
     Tokens after the place where decoding gives up are dropped: an engine without that rule may
     have written them. `limit`: how many tokens the text might have at most.
@@ -48,7 +48,7 @@ def cut_at_loop(tokens: Sequence[int], limit: int) -> tuple[list[int], bool]:
 
 
 def _repeated(tokens: Sequence[int], cycle: int) -> int:
-    """How many tokens at the end are what was said `cycle` tokens before."""
+    """The number of tokens at the end that equal those `cycle` tokens before."""
     count = 0
     while count + cycle < len(tokens) and tokens[-1 - count] == tokens[-1 - count - cycle]:
         count += 1

@@ -23,7 +23,7 @@ LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving c
 SPARE_CHOICES = 2
 
 SCORED_CHOICES = 32
-"""The likeliest next tokens of a text that a language model is asked about."""
+"""The number of likeliest next tokens of a text that a language model scores."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Choice = tuple[int, float, float, int]
@@ -32,7 +32,7 @@ Choice = tuple[int, float, float, int]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may never be written: (V,) masks of 0 and -inf; `first_V` holds at the first token."""
+    """Masks that suppress tokens: (V,) of 0 and -inf; `first_V` holds at the first token."""
 
     always_V: Tensor
     first_V: Tensor
@@ -57,7 +57,7 @@ class Hypothesis:
 
     @property
     def average_log_probability(self) -> float:
-        """Per token, as openai/whisper counts: the end is one more, even where none was reached."""
+        """The log-probability per token, with the end as one more, as openai/whisper counts."""
         return self.log_probability / (len(self.tokens) + 1)
 
 
@@ -195,7 +195,7 @@ class _Beams:
         return max(self.finished, key=rank)
 
     def _candidates(self, choices: Sequence[Sequence[Choice]]) -> list[tuple[int, int, Hypothesis]]:
-        """Every (row, next token, what they make together), the best first."""
+        """Every (row, next token, hypothesis of both), the best first."""
         candidates = [
             (row, choice[0], _extended(parent, *choice, self.end))
             for row, parent in enumerate(self.alive)

@@ -36,7 +36,7 @@ from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.tokenizer import Tokens
 
 Advance = Callable[[int], None]
-"""Told how many clips were just finished."""
+"""A callback that receives the number of clips just finished."""
 
 
 class TorchTranscriber:
@@ -57,7 +57,7 @@ class TorchTranscriber:
         advance: Advance = lambda _: None,
         rows: AdapterAssignment | None = None,
     ) -> None:
-        """`rows`: those of a model on which each clip takes an adapter of its own."""
+        """`rows`: the assignment of a model in which each clip takes an adapter of its own."""
         self.model = as_dtype(model, dtype).eval()
         self.tokens, self.context, self.config, self.advance = tokens, context, config, advance
         self.device = model.device
@@ -121,7 +121,7 @@ class TorchTranscriber:
         prefixes: list[list[int]],
         transcripts: list[Transcript],
     ) -> dict[int, Alignment]:
-        """Of those clips that want the times of their words."""
+        """The alignments of the clips that ask for word times, by their place in the batch."""
         wanted = [i for i, clip in enumerate(clips) if clip.word_times]
         if not wanted:
             return {}
@@ -138,7 +138,7 @@ class TorchTranscriber:
         return dict(zip(wanted, found, strict=True))
 
     def _put(self, clips: Sequence[Clip]) -> None:
-        """Tell the model's layers which adapter each row takes."""
+        """Assign to each row of the model's layers its adapter."""
         if self.rows is not None:
             self.rows.put([clip.adapter for clip in clips])
 
@@ -174,7 +174,7 @@ class TorchTranscriber:
 
 
 def rules(model: WhisperForConditionalGeneration, tokens: Tokens) -> Rules:
-    """What this model's generation configuration says is never written."""
+    """The masks of the tokens that the model's generation configuration suppresses."""
     config = model.generation_config
     always_V = torch.zeros(model.config.vocab_size, device=model.device)
     always_V[list(config.suppress_tokens or [])] = -torch.inf

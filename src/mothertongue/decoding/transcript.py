@@ -1,4 +1,4 @@
-"""What every engine gives back, and the rules every engine keeps. No torch."""
+"""Clips, transcripts and settings of decoding, and rules for every engine. No torch."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +20,9 @@ from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 TOKENS_PER_S = 120
-"""At most 30 characters a second, which `prepare` notes as too many for speech, times the 4 bytes
-that UTF-8 has for a character at most; a token is a byte or more. So the limit cuts no speech in
-any script, and what is made up for a short clip still ends early."""
+"""The limit: 30 characters a second, which `prepare` notes as too many for speech, times the 4
+bytes that UTF-8 has for a character at most; a token is a byte or more. So the limit cuts no speech
+in any script, and invented text for a short clip still ends early."""
 SPARE_TOKENS = 20
 
 Task = Literal["transcribe", "translate"]
@@ -30,7 +30,7 @@ Task = Literal["transcribe", "translate"]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """At most 30 s to decode, float32 (N,) at 16 kHz, and under what."""
+    """At most 30 s of sound to decode, float32 (N,) at 16 kHz, and its settings."""
 
     samples_N: Samples
     language: str | None = None
@@ -38,11 +38,11 @@ class Clip:
     context: Context = "full"
     task: Task = "transcribe"
     prompt: tuple[int, ...] = ()
-    """Text tokens that are taken for what was said before."""
+    """Text tokens that are taken for the transcript before the clip."""
     adapter: str | None = None
-    """Which of a base's adapters to decode it with."""
+    """The name of the base's adapter to decode it with; None for the base itself."""
     word_times: bool = False
-    """Also find when each word was said; costs one pass of the decoder over what was written."""
+    """Also find the times of each word; costs one pass of the decoder over the transcript."""
 
     @property
     def duration_s(self) -> float:
@@ -57,18 +57,18 @@ class Transcript:
     language: str
     tokens: tuple[int, ...]
     average_log_probability: float | None
-    """In nats, over everything that was written, the end token included, as openai/whisper; None
-    where the engine does not tell."""
+    """The mean log-probability of a token in nats, the end token included, as in openai/whisper;
+    None where the engine does not give it."""
     looped: bool = False
-    """Whether decoding ended in a loop: its cycle stands at the end of the tokens once."""
+    """Whether decoding ended in a loop; the end of the tokens then has its cycle once."""
     detected_language: str | None = None
     """The likeliest language by Whisper's code, whatever was asked for; None where not asked."""
     words: tuple[Word, ...] | None = None
-    """With their times in the clip; None where not asked for, or where the engine has none."""
+    """Words with times in the clip; None where not asked for, or where the engine has none."""
     no_speech_probability: float | None = None
-    """Of the clip holding no speech, by the model; only with word times."""
+    """The model's probability that the clip holds no speech; in torch only with word times."""
     is_cut: bool = False
-    """Whether the text met its limit of tokens without an end, outside a loop: more was said."""
+    """Whether the text met its limit of tokens, without a loop or an end: it lacks its rest."""
 
 
 class Transcriber(Protocol):
@@ -81,20 +81,20 @@ class Transcriber(Protocol):
 
 
 class ClipTranscriber(Transcriber, Protocol):
-    """The same for clips that each bring a language, a task and a context of their own."""
+    """A transcriber of clips that each have a language, a task and a context of their own."""
 
     def decode(self, clips: Sequence[Clip]) -> list[Transcript]: ...
 
 
 class DecodeConfig(Config):
-    """How transcripts are searched for."""
+    """Settings of decoding."""
 
     beam_size: int = Field(default=1, ge=1, le=100)
     """1 is greedy; 5 is what OpenAI's own command uses."""
     batch_size: PositiveInt = 16
     """Clips decoded together."""
     detect_language: bool = False
-    """Also ask which language the model hears; costs one decoder step a batch."""
+    """Also detect the language of each clip; costs one decoder step a batch."""
     lm: Path | None = None
     """A language model that takes part in the search: a folder that `mothertongue lm` wrote."""
     lm_weight: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -107,7 +107,7 @@ class DecodeConfig(Config):
         return self
 
     def facts(self) -> dict[str, Any]:
-        """Return what scores depend on, as JSON values."""
+        """Return the settings that scores depend on, as JSON values."""
         unset = set() if self.lm else {"lm", "lm_weight"}
         return self.model_dump(mode="json", exclude=unset)
 
@@ -144,7 +144,7 @@ def group_by_task_and_prompt(clips: Sequence[Clip]) -> list[list[int]]:
 def clip_languages(
     clips: Sequence[Clip], config: DecodeConfig, detect: Callable[[], Sequence[str]]
 ) -> tuple[list[str], list[str | None]]:
-    """What each clip is decoded under, and what the model hears in it: None where not asked."""
+    """The language that decodes each clip, and the one detected in it: None where not asked."""
     given = [clip.language for clip in clips]
     if all(given) and not config.detect_language:
         return [code for code in given if code], [None] * len(clips)
@@ -157,7 +157,7 @@ def clip_languages(
 
 
 def token_limit(duration_s: float, prefix: int = 4) -> int:
-    """The most tokens a clip's text may take: what is made up for it must not run to the end.
+    """The maximum number of tokens of a clip's text: invented text must not fill the decoder.
 
     `prefix`: how many tokens stand before the text.
     """
@@ -172,9 +172,9 @@ def make_transcript(
     average: float | None,
     detected: str | None = None,
 ) -> Transcript:
-    """The transcript of raw tokens (without prefix or end), with a loop at their end said once.
+    """The transcript of raw tokens (without prefix or end), with a loop at their end kept once.
 
-    Tokens beyond the limit are left out. As many as the limit, or more, had no end token before it.
+    Tokens beyond the limit are left out. Tokens that reach the limit had no end token before it.
     """
     kept, looped = cut_at_loop(tokens[:limit], limit)
     return Transcript(
@@ -191,6 +191,6 @@ def make_transcript(
 def with_word_times(
     transcript: Transcript, clip: Clip, alignment: Alignment, tokenizer: Tokens
 ) -> Transcript:
-    """The same with the times of its words."""
+    """The transcript with the times of its words."""
     words = words_of(tokenizer, transcript.tokens, transcript.language, alignment, clip.duration_s)
     return replace(transcript, words=words, no_speech_probability=alignment.no_speech_probability)

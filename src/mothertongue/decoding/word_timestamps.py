@@ -1,4 +1,4 @@
-"""When each word was said: from where the decoder looked in the audio to words with times.
+"""Times of words, from the decoder's attention to the audio.
 
 The method of openai/whisper (timing.py): the attention of some heads to the audio, cleaned, is a
 map of tokens by frames; the cheapest way through it says at which frame each token begins.
@@ -35,18 +35,18 @@ class Word:
     start_s: float
     end_s: float
     probability: float
-    """The mean over its tokens."""
+    """The mean probability of its tokens."""
     tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Where the L tokens of a clip's text are in its audio."""
+    """The positions of the L tokens of a clip's text in its audio."""
 
     token_starts_s: tuple[float, ...]
-    """L + 1: where each token begins, and where the last one ends."""
+    """L + 1 values: the start of each token, and the end of the last one."""
     probabilities: tuple[float, ...]
-    """L: of each token, among all that is text."""
+    """L values: the probability of each token, among all text tokens."""
     no_speech_probability: float | None = None
 
 

@@ -1,4 +1,4 @@
-"""Which parts of a transcript are wrong: one minimal alignment of it to its reference. No torch."""
+"""Minimal alignment of a transcript to its reference, which shows its wrong parts. No torch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -24,7 +24,7 @@ class Piece(NamedTuple):
 
 
 def unit_of(language: str) -> Unit:
-    """What texts of a language are aligned in: its words, or characters where spaces are rare."""
+    """The unit of alignment for a language: words, or characters where spaces are rare."""
     return "character" if language in UNSPACED else "word"
 
 

@@ -1,4 +1,4 @@
-"""What kind of errors a system makes, where, and on whom. No torch.
+"""Counts of the kinds of errors of a system, in all and by group of clips. No torch.
 
 Rows are those of Evaluation.rows(), a list for each seed: the same clips in the same order.
 """
@@ -36,7 +36,7 @@ def anatomy(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
     `deleted_words`, `inserted_words` and `confused_characters` the most frequent ones with their
     counts; `failures` are numbers of clips out of `clips`; `by` has WER and CER with intervals of
     the clips of each `duration`, `speaker` and `length`. Characters are as people see them, and
-    counted within words that take each other's place.
+    counted within substituted words.
     """
     aligned = [_aligned(rows, normalize) for rows in by_seed]
     pieces = list(chain.from_iterable(chain.from_iterable(aligned)))
@@ -72,7 +72,7 @@ def script(text: str) -> str | None:
 
 
 def is_wrong_script(reference: str, hypothesis: str) -> bool:
-    """Whether a transcript is mostly in another script than its reference; never if it is empty."""
+    """Whether a transcript is mostly in another script than its reference; False if it is empty."""
     said, heard = script(reference), script(hypothesis)
     return said is not None and heard is not None and said != heard
 

@@ -66,7 +66,7 @@ def evaluate(
     context: Context,
     language_source: LanguageSource = "given",
 ) -> Evaluation:
-    """Decode utterances, each under its own language or the one it is heard in, with flat memory.
+    """Decode utterances, each under its own language or the detected one, with flat memory.
 
     `root` is the folder of their manifest.
     Raises AudioError for a clip that cannot be read.

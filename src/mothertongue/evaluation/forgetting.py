@@ -1,4 +1,4 @@
-"""What a tuned model forgot: the same clips, transcribed by the base and after tuning. No torch.
+"""Forgetting: errors of the base and of the tuned model on the same clips, compared. No torch.
 
 Rows are those of Evaluation.rows(). Shape legend: N clips.
 """
@@ -30,7 +30,7 @@ TRANSCRIBED = ("hypothesis", "average_log_probability", "looped", "detected_lang
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A rate over the same clips before and after tuning, its difference and that one's interval.
+    """A rate over the same clips before and after tuning, the difference and its interval.
 
     The rates are the counts over `total`: reference words, reference characters or clips.
     `difference` is after minus before; `interval95` and the two-sided `p` are paired_bootstrap's,
@@ -49,14 +49,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """What tuning changed on one set of n clips. Only of language identification more is better.
+    """Changes by tuning on one set of n clips. More is better in `language_identification` alone.
 
-    Beside `wer` and `cer`, all are shares of the clips: `language_identification` of those heard as
-    the utterance's language, None unless both models were asked (DecodeConfig.detect_language), and
-    0 for a language without a token of its own; `hallucinations` as is_hallucination has it;
-    `loops` of those a cycle was cut from, which the text no longer shows; `empty` of those without
-    a word. Clips decoded under a given language and under the one that was detected
-    (`language_source`) are different measurements, never mixed.
+    Beside `wer` and `cer`, all are shares of the clips: `language_identification` of those whose
+    detected language is the utterance's, None unless both models detected it
+    (DecodeConfig.detect_language), and 0 for a language without a token of its own;
+    `hallucinations` as is_hallucination defines them; `loops` of those from which a repeated cycle
+    was cut, which the text no longer shows; `empty` of those without a word. Clips decoded under a
+    given language and under a detected one (`language_source`) are different measurements, never
+    mixed.
     """
 
     n: int
@@ -84,7 +85,7 @@ def forgetting(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Forgetting:
-    """What tuning changed, from the rows of the base and of the tuned model on the same clips.
+    """The changes by tuning, from the rows of the base and of the tuned model on the same clips.
 
     Raises DataError where the rows are not of the same clips decoded alike, or hold no word.
     """
@@ -113,14 +114,15 @@ def forgetting(
 
 
 def is_hallucination(reference: str, hypothesis: str) -> bool:
-    """Whether normalized text is, spaces aside, at least twice as long as what was said.
+    """Whether a normalized transcript is at least twice as long as its reference, without spaces.
 
     However the two are aligned, at least as many characters are then inserted as the reference
-    has; where nothing was said, any character is enough. Insertions are Distil-Whisper's measure
-    of hallucination too (Gandhi et al. 2023, arXiv 2311.00430), but over a whole corpus, where a
-    few invented texts and many small slips look alike. Twice, for misheard speech keeps about its
-    length; characters, for a word that is written as two is no invention, and Thai has no spaces.
-    Invented text of about the right length is missed: only its meaning gives it away (Frieske and
+    has; where the reference is empty, any character is enough. Insertions are Distil-Whisper's
+    measure of hallucination too (Gandhi et al. 2023, arXiv 2311.00430), but over a whole corpus,
+    where a few invented texts and many small errors look alike. The factor is two because
+    misrecognized speech keeps about its length. Characters are counted because a word that is
+    written as two is no invention, and Thai has no spaces. Invented text of about the right length
+    is missed: only its meaning shows that it is invented (Frieske and
     Shi 2024, arXiv 2401.01572). Chinese that is written in Latin letters is found as well.
     """
     said, heard = (len("".join(text.split())) for text in (reference, hypothesis))
@@ -130,7 +132,7 @@ def is_hallucination(reference: str, hypothesis: str) -> bool:
 def same_transcripts(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
     """The ids of the clips whose transcripts differ at all: an empty list where all are the same.
 
-    The text, the log-probability to its last bit, the cut and the detected language must be equal,
+    The text, the log-probability to its last bit, `looped` and the detected language must be equal,
     so decode both with the same settings. Raises DataError where the rows are not of the same
     clips.
     """
@@ -148,7 +150,7 @@ def json_values(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _counts(rows: Sequence[Row], normalize: Normalizer) -> dict[str, Counts]:
-    """All that is counted, clip by clip, and what the counts are shares of."""
+    """All counts by name, clip by clip, and the totals that they are divided by."""
     errors = utterance_errors(rows, normalize)
     texts = [(normalize(row["reference"]), normalize(row["hypothesis"])) for row in rows]
     return {
@@ -191,7 +193,7 @@ def _is_asked(*sides: Sequence[Row]) -> bool:
 
 
 def _check(before: Sequence[Row], after: Sequence[Row]) -> LanguageSource:
-    """Where the language of all these clips came from; they must be the same clips."""
+    """The source of the language of all clips. Raises DataError where the clips differ."""
     if len(before) != len(after) or not before:
         raise DataError(
             f"{len(before)} clips before tuning, {len(after)} after; expected the same ones, at "
@@ -224,8 +226,8 @@ def _check_pair(number: int, old: Row, new: Row) -> None:
 class MeanChange:
     """A rate averaged over sets, each of equal weight; the counts are of all sets together.
 
-    The interval holds 95 % over draws of the clips of these sets: it does not tell how a language
-    that is not among them would fare.
+    The interval holds 95 % over draws of the clips of these sets: it says nothing about languages
+    that are not among them.
     """
 
     before: float
@@ -240,9 +242,9 @@ class MeanChange:
 
 @dataclass(frozen=True, slots=True)
 class MeanForgetting:
-    """What tuning changed on average over sets of n clips together; the rates are Forgetting's.
+    """Changes by tuning, averaged over sets of n clips together; the rates are Forgetting's.
 
-    `language_identification` is over the sets where it was asked, None where it was in none.
+    `language_identification` is over the sets where it was measured, None where it was in none.
     """
 
     n: int

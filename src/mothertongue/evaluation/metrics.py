@@ -17,7 +17,7 @@ from mothertongue.evaluation.normalizers import Normalizer, characters
 
 Context = Literal["full", "cut"]
 LanguageSource = Literal["given", "detected"]
-"""Whether a clip was decoded under its utterance's language or under what the model heard."""
+"""Whether a clip was decoded under its utterance's language or under the detected one."""
 Integers = npt.NDArray[np.int64]
 Counts = Sequence[int] | Integers
 Floats = npt.NDArray[np.float64]

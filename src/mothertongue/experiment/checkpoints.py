@@ -64,7 +64,7 @@ def require_room(run: RunDir, weights: Iterable[Tensor], saves: int) -> None:
 
 
 def fault(folder: Path) -> str | None:
-    """What is wrong with a published folder, naming the file; None when it is whole."""
+    """The fault of a published folder, with the name of the file; None when it is whole."""
     try:
         sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["files"]
         for name, expected in sums.items():
@@ -104,7 +104,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def step_folder(checkpoints: Path, step: int) -> Path:
-    """Where the checkpoint after `step` optimizer steps lies."""
+    """The folder of the checkpoint after `step` optimizer steps."""
     return checkpoints / f"step-{step:07d}"
 
 

@@ -48,11 +48,11 @@ class Experiment(config.Config):
     """The error rate that chooses the best weights. auto: cer in languages that are written without
     spaces between words (Thai, Khmer, Chinese and others), else wer."""
     strategy: AnyStrategy
-    """What trains: {kind: full}, {kind: freeze, encoder_layers: 3}, ..."""
+    """The fine-tuning strategy: {kind: full}, {kind: freeze, encoder_layers: 3}, ..."""
     train: TrainConfig = TrainConfig()
-    """How it trains."""
+    """The settings of the training."""
     evaluate: DecodeConfig = DecodeConfig()
-    """How transcripts are searched for when scoring."""
+    """The settings of decoding when scoring."""
 
     @property
     def manifests(self) -> tuple[Path, ...]:

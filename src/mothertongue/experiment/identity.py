@@ -1,4 +1,4 @@
-"""What a run is made from, and what of it has changed: base, data, labels, versions. No torch."""
+"""The inputs of a run (base, data, labels, versions), and their changes since. No torch."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ def write_identity(
     utterances: Sequence[Utterance],
     noted: Callable[[str], None],
 ) -> None:
-    """Write down what a run is made from: identity.json, and data.jsonl with every clip."""
+    """Write the inputs of a run: identity.json, and data.jsonl with every clip."""
     facts = facts_of(utterances)
     num_bytes = sum({each.audio: each.size for each in facts}.values())
     if num_bytes > LONG_BYTES:
@@ -49,7 +49,7 @@ def write_identity(
 
 
 def read_identity(run_dir: RunDir) -> Json:
-    """What `write_identity` wrote. Raises DataError where the run has not begun, or is damaged."""
+    """The content of identity.json. Raises DataError where it is missing or damaged."""
     if not run_dir.identity.is_file():
         raise DataError(f"{run_dir.path}: no {run_dir.identity.name} yet; run: mothertongue train")
     found: Json = read_json(run_dir.identity, Identity)
@@ -57,7 +57,7 @@ def read_identity(run_dir: RunDir) -> Json:
 
 
 def data_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
-    """What differs between a run's data and what is there now, in words; empty for nothing."""
+    """The changes between a run's data and the data that is there now, as text; empty for none."""
     if changes := manifest_changes(run_dir, manifests):
         return changes
     changed = list(changed_audio(read_facts(run_dir.data), facts_of(read_data(manifests))))
@@ -65,7 +65,7 @@ def data_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
 
 
 def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
-    """The same of the manifests alone."""
+    """The changes of the manifests alone, as text; empty for none."""
     if data_digest(manifests) == read_identity(run_dir)["manifest_sha256"]:
         return []
     before, now = read_facts(run_dir.data), facts_of(read_data(manifests))
@@ -74,7 +74,7 @@ def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
 
 
 def code_changes(run_dir: RunDir) -> list[str]:
-    """What differs between the code that made a run and what is installed, in words."""
+    """The changes between the code that made a run and the installed code, as text."""
     identity = read_identity(run_dir)
     rules = identity.get("label_rules", 1)  # before they had a number
     changes = [] if rules == LABEL_RULES else [f"label rules: were {rules}, now {LABEL_RULES}"]
@@ -88,7 +88,7 @@ def code_changes(run_dir: RunDir) -> list[str]:
 
 
 def base_changes(run_dir: RunDir, base: str, digest: str) -> list[str]:
-    """What differs between the weights that a run started from and its base now, in words."""
+    """The changes between the weights that a run started from and its base now, as text."""
     before = read_identity(run_dir)["base_digest"]
     if before == digest:
         return []

@@ -1,4 +1,4 @@
-"""What a run leaves on disk. RunDir is the sole owner of the file names. No torch.
+"""The files of a run. RunDir is the sole owner of the file names. No torch.
 
 runs/<name>/
   experiment.yaml   the resolved configuration        lock          held while a process works here
@@ -36,7 +36,7 @@ RECORDED_PACKAGES = (
 DECIDING_PACKAGES = (
     "mothertongue", "torch", "transformers", "peft", "tokenizers", "av", "soundfile", "soxr",
 )  # fmt: skip
-"""Those between a clip and a trained weight or a transcript: another version may give another."""
+"""Those that trained weights and transcripts depend on: another version may change them."""
 
 TEST_SCORES = "test"
 """Scores on the test split of the data that a run was trained on."""
@@ -99,17 +99,17 @@ class RunDir:
         return self.path / "state.json"
 
     def read_state(self) -> dict[str, Any]:
-        """Where the run stood when it last wrote a checkpoint: steps, seconds, best validation."""
+        """The state of the run at its newest checkpoint: steps, seconds, best validation."""
         state: dict[str, Any] = read_json(self.state, Cost)
         return state
 
     def read_record(self) -> dict[str, Any]:
-        """What the finished run is. Raises DataError where that is damaged."""
+        """The record of the finished run. Raises DataError where it is damaged."""
         record: dict[str, Any] = read_json(self.record, RunRecord)
         return record
 
     def evaluation(self, name: str) -> Path:
-        """Where the scores on one set of utterances go."""
+        """The file of the scores on one set of utterances."""
         return self.path / "eval" / f"{name}.json"
 
     @property
@@ -118,10 +118,10 @@ class RunDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for this process; sweep what a killed one left half written.
+        """Lock the run for this process; remove the half-written files of a killed one.
 
-        Raises MothertongueError naming the process that holds it. The system lets go when a process
-        dies, however it dies.
+        Raises MothertongueError naming the process that holds the lock. The system releases it when
+        a process dies, however it dies.
         """
         with alone(self.lock, self.path, IN_USE):
             for folder in (self.path, self.checkpoints, self.path / "eval"):
@@ -173,7 +173,7 @@ def refuse_change(origin: str, before: dict[str, Any], now: dict[str, Any]) -> N
 
 
 def environment() -> dict[str, Any]:
-    """What a figure depends on besides its inputs: versions and the machine."""
+    """The versions and the machine, which a figure depends on besides its inputs."""
     return {
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in RECORDED_PACKAGES},
@@ -184,7 +184,7 @@ def environment() -> dict[str, Any]:
 
 
 def deciding_versions(packages: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
-    """The version of each of DECIDING_PACKAGES in a record's `packages`, or that is installed.
+    """The version of each of DECIDING_PACKAGES in a record's `packages`, or the installed one.
 
     Without the build's part (+cpu, +cu130): a run may go on, and be scored, on another device.
     """

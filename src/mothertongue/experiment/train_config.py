@@ -22,11 +22,11 @@ TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
 
 @dataclass(frozen=True, slots=True)
 class BatchSize:
-    """How much one optimizer step sees: so many clips, or as many as fit in so many seconds."""
+    """The size of an optimizer step: so many clips, or as many as fit in so many seconds."""
 
     clips: int
     seconds: float | None = None
-    """Of context; where it is given, `clips` does not count."""
+    """Seconds of context; where they are given, `clips` does not count."""
 
     def clips_at(self, context_s: int) -> int:
         """How many clips of one context a step takes, at least one."""
@@ -34,7 +34,7 @@ class BatchSize:
 
 
 class TrainConfig(Config):
-    """How long, how fast and how carefully to train."""
+    """Length, batches, learning rate, precision, memory and validations of a training."""
 
     epochs: int = Field(default=10, gt=0, le=10_000)
     """Passes over the training split, at most: see `patience`."""
@@ -52,13 +52,13 @@ class TrainConfig(Config):
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)
     """Share of all steps over which the rate climbs from 0; then it falls to 0, both linearly."""
     weight_decay: NonNegativeFloat = 0.01
-    """AdamW's, on matrices only: never on biases and norms."""
+    """AdamW's weight decay, on matrices only, not on biases and norms."""
     max_grad_norm: PositiveFloat = 1.0
     """Gradients are scaled down to this norm."""
     context: Context = "bucket"
     """bucket: each clip at its own length in whole seconds; full: all at 30 s, as in the paper."""
     full_context_share: float = Field(default=0.15, ge=0, le=1)
-    """Share of the steps that run at 30 s all the same: the world decodes there."""
+    """Share of the steps that run at 30 s all the same, since other software decodes at 30 s."""
     context_jitter_s: int = Field(default=0, ge=0, le=29)
     """Each other micro-batch runs at up to so many seconds more than its clips need, at random."""
     language_temperature: float = Field(default=1.0, ge=1)
@@ -66,7 +66,8 @@ class TrainConfig(Config):
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
     2020, sec. 3)."""
     precision: Precision = "auto"
-    """Of the activations; the weights stay float32. auto: bf16 where the device computes in it."""
+    """The precision of the activations; the weights stay float32. auto: bf16 where the device
+    computes in it."""
     gradient_checkpointing: bool = False
     """Compute activations twice and keep none: less memory, more time."""
     zero: Literal[0, 2, 3] = 0
@@ -96,16 +97,17 @@ class TrainConfig(Config):
     """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It
     changes no result."""
     prefix_depth: NonNegativeInt | None = None
-    """Store after this many layers instead of after all that are frozen: what a grid shares."""
+    """Store outputs after this many layers instead of after all that are frozen, so that the runs
+    of a grid share them."""
     trackers: tuple[TrackerName, ...] = ()
-    """Who else is told of every step and validation: mlflow, tensorboard, trackio, wandb. Each is
+    """Trackers that log every step and validation too: mlflow, tensorboard, trackio, wandb. Each is
     set up by its own environment variables; one that dies stops no run."""
     seed: NonNegativeInt = 0
-    """Of the order of the clips and of all random numbers."""
+    """The seed of the order of the clips and of all random numbers."""
 
     @property
     def size(self) -> BatchSize:
-        """How much an optimizer step sees."""
+        """The size of an optimizer step."""
         return BatchSize(self.batch_size, self.batch_seconds)
 
     @property
@@ -120,7 +122,7 @@ class TrainConfig(Config):
     def decodes_best_again(self, split: int) -> bool:
         """Whether the best weights are decoded at the end, on the whole split at 30 s.
 
-        Not where that is what chose them: all clips were decoded at 30 s.
+        False where the validation that chose them already decoded all clips at 30 s.
         """
         return self.context != "full" or self.clips_of(split) < split
 

@@ -36,13 +36,13 @@ DECODER_TOKENS = MAX_LABEL_TOKENS - PREFIX_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A finished run to be written: its tuned model, and what its card says of it."""
+    """A finished run to export: its tuned model, and the facts for its model card."""
 
     tuned: Tuned
     run: Path
     record: Json
     scores: Json | None
-    """What `evaluate` found on its test split, if it did."""
+    """The scores of `evaluate` on its test split; None where it was not scored."""
     token_limit: Json
     """The corpus' labels against the engine's limit, by `count_labels`."""
 
@@ -57,7 +57,7 @@ class Exported:
         return self.tokens.borrowed.get(code, code)
 
     def plain(self) -> Whisper:
-        """A plain Whisper of the same outputs. Raises CannotMergeError where there is none."""
+        """A plain Whisper with the same outputs. Raises CannotMergeError where there is none."""
         return self.tuned.experiment.strategy.merge(copy.deepcopy(self.tuned.base.model))
 
 
@@ -85,7 +85,7 @@ class ExportTranscriber(ABC):
         """Start and end in seconds of each segment; none where the engine finds none."""
 
     def telling(self, advance: Callable[[int], None]) -> Self:
-        """The same engine, which calls `advance` with how many more clips are decoded."""
+        """A copy that calls `advance` with the number of clips each time some are decoded."""
         found = copy.copy(self)
         found.advance = advance
         return found
@@ -144,13 +144,13 @@ class Exporter(ABC):
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
-        """Whether a folder is of this format, and no model that is opened as a base is."""
+        """Whether a folder is of this format, and of none that is opened as a base."""
         return False
 
     library: ClassVar[str | None] = None
     """The Hub's name of the library that loads it, where it has one."""
     needs_base: ClassVar[bool] = False
-    """Whether the artefact is a part of a model only."""
+    """Whether the export is only a part of a model."""
     is_exact: ClassVar[bool] = True
     """Whether its engine computes, at full precision, what torch computes."""
 
@@ -190,7 +190,7 @@ def comparable(
 
 
 def seconds(clip: Samples) -> float:
-    """How long a clip is."""
+    """The length of a clip in seconds."""
     return len(clip) / SAMPLE_RATE_HZ
 
 

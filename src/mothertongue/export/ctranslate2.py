@@ -45,10 +45,10 @@ class CTranslate2Exporter(Exporter):
 class FasterWhisperTranscriber(ExportTranscriber):
     """faster-whisper, greedy, without its fallbacks: what it writes is what the weights say.
 
-    It is not told `max_new_tokens`: CTranslate2 would write half as many.
+    It does not set `max_new_tokens`: CTranslate2 would write half as many.
 
-    It fills features up to 30 s with zeros, which are no silence; given silence, it hears what
-    OpenAI's code and torch hear.
+    It fills features up to 30 s with zeros, which are no silence; given silence, it gets the same
+    input as OpenAI's code and torch.
     """
 
     def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:

@@ -1,9 +1,9 @@
 """Export a run, and verify the export against the run before it gets its name.
 
 OUT/
-  ...                 the artefact          verification.json   what both heard, clip by clip
-  README.md           its card
-  NOT-VERIFIED.txt    only where the artefact does not say what the run says
+  ...                 the export            verification.json   both transcripts of each clip
+  README.md           its model card
+  NOT-VERIFIED.txt    only where the verification failed
 It gets its name when it is verified, or marked: one that was stopped before is made again.
 """
 
@@ -46,10 +46,10 @@ def export(
     clips: int,
     max_wer_loss: float,
 ) -> Json:
-    """Write a run in a format, hear `clips` of a split with both, and return the verification.
+    """Write a run in a format, transcribe `clips` of a split with both, return the verification.
 
     Raises ConfigError where the format cannot express the run, MothertongueError, after all is
-    written and marked, where the artefact does not say what the run says.
+    written and marked, where the verification fails.
     """
     writer = exporter(format_)
     kind = type_ or writer.types[0]
@@ -84,7 +84,7 @@ def export(
 
 
 def default_folder(run: Path, format_: str, type_: str | None) -> Path:
-    """Where an artefact goes unless it is told: RUN/export/FORMAT-TYPE."""
+    """The default folder of an export: RUN/export/FORMAT-TYPE."""
     return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
 
 
@@ -124,7 +124,7 @@ def _transcribed(
     experiment: Experiment,
     utterances: Sequence[Utterance],
 ) -> tuple[Json, Json]:
-    """The same clips as the run and as its export transcribe them, one after the other."""
+    """The transcripts of the same clips by the run and then by its export."""
     of_run = VerificationRequest.of_run(run, experiment.language, writer.max_tokens, utterances)
     of_export = VerificationRequest.of(writer, folder, experiment, utterances)
     return _in_a_process(of_run), _in_a_process(of_export)
@@ -145,7 +145,7 @@ def _compared(
     theirs: Json,
     max_wer_loss: float,
 ) -> Json:
-    """Both hearings of the same clips; equal token for token where nothing was rounded.
+    """A comparison of both transcripts; tokens must be equal where nothing was rounded.
 
     Where the engine met its limit of tokens, the run's transcript is cut at the same place: the
     weights are not at fault. `wer_run_uncut` is of the run's whole transcripts.
@@ -192,7 +192,7 @@ def _errors(utterances: Sequence[Utterance], heard: Json, text: str) -> Any:
 
 
 def _in_a_process(hearing: VerificationRequest) -> Json:
-    """What an engine hears, in a process of its own: its memory and its time are its own."""
+    """The transcripts of an engine, run in a process of its own to measure its memory and time."""
     done = subprocess.run(
         leashed("mothertongue.export.verify"),
         input=json.dumps(hearing.model_dump(mode="json")),
@@ -208,7 +208,7 @@ def _in_a_process(hearing: VerificationRequest) -> Json:
 
 
 def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:
-    """So many clips spread over the split, in its order."""
+    """At most `clips` clips spread over the split, in its order."""
     mine = _of_language(read_split(experiment.manifests, split, None), experiment)
     if not mine:
         raise DataError(f"split {split!r} has no clip in {experiment.language}; give another")

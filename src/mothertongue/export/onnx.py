@@ -39,7 +39,7 @@ MOST_IN_ONE_FILE_BYTES = 1_500_000_000  # a protocol buffer ends at 2 GiB
 
 
 class OnnxExporter(Exporter):
-    """Two graphs, the tokenizer, and what is never written."""
+    """Exporter of two graphs, the tokenizer and the generation config (suppressed tokens)."""
 
     format: ClassVar[str] = "onnx"
     types: ClassVar[tuple[str, ...]] = ("float32", "int8")
@@ -50,7 +50,7 @@ class OnnxExporter(Exporter):
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
-        """By the decoder's graph."""
+        """Whether the folder has the decoder's graph."""
         return (folder / DECODER).is_file()
 
     def check(self, exported: Exported) -> None:
@@ -75,7 +75,7 @@ class OnnxExporter(Exporter):
 
 
 class Encoder(nn.Module):
-    """What the decoder attends to of a clip."""
+    """The encoder's graph, which gives the keys and values that the decoder attends to."""
 
     def __init__(self, model: Whisper) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The scores of the next token, and the cache with the new tokens in it."""
+    """The decoder's graph, which gives the next token's logits and the cache with new tokens."""
 
     def __init__(self, model: Whisper) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ class Decoder(nn.Module):
 
 
 class OnnxTranscriber(ExportTranscriber):
-    """onnxruntime and a greedy loop; timestamps it does not write."""
+    """onnxruntime and a greedy loop, without timestamps."""
 
     def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:
         super().__init__(tokens, max_tokens)

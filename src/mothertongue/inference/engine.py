@@ -30,25 +30,25 @@ EngineName = Literal["auto", "torch", "ctranslate2"]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A model that is loaded. A run's own language is known; only a run may be cut to its clips."""
+    """A loaded model. Only a run has its own language and may decode at its clips' own length."""
 
     kind: Kind
     make: Make
     settings: dict[str, str]
-    """What a score depends on besides the model: engine, precision, device."""
+    """The settings that a score depends on besides the model: engine, precision, device."""
     tokens: Tokens
     language: str | None = None
     trained_context: Context = "full"
-    """At which to transcribe: cutting breaks what was never trained on cut clips."""
+    """The context to transcribe at: cut clips break a model that was not trained on such."""
     is_limited: bool = False
     """Whether it only transcribes, greedily, without a prompt and without word times."""
     adapters_disabled: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Inside, what is made transcribes as the base. A run that is not removable raises
-    NotAdapterError; a base is the base."""
+    """A function that opens a context in which the base decodes. It raises NotAdapterError for a
+    run that cannot switch its adapters off, and does nothing for a base."""
 
     @property
     def contexts(self) -> tuple[Context, ...]:
-        """The contexts to score at: a base breaks when cut; of an export nobody knows."""
+        """The contexts to score at: cut clips break a base; for an export nobody knows."""
         return ("full", "bucket") if self.kind == "run" else ("full",)
 
 

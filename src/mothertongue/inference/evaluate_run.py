@@ -95,7 +95,7 @@ def evaluate_any(
     open_model: Open,
     with_base: bool,
 ) -> Json:
-    """Score what MODEL names: a run keeps its scores, and knows its data; others are told it."""
+    """Score MODEL: a run keeps its scores, and knows its data; other models need `data`."""
     path = Path(model).expanduser()
     if is_run(path):
         run_dir = RunDir(path)
@@ -108,7 +108,7 @@ def evaluate_any(
 
 
 def stored_name(other: Path | None, split: Split) -> str:
-    """What the scores on some data are called in a run: `test` for its own test split.
+    """The name of the scores on some data in a run: `test` for its own test split.
 
     Folders of one name may hold other data, and a folder other data later.
     """

@@ -30,7 +30,7 @@ def open_model(
     compute_type: str = "default",
     borrow: Mapping[str, str] | None = None,
 ) -> Engine:
-    """Load MODEL: a base, a run's folder, or an artefact in any format.
+    """Load MODEL: a base, a run's folder, or an export in any format.
 
     Raises ConfigError where the format leaves no choice of engine, precision or compute type.
     """

@@ -1,4 +1,4 @@
-"""Which recordings a command names, and the files that their transcripts become. No torch.
+"""The recordings that a command names, and the files of their transcripts. No torch.
 
 OUT/
   transcription.json    model, language and settings: what is here was made with them
@@ -39,7 +39,7 @@ class Source:
 def find_sources(arguments: Sequence[Path]) -> list[Source]:
     """The recordings that files, folders (with all below them) and patterns name, each once.
 
-    Raises DataError for a name that is nothing.
+    Raises DataError for a name that matches nothing.
     """
     found: dict[Path, Source] = {}
     for argument in arguments:
@@ -49,7 +49,7 @@ def find_sources(arguments: Sequence[Path]) -> list[Source]:
 
 
 def refuse_clashes(sources: Sequence[Source], formats: Sequence[str]) -> None:
-    """Raise ConfigError where two recordings would have one output, or one that of the settings."""
+    """Raise ConfigError where two recordings have one output, or one that of the settings."""
     for source in sources:
         if any(f"{source.name}.{each}".casefold() == RECORD for each in formats):
             raise ConfigError(
@@ -104,7 +104,7 @@ class Outputs:
         sources: Sequence[Source],
         settings: dict[str, Any],
     ) -> None:
-        """Raises ConfigError where what is there was made with other settings, or names clash."""
+        """Raises ConfigError where the folder was made with other settings, or names clash."""
         refuse_clashes(sources, formats)
         self.folder, self.formats = folder, formats
         for parent in {folder / each.name.parent for each in sources}:
@@ -116,11 +116,11 @@ class Outputs:
             write_json(record, settings)
 
     def is_done(self, source: Source) -> bool:
-        """Whether every format of it is there."""
+        """Whether the output of a recording is there in every format."""
         return all(self._file(source, each).is_file() for each in self.formats)
 
     def write(self, source: Source, recording: Recording) -> None:
-        """One file a format."""
+        """Write one file for each format."""
         for each in self.formats:
             path = self._file(source, each)
             with open_atomically(path) as file:

@@ -1,4 +1,4 @@
-"""Clips whose text was cut off, or ended in a loop, are decoded again in two halves. No torch.
+"""Decode clips whose text was cut off, or ended in a loop, again in two halves. No torch.
 
 A decoder writes 444 tokens at most. In scripts of two to four tokens a character that is less than
 30 s of speech; and what follows a loop in the audio is missing in the text.
@@ -18,12 +18,12 @@ MIN_LOOPED_S = 11.0
 """A clip that loops is halved while it is longer. Music and noise loop at any length, so this also
 bounds what they cost: 30 s are decoded seven times at most."""
 LONGEST_HALF = 0.6
-"""Of the clip: its quietest moment between 0.4 and 0.6 is where it is cut."""
+"""The longest half as a share of the clip: it is cut at its quietest moment from 0.4 to 0.6."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was said in a part of a clip, and where in the clip the part begins."""
+    """A part of a clip with its start in the clip, in seconds, and its transcript."""
 
     start_s: float
     samples_N: Samples

@@ -1,4 +1,4 @@
-"""What a person sees while recordings are transcribed."""
+"""The progress bar, or progress lines, while recordings are transcribed."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from mothertongue.system.console import LINE_EVERY_S, console, note, plain, prog
 
 
 class RecordingsProgress:
-    """How many recordings are done, and how far into the one being read it is."""
+    """The number of recordings that are done, and the position in the one being read."""
 
     def __init__(self, bar: Progress, total: int) -> None:
         self.bar, self.count, self.total = bar, 0, total
@@ -21,7 +21,7 @@ class RecordingsProgress:
         self.last_line_s = time.monotonic()
 
     def heard(self, path: Path, seconds: float) -> None:
-        """Called as a recording is read, with how much of it was."""
+        """Called as a recording is read, with the seconds that were read so far."""
         minutes, rest = divmod(int(seconds), 60)
         self.bar.update(self.task, detail=f"{plain(path.name)} {minutes}:{rest:02}")
         if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:

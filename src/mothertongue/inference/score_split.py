@@ -1,4 +1,4 @@
-"""What `evaluate` does: a loaded engine over a manifest's split."""
+"""The work of `evaluate`: score a loaded engine on a manifest's split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -28,8 +28,8 @@ Json = dict[str, Any]
 def check_unseen(run_dir: RunDir, utterances: Sequence[Utterance], split: Split) -> dict[str, int]:
     """How many utterances of a split share audio, a sentence or a speaker with a run's training.
 
-    Raises DataError where they share audio, but for a split that is called train: whoever scores it
-    knows what it is.
+    Raises DataError where they share audio, except for a split that is called train, where that is
+    expected.
     """
     trained = [each for each in read_facts(run_dir.data) if each.split == "train"]
     found = find_leaks(trained, facts_of(utterances))
@@ -66,10 +66,10 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """All scores of a model on one split, as JSON values.
 
-    `scores` are at the full 30 s, what the world runs; `scores_cut` at the clips' own length, for
+    `scores` are at the full 30 s, as other software runs; `scores_cut` at the clips' own length for
     tuned models only. Utterances carry the transcripts of the full context, and `looped_clips` and
     `cut_clips` count those that ended in a loop and those that met their limit of tokens.
-    A language model whose weight is not given is weighed on the validation split of the same data,
+    The weight of a language model, if not given, is chosen on the same data's validation split,
     at the context that the model was trained at; `lm` has the trials.
     """
     utterances = read_split(data, split, language)

@@ -1,4 +1,4 @@
-"""A recording of any length to pieces of at most 30 s that hold speech; memory holds minutes.
+"""Split a recording of any length into pieces of at most 30 s of speech, minutes in memory.
 
 Spans and positions are in samples, 16,000 a second. No torch.
 """
@@ -14,22 +14,22 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ, Samples, split_at_quiet
 
 PIECE_S = 30.0
 WINDOW_S = 120.0
-"""So much is looked at together: a speech that may go on beyond it waits for the next window."""
+"""Length of a window of detection; speech that may go on after it waits for the next window."""
 MAX_GAP_S = 1.0
 """Speech on both sides of a pause up to this long stays in one piece."""
 PAD_S = 0.3
-"""What a piece keeps before and after its speech: consonants are quieter than the detector."""
+"""Seconds that a piece keeps before and after its speech: the detector misses consonants."""
 MIN_SILENCE_S = 0.5
 LENGTHS_SAMPLES = 5 * SAMPLE_RATE_HZ
 
 Spans = list[tuple[int, int]]
 Find = Callable[[Samples], Spans]
-"""Where speech is: spans of at most PIECE_S, in order, that do not overlap."""
+"""A speech detector. It returns spans of at most PIECE_S, in order, that do not overlap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a recording, and where in it it begins."""
+    """A part of a recording, and its start in the recording in seconds."""
 
     start_s: float
     samples_N: Samples
@@ -45,7 +45,7 @@ def has_detector() -> bool:
 
 
 def voiced(samples_N: Samples) -> Spans:
-    """Where Silero hears a voice; nowhere in silence."""
+    """The spans in which Silero detects speech; none in silence."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
@@ -61,7 +61,7 @@ def voiced(samples_N: Samples) -> Spans:
 
 
 def everything(samples_N: Samples) -> Spans:
-    """All of it, cut at its quietest moments."""
+    """The spans of all samples, cut at the quietest moments."""
     return _cut(samples_N, 0, len(samples_N))
 
 
@@ -92,7 +92,7 @@ def _windows(blocks: Iterable[Samples], size: int) -> Iterator[tuple[Samples, bo
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> Spans:
-    """Neighbours in one span as long as it fits a piece and no pause in it is long."""
+    """The spans, neighbours joined where they fit a piece together and no pause in it is long."""
     joined: Spans = []
     for start, end in spans:
         fits = joined and end - joined[-1][0] <= PIECE_S * SAMPLE_RATE_HZ

@@ -1,4 +1,4 @@
-"""What was said in a recording, in segments short enough to be read as subtitles. No torch.
+"""The transcript of a recording in segments short enough to be read as subtitles. No torch.
 
 All times are in seconds from the start of the recording.
 """
@@ -23,7 +23,7 @@ SENTENCE_ENDS = tuple(".?!…。？！।॥።፧؟۔")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of what was said, with its words where the engine gives their times."""
+    """A part of a transcript, with its words where the engine gives their times."""
 
     start_s: float
     end_s: float
@@ -35,7 +35,7 @@ class Segment:
     looped: bool = False
     """Whether the decoder ended in a loop here; what it repeated stands here once."""
     is_cut: bool = False
-    """Whether text is missing after it: more was said than the decoder could write."""
+    """Whether text is missing after it, since the decoder met its limit of tokens."""
 
     @property
     def compression_ratio(self) -> float:
@@ -46,7 +46,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All that was said, and how long the recording is. `language` is None where nothing was."""
+    """The transcript of a recording, and its length. `language` is None without speech."""
 
     language: str | None
     duration_s: float
@@ -61,7 +61,7 @@ class Recording:
         return joined_text(self.segments, "en" if self.is_translated else self.language)
 
     def facts(self) -> dict[str, Any]:
-        """As JSON values."""
+        """All of it as JSON values."""
         return {
             "language": self.language,
             "duration_s": round(self.duration_s, 3),
@@ -80,9 +80,9 @@ def joined_text(segments: Iterable[Segment], language: str | None) -> str:
 
 
 def space_before(segment: Segment, language: str | None) -> str:
-    """What stands between a segment and the one before it.
+    """The text between a segment and the one before it.
 
-    A space; in languages that put none between words only where the decoder wrote one.
+    It is a space; in languages that put none between words only where the decoder wrote one.
     """
     if language not in UNSPACED:
         return " "
@@ -90,7 +90,7 @@ def space_before(segment: Segment, language: str | None) -> str:
 
 
 def segments_of(piece: Piece, transcript: Transcript) -> list[Segment]:
-    """What was said in a piece: one segment a subtitle, or one in all without word times."""
+    """The segments of a piece: one for each subtitle, or one in all without word times."""
     if not transcript.text:
         return []
     whole = Segment(
@@ -138,7 +138,7 @@ def _must_break(group: Sequence[Word], word: Word) -> bool:
 
 
 def _segment(whole: Segment, words: Sequence[Word]) -> Segment:
-    """One subtitle. How sure its words are is their own; the rest is the piece's."""
+    """One subtitle. Its log-probability is that of its own words; the rest is the piece's."""
     logs = [math.log(max(each.probability, 1e-10)) for each in words for _ in each.tokens]
     return replace(
         whole,

@@ -15,12 +15,12 @@ from mothertongue.inference.subtitles import Recording, Segment, segments_of
 from mothertongue.model.context import Context
 
 MAX_DURATION_S = 24 * 3600.0
-"""Nobody speaks longer; a few MB of FLAC may hold days of silence."""
+"""The longest recording: a few MB of FLAC may hold days of silence."""
 TOGETHER = 32
-"""So many pieces are looked at together, 60 MB of samples: what is alike in them is batched."""
+"""Pieces that are taken together, 60 MB of samples: those that are alike are batched."""
 
 Heard = Callable[[Path, float], None]
-"""Told how many seconds of a file were read, again and again."""
+"""A function that is called repeatedly with the seconds of a file that were read so far."""
 
 
 @dataclass
@@ -51,9 +51,9 @@ def transcribe_files(
     word_times: bool = False,
     heard: Heard = lambda _path, _seconds: None,
 ) -> Iterator[tuple[Path, Recording | AudioError]]:
-    """Each file with what was said in it, or why that is not known; in order, as they are done.
+    """Yield each file with its transcript, or its error; in order, as they are done.
 
-    Without a `language` that of a file's first piece, as the engine hears it, is taken for all.
+    Without a `language` the one that the engine detects in a file's first piece is taken for all.
     """
     with Sandbox(samples.TASK) as sandbox:
         files = (_opened(sandbox, path, find, language, heard) for path in paths)

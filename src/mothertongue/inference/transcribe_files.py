@@ -1,4 +1,4 @@
-"""What `mothertongue transcribe` does: recordings to text on the screen, or to files."""
+"""The work of `mothertongue transcribe`: recordings to text on the screen, or to files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def check_formats(formats: Sequence[str], sources: Sequence[Source], out: Path |
 
 
 def detector(vad: Vad) -> tuple[Find, str]:
-    """What finds speech, and its name. Raises ConfigError where it is asked for and not there."""
+    """The speech detector, and its name. Raises ConfigError where silero is not installed."""
     if vad == "off":
         return everything, "off"
     if has_detector():
@@ -45,19 +45,19 @@ def detector(vad: Vad) -> tuple[Find, str]:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was transcribed now, what had its outputs already, and what could not be read."""
+    """The new transcripts, the number of older ones, and the recordings that were not read."""
 
     recordings: list[tuple[Source, Recording]]
     already_done: int
     faults: list[str]
 
     def facts(self) -> Json:
-        """As JSON values."""
+        """All of it as JSON values."""
         files = [{"audio": str(each.path), **found.facts()} for each, found in self.recordings]
         return {"files": files, "already_done": self.already_done, "faults": self.faults}
 
     def refuse_faults(self) -> None:
-        """Raise DataError listing what could not be read; to be called when the rest is told."""
+        """Raise DataError listing what could not be read; to be called when the rest is printed."""
         if self.faults:
             listed = "\n".join(self.faults)
             raise DataError(f"{len(self.faults)} recordings were not read:\n{listed}")
@@ -72,7 +72,7 @@ def transcribe_sources(
     find: Find,
     word_times: bool,
 ) -> Done:
-    """What was said in each recording that has no output yet.
+    """The transcript of each recording that has no output yet.
 
     `open_engine` is called only where there is something to do. A recording that cannot be read
     stops no other.

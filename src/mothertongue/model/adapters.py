@@ -26,7 +26,7 @@ DEFAULT = "default"
 
 
 class Bottleneck(nn.Module):
-    """y = x + Up(GELU(Down(LN(x)))): as `up` starts at zero, so does y at x.
+    """A bottleneck adapter, y = x + Up(GELU(Down(LN(x)))); as `up` starts at zero, y starts at x.
 
     2 D d + 3 D + d parameters.
     """
@@ -40,19 +40,19 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """The same shape."""
+        """y_BTD, of the shape of x_BTD."""
         return x_BTD + self.up(nn.functional.gelu(self.down(self.norm(x_BTD))))
 
 
 class AdapterAssignment:
-    """Which adapter each clip of a batch takes; the layers of one model all look here."""
+    """The adapter of each clip of a batch, shared by all layers of one model."""
 
     def __init__(self) -> None:
         self.adapters: list[str | None] = []
         self._runs: dict[int, list[tuple[str, slice]]] = {}
 
     def put(self, adapters: Sequence[str | None]) -> None:
-        """The adapter of each clip; None is the base. Those of one adapter stand together."""
+        """Set the adapter of each clip; None is the base. Clips of one adapter stand together."""
         self.adapters = list(adapters)
         self._runs = {}
 
@@ -61,7 +61,7 @@ class AdapterAssignment:
         self.put([self.adapters[clip] for clip in clips])
 
     def runs(self, rows: int) -> list[tuple[str, slice]]:
-        """Each adapter with its rows, of a tensor that has as many a clip as every other."""
+        """Each adapter with its rows, in a tensor with the same number of rows for every clip."""
         if rows not in self._runs:
             self._runs[rows] = self._found(rows // len(self.adapters))
         return self._runs[rows]
@@ -85,14 +85,14 @@ class AdaptedLayer(nn.Module):
         self.adapters = nn.ModuleDict()
         self.active: tuple[str, ...] = ()
         self.rows: AdapterAssignment | None = None
-        """Where it is given, each row takes the adapter of its own instead."""
+        """The assignment that gives each row its own adapter; None: all take the active ones."""
 
     def forward(self, hidden_BTD: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """What the layer returns, adapted; the other arguments are the layer's own."""
+        """The layer's output, adapted; the other arguments are the layer's own."""
         return self.adapt(self.base_layer(hidden_BTD, *args, **kwargs))
 
     def adapt(self, hidden_BTD: Tensor) -> Tensor:
-        """What the active adapters make of the layer's output."""
+        """The layer's output after its active adapters."""
         if self.rows is not None:
             return self._adapt_rows(hidden_BTD, self.rows)
         for name in self.active:
@@ -117,7 +117,7 @@ def add(
 ) -> None:
     """Give these layers, counted from 0 at the bottom, an adapter of this name and activate it.
 
-    Its weights are drawn from torch's generator. What was active before stays so, below it.
+    Its weights are drawn from torch's generator. Active adapters stay active, below it.
     Raises ConfigError where the name is taken or is no name for a module.
     """
     if name in names(model) or not name.isidentifier():
@@ -150,7 +150,7 @@ def activate(model: Whisper, chosen: Sequence[str]) -> None:
 
 @contextmanager
 def only(model: Whisper, chosen: Sequence[str]) -> Iterator[None]:
-    """Inside, exactly these adapters are on."""
+    """Turn on exactly these adapters inside the block."""
     before = _active(model)
     activate(model, chosen)
     try:

@@ -1,4 +1,4 @@
-"""The device and the precision that this machine runs best, and what was used of its memory."""
+"""The device and the precision that this machine runs best, and its use of memory."""
 
 import ctypes
 import os
@@ -29,7 +29,7 @@ def best_device() -> torch.device:
 
 
 def processors() -> int:
-    """How many processors this process may use: taskset and batch systems leave it a part."""
+    """The number of processors that this process may use; taskset and batch systems limit it."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -82,7 +82,7 @@ def give_back_freed_memory() -> None:
 
 
 def free_memory_bytes(device: torch.device) -> int:
-    """What this process may still take: of the GPU, or of the machine and its control group."""
+    """The bytes that this process may still take: of the GPU, or of machine and control group."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free = int(psutil.virtual_memory().available)

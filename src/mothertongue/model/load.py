@@ -132,7 +132,7 @@ def whisper_config(
 
 
 def generation_config(tokens: Tokens, alignment_heads: list[list[int]] | None) -> GenerationConfig:
-    """What decoders elsewhere need to know of a Whisper: ids by name, and what is never written."""
+    """The generation configuration, for other decoders: ids by name, and suppressed tokens."""
     extra: dict[str, Any] = {"alignment_heads": alignment_heads} if alignment_heads else {}
     return GenerationConfig(
         bos_token_id=tokens.end,

@@ -1,4 +1,4 @@
-"""Where a base model's files are: a folder, OpenAI's .pt, the Hub's cache, the Hub, or a package.
+"""Search for a base model's files: a folder, OpenAI's .pt, the Hub, its cache, or a package.
 
 No torch here: `prepare` needs the tokenizer only, and must start fast.
 """
@@ -55,7 +55,7 @@ def locate(reference: str) -> BaseFiles:
     """The files of a base model named by a path or a Hub id.
 
     A Hub id is looked for in the local cache, then on the Hub, then in the installed packages.
-    Never waits longer than HUB_TIMEOUT_S for a missing network. Raises DataError if it is nowhere,
+    It waits at most HUB_TIMEOUT_S for a missing network. Raises DataError if it is nowhere,
     and for a path that has the name of a model of OpenAI's.
     """
     path = Path(reference).expanduser()
@@ -157,7 +157,7 @@ def _is_on_hub(reference: str) -> bool:
 
 
 def _within(seconds: float, ask: Callable[[], bool]) -> bool:
-    """Whether `ask` says yes in time; name resolution alone can hang longer than any timeout."""
+    """Whether `ask` returns true soon; name resolution alone can hang longer than any timeout."""
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()

@@ -12,7 +12,7 @@ from mothertongue.model.adapters import AdapterAssignment, plain_parent
 
 
 class LowRank(nn.Module):
-    """What LoRA adds to one matrix's output, and by how much DoRA stretches that output."""
+    """LoRA's change of one matrix's output, and the factor by which DoRA stretches that output."""
 
     down_RD: Tensor
     up_ER: Tensor

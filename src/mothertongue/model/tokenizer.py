@@ -127,7 +127,7 @@ class Tokens:
     ) -> list[int]:
         """The four tokens every transcript starts with: start, language, task, no timestamps.
 
-        Before them the end of `prompt`, text tokens taken for what was said before, if any.
+        Before them the end of `prompt`, text tokens taken for an earlier transcript, if any.
         """
         doing = self.transcribe if task == "transcribe" else self.translate
         before = [self.previous, *prompt[-MAX_PROMPT_TOKENS:]] if prompt else []
@@ -164,7 +164,7 @@ class Tokens:
         return self.decode_exact(tokens).strip()
 
     def decode_exact(self, tokens: Sequence[int]) -> str:
-        """The same with the spaces it begins and ends with."""
+        """The text of tokens as `decode`, with the spaces it begins and ends with."""
         text: str = self._text.decode([token for token in tokens if token < self.end])
         return text
 

@@ -58,7 +58,7 @@ def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The other way: OpenAI's names, each tensor once (the projection is the embedding)."""
+    """The tensors under OpenAI's names, each once (the projection is the embedding)."""
     return {_to_openai(name): value for name, value in state.items() if name != "proj_out.weight"}
 
 
@@ -89,7 +89,7 @@ def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
 
 
 def to_ctranslate2(state: Mapping[str, Tensor]) -> dict[str, Array]:
-    """What from_ctranslate2 reads: the float32 variables of a transformers state dictionary.
+    """The float32 variables of a transformers state dictionary, as `from_ctranslate2` reads them.
 
     The projection to the vocabulary is a variable of its own there.
     """

@@ -33,12 +33,12 @@ QUALITY = 0.7  # of LAME, 0 best: about 30 kbit/s at 16 kHz mono, 3.7 kB a secon
 NUM_PEAKS = 160
 BASE64 = 4 / 3
 OURS = re.compile(r"([0-9a-f]{32}|\d+-\d+)\.mp3")
-"""The names of files of sound, and those of before they were named by what they hold."""
+"""The names of sound files, by SHA-256 or as earlier versions named them."""
 
 
 @dataclass(slots=True)
 class Sounds:
-    """By `SET/CLIP`, their numbers: `mp3` in base64 or `src` beside the page, and `peaks`."""
+    """Sound of clips by `SET/CLIP` numbers: `mp3` in base64 or `src` of a file, and `peaks`."""
 
     found: dict[str, Json] = field(default_factory=dict)
     over_budget: int = 0
@@ -54,8 +54,8 @@ def collect_sounds(
 ) -> Sounds:
     """The sound of the clips of all sets; `beside` writes files next to the page instead.
 
-    Where not all fit into the budget, the clips that were heard worst and others drawn at random
-    take turns, and so do the sets. `advance` is told how many more clips are done.
+    Where not all fit into the budget, the clips with the most errors and others drawn at random
+    take turns, and so do the sets. `advance` is called with the number of clips just done.
     """
     sounds = Sounds()
     if where == "none":
@@ -131,7 +131,7 @@ def _read(sandbox: Sandbox, clip: Json) -> tuple[bytes, bytes] | str:
 
 
 def _kept(mp3: bytes, where: Where, folder: Path) -> Json:
-    """Where the page finds the sound; a file is named by what it holds, so none is written over."""
+    """The place of the sound for the page; a file is named by SHA-256, so none is overwritten."""
     if where == "embed":
         return {"mp3": _text(mp3)}
     path = folder / f"{hashlib.sha256(mp3).hexdigest()[:32]}.mp3"
@@ -165,7 +165,7 @@ def _order(clips: Sequence[Json]) -> Iterator[int]:
 
 
 def _errors(clip: Json) -> float:
-    """Per word, of all systems together."""
+    """Errors per word, of all systems together."""
     errors = sum(int(each["word_errors"]) for each in clip["heard"])
     return errors / max(1, int(clip["words"]))
 

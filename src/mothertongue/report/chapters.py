@@ -1,4 +1,4 @@
-"""What each chapter of the page shows of one part: words, tables and drawn charts."""
+"""The chapters of the page for one part: words, tables and drawn charts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from mothertongue.system.console import interval
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What `mothertongue prepare` said of one manifest."""
+    """The findings of `mothertongue prepare` on one manifest."""
 
     folder: str
     kept: str
@@ -111,7 +111,7 @@ class Language:
 
     @property
     def charts(self) -> Iterator[Chart]:
-        """All of them, for papers."""
+        """All charts, for papers."""
         if self.advice:
             yield from [*self.quality, *self.errors]
         yield from [*self.learning, *self.forgetting]
@@ -147,13 +147,13 @@ class Chapters:
 
     @property
     def evaluate(self) -> str:
-        """What gives the runs their test scores."""
+        """The commands that give the runs their test scores."""
         lines = [f"mothertongue evaluate {path} --with-base" for path in self._part.folders]
         return "\n".join([*lines, self.again] if len(lines) > 1 else lines)
 
     @property
     def again(self) -> str:
-        """What makes this page again."""
+        """The command that makes this page again."""
         return f"mothertongue report {' '.join(map(str, self._part.folders))}"
 
     @property
@@ -172,7 +172,7 @@ class Chapters:
 
     @property
     def charts(self) -> Iterator[Chart]:
-        """All of them, for papers."""
+        """All charts, for papers."""
         for each in self.languages:
             yield from each.charts
         yield from [*self.curves, *self.layers]

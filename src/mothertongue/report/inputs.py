@@ -1,4 +1,4 @@
-"""All that a page shows, read from what runs and comparisons left on disk. No torch."""
+"""The data of a page, read from the files of runs and comparisons. No torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from mothertongue.system.json_files import read_json, read_json_lines, read_text
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"
 INTERVAL95 = {"wer": "interval95", "cer": "cer_interval95"}
-"""How the 95 % interval of each error rate is called."""
+"""The name of the 95 % interval of each error rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,17 @@ class Part:
     clip_sets: list[Json]
     analyses: list[Json]
     runs: list[RunRecords]
-    """Those that the rows are made of; without test scores, all that were named."""
+    """The runs that the rows are made of; without test scores, all that were named."""
     command: str
-    """What makes it anew."""
+    """The command that makes it anew."""
     settings: str
     """The grid, YAML; empty where runs were made one by one."""
 
 
 def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
-    """What each comparison, and all runs together, left; with the analyses of layers named, and
-    those that lie in their folders as analysis.json.
+    """The parts of a page: one for each comparison, and one for all runs together.
+
+    A part has the analyses of layers in its folders (analysis.json), the first one also `analyses`.
 
     Raises ConfigError where a path is neither a run nor a comparison, DataError where it is not
     finished.
@@ -107,7 +108,7 @@ def _of_comparison(folder: Path) -> Part:
 
 
 def _run_folder(folder: Path, name: str) -> Path:
-    """Where a comparison has a run of its own. Raises DataError for one that is elsewhere."""
+    """The folder of a run in a comparison. Raises DataError for one that is elsewhere."""
     if name == ".." or name != Path(name).name:
         raise DataError(
             f"{folder / COMPARISON}: run {name!r} is not in {folder / 'runs'}; give its "

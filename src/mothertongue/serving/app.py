@@ -154,7 +154,7 @@ async def _streamed(
 ) -> StreamingResponse:
     """Server-sent events: the text of each piece as soon as it is known, then all of it.
 
-    What is wrong with the file is an error still, not an event.
+    A fault of the file is still an error reply, not an event.
     """
     data = _bytes(file)
     speech = await service.within_time(request, service.speech(data, asked))
@@ -180,7 +180,7 @@ async def _streamed(
 
 
 def _bytes(file: UploadFile) -> bytes:
-    """All of it. Not by `file.read()`, whose thread keeps the memory in an arena of its own."""
+    """All bytes. Not by `file.read()`, whose thread keeps the memory in an arena of its own."""
     return file.file.read()
 
 
@@ -218,7 +218,7 @@ def _check_granularities(granularities: list[Granularity], format_: ResponseForm
 
 
 async def _refuse_unknown(request: Request, known: set[str]) -> None:
-    """A field that would have no effect is a mistake."""
+    """Raise ApiError 400 for a field that would have no effect."""
     form = await request.form()
     if unknown := sorted(set(form) - known):
         raise _wrong(unknown[0][:100], f"not known here; expected {', '.join(sorted(known))}")
@@ -234,7 +234,7 @@ def _facts(model: ServedModel) -> Json:
 
 
 def _errors(*statuses: int) -> dict[int | str, Json]:
-    """What the description says of errors."""
+    """The OpenAPI description of error replies, by status."""
     schema = {
         "type": "object",
         "required": ["error"],

@@ -19,7 +19,7 @@ from mothertongue.serving.turns import Turns
 
 log = logging.getLogger(__name__)
 Watch = Callable[[int, float], None]
-"""Told the clips of each batch and how many seconds it took."""
+"""A function that is called with the clips of each batch and its seconds."""
 
 
 @dataclass(eq=False, slots=True)

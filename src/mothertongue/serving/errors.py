@@ -14,7 +14,7 @@ CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
 class ApiError(Exception):
-    """What a client did wrong (4xx), or why the server cannot do it now (429, 503)."""
+    """An error reply: a client's mistake (4xx), or a server that cannot do it now (429, 503)."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ApiError(Exception):
 
 
 def busy(message: str, code: str, retry_after_s: int, status: int = 503) -> ApiError:
-    """Come again later."""
+    """An error that asks the client to try again later."""
     return ApiError(status, message, code, headers={"Retry-After": str(max(1, retry_after_s))})
 
 

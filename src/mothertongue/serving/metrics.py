@@ -1,4 +1,4 @@
-"""What Prometheus may read: requests, their time, what waits, what a batch holds."""
+"""Metrics for Prometheus: requests, their time, waiting clips, clips in a batch."""
 
 from collections.abc import Callable
 
@@ -45,15 +45,15 @@ class Metrics:
         )
 
     def watch(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
-        """Ask these for what runs and what waits, whenever it is read."""
+        """Set the functions that give the running requests and waiting clips at each reading."""
         self.running.set_function(running)
         self.waiting.set_function(waiting)
 
     def batch(self, clips: int, seconds: float) -> None:
-        """A batch is done."""
+        """Record a batch that is done."""
         self.batch_clips.observe(clips)
         self.batch_s.observe(seconds)
 
     def text(self) -> bytes:
-        """In Prometheus' own format."""
+        """All metrics in Prometheus' own format."""
         return generate_latest(self.registry)

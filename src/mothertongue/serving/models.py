@@ -1,8 +1,8 @@
 """The models that a server offers: adapters on one base in memory, the others by themselves.
 
-A run whose strategy leaves the base's weights alone (LoRA but PiSSA, bottleneck adapters), and an
-exported adapter, becomes an adapter on the base that it shares with the others. A run that changed
-the base itself is folded and decoded by CTranslate2, as a base is that nothing else shares.
+A run whose strategy leaves the base's weights alone (LoRA except PiSSA, bottleneck adapters), and
+an exported adapter, becomes an adapter on the base that it shares with the others. A run that
+changed the base itself is merged and decoded by CTranslate2; so is a base that nothing else shares.
 """
 
 import re
@@ -53,10 +53,10 @@ class ServedModel:
     name: str
     kind: str
     engine: int
-    """Which of the server's engines decodes it."""
+    """The index of the server's engine that decodes it."""
     tokens: Tokens
     language: str | None
-    """What it is taken to hear unless a request says otherwise; None to detect it."""
+    """The language of the speech unless a request gives another; None to detect it."""
     strategy: str | None = None
     base: str | None = None
     adapter: str | None = None
@@ -65,7 +65,7 @@ class ServedModel:
     """As `Engine` has it."""
 
     def facts(self) -> Json:
-        """What clients are told of it."""
+        """The facts that /v1/models gives to clients."""
         return {
             "kind": self.kind,
             "language": self.language,
@@ -91,9 +91,9 @@ class ModelRegistry:
 
 
 def parse_specs(arguments: Sequence[str]) -> list[Spec]:
-    """What the command line names; a model without a name takes that of its folder.
+    """The models that the command line names; one without a name takes that of its folder.
 
-    Raises ConfigError for a name that is none, or that is there twice.
+    Raises ConfigError for a name that is not valid, or that is there twice.
     """
     specs: list[Spec] = []
     for argument in arguments:
@@ -117,7 +117,7 @@ def load(
     merge: bool,
     told: Callable[[str], None],
 ) -> ModelRegistry:
-    """Load every model. `merge` folds LoRA too, so that each run is a model of its own.
+    """Load every model. `merge` merges LoRA too, so that each run is a model of its own.
 
     Raises ConfigError and DataError as loading does, ConfigError too for an adapter of a kind that
     cannot share its base.
@@ -141,7 +141,7 @@ def load(
 
 
 def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
-    """The base that a model is an adapter on; None where it is none, or is to be folded."""
+    """The base that a model is an adapter on; None where it is none, or is to be merged."""
     if is_run(spec.path):
         experiment = load_experiment(RunDir(spec.path).experiment)
         is_adapter = experiment.strategy.is_adapter
@@ -183,7 +183,7 @@ class _SharedBases:
         )
 
     def take_base(self, offer: ModelRegistry, spec: Spec) -> bool:
-        """Offer a base that is here anyway, without an adapter."""
+        """Offer a base that is loaded already, without an adapter; return whether it is."""
         if is_run(spec.path) or export_format(spec.path) is not None:
             return False
         for shared in self.by_digest.values():
@@ -228,7 +228,7 @@ def _exported_adapter(spec: Spec) -> tuple[Base, Json]:
 
 
 def _alone(offer: ModelRegistry, spec: Spec, config: DecodeConfig, compute_type: str) -> None:
-    """A model with an engine of its own: CTranslate2 but for the formats that have another."""
+    """A model with an engine of its own: CTranslate2 except for formats that have another."""
     is_export = export_format(spec.path) is not None
     name: EngineName = "auto" if is_export else "ctranslate2"
     kept = "default" if is_export else compute_type

@@ -1,7 +1,7 @@
-"""Before a request reaches the application: who asks, from where, how much, how slowly.
+"""Checks before a request reaches the application: its client, origin, size and speed.
 
-One layer around the application, which sees every byte. What it refuses, it refuses in OpenAI's
-shape, and it closes the connection where the rest of a body would still come.
+One layer around the application, which sees every byte. It refuses in the shape of OpenAI's errors,
+and it closes the connection where the rest of a body would still come.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ GUARDED = ("/v1/", "/metrics", "/openapi.json")
 
 @dataclass
 class State:
-    """What the server is doing now."""
+    """The requests that the server works on, and whether it stops."""
 
     clients: Counter[str] = field(default_factory=Counter)
     """How many requests of each client are worked on or wait."""
@@ -39,12 +39,12 @@ class State:
 
     @property
     def running(self) -> int:
-        """How many of all."""
+        """How many requests of all clients are worked on or wait."""
         return self.clients.total()
 
     @contextmanager
     def working(self, client: str) -> Iterator[None]:
-        """Count a request."""
+        """Count a request of the client while it is worked on."""
         self.clients[client] += 1
         try:
             yield
@@ -53,17 +53,17 @@ class State:
 
 
 class RequestLimits:
-    """The layer."""
+    """The ASGI layer that checks requests."""
 
     def __init__(
         self, app: App, limits: Limits, key: str | None, state: State, metrics: Metrics
     ) -> None:
-        """`key`: what clients must send; without one only this machine's own names are served."""
+        """`key`: sent by every client; without one only this machine's own names are served."""
         self.app, self.limits, self.key = app, limits, key
         self.state, self.metrics = state, metrics
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class RequestLimits:
             await request.refuse(request.refusal)
 
     def _check(self, request: "_Request", client: str, is_work: bool) -> None:
-        """Raise ApiError for what may not go on."""
+        """Raise ApiError for a request that is refused."""
         if self.key is None:
             _check_origin(request.header("host"), request.header("origin"))
         elif request.scope["path"].startswith(GUARDED):
@@ -107,7 +107,7 @@ class RequestLimits:
             raise _too_large(self.limits)
 
     def _check_places(self, client: str) -> None:
-        """Raise ApiError where there is no place; the last quarter is for clients without one."""
+        """Raise ApiError where no place is free; the last quarter is for clients without one."""
         places = self.limits.requests
         if self.state.clients[client]:
             places -= self.limits.requests // 4
@@ -132,7 +132,7 @@ class _Request:
         return str(self.headers.get(name, b"").decode("latin-1"))
 
     async def receive(self) -> Message:
-        """The next part of the body. Raises ApiError 408 or 413, once for all."""
+        """Return the next part of the body. Raises ApiError 408 or 413, once for all."""
         if self.is_whole:
             return await self._receive()
         allowed_s = self.limits.receive_s + self.received / self.limits.client_bytes_per_s
@@ -151,7 +151,7 @@ class _Request:
         return message
 
     async def send(self, message: Message) -> None:
-        """A part of the answer; none after the request was refused."""
+        """Send a part of the answer; nothing after the request was refused."""
         if self.refusal is not None and not self.status:
             return
         if message["type"] == "http.response.start":
@@ -168,7 +168,7 @@ class _Request:
 
 
 def client_of(scope: Any) -> str:
-    """Return the address that asks; of IPv6 the first 64 bits, since who has one has them all."""
+    """Return the client's address; of IPv6 the first 64 bits: one client has all with them."""
     host, _ = scope["client"] or ("", 0)
     try:
         return str(IPv6Network((host, 64), strict=False))
@@ -188,7 +188,7 @@ def _check_key(key: str, authorization: str) -> None:
 
 
 def _check_origin(host: str, origin: str) -> None:
-    """Without a key only this machine may ask: no page of another site through its browser.
+    """Raise ApiError unless this machine asks, and no page of another site through its browser.
 
     A site whose name is made to point here (DNS rebinding) shows in Host, another site in Origin.
     """
@@ -212,6 +212,6 @@ def _too_large(limits: Limits) -> ApiError:
 
 
 def _known(scope: Any) -> str:
-    """The path as a label: of no more values than the application has routes."""
+    """The route's path as a label, so that it has no more values than there are routes."""
     route = scope.get("route")
     return str(getattr(route, "path", "other"))

@@ -65,7 +65,7 @@ def make_server(
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, but a signal first turns new work away, and ends it when the last is done."""
+    """uvicorn's server; a signal makes it refuse new work and end when the last is done."""
 
     def __init__(
         self, config: uvicorn.Config, where: Address, service: Service, state: State
@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
         self.worked_s = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, the second ends at once."""
+        """Drain at the first signal, end at once at the second."""
         if self.state.is_draining:
             self.should_exit = self.force_exit = True
             return
@@ -98,7 +98,7 @@ class Server(uvicorn.Server):
             give_back_freed_memory()
 
     async def startup(self, sockets: Any = None) -> None:
-        """Start the decoders and listen; say where."""
+        """Start the decoders, listen and print the URL."""
         sockets = listen(self.where)
         try:
             await self.service.sandbox.start()
@@ -120,6 +120,6 @@ class Server(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """Where it listens, once it does."""
+        """The URL that it listens on, once it does."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

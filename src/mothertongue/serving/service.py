@@ -1,4 +1,4 @@
-"""From an upload to a recording: decoded in the sandbox, heard by a model, piece by piece."""
+"""Transcribe an upload: decoded in the sandbox, transcribed by a model piece by piece."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """What a request wants of a recording."""
+    """The model, language, task and options of a request."""
 
     model: ServedModel
     language: str | None
@@ -33,7 +33,7 @@ class TranscriptionRequest:
     prompt: tuple[int, ...]
     word_times: bool
     client: str = ""
-    """The client that asks, as `guard.client_of` has it: clients take turns."""
+    """The client that asks, by `request_limits.client_of`: clients take turns."""
 
 
 class Service:
@@ -52,7 +52,7 @@ class Service:
         self.limits, self.metrics = limits, metrics
 
     async def recording(self, data: bytes, asked: TranscriptionRequest) -> Recording:
-        """All that is said in a file. Raises ApiError."""
+        """The transcript of a file. Raises ApiError."""
         speech = await self.speech(data, asked)
         language, segments = asked.language, []
         async for piece, transcript in self.transcripts(speech, asked):
@@ -66,7 +66,7 @@ class Service:
         )
 
     async def speech(self, data: bytes, asked: TranscriptionRequest) -> Speech:
-        """Where in a file somebody speaks."""
+        """The speech in a file. Raises ApiError."""
         async with self.decoders.place(asked.client):
             speech = await self.sandbox.speech(data)
         self.metrics.audio_s.labels(asked.model.name).inc(speech.duration_s)
@@ -75,9 +75,9 @@ class Service:
     async def transcripts(
         self, speech: Speech, asked: TranscriptionRequest
     ) -> AsyncIterator[tuple[Piece, Transcript]]:
-        """What is said in each piece or part of one, in order, as soon as it is known.
+        """Yield the transcript of each piece or part of one, in order, as soon as it is known.
 
-        Without a language the first piece is heard first, and its language taken for all.
+        Without a language the first piece is decoded first, and its language taken for all.
         """
         batcher, language = self.batchers[asked.model.engine], asked.language
         first = 0 if language else 1
@@ -117,7 +117,7 @@ class Service:
                     await each
 
     def too_late(self) -> ApiError:
-        """For a request that took too long."""
+        """The error for a request that took too long."""
         return busy(f"not done within {self.limits.request_s:g} s", "deadline_exceeded", 10)
 
 

@@ -20,15 +20,15 @@ class AdapterStrategy(Strategy, ABC):
     """New modules in chosen layers; the base itself is frozen."""
 
     encoder_top: Top = "all"
-    """In how many encoder layers, counted from the top; 0 for none."""
+    """The number of encoder layers with new modules, counted from the top; 0 for none."""
     encoder_layers: Layers | None = None
-    """Instead: in exactly these encoder layers, counted from 0 at the bottom."""
+    """Instead: the encoder layers with new modules, counted from 0 at the bottom."""
     decoder: bool = True
-    """Whether in the decoder at all."""
+    """Whether the decoder has new modules at all."""
     decoder_top: Top = "all"
-    """In how many decoder layers, counted from the top."""
+    """The number of decoder layers with new modules, counted from the top."""
     decoder_layers: Layers | None = None
-    """Instead: in exactly these decoder layers, counted from 0 at the bottom."""
+    """Instead: the decoder layers with new modules, counted from 0 at the bottom."""
 
     @model_validator(mode="after")
     def _every_setting_has_effect(self) -> "AdapterStrategy":

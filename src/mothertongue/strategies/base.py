@@ -24,7 +24,7 @@ class NotAdapterError(MothertongueError):
 
 
 class Strategy(Config, ABC):
-    """What of a Whisper is trained, and how.
+    """A fine-tuning method: the choice of the weights of a Whisper that train, and how.
 
     Final subclasses add `kind: Literal["name"] = "name"`.
     """
@@ -61,7 +61,7 @@ class Strategy(Config, ABC):
 
     @abstractmethod
     def frozen_prefix(self, model: Whisper) -> int:
-        """How many bottom encoder layers, stem included, training leaves with the same output."""
+        """The number of bottom encoder layers, with the stem, whose output training keeps."""
 
     @property
     @abstractmethod
@@ -87,15 +87,15 @@ class Strategy(Config, ABC):
 
     @abstractmethod
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """Inside, the model gives exactly the base's outputs.
+        """Let the model give exactly the base's outputs inside the block.
 
-        Raises NotAdapterError where it is not removable: training changed the base's own weights.
+        Raises NotAdapterError where it is no adapter: training changed the base's own weights.
         """
 
 
 @contextmanager
 def drawn_from(seed: int) -> Iterator[None]:
-    """Inside, torch's generator on the CPU starts at `seed`; after, it goes on as before."""
+    """Start torch's CPU generator at `seed` inside the block; then it goes on as before."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -68,7 +68,7 @@ class BottleneckAdapters(AdapterStrategy):
         return True
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """Inside, the adapters are skipped."""
+        """Skip the adapters inside the block."""
         return adapters.only(model, [])
 
     def save_adapter(self, model: Whisper, base: str, folder: Path) -> None:

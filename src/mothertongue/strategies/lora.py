@@ -66,7 +66,7 @@ class Lora(AdapterStrategy):
     alpha: PositiveInt = 64
     """The change is scaled by alpha / rank, in rslora by alpha / sqrt(rank)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """On what A reads."""
+    """The dropout on A's input."""
     variant: Variant = "plain"
     """dora: magnitude and direction apart; rslora: another scale; pissa: starts at W's main part
     (Liu et al. 2024b; Kalajdzievski 2023; Meng et al. 2024)."""
@@ -83,7 +83,7 @@ class Lora(AdapterStrategy):
         return model
 
     def peft_config(self, model: Whisper) -> "LoraConfig":
-        """What PEFT is told. `task_type` is none: with SEQ_2_SEQ_LM it breaks Whisper's forward."""
+        """PEFT's settings. `task_type` is unset: with SEQ_2_SEQ_LM it breaks Whisper's forward."""
         from peft import LoraConfig
 
         return LoraConfig(
@@ -115,14 +115,14 @@ class Lora(AdapterStrategy):
 
     @property
     def moves_base(self) -> bool:
-        """For PiSSA: A and B begin as the first singular vectors of W, which loses their product.
+        """True for PiSSA: A and B begin as W's first singular vectors, and W loses their product.
 
         Where singular values are close, another CPU's decomposition gives other vectors.
         """
         return self.variant == "pissa"
 
     def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
-        """Give back to each W the product it lost here, and take that of the start from it."""
+        """Add to each W the product that it lost here, and subtract the product of `start`."""
         for name, layer in _lora_layers(model):
             first_RD, first_ER = (start[f"{name}.lora_{ab}.{ADAPTER}.weight"] for ab in "AB")
             _begin_with(layer, first_RD, first_ER)
@@ -153,7 +153,7 @@ class Lora(AdapterStrategy):
         return self.variant != "pissa"
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """Inside, the changes are skipped."""
+        """Skip the changes inside the block."""
         if not self.is_adapter:
             raise NotAdapterError(
                 "pissa moved a part of the base's weights into the adapter; load the base"
@@ -161,7 +161,7 @@ class Lora(AdapterStrategy):
         return _disabled(model)
 
     def save_adapter(self, model: Whisper, base: str, folder: Path) -> None:
-        """Write it as PEFT does."""
+        """Write the adapter as PEFT does."""
         config = self.peft_config(model)
         config.base_model_name_or_path = base
         config.inference_mode = True

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: a bar on a terminal, plain lines elsewhere. No torch."""
+"""Progress and notes of a run: a bar on a terminal, plain lines elsewhere. No torch."""
 
 import os
 import time
@@ -23,7 +23,7 @@ console = Console(stderr=True, markup=False, emoji=False)
 
 
 def is_main_process() -> bool:
-    """Whether this is the process of a run on several devices that people hear from."""
+    """Whether this process is the one that prints, in a run on several devices."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -34,7 +34,7 @@ def note(message: str) -> None:
 
 @contextmanager
 def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of things done; call what it yields with how many more are."""
+    """A bar of things done; call the yielded function with the number of further ones."""
     done, last_line_s = 0, time.monotonic()
 
     def advance(count: int) -> None:

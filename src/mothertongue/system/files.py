@@ -50,7 +50,7 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
-    """The same for bytes."""
+    """A binary file that appears under `path` only when the block ends without an error."""
     with file_atomically(path) as temporary, temporary.open("wb") as file:
         yield file
         file.flush()

@@ -1,4 +1,4 @@
-"""What pages of one file need: their sources, and the hashes by which a policy knows them."""
+"""Sources of pages that are one file, and their hashes for a Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -11,6 +11,6 @@ def source(package: str, path: str) -> str:
 
 
 def source_hash(text: str) -> str:
-    """As a Content-Security-Policy names an inline script or style (CSP level 3, sec. 8.4)."""
+    """The name of an inline script or style in a Content-Security-Policy (CSP 3, sec. 8.4)."""
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

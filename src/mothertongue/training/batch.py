@@ -28,13 +28,13 @@ class Batch:
     """float32, S = context in seconds x 16,000; silence after the end of each clip. None where
     hidden_BTD is given."""
     inputs_BL: Tensor
-    """What the decoder reads: the label without its last token, padded with the end token."""
+    """The decoder's input: the label without its last token, padded with the end token."""
     targets_BL: Tensor
-    """What it must say next: the label without its first token, padded with IGNORED."""
+    """The decoder's targets: the label without its first token, padded with IGNORED."""
     hidden_BTD: Tensor | None = None
-    """Instead of samples: what the encoder's frozen layers make of them."""
+    """The output of the encoder's frozen layers, instead of samples."""
     keys: tuple[str, ...] = ()
-    """Where the store of such outputs keeps that of each clip; empty where there is no store."""
+    """The key of each clip's output in the store of such outputs; empty without a store."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -45,7 +45,7 @@ class Batch:
         return self._with(Tensor.pin_memory)
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What the model hears, hidden_BTD or else samples_BS; inputs_BL; targets_BL."""
+        """The model's inputs: hidden_BTD or else samples_BS; inputs_BL; targets_BL."""
         heard = self.samples_BS if self.hidden_BTD is None else self.hidden_BTD
         assert heard is not None
         return heard, self.inputs_BL, self.targets_BL

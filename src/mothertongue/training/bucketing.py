@@ -1,4 +1,4 @@
-"""Which clips train together: a plan that is a pure function of seed and epoch.
+"""The plan of which clips train together, a pure function of seed and epoch.
 
 Whisper pads every clip to 30 s. We cut the context to the clip's own length, rounded up to whole
 seconds, and let only clips of equal context share a batch: a clip's result then never depends on
@@ -27,7 +27,7 @@ class MicroBatch:
 
 
 Step = tuple[MicroBatch, ...]
-"""What one optimizer step sees: usually one micro-batch, several where a bucket had clips left."""
+"""The clips of an optimizer step: one micro-batch, or several where a bucket had clips left."""
 
 
 def clips_per_language(sizes: Mapping[str, int], temperature: float) -> dict[str, int]:
@@ -55,7 +55,7 @@ def choose_clips(
 ) -> list[int]:
     """The clips of one epoch, by index into `languages`, sorted; as many as there are.
 
-    Each language goes round and round through its clips in an order of the seed's: within an epoch,
+    Each language repeats its clips in one order that the seed decides: within an epoch,
     and over any number of them, no clip of a language is seen more than once more than another.
     With temperature 1 or a single language that is every clip once.
     """

@@ -32,7 +32,7 @@ PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes 
 class StepDataset(Dataset[list[Batch] | MothertongueError]):
     """Step k of a run as its micro-batches; a pure function of the data, the settings and k.
 
-    Of several ranks, each has its share of every step.
+    With several ranks, each has its share of every step.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        """`root` is where audio that is not absolute lies, `store` what need not be computed again.
+        """`root` is the folder of relative audio paths, `store` has what is computed already.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
         ConfigError where a language has no token or a temperature but no second language.
@@ -128,12 +128,12 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return len(pairs)
 
     def _idle(self, step: Step) -> Batch:
-        """For a rank without clips in a step: one whose labels do not count, to keep in step."""
+        """A batch without counted labels, for a rank without clips that takes part in a step."""
         batch = self._batch(MicroBatch(step[0].context_s, step[0].indices[:1]))
         return replace(batch, targets_BL=torch.full_like(batch.targets_BL, IGNORED))
 
     def _batch(self, micro_batch: MicroBatch) -> Batch:
-        """With the clips' stored states if all of them are there, else with their samples."""
+        """A batch of the clips' stored states if all of them are there, else of their samples."""
         stored = self._stored(micro_batch)
         if stored is not None:
             return stored
@@ -158,7 +158,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
 
     def _keys(self, micro_batch: MicroBatch) -> tuple[str, ...]:
-        """Of the clips' entries in the store; empty while one of them was never heard."""
+        """The keys of the clips in the store; empty while one of them was never decoded."""
         digests = [self._heard.digest(i) for i in micro_batch.indices]
         if self.store is None or not all(digests):
             return ()
@@ -188,7 +188,7 @@ class _HeardClips:
         return is_new
 
     def digest(self, index: int) -> bytes:
-        """Empty where the clip was not decoded yet."""
+        """The SHA-256 of a clip's samples; empty where it was not decoded yet."""
         # A row that another worker is just writing names no entry: the clip is decoded once more.
         row = self.digests_N32[index].numpy().tobytes()
         return row if any(row) else b""
@@ -196,7 +196,7 @@ class _HeardClips:
 
 @contextmanager
 def workers_outlived() -> Iterator[None]:
-    """Inside, a worker that was killed or hangs ends the run with Preempted: nothing is lost by it.
+    """A context in which a killed or hanging worker ends the run with Preempted.
 
     It surrounds all of the training: torch raises from a signal's handler, wherever the run is.
     """

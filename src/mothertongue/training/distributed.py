@@ -1,4 +1,4 @@
-"""The processes of one run, one for each device: who they are, and what they tell each other.
+"""The processes of one run, one for each device: their ranks, and the values they exchange.
 
 The collective calls are torch's and accelerate's; a run of one process makes none. All ranks must
 make the same calls in the same order.
@@ -24,9 +24,9 @@ class Ranks:
     """This process among those of its run, as torchrun or accelerate launched them."""
 
     def __init__(self) -> None:
-        """Joins the others: returns once all are there.
+        """Joins the other processes: returns once all are there.
 
-        Raises ConfigError where accelerate was told to shard the model itself.
+        Raises ConfigError where accelerate was set to shard the model itself.
         """
         _refuse_other_sharding()
         self._state = PartialState(cpu=best_device().type == "cpu")
@@ -35,7 +35,7 @@ class Ranks:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one that writes files and talks to people."""
+        """Whether this is the one that writes files and prints messages."""
         return self.rank == 0
 
     def gathered(self, value: T) -> list[T]:
@@ -43,11 +43,11 @@ class Ranks:
         return [value] if self.count == 1 else list(gather_object([value]))
 
     def sum(self, value: float) -> float:
-        """Of the values of all ranks, the same bits on each."""
+        """The sum of the values of all ranks, the same bits on each."""
         return self._reduced(value, torch.distributed.ReduceOp.SUM)
 
     def largest(self, value: int) -> int:
-        """Of the values of all ranks."""
+        """The largest of the values of all ranks."""
         return int(self._reduced(value, torch.distributed.ReduceOp.MAX))
 
     def _reduced(self, value: float, operation: Any) -> float:
@@ -70,7 +70,7 @@ class Ranks:
 
     @contextmanager
     def preempt_on_peer_failure(self) -> Iterator[None]:
-        """Inside, the death of another rank ends this one with Preempted: nothing is lost by it."""
+        """A context in which the death of another rank ends this one with Preempted."""
         try:
             yield
         except RuntimeError as error:

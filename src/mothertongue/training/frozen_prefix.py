@@ -1,4 +1,4 @@
-"""The encoder layers that do not train: what they make of a clip is the same in every epoch.
+"""The encoder layers that do not train: their output for a clip is the same in every epoch.
 
 B batch, S samples (16,000 a second), T encoder frames (50 a second), D width.
 """
@@ -30,8 +30,8 @@ def open_prefix(
 ) -> "FrozenPrefix | None":
     """The stem and the `depth` bottom layers, which a strategy left as they were, and their store.
 
-    None where there are no such layers, or where their output is random: `noted` is told. Raises
-    ConfigError for a prefix_depth that is not among them.
+    None where there are no such layers, or where their output is random, which `noted` reports.
+    Raises ConfigError for a prefix_depth that is not among them.
     """
     _check_depth(config.prefix_depth, depth)
     if depth == 0:
@@ -49,7 +49,7 @@ def open_prefix(
 
 
 class FrozenPrefix:
-    """Turns batches of samples into batches of what the lowest layer that trains reads.
+    """Turns batches of samples into batches of inputs of the lowest layer that trains.
 
     The values are a function of the clip, its context and the model alone, whether they were
     computed, read, or computed from those of a lower layer: they are rounded to the run's precision
@@ -76,7 +76,7 @@ class FrozenPrefix:
     def states(self, batch: Batch) -> Batch:
         """The batch on the model's device with hidden_BTD after `depth` layers, float32.
 
-        What had to be computed up to `stored_depth` goes into the store.
+        States that had to be computed up to `stored_depth` go into the store.
         """
         batch = batch.to(self.device)
         stored_BTD, _, _ = batch.tensors()
@@ -105,7 +105,7 @@ class FrozenPrefix:
         return deepen(self.encoder, hidden_BTD, self.stored_depth, self.depth)
 
     def _keep(self, keys: Sequence[str], hidden_BTD: Tensor) -> None:
-        """A disk that is full or read-only ends the keeping, not the run."""
+        """Store states; a disk that is full or read-only ends the storing, not the run."""
         if self.store is None or not self._is_writable:
             return
         try:
@@ -123,7 +123,7 @@ class FrozenPrefix:
 
 
 def random_parts(config: WhisperConfig) -> list[str]:
-    """What makes an encoder's output in training different each time, such as "dropout 0.1"."""
+    """The settings that make an encoder's output random in training, such as "dropout 0.1"."""
     found = [(name, getattr(config, name)) for name in RANDOM]
     return [f"{name} {value:g}" for name, value in found if value > 0]
 

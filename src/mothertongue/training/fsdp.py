@@ -1,8 +1,8 @@
-"""What trains, spread over the devices: each keeps a part of its weights and of AdamW's memory.
+"""Sharding of what trains: each device keeps a part of its weights and of AdamW's state.
 
 ZeRO's stages 2 and 3 (Rajbhandari et al. 2020) by torch's FSDP2. The collective calls are its own;
-all ranks must make the same ones in the same order. What is frozen stays whole on every device: it
-has no gradient and no memory, and the prefix cache reads it.
+all ranks must make the same ones in the same order. Frozen weights stay whole on every device: they
+have no gradient and no optimizer state, and the prefix cache reads them.
 """
 
 import copy
@@ -32,7 +32,7 @@ def shared_memory_copy(model: Whisper) -> Whisper:
 
 
 def shard(loss: nn.Module, trained: Whisper, stage: int, ranks: int) -> None:
-    """Spread what trains over so many ranks, in place: `trained` by layers, `loss` around it.
+    """Shard what trains over so many ranks, in place: `trained` by layers, `loss` around it.
 
     At stage 3 a layer's weights are gathered for its forward and again for its backward pass; at
     stage 2 they stay from the one to the other. The gradient of every backward pass is the mean
@@ -51,7 +51,7 @@ def shard(loss: nn.Module, trained: Whisper, stage: int, ranks: int) -> None:
 
 @contextmanager
 def gathered_parameters(model: Whisper, shards: Mapping[str, Tensor]) -> Iterator[None]:
-    """Inside, `model` has all of its weights on every rank; the shards keep what is changed there.
+    """A context in which `model` has all of its weights on every rank; shards keep the changes.
 
     Outside, the trained parameters of a sharded model have their shapes and no memory.
     """
@@ -66,19 +66,19 @@ def gathered_parameters(model: Whisper, shards: Mapping[str, Tensor]) -> Iterato
 
 
 def release_parameters(model: Whisper) -> None:
-    """Give up the memory of what trains; whoever reads it all the same reads NaN."""
+    """Free the memory of the trained parameters; reading them then gives NaN."""
     for parameter in trained_parameters(model).values():
         parameter.data = torch.full_like(parameter[:0].sum(), torch.nan).expand(parameter.shape)
 
 
 def gathered(value: Tensor) -> Tensor:
-    """All of a tensor that may be one of the shards."""
+    """The whole of a tensor that may be a shard."""
     whole = value.detach()
     return whole.full_tensor() if isinstance(whole, DTensor) else whole
 
 
 def on_main(tensors: Mapping[str, Tensor], is_main: bool) -> dict[str, Tensor]:
-    """All of each, contiguous, on the CPU of the main rank; nothing on the others."""
+    """All tensors whole, contiguous, on the CPU of the main rank; none on the others."""
     found = {}
     for name, value in tensors.items():
         whole = gathered(value)

@@ -1,8 +1,8 @@
 """One plain loop for every strategy: plan, step, validate, checkpoint.
 
 Nothing in it remembers anything that a checkpoint does not: batches are a pure function of the seed
-and the epoch, random numbers of the seed and the step, the learning rate of the step. That is what
-makes a resumed run end with the very bits of an uninterrupted one.
+and the epoch, random numbers of the seed and the step, the learning rate of the step. Therefore a
+resumed run ends with the same bits as an uninterrupted one.
 """
 
 import time
@@ -39,7 +39,7 @@ from mothertongue.training.validation import Validation, Validator
 SAVE_EVERY_STEPS = 500
 """The most steps between two checkpoints where the settings give none: an epoch can take days."""
 DEAR = 0.25
-"""A share of the time that is worth a hint, where validations take it."""
+"""The share of the time in validations from which on a hint is printed."""
 FEW_CLIPS = 50
 """A number of validation clips that the hint can propose."""
 
@@ -49,7 +49,7 @@ StepLoader = Callable[[int], Iterator[list[Batch]]]
 
 @dataclass(frozen=True, slots=True)
 class TrainingInputs:
-    """What to train on: how many steps an epoch has, their batches, and how to validate."""
+    """Inputs of the training: the steps of an epoch, their batches, and the validation."""
 
     steps_per_epoch: int
     steps_from: StepLoader
@@ -60,20 +60,20 @@ class TrainingInputs:
     frozen: FrozenPrefix | None = None
     """The encoder layers that do not train, where there are such."""
     ranks: Ranks = field(default_factory=Ranks)
-    """The processes that do it together; each has a job of its own with its share of the clips."""
+    """The processes that train together; each has inputs of its own with its share of the clips."""
 
 
 @with_config(ConfigDict(extra="forbid"))  # what a newer version counts must not be forgotten
 @dataclass(slots=True)
 class State:
-    """Where a run stands. All of it is in every checkpoint."""
+    """The state of a run. All of it is in every checkpoint."""
 
     step: int = 0
     micro_batch_size: int = 0
     validated_step: int = 0
     best_step: int | None = None
     best: Validation | None = None
-    """What chose the weights of `best_step`; after the last step, theirs on all clips at 30 s."""
+    """The validation of `best_step`; after the last step, that on all clips at 30 s."""
     worse_in_a_row: int = 0
     stopped_early: bool = False
     prefixes_computed: int = 0
@@ -89,7 +89,7 @@ class State:
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes: a progress bar, a log, a test."""
+    """A receiver of the events of a run: a progress bar, a log, a test."""
 
     def begun(self, step: int, total_steps: int) -> None: ...
     def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
@@ -121,7 +121,7 @@ def train(
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Inside, a CPU gives the same bits each time, with any number of threads.
+    """A context in which a CPU gives the same bits each time, with any number of threads.
 
     Without it the gradient of the decoder's positions is added up in the order in which threads
     happen to finish. On a GPU it would cost speed and still not be complete: nothing is promised.
@@ -164,7 +164,7 @@ class _Trainer:
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
-        """All remaining steps, or as many as there are until a signal asks to stop."""
+        """Take all remaining steps, or those until a signal asks to stop."""
         self.watcher.begun(self.state.step, self.total_steps)
         self.model.train()
         steps = self.job.steps_from(self.state.step)
@@ -175,7 +175,7 @@ class _Trainer:
         self._finish(stop)
 
     def _after_step(self, stop: StopRequest) -> None:
-        """What is due after a step; a run that was stopped inside a validation owes it still."""
+        """Validate, save or stop where it is due; repeat a validation that a stop interrupted."""
         if self._is_due(self.eval_every) and self.state.validated_step < self.state.step:
             self._validate(stop)
         if self._is_stopped(stop):
@@ -185,7 +185,7 @@ class _Trainer:
             self._save()
 
     def _step(self, steps: Iterator[list[Batch]]) -> None:
-        """One optimizer step, its line in the metrics, and the news of it.
+        """Take an optimizer step, write its line in the metrics, and report it.
 
         Its time includes the wait for its batches.
         """
@@ -230,7 +230,7 @@ class _Trainer:
             self._hint(self.job.validate.clips)
 
     def _hint(self, split: int) -> None:
-        """Say once where validations are dear, and what makes them cheaper; nothing is changed."""
+        """Print once that validations are expensive, and how to make them cheaper."""
         clips = self.config.clips_of(split)
         share = self.state.validate_s / (self.state.validate_s + self.state.train_s)
         if share < DEAR or clips <= FEW_CLIPS or self._has_hinted:
@@ -298,7 +298,7 @@ class _Trainer:
     def _write(
         self, folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]
     ) -> None:
-        """By the main rank; when it returns, every rank may read it."""
+        """Write files by the main rank; when it returns, every rank may read them."""
         is_main = self.job.ranks.is_main
         whole = {name: on_main(tensors, is_main) for name, tensors in files.items()}
         if is_main:
@@ -327,7 +327,7 @@ class _Trainer:
             rewind(self.run.metrics, self.state.step)
 
     def _keep_fitting(self, micro_batch_size: int) -> None:
-        """Go on with what fitted before, or with fewer clips where the settings ask for that."""
+        """Keep the micro-batch size that fitted before, or a smaller one from the settings."""
         asked = self.config.micro_batch_size
         if asked is not None and asked > micro_batch_size:
             self.watcher.noted(
@@ -348,8 +348,8 @@ class _Trainer:
     def _score_best(self, validate: Validator, stop: StopRequest) -> None:
         """Decode the whole split at 30 s with the best weights, which stay in the model.
 
-        The values of a sweep are chosen by what this finds. It is what the test decodes: shorter
-        contexts would favour values that do badly at 30 s.
+        The values of a sweep are chosen by this score. The test is decoded alike: shorter contexts
+        would favour values that do badly at 30 s.
         """
         best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
         with self._validating():

@@ -1,4 +1,4 @@
-"""What an experiment will take on this machine, from a few of its steps."""
+"""Plan of an experiment's time, memory and disk on this machine, from a few of its steps."""
 
 from typing import Any
 

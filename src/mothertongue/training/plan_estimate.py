@@ -1,4 +1,4 @@
-"""From what a few steps took to what a run will take. No torch."""
+"""Estimate of a run's time, memory and disk from measurements of a few steps. No torch."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Pairs = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a few steps took, and the steps of an epoch to which it is applied."""
+    """Measurements of a few steps, and the steps of an epoch to which they are applied."""
 
     device: str
     precision: str
@@ -25,34 +25,34 @@ class Measured:
     clips: int
     audio_s: float
     step_flops: tuple[float, ...]
-    """Of every step of the first `planned_epochs`, with nothing stored."""
+    """Operations of every step of the first `planned_epochs`, with nothing stored."""
     step_is_full: tuple[bool, ...]
     """Whether the step runs at 30 s."""
     context_s: int
-    """Of all clips of an epoch."""
+    """Seconds of context of all clips of an epoch."""
     computed: Pairs
     """(flops, seconds) of the probed steps, with everything computed."""
     read: Pairs
-    """The same where the outputs of frozen layers are read; empty where there is no store."""
+    """(flops, seconds) where the outputs of frozen layers are read; empty without a store."""
     stored_bytes_per_s: int
-    """What a second of context takes in the store."""
+    """Bytes in the store for a second of context."""
     start_s: float
     validation_clips: int
     validation_clip_s: float
-    """In mid-training, at the run's context."""
+    """Seconds for a clip in mid-training, at the run's context."""
     final_clip_s: float
-    """After the last step, at 30 s; 0 where that was not probed: at a full context it is as in
-    mid-training."""
+    """Seconds for a clip after the last step, at 30 s; 0 where that was not probed: at a full
+    context it is as in mid-training."""
     micro_batch_size: int
-    """What fitted: less than was asked for where memory ran out."""
+    """Clips that fitted: fewer than were asked for where memory ran out."""
     peak_memory_bytes: int
     free_memory_bytes: int
     planned_epochs: int = 1
-    """In a small corpus not every epoch has a step at 30 s."""
+    """Epochs that were planned: in a small corpus not every epoch has a step at 30 s."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """The same in each."""
+        """The number of steps, the same in each epoch."""
         return len(self.step_flops) // self.planned_epochs
 
 
@@ -89,7 +89,7 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
 
 
 def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
-    """Every step by its operations, between the nearest that were measured.
+    """Seconds of an epoch: each step's, interpolated by its operations from the measured steps.
 
     Where the outputs of frozen layers are stored, a step reads them if its clips were seen at the
     same context before: each epoch draws anew which steps run at 30 s.
@@ -120,7 +120,7 @@ def split_s(measured: Measured) -> float:
 
 
 def stored_bytes(measured: Measured, config: TrainConfig) -> int:
-    """What an epoch stores, as far as there is room."""
+    """The bytes that an epoch stores, as far as there is room."""
     if not measured.read:
         return 0
     needed = measured.stored_bytes_per_s * measured.context_s

@@ -1,4 +1,4 @@
-"""Outputs of encoder layers that do not train, kept on disk for every run that asks again.
+"""Outputs of encoder layers that do not train, kept on disk for every run that needs them again.
 
 <folder>/
   <group>/<2 hex>/<64 hex>.safetensors    one clip at one context
@@ -46,7 +46,7 @@ class PrefixStore:
         return hashlib.sha256(parts.encode()).hexdigest()
 
     def get(self, key: str) -> Tensor | None:
-        """hidden_TD, mapped into memory; None where there is none, or no whole one."""
+        """The stored hidden_TD, mapped into memory; None where there is none, or no whole one."""
         path = self._path(key)
         try:
             with safe_open(path, "pt") as file:
@@ -128,7 +128,7 @@ def group_of(encoder: WhisperEncoder, depth: int, dtype: torch.dtype) -> str:
 
 
 def _machine(device: torch.device) -> str:
-    """What rounds alike."""
+    """The kind of machine, within which results are rounded alike."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
@@ -145,7 +145,7 @@ def _entries(folder: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> int:
-    """How many bytes that freed."""
+    """Remove a file; return its size in bytes."""
     size = path.stat().st_size
     path.unlink()
     return size

@@ -1,4 +1,4 @@
-"""What a person sees while a run trains: a bar on a terminal, plain lines elsewhere. No torch."""
+"""Progress of a training run: a bar on a terminal, plain lines elsewhere. No torch."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from mothertongue.training.validation import Validation
 
 
 class Quiet:
-    """The watcher of the other processes."""
+    """The watcher of the other processes, which does nothing."""
 
     def begun(self, step: int, total_steps: int) -> None: ...
     def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
@@ -20,7 +20,7 @@ class Quiet:
 
 
 class Told(Quiet):
-    """The watcher of programs: a function is told in words what happens."""
+    """The watcher for programs, which calls a function with messages."""
 
     def __init__(self, notify: Callable[[str], None]) -> None:
         self.notify = notify

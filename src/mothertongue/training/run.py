@@ -44,7 +44,7 @@ MOST_IDLE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run does: its data as steps, and the job that takes them in order."""
+    """The work of a run: its data as steps, and the job that takes them in order."""
 
     dataset: StepDataset
     job: TrainingInputs
@@ -104,7 +104,7 @@ def open_data(
 def assemble(
     experiment: Experiment, base: Base, utterances: list[Utterance], noted: Callable[[str], None]
 ) -> Work:
-    """Turn the base into the model to train, on this machine's device, and what it trains on."""
+    """Turn the base into the model to train, on this machine's device; return its work."""
     # On the CPU, as load_run does: what a strategy draws or decomposes must not depend on devices.
     model = experiment.strategy.apply(base.model, experiment.train.seed)
     nn.Module.to(model, best_device())
@@ -138,9 +138,9 @@ def _tell_idle(dataset: StepDataset, noted: Callable[[str], None]) -> None:
 
 
 def _keep_start(strategy: Strategy, model: Whisper, run_dir: RunDir, ranks: Ranks) -> None:
-    """Write down the weights that training begins with, or begin with those written before.
+    """Save the weights that training begins with, or begin with those that were saved.
 
-    Only where the strategy moves a part of the base into them: all else is as it was everywhere.
+    Only where the strategy moves a part of the base into them: all else is the same everywhere.
     """
     if not strategy.moves_base:
         return
@@ -188,7 +188,7 @@ def _begin(
     run_dir: RunDir,
     noted: Callable[[str], None],
 ) -> None:
-    """Write down what the run depends on, or check that it is still the same."""
+    """Save what the run depends on, or check that it is still the same."""
     if not run_dir.identity.is_file():
         with open_atomically(run_dir.experiment) as file:
             yaml.safe_dump(
@@ -203,7 +203,7 @@ def _begin(
 
 
 def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str], None]) -> None:
-    """Raise where a finished run has other settings or data; say where its code was another."""
+    """Raise where a finished run has other settings or data; report where its code was another."""
     refuse_other_settings(experiment, run_dir)
     refuse_changes(run_dir, data_changes(run_dir, experiment.manifests), "used")
     noted(f"{run_dir.path} is complete; nothing to do")

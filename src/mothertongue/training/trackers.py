@@ -1,6 +1,6 @@
-"""What a run measures, told to trackers: TensorBoard, Trackio, Weights & Biases, MLflow.
+"""Logging of a run's metrics to trackers: TensorBoard, Trackio, Weights & Biases, MLflow.
 
-accelerate knows how each of them is spoken to. Each has a thread of its own here, since a server
+accelerate has the interface to each of them. Each has a thread of its own here, since a server
 may take minutes to fail: a tracker that is dead, slow or wrong never stops or delays a run. The
 run's own `metrics.jsonl` has all of it in any case.
 """
@@ -33,9 +33,9 @@ class Trackers:
         settings: Mapping[str, Any],
         noted: Callable[[str], None],
     ) -> None:
-        """`settings` are told once, flat. Raises ConfigError for a tracker that is not installed.
+        """`settings` are logged once, flat. Raises ConfigError for a tracker that is not installed.
 
-        `noted` is told, once for each, of trackers that die.
+        `noted` is called once for each tracker that dies.
         """
         if missing := [name for name in names if find_spec(name) is None]:
             raise ConfigError(
@@ -45,13 +45,13 @@ class Trackers:
         self._threads = [_Thread(name, run, settings, noted) for name in names]
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """The numbers among the values after an optimizer step; returns at once."""
+        """Log the numbers among the values after an optimizer step; return at once."""
         numbers = {name: value for name, value in values.items() if isinstance(value, float)}
         for each in self._threads:
             each.say((step, numbers))
 
     def close(self) -> None:
-        """Let each tracker take what it was told and end its record, for a while at most."""
+        """Let each tracker log what is left and end its record, for LAST_WORDS_S at most."""
         for each in self._threads:
             each.say(None)
         for each in self._threads:

@@ -1,4 +1,4 @@
-"""What a validation finds, and how two of them are told apart. No torch."""
+"""The result of a validation, and the order of several. No torch."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Validation:
         return self.wer if measure == "wer" else self.cer
 
     def order(self, measure: Measure) -> Order:
-        """What sorts validations, the best first: this error rate, then the other, then the loss.
+        """The sort key, the best lowest: this error rate, then the other, then the loss.
 
         Error rates are ratios of small counts, so equal ones are common, and a model may still be
         learning: with WER alone, a language of long unspaced phrases stays at 100 % for epochs.
@@ -48,7 +48,7 @@ class Validator(Protocol):
 
     @property
     def clips(self) -> int:
-        """How many the split has."""
+        """How many clips the split has."""
 
     def __call__(self, stop: StopRequest, clips: int) -> Validation | None:
         """Rates and loss on the first clips, at the context that the run trains at."""
@@ -64,7 +64,7 @@ def mean_order(orders: Sequence[Order]) -> Order:
 
 
 def recorded(record: dict[str, Any]) -> Validation | None:
-    """What a run's record.json says of its best weights; None without a validation split."""
+    """The validation of a run's best weights in its record; None without a validation split."""
     if record["best_validation_wer"] is None:
         return None
     return Validation(

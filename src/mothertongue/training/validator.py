@@ -35,8 +35,8 @@ class SplitValidator:
     """Scores the clips of a split in an order that the run's seed decides.
 
     The languages of the split take turns in that order, so that the first clips hold as many of
-    each. Of several ranks, each decodes its share of the clips; the errors are counted over all of
-    them.
+    each. With several ranks, each decodes its share of the clips; the errors are counted over all
+    of them.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class SplitValidator:
         decode: DecodeConfig,
         ranks: Ranks,
     ) -> None:
-        """Of utterances whose audio is absolute."""
+        """`utterances` have absolute audio paths."""
         self.base, self.train, self.decode, self.ranks = base, train, decode, ranks
         self.utterances = in_turns(random.Random(train.seed).sample(utterances, len(utterances)))
         self.dtype = dtype_of(train.precision, base.model.device)
 
     def of_clips(self, count: int) -> "SplitValidator":
-        """The same on the first clips only."""
+        """The validator of the first `count` clips only."""
         fewer = copy.copy(self)
         fewer.utterances = self.utterances[:count]
         return fewer
 
     @property
     def clips(self) -> int:
-        """How many there are."""
+        """How many clips there are."""
         return len(self.utterances)
 
     def __call__(self, stop: StopRequest, clips: int) -> Validation | None:
@@ -115,7 +115,7 @@ class SplitValidator:
     def _loss(
         self, transcriber: TorchTranscriber, mine: Sequence[Utterance], advance: Advance
     ) -> tuple[float, int]:
-        """The cross-entropy of these clips' labels in nats, summed, and of how many tokens."""
+        """The summed cross-entropy of these clips' labels in nats, and the number of tokens."""
         model, nats, tokens = transcriber.model, 0.0, 0
         loss = LabelLoss(model, dtype=self.dtype)
         autocast = torch.autocast(

@@ -32,8 +32,8 @@ POLL_S = 0.2
 def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
     """The environment of each run that may run at once: its own GPUs, or a share of the cores.
 
-    `jobs` None: as many as there are GPUs for, or one. Each run has so many `devices`. Raises
-    ConfigError for more than there are.
+    `jobs` None: as many as there are GPUs for, or one. `devices`: the number for each
+    run. Raises ConfigError for more than there are.
     """
     gpus = torch.cuda.device_count()
     most = gpus or processors()
@@ -60,7 +60,7 @@ def _visible_gpus(count: int) -> list[str]:
 
 
 def on_this_machine(jobs: int | None, devices: int = 1) -> Runner:
-    """Tasks in processes beside this one, as in `slots`."""
+    """Return a runner of tasks in processes on this machine, as many at once as `slots` gives."""
     return partial(run_all, slots(jobs, devices))
 
 
@@ -70,7 +70,7 @@ def run_all(
     watcher: TaskWatcher,
     is_cut: IsCut = never,
 ) -> None:
-    """What `Runner` promises; a task at each place, in its environment."""
+    """Run every task as `Runner` states: one at each place, in that place's environment."""
     pending, failed, cut = deque(tasks), list[Task](), set[str]()
     running: dict[int, tuple[Task, subprocess.Popen[bytes]]] = {}
     watcher.total(len(tasks))

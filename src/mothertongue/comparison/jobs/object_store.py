@@ -2,8 +2,8 @@
 
 <url>/
   <path>/tree.json        {file: sha256} of a file or folder, relative to the comparison's folder
-  <path>/files/<sha256>   the bytes of each, under what they are
-A tree is replaced in one write, after its files: who reads it finds all of it or the one before.
+  <path>/files/<sha256>   the bytes of each, under their digest
+A tree is replaced in one write, after its files: a reader finds all of it or the one before.
 """
 
 import json
@@ -36,12 +36,12 @@ ALONE = ".alone"  # the name of what is a file and no folder
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Any fsspec URL: s3://bucket/folder, gs://..., file:///mnt/shared."""
+    """A storage at any fsspec URL: s3://bucket/folder, gs://..., file:///mnt/shared."""
 
     url: str
 
     def check(self) -> None:
-        """Raises ConfigError where it cannot be written to, or its protocol is not installed."""
+        """Raise ConfigError where it cannot be written to, or its protocol is not installed."""
         try:
             fs, root = self._open()
             fs.makedirs(root, exist_ok=True)
@@ -53,10 +53,10 @@ class Storage:
             ) from None
 
     def push(self, path: Path, folder: Path) -> None:
-        """Keep a file or folder as it is now, in place of how it was kept before.
+        """Store a file or folder as it is now, in place of its earlier version.
 
-        Safe while a run works in it: what is being written there has another name until it is
-        whole. Nothing is kept of what is not there.
+        Safe while a run works in it: a file that is being written has another name until it is
+        whole. A path that does not exist is not stored.
         """
         if not path.exists():
             return
@@ -78,10 +78,10 @@ class Storage:
                 fs.rm_file(kept)
 
     def pull(self, path: Path, folder: Path, without: str | None = None) -> None:
-        """Make a file or folder here what was kept last; what was never kept stays as it is.
+        """Replace a file or folder here by its stored version; without one, leave it as it is.
 
-        `without`: the name of a folder in it that is not needed. Raises DataError where what was
-        kept is damaged.
+        `without`: the name of a folder in it that is not needed. Raises DataError where the
+        stored version is damaged.
         """
         fs, _ = self._open()
         place = self._place(path, folder)
@@ -104,9 +104,9 @@ class Storage:
         _remove_empty(path)
 
     def _tree(self, place: str) -> dict[str, str] | None:
-        """What was kept last, by name; None for nothing. Raises DataError where it is damaged.
+        """The stored tree, {file: sha256}; None for none. Raises DataError where it is damaged.
 
-        Whoever writes to the storage may have put any name there: only those below a folder count.
+        Anyone who writes to the storage may put any name there: all must lie below the folder.
         """
         fs, _ = self._open()
         try:
@@ -133,7 +133,7 @@ class Storage:
 
 
 def signature(path: Path) -> Signature:
-    """What changes when a file in the folder does: sizes and times, by name."""
+    """The size and time of each file in the folder, by name; it changes when a file does."""
     found = {}
     for name in _files(path):
         try:
@@ -145,9 +145,9 @@ def signature(path: Path) -> Signature:
 
 
 def _hold_still(path: Path, still: Path) -> bool:
-    """Keep all files of one moment in another folder, whatever becomes of them; False if it fails.
+    """Copy all files, as they are at one moment, to another folder; return False if that fails.
 
-    Weights are only ever replaced, so a second name keeps them; the rest is small and copied.
+    Weights are only ever replaced, so a hard link keeps them; the rest is small and copied.
     """
     if path.is_file():
         shutil.copy2(path, still / ALONE)
@@ -171,13 +171,13 @@ def _hold_still(path: Path, still: Path) -> bool:
 
 
 def _is_below(name: str) -> bool:
-    """Whether it names a file below the folder that it is relative to."""
+    """Whether the name is that of a file below the folder that it is relative to."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts
 
 
 def _has(fs: Any, url: str, size: int) -> bool:
-    """Whether it is there, and all of it: a file system shows what is half written."""
+    """Whether the whole file is there: a file system also shows one that is half written."""
     try:
         return bool(fs.info(url)["size"] == size)
     except FileNotFoundError:
@@ -185,7 +185,7 @@ def _has(fs: Any, url: str, size: int) -> bool:
 
 
 def _files(path: Path) -> Iterable[str]:
-    """Every file of a folder that has its final name; the lock is the machine's own."""
+    """Every file of a folder that has its final name, without locks: those are one machine's."""
     for folder, folders, names in os.walk(path):
         folders[:] = [each for each in folders if not each.startswith((TEMPORARY, TRASH))]
         for name in names:
@@ -194,7 +194,7 @@ def _files(path: Path) -> Iterable[str]:
 
 
 def _remove_empty(path: Path) -> None:
-    """Folders whose every file is gone: a checkpoint without files would pass for a damaged one."""
+    """Remove empty folders: a checkpoint without files would count as a damaged one."""
     for folder in sorted(filter(Path.is_dir, path.rglob("*")), reverse=True):
         if not any(folder.iterdir()):
             shutil.rmtree(folder)

@@ -1,7 +1,7 @@
 """A comparison's tasks on a Ray cluster, or on one that lives only as long as the comparison.
 
-Each task is a Ray task with its share of processors and GPUs. What a lost worker or node was doing
-is tried again elsewhere; the folder of the comparison must be one that every node sees.
+Each task is a Ray task with its share of processors and GPUs. The task of a lost worker or node is
+tried again elsewhere; the folder of the comparison must be one that every node sees.
 """
 
 import os
@@ -37,13 +37,13 @@ KNOCK_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """What is known of a task that has begun."""
+    """The status of a task that has begun."""
 
     node: str
     tries: int
     said: str
     validations: int
-    """How many of them its metrics in the storage have, where there is one."""
+    """The number of validations in its metrics in the storage, where there is one."""
 
 
 Statuses = dict[str, TaskStatus]
@@ -51,7 +51,7 @@ Statuses = dict[str, TaskStatus]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one run takes of a cluster; None: a GPU a device if there are any, else a whole node."""
+    """The part of a cluster for one run; None: a GPU for each device if any, else a whole node."""
 
     cpus: float | None = None
     gpus: float | None = None
@@ -63,7 +63,7 @@ class Share:
 def on_ray(
     address: str, share: Share, folder: Path, storage: Storage | None = None
 ) -> Iterator[Runner]:
-    """Tasks on the cluster at `address`: `auto`, HOST:PORT, ray://..., or `local` to start one.
+    """A runner on the cluster at `address`: `auto`, HOST:PORT, ray://..., or `local` to start one.
 
     `folder` is the comparison's: one that all nodes see, unless they have a `storage`. Raises
     ConfigError where there is no such cluster, none of its nodes is large enough, or the storage
@@ -104,7 +104,7 @@ def _check_reachable(address: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _RayRunner:
-    """What `Runner` promises, for tasks whose names differ."""
+    """A `Runner` on a Ray cluster; the names of its tasks must differ."""
 
     options: dict[str, Any]
     devices: int
@@ -127,7 +127,7 @@ class _RayRunner:
         refuse_failed(running.failed)
 
     def _share_inputs(self, tasks: Sequence[Task]) -> None:
-        """The tasks' settings, which only the driver has."""
+        """Push the tasks' settings, which only the driver has, to the storage."""
         if self.storage:
             for path in [path for task in tasks for path in task.uses if path.is_file()]:
                 self.storage.push(path, self.folder)
@@ -141,12 +141,12 @@ class _RayRunner:
         return {remote.remote(task, place, board): task for task in tasks}
 
     def _fetch_metrics(self, task: Task) -> None:
-        """Those of a run that goes on: what halving looks at."""
+        """Pull the metrics of a run that goes on; halving reads them."""
         if self.storage and task.metrics:
             self.storage.pull(task.metrics, self.folder)
 
     def _fetch(self, task: Task) -> None:
-        """What the driver reads of a task's work, where the folder is not the node's own."""
+        """Pull the files of a task that the driver reads, where its folder is not the node's."""
         if self.storage:
             for path in (*task.uses, task.log):
                 self.storage.pull(path, self.folder, without="checkpoints")
@@ -158,13 +158,13 @@ class _Running:
     def __init__(
         self, tasks: dict[Any, Task], watcher: TaskWatcher, stop: Callable[[list[str]], Any]
     ) -> None:
-        """`stop` asks tasks that have begun to save their work and end, by their names."""
+        """`stop` takes the names of tasks that have begun and asks them to save and end."""
         self.tasks, self.watcher, self._stop = tasks, watcher, stop
         self.failed: list[Task] = []
         self._cut, self._last = set[str](), dict[str, TaskStatus]()
 
     def hear(self, news: Statuses, fetch_metrics: Callable[[Task], None], is_cut: IsCut) -> None:
-        """Tell of tasks that started, or had to start again, and stop those that are cut."""
+        """Notify the watcher of tasks that started, or started again; stop those that are cut."""
         words = {}
         for task in self.tasks.values():
             if task.name not in news:
@@ -182,7 +182,7 @@ class _Running:
         self.watcher.waiting(words)
 
     def settle(self, fetch: Callable[[Task], None]) -> None:
-        """Take what has ended, or wait a moment for something to end."""
+        """Handle the tasks that have ended, or wait a moment for one to end."""
         done, _ = ray.wait(list(self.tasks), timeout=POLL_S)
         for ref in done:
             task = self.tasks.pop(ref)
@@ -207,7 +207,7 @@ class _Running:
 
 
 class _StatusBoard:
-    """Where tasks say how they go; an actor, beside the driver."""
+    """An actor on the driver's node that receives the status of each task."""
 
     def __init__(self) -> None:
         self.news: Statuses = {}
@@ -215,7 +215,7 @@ class _StatusBoard:
         self.stopped = set[str]()
 
     def tell(self, name: str, node: str, worker: str, said: str, validations: int) -> bool:
-        """Returns whether the task is to stop."""
+        """Record the status of a task and return whether it is to stop."""
         workers = self.workers.setdefault(name, [])
         if worker not in workers:
             workers.append(worker)

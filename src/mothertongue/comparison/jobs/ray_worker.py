@@ -1,4 +1,4 @@
-"""What a Ray worker does: one task, as a process of its own, on whatever node it is.
+"""The work of a Ray worker: one task, as a process of its own, on any node.
 
 A node, a worker or the process may die at any time: the task is then tried again somewhere, and a
 run continues from its newest checkpoint.
@@ -31,22 +31,22 @@ class LostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the driver stood: tasks name files relative to it."""
+    """The driver's working directory, which the files of tasks are relative to, and settings."""
 
     folder: str
     threads: int
     comparison: Path
     """The comparison's own folder, relative to `folder`."""
     storage: Storage | None = None
-    """By way of which the nodes have the same files there; None where they share the folder."""
+    """The storage that gives the nodes the same files; None where they share the folder."""
 
 
 def work(task: Task, place: Place, board: Any) -> int:
     """Run the task to its end and return its exit code; Ray retries after LostError.
 
-    Told by the board to stop, it asks the process to save and waits for that; then nothing is
-    tried again. So it does when Ray cancels it, which may come to nothing: Ray interrupts whatever
-    Python is doing, and some of that drops the interrupt.
+    When the board says stop, it asks the process to save and waits for that; the task is then not
+    tried again. It does the same when Ray cancels it. A cancel may have no effect: Ray interrupts
+    whatever Python is doing, and some code drops the interrupt.
     """
     os.makedirs(place.folder, exist_ok=True)
     os.chdir(place.folder)
@@ -84,13 +84,13 @@ def work(task: Task, place: Place, board: Any) -> int:
 
 
 class _Mirror:
-    """What a task uses, kept in the storage; nothing to do where there is none."""
+    """Copies of a task's files in the storage; it does nothing where there is no storage."""
 
     def __init__(self, task: Task, place: Place) -> None:
         self._task, self._place = task, place
         self._checkpoints = self._saved()
         self.validations = 0
-        """How many of them the kept metrics have."""
+        """The number of validations in the stored metrics."""
 
     def pull(self) -> None:
         if self._place.storage:
@@ -99,7 +99,7 @@ class _Mirror:
             self._checkpoints = self._saved()
 
     def push_new(self) -> None:
-        """All of it, once there is another checkpoint; the metrics, once there is a validation."""
+        """Push all files after a new checkpoint, and the metrics after a new validation."""
         if not self._place.storage:
             return
         if self._saved() != self._checkpoints:
@@ -139,7 +139,7 @@ def _started(task: Task, place: Place) -> subprocess.Popen[bytes]:
 
 
 def _wait_for_lock(task: Task) -> None:
-    """Until no other process works in the task's run, or long enough to let it say so itself."""
+    """Wait until no other process works in the task's run; past LOCK_S the task reports it."""
     runs = [RunDir(path) for path in task.uses if is_run(path)]
     until = time.monotonic() + LOCK_S
     for run in runs:

@@ -1,4 +1,4 @@
-"""What a comparison has others do: commands, wherever they run."""
+"""Tasks of a comparison: commands for processes of their own, on any machine."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ LOG_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A module to run, where its output goes, and the file whose last line tells how it goes."""
+    """A module to run, the log of its output, and its metrics, whose last line is its status."""
 
     name: str
     command: tuple[str, ...]
@@ -26,7 +26,7 @@ class Task:
 
 
 class TaskWatcher(Protocol):
-    """Who is told how the tasks go, by their names."""
+    """A receiver of the status of tasks, by their names."""
 
     def total(self, count: int) -> None: ...
     def started(self, name: str) -> None: ...
@@ -36,16 +36,16 @@ class TaskWatcher(Protocol):
 
 
 IsCut = Callable[[Task], bool]
-"""Asked again and again of a running task: whether to stop it, for good."""
+"""A function that is called repeatedly with a running task; True stops the task for good."""
 
 
 def never(task: Task) -> bool:
-    """Cut nothing."""
+    """Return False: no task is cut."""
     return False
 
 
 class Runner(Protocol):
-    """Runs every task; those after a failed one still run.
+    """A function that runs every task; those after a failed one still run.
 
     Raises MothertongueError naming the failed ones and their last words; Preempted or Interrupted
     when asked to stop, after every task has saved its work.
@@ -57,7 +57,7 @@ class Runner(Protocol):
 
 
 def last_word(task: Task) -> str:
-    """What the last line of the task's metrics says, such as "step 40, loss 0.512"."""
+    """The last line of a task's metrics as text, such as "step 40, loss 0.512"; empty for none."""
     if task.metrics is None or not task.metrics.is_file():
         return ""
     with task.metrics.open("rb") as file:
@@ -72,7 +72,7 @@ def last_word(task: Task) -> str:
 
 
 def refuse_failed(failed: Sequence[Task]) -> None:
-    """Raise MothertongueError with the last words of each failed task; nothing for none."""
+    """Raise MothertongueError with the last words of each failed task, if there is one."""
     if not failed:
         return
     lines = [f"{len(failed)} tasks failed; mend them and give the same command again, what is done"]

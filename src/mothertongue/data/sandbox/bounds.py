@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A file that needs more than this is given up, and its worker ended."""
+    """Limits of decoding one file; past them the file is given up and its worker is ended."""
 
     processor_s: float = 120.0
-    """Of processor time until the next block of sound: FFmpeg decodes all that is before a clip,
-    hours of it where the clip is a part of a long recording."""
+    """Processor time in seconds until the next block of sound: FFmpeg decodes all that is before a
+    clip, hours of it where the clip is a part of a long recording."""
     wait_s: float = 600.0
-    """Until the next block of sound, by the clock: a busy machine is slow, a decoder that hangs
-    waits for ever."""
+    """Wall-clock time in seconds until the next block of sound: a busy machine is slow, a decoder
+    that hangs waits for ever."""
     memory_bytes: int = 2 * 2**30
-    """Beyond what an idle worker has."""
+    """Memory in bytes beyond that of an idle worker."""

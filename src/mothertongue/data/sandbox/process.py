@@ -1,4 +1,4 @@
-"""A worker as the process sees it that gives it files."""
+"""A worker, as the process sees it that sends it files."""
 
 import json
 import os
@@ -21,7 +21,7 @@ KEPT = (
     *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
     *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"),
 )
-"""All that a worker knows of its parent's environment: where Python and its libraries are."""
+"""Variables of its parent's environment that a worker gets: paths of Python and its libraries."""
 SET = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -33,13 +33,13 @@ SET = {
 
 
 class WorkerError(MothertongueError):
-    """No worker could be started."""
+    """A worker could not be started."""
 
 
 class Worker:
     """One process, which takes one file after the other.
 
-    It starts at once, and is waited for with its first file, or in `wait_until_ready`.
+    It starts at once; `wait_until_ready` and the first file wait for it.
     """
 
     def __init__(self, task: str, bounds: Bounds) -> None:

@@ -43,7 +43,7 @@ def answer(span: Span) -> Iterator[Answer]:
 
 
 def _joined(blocks: Iterable[Samples]) -> Iterator[Samples]:
-    """FFmpeg gives blocks of 20 ms, and each message has a cost."""
+    """Yield larger blocks: FFmpeg gives blocks of 20 ms, and each message has a cost."""
     waiting: list[Samples] = []
     for block_N in blocks:
         waiting.append(block_N)

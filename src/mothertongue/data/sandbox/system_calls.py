@@ -107,5 +107,5 @@ def _where(number: int, test: int, value: int) -> list[bytes]:
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    """Jumps skip so many instructions."""
+    """One instruction; a jump skips `if_true` or `if_false` instructions."""
     return struct.pack("=HBBI", code, if_true, if_false, value)

@@ -113,7 +113,7 @@ def _limit(kind: int, most: int) -> None:
 
 
 def _at_most(most: int, hard: int) -> int:
-    """A user or a cluster may have set a lower limit, which no process can raise."""
+    """The lower limit of the two: no process can raise the one that a user or cluster set."""
     return most if hard == resource.RLIM_INFINITY else min(most, hard)
 
 

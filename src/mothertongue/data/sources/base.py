@@ -1,4 +1,4 @@
-"""What every corpus layout gives: raw rows, or the reason why a row cannot be read."""
+"""The interface of a corpus layout: raw rows, or the reason why a row cannot be read."""
 
 import math
 from abc import ABC, abstractmethod
@@ -57,7 +57,7 @@ class Source(Config, ABC):
     options: ClassVar[Mapping[str, str]] = {}
     """The settings that `prepare` takes for this layout: the option and the field that it sets."""
     precedence: ClassVar[int] = 50
-    """Which of several layouts that recognize a path is taken: the one with the lowest number."""
+    """The rank among layouts that recognize a path: the one with the lowest number is taken."""
 
     path: Path
     """The corpus: a file or a folder."""

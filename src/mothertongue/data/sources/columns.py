@@ -1,4 +1,4 @@
-"""Which column of a table holds what, by the names that corpora use."""
+"""Columns of a table and the fields that they hold, by the names that corpora use."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -39,7 +39,7 @@ REQUIRED = ("audio", "text")
 def find_columns(
     found: Sequence[str], path: Path, chosen: Mapping[str, str | None]
 ) -> dict[str, str]:
-    """Our field name to the table's column. `chosen` overrides the guess for a field.
+    """Map our field names to the table's columns. `chosen` overrides the guess for a field.
 
     Raises Fault MAN-COLUMN when a column appears twice, or a required or chosen one is missing.
     """
@@ -56,7 +56,7 @@ def find_columns(
 
 
 def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
-    """The same without errors: a field that has no column is left out."""
+    """Map field names to columns without errors: a field that has no column is left out."""
     columns = {field: _column(field, found, chosen.get(field)) for field in COLUMN_NAMES}
     return {field: column for field, column in columns.items() if column is not None}
 

@@ -1,4 +1,4 @@
-"""Which layout a path holds: every source looks at it."""
+"""Detection of the layout that a path holds: every source looks at it."""
 
 from collections.abc import Mapping
 from pathlib import Path

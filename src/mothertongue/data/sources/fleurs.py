@@ -157,7 +157,7 @@ def paper_language(folder: Path, language: str | None) -> str | None:
 
 
 def row_differences(language: str, seen: Mapping[Split, int]) -> tuple[str, ...]:
-    """What differs from PAPER_ROWS, a split each; empty where all rows are there."""
+    """The differences from PAPER_ROWS, one for each split; empty where all rows are there."""
     expected = zip(SPLITS, PAPER_ROWS[language], strict=True)
     return tuple(
         f"{split} has {seen.get(split, 0):,} rows, expected {count:,}"

@@ -37,7 +37,7 @@ class TableSource(Source):
     path: Path
     """The table."""
     audio_root: Path | None = None
-    """Where relative audio paths start; by default the table's own folder."""
+    """The folder in which relative audio paths start; by default the table's own."""
     audio_column: str | None = None
     """The column with audio paths; by default found by name."""
     text_column: str | None = None

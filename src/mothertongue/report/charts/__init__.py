@@ -1,1 +1,1 @@
-"""What is drawn, a file for each question; rates are in percent."""
+"""The charts of the page, a file for each question; rates are in percent."""

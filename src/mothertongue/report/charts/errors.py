@@ -1,4 +1,4 @@
-"""What kind of errors there are, on which clips, and what was forgotten."""
+"""Charts of the kinds of errors, of errors by group of clips, and of forgetting."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ KINDS = {
     "insertions": "#ccbb44",
 }
 DARKEST = 50.0
-"""Points of WER above which all is as dark: one lost model must not hide the others."""
+"""Points of WER above which colors do not change: one lost model must not hide the others."""
 GROUPS = {"duration": "clip length", "length": "words in the reference", "speaker": "speaker"}
 
 

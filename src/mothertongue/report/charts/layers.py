@@ -21,7 +21,7 @@ def layer_charts(analysis: Json) -> Iterator[Chart]:
 
 
 def suggestions(analysis: Json) -> Iterator[str]:
-    """What the analysis of full fine-tuning suggests to freeze, a sentence a group."""
+    """Yield the layers to freeze by the analysis of full fine-tuning, a sentence a group."""
     for group in analysis["groups"]:
         if group["strategy"]["kind"] != "full":
             continue  # what was frozen, or started anew, says nothing about what could be

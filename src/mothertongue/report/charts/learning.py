@@ -11,7 +11,7 @@ from mothertongue.report.tables.cells import Json
 from mothertongue.system.console import interval
 
 MOST_POINTS = 150
-"""Of a curve: longer ones are drawn as means of so many stretches."""
+"""The most points of a curve: longer ones are drawn as means of so many stretches."""
 
 
 def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart]:

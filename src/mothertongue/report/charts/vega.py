@@ -21,7 +21,7 @@ UNSAFE = re.compile(r"[^\w.-]+")  # in file names
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INK, FAINT = "#1f2328", "#d0d7de"
 THEMED = {INK: "var(--ink)", FAINT: "var(--line)"}
-"""What a page that may be dark draws in its own colors; on paper they are these."""
+"""Colors that a page, which may be dark, replaces by its own; on paper they stay."""
 # Paul Tol's bright scheme, then his muted one: told apart by people who see few colors.
 COLORS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
@@ -62,7 +62,7 @@ STYLE: Json = {
     "point": {"opacity": 1},
 }
 WIDTH = 380
-"""Of the plot without its axes, in pixels: about what a phone shows without shrinking it much."""
+"""Width of the plot without its axes, in pixels: about that of a phone's screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ class Chart:
     note: str = ""
 
     def svg(self) -> str:
-        """For a page: inks are its own."""
+        """The chart as SVG for a page, in the page's own colors."""
         drawn: str = vl_convert.vegalite_to_svg(_whole(self.spec), vl_version=VERSION)
         for color, variable in THEMED.items():
             drawn = drawn.replace(f'"{color}"', f'"{variable}"')
         return drawn
 
     def write(self, folder: Path) -> None:
-        """NAME.svg and NAME.pdf into a folder."""
+        """Write NAME.svg and NAME.pdf into a folder."""
         whole, name = _whole(self.spec), UNSAFE.sub("-", self.name)
         with open_atomically(folder / f"{name}.svg") as file:
             file.write(vl_convert.vegalite_to_svg(whole, vl_version=VERSION))
@@ -121,7 +121,7 @@ def shaped(field: str, order: Sequence[str], title: str | None = None) -> Json:
 
 
 def said(field: str = "said") -> Json:
-    """What a mark is called: its tooltip, and what a screen reader says."""
+    """The description of a mark: its tooltip, and its text for screen readers."""
     return {"field": field, "type": "nominal"}
 
 

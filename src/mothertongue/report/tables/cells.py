@@ -17,13 +17,13 @@ ONE_SEED = "another run of the same settings may differ by as much; give several
 
 
 def label(result: Json, row: Json) -> str:
-    """A strategy's name; which one is the reference."""
+    """A strategy's name, with a mark if it is the reference."""
     is_reference = row["strategy"] == result["reference"]
     return f"{row['strategy']} (ref.)" if is_reference else str(row["strategy"])
 
 
 def short_settings(settings: Json) -> str:
-    """What was swept, such as `encoder_layers=3`."""
+    """The swept settings, such as `encoder_layers=3`."""
     return " ".join(f"{key.split('.')[-1]}={value}" for key, value in settings.items())
 
 
@@ -83,13 +83,13 @@ def share(row: Json) -> str:
 
 
 def front(pareto: Json) -> str:
-    """Which of the two Pareto fronts a strategy is on."""
+    """The marks of the Pareto fronts that a strategy is on: P, T, both or `-`."""
     marks = [mark for name, mark in (("parameters", "P"), ("time", "T")) if pareto[name]]
     return " ".join(marks) or ABSENT
 
 
 def score(scores: Json, measure: str, has_sd: bool) -> Row:
-    """The rate that is judged by, its interval, if asked its spread over seeds, and the other."""
+    """The rate that judges, its interval, its spread over seeds if asked, and the other rate."""
     sd = scores["sd_over_seeds" if measure == "wer" else "cer_sd_over_seeds"]
     spread = [ABSENT if sd is None else f"{100 * sd:.1f}"] * has_sd
     return (*rate(scores, measure), *spread, f"{100 * scores[OTHER[measure]]:.1f}")

@@ -29,9 +29,9 @@ from mothertongue.system.files import open_atomically
 
 MEAN_OF_SETS = "(mean)"
 NOTHING: Json = {"scores": {}, "also": {}}
-"""Of a base that was not scored."""
+"""The entry of a base that was not scored."""
 FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for the start of a formula."""
+"""The characters that a spreadsheet takes for the start of a formula."""
 
 
 def csv_files(result: Json) -> dict[str, list[Json]]:
@@ -48,9 +48,9 @@ def csv_files(result: Json) -> dict[str, list[Json]]:
 
 
 def write_csv(path: Path, rows: Sequence[Json], result: Json) -> None:
-    """Write rows, each with what was chosen on which split and the warning that this calls for.
+    """Write rows, each with the split of the choices and the warning that this calls for.
 
-    Text is one line; what a spreadsheet would run as a formula gets an apostrophe in front.
+    Text is one line; text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     label = {"chosen_on": result["chosen_on"], "warning": warning(result)}
     columns = [*dict.fromkeys(name for row in rows for name in row), *label]

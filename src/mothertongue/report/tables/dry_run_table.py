@@ -1,4 +1,4 @@
-"""What a dry run found, as a table for a terminal. No torch."""
+"""The result of a dry run as a table for a terminal. No torch."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What `analyze` found, for a terminal and for a figure. No torch."""
+"""The results of `analyze`, for a terminal and for a figure. No torch."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -120,7 +120,7 @@ def _value(value: float) -> str:
 
 
 def _hundredths(value: float) -> str:
-    """Two characters; == where not one bit changed, which 99 of 100 is not."""
+    """CKA in hundredths, two characters; == only where not one bit changed."""
     return "==" if value == 1 else f"{min(99, max(0, int(100 * value))):2d}"
 
 

@@ -6,7 +6,7 @@ from mothertongue.report.tables.sheets import Sheet
 from mothertongue.system.console import plain
 
 MARKDOWN = re.compile(r"([\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_]))")
-"""What GitHub would read as markup; an underscore within a word is none."""
+"""The characters that GitHub would read as markup; an underscore within a word is none."""
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -89,6 +89,6 @@ def _latex_row(cells: list[str]) -> str:
 
 
 def _latex_figure(text: str) -> str:
-    """With a real minus, an en dash in a range, and an arrow."""
+    """A figure with a real minus, an en dash in a range, and an arrow."""
     figure = MINUS.sub("$-$", RANGE.sub("--", latex_text(text)))
     return figure.replace(r"-\textgreater{}", r"$\to$")

@@ -29,7 +29,7 @@ ALWAYS = ""
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What a cell says under one normalizer, or under all of them; numbers sort by value."""
+    """The text of a cell under one normalizer, or under all of them; numbers sort by value."""
 
     text: str
     sort: float | str
@@ -63,7 +63,7 @@ def table_of(sheet: Sheet) -> Table:
 
 
 def headline(result: Json, language: str, best: str) -> Table:
-    """What one language is judged by; WER and CER under the normalizer that the reader picks.
+    """The main table of a language; WER and CER under the normalizer that the reader picks.
 
     The rate that chose stands first.
     """
@@ -152,7 +152,7 @@ def rejection_table(card: Json) -> Table:
 
 
 def version_table(environment: Json) -> Table:
-    """What the figures were computed with."""
+    """The versions and the machine that the figures were computed with."""
     rows = [("python", environment["python"])]
     rows += [(name, version) for name, version in environment["packages"].items() if version]
     rows += [("system", f"{environment['system']}, {environment['machine']}")]
@@ -166,7 +166,7 @@ def version_table(environment: Json) -> Table:
 
 
 def run_table(runs: Sequence[RunRecords]) -> Table:
-    """What identifies each run."""
+    """The facts that identify each run."""
     rows = [
         (
             text_cell(run.name),

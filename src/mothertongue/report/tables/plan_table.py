@@ -12,7 +12,7 @@ GB = 1e9
 
 
 def plan_table(plan: dict[str, Any]) -> Group:
-    """What will be trained, how long it takes, what it needs, and what to do if it does not fit."""
+    """The trained parameters, time, memory and disk, and advice where the run does not fit."""
     table = Table(title=f"Plan of {plain(plan['name'])}", title_justify="left", show_header=False)
     share = plan["trainable_parameters"] / plan["parameters"]
     at_30_s = plan["steps_at_30_s"] / plan["steps_per_epoch"]

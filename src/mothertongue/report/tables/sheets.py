@@ -63,7 +63,7 @@ class Sheet:
 
 
 def headline(result: Json, language: str) -> list[Sheet]:
-    """What one language is judged by: quality, both rates under every normalizer, cost."""
+    """The main tables of a language: quality, both rates under every normalizer, cost."""
     found, measure = result["languages"][language], judged(result, language)
     return [
         _quality(result, language, found),
@@ -83,7 +83,7 @@ def also_sheets(result: Json, language: str) -> list[Sheet]:
 
 
 def retention_sheets(result: Json, language: str) -> list[Sheet]:
-    """What was forgotten: the mean over all sets, and each set. None where nothing was asked."""
+    """Tables of forgetting: the mean over all sets, and each set. Empty without such sets."""
     rows = [row for row in result["languages"][language]["strategies"] if row["retention"]]
     if not rows:
         return []
@@ -240,7 +240,7 @@ def _forgotten(found: Json) -> Row:
 
 
 def _off(found: Json | None) -> str:
-    """Whether a model that is switched off says what its base says."""
+    """Whether a model with its adapters switched off writes what its base writes."""
     if found is None:
         return ABSENT
     return "yes" if not found["differ"] else f"no: {len(found['differ'])}"

@@ -18,13 +18,13 @@ NEXT = """\
 
 
 def score_tables(result: dict[str, Any]) -> Group:
-    """What `evaluate` found; where a run's base was scored too, that one first."""
+    """The scores of `evaluate`; where a run's base was scored too, that one first."""
     base = [score_table(result["base"])] if "base" in result else []
     return Group(*base, score_table(result))
 
 
 def score_table(result: dict[str, Any]) -> Table:
-    """What `evaluate` found: a row for each normalizer and context."""
+    """The scores of `evaluate`: a row for each normalizer and context."""
     title = f"{result['model']} on {result['split']} of {result['data']}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("context", "normalizer", "WER", "95 %", "CER", "S/D/I", "words", "clips"):
@@ -39,7 +39,7 @@ def score_table(result: dict[str, Any]) -> Table:
 
 
 def _weighed(result: dict[str, Any]) -> str | None:
-    """Return how much the language model weighed, and how that was chosen; None without one."""
+    """Return the weight of the language model, and how it was chosen; None without one."""
     lm = result.get("lm")
     if not lm:
         return None
@@ -88,7 +88,7 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
 
 
 def run_table(record: dict[str, Any]) -> Table:
-    """What `train` left behind."""
+    """The record that `train` wrote."""
     table = Table(title=f"Run {record['run']}", title_justify="left", show_header=False)
     share = record["trainable_parameters"] / record["parameters"]
     measure = record.get("select_by", "wer")
@@ -109,7 +109,7 @@ def run_table(record: dict[str, Any]) -> Table:
 
 
 def verification_table(folder: str, result: dict[str, Any]) -> Table:
-    """What an export is, and how it held against its run."""
+    """The facts of an export, and its verification against its run."""
     table = Table(title=f"Verified: {folder}", title_justify="left", show_header=False)
     engine = result["engine"]
     same, clips = result["identical"], result["clips"]
@@ -141,7 +141,7 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
 
 
 def report_line(result: dict[str, Any]) -> Text:
-    """Where a page is, and what of it is missing."""
+    """The path of a page, and the clips whose sound is missing in it."""
     size = f"{result['bytes'] / 1e6:.1f} MB, {result['playable']:,} of {result['clips']:,} clips"
     lines = [f"{result['page']}: {size} with sound"]
     if result["over_budget"]:
@@ -156,7 +156,7 @@ def report_line(result: dict[str, Any]) -> Text:
 
 
 def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> str:
-    """What was said, under its file's name where there are several; or what was written where.
+    """The transcripts, under their files' names where there are several; or a line on `out`.
 
     It is no Text: rich would break its lines at the terminal's width, and JSON within its strings.
     """
@@ -175,7 +175,7 @@ def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> str
 
 
 def demo_tables(result: dict[str, Any]) -> Group:
-    """What the demo found, and what to type next."""
+    """The results of the demo, and the commands to type next."""
     title = f"whisper-base on the test split ({result['data']}), at 30 s context"
     used = f"{result['wall_s'] / 60:.1f} min, peak memory {gigabytes(result['peak_memory_bytes'])}"
     examples = Table("", "transcript", title="Three clips", title_justify="left", show_lines=True)
@@ -191,7 +191,7 @@ def demo_tables(result: dict[str, Any]) -> Group:
 
 
 def lm_table(record: dict[str, Any], out: str) -> Table:
-    """Return a table of what `lm` made of texts."""
+    """Return a table of the language model that `lm` made."""
     table = Table("", "", title=f"language model {out}", title_justify="left", box=SIMPLE_HEAD)
     table.columns[1].justify = "right"
     total = record["sentences"] + record["taken_out"]

@@ -1,4 +1,4 @@
-"""Which strategy to use, in plain words: the reason for it and the doubt. No torch."""
+"""The recommended strategy in plain words, with its reasons and doubts. No torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ RATES = {"wer": "word error rate (WER)", "cer": "character error rate (CER)"}
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What one language is told: a strategy, reasons for it, and what to doubt."""
+    """Advice for one language: a strategy, the reasons for it, and the doubts."""
 
     strategy: str
     summary: str

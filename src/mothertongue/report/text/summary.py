@@ -1,4 +1,4 @@
-"""What a comparison says in words: under which conditions, and what came out. No torch."""
+"""A comparison in words: its conditions and its findings. No torch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,12 +24,12 @@ WARM = 0.02
 
 
 def warning(result: Json) -> str:
-    """What has to stand beside every figure; empty where nothing has."""
+    """The warning that has to stand beside every figure; empty where there is none."""
     return CHOSEN_ON_TEST if result["chosen_on"] == "test" else ""
 
 
 def conditions(result: Json) -> str:
-    """What the figures are of, in one line; for captions too."""
+    """The conditions of the figures, in one line; for captions too."""
     seeds = ", ".join(map(str, result["seeds"]))
     return (
         f"base {result['base']}, protocol {result['protocol']} (chosen on {result['chosen_on']}), "

@@ -1,0 +1,61 @@
+"""What is installed without extras transcribes; verbs that need more say which extra to install."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from runs import save_base, save_corpus, write_experiment
+from tiny import noise
+
+BLOCK = """
+import sys
+
+MISSING = {"jiwer", "vl_convert"}
+
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.fixture
+def call(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Run a verb in a process that has no package of the extras train and report."""
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(BLOCK)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(hooks), *sys.path])}
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mothertongue", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+    return run
+
+
+@pytest.mark.slow
+def test_without_extras_it_transcribes_and_the_others_say_what_to_install(
+    tmp_path: Path,
+    call,  # type: ignore[no-untyped-def]
+) -> None:
+    base, corpus = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
+    soundfile.write(tmp_path / "a.wav", noise(1.0), 16_000)
+    done = call("transcribe", base, tmp_path / "a.wav", "--language", "sw")
+    assert done.returncode == 0, done.stderr
+    experiment = write_experiment(tmp_path, base, corpus)
+    for verb, extra in {
+        ("evaluate", base, "--data", corpus): "needs jiwer: pip install 'mothertongue[train]'",
+        ("train", experiment): "pip install 'mothertongue[train]'",
+        ("report", tmp_path): "needs vl_convert: pip install 'mothertongue[report]'",
+    }.items():
+        done = call(*verb)
+        assert done.returncode == 2, done.stderr
+        assert extra in done.stderr and "Traceback" not in done.stderr
