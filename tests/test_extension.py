@@ -85,7 +85,7 @@ EXPORTER = '''
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.export.base import DECODER_TOKENS, Exporter, ExportTranscriber
-from mothertongue.export.hf import HfExporter
+from mothertongue.export.formats.hf import HfExporter
 from mothertongue.model.load import load_base
 
 
@@ -201,7 +201,7 @@ def test_a_source_in_one_file_is_prepared(tmp_path: Path, verb) -> None:  # type
 
 @pytest.mark.slow
 def test_an_exporter_in_one_file_is_verified_and_opened(tmp_path: Path, verb) -> None:  # type: ignore[no-untyped-def]
-    run_verb = verb("mothertongue.export", EXPORTER)
+    run_verb = verb("mothertongue.export.formats", EXPORTER)
     run = trained(tmp_path, "full", run_verb)
     # Verification runs in a process of its own.
     assert json.loads(run_verb("export", run, "--format", "box", "--json", "-"))["passed"]

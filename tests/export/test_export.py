@@ -25,7 +25,7 @@ from mothertongue.experiment.load import load_run
 from mothertongue.export import export as exporting
 from mothertongue.export.base import comparable, exporters
 from mothertongue.export.export import export
-from mothertongue.export.ggml import byte_letters
+from mothertongue.export.formats.ggml import byte_letters
 from mothertongue.export.verify import VerificationRequest
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai

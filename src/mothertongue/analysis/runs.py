@@ -11,7 +11,7 @@ import numpy as np
 
 from mothertongue.data.manifest import Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.experiment.config import Experiment, load_experiment
+from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.model.context import FULL_CONTEXT_S
@@ -103,7 +103,7 @@ def _read_run(path: Path) -> Run:
         raise DataError(f"{path}: not a run; give a folder that mothertongue train left")
     if not run_dir.best.is_dir():
         raise DataError(f"{path}: no best weights yet; run: mothertongue train")
-    return Run(path, load_experiment(run_dir.experiment), read_identity(run_dir)["base_digest"])
+    return Run(path, read_experiment(run_dir), read_identity(run_dir)["base_digest"])
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from mothertongue.decoding.transcript import (
 )
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.load import Tuned
+from mothertongue.export import formats
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.strategies.base import Whisper
@@ -157,9 +158,8 @@ class Exporter(ABC):
 
 def exporters() -> dict[str, Exporter]:
     """Every format by its name."""
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__package__}.{module.name}")
+    for module in pkgutil.iter_modules(formats.__path__):
+        importlib.import_module(f"{formats.__name__}.{module.name}")
     return {each.format: each() for each in Exporter.__subclasses__()}
 
 

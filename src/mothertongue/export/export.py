@@ -19,7 +19,7 @@ from mothertongue.data.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
 from mothertongue.evaluation.normalizers import normalizer
-from mothertongue.experiment.config import Experiment, load_experiment
+from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir, environment
 from mothertongue.export.base import Exported, Exporter, exporter
@@ -222,7 +222,7 @@ def _of_language(utterances: Sequence[Utterance], experiment: Experiment) -> lis
 def _finished(run: Path) -> Experiment:
     if not RunDir(run).is_done:
         raise DataError(f"{run}: no finished run; continue it with: mothertongue train")
-    return load_experiment(RunDir(run).experiment)
+    return read_experiment(RunDir(run))
 
 
 def _failure(result: Json) -> str:

@@ -9,8 +9,8 @@ from mothertongue.decoding.transcript import (
     DecodeConfig,
 )
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.export.adapter import put_on
 from mothertongue.export.base import Exporter, ExportTranscriber, exporters
+from mothertongue.export.formats.adapter import put_on
 from mothertongue.inference.engine import Engine, EngineName, open_engine, torch_engine
 from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.model.context import Context

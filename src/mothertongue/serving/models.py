@@ -16,10 +16,10 @@ from torch import nn
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir, is_run
-from mothertongue.export.adapter import put_on
+from mothertongue.export.formats.adapter import put_on
 from mothertongue.inference.engine import EngineName
 from mothertongue.inference.open_model import adapter_base, export_format, open_model
 from mothertongue.model.adapters import AdapterAssignment
@@ -143,7 +143,7 @@ def load(
 def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
     """The base that a model is an adapter on; None where it is none, or is to be merged."""
     if is_run(spec.path):
-        experiment = load_experiment(RunDir(spec.path).experiment)
+        experiment = read_experiment(RunDir(spec.path))
         is_adapter = experiment.strategy.is_adapter
         folds = merge and experiment.strategy.can_merge
         return experiment.base if is_adapter and not folds else None
@@ -237,7 +237,7 @@ def _alone(offer: ModelRegistry, spec: Spec, config: DecodeConfig, compute_type:
     facts: Json = {"kind": opened.kind, "language": opened.language}
     facts |= {"tokens": opened.tokens, "context": opened.trained_context}
     if is_run(spec.path):
-        experiment = load_experiment(RunDir(spec.path).experiment)
+        experiment = read_experiment(RunDir(spec.path))
         facts |= {"strategy": experiment.strategy.model_dump()["kind"], "base": experiment.base}
     offer.models[spec.name] = ServedModel(
         name=spec.name,

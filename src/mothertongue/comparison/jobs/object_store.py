@@ -144,6 +144,16 @@ def signature(path: Path) -> Signature:
     return found
 
 
+def _linked(path: Path, target: Path) -> None:
+    """Give a file another name, or copy it where the disk has no hard links."""
+    try:
+        os.link(path, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy2(path, target)
+
+
 def _hold_still(path: Path, still: Path) -> bool:
     """Copy all files, as they are at one moment, to another folder; return False if that fails.
 
@@ -158,7 +168,7 @@ def _hold_still(path: Path, still: Path) -> bool:
             for name in before:
                 target = still / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                hold = os.link if name.endswith(WEIGHTS) else shutil.copy2
+                hold = _linked if name.endswith(WEIGHTS) else shutil.copy2
                 hold(path / name, target)
         except FileNotFoundError:
             pass

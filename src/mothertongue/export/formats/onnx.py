@@ -25,7 +25,7 @@ from mothertongue.export.base import (
     require,
     seconds,
 )
-from mothertongue.export.hf import write_processor, write_tokenizer
+from mothertongue.export.formats.hf import write_processor, write_tokenizer
 from mothertongue.model.adapters import AdaptedLayer
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.load import Base

@@ -13,8 +13,8 @@ from runs import byte_tokens
 from tiny import tiny_model
 
 from mothertongue.errors import ConfigError, DataError
-from mothertongue.export.adapter import AdapterExporter, put_on
 from mothertongue.export.base import Exported
+from mothertongue.export.formats.adapter import AdapterExporter, put_on
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora
 from mothertongue.system.files import write_json
