@@ -138,9 +138,9 @@ def test_an_artefact_that_says_something_else_is_marked(
         exact(exported, folder, type_)
 
     monkeypatch.setattr(type(exporters()["hf"]), "write", other)
-    with pytest.raises(MothertongueError, match="clips are heard differently, expected none"):
+    with pytest.raises(MothertongueError, match="clips are transcribed differently, expected none"):
         exported(tiny_runs["full"], "hf", tmp_path / "out")
-    assert "heard differently" in (tmp_path / "out/NOT-VERIFIED.txt").read_text()
+    assert "transcribed differently" in (tmp_path / "out/NOT-VERIFIED.txt").read_text()
     assert json.loads((tmp_path / "out/verification.json").read_text())["passed"] is False
 
 

@@ -136,7 +136,7 @@ def export(
         str, typer.Option("--format", help="hf, adapter, ctranslate2, ggml or onnx.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The artefact's folder; default RUN/export/FORMAT-TYPE.")
+        Path | None, typer.Option(help="The export's folder; default RUN/export/FORMAT-TYPE.")
     ] = None,
     type_: Annotated[
         str | None, typer.Option("--type", help="Of the weights; default full precision.")

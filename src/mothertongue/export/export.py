@@ -228,7 +228,7 @@ def _finished(run: Path) -> Experiment:
 def _failure(result: Json) -> str:
     if result["is_exact"]:
         return (
-            f"{result['clips'] - result['identical']} of {result['clips']} clips are heard "
+            f"{result['clips'] - result['identical']} of {result['clips']} clips are transcribed "
             "differently, expected none"
         )
     return (

@@ -140,7 +140,7 @@ def _converted(kind: Kind, base: Base, compute_type: str, language: str | None) 
 
 
 def _cannot_switch_off() -> NoReturn:
-    raise NotAdapterError("CTranslate2 runs folded weights; --engine torch can switch them off")
+    raise NotAdapterError("CTranslate2 runs merged weights; --engine torch can disable adapters")
 
 
 def _ctranslate2(

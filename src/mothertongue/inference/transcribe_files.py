@@ -39,7 +39,9 @@ def detector(vad: Vad) -> tuple[Find, str]:
         return voiced, "silero"
     if vad == "silero":
         raise ConfigError("--vad silero needs: pip install 'mothertongue[transcribe]'")
-    console.print("silence is heard too: pip install 'mothertongue[transcribe]'")
+    console.print(
+        "silence is transcribed too; to find speech: pip install 'mothertongue[transcribe]'"
+    )
     return everything, "off"
 
 

@@ -16,16 +16,12 @@ from markupsafe import Markup
 
 from mothertongue import __version__
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER
+from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.chapters import Chapters
 from mothertongue.system.inline import source, source_hash
 
 Json = dict[str, Any]
-NORMALIZERS = {
-    "strict": "without case and punctuation, every mark kept",
-    "whisper": "as OpenAI's tables do",
-    "raw": "as written",
-}
 CHAPTERS = {
     "answer": "Recommendation",
     "table": "Results",
@@ -55,7 +51,7 @@ def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sou
             (id_, name) for id_, name in CHAPTERS.items() if _is_there(id_, parts, clip_sets)
         ],
         normalizer=PRIMARY_NORMALIZER,
-        normalizers=list(NORMALIZERS.items()),
+        normalizers=[(each.name, each.title) for each in NORMALIZERS.values()],
         has_clips=bool(clip_sets),
         sound_note=_sound_note(clip_sets, sounds),
         clip_data=_compressed([_public(each) for each in clip_sets]),

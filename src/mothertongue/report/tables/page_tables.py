@@ -133,7 +133,7 @@ def confusion_tables(anatomy: Json) -> Iterator[Table]:
     for title, key in (("Characters", "confused_characters"), ("Words", "confused_words")):
         pairs = [(each["reference"], each["hypothesis"], each["count"]) for each in anatomy[key]]
         rows = tuple((*map(_name, pair[:2]), text_cell(str(pair[2]))) for pair in pairs)
-        yield Table(f"{title} taken for others", ("said", "heard", "times"), rows, labels=2)
+        yield Table(f"{title} taken for others", ("spoken", "written", "times"), rows, labels=2)
     for title, key in (("left out", "deleted_words"), ("made up", "inserted_words")):
         single = tuple(
             (_name(each["text"]), text_cell(str(each["count"]))) for each in anatomy[key]

@@ -92,7 +92,7 @@ def retention_sheets(result: Json, language: str) -> list[Sheet]:
     return [
         Sheet(
             f"Forgetting {title}",
-            ("strategy", "WER %", "points", "95 %", "language heard %", "off = base"),
+            ("strategy", "WER %", "points", "95 %", "language detected %", "off = base"),
             tuple(
                 (
                     label(result, row),
@@ -110,7 +110,7 @@ def retention_sheets(result: Json, language: str) -> list[Sheet]:
         ),
         Sheet(
             f"Forgetting after tuning on {language}, set by set",
-            ("strategy", "set", "WER %", "points", "95 %", "language heard %"),
+            ("strategy", "set", "WER %", "points", "95 %", "language detected %"),
             tuple(_set_rows(result, rows)),
             labels=2,
         ),

@@ -115,7 +115,7 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
     same, clips = result["identical"], result["clips"]
     change, low, high = (100 * x for x in (result["difference"], *result["interval95"]))
     table.add_row("format", f"{result['format']}, {result['type']}")
-    table.add_row("heard with", f"{engine['name']} {engine['version']}")
+    table.add_row("engine", f"{engine['name']} {engine['version']}")
     table.add_row("the same tokens", f"{same} of {clips} clips of {result['split']}")
     table.add_row(
         "WER",
@@ -130,7 +130,7 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
         )
     if result["token_limit"]["advice"]:
         table.add_row("limit of tokens", result["token_limit"]["advice"])
-    table.add_row("language heard alike", f"{result['language_detection']:.0%} of the clips")
+    table.add_row("same language detected", f"{result['language_detection']:.0%} of the clips")
     table.add_row("lost", ", ".join(result["lost"]) or "nothing")
     table.add_row("size", f"{result['size_bytes'] / 1e6:,.1f} MB")
     speed = result["run_decode_s"] / result["decode_s"]

@@ -1,19 +1,11 @@
-"""Named, versioned normalizers: what counts as the same text when it is scored.
-
-A normalizer's version changes whenever any output of it does, or what CER counts in it, and is
-stored with every score.
-"""
+"""strict: the letters, marks and digits of any script, and nothing else."""
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
-import regex
-
-from mothertongue.data.scripts import UNSPACED_SCRIPTS, ZERO_WIDTH_SPACE
-from mothertongue.errors import ConfigError
+from mothertongue.data.scripts import ZERO_WIDTH_SPACE
+from mothertongue.evaluation.normalizers.base import Normalizer
 
 # The letter that stands for every apostrophe: U+02BC, which Unicode holds to be a letter.
 APOSTROPHE = "ʼ"
@@ -29,10 +21,6 @@ VANISHING = frozenset("·‧״՛՜՞")
 SINDHI_WORDS = "۽۾"
 # Kashida and lajanyalan stretch a word on the line; Unicode counts them as letters.
 STRETCHES = "\u0640\u07fa"
-SPACES = f"[ {ZERO_WIDTH_SPACE}]+"
-SPACES_BESIDE_UNSPACED = regex.compile(
-    rf"(?<=[{UNSPACED_SCRIPTS}]){SPACES}|{SPACES}(?=[{UNSPACED_SCRIPTS}])"
-)
 # Before Unicode 5.1 a Malayalam chillu was written as consonant, virama, zero-width joiner; both
 # spellings are in use, and canonical equivalence (NFC) does not join them.
 CHILLUS = {
@@ -46,41 +34,6 @@ CHILLUS = {
 # Malayalam nta, as in its word for "my", is typed as n + virama + rra, as Unicode's chillu n +
 # virama + rra, or as chillu n + rra.
 NTA_SPELLINGS, NTA = re.compile("ൻ്?റ"), "ന്റ"
-
-
-@dataclass(frozen=True, slots=True)
-class Normalizer:
-    """Text in, comparable text out; call it on reference and hypothesis alike."""
-
-    name: str
-    version: str
-    function: Callable[[str], str]
-
-    def __call__(self, text: str) -> str:
-        return self.function(text)
-
-
-def normalizer(name: str) -> Normalizer:
-    """The normalizer of that name. Raises ConfigError listing the names there are."""
-    if name not in NORMALIZERS:
-        raise ConfigError(f"normalizer {name!r}: expected one of {', '.join(NORMALIZERS)}")
-    return NORMALIZERS[name]
-
-
-def characters(text: str) -> list[str]:
-    """The code points of normalized text, which CER counts.
-
-    The spaces between words are counted, as jiwer does, so that CERs compare with published ones;
-    but not beside a script that is written without spaces between words. There writers and models
-    put spaces, visible or not, where they like, and published CERs leave them out. A vowel sign or
-    a tone mark is a code point of its own unless NFC composes it with its letter.
-    """
-    return list(SPACES_BESIDE_UNSPACED.sub("", text.strip()))
-
-
-def _raw(text: str) -> str:
-    """The text as it is; only runs of white space become one space, and none is left outside."""
-    return " ".join(text.split())
 
 
 def _strict(text: str) -> str:
@@ -151,25 +104,6 @@ def _is_ignored(char: str) -> bool:
 _category = cache(unicodedata.category)
 
 
-def _whisper(text: str) -> str:
-    """OpenAI's multilingual normalizer with its defaults, which published Whisper WERs use.
-
-    It turns every mark into a space, and so breaks the words of Indic scripts, Thai and vocalized
-    Arabic into pieces: use it to compare with such tables, never to judge a model of those
-    languages (arXiv 2409.02449). openai/whisper, whisper/normalizers/basic.py.
-    """
-    text = re.sub(r"[<\[][^>\]]*[>\]]", "", text.lower())
-    text = re.sub(r"\(([^)]+?)\)", "", text)
-    composed = unicodedata.normalize("NFKC", text)
-    text = "".join(" " if _category(char)[0] in "MSP" else char for char in composed)
-    return re.sub(r"\s+", " ", text.lower())
-
-
-NORMALIZERS = {
-    each.name: each
-    for each in (
-        Normalizer("strict", "2", _strict),
-        Normalizer("whisper", "2", _whisper),
-        Normalizer("raw", "2", _raw),
-    )
-}
+NORMALIZER = Normalizer(
+    "strict", "2", _strict, "without case and punctuation, every mark kept", place=0
+)
