@@ -115,7 +115,7 @@ class _SwitchedOff(TypedDict):
 class _Retention(TypedDict):
     sets: dict[str, _Retained]
     mean: _Retained
-    adapters_disabled: _SwitchedOff | None
+    switched_off: _SwitchedOff | None
 
 
 class _Also(TypedDict):
