@@ -95,3 +95,14 @@ def test_settings_in_another_encoding_are_named(comparison: Path, name: str) -> 
             read_parts([comparison, comparison / "one"], [])
     finally:
         path.write_bytes(whole)
+
+
+def test_a_finished_run_without_any_line_of_metrics_is_damaged(comparison: Path) -> None:
+    path = comparison / "one/metrics.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    try:
+        with pytest.raises(DataError, match=r"metrics\.jsonl: damaged: no line"):
+            read_parts([comparison / "one"], [])
+    finally:
+        path.write_bytes(whole)

@@ -148,11 +148,6 @@ def test_transcripts_that_do_not_fit(folder: Path) -> None:
     )
 
 
-def test_clips_without_a_text(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"1 clips to train on have no text(.*\n)+  fr0"):
-        dataset(folder, [*utterances({"sw": 2}), *utterances({"fr": 1}, text=" ")])
-
-
 @pytest.mark.parametrize("workers", [0, 1])
 def test_audio_that_cannot_be_read(folder: Path, tmp_path: Path, workers: int) -> None:
     for i in range(4):

@@ -96,3 +96,28 @@ def test_a_run_is_not_continued_by_other_code(begun: tuple[Experiment, RunDir]) 
     watcher = Silent()
     assert run(experiment, run_dir, watcher) == run_record()  # its weights are what they are
     assert watcher.notes[1].startswith("it was trained by other code (label rules: were 1")
+
+
+def test_clips_without_a_text_are_named_with_their_manifest(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    clips = list(read_manifest(data))
+    write_manifest(data / "manifest.jsonl", [replace(clips[0], text=" "), *clips[1:]])
+    with pytest.raises(DataError, match=rf"^{data}: 1 clips to train on have no text(.*\n)+"):
+        run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), Silent())
+
+
+def test_a_folder_in_the_records_place_is_a_damaged_record(
+    begun: tuple[Experiment, RunDir],
+) -> None:
+    experiment, run_dir = begun
+    run_dir.record.mkdir()
+    with pytest.raises(DataError, match=r"record\.json: not there \(Is a directory\)"):
+        run(experiment, run_dir, Silent())
+
+
+def test_a_folder_in_a_clips_place_is_named(base: Path, data: Path, tmp_path: Path) -> None:
+    (data / "train0.wav").unlink()
+    (data / "train0.wav").mkdir()
+    with pytest.raises(DataError, match=r"train0\.wav"):
+        run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), Silent())

@@ -114,7 +114,7 @@ class RunDir:
 
     @property
     def is_done(self) -> bool:
-        return self.record.is_file()
+        return self.record.exists()  # a folder of that name is a damaged record
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.records import Analysis, ClipSet, MetricsLine
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
-from mothertongue.system.json_files import read_json, read_json_lines, read_text
+from mothertongue.system.json_files import REMEDY, read_json, read_json_lines, read_text
 
 Json = dict[str, Any]
 ANALYSIS = "analysis.json"
@@ -145,12 +145,15 @@ def _of_runs(folders: Sequence[Path]) -> Part:
 
 def _run(folder: Path, language: str, strategy: str) -> RunRecords:
     run_dir = RunDir(folder)
+    metrics = [values for _, values in read_json_lines(run_dir.metrics, MetricsLine)]
+    if not metrics:
+        raise DataError(f"{run_dir.metrics}: damaged: no line, expected one a step; {REMEDY}")
     return RunRecords(
         name=folder.resolve().name,
         language=language,
         strategy=strategy,
         record=run_dir.read_record(),
-        metrics=[values for _, values in read_json_lines(run_dir.metrics, MetricsLine)],
+        metrics=metrics,
         identity=read_identity(run_dir),
         settings=read_text(run_dir.experiment),
     )

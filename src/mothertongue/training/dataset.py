@@ -59,7 +59,6 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
-        _refuse_empty(utterances)
         _refuse_long(utterances, self.labels)
         self.contexts_s = [context_s(each.duration_s, config.context) for each in utterances]
         self._planned: tuple[int, list[Step]] = (0, self.plan(0))
@@ -227,15 +226,6 @@ def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
         raise ConfigError(
             f"train.language_temperature={config.language_temperature:g} has no effect: all "
             f"training data is in {', '.join(languages)}, expected several languages; remove it"
-        )
-
-
-def _refuse_empty(utterances: Sequence[Utterance]) -> None:
-    empty = [f"  {each.id}" for each in utterances if not each.text.strip()]
-    if empty:
-        raise DataError(
-            f"{len(empty)} clips to train on have no text, expected what is said in each; write "
-            "it, or let mothertongue prepare reject them:\n" + "\n".join(empty[:20])
         )
 
 

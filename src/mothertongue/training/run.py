@@ -92,6 +92,7 @@ def open_data(
     """The base and the utterances, once it is clear that they fit the experiment."""
     utterances = read_data(experiment.manifests)
     _refuse_other_language(experiment, utterances)
+    _refuse_empty(experiment, utterances)
     _refuse_idle_borrow(experiment, utterances)
     check_splits(facts_of(utterances), ", ".join(map(str, experiment.manifests)), noted)
     if known := known_config(experiment.base):
@@ -157,6 +158,16 @@ def _refuse_other_language(experiment: Experiment, utterances: Sequence[Utteranc
         raise DataError(
             f"language: {experiment.language}, but the training data is in {', '.join(found)}; "
             "change one of them"
+        )
+
+
+def _refuse_empty(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
+    empty = [f"  {e.id}" for e in utterances if e.split == "train" and not e.text.strip()]
+    if empty:
+        raise DataError(
+            f"{', '.join(map(str, experiment.manifests))}: {len(empty)} clips to train on have no "
+            "text, expected the transcript of each; write it, or let mothertongue prepare reject "
+            "them:\n" + "\n".join(empty[:20])
         )
 
 

@@ -129,6 +129,7 @@ ROW_FAULTS: dict[str, tuple[str, str, str, str]] = {
     "open quote": ("MAN-QUOTE", "unexpected end", ".csv", 'a.wav,"well'),
     "quote in a field": ("MAN-QUOTE", "expected after", ".csv", 'a.wav,"well" yes'),
     "no json": ("MAN-JSON", "not a JSON object", ".jsonl", '{"audio": "a.wav", "text": "he'),
+    "no number": ("MAN-JSON", "NaN is no JSON", ".jsonl", '{"audio": "a.wav", "duration": NaN}'),
     "no object": ("MAN-JSON", "a list, expected an object", ".jsonl", '["a.wav"]'),
     "deep json": ("MAN-JSON", "recursion", ".jsonl", "[" * 100_000),
     "number as text": ("MAN-TYPE", "text is int '5'", ".jsonl", '{"audio": "a", "text": 5}'),
@@ -138,7 +139,7 @@ ROW_FAULTS: dict[str, tuple[str, str, str, str]] = {
     "negative": ("MAN-TYPE", "duration_s is '-1'", ".jsonl",
                  '{"audio": "a", "text": "b", "duration": -1}'),
     "infinite": ("MAN-TYPE", "duration_s is 'inf'", ".jsonl",
-                 '{"audio": "a", "text": "b", "duration": Infinity}'),
+                 '{"audio": "a", "text": "b", "duration": 1e999}'),
 }  # fmt: skip
 
 

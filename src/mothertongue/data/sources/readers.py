@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mothertongue.data.sources.base import Rejection, reject
 from mothertongue.errors import Fault
@@ -40,7 +40,7 @@ def read_jsonl(path: Path) -> Iterator[Located | Rejection]:
     """The object on each line; a line that holds no object is a Rejection MAN-JSON."""
     for where, line in read_lines(path):
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_constant=_no_number)
             if not isinstance(record, dict):
                 raise ValueError(f"a {type(record).__name__}, expected an object")
         except (ValueError, RecursionError) as error:
@@ -48,6 +48,10 @@ def read_jsonl(path: Path) -> Iterator[Located | Rejection]:
             yield reject(where, {"line": line}, fault)
         else:
             yield where, record
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON, expected a number or null")
 
 
 def read_delimited(
