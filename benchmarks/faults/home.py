@@ -15,8 +15,9 @@ from faults.forked import Outcome, forked, verb
 
 PATIENCE_S = 600.0
 VERBS = (
-    *("artefacts", "comparison.compare", "corpus.prepare", "exporting", "report.write"),
-    *("run_scores", "scoring", "sources.detect", "tables", "transcription.verb"),
+    *("comparison.compare", "data.prepare", "data.sources.detect", "export.export"),
+    *("inference.evaluate_run", "inference.open_model", "inference.transcribe_files"),
+    *("report.tables.verb_tables", "report.write", "training.run"),
 )
 """The verbs import these when they run; imported once here, every fork has them."""
 SMALL = {"epochs": 1, "validation_clips": 2}

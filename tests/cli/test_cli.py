@@ -222,7 +222,7 @@ def test_a_path_with_brackets_is_shown_as_it_is(
     data = save_corpus(tmp_path / "data [v2][/b]", train=1, validation=0, test=1)
     code, out, _ = call("evaluate", made[0], "--data", data)
     assert code == 0
-    assert "data [v2][/b]" in out.replace("\n", "")
+    assert "data[v2][/b]" in "".join(out.split())  # a line may end at the space
 
 
 def test_transcripts_for_machines_are_not_broken_into_lines(
