@@ -22,6 +22,7 @@ check: $(READY) ## what CI checks before the tests: format, lint, types, layers,
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/make_config_page.py --check
+	$(BIN)/python tools/make_formats_page.py --check
 
 bench: .venv/bench .venv-adapterhub/ready ## ours beside the peers, an hour on two cores; BENCH=options
 	$(BIN)/python benchmarks/bench.py $(BENCH)
@@ -34,6 +35,7 @@ oracles: .venv-adapterhub/ready ## what AdapterHub's library computes, for tests
 
 docs: $(READY) ## write the generated pages again
 	$(BIN)/python tools/make_config_page.py
+	$(BIN)/python tools/make_formats_page.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

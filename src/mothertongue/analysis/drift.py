@@ -25,6 +25,7 @@ from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Whisper
+from mothertongue.system.json_files import FORMAT_VERSION
 
 Advance = Callable[[int], None]
 """A callback that receives the number of utterances just read, in the base and in a run."""
@@ -99,6 +100,7 @@ def analyze_runs(
     _ready(base.model)
     return {
         "base": base.name,
+        "format_version": FORMAT_VERSION,
         "base_digest": base.digest,
         "runs": [str(path) for path in runs],
         "split": split,

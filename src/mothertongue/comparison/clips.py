@@ -13,6 +13,7 @@ from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.evaluation.error_alignment import Piece, Unit, align, tokens, unit_of
 from mothertongue.evaluation.metrics import Row, count_errors
 from mothertongue.evaluation.normalizers import characters, normalizer
+from mothertongue.system.json_files import FORMAT_VERSION
 
 Json = dict[str, Any]
 
@@ -34,6 +35,7 @@ def clip_set(
     names = list(systems)
     unit = unit_of(systems[names[0]][0]["language"])
     return {
+        "format_version": FORMAT_VERSION,
         "language": language,
         "name": name,
         "normalizer": PRIMARY_NORMALIZER,

@@ -37,7 +37,7 @@ from mothertongue.experiment.run_dir import (
     RunDir,
     environment,
 )
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import FORMAT_VERSION, read_json
 
 Json = dict[str, Any]
 
@@ -96,6 +96,7 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
     rows = [row for language, _ in found.values() for row in language["strategies"]]
     chosen_on = {each.experiment["select_on"] for each in runs}
     result = {
+        "format_version": FORMAT_VERSION,
         "name": ", ".join(each.name for each in runs),
         "base": base,
         "protocol": "paper" if "test" in chosen_on else "validation",

@@ -24,6 +24,7 @@ from mothertongue.comparison.retention import retention
 from mothertongue.comparison.run_costs import run_cost, run_point
 from mothertongue.comparison.selection import TEST, Choice, read_record
 from mothertongue.experiment.run_dir import RunDir, environment
+from mothertongue.system.json_files import FORMAT_VERSION
 
 Json = dict[str, Any]
 
@@ -40,6 +41,7 @@ def comparison(
         name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
     }
     return {
+        "format_version": FORMAT_VERSION,
         "name": grid.name,
         "base": grid.base,
         "protocol": grid.protocol,

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict  # pydantic asks for it before Python 3.
 
 from mothertongue.data.manifest import Prepared
 from mothertongue.experiment.records import Interval
+from mothertongue.system.json_files import Record
 
 
 class _Score(TypedDict):
@@ -212,7 +213,7 @@ class _Point(TypedDict):
     cer_interval95: NotRequired[Interval | None]
 
 
-class Comparison(TypedDict):
+class Comparison(Record):
     """comparison.json: what `mothertongue compare` found."""
 
     name: str

@@ -22,7 +22,7 @@ from mothertongue.inference.engine import open_engine
 from mothertongue.inference.score_split import check_unseen, transcribe_split
 from mothertongue.system.console import counting
 from mothertongue.system.files import sha256_file, write_json
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import FORMAT_VERSION, read_json
 
 
 class ScoreSet(Config):
@@ -60,6 +60,7 @@ def score_sets(request: Request) -> None:
         write_json(
             each.out,
             {
+                "format_version": FORMAT_VERSION,
                 "model": request.model,
                 **_inputs(each, request),
                 "leaks": leaks,

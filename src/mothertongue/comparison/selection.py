@@ -14,7 +14,7 @@ from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import Selection
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import FORMAT_VERSION, read_json
 from mothertongue.training.validation import Validation, mean_order, recorded
 
 SELECTION = "selection.json"
@@ -75,7 +75,8 @@ def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     # What has left the grid may come back to it, and was tested all the same.
     gone = [old for old in before if (old["language"], old["arm"]) not in now]
     found = [*map(asdict, choices), *gone]
-    write_json(path, {"protocol": grid.protocol, "choices": found})
+    record = {"format_version": FORMAT_VERSION, "protocol": grid.protocol, "choices": found}
+    write_json(path, record)
 
 
 def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> Choice:

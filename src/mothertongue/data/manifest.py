@@ -9,13 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
-
 from mothertongue.data.audio_paths import clip_path
 from mothertongue.errors import DataError, Fault
 from mothertongue.system.cache import cache_folder, state_folder
 from mothertongue.system.files import open_atomically, sha256_file, write_json
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import FORMAT_VERSION, Record, read_json
 
 ROOT = Path()  # read_data makes every audio path absolute
 
@@ -131,7 +129,8 @@ def is_ours(path: Path) -> bool:
 def write_card(folder: Path, facts: dict[str, Any]) -> None:
     """Write what is known of the manifest in a folder beside it, with the manifest's SHA-256."""
     digest = sha256_file(folder / MANIFEST_NAME)
-    write_json(folder / CARD_NAME, {"manifest_sha256": digest, **facts})
+    record = {"format_version": FORMAT_VERSION, "manifest_sha256": digest, **facts}
+    write_json(folder / CARD_NAME, record)
 
 
 def read_card(path: Path) -> dict[str, Any] | None:
@@ -227,7 +226,7 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 
 
-class Prepared(TypedDict):
+class Prepared(Record):
     """The card of a corpus: what `prepare` found."""
 
     num_rows: int

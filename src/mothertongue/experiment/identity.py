@@ -19,7 +19,7 @@ from mothertongue.experiment.records import Identity
 from mothertongue.experiment.run_dir import RunDir, deciding_versions
 from mothertongue.model.tokenizer import LABEL_RULES
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import FORMAT_VERSION, read_json
 
 Json = dict[str, Any]
 LONG_BYTES = 4_000_000_000  # some ten seconds from a disk
@@ -39,6 +39,7 @@ def write_identity(
         noted(f"reading {num_bytes / 1e9:,.0f} GB of audio once, for the SHA-256 of every clip")
     write_facts(run_dir.data, facts)
     identity = {
+        "format_version": FORMAT_VERSION,
         "base_digest": base_digest,
         "manifest_sha256": data_digest(manifests),
         "audio_sha256": audio_digest(facts),

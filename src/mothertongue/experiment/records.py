@@ -8,10 +8,12 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
+from mothertongue.system.json_files import Record
+
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
-class Identity(TypedDict):
+class Identity(Record):
     """identity.json: what a run is made from."""
 
     base_digest: str
@@ -27,7 +29,7 @@ class _Choice(TypedDict):
     runs: list[str]
 
 
-class Selection(TypedDict):
+class Selection(Record):
     """selection.json: what a comparison has chosen before its test."""
 
     choices: list[_Choice]
@@ -73,7 +75,7 @@ class Cost(TypedDict):
     peak_memory_bytes: int
 
 
-class RunRecord(Cost):
+class RunRecord(Record, Cost):
     """record.json: a finished run."""
 
     experiment: _Experiment
@@ -106,7 +108,7 @@ class Row(TypedDict):
     looped: bool
 
 
-class Scores(TypedDict):
+class Scores(Record):
     """eval/NAME.json: a model on a split."""
 
     utterances: list[Row]
@@ -137,7 +139,7 @@ class _Clip(TypedDict):
     heard: list[_Heard]
 
 
-class ClipSet(TypedDict):
+class ClipSet(Record):
     """An element of clips.json: the clips of a test set with what each system wrote."""
 
     language: str
@@ -173,7 +175,7 @@ class _Group(TypedDict):
     decoder: _Half | None
 
 
-class Analysis(TypedDict):
+class Analysis(Record):
     """The file that `mothertongue analyze --json` writes."""
 
     threshold: float

@@ -27,7 +27,7 @@ from mothertongue.export.model_card import write_card
 from mothertongue.export.token_limit import count_labels
 from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import FORMAT_VERSION, read_json
 from mothertongue.system.locks import alone
 from mothertongue.system.processes import leashed
 
@@ -68,6 +68,7 @@ def export(
             limit = _write(writer, run, fresh, kind)
             heard = _transcribed(writer, run, fresh, experiment, utterances)
             result = {
+                "format_version": FORMAT_VERSION,
                 **_facts(writer, run, kind, experiment),
                 "split": split,
                 **_compared(writer, kind, utterances, *heard, max_wer_loss),

@@ -20,6 +20,7 @@ from mothertongue.experiment.run_dir import RunDir, environment
 from mothertongue.inference.engine import Engine
 from mothertongue.model.context import Context
 from mothertongue.system.console import counting, note
+from mothertongue.system.json_files import FORMAT_VERSION
 
 Advance = Callable[[int], None]
 Json = dict[str, Any]
@@ -81,6 +82,7 @@ def evaluate_model(
         }
     cut = done.get("bucket")
     return {
+        "format_version": FORMAT_VERSION,
         "model": model,
         "kind": engine.kind,
         "data": ", ".join(map(str, data)),

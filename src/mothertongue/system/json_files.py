@@ -8,14 +8,23 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, NotRequired, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from mothertongue.errors import DataError
 
 REMEDY = "restore it from a copy, or make it again"
+FORMAT_VERSION = 1
+"""The version of the records that this package writes; it reads those of before, without one."""
 T = TypeVar("T")
+
+
+class Record(TypedDict):
+    """A JSON object that a verb leaves on disk, and of which format it is."""
+
+    format_version: NotRequired[Literal[1]]
 
 
 def read_text(path: Path, remedy: str = REMEDY) -> str:

@@ -29,6 +29,7 @@ from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.system.files import open_atomically, write_json
+from mothertongue.system.json_files import FORMAT_VERSION
 from mothertongue.training.bucketing import idle_share
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.distributed import Ranks
@@ -231,6 +232,7 @@ def _record(
     parameters = trained_parameters(base.model).values()
     best = state.best
     return {
+        "format_version": FORMAT_VERSION,
         "experiment": experiment.model_dump(mode="json"),
         "base_digest": base.digest,
         "trainable_parameters": sum(each.numel() for each in parameters),
