@@ -1,0 +1,36 @@
+"""What an earlier release left on disk is still read: tests/golden, as it wrote it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mothertongue.experiment.config import read_experiment
+from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.report.inputs import read_parts
+from mothertongue.report.write import write_report
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+RUNS = sorted((GOLDEN / "runs").iterdir())
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)
+def test_the_records_of_a_run_are_read(folder: Path) -> None:
+    run_dir = RunDir(folder)
+    record = run_dir.read_record()
+    assert "format_version" not in record
+    assert record["experiment"] == read_experiment(run_dir).model_dump(mode="json")
+    assert read_identity(run_dir)["base_digest"] == record["base_digest"]
+    assert run_dir.read_state()["train_s"] == record["train_s"]
+
+
+def test_a_comparison_is_read_and_has_its_page(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
+    (part,) = read_parts([folder], [])
+    (language,) = part.result["languages"].values()
+    wers = [row["scores"]["strict"]["wer"] for row in language["strategies"]]
+    assert len(wers) == 2
+    write_report([folder], out=tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert all(f"{100 * wer:.1f}" in page for wer in wers)
