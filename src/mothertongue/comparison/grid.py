@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -257,7 +257,7 @@ def _run_name(language: str, arm: str, settings: dict[str, Any], seed: int) -> s
     return re.sub(r"[^\w.-]+", "_", "-".join([language, arm, *swept, f"seed{seed}"]))
 
 
-def load_grid(path: Path, overrides: list[str]) -> Grid:
+def load_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
     """The grid in a YAML file, or of a recipe in the package. Paths start where the user is."""
     return config.load(Grid, path, overrides)
 

@@ -21,7 +21,7 @@ def add(base: Whisper, name: str, tuned: Whisper, rows: AdapterAssignment) -> No
     """
     if not name.isidentifier():
         raise ConfigError(f"adapter {name!r}: expected a word of letters, digits and _")
-    kinds = members(AdapterStrategy, strategies)
+    kinds = members(AdapterStrategy, strategies)  # type: ignore[type-abstract]
     _refuse_other_changes(base, tuned, [p for kind in kinds for p in kind.adapter_tensors(tuned)])
     for kind in kinds:
         kind.attach(base, name, tuned, rows)

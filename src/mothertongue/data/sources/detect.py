@@ -18,7 +18,8 @@ def detect(path: Path, options: Mapping[str, str | None] | None = None) -> Sourc
     where an option has no effect on what was found.
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    kinds = sorted(config.members(Source, sources), key=lambda kind: kind.precedence)
+    known = config.members(Source, sources)  # type: ignore[type-abstract]
+    kinds = sorted(known, key=lambda kind: kind.precedence)
     found = next((kind for kind in kinds if kind.recognizes(path)), None)
     if found is None:
         names = ", ".join(sorted(kind.model_fields["kind"].default for kind in kinds))

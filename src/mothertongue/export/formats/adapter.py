@@ -68,7 +68,7 @@ def put_on(model: Whisper, folder: Path) -> None:
     Raises DataError where it is no adapter, or one of another base.
     """
     config = adapter_config(folder)
-    for kind in members(AdapterStrategy, strategies):
+    for kind in members(AdapterStrategy, strategies):  # type: ignore[type-abstract]
         if kind.reads_adapter(config):
             kind.load_adapter(model, folder)
             return
