@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from pydantic import ConfigDict, with_config
 from torch import Tensor
 
 from mothertongue.data.languages import Measure
@@ -24,14 +23,15 @@ from mothertongue.experiment.train_config import TrainConfig, learning_rate
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import built
 from mothertongue.training.batch import Batch
 from mothertongue.training.dataset import workers_outlived
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.fsdp import on_main
 from mothertongue.training.optimizer_state import optimizer_tensors, restore_optimizer
+from mothertongue.training.progress import Watcher
 from mothertongue.training.signals import StopRequest
+from mothertongue.training.state import State
 from mothertongue.training.step import Stepper
 from mothertongue.training.trackers import Trackers
 from mothertongue.training.validation import Validation, Validator
@@ -61,40 +61,6 @@ class TrainingInputs:
     """The encoder layers that do not train, where there are such."""
     ranks: Ranks = field(default_factory=Ranks)
     """The processes that train together; each has inputs of its own with its share of the clips."""
-
-
-@with_config(ConfigDict(extra="forbid"))  # what a newer version counts must not be forgotten
-@dataclass(slots=True)
-class State:
-    """The state of a run. All of it is in every checkpoint."""
-
-    step: int = 0
-    micro_batch_size: int = 0
-    validated_step: int = 0
-    best_step: int | None = None
-    best: Validation | None = None
-    """The validation of `best_step`; after the last step, that on all clips at 30 s."""
-    worse_in_a_row: int = 0
-    stopped_early: bool = False
-    prefixes_computed: int = 0
-    """How often a clip went through the frozen layers, instead of being read from the store."""
-    train_s: float = 0.0
-    validate_s: float = 0.0
-    peak_memory_bytes: int = 0
-
-    @classmethod
-    def of(cls, values: dict[str, Any], origin: Path) -> "State":
-        """The state that a checkpoint holds as JSON values. Raises DataError for other values."""
-        return built(values, origin, cls, "continue the run with the version that wrote it")
-
-
-class Watcher(Protocol):
-    """A receiver of the events of a run: a progress bar, a log, a test."""
-
-    def begun(self, step: int, total_steps: int) -> None: ...
-    def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
-    def validated(self, step: int, found: Validation, is_best: bool) -> None: ...
-    def noted(self, message: str) -> None: ...
 
 
 def train(

@@ -3,11 +3,21 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.progress import Progress
 
 from mothertongue.system.console import LINE_EVERY_S, console, is_main_process, note, progress_bar
 from mothertongue.training.validation import Validation
+
+
+class Watcher(Protocol):
+    """A receiver of the events of a run: a progress bar, a log, a test."""
+
+    def begun(self, step: int, total_steps: int) -> None: ...
+    def stepped(self, step: int, loss: float, learning_rate: float) -> None: ...
+    def validated(self, step: int, found: Validation, is_best: bool) -> None: ...
+    def noted(self, message: str) -> None: ...
 
 
 class Quiet:

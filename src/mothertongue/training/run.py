@@ -35,7 +35,9 @@ from mothertongue.training.dataset import StepDataset
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import open_prefix
 from mothertongue.training.fsdp import on_main
-from mothertongue.training.loop import State, TrainingInputs, Watcher, train
+from mothertongue.training.loop import TrainingInputs, train
+from mothertongue.training.progress import Watcher
+from mothertongue.training.state import State
 from mothertongue.training.trackers import Trackers, flat
 from mothertongue.training.validation import Validator
 from mothertongue.training.validator import SplitValidator
