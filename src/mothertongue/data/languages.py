@@ -71,11 +71,6 @@ def language_code(code: str) -> str:
     return language
 
 
-def has_whisper_token(code: str) -> bool:
-    """Whether Whisper has a token for a code that `language_code` gave."""
-    return code in WHISPER_LANGUAGES
-
-
 def usual_measure(code: str) -> Measure:
     """The error rate that systems of a language are told apart by, for a code of `language_code`.
 

@@ -129,21 +129,6 @@ def is_hallucination(reference: str, hypothesis: str) -> bool:
     return heard >= max(1, 2 * said)
 
 
-def same_transcripts(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
-    """The ids of the clips whose transcripts differ at all: an empty list where all are the same.
-
-    The text, the log-probability to its last bit, `looped` and the detected language must be equal,
-    so decode both with the same settings. Raises DataError where the rows are not of the same
-    clips.
-    """
-    _check(before, after)
-    return [
-        old["id"]
-        for old, new in zip(before, after, strict=True)
-        if any(old[key] != new[key] for key in TRANSCRIBED)
-    ]
-
-
 def json_values(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """A dictionary that JSON gives back as it is: for `asdict`."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in items}
