@@ -13,7 +13,7 @@ import pytest
 from mothertongue.system import runtime
 from mothertongue.system.processes import leashed
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 HOSTILE = ("json", "numpy", "runpy", "soxr", "torch", "mothertongue")
 PARENT = """
 import subprocess, sys
@@ -67,7 +67,7 @@ def test_every_module_is_started_without_the_working_directory() -> None:
     paths = [
         path for each in ("src", "benchmarks", "tools") for path in (HOME / each).rglob("*.py")
     ]
-    texts = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    texts = {str(path): path.read_text(encoding="utf-8") for path in paths}
     assert len(texts) > 100
     trees = {name: ast.parse(text) for name, text in texts.items() if '"-m"' in text}
     assert {name: found for name, tree in trees.items() if (found := list(unsafe(tree)))} == {}
