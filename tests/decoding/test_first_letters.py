@@ -93,6 +93,5 @@ def test_exports(fluent, clips, tokens: Tokens, tmp_path: Path, format_: str) ->
         tuned = SimpleNamespace(experiment=SimpleNamespace(strategy=strategy))
         run: Any = SimpleNamespace(plain=lambda: fluent, tokens=tokens, tuned=tuned)
         writer.write(run, folder, writer.types[0])
-    heard = writer.open(folder, writer.types[0], None)
-    written = [heard.transcribe(clip, "sw") for clip in clips]
-    assert [tokens.decode(each) for each in written] == TEXTS
+    found = writer.open(folder, tokens, None)(clips, "sw")
+    assert [each.text for each in found] == TEXTS
