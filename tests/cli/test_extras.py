@@ -1,4 +1,4 @@
-"""What is installed without extras transcribes; verbs that need more say which extra to install."""
+"""An installation without extras transcribes; verbs that need more name the extra."""
 
 import os
 import subprocess

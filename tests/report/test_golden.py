@@ -1,4 +1,4 @@
-"""What an earlier release left on disk is still read: tests/golden, as it wrote it."""
+"""The files of an earlier release (tests/golden, as it wrote them) are still read."""
 
 import shutil
 from pathlib import Path

@@ -44,20 +44,20 @@ class Strategy(Config, ABC):
         """
 
     @property
-    @abstractmethod
     def moves_base(self) -> bool:
         """Whether `apply` moves a part of the base's weights into those that train.
 
         Another machine may compute another part, so a run keeps the trained weights that it began
         with, and `take_start` puts them back.
         """
+        return False
 
-    @abstractmethod
     def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
         """Let a model, right after `apply`, begin with these trained weights, in place.
 
         Its outputs stay those of the base. Only for strategies whose `moves_base` is true.
         """
+        raise AssertionError("no start is kept: `apply` gives the same weights everywhere")
 
     @abstractmethod
     def frozen_prefix(self, model: Whisper) -> int:

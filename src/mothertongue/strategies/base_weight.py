@@ -1,10 +1,7 @@
 """The common part of strategies that train Whisper's own weights."""
 
 from abc import ABC
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-
-from torch import Tensor
 
 from mothertongue.strategies.base import NotAdapterError, Strategy, Whisper
 
@@ -16,15 +13,6 @@ class BaseWeightStrategy(Strategy, ABC):
     def draws_at_random(self) -> bool:
         """False: training begins with the base's weights."""
         return False
-
-    @property
-    def moves_base(self) -> bool:
-        """False: training begins with the base's weights where they are."""
-        return False
-
-    def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
-        """Not called: `apply` gives the same weights everywhere."""
-        raise AssertionError("no start is kept")
 
     def merge(self, model: Whisper) -> Whisper:
         """The model itself."""

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from mothertongue.model import adapters
 from mothertongue.strategies.adapter import AdapterStrategy
@@ -48,15 +47,6 @@ class BottleneckAdapters(AdapterStrategy):
     def draws_at_random(self) -> bool:
         """True: the adapters."""
         return True
-
-    @property
-    def moves_base(self) -> bool:
-        """False: the base stays as it is."""
-        return False
-
-    def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
-        """Not called: `apply` gives the same weights everywhere."""
-        raise AssertionError("no start is kept")
 
     def merge(self, model: Whisper) -> Whisper:
         """Raise CannotMergeError: the adapters are not linear."""
