@@ -49,7 +49,7 @@ def running(
         yield server
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)  # what runs may take `drain_s`, 30 s, to end
         assert not thread.is_alive()
 
 
