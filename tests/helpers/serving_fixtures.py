@@ -1,5 +1,6 @@
 """A server of tiny models, in a thread of the tests; recordings for it; what it must answer."""
 
+import faulthandler
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,7 +51,9 @@ def running(
     finally:
         server.should_exit = True
         thread.join(120)  # what runs may take `drain_s`, 30 s, to end
-        assert not thread.is_alive()
+        if thread.is_alive():
+            faulthandler.dump_traceback()
+        assert not thread.is_alive(), "the server does not end; the stacks are above"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from mothertongue.decoding.transcript import Clip, Transcript
 from mothertongue.inference.parts import Part
-from mothertongue.serving.batching import Batcher
+from mothertongue.serving.batching import Batcher, close_all
 from mothertongue.serving.errors import ApiError
 
 
@@ -165,3 +165,20 @@ def test_an_engine_that_fails_goes_on_with_the_next_batch() -> None:
     batcher = Batcher(engine, 4, 3)
     asyncio.run(work())
     batcher.close()
+
+
+def test_an_engine_that_does_not_end_holds_up_no_other_and_no_shutdown() -> None:
+    async def work() -> None:
+        stuck.submit(clips("a"))
+        await begun(engine, 1)
+
+    engine = Held()
+    stuck, free = Batcher(engine, 1, 100), Batcher(Held(), 1, 100)
+    asyncio.run(work())
+    close_all([stuck, free], 0.05)
+    free.join(10)
+    assert not free._thread.is_alive()
+    assert stuck._thread.is_alive()
+    engine.go.release()
+    stuck.join(10)
+    assert not stuck._thread.is_alive()

@@ -62,15 +62,14 @@ def test_a_killed_holder_lets_go(disk: str, tmp_path: Path) -> None:
 
 def test_a_fork_that_outlives_the_holder_holds_nothing(tmp_path: Path) -> None:
     """A data worker notices only after seconds that its parent was killed."""
-    code = HOLD.replace(
-        'print("held"', 'import os; os.fork() or (sys.stdin.read(), os._exit(0)); print("held"'
-    )
+    told = 'print("held", flush=True)'  # by the fork, which has let go by then
+    code = HOLD.replace(told, f"import os; os.fork() or ({told}, sys.stdin.read(), os._exit(0))")
     command = [sys.executable, "-c", code, str(tmp_path / "lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline() == b"held\n"
         holder.kill()
         holder.wait()
-        with alone(tmp_path / "lock", tmp_path, ""):
+        with alone(tmp_path / "lock", tmp_path, ""):  # the fork, which waits, does not hold it
             assert holder.stdin
             holder.stdin.close()
 

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mothertongue.decoding.transcript import Clip, ClipTranscriber
@@ -29,8 +30,9 @@ class _Job:
     loop: asyncio.AbstractEventLoop
 
     def resolve(self, found: list[Part] | Exception) -> None:
-        """From the engine's thread."""
-        self.loop.call_soon_threadsafe(self._resolve, found)
+        """Give the result to the loop, from the engine's thread."""
+        with suppress(RuntimeError):  # the loop is closed: the server ended during this batch
+            self.loop.call_soon_threadsafe(self._resolve, found)
 
     def _resolve(self, found: list[Part] | Exception) -> None:
         if self.done.done():  # cancelled meanwhile
@@ -83,11 +85,14 @@ class Batcher:
         return [job.done for job in jobs]
 
     def close(self) -> None:
-        """Let the thread end after its batch."""
+        """Take no more clips. The thread ends after the batch that it decodes."""
         with self._changed:
             self._is_open = False
             self._changed.notify()
-        self._thread.join(timeout=60)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended, but not longer than this."""
+        self._thread.join(max(0.0, timeout_s))
 
     def _work(self) -> None:
         while batch := self._next():
@@ -122,6 +127,15 @@ class Batcher:
                     return batch
                 self._changed.wait()
         return []
+
+
+def close_all(batchers: Sequence[Batcher], timeout_s: float) -> None:
+    """Close them, and wait for their last batches, together not longer than this."""
+    for batcher in batchers:
+        batcher.close()
+    until = time.monotonic() + timeout_s
+    for batcher in batchers:
+        batcher.join(until - time.monotonic())
 
 
 def _wanted(jobs: Iterable[_Job]) -> int:

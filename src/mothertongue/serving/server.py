@@ -14,7 +14,7 @@ from mothertongue.model.devices import give_back_freed_memory
 from mothertongue.serving import logs
 from mothertongue.serving.address import Address, listen
 from mothertongue.serving.app import make_app
-from mothertongue.serving.batching import Batcher
+from mothertongue.serving.batching import Batcher, close_all
 from mothertongue.serving.connections import Connection, max_connections
 from mothertongue.serving.limits import Limits
 from mothertongue.serving.metrics import Metrics
@@ -24,6 +24,9 @@ from mothertongue.serving.sandbox import Sandbox
 from mothertongue.serving.service import Service
 from mothertongue.serving.turns import Gate
 from mothertongue.system.console import note
+
+LAST_BATCHES_S = 30.0
+"""How long the engines may take, after the drain, for batches that nobody waits for any more."""
 
 
 def serve(
@@ -115,8 +118,7 @@ class Server(uvicorn.Server):
         if self.force_exit:
             return
         await self.service.sandbox.stop()
-        for batcher in self.service.batchers:
-            batcher.close()
+        close_all(self.service.batchers, LAST_BATCHES_S)
 
     @property
     def url(self) -> str:
