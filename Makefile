@@ -28,6 +28,7 @@ bench: .venv/bench .venv-adapterhub/ready ## ours beside the peers, an hour on t
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 faults: $(READY) ## broken files, killed processes, full disks, an hour or more; FAULTS=options
+	MOTHERTONGUE_KILLS=20 $(BIN)/pytest tests/training/test_kill.py
 	PYTHONPATH=benchmarks:tests/helpers MALLOC_PERTURB_=165 $(BIN)/python -m faults $(FAULTS)
 
 oracles: .venv-adapterhub/ready ## what AdapterHub's library computes, for tests to replay
