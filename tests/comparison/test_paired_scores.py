@@ -32,9 +32,14 @@ def row(name: str, *wrong: int, cost: int = 1) -> Json:
     }
 
 
+def differing(systems: list[Json], base: dict[str, Scored], measure: str) -> list[Json]:
+    found = {each["strategy"]: each.pop("found") for each in systems}
+    return with_differences(systems, found, "full", base, measure)
+
+
 def compared(measure: str, *systems: Json) -> dict[str, Json]:
     base = {"test": scored(5), "also-x": scored(5)}
-    found = with_differences(list(systems), "full", base, measure)
+    found = differing(list(systems), base, measure)
     return {each["strategy"]: each for each in found}
 
 
@@ -74,10 +79,10 @@ def test_without_a_base_strategies_are_compared_all_the_same() -> None:
     systems = [row("full", 3, 3), row("lora", 1, 1)]
     for each in systems:
         each["also"] = {}
-    full, lora = with_differences(systems, "full", {}, "cer")
+    full, lora = differing(systems, {}, "cer")
     assert full["vs_base"] is lora["vs_base"] is None
     assert lora["vs_reference"]["comparisons"] == 1
-    (alone,) = with_differences([row("full", 3) | {"also": {}}], "full", {}, "cer")
+    (alone,) = differing([row("full", 3) | {"also": {}}], {}, "cer")
     assert alone["vs_base"] is alone["vs_best"] is None
 
 

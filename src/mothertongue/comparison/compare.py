@@ -17,18 +17,18 @@ from typing import Any
 import yaml
 
 from mothertongue.comparison.clips import clip_set
+from mothertongue.comparison.from_grid import compare_grid
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.halving import Cut, Halvings, first_seed
 from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
 from mothertongue.comparison.paired_scores import read_scores
 from mothertongue.comparison.prefix_depths import share_depths
-from mothertongue.comparison.result import comparison
 from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
-from mothertongue.comparison.selection import TEST, Choice, choose, lock_selection
+from mothertongue.comparison.selection import Choice, choose, lock_selection
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
-from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
+from mothertongue.experiment.run_dir import CLIPS, COMPARISON, TEST_SCORES, RunDir, is_run
 from mothertongue.system.files import open_atomically, write_json
 
 
@@ -53,7 +53,7 @@ def compare(
         choices = choose(candidates, folder, cuts)
         lock_selection(choices, grid, folder)
         run_all(list(_scorings(grid, candidates, choices, folder)), watcher)
-        result = comparison(grid, candidates, choices, cuts, folder)
+        result = compare_grid(grid, candidates, choices, cuts, folder)
         write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
         write_json(folder / COMPARISON, result)
     return result
@@ -110,7 +110,7 @@ def _scorings(
     for choice in choices:
         for name in dict.fromkeys(choice.runs):
             run_dir = RunDir(folder / "runs" / name)
-            scores = run_dir.evaluation(TEST).parent
+            scores = run_dir.evaluation(TEST_SCORES).parent
             sets = [*_sets(grid, choice.language, scores), *_retention(grid, scores)]
             if removable[name]:
                 sets += _switched_off(grid, scores)
@@ -133,7 +133,7 @@ def _scoring(
 
 def _sets(grid: Grid, language: str, scores: Path) -> list[ScoreSet]:
     place = grid.languages[language]
-    own = ScoreSet(data=place.manifests, split="test", out=scores / f"{TEST}.json")
+    own = ScoreSet(data=place.manifests, split="test", out=scores / f"{TEST_SCORES}.json")
     return [own] + [
         ScoreSet(data=(each.data,), split=each.split, out=scores / f"also-{name}.json")
         for name, each in place.also.items()

@@ -17,15 +17,9 @@ from mothertongue.comparison.alike import (
     refuse_other_decoding,
 )
 from mothertongue.comparison.clips import clip_set
-from mothertongue.comparison.data_facts import data_facts
-from mothertongue.comparison.paired_scores import (
-    PRIMARY_NORMALIZER,
-    Scored,
-    mark_fronts,
-    read_scores,
-    with_differences,
-)
-from mothertongue.comparison.run_costs import run_cost, run_point
+from mothertongue.comparison.paired_scores import Scored, read_scores
+from mothertongue.comparison.result import Row, language_result, point, result
+from mothertongue.comparison.run_costs import run_cost
 from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.errors import DataError
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
@@ -35,9 +29,8 @@ from mothertongue.experiment.run_dir import (
     OTHER_DATA_PREFIX,
     TEST_SCORES,
     RunDir,
-    environment,
 )
-from mothertongue.system.json_files import FORMAT_VERSION, read_json
+from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 
@@ -95,21 +88,18 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
     found = {name: _language(group) for name, group in by_language.items()}
     rows = [row for language, _ in found.values() for row in language["strategies"]]
     chosen_on = {each.experiment["select_on"] for each in runs}
-    result = {
-        "format_version": FORMAT_VERSION,
-        "name": ", ".join(each.name for each in runs),
-        "base": base,
-        "protocol": "paper" if "test" in chosen_on else "validation",
-        "chosen_on": "test" if "test" in chosen_on else "validation",
-        "reference": _reference(rows),
-        "seeds": sorted({each.seed for each in runs}),
-        "normalizer": PRIMARY_NORMALIZER,
-        "languages": {name: language for name, (language, _) in found.items()},
-        "average": [],
-        "curves": [_point(each) for each in runs],
-        "environment": environment(),
-    }
-    return result, [clips for _, sets in found.values() for clips in sets]
+    found_on_all = result(
+        name=", ".join(each.name for each in runs),
+        base=base,
+        protocol="paper" if "test" in chosen_on else "validation",
+        reference=_reference([row["strategy"] for row in rows]),
+        seeds=sorted({each.seed for each in runs}),
+        languages={name: language for name, (language, _) in found.items()},
+        average=(),
+        curves=[_point(each) for each in runs],
+        cuts=(),
+    )
+    return found_on_all, [clips for _, sets in found.values() for clips in sets]
 
 
 def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
@@ -120,38 +110,25 @@ def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
     base = _base(scored)
     rows = [_row(name, group, base) for name, group in groups.items()]
     _one("select_by", {each.measure for each in runs})
-    measure = runs[0].measure
-    mark_fronts(rows, measure)
-    language = {
-        "measure": measure,
-        **data_facts(manifests),
-        "base": _base_row(base),
-        "strategies": with_differences(rows, _reference(rows), base, measure),
-        "doubts": [*code_doubts([each.run_dir for each in scored]), *_leak_doubts(scored, base)],
-    }
+    doubts = [*code_doubts([each.run_dir for each in scored]), *_leak_doubts(scored, base)]
+    reference = _reference([each.strategy for each in rows])
+    language = language_result(manifests, runs[0].measure, base, rows, reference, doubts)
     return language, [_clips(manifests, groups, base)] if groups else []
 
 
-def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Json:
-    found = {stored: _scored(group, stored) for stored in {TEST_SCORES: None, **base}}
-    return {
-        "strategy": name,
-        "settings": {},
-        "out_of": 1,
-        "runs": [each.name for each in group],
-        "chosen_at_wer": group[0].record["best_validation_wer"],
-        "chosen_at_cer": group[0].record.get("best_validation_cer"),
-        "scores": found[TEST_SCORES].scores(),
-        "anatomy": found[TEST_SCORES].anatomy(),
-        "also": {
-            stored: {"scores": each.scores()}
-            for stored, each in found.items()
-            if stored != TEST_SCORES
-        },
-        "retention": None,
-        **run_cost(records := [each.record for each in group], records, group[0].run_dir),
-        "found": found,  # for the differences; taken out again
-    }
+def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Row:
+    records = [each.record for each in group]
+    return Row(
+        strategy=name,
+        settings={},
+        out_of=1,
+        runs=[each.name for each in group],
+        chosen_at_wer=records[0]["best_validation_wer"],
+        chosen_at_cer=records[0].get("best_validation_cer"),
+        found={stored: _scored(group, stored) for stored in {TEST_SCORES: None, **base}},
+        retention=None,
+        cost=run_cost(records, records, group[0].run_dir),
+    )
 
 
 def _base(runs: Sequence[Done]) -> dict[str, Scored]:
@@ -168,16 +145,6 @@ def _base(runs: Sequence[Done]) -> dict[str, Scored]:
         if keeper is not None:
             found[name] = _scored([keeper], BASE_PREFIX + name)
     return found
-
-
-def _base_row(base: dict[str, Scored]) -> Json | None:
-    if TEST_SCORES not in base:
-        return None
-    return {
-        "scores": base[TEST_SCORES].scores(),
-        "anatomy": base[TEST_SCORES].anatomy(),
-        "also": {name: each.scores() for name, each in base.items() if name != TEST_SCORES},
-    }
 
 
 def _common_sets(runs: Sequence[Done]) -> list[str]:
@@ -219,20 +186,13 @@ def _clips(
     return clip_set(language, TEST_SCORES, manifests, systems, measure)
 
 
-def _reference(rows: Sequence[Json]) -> str:
-    names = [row["strategy"] for row in rows]
+def _reference(names: Sequence[str]) -> str:
     return "full" if "full" in names or not names else names[0]
 
 
 def _point(done: Done) -> Json:
-    return {
-        "language": done.experiment["language"],
-        "strategy": done.kind,
-        "settings": {},
-        "seed": done.seed,
-        "run": done.name,
-        **run_point(done.record),
-    }
+    language = done.experiment["language"]
+    return point(language, done.kind, {}, done.seed, done.name, done.record)
 
 
 def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[str]:

@@ -64,15 +64,18 @@ def read_scores(paths: Sequence[Path]) -> Scored:
 
 
 def with_differences(
-    rows: list[Json], reference: str, base: Mapping[str, Scored], measure: Measure
+    rows: list[Json],
+    found: Mapping[str, Mapping[str, Scored]],
+    reference: str,
+    base: Mapping[str, Scored],
+    measure: Measure,
 ) -> list[Json]:
     """The rows, each compared with the base, the reference and the lowest rate on its test split,
     and with the base on each other set.
 
-    `found` of a row holds what it scored on each set, and is taken out. On the test split p is
-    adjusted for all pairs of systems, since which of them is the lowest is only known afterwards.
+    `found` has the scores of each strategy on each set. On the test split p is adjusted for all
+    pairs of systems, since which of them is the lowest is only known afterwards.
     """
-    found: dict[str, Mapping[str, Scored]] = {row["strategy"]: row.pop("found") for row in rows}
     own_base = {UNTOUCHED: base[TEST_SCORES]} if TEST_SCORES in base else {}
     systems = own_base | {name: sets[TEST_SCORES] for name, sets in found.items()}
     own = _compared(systems, list(combinations(systems, 2)), measure)

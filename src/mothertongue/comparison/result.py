@@ -1,59 +1,110 @@
-"""The result of a comparison, from the records that its runs left: one JSON value.
+"""The result of a comparison as one JSON value (`schema.py`), whether of a grid or of single runs.
 
 N utterances of a test set. Rates are ratios; times in seconds; `scores` by normalizer.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mothertongue.comparison.alike import leak_doubts
 from mothertongue.comparison.data_facts import data_facts
-from mothertongue.comparison.grid import Candidate, Grid
-from mothertongue.comparison.halving import Cut
 from mothertongue.comparison.paired_scores import (
     PRIMARY_NORMALIZER,
     Scored,
     mark_fronts,
-    read_scores,
     with_differences,
 )
-from mothertongue.comparison.retention import retention
-from mothertongue.comparison.run_costs import run_cost, run_point
-from mothertongue.comparison.selection import TEST, Choice, read_record
-from mothertongue.experiment.run_dir import RunDir, environment
+from mothertongue.comparison.run_costs import run_point
+from mothertongue.data.languages import Measure
+from mothertongue.experiment.run_dir import TEST_SCORES, environment
 from mothertongue.system.json_files import FORMAT_VERSION
 
 Json = dict[str, Any]
 
 
-def comparison(
-    grid: Grid,
-    candidates: Sequence[Candidate],
-    choices: Sequence[Choice],
-    cuts: Sequence[Cut],
-    folder: Path,
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One strategy of one language: its runs, one for each seed, their scores and their cost."""
+
+    strategy: str
+    settings: Json
+    out_of: int
+    """The number of settings that these were chosen from."""
+    runs: Sequence[str]
+    chosen_at_wer: float | None
+    chosen_at_cer: float | None
+    found: Mapping[str, Scored]
+    """The scores on each set of clips; `test` is the language's own test split."""
+    retention: Json | None
+    cost: Json
+
+
+def result(
+    *,
+    name: str,
+    base: str,
+    protocol: str,
+    reference: str,
+    seeds: Sequence[int],
+    languages: Mapping[str, Json],
+    average: Sequence[Json],
+    curves: Sequence[Json],
+    cuts: Sequence[Json],
 ) -> Json:
-    """Everything that was measured, under `languages`, `average`, `curves` and `cuts`."""
-    languages = {
-        name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
-    }
+    """The whole result, of `language_result`, `averages` and `point`."""
     return {
         "format_version": FORMAT_VERSION,
-        "name": grid.name,
-        "base": grid.base,
-        "protocol": grid.protocol,
-        "chosen_on": "test" if grid.protocol == "paper" else "validation",
-        "reference": grid.reference,
-        "seeds": list(grid.seeds),
+        "name": name,
+        "base": base,
+        "protocol": protocol,
+        "chosen_on": "test" if protocol == "paper" else "validation",
+        "reference": reference,
+        "seeds": list(seeds),
         "normalizer": PRIMARY_NORMALIZER,
-        "languages": languages,
-        "average": averages(languages, grid.reference),
-        "curves": [_point(each, folder) for each in candidates],
-        "cuts": [asdict(each) for each in cuts],
+        "languages": dict(languages),
+        "average": list(average),
+        "curves": list(curves),
+        "cuts": list(cuts),
         "environment": environment(),
+    }
+
+
+def language_result(
+    manifests: Sequence[Path],
+    measure: Measure,
+    base: Mapping[str, Scored],
+    rows: Sequence[Row],
+    reference: str,
+    doubts: Sequence[str],
+) -> Json:
+    """One language: its data, the base's scores, and each strategy's beside them.
+
+    `base` has the base model's scores on each set; where it has none of the test split, there is
+    nothing to compare with.
+    """
+    strategies = [_strategy(each) for each in rows]
+    mark_fronts(strategies, measure)
+    found = {each.strategy: each.found for each in rows}
+    return {
+        "measure": measure,
+        **data_facts(manifests),
+        "base": _base(base),
+        "strategies": with_differences(strategies, found, reference, base, measure),
+        "doubts": list(doubts),
+    }
+
+
+def point(language: str, strategy: str, settings: Json, seed: int, run: str, record: Json) -> Json:
+    """One run on the split that chooses, from its record."""
+    return {
+        "language": language,
+        "strategy": strategy,
+        "settings": settings,
+        "seed": seed,
+        "run": run,
+        **run_point(record),
     }
 
 
@@ -94,99 +145,6 @@ def _averages(languages: dict[str, Json], measure: str, reference: str) -> list[
     ]
 
 
-def _language(
-    grid: Grid,
-    language: str,
-    candidates: Sequence[Candidate],
-    choices: Sequence[Choice],
-    cuts: Sequence[Cut],
-    folder: Path,
-) -> Json:
-    base_scores = folder / "base" / "eval"
-    base = {
-        name: read_scores([base_scores / language / f"{name}.json"])
-        for name in _sets(grid, language)
-    }
-    chosen = [each for each in choices if each.language == language]
-    rows = [_row(grid, each, candidates, cuts, base, folder) for each in chosen]
-    measure = grid.measure(language)
-    mark_fronts(rows, measure)
-    return {
-        "measure": measure,
-        **data_facts(grid.languages[language].manifests),
-        "base": {
-            "scores": base[TEST].scores(),
-            "anatomy": base[TEST].anatomy(),
-            "also": {name: each.scores() for name, each in base.items() if name != TEST},
-        },
-        "strategies": with_differences(rows, grid.reference, base, measure),
-        "doubts": _doubts(grid, chosen, base, folder),
-    }
-
-
-def _doubts(
-    grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
-) -> list[str]:
-    """Read its clips from the first run's scores: all runs of a language share them."""
-    names = [*base, *(f"retention-{name}" for name in grid.retention)]
-    runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
-    return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))
-
-
-def _row(
-    grid: Grid,
-    choice: Choice,
-    candidates: Sequence[Candidate],
-    cuts: Sequence[Cut],
-    base: dict[str, Scored],
-    folder: Path,
-) -> Json:
-    evals = [RunDir(folder / "runs" / name).evaluation(TEST).parent for name in choice.runs]
-    found = {name: read_scores([each / f"{name}.json" for each in evals]) for name in base}
-    return {
-        "strategy": choice.arm,
-        "settings": choice.settings,
-        "out_of": choice.out_of,
-        "runs": list(choice.runs),
-        "chosen_at_wer": choice.mean_wer,
-        "chosen_at_cer": choice.mean_cer,
-        "scores": found[TEST].scores(),
-        "anatomy": found[TEST].anatomy(),
-        "also": {name: {"scores": each.scores()} for name, each in found.items() if name != TEST},
-        "retention": retention(grid.retention, folder / "base" / "eval", evals),
-        **_cost(choice, candidates, cuts, folder),
-        "found": found,  # for the differences; taken out again
-    }
-
-
-def _cost(
-    choice: Choice, candidates: Sequence[Candidate], cuts: Sequence[Cut], folder: Path
-) -> Json:
-    tried = {
-        each.experiment.name: read_record(each, folder)
-        for each in candidates
-        if (each.language, each.arm) == (choice.language, choice.arm)
-    }
-    cut = [
-        RunDir(folder / "runs" / each.run).read_state()
-        for each in cuts
-        if (each.language, each.strategy) == (choice.language, choice.arm)
-    ]
-    records = [tried[name] for name in choice.runs]
-    return run_cost(records, [*tried.values(), *cut], RunDir(folder / "runs" / choice.runs[0]))
-
-
-def _point(candidate: Candidate, folder: Path) -> Json:
-    return {
-        "language": candidate.language,
-        "strategy": candidate.arm,
-        "settings": candidate.settings,
-        "seed": candidate.seed,
-        "run": candidate.experiment.name,
-        **run_point(read_record(candidate, folder)),
-    }
-
-
 def _means(languages: dict[str, Json], measure: str) -> dict[str, float]:
     by_arm: dict[str, list[float]] = {}
     for each in languages.values():
@@ -197,7 +155,28 @@ def _means(languages: dict[str, Json], measure: str) -> dict[str, float]:
     return {arm: fmean(rates) for arm, rates in by_arm.items() if len(rates) == len(languages)}
 
 
-def _sets(grid: Grid, language: str) -> Iterator[str]:
-    yield TEST
-    for name in grid.languages[language].also:
-        yield f"also-{name}"
+def _base(found: Mapping[str, Scored]) -> Json | None:
+    if TEST_SCORES not in found:
+        return None
+    others = {name: each for name, each in found.items() if name != TEST_SCORES}
+    return _test(found) | {"also": {name: each.scores() for name, each in others.items()}}
+
+
+def _strategy(row: Row) -> Json:
+    others = {name: each for name, each in row.found.items() if name != TEST_SCORES}
+    return {
+        "strategy": row.strategy,
+        "settings": row.settings,
+        "out_of": row.out_of,
+        "runs": list(row.runs),
+        "chosen_at_wer": row.chosen_at_wer,
+        "chosen_at_cer": row.chosen_at_cer,
+        **_test(row.found),
+        "also": {name: {"scores": each.scores()} for name, each in others.items()},
+        "retention": row.retention,
+        **row.cost,
+    }
+
+
+def _test(found: Mapping[str, Scored]) -> Json:
+    return {"scores": found[TEST_SCORES].scores(), "anatomy": found[TEST_SCORES].anatomy()}

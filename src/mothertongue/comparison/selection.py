@@ -18,8 +18,6 @@ from mothertongue.system.json_files import FORMAT_VERSION, read_json
 from mothertongue.training.validation import Validation, mean_order, recorded
 
 SELECTION = "selection.json"
-TEST = "test"
-"""The name of the scores on a language's own test split."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""The result of a grid, from the records and scores that its runs left."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mothertongue.comparison.alike import leak_doubts
+from mothertongue.comparison.grid import Candidate, Grid
+from mothertongue.comparison.halving import Cut
+from mothertongue.comparison.paired_scores import Scored, read_scores
+from mothertongue.comparison.result import Row, averages, language_result, point, result
+from mothertongue.comparison.retention import retention
+from mothertongue.comparison.run_costs import run_cost
+from mothertongue.comparison.selection import Choice, read_record
+from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
+
+Json = dict[str, Any]
+
+
+def compare_grid(
+    grid: Grid,
+    candidates: Sequence[Candidate],
+    choices: Sequence[Choice],
+    cuts: Sequence[Cut],
+    folder: Path,
+) -> Json:
+    """Everything that was measured, as comparison.json keeps it (`schema.py`)."""
+    languages = {
+        name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
+    }
+    return result(
+        name=grid.name,
+        base=grid.base,
+        protocol=grid.protocol,
+        reference=grid.reference,
+        seeds=grid.seeds,
+        languages=languages,
+        average=averages(languages, grid.reference),
+        curves=[_point(each, folder) for each in candidates],
+        cuts=[asdict(each) for each in cuts],
+    )
+
+
+def _language(
+    grid: Grid,
+    language: str,
+    candidates: Sequence[Candidate],
+    choices: Sequence[Choice],
+    cuts: Sequence[Cut],
+    folder: Path,
+) -> Json:
+    base_scores = folder / "base" / "eval"
+    base = {
+        name: read_scores([base_scores / language / f"{name}.json"])
+        for name in _sets(grid, language)
+    }
+    chosen = [each for each in choices if each.language == language]
+    rows = [_row(grid, each, candidates, cuts, base, folder) for each in chosen]
+    manifests, measure = grid.languages[language].manifests, grid.measure(language)
+    doubts = _doubts(grid, chosen, base, folder)
+    return language_result(manifests, measure, base, rows, grid.reference, doubts)
+
+
+def _doubts(
+    grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
+) -> list[str]:
+    """Read its clips from the first run's scores: all runs of a language share them."""
+    names = [*base, *(f"retention-{name}" for name in grid.retention)]
+    runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
+    return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))
+
+
+def _row(
+    grid: Grid,
+    choice: Choice,
+    candidates: Sequence[Candidate],
+    cuts: Sequence[Cut],
+    base: dict[str, Scored],
+    folder: Path,
+) -> Row:
+    evals = [RunDir(folder / "runs" / name).evaluation(TEST_SCORES).parent for name in choice.runs]
+    return Row(
+        strategy=choice.arm,
+        settings=choice.settings,
+        out_of=choice.out_of,
+        runs=choice.runs,
+        chosen_at_wer=choice.mean_wer,
+        chosen_at_cer=choice.mean_cer,
+        found={name: read_scores([each / f"{name}.json" for each in evals]) for name in base},
+        retention=retention(grid.retention, folder / "base" / "eval", evals),
+        cost=_cost(choice, candidates, cuts, folder),
+    )
+
+
+def _cost(
+    choice: Choice, candidates: Sequence[Candidate], cuts: Sequence[Cut], folder: Path
+) -> Json:
+    tried = {
+        each.experiment.name: read_record(each, folder)
+        for each in candidates
+        if (each.language, each.arm) == (choice.language, choice.arm)
+    }
+    cut = [
+        RunDir(folder / "runs" / each.run).read_state()
+        for each in cuts
+        if (each.language, each.strategy) == (choice.language, choice.arm)
+    ]
+    records = [tried[name] for name in choice.runs]
+    return run_cost(records, [*tried.values(), *cut], RunDir(folder / "runs" / choice.runs[0]))
+
+
+def _point(candidate: Candidate, folder: Path) -> Json:
+    return point(
+        candidate.language,
+        candidate.arm,
+        candidate.settings,
+        candidate.seed,
+        candidate.experiment.name,
+        read_record(candidate, folder),
+    )
+
+
+def _sets(grid: Grid, language: str) -> Iterator[str]:
+    yield TEST_SCORES
+    for name in grid.languages[language].also:
+        yield f"also-{name}"
