@@ -130,9 +130,6 @@ def test_common_voice_rows(tmp_path: Path) -> None:
         speaker="s-dev",
         split="dev",
     )
-    (validated,) = CommonVoiceSource(path=path, clips="validated").rows()
-    assert isinstance(validated, Row)
-    assert (validated.audio, validated.split) == ("clips/validated.mp3", None)
 
 
 def test_common_voice_with_validated_only_is_split_anew(tmp_path: Path) -> None:

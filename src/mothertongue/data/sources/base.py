@@ -5,12 +5,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from mothertongue.config import Config
 from mothertongue.errors import Fault
 
 Record = Mapping[str, Any]
+ForReview = Literal["untranscribed", "unassigned"]
+"""Why a clip is for people to review: it has no transcript, or nobody confirmed the one it has."""
+HeldOut = Literal["held-out speaker", "held-out sentence"]
+"""Why a transcribed clip is not used: its speaker or its sentence is in validation or test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,8 @@ class Row:
 
     `embedded` is the content of an audio file that is part of the table; `audio` is then the
     name that it had. `sentence_id` is shared by all readings of one sentence. `home` is the folder
-    that `audio` starts in and may not leave; None: the source's root.
+    that `audio` starts in and may not leave; None: the source's root. A row with `aside` is neither
+    kept nor rejected. `notes` are codes of what the source changed.
     """
 
     where: str
@@ -35,6 +40,8 @@ class Row:
     sentence_id: str | None = None
     embedded: bytes | None = field(default=None, repr=False)
     home: Path | None = None
+    aside: ForReview | HeldOut | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,11 @@ class Source(Config, ABC):
 
     path: Path
     """The corpus: a file or a folder."""
+
+    @classmethod
+    def layout(cls) -> str:
+        """The name of the layout, for `--source` and reports."""
+        return str(cls.model_fields["kind"].default)
 
     @classmethod
     @abstractmethod
