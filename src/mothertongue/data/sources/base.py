@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -111,6 +111,11 @@ def to_row(where: str, record: Record) -> Row | Rejection:
         return reject(where, record, fault)
     embedded = record.get("embedded")
     return Row(where, **fields, embedded=embedded if isinstance(embedded, bytes) else None)
+
+
+def for_review(row: Row | Rejection, reason: ForReview = "untranscribed") -> Row | Rejection:
+    """The row, set aside for people to transcribe or confirm; a Rejection as it is."""
+    return replace(row, split=None, aside=reason) if isinstance(row, Row) else row
 
 
 def reject(where: str, record: Record, fault: Fault) -> Rejection:

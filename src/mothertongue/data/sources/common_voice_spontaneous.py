@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mothertongue.data.sources.base import Rejection, Row, Source, to_row
+from mothertongue.data.sources.base import Rejection, Row, Source, for_review, to_row
 from mothertongue.data.sources.columns import find_columns, renamed
 from mothertongue.data.sources.readers import read_delimited, read_header
 from mothertongue.errors import Fault
@@ -66,7 +66,7 @@ class SpontaneousSpeechSource(Source):
                 continue
             where, record = item
             row = to_row(where, renamed(record, columns) | _locale(table))
-            yield row if isinstance(row, Rejection) else _reviewed(row)
+            yield row if isinstance(row, Rejection) else _transcribed(row)
 
 
 def _folder(path: Path) -> Path:
@@ -84,14 +84,14 @@ def _locale(table: Path) -> dict[str, object]:
     return {"language": match[1] if match else None}
 
 
-def _reviewed(row: Row) -> Row:
+def _transcribed(row: Row) -> Row | Rejection:
     """The row with the path of its sound, without tags; set aside where it is for review."""
     if row.audio and "/" not in row.audio:
         row = replace(row, audio=f"audios/{row.audio}")
     if row.text is None:
-        return replace(row, split=None, aside="untranscribed")
+        return for_review(row)
     if row.split in (None, UNASSIGNED):
-        return replace(row, split=None, aside="unassigned")
+        return for_review(row, "unassigned")
     words = TAG.sub(" ", row.text)
     notes = ("TXT-UNTAGGED",) if words != row.text else ()
     return replace(row, text=" ".join(words.split()) if notes else row.text, notes=notes)
