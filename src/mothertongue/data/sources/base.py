@@ -13,8 +13,9 @@ from mothertongue.errors import Fault
 Record = Mapping[str, Any]
 ForReview = Literal["untranscribed", "unassigned"]
 """Why a clip is for people to review: it has no transcript, or nobody confirmed the one it has."""
-HeldOut = Literal["held-out speaker", "held-out sentence"]
-"""Why a transcribed clip is not used: its speaker or its sentence is in validation or test."""
+Unused = Literal["held-out speaker", "held-out sentence", "of another annotator"]
+"""Why a transcript is not used: its speaker or sentence is in validation or test, or the sound has
+another transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Row:
     sentence_id: str | None = None
     embedded: bytes | None = field(default=None, repr=False)
     home: Path | None = None
-    aside: ForReview | HeldOut | None = None
+    aside: ForReview | Unused | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mothertongue.data.sources.base import HeldOut, Rejection, Row, Source, to_row
+from mothertongue.data.sources.base import Rejection, Row, Source, Unused, to_row
 from mothertongue.data.sources.columns import find_columns, renamed
 from mothertongue.data.sources.readers import read_delimited, read_header
 from mothertongue.data.text_cleaning import clean_text, sentence_key
@@ -104,7 +104,7 @@ def _rows(table: Path, split: str | None) -> Iterator[Row | Rejection]:
         yield to_row(where, fields | {"audio": audio, "split": split})
 
 
-def _held_out(row: Row, speakers: set[str | None], sentences: set[str]) -> HeldOut | None:
+def _held_out(row: Row, speakers: set[str | None], sentences: set[str]) -> Unused | None:
     """Why a clip is not trained on: without a speaker it is told by its sentence alone."""
     if row.speaker is not None and row.speaker in speakers:
         return "held-out speaker"
