@@ -49,6 +49,9 @@ def test_supervisions_are_joined_with_their_recordings(tmp_path: Path, suffix: s
     whole = supervision(id="s2", start=0, duration=4, text="yote")
     path = write(tmp_path / f"x_supervisions_dev-clean.{suffix}", supervision(), whole)
     known = {"audio": "wav/a.wav", "language": "Swahili", "speaker": "p1", "split": "validation"}
+    write(tmp_path / "x_recordings_test.jsonl", recording())
+    third = supervision(id="s3", text="jaribio")
+    test, tested = write(tmp_path / "x_supervisions_test.jsonl", third), known | {"split": "test"}
     untranscribed = Row(
         f"{tmp_path}/x_recordings_dev-clean.{suffix}:2",
         audio="wav/a.wav",
@@ -59,6 +62,7 @@ def test_supervisions_are_joined_with_their_recordings(tmp_path: Path, suffix: s
     assert rows(tmp_path) == [
         Row(f"{path}:1", text="habari", id="s1", start_s=0.5, duration_s=1.5, **known),
         Row(f"{path}:2", text="yote", id="s2", duration_s=4.0, **known),
+        Row(f"{test}:1", text="jaribio", id="s3", start_s=0.5, duration_s=1.5, **tested),
         untranscribed,
     ]
 
@@ -68,7 +72,8 @@ def test_times_of_a_cuts_supervisions_start_at_the_cut(tmp_path: Path, suffix: s
     before = supervision(id="s0", start=-0.25, duration=0.5)
     cuts = [cut(supervisions=[before, supervision()]), cut(id="c2", supervisions=[])]
     path = write(tmp_path / f"cuts_train.{suffix}", *cuts)
-    found = [row for row in rows(tmp_path) if isinstance(row, Row)]
+    write(tmp_path / "cuts_dev.jsonl", cut(id="c3"))
+    _, *found = (row for row in rows(tmp_path) if isinstance(row, Row))
     assert [(row.id, row.start_s, row.duration_s, row.split) for row in found] == [
         ("s0", 0.75, 0.5, "train"),
         ("s1", 1.5, 1.5, "train"),

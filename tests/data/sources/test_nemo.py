@@ -36,6 +36,11 @@ def test_a_folders_manifests_have_the_splits_of_their_names(tmp_path: Path) -> N
     write(tmp_path / "vocabulary.json", "{")
     found = [row.split for row in detect(tmp_path).rows() if isinstance(row, Row)]
     assert found == ["validation", "test", "train"]
+    for name in ("manifest-dev.json", "test.jsonl"):
+        (tmp_path / name).unlink()
+    (alone,) = detect(tmp_path).rows()
+    assert isinstance(alone, Row)
+    assert alone.split is None
 
 
 def test_a_key_can_be_chosen_and_a_lone_jsonl_file_is_a_table(tmp_path: Path) -> None:

@@ -104,10 +104,18 @@ def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -
     )
 
 
-def split_in_name(name: str) -> Split | None:
-    """The split that a file's name speaks of, such as `train_manifest` or `cuts_dev-other`."""
-    found = (split_named(part) for part in re.split(r"[_.\-]", name))
-    return next((split for split in found if split), None)
+def splits_in_names(names: Sequence[str]) -> dict[str, Split | None]:
+    """The split that the name of each file speaks of: `train_manifest`, `cuts_dev-other`, `test/0`.
+
+    None for all where they speak of one split only: train alone is a corpus without splits.
+    """
+    splits = {name: _split_in(name) for name in names}
+    return splits if len({*splits.values()} - {None}) > 1 else dict.fromkeys(names)
+
+
+def _split_in(name: str) -> Split | None:
+    parts = re.split(r"[/_.\-]", name)
+    return next((split for part in reversed(parts) if (split := split_named(part))), None)
 
 
 def split_named(name: str) -> Split | None:

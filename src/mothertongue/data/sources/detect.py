@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mothertongue import config
 from mothertongue.data import sources
+from mothertongue.data.hub import PREFIX, download
 from mothertongue.data.sources.base import Source
 from mothertongue.errors import ConfigError, Fault
 
@@ -16,10 +17,12 @@ def detect(
 ) -> Source:
     """The Source that reads `path`; `options` are those of `prepare`, such as --text-column.
 
-    `layout` names the one to take where several recognize the path. Raises Fault MAN-FORMAT saying
-    what was seen when no layout recognizes it, and ConfigError where the layout is unknown or an
-    option has no effect on what was found.
+    A path `hub:OWNER/NAME` is downloaded first. `layout` names the one to take where several
+    recognize the path. Raises Fault MAN-FORMAT saying what was seen when no layout recognizes it,
+    and ConfigError where the layout is unknown or an option has no effect on what was found.
     """
+    if str(path).startswith(PREFIX):
+        path = download(str(path))
     given = {name: value for name, value in (options or {}).items() if value is not None}
     known = config.members(Source, sources)  # type: ignore[type-abstract]
     kinds = sorted(known, key=lambda kind: kind.precedence)

@@ -1,13 +1,14 @@
 """Lhotse's manifests: recordings with supervisions, or cuts, as .jsonl or .jsonl.gz."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
-from mothertongue.data.sources.columns import split_in_name
+from mothertongue.data.sources.columns import splits_in_names
 from mothertongue.data.sources.readers import first_object, read_jsonl
 from mothertongue.errors import Fault
 
@@ -97,57 +98,63 @@ class LhotseSource(Source):
 
     def rows(self) -> Iterator[Row | Rejection]:
         supervisions = _manifests(self.path, _is_supervision)
-        if supervisions:
-            yield from self._joined(supervisions)
-        else:
-            for manifest in _manifests(self.path, _is_cut):
-                yield from self._cuts(manifest)
-
-    def _joined(self, supervisions: list[Path]) -> Iterator[Row | Rejection]:
+        manifests = supervisions or _manifests(self.path, _is_cut)
+        splits = splits_in_names([manifest.name for manifest in manifests])
         recordings: Recordings = {}
-        for manifest in _manifests(self.path, _is_recording):
+        for manifest in _manifests(self.path, _is_recording) if supervisions else ():
             yield from _read_recordings(manifest, recordings)
         untranscribed = dict(recordings)
-        for manifest in supervisions:
-            for where, record, found in _parsed(manifest, _Supervision):
-                if isinstance(found, Fault):
-                    yield reject(where, record, found)
-                    continue
-                untranscribed.pop(found.recording_id, None)
-                _, recording = recordings.get(found.recording_id, ("", None))
-                yield self._row(where, recording, found)
+        for manifest in manifests:
+            found = (
+                _joined(manifest, recordings, untranscribed) if supervisions else _cuts(manifest)
+            )
+            for row in found:
+                if isinstance(row, Row) and row.aside is None:
+                    row = replace(row, split=splits[manifest.name])
+                yield row
         for where, recording in untranscribed.values():
-            yield for_review(self._row(where, recording, _whole(recording)))
+            yield for_review(_row(where, recording, _whole(recording)))
 
-    def _cuts(self, manifest: Path) -> Iterator[Row | Rejection]:
-        for where, record, cut in _parsed(manifest, _Cut):
-            if isinstance(cut, Fault):
-                yield reject(where, {"id": record.get("id")}, cut)
-                continue
-            for each in cut.supervisions:
-                moved = each.model_copy(update={"start": cut.start + each.start})
-                yield self._row(where, cut.recording, moved)
-            if not cut.supervisions:
-                times = {"start": cut.start, "duration": cut.duration, "channel": cut.channel}
-                spoken = _Supervision(id=cut.id, recording_id="", **times)
-                yield for_review(self._row(where, cut.recording, spoken))
 
-    def _row(
-        self, where: str, recording: _Recording | None, spoken: _Supervision
-    ) -> Row | Rejection:
-        """The row of a supervision whose start is that in its recording."""
-        fields = spoken.model_dump(include={"id", "text", "language", "speaker"})
-        if self.path.is_dir():
-            fields["split"] = split_in_name(Path(where).name)
-        try:
-            found = _required(recording, spoken)
-            audio = _file(found, spoken.channel)
-        except Fault as fault:
-            return reject(where, fields, fault)
-        is_whole = spoken.start == 0 and spoken.duration > found.duration - WHOLE_S
-        start_s = None if is_whole else round(spoken.start, 6)
-        times = {"start_s": start_s, "duration_s": spoken.duration}
-        return to_row(where, {**fields, **times, "audio": audio})
+def _joined(
+    manifest: Path, recordings: Recordings, untranscribed: Recordings
+) -> Iterator[Row | Rejection]:
+    """The rows of a file of supervisions; their recordings are taken out of `untranscribed`."""
+    for where, record, found in _parsed(manifest, _Supervision):
+        if isinstance(found, Fault):
+            yield reject(where, record, found)
+            continue
+        untranscribed.pop(found.recording_id, None)
+        _, recording = recordings.get(found.recording_id, ("", None))
+        yield _row(where, recording, found)
+
+
+def _cuts(manifest: Path) -> Iterator[Row | Rejection]:
+    for where, record, cut in _parsed(manifest, _Cut):
+        if isinstance(cut, Fault):
+            yield reject(where, {"id": record.get("id")}, cut)
+            continue
+        for each in cut.supervisions:
+            moved = each.model_copy(update={"start": cut.start + each.start})
+            yield _row(where, cut.recording, moved)
+        if not cut.supervisions:
+            times = {"start": cut.start, "duration": cut.duration, "channel": cut.channel}
+            spoken = _Supervision(id=cut.id, recording_id="", **times)
+            yield for_review(_row(where, cut.recording, spoken))
+
+
+def _row(where: str, recording: _Recording | None, spoken: _Supervision) -> Row | Rejection:
+    """The row of a supervision whose start is that in its recording."""
+    fields = spoken.model_dump(include={"id", "text", "language", "speaker"})
+    try:
+        found = _required(recording, spoken)
+        audio = _file(found, spoken.channel)
+    except Fault as fault:
+        return reject(where, fields, fault)
+    is_whole = spoken.start == 0 and spoken.duration > found.duration - WHOLE_S
+    start_s = None if is_whole else round(spoken.start, 6)
+    times = {"start_s": start_s, "duration_s": spoken.duration}
+    return to_row(where, {**fields, **times, "audio": audio})
 
 
 def _whole(recording: _Recording) -> _Supervision:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.sources.base import Rejection, Row, Source
-from mothertongue.data.sources.columns import split_in_name
+from mothertongue.data.sources.columns import splits_in_names
 from mothertongue.data.sources.readers import first_object, read_jsonl
 from mothertongue.data.sources.table import COLUMN_OPTIONS, table_rows
 
@@ -47,12 +47,13 @@ class NemoSource(Source):
 
     def rows(self) -> Iterator[Row | Rejection]:
         chosen = {"audio": self.audio_column, "text": self.text_column}
-        for manifest in _manifests(self.path):
-            split = None if self.path.is_file() else split_in_name(manifest.stem)
+        manifests = _manifests(self.path)
+        splits = splits_in_names([manifest.stem for manifest in manifests])
+        for manifest in manifests:
             keys = tuple(first_object(manifest))
             for row in table_rows(manifest, keys, read_jsonl(manifest), chosen):
                 if isinstance(row, Row) and row.split is None:
-                    row = replace(row, split=split)
+                    row = replace(row, split=splits[manifest.stem])
                 yield row
 
 
