@@ -114,12 +114,12 @@ def test_a_cards_configurations_are_read() -> None:
         {"config_name": "b", "data_dir": "b"},
         {"data_files": "*.csv"},
     ]
-    assert declared({"configs": configs}) == {
+    assert declared(configs) == {
         "a": ["a/x-*", "a/y.parquet", "a/z"],
         "b": ["b/**"],
         "default": ["*.csv"],
     }
-    assert declared({}) == {}
+    assert declared([]) == {}
 
 
 FILES = [

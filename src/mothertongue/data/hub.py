@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
@@ -82,8 +82,8 @@ def _download(dataset: HubName, folder: Path) -> str:
     info = api.dataset_info(dataset.repo, revision=dataset.revision)
     tree = api.list_repo_tree(dataset.repo, recursive=True, revision=info.sha, repo_type=kind)
     sizes = {each.path: each.size for each in tree if isinstance(each, RepoFile)}
-    card: Mapping[str, Any] = info.card_data.to_dict() if info.card_data else {}
-    names = choose_files(dataset, list(sizes), declared(card))
+    configs = info.card_data.get("configs") if info.card_data else None
+    names = choose_files(dataset, list(sizes), declared(configs or []))
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = sum(sizes[name] for name in names), shutil.disk_usage(folder).free
     if needed > free:
@@ -98,13 +98,13 @@ def _download(dataset: HubName, folder: Path) -> str:
     return str(info.sha)
 
 
-def declared(card: Mapping[str, Any]) -> dict[str, list[str]]:
+def declared(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The patterns of files by configuration that a dataset's card states; splits are not kept.
 
     As huggingface.co/docs/hub/datasets-manual-configuration has them.
     """
     found = {}
-    for config in card.get("configs") or []:
+    for config in configs:
         files = config.get("data_files") or f"{config.get('data_dir') or ''}/**"
         parts = files if isinstance(files, list) else [files]
         paths = [part.get("path", []) if isinstance(part, dict) else part for part in parts]
@@ -123,7 +123,7 @@ def choose_files(dataset: HubName, files: list[str], configs: Mapping[str, list[
     if outside := next((name for name in seen if ".." in PurePosixPath(name).parts), None):
         raise DataError(f"{dataset}: a file named {outside!r}; expected one below the dataset")
     config = dataset.config or _only(configs)
-    if config in configs:
+    if config is not None and config in configs:
         patterns = configs[config]
         seen = [name for name in seen if any(fnmatchcase(name, each) for each in patterns)]
     elif config is not None:

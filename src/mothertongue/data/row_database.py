@@ -63,8 +63,8 @@ class RowDatabase:
     def add(self, item: Examined | Rejection | SetAside) -> None:
         """Take the next row. `num_rows` does not count those that are set aside."""
         if isinstance(item, SetAside):
-            clip = item.clip and json.dumps(item.clip, ensure_ascii=False)
-            self._database.execute("INSERT INTO asides VALUES (?, ?)", (item.reason, clip))
+            aside = item.clip and json.dumps(item.clip, ensure_ascii=False)
+            self._database.execute("INSERT INTO asides VALUES (?, ?)", (item.reason, aside))
             return
         self.num_rows += 1
         if isinstance(item, Rejection):

@@ -6,8 +6,9 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from mothertongue.data.sources.base import Rejection, reject
 from mothertongue.errors import Fault
@@ -127,7 +128,7 @@ def _fields(line: str, delimiter: str, has_quotes: bool) -> list[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[BufferedIOBase]:
     if path.suffix != ".gz":
         with path.open("rb") as file:
             yield file
