@@ -29,10 +29,10 @@ AllowOutside = Annotated[
 @app.command()
 def prepare(
     source: Annotated[
-        Path, typer.Argument(help="A table, a folder of a known layout, a manifest.")
+        Path, typer.Argument(help="A table, a folder, a manifest, or hub:OWNER/NAME.")
     ],
     language: Annotated[str, typer.Option(help="Language of rows that state none, such as sw.")],
-    out: Annotated[Path, typer.Option(help="Folder for manifest.jsonl and rejected.jsonl.")],
+    out: Annotated[Path, typer.Option(help="Folder for the manifest and what is left out.")],
     source_layout: SourceLayout = None,
     max_reject_fraction: MaxReject = 0.05,
     audio_column: AudioColumn = None,

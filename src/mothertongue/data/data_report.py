@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mothertongue.data.manifest import SPLITS
-from mothertongue.data.sources.base import Rejection
+from mothertongue.data.sources.base import ForReview, Rejection
 from mothertongue.data.splits import SplitBy
 from mothertongue.errors import DataError
 
@@ -87,8 +87,8 @@ class DataReport:
             return
         if not self.num_rows:
             raise DataError(
-                f"no row to train on: {_counts(self.aside)} set aside; transcribe and confirm some "
-                "of them (review.jsonl lists them), then prepare again"
+                f"no row to train on: {_counts(self.aside)}; expected some with a confirmed "
+                "transcript; transcribe those in review.jsonl, and prepare them as a table"
             )
         codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
         raise DataError(
@@ -124,6 +124,8 @@ def report_table(report: DataReport) -> RenderableType:
     if report.notes:
         parts.append(_notes_table(report))
     lines = [f"Set aside: {_counts(report.aside)}"] if report.aside else []
+    if report.aside.keys() & get_args(ForReview):
+        lines += ["review.jsonl lists those without a confirmed transcript"]
     lines += [f"! {warning}" for warning in report.warnings]
     lines += [f"confirmed: {fact}" for fact in report.confirmed]
     return Group(*parts, *(Text(_plain(line)) for line in lines))
@@ -160,7 +162,7 @@ def _notes_table(report: DataReport) -> Table:
 
 
 def _counts(rows: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} rows {reason}" for reason, count in rows.items())
+    return ", ".join(f"{count:,} {reason}" for reason, count in rows.items())
 
 
 def _plain(text: str) -> str:

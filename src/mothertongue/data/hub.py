@@ -37,11 +37,9 @@ class HubName:
 def download(name: str) -> Path:
     """The folder of a Hub dataset's files: its Parquet where it has some, else all of them.
 
-    Folders with nothing but one folder are passed by.
-
-    What is there already needs no network, and a download that was stopped goes on. Nothing of the
-    dataset is run. Raises ConfigError for a name or configuration that there is not, DataError
-    where the Hub or the disk refuses.
+    It is the deepest folder that holds all of them. What is there already needs no network, and a
+    download that was stopped goes on. Nothing of the dataset is run. Raises ConfigError for a name
+    or configuration that there is not, DataError where the Hub or the disk refuses.
     """
     dataset = parse_name(name)
     folder = cache_folder() / "hub" / str(dataset).removeprefix(PREFIX).replace("/", "--")
@@ -155,6 +153,6 @@ def _top(folder: Path) -> Path:
 
 
 def _is_left_out(name: str) -> bool:
-    # datasets of untranscribed speech are tens of times larger than what is transcribed
+    # Speech without transcripts is no use here, and is often most of a dataset.
     is_hidden = any(part.startswith(".") and part != ".." for part in name.split("/"))
     return is_hidden or "unlabel" in name.lower()

@@ -112,7 +112,7 @@ def test_a_release_without_confirmed_clips_says_so_and_lists_them(tmp_path: Path
     report, review = prepared(folder, tmp_path / "out")
     assert len(review) == 3
     with pytest.raises(
-        DataError, match="no row to train on: 2 rows untranscribed, 1 rows unassign"
+        DataError, match="no row to train on: 2 untranscribed, 1 unassigned; expected"
     ):
         report.require_ok()
 

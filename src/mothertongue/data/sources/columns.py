@@ -72,11 +72,11 @@ def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
     """A table's record under our field names, milliseconds turned into seconds."""
     fields = {field: record.get(column) for field, column in columns.items()}
     if "duration_ms" in fields:
-        fields.setdefault("duration_s", in_seconds(fields["duration_ms"]))
+        fields.setdefault("duration_s", _in_seconds(fields["duration_ms"]))
     return fields
 
 
-def in_seconds(milliseconds: object) -> object:
+def _in_seconds(milliseconds: object) -> object:
     """Seconds; what is no number is returned as it is, to be refused with its row."""
     try:
         return float(str(milliseconds)) / 1000

@@ -88,7 +88,7 @@ class CommonVoiceSource(Source):
 
     def _missing(self, names: Sequence[str]) -> Fault:
         reason = f"{self.path}: none of {', '.join(f'{name}.tsv' for name in names)}"
-        return Fault("MAN-FORMAT", reason, "set clips to splits or validated, as there is")
+        return Fault("MAN-FORMAT", reason, "unpack the release again, or leave --validated out")
 
 
 def _rows(table: Path, split: str | None) -> Iterator[Row | Rejection]:
