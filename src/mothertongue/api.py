@@ -39,10 +39,13 @@ def prepare(
     out: StrPath,
     *,
     language: str | None = None,
+    layout: str | None = None,
     base: str = "openai/whisper-base",
     **options: Any,
 ) -> Json:
     """Bring a corpus to a clean manifest in `out`; `options` are those of PrepareOptions.
+
+    `layout` names the corpus' layout, where its looks mislead.
 
     >>> mt.prepare("my_corpus.csv", "data/mine", language="sw")["num_rows"]
 
@@ -58,9 +61,10 @@ def prepare(
 
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
     count = load_tokens(locate(base)).count_label
-    report = prepare_source(detect(Path(source)), Path(out), given, count)
+    found = detect(Path(source), layout=layout)
+    report = prepare_source(found, Path(out), given, count)
     report.require_ok()
-    return report.to_dict()
+    return report.to_dict() | {"out": str(out)}
 
 
 def train(

@@ -76,9 +76,25 @@ def test_prepare_writes_a_manifest_and_says_what_it_found(call: Any, tmp_path: P
     assert code == 0
     assert "Splits (by speaker and sentence)" in out
     assert len(list(read_manifest(tmp_path / "out"))) == 12
-    assert json.loads((tmp_path / "report.json").read_text())["ok"] is True
+    report = json.loads((tmp_path / "report.json").read_text())
+    totals = [report[name] for name in ("ok", "source", "rows", "kept", "out")]
+    assert totals == [True, "table", 12, 12, str(tmp_path / "out")]
+    assert report["hours"] == pytest.approx(12 / 3600)
+    assert "Read as table" in out
     code, out, _ = call("check", tmp_path / "out", "--json", "-")
     assert (code, json.loads(out)["num_rejected"]) == (0, 0)
+
+
+def test_source_names_the_layout_where_looks_mislead(call: Any, tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.wav", tone())
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,habari\n")
+    prepare = ("prepare", tmp_path, "--language", "sw", "--out", tmp_path / "out")
+    assert "Read as audiofolder" in call(*prepare)[1]
+    assert "Read as table" in call(*prepare, "--source", "table")[1]
+    code, _, err = call(*prepare, "--source", "fleurs")
+    assert (code, "a folder with a.wav, metadata.csv, out/; expected fleurs" in err) == (65, True)
+    code, _, err = call(*prepare, "--source", "elan5")
+    assert (code, "'elan5': no such layout; expected audiofolder, " in err) == (2, True)
 
 
 def test_too_many_rejected_rows_are_exit_65_with_both_files_written(

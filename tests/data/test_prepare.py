@@ -240,7 +240,7 @@ prepare(detect(Path({str(table)!r})), Path({str(out)!r}), PrepareOptions(languag
     assert not list(temporary.iterdir())
     prepare(detect(table), out, options(), count_characters)
     names = {path.name for path in out.iterdir()}
-    assert names == {"manifest.jsonl", "rejected.jsonl", "data_card.json"}
+    assert names == {"manifest.jsonl", "rejected.jsonl", "review.jsonl", "data_card.json"}
 
 
 def test_audio_below_the_manifest_is_named_relative_to_it(tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from mothertongue.cli.options import (
     AudioColumn,
     Json,
     MaxReject,
+    SourceLayout,
     SpeakerLeaks,
     TextColumn,
     TextField,
     TextLeaks,
     TokenizerOf,
+    Validated,
 )
 from mothertongue.cli.support import counting, show
 
@@ -27,14 +29,16 @@ AllowOutside = Annotated[
 @app.command()
 def prepare(
     source: Annotated[
-        Path, typer.Argument(help="A table, a folder of a known layout, a manifest.")
+        Path, typer.Argument(help="A table, a folder, a manifest, or hub:OWNER/NAME.")
     ],
     language: Annotated[str, typer.Option(help="Language of rows that state none, such as sw.")],
-    out: Annotated[Path, typer.Option(help="Folder for manifest.jsonl and rejected.jsonl.")],
+    out: Annotated[Path, typer.Option(help="Folder for the manifest and what is left out.")],
+    source_layout: SourceLayout = None,
     max_reject_fraction: MaxReject = 0.05,
     audio_column: AudioColumn = None,
     text_column: TextColumn = None,
     text_field: TextField = None,
+    validated: Validated = False,
     text_leaks: TextLeaks = "reject",
     speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: AllowOutside = False,
@@ -58,10 +62,11 @@ def prepare(
         trust_durations=trust_durations,
     )
     given = {"--audio-column": audio_column, "--text-column": text_column}
-    found = detect(source, given | {"--text-field": text_field})
+    given |= {"--text-field": text_field, "--validated": "validated" if validated else None}
+    found = detect(source, given, source_layout)
     with counting("checking") as progress:
         report = prepare(found, out, options, _label_counter(base), progress)
-    show(report.to_dict(), report_table(report), json_file)
+    show(report.to_dict() | {"out": str(out)}, report_table(report), json_file)
     report.require_ok()
 
 

@@ -32,6 +32,16 @@ MaxReject = Annotated[
 ]
 AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
 TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
+SourceLayout = Annotated[
+    str | None, typer.Option("--source", help="The layout, where its looks mislead, such as table.")
+]
+Validated = Annotated[
+    bool,
+    typer.Option(
+        "--validated",
+        help="Of Common Voice: all validated clips but those of test and dev speakers.",
+    ),
+]
 TokenizerOf = Annotated[str, typer.Option(help="The base whose tokenizer counts label tokens.")]
 TextField = Annotated[
     Literal["transcription", "raw_transcription"] | None,

@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 from pydantic import Field
 
 from mothertongue.config import Config
 from mothertongue.data.audio.decoders import Span
-from mothertongue.data.audio.headers import AudioError, inspect_file
+from mothertongue.data.audio.headers import AudioError, inspect_file, regular_size
 from mothertongue.data.audio_paths import clip_path
 from mothertongue.data.languages import language_code
 from mothertongue.data.manifest import Split, Utterance, duration_tolerance_s
 from mothertongue.data.sound_facts import Listen, Sound, hashed
-from mothertongue.data.sources.base import TEXT_FIELDS, TIME_FIELDS, Rejection, Row
+from mothertongue.data.sources.base import TEXT_FIELDS, TIME_FIELDS, ForReview, Rejection, Row
 from mothertongue.data.sources.columns import split_named
 from mothertongue.data.text_cleaning import clean_text, sentence_key, suspects
 from mothertongue.errors import ConfigError, Fault
@@ -59,6 +60,14 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A row that is neither kept nor rejected, and why. `clip` is what to review; None: nothing."""
+
+    reason: str
+    clip: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Examiner:
     """The check of a row, with the settings and functions that it needs."""
 
@@ -69,12 +78,29 @@ class Examiner:
     count_label_tokens: CountLabelTokens
     listen: Listen
 
-    def __call__(self, row: Row) -> Examined | Rejection:
+    def __call__(self, row: Row) -> Examined | Rejection | SetAside:
         """The row's clip and text, checked. Never raises for what the row holds."""
         try:
-            return self._examine(row)
+            return self._set_aside(row, row.aside) if row.aside else self._examine(row)
         except Fault as fault:
             return reject_row(row, fault)
+
+    def _set_aside(self, row: Row, reason: str) -> SetAside:
+        if reason not in get_args(ForReview):
+            return SetAside(reason, None)
+        path, _ = self._locate(row.home or self.root, row.audio)
+        regular_size(path)
+        stated = {name: getattr(row, name) for name in (*TEXT_FIELDS, *TIME_FIELDS)}
+        known = {
+            "reason": reason,
+            "where": row.where,
+            "id": row.id or _stem(path, row.start_s),
+            "audio": str(path),
+            "language": _language(row.language or self.language),
+        }
+        del stated["split"]
+        clip = stated | known
+        return SetAside(reason, {name: value for name, value in clip.items() if value is not None})
 
     def _examine(self, row: Row) -> Examined:
         split = _split(row.split)
@@ -96,7 +122,8 @@ class Examiner:
             speaker=clean_text(row.speaker)[0] or None if row.speaker else None,
             license=clean_text(row.license)[0] or None if row.license else None,
         )
-        notes = (*text_notes, *path_notes, *audio_notes, *_rate_notes(text, duration_s))
+        notes = (*row.notes, *text_notes, *path_notes, *audio_notes)
+        notes += _rate_notes(text, duration_s)
         long_id = None if row.id else _long_id(root, path, row.start_s)
         key = hashed(sentence_key(text).encode())
         return Examined(

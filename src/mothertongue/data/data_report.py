@@ -1,15 +1,15 @@
 """The report of `prepare` and `check`: hours, clips, speakers, characters, faults and notes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, get_args
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mothertongue.data.manifest import SPLITS
-from mothertongue.data.sources.base import Rejection
+from mothertongue.data.sources.base import ForReview, Rejection
 from mothertongue.data.splits import SplitBy
 from mothertongue.errors import DataError
 
@@ -34,6 +34,7 @@ NOTES = {
     "TXT-SPACE": "white space folded",
     "TXT-SPECIAL": "text like <|en|>, kept as plain characters",
     "TXT-TAG": "text like [noise], <b> or S1:",
+    "TXT-UNTAGGED": "tags such as [noise] removed from the text",
     "TXT-WORD": "a word of over 100 characters",
 }
 
@@ -53,9 +54,12 @@ class DataReport:
     """The outcome for a corpus. Rejected and notes count rows by code; a row may have many notes.
 
     `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
-    has the facts that are known from elsewhere and agree with the corpus.
+    has the facts that are known from elsewhere and agree with the corpus. `source` is the layout
+    that the corpus was taken for. `aside` counts the rows that are neither kept nor rejected, by
+    reason; `num_rows` counts all others.
     """
 
+    source: str
     splits: Mapping[str, SplitFacts]
     num_rows: int
     rejected: Mapping[str, int]
@@ -65,6 +69,7 @@ class DataReport:
     max_reject_fraction: float
     first_rejections: tuple[Rejection, ...]
     confirmed: tuple[str, ...] = ()
+    aside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def num_rejected(self) -> int:
@@ -80,6 +85,11 @@ class DataReport:
         """Raise DataError (exit code 65) where the report is not ok, with the reasons by code."""
         if self.ok:
             return
+        if not self.num_rows:
+            raise DataError(
+                f"no row to train on: {_counts(self.aside)}; expected some with a confirmed "
+                "transcript; transcribe those in review.jsonl, and prepare them as a table"
+            )
         codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
         raise DataError(
             f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({codes or 'no rows'}); "
@@ -88,23 +98,35 @@ class DataReport:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values, with `ok` and `num_rejected`."""
+        """The report as JSON values, with `ok` and its totals.
+
+        `rows` counts all rows; each is among `kept`, `num_rejected` or `aside`.
+        """
         lists = {
             "warnings": list(self.warnings),
             "confirmed": list(self.confirmed),
             "first_rejections": [asdict(rejection) for rejection in self.first_rejections],
         }
-        return asdict(self) | lists | {"ok": self.ok, "num_rejected": self.num_rejected}
+        totals = {
+            "rows": self.num_rows + sum(self.aside.values()),
+            "kept": self.num_rows - self.num_rejected,
+            "hours": sum(facts.hours for facts in self.splits.values()),
+            "num_rejected": self.num_rejected,
+        }
+        return asdict(self) | lists | totals | {"ok": self.ok}
 
 
 def report_table(report: DataReport) -> RenderableType:
     """The report as tables for a terminal; what the corpus wrote cannot style or control it."""
-    parts: list[RenderableType] = [_split_table(report)]
+    parts: list[RenderableType] = [Text(f"Read as {report.source}"), _split_table(report)]
     if report.rejected:
         parts.append(_rejected_table(report))
     if report.notes:
         parts.append(_notes_table(report))
-    lines = [f"! {warning}" for warning in report.warnings]
+    lines = [f"Set aside: {_counts(report.aside)}"] if report.aside else []
+    if report.aside.keys() & get_args(ForReview):
+        lines += ["review.jsonl lists those without a confirmed transcript"]
+    lines += [f"! {warning}" for warning in report.warnings]
     lines += [f"confirmed: {fact}" for fact in report.confirmed]
     return Group(*parts, *(Text(_plain(line)) for line in lines))
 
@@ -137,6 +159,10 @@ def _notes_table(report: DataReport) -> Table:
     for code, count in report.notes.items():
         table.add_row(code, f"{count:,}", NOTES[code])
     return table
+
+
+def _counts(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in rows.items())
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NotRequired, get_args
 
 from mothertongue.data.audio_paths import clip_path
 from mothertongue.errors import DataError, Fault
@@ -236,6 +236,8 @@ class Prepared(Record):
     warnings: list[str]
     confirmed: list[str]
     split_by: str
+    source: NotRequired[str]
+    aside: NotRequired[dict[str, int]]
 
 
 class Card(Prepared):

@@ -1,22 +1,23 @@
-"""A corpus to manifest.jsonl, rejected.jsonl and a data card: every row checked, then all against
-each other."""
+"""A corpus to manifest.jsonl, rejected.jsonl, review.jsonl and a data card: every row is checked,
+then all against each other."""
 
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from mothertongue.data import sound_facts as sound
 from mothertongue.data.audio_paths import require_utf8
-from mothertongue.data.clip_checks import CountLabelTokens, Examined, Examiner, Limits
+from mothertongue.data.clip_checks import CountLabelTokens, Examined, Examiner, Limits, SetAside
 from mothertongue.data.data_report import NUM_EXAMPLES, DataReport, SplitFacts
 from mothertongue.data.embedded_audio import AUDIO_FOLDER, stored
 from mothertongue.data.languages import language_code
@@ -41,6 +42,7 @@ from mothertongue.system.files import open_atomically, sweep
 from mothertongue.system.locks import alone
 
 REJECTED_NAME = "rejected.jsonl"
+REVIEW_NAME = "review.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time
 SHARED: dict[SplitBy, str] = {
@@ -82,10 +84,12 @@ def prepare(
 ) -> DataReport:
     """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; return a report.
 
+    Clips without a confirmed transcript are neither kept nor rejected: review.jsonl lists them.
+
     The report is written there too, as data_card.json, for the pages of the runs on them.
 
     Audio is not copied: its path is relative to `out` where it lies below, else absolute. Audio
-    that is part of a table is written to `out`/audio. Both files are written even when too much was
+    that is part of a table is written to `out`/audio. All files are written even when too much was
     rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
     label's tokens, its prefix and end included. `progress` is called with how many more rows are
     done. Raises DataError where the corpus cannot be read or has no rows, and MothertongueError
@@ -106,15 +110,20 @@ def _prepare(
     seen: Counter[Split] = Counter()
     rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
     with _examined(source, rows, options, count_label_tokens, progress) as (ledger, report):
-        with open_atomically(out / REJECTED_NAME) as file:
-            for rejection in ledger.rejections():
-                file.write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+        _write_lines(out / REJECTED_NAME, map(asdict, ledger.rejections()))
+        _write_lines(out / REVIEW_NAME, ledger.for_review())
         home = out.resolve()
         clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
         write_manifest(out / MANIFEST_NAME, clips)
     report = with_row_counts(report, source, options.language, seen)
     write_card(out, report.to_dict())
     return report
+
+
+def _write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    with open_atomically(path) as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def check(
@@ -150,9 +159,9 @@ def _examined(
             for item in _in_threads(rows, examine, options.workers):
                 ledger.add(item)
                 progress(1)
-        if not ledger.num_rows:
+        if not ledger.num_rows and not ledger.asides():
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
-        yield ledger, _compared(ledger, options)
+        yield ledger, _compared(ledger, options, source.layout())
 
 
 def _is_ours(source: Source) -> bool:
@@ -161,9 +170,9 @@ def _is_ours(source: Source) -> bool:
 
 def _in_threads(
     rows: Iterator[Row | Rejection], examine: Examiner, workers: int
-) -> Iterator[Examined | Rejection]:
+) -> Iterator[Examined | Rejection | SetAside]:
     """Each row examined, in order. A few chunks for each thread are in memory, no more."""
-    pending: deque[Future[list[Examined | Rejection]]] = deque()
+    pending: deque[Future[list[Examined | Rejection | SetAside]]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
         while chunk := list(islice(rows, CHUNK_ROWS)):
@@ -176,11 +185,13 @@ def _in_threads(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examined | Rejection]:
+def _examine_all(
+    chunk: list[Row | Rejection], examine: Examiner
+) -> list[Examined | Rejection | SetAside]:
     return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
 
 
-def _compared(ledger: RowDatabase, options: PrepareOptions) -> DataReport:
+def _compared(ledger: RowDatabase, options: PrepareOptions, layout: str) -> DataReport:
     """The checks that need all rows, then the report."""
     ledger.index()
     reject_duplicates(ledger)
@@ -189,7 +200,7 @@ def _compared(ledger: RowDatabase, options: PrepareOptions) -> DataReport:
     notes = ledger.notes()
     warnings += judge_leaks(ledger, "text", "sentence_key", options.text_leaks, notes)
     warnings += judge_leaks(ledger, "speaker", "speaker", options.speaker_leaks, notes)
-    return _report(ledger, options, notes, split_by, warnings)
+    return _report(ledger, options, layout, notes, split_by, warnings)
 
 
 def _split(ledger: RowDatabase, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
@@ -222,6 +233,7 @@ def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
 def _report(
     ledger: RowDatabase,
     options: PrepareOptions,
+    layout: str,
     notes: Counter[str],
     split_by: SplitBy,
     warnings: tuple[str, ...],
@@ -239,6 +251,7 @@ def _report(
         empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
     counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")
     return DataReport(
+        source=layout,
         splits={split: found.get(split, SplitFacts(0, 0.0, 0, 0)) for split in SPLITS},
         num_rows=ledger.num_rows,
         rejected={str(code): int(count) for code, count in counts},
@@ -247,6 +260,7 @@ def _report(
         split_by=split_by,
         max_reject_fraction=options.max_reject_fraction,
         first_rejections=tuple(islice(ledger.rejections(), NUM_EXAMPLES)),
+        aside=ledger.asides(),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from mothertongue.data.clip_checks import Examined
+from mothertongue.data.clip_checks import Examined, SetAside
 from mothertongue.data.manifest import Utterance
 from mothertongue.data.sources.base import Rejection
 from mothertongue.data.splits import TOLERANCES, SplitBy, assign, connected, is_balanced
@@ -27,6 +27,7 @@ CREATE TABLE rows (
     language TEXT, duration_s REAL, start_s REAL, split TEXT, speaker TEXT, license TEXT,
     audio_key BLOB, sentence_key BLOB, sentence_id TEXT, notes TEXT, grp INTEGER);
 CREATE TABLE faults (n INTEGER PRIMARY KEY, place TEXT, code TEXT, reason TEXT, fix TEXT, row TEXT);
+CREATE TABLE asides (reason TEXT, clip TEXT);
 CREATE TABLE nodes (n INTEGER PRIMARY KEY, key BLOB UNIQUE, root INTEGER);
 CREATE TABLE assigned (grp INTEGER PRIMARY KEY, split TEXT);
 CREATE VIEW kept AS SELECT *,
@@ -59,8 +60,12 @@ class RowDatabase:
         self._database.create_function("draw", 2, _draw, deterministic=True)
         self.num_rows = 0
 
-    def add(self, item: Examined | Rejection) -> None:
-        """Take the next row."""
+    def add(self, item: Examined | Rejection | SetAside) -> None:
+        """Take the next row. `num_rows` does not count those that are set aside."""
+        if isinstance(item, SetAside):
+            aside = item.clip and json.dumps(item.clip, ensure_ascii=False)
+            self._database.execute("INSERT INTO asides VALUES (?, ?)", (item.reason, aside))
+            return
         self.num_rows += 1
         if isinstance(item, Rejection):
             row = json.dumps(item.row, ensure_ascii=False)
@@ -111,6 +116,16 @@ class RowDatabase:
         for notes, count in self.ask("SELECT notes, COUNT(*) FROM kept GROUP BY notes"):
             found.update(dict.fromkeys(notes.split(), count))
         return found
+
+    def asides(self) -> dict[str, int]:
+        """The number of rows that are set aside, by reason."""
+        found = self.ask("SELECT reason, COUNT(*) FROM asides GROUP BY reason ORDER BY 2 DESC, 1")
+        return {str(reason): int(count) for reason, count in found}
+
+    def for_review(self) -> Iterator[dict[str, Any]]:
+        """The clips that are set aside for review, in the order of the corpus."""
+        for (clip,) in self.ask("SELECT clip FROM asides WHERE clip NOTNULL ORDER BY rowid"):
+            yield json.loads(clip)
 
     def merge_sentence_keys(self) -> None:
         """Give one key to all rows that share a sentence id, or have the text of such a row."""

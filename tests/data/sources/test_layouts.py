@@ -1,5 +1,6 @@
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from mothertongue.data.sources.detect import detect
 from mothertongue.data.sources.fleurs import FleursSource
 from mothertongue.data.sources.manifest import ManifestSource
 from mothertongue.data.sources.table import TableSource
-from mothertongue.errors import Fault
+from mothertongue.errors import Fault, MothertongueError
 
 
 def write(path: Path, content: str) -> Path:
@@ -85,6 +86,36 @@ def test_every_example_is_recognized_and_read(
         assert row.text and (source.root / row.audio).is_file(), row
 
 
+DAMAGES: dict[str, Callable[[str], bytes | None]] = {
+    "empty": lambda text: b"",
+    "cut": lambda text: text.encode()[: len(text) // 2],
+    "binary": lambda text: b"\xff\x00\x80" * 100,
+    "deep": lambda text: b"[" * 100_000,
+    "another kind": lambda text: b'{"id": 1, "start": [], "sources": {}, "data": null}\n',
+    "gone": lambda text: None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.layout())
+def test_a_damaged_file_is_a_message_or_a_rejection(
+    tmp_path: Path, kind: type[Source], damage: str
+) -> None:
+    for number, example in enumerate(kind.examples):
+        for name, text in example.items():
+            if not text:
+                continue
+            folder = made(tmp_path / f"{number}-{name.replace('/', '-')}", example)
+            content = DAMAGES[damage](text)
+            if content is None:
+                (folder / name).unlink()
+            else:
+                (folder / name).write_bytes(content)
+            with suppress(MothertongueError):
+                for row in detect(folder).rows():
+                    assert isinstance(row, Row) or (row.code and row.reason and row.fix)
+
+
 def test_every_source_has_an_example() -> None:
     assert KINDS and all(kind.examples for kind in KINDS)
 
@@ -130,9 +161,6 @@ def test_common_voice_rows(tmp_path: Path) -> None:
         speaker="s-dev",
         split="dev",
     )
-    (validated,) = CommonVoiceSource(path=path, clips="validated").rows()
-    assert isinstance(validated, Row)
-    assert (validated.audio, validated.split) == ("clips/validated.mp3", None)
 
 
 def test_common_voice_with_validated_only_is_split_anew(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mothertongue.data.sources.base import Rejection, Row
+from mothertongue.data.sources.columns import COLUMN_NAMES
 from mothertongue.data.sources.table import TableSource
 from mothertongue.errors import Fault
 
@@ -58,14 +59,31 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, suffix: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("audio", ["audio", "file_name", "path", "audio_filepath", " Audio "])
+AUDIO = (*COLUMN_NAMES["audio"], " Audio ")
+TEXT = (*COLUMN_NAMES["text"], "TEXT")
+
+
 @pytest.mark.parametrize(
-    "text", ["text", "sentence", "transcription", "raw_transcription", "transcript", "TEXT"]
+    ("audio", "text"), [(AUDIO[n % len(AUDIO)], name) for n, name in enumerate(TEXT)]
 )
 def test_columns_are_found_by_name(tmp_path: Path, audio: str, text: str) -> None:
     path = write(tmp_path / "t.csv", f"{audio},{text},duration,offset\na.wav,hi,2.5,1\n")
     where = f"{path}:2"
     assert rows(path) == [Row(where, audio="a.wav", text="hi", duration_s=2.5, start_s=1.0)]
+
+
+@pytest.mark.parametrize("column", ["duration_ms", "duration[ms]"])
+def test_milliseconds_become_seconds(tmp_path: Path, column: str) -> None:
+    path = write(
+        tmp_path / "t.csv", f"audio,text,{column}\na.wav,hi,2500\nb.wav,yo,\nc.wav,x,2 s\n"
+    )
+    first, second, third = rows(path)
+    assert first == Row(f"{path}:2", audio="a.wav", text="hi", duration_s=2.5)
+    assert second == Row(f"{path}:3", audio="b.wav", text="yo")
+    assert isinstance(third, Rejection)
+    assert (third.code, "'2 s'" in third.reason) == ("MAN-TYPE", True)
+    both = write(tmp_path / "both.csv", f"audio,text,{column},duration\na.wav,hi,2500,1\n")
+    assert rows(both) == [Row(f"{both}:2", audio="a.wav", text="hi", duration_s=1.0)]
 
 
 def test_columns_can_be_chosen(tmp_path: Path) -> None:

@@ -3,14 +3,19 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from mothertongue.config import Config
 from mothertongue.errors import Fault
 
 Record = Mapping[str, Any]
+ForReview = Literal["untranscribed", "unassigned"]
+"""Why a clip is for people to review: it has no transcript, or nobody confirmed the one it has."""
+Unused = Literal["held-out speaker", "held-out sentence", "of another annotator"]
+"""Why a transcript is not used: its speaker or sentence is in validation or test, or the sound has
+another transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class Row:
 
     `embedded` is the content of an audio file that is part of the table; `audio` is then the
     name that it had. `sentence_id` is shared by all readings of one sentence. `home` is the folder
-    that `audio` starts in and may not leave; None: the source's root.
+    that `audio` starts in and may not leave; None: the source's root. A row with `aside` is neither
+    kept nor rejected. `notes` are codes of what the source changed.
     """
 
     where: str
@@ -35,6 +41,8 @@ class Row:
     sentence_id: str | None = None
     embedded: bytes | None = field(default=None, repr=False)
     home: Path | None = None
+    aside: ForReview | Unused | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,11 @@ class Source(Config, ABC):
 
     path: Path
     """The corpus: a file or a folder."""
+
+    @classmethod
+    def layout(cls) -> str:
+        """The name of the layout, for `--source` and reports."""
+        return str(cls.model_fields["kind"].default)
 
     @classmethod
     @abstractmethod
@@ -99,6 +112,11 @@ def to_row(where: str, record: Record) -> Row | Rejection:
         return reject(where, record, fault)
     embedded = record.get("embedded")
     return Row(where, **fields, embedded=embedded if isinstance(embedded, bytes) else None)
+
+
+def for_review(row: Row | Rejection, reason: ForReview = "untranscribed") -> Row | Rejection:
+    """The row, set aside for people to transcribe or confirm; a Rejection as it is."""
+    return replace(row, split=None, aside=reason) if isinstance(row, Row) else row
 
 
 def reject(where: str, record: Record, fault: Fault) -> Rejection:

@@ -1,5 +1,6 @@
 """Columns of a table and the fields that they hold, by the names that corpora use."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,8 +24,13 @@ SPLIT_NAMES: dict[str, Split] = {
 # In each, the first that is there wins. The order of the text columns is the Open ASR
 # Leaderboard's; a corpus with both spellings has its plain text under the shorter name.
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
-    "audio": ("audio", "file_name", "path", "audio_filepath"),
-    "text": ("text", "sentence", "transcription", "raw_transcription", "transcript"),
+    "audio": (
+        *("audio", "file_name", "path", "audio_filepath", "audio_path", "audio_file", "wav"),
+    ),
+    "text": (
+        *("text", "sentence", "transcription", "raw_transcription", "transcript", "raw_text"),
+        *("verbatim", "normalized_text", "normalized", "label"),
+    ),
     "id": ("id",),
     "language": ("language", "lang", "locale"),
     "speaker": ("speaker", "client_id", "speaker_id"),
@@ -32,6 +38,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "license": ("license",),
     "start_s": ("start_s", "start", "offset"),
     "duration_s": ("duration_s", "duration"),
+    "duration_ms": ("duration_ms", "duration[ms]"),
 }
 REQUIRED = ("audio", "text")
 
@@ -62,8 +69,19 @@ def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dic
 
 
 def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
-    """A table's record under our field names."""
-    return {field: record.get(column) for field, column in columns.items()}
+    """A table's record under our field names, milliseconds turned into seconds."""
+    fields = {field: record.get(column) for field, column in columns.items()}
+    if "duration_ms" in fields:
+        fields.setdefault("duration_s", _in_seconds(fields["duration_ms"]))
+    return fields
+
+
+def _in_seconds(milliseconds: object) -> object:
+    """Seconds; what is no number is returned as it is, to be refused with its row."""
+    try:
+        return float(str(milliseconds)) / 1000
+    except ValueError:
+        return milliseconds
 
 
 def _column(field: str, found: Sequence[str], chosen: str | None) -> str | None:
@@ -84,6 +102,20 @@ def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -
         f"{' or '.join(expected)}{hint}",
         f"rename the column, or name it with --{field.removesuffix('_s')}-column",
     )
+
+
+def splits_in_names(names: Sequence[str]) -> dict[str, Split | None]:
+    """The split that the name of each file speaks of: `train_manifest`, `cuts_dev-other`, `test/0`.
+
+    None for all where they speak of one split only: train alone is a corpus without splits.
+    """
+    splits = {name: _split_in(name) for name in names}
+    return splits if len({*splits.values()} - {None}) > 1 else dict.fromkeys(names)
+
+
+def _split_in(name: str) -> Split | None:
+    parts = re.split(r"[/_.\-]", name)
+    return next((split for part in reversed(parts) if (split := split_named(part))), None)
 
 
 def split_named(name: str) -> Split | None:

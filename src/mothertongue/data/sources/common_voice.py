@@ -1,15 +1,19 @@
-"""Common Voice as published: train, dev, test and validated tsv files, and clips/."""
+"""Common Voice's scripted speech: train, dev, test and validated tsv files, and clips/."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mothertongue.data.sources.base import Rejection, Row, Source, to_row
+from mothertongue.data.sources.base import Rejection, Row, Source, Unused, to_row
 from mothertongue.data.sources.columns import find_columns, renamed
 from mothertongue.data.sources.readers import read_delimited, read_header
+from mothertongue.data.text_cleaning import clean_text, sentence_key
 from mothertongue.errors import Fault
 
 SPLITS = ("train", "dev", "test")
+HELD_OUT = ("dev", "test")
+VALIDATED_OPTIONS = {"--validated": "clips"}
 
 
 class CommonVoiceSource(Source):
@@ -23,6 +27,7 @@ class CommonVoiceSource(Source):
             "clips/b.mp3": "",
         },
     )
+    options = VALIDATED_OPTIONS
     precedence = 20
 
     kind: Literal["common_voice"] = "common_voice"
@@ -30,7 +35,9 @@ class CommonVoiceSource(Source):
     """The language folder."""
     clips: Literal["splits", "validated"] = "splits"
     """`splits`: the published train, dev and test, which keep one clip for each sentence.
-    `validated`: every clip that listeners confirmed; we then split it by speaker and sentence."""
+    `validated`: every clip that listeners confirmed. The published dev and test stay as they are;
+    of the others, those of their speakers and sentences are held out, and the rest is train. Where
+    there is no published dev and test, we split by speaker and sentence."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -48,29 +55,64 @@ class CommonVoiceSource(Source):
         return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
-        for table in self._tables():
-            columns = find_columns(read_header(table, "\t"), table, {})
-            # Transcripts hold unbalanced quotes: they are plain characters here.
-            for item in read_delimited(table, "\t", has_quotes=False):
-                if isinstance(item, Rejection):
-                    yield item
-                else:
-                    where, record = item
-                    yield to_row(where, self._fields(table.stem, renamed(record, columns)))
+        if self.clips == "splits":
+            yield from self._published(SPLITS)
+        else:
+            yield from self._validated()
 
-    def _tables(self) -> list[Path]:
-        names = SPLITS if self.clips == "splits" else ("validated",)
-        tables = [self.path / f"{name}.tsv" for name in names]
-        found = [table for table in tables if table.is_file()]
-        if not found:
-            reason = f"{self.path}: none of {', '.join(table.name for table in tables)}"
-            raise Fault("MAN-FORMAT", reason, "set clips to splits or validated, as there is")
-        return found
+    def _published(self, splits: Sequence[str]) -> Iterator[Row | Rejection]:
+        tables = [table for name in splits if (table := self.path / f"{name}.tsv").is_file()]
+        if not tables and splits == SPLITS:
+            raise self._missing(SPLITS)
+        for table in tables:
+            yield from _rows(table, table.stem)
 
-    def _fields(self, stem: str, record: dict[str, object]) -> dict[str, object]:
-        if record["audio"]:
-            record["audio"] = f"clips/{record['audio']}"
-        return record | {"split": stem if self.clips == "splits" else None}
+    def _validated(self) -> Iterator[Row | Rejection]:
+        table = self.path / "validated.tsv"
+        if not table.is_file():
+            raise self._missing(("validated",))
+        clips: set[str | None] = set()
+        speakers: set[str | None] = set()
+        sentences: set[str] = set()
+        for row in self._published(HELD_OUT):
+            if isinstance(row, Row) and row.audio and row.text:
+                clips.add(row.audio)
+                speakers.add(row.speaker)
+                sentences.add(_sentence(row))
+            yield row
+        for row in _rows(table, "train" if clips else None):
+            if isinstance(row, Rejection):
+                yield row
+            elif row.audio not in clips:
+                yield replace(row, aside=_held_out(row, speakers, sentences))
+
+    def _missing(self, names: Sequence[str]) -> Fault:
+        reason = f"{self.path}: none of {', '.join(f'{name}.tsv' for name in names)}"
+        return Fault("MAN-FORMAT", reason, "unpack the release again, or leave --validated out")
+
+
+def _rows(table: Path, split: str | None) -> Iterator[Row | Rejection]:
+    columns = find_columns(read_header(table, "\t"), table, {})
+    # Transcripts hold unbalanced quotes: they are plain characters here.
+    for item in read_delimited(table, "\t", has_quotes=False):
+        if isinstance(item, Rejection):
+            yield item
+            continue
+        where, record = item
+        fields = renamed(record, columns)
+        audio = f"clips/{fields['audio']}" if fields["audio"] else None
+        yield to_row(where, fields | {"audio": audio, "split": split})
+
+
+def _held_out(row: Row, speakers: set[str | None], sentences: set[str]) -> Unused | None:
+    """Why a clip is not trained on: without a speaker it is told by its sentence alone."""
+    if row.speaker is not None and row.speaker in speakers:
+        return "held-out speaker"
+    return "held-out sentence" if _sentence(row) in sentences else None
+
+
+def _sentence(row: Row) -> str:
+    return sentence_key(clean_text(row.text or "")[0])
 
 
 def _tables(path: Path) -> set[str]:

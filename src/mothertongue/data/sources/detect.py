@@ -5,36 +5,46 @@ from pathlib import Path
 
 from mothertongue import config
 from mothertongue.data import sources
+from mothertongue.data.hub import PREFIX, download
 from mothertongue.data.sources.base import Source
 from mothertongue.errors import ConfigError, Fault
 
 NUM_LISTED = 12
 
 
-def detect(path: Path, options: Mapping[str, str | None] | None = None) -> Source:
+def detect(
+    path: Path, options: Mapping[str, str | None] | None = None, layout: str | None = None
+) -> Source:
     """The Source that reads `path`; `options` are those of `prepare`, such as --text-column.
 
-    Raises Fault MAN-FORMAT saying what was seen when no layout recognizes it, and ConfigError
-    where an option has no effect on what was found.
+    A path `hub:OWNER/NAME` is downloaded first. `layout` names the one to take where several
+    recognize the path. Raises Fault MAN-FORMAT saying what was seen when no layout recognizes it,
+    and ConfigError where the layout is unknown or an option has no effect on what was found.
     """
+    if str(path).startswith(PREFIX):
+        path = download(str(path))
     given = {name: value for name, value in (options or {}).items() if value is not None}
     known = config.members(Source, sources)  # type: ignore[type-abstract]
     kinds = sorted(known, key=lambda kind: kind.precedence)
+    names = sorted(kind.layout() for kind in kinds)
+    if layout is not None:
+        if layout not in names:
+            raise ConfigError(f"--source {layout!r}: no such layout; expected {', '.join(names)}")
+        kinds = [kind for kind in kinds if kind.layout() == layout]
     found = next((kind for kind in kinds if kind.recognizes(path)), None)
     if found is None:
-        names = ", ".join(sorted(kind.model_fields["kind"].default for kind in kinds))
+        expected = f"one of these layouts: {', '.join(names)}" if layout is None else layout
         raise Fault(
             "MAN-FORMAT",
-            f"{path}: {_seen(path)}; expected one of these layouts: {names}",
+            f"{path}: {_seen(path)}; expected {expected}",
             "point at the table itself (.csv, .tsv, .jsonl, .parquet), or at the folder that holds "
             "metadata.csv; docs/guide.md shows each layout",
         )
     if useless := sorted(given.keys() - found.options.keys()):
-        kind = found.model_fields["kind"].default
         expected = " and ".join(sorted(found.options)) or "neither a column nor a field"
         raise ConfigError(
-            f"{path}: {useless[0]} has no effect on a corpus of kind {kind}; expected {expected}; "
-            "leave it out"
+            f"{path}: {useless[0]} has no effect on a corpus of kind {found.layout()}; "
+            f"expected {expected}; leave it out"
         )
     return found.at(path, {found.options[name]: value for name, value in given.items()})
 

@@ -1,8 +1,12 @@
 """Records of a CSV, TSV or JSONL file, one at a time, each with its file:line."""
 
 import csv
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,11 +22,12 @@ csv.field_size_limit(MAX_LINE_BYTES)  # its own limit, 128 KiB, is told as a quo
 def read_lines(path: Path) -> Iterator[tuple[str, str]]:
     """(file:line, line) of every line that is not blank, without its end; a UTF-8 BOM is dropped.
 
-    A line ends at a line feed only: U+2028 and the like are part of a transcript. Raises Fault
-    MAN-ENCODING with the byte offset where the file is not UTF-8, MAN-LINE past 1 MiB a line.
+    A file named .gz is unpacked on the way. A line ends at a line feed only: U+2028 and the like
+    are part of a transcript. Raises Fault MAN-ENCODING with the byte offset where the file is not
+    UTF-8, MAN-LINE past 1 MiB a line, MAN-FORMAT where a .gz file is damaged or cut.
     """
     offset = 0
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1):
             where = f"{path}:{number}"
             if len(raw) == MAX_LINE_BYTES:
@@ -48,6 +53,20 @@ def read_jsonl(path: Path) -> Iterator[Located | Rejection]:
             yield reject(where, {"line": line}, fault)
         else:
             yield where, record
+
+
+def first_object(path: Path) -> dict[str, Any]:
+    """The object on the first line of a JSONL file; empty where it has none.
+
+    Raises Fault for a damaged .gz file only: another file may be of any kind.
+    """
+    try:
+        first = next(read_jsonl(path), None)
+    except Fault:
+        if path.suffix == ".gz":
+            raise
+        return {}
+    return first[1] if isinstance(first, tuple) else {}
 
 
 def _no_number(name: str) -> NoReturn:
@@ -106,6 +125,20 @@ def _fields(line: str, delimiter: str, has_quotes: bool) -> list[str]:
     if has_quotes:
         return next(csv.reader(lines, delimiter=delimiter, strict=True))
     return next(csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedIOBase]:
+    if path.suffix != ".gz":
+        with path.open("rb") as file:
+            yield file
+        return
+    try:
+        with gzip.open(path) as unpacked:
+            yield unpacked
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        reason = f"{path}: not a whole gzip file ({error})"
+        raise Fault("MAN-FORMAT", reason, "download or pack the file again") from None
 
 
 def _decoded(raw: bytes, where: str, offset: int) -> str:

@@ -60,18 +60,8 @@ class TableSource(Source):
     def rows(self) -> Iterator[Row | Rejection]:
         chosen = {"audio": self.audio_column, "text": self.text_column}
         header = tuple(table_header(self.path))
-        # By record: objects of a JSONL table may have keys that its first one lacks.
-        columns = {header: find_columns(header, self.path, chosen)}
-        for item in self._records(columns[header]):
-            if isinstance(item, Rejection):
-                yield item
-                continue
-            where, record = item
-            keys = tuple(record)
-            if keys not in columns:
-                columns = {keys: known_columns(keys, chosen)}
-            content = record.get(embedded_column(columns[keys].get("audio", "")))
-            yield to_row(where, renamed(record, columns[keys]) | {"embedded": content})
+        records = self._records(find_columns(header, self.path, chosen))
+        return table_rows(self.path, header, records, chosen)
 
     def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
         suffix = self.path.suffix.lower()
@@ -81,6 +71,27 @@ class TableSource(Source):
             return read_jsonl(self.path)
         delimiter = sniff_delimiter(self.path)
         return read_delimited(self.path, delimiter, has_quotes=suffix != ".tsv")
+
+
+def table_rows(
+    path: Path,
+    header: tuple[str, ...],
+    records: Iterator[Located | Rejection],
+    chosen: Mapping[str, str | None],
+) -> Iterator[Row | Rejection]:
+    """The rows of a table's records. Raises Fault MAN-COLUMN as `find_columns` does."""
+    # By record: objects of a JSONL table may have keys that its first one lacks.
+    columns = {header: find_columns(header, path, chosen)}
+    for item in records:
+        if isinstance(item, Rejection):
+            yield item
+            continue
+        where, record = item
+        keys = tuple(record)
+        if keys not in columns:
+            columns = {keys: known_columns(keys, chosen)}
+        content = record.get(embedded_column(columns[keys].get("audio", "")))
+        yield to_row(where, renamed(record, columns[keys]) | {"embedded": content})
 
 
 def _only_table(path: Path) -> Path | None:

@@ -1,0 +1,63 @@
+"""NeMo's manifests: JSON lines with audio_filepath, text, duration and offset, named .json."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.sources.columns import splits_in_names
+from mothertongue.data.sources.readers import first_object, read_jsonl
+from mothertongue.data.sources.table import COLUMN_OPTIONS, table_rows
+
+SUFFIXES = (".json", ".jsonl")
+
+
+class NemoSource(Source):
+    """A manifest, or a folder of them, such as train_manifest.json: the name gives the split."""
+
+    examples = (
+        {
+            "train_manifest.json": '{"audio_filepath": "wav/a.wav", "text": "hi", "duration": 1}\n',
+            "dev_manifest.json": '{"audio_filepath": "wav/b.wav", "text": "yo", "offset": 0.5, '
+            '"duration": 0.5}\n',
+            "wav/a.wav": "",
+            "wav/b.wav": "",
+        },
+    )
+    options = COLUMN_OPTIONS
+    precedence = 40
+
+    kind: Literal["nemo"] = "nemo"
+    path: Path
+    """The manifest, or the folder."""
+    audio_column: str | None = None
+    """The key with audio paths; by default found by name."""
+    text_column: str | None = None
+    """The key with transcripts; by default found by name."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By audio_filepath on the first line; a lone .jsonl file is a table."""
+        return bool(_manifests(path)) and not (path.is_file() and path.suffix == ".jsonl")
+
+    @property
+    def root(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        chosen = {"audio": self.audio_column, "text": self.text_column}
+        manifests = _manifests(self.path)
+        splits = splits_in_names([manifest.stem for manifest in manifests])
+        for manifest in manifests:
+            keys = tuple(first_object(manifest))
+            for row in table_rows(manifest, keys, read_jsonl(manifest), chosen):
+                if isinstance(row, Row) and row.split is None:
+                    row = replace(row, split=splits[manifest.stem])
+                yield row
+
+
+def _manifests(path: Path) -> list[Path]:
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    candidates = [file for file in files if file.suffix in SUFFIXES and file.is_file()]
+    return [file for file in candidates if "audio_filepath" in first_object(file)]

@@ -1,0 +1,89 @@
+"""Sounds, each beside a text file of the same name."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
+from mothertongue.data.sources.columns import split_named
+from mothertongue.data.sources.readers import read_lines
+from mothertongue.errors import Fault
+
+SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
+TEXT_SUFFIX = ".txt"
+# Text files that speak of a corpus, and not of one sound.
+ABOUT = frozenset({"changelog", "citation", "copying", "licence", "license", "notes", "readme"})
+
+
+class PairedSource(Source):
+    """a.wav with a.txt, in any folders. A folder named train, dev or test gives its clips a split.
+
+    A sound without a text is for review.
+    """
+
+    examples = (
+        {"a.wav": "", "a.txt": "habari\n"},
+        {
+            "train/mama/a.wav": "",
+            "train/mama/a.txt": "habari\n",
+            "test/b.wav": "",
+            "test/b.txt": "asante\n",
+        },
+    )
+    precedence = 95
+
+    kind: Literal["paired"] = "paired"
+    path: Path
+    """The folder."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By one sound with its text."""
+        return any(stem in texts for _, sounds, texts in _folders(path) for stem, _ in sounds)
+
+    @property
+    def root(self) -> Path:
+        return self.path
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        for folder, sounds, texts in _folders(self.path):
+            for stem, name in sounds:
+                yield self._row(folder / name, folder / texts[stem] if stem in texts else None)
+            lonely = texts.keys() - {stem for stem, _ in sounds}
+            for stem in sorted(lonely):
+                if stem.lower() not in ABOUT:
+                    reason = f"{folder / texts[stem]}: no sound of that name is beside it"
+                    fault = Fault("AUD-MISSING", reason, "add the sound, or remove the text")
+                    yield reject(f"{folder / texts[stem]}:1", {}, fault)
+
+    def _row(self, sound: Path, text: Path | None) -> Row | Rejection:
+        below = sound.relative_to(self.path)
+        split = next(filter(split_named, below.parts[:-1]), None)
+        fields: dict[str, object] = {"audio": below.as_posix(), "split": split}
+        if text is None:
+            return for_review(to_row(f"{sound}:1", fields))
+        try:
+            fields["text"] = self._read(text)
+        except Fault as fault:
+            return reject(f"{text}:1", fields, fault)
+        return to_row(f"{text}:1", fields)
+
+    def _read(self, text: Path) -> str:
+        real = text.resolve()
+        if not real.is_relative_to(self.path.resolve()):
+            reason = f"{text} leads to {real}, outside of {self.path}"
+            raise Fault("PATH-OUTSIDE", reason, "copy the text into the folder")
+        return " ".join(line for _, line in read_lines(text))
+
+
+def _folders(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str, str]]]:
+    """(folder, (stem, name) of its sounds, the names of its texts by their stem), by name."""
+    for folder, below, names in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        halves = [(*os.path.splitext(name), name) for name in sorted(names)]
+        seen = [half for half in halves if not half[0].startswith(".")]
+        sounds = [(stem, name) for stem, suffix, name in seen if suffix.lower() in SUFFIXES]
+        texts = {stem: name for stem, suffix, name in seen if suffix.lower() == TEXT_SUFFIX}
+        yield Path(folder), sounds, texts

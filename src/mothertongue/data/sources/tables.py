@@ -1,0 +1,94 @@
+"""A table in several files: train.csv and test.csv, or the Hub's train-00000-of-00002.parquet."""
+
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.sources.columns import split_named, splits_in_names
+from mothertongue.data.sources.table import COLUMN_OPTIONS, SUFFIXES, TableSource
+from mothertongue.errors import Fault
+
+
+class TablesSource(Source):
+    """A folder with the tables of one corpus, whose names or folders give the split."""
+
+    examples = (
+        {
+            "train.csv": "audio,text\na.wav,hi\n",
+            "test.csv": "audio,text\nb.wav,yo\n",
+            "a.wav": "",
+            "b.wav": "",
+        },
+    )
+    options = COLUMN_OPTIONS
+    precedence = 80
+
+    kind: Literal["tables"] = "tables"
+    path: Path
+    """The folder."""
+    audio_column: str | None = None
+    """The column with audio; by default found by name."""
+    text_column: str | None = None
+    """The column with transcripts; by default found by name."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By tables that are all named for splits, or Parquet files, which are parts of one."""
+        names = _tables(path)
+        splits = splits_in_names(names).values()
+        is_split = None not in splits and bool(names)
+        # A lone file at the top is a table: there is no need to look for parts.
+        return is_split or (is_parquet(names) and (len(names) > 1 or "/" in names[0]))
+
+    @property
+    def root(self) -> Path:
+        return self.path
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        names = _tables(self.path)
+        if len(corpora := corpora_of(names)) > 1:
+            reason = f"{self.path}: tables of several corpora: {', '.join(corpora)}"
+            raise Fault("MAN-FORMAT", reason, "point at one of these folders")
+        splits = splits_in_names(names)
+        chosen = {"audio_column": self.audio_column, "text_column": self.text_column}
+        for name in names:
+            for row in TableSource.model_validate({"path": self.path / name} | chosen).rows():
+                yield row if isinstance(row, Rejection) else _below(row, name, splits[name])
+
+
+def is_parquet(names: Sequence[str]) -> bool:
+    """Whether files are there, and all are Parquet."""
+    return bool(names) and all(name.endswith(".parquet") for name in names)
+
+
+def corpora_of(names: Sequence[str]) -> list[str]:
+    """The folders that files lie in, less those of splits: the Hub has one a configuration."""
+    folders = (name.split("/")[:-1] for name in names)
+    kept = ([part for part in parts if not _is_split(part)] for parts in folders)
+    return sorted({"/".join(parts) or "." for parts in kept})
+
+
+def _is_split(folder: str) -> bool:
+    # The Hub's own conversion to Parquet stops at 5 GB, and then calls the folder so.
+    return split_named(folder.removeprefix("partial-")) is not None
+
+
+def _tables(path: Path) -> list[str]:
+    """The tables in a folder and below it, by their paths there; hidden folders are left out."""
+    found: list[str] = []
+    for folder, below, names in os.walk(path):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        tables = [name for name in sorted(names) if name.lower().endswith(SUFFIXES)]
+        found += [(Path(folder).relative_to(path) / name).as_posix() for name in tables]
+    return found
+
+
+def _below(row: Row, name: str, split: str | None) -> Row:
+    """The row as it is seen from the folder."""
+    is_file = row.audio is not None and row.embedded is None
+    audio = posixpath.join(posixpath.dirname(name), row.audio or "") if is_file else row.audio
+    return replace(row, audio=audio, split=row.split or split)

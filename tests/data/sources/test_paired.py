@@ -1,0 +1,73 @@
+from pathlib import Path
+
+from clips import tone, write_clip
+
+from mothertongue.data.manifest import read_manifest
+from mothertongue.data.prepare import PrepareOptions, prepare
+from mothertongue.data.sources.base import Rejection, Row
+from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.paired import PairedSource
+from mothertongue.data.sources.table import TableSource
+
+
+def write(folder: Path, **texts: str | bytes | None) -> Path:
+    """A sound and its text for each name; no sound for a name that ends with an underscore."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        if not name.endswith("_"):
+            (folder / f"{name}.wav").touch()
+        if text is not None:
+            content = text if isinstance(text, bytes) else text.encode()
+            (folder / f"{name.removesuffix('_')}.txt").write_bytes(content)
+    return folder
+
+
+def test_texts_are_read_from_any_depth(tmp_path: Path) -> None:
+    write(tmp_path, a="\ufeffhabari\r\n\nyako\n")
+    write(tmp_path / "mama/2", b="asante", c=None)
+    write(tmp_path / ".git", x="no")
+    source = detect(tmp_path)
+    assert isinstance(source, PairedSource)
+    assert list(source.rows()) == [
+        Row(f"{tmp_path}/a.txt:1", audio="a.wav", text="habari yako"),
+        Row(f"{tmp_path}/mama/2/b.txt:1", audio="mama/2/b.wav", text="asante"),
+        Row(f"{tmp_path}/mama/2/c.wav:1", audio="mama/2/c.wav", aside="untranscribed"),
+    ]
+
+
+def test_what_cannot_be_paired_or_read_is_a_rejection(tmp_path: Path) -> None:
+    write(tmp_path, a="ndiyo", b=b"caf\xe9", lost_="peke yake", README_="A corpus.", d="x")
+    outside = tmp_path.parent / "secret.txt"
+    outside.write_text("siri")
+    (tmp_path / "d.txt").unlink()
+    (tmp_path / "d.txt").symlink_to(outside)
+    found = list(PairedSource(path=tmp_path).rows())
+    rejected = {row.where.rsplit("/")[-1]: row for row in found if isinstance(row, Rejection)}
+    assert {where: row.code for where, row in rejected.items()} == {
+        "b.txt:1": "MAN-ENCODING",
+        "d.txt:1": "PATH-OUTSIDE",
+        "lost.txt:1": "AUD-MISSING",
+    }
+    assert "no sound of that name" in rejected["lost.txt:1"].reason
+    assert "siri" not in str(rejected)
+    assert len(found) == 4
+
+
+def test_split_folders_give_the_splits(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "validation", "test")):
+        folder = write(tmp_path / "corpus" / split / "p1", **{f"c{number}": f"neno {split}"})
+        write_clip(folder / f"c{number}.wav", tone(0.5, 200 + 80 * number))
+    options = PrepareOptions(language="sw", workers=1)
+    source = detect(tmp_path / "corpus")
+    report = prepare(source, tmp_path / "out", options, lambda text, language: 9)
+    assert (report.source, report.rejected) == ("paired", {})
+    found = [(clip.split, clip.text) for clip in read_manifest(tmp_path / "out")]
+    assert sorted(found) == [(split, f"neno {split}") for split in ("test", "train", "validation")]
+
+
+def test_a_table_beside_the_texts_is_read_instead(tmp_path: Path) -> None:
+    write(tmp_path, a="habari")
+    assert isinstance(detect(tmp_path), PairedSource)
+    (tmp_path / "corpus.csv").write_text("audio,text\na.wav,asante\n")
+    assert isinstance(detect(tmp_path), TableSource)
+    assert isinstance(detect(tmp_path, layout="paired"), PairedSource)
