@@ -9,12 +9,16 @@ import typer
 from mothertongue.cli.app import app
 from mothertongue.cli.options import (
     AudioColumn,
+    Encoding,
+    Join,
     Json,
+    MaxGap,
     MaxReject,
     SpeakerLeaks,
     TextColumn,
     TextField,
     TextLeaks,
+    Tiers,
     TokenizerOf,
 )
 from mothertongue.cli.support import counting, show
@@ -35,6 +39,10 @@ def prepare(
     audio_column: AudioColumn = None,
     text_column: TextColumn = None,
     text_field: TextField = None,
+    tier: Tiers = None,
+    join: Join = None,
+    max_gap: MaxGap = None,
+    encoding: Encoding = None,
     text_leaks: TextLeaks = "reject",
     speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: AllowOutside = False,
@@ -57,8 +65,10 @@ def prepare(
         allow_outside=allow_outside,
         trust_durations=trust_durations,
     )
-    given = {"--audio-column": audio_column, "--text-column": text_column}
-    found = detect(source, given | {"--text-field": text_field})
+    given: dict[str, object] = {"--audio-column": audio_column, "--text-column": text_column}
+    given |= {"--text-field": text_field, "--tier": tuple(tier) if tier else None}
+    given |= {"--join": join, "--max-gap": max_gap, "--encoding": encoding}
+    found = detect(source, given)
     with counting("checking") as progress:
         report = prepare(found, out, options, _label_counter(base), progress)
     show(report.to_dict(), report_table(report), json_file)

@@ -96,7 +96,7 @@ class Examiner:
             speaker=clean_text(row.speaker)[0] or None if row.speaker else None,
             license=clean_text(row.license)[0] or None if row.license else None,
         )
-        notes = (*text_notes, *path_notes, *audio_notes, *_rate_notes(text, duration_s))
+        notes = (*row.notes, *text_notes, *path_notes, *audio_notes, *_rate_notes(text, duration_s))
         long_id = None if row.id else _long_id(root, path, row.start_s)
         key = hashed(sentence_key(text).encode())
         return Examined(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from pydantic import PrivateAttr
+
 from mothertongue.config import Config
 from mothertongue.errors import Fault
 
@@ -19,7 +21,8 @@ class Row:
 
     `embedded` is the content of an audio file that is part of the table; `audio` is then the
     name that it had. `sentence_id` is shared by all readings of one sentence. `home` is the folder
-    that `audio` starts in and may not leave; None: the source's root.
+    that `audio` starts in and may not leave; None: the source's root. `notes` are codes of
+    `data_report.NOTES`: what was done to the row on its way here.
     """
 
     where: str
@@ -35,6 +38,7 @@ class Row:
     sentence_id: str | None = None
     embedded: bytes | None = field(default=None, repr=False)
     home: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Source(Config, ABC):
     path: Path
     """The corpus: a file or a folder."""
 
+    _remarks: list[str] = PrivateAttr(default_factory=list)
+
     @classmethod
     @abstractmethod
     def recognizes(cls, path: Path) -> bool:
@@ -84,6 +90,11 @@ class Source(Config, ABC):
         Raises Fault (a DataError) where a file as a whole cannot be read: MAN-COLUMN,
         MAN-ENCODING.
         """
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What `rows`, read to its end, says of the corpus as a whole, such as what it left out."""
+        return tuple(self._remarks)
 
 
 TEXT_FIELDS = ("audio", "text", "id", "language", "speaker", "split", "license", "sentence_id")

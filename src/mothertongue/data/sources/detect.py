@@ -11,7 +11,7 @@ from mothertongue.errors import ConfigError, Fault
 NUM_LISTED = 12
 
 
-def detect(path: Path, options: Mapping[str, str | None] | None = None) -> Source:
+def detect(path: Path, options: Mapping[str, object] | None = None) -> Source:
     """The Source that reads `path`; `options` are those of `prepare`, such as --text-column.
 
     Raises Fault MAN-FORMAT saying what was seen when no layout recognizes it, and ConfigError
