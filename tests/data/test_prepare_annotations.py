@@ -53,6 +53,24 @@ def as_vtt() -> str:
     return f"WEBVTT\n\n{cues}"
 
 
+def as_flextext() -> str:
+    phrases = "".join(
+        f'<phrase begin-time-offset="{int(1000 * start)}" end-time-offset="{int(1000 * end)}" '
+        f'speaker="{speaker}"><item type="txt" lang="sw">{text}</item></phrase>'
+        for start, end, text, speaker in SAID
+    )
+    return f"<document>{phrases}</document>"
+
+
+def as_trs() -> str:
+    turns = "".join(
+        f'<Turn startTime="{start}" endTime="{end}" speaker="{speaker}">'
+        f'<Sync time="{start}"/>{text}</Turn>'
+        for start, end, text, speaker in SAID
+    )
+    return f'<Trans audio_filename="story">{turns}</Trans>'
+
+
 def as_labels() -> str:
     return "".join(f"{start}\t{end}\t{text}\n" for start, end, text, _ in SAID)
 
@@ -77,6 +95,8 @@ def prepared(
         ("story.TextGrid", as_textgrid(), True),
         ("story.vtt", as_vtt(), True),
         ("story.txt", as_labels(), False),
+        ("story.flextext", as_flextext(), True),
+        ("story.trs", as_trs(), True),
     ],
 )
 def test_a_manifest_points_into_the_recording(
