@@ -130,6 +130,7 @@ def _tier(element: Element, known: Known) -> Tier:
         tuple(segments),
         type_,
         is_aligned=bool(alignable) or not references,
+        parent=element.get("PARENT_REF") or None,
     )
 
 

@@ -6,6 +6,7 @@ https://manual.audacityteam.org/man/importing_and_exporting_labels.html
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from mothertongue.data.annotations.segments import Annotations, Segment, Tier
@@ -34,6 +35,14 @@ def read_labels(path: Path, encoding: str | None = None) -> Annotations:
         else:
             segments.append(Segment(str(number), start_s, end_s, found[3] or ""))
     return Annotations((Tier("", "", tuple(segments)),), ignored=ignored)
+
+
+def write_labels(segments: Iterable[Segment]) -> str:
+    """Return the text of a file of labels. Every segment has times."""
+    return "".join(
+        f"{each.start_s:.6f}\t{each.end_s:.6f}\t{' '.join(each.text.split())}\n"
+        for each in segments
+    )
 
 
 def has_labels(path: Path) -> bool:

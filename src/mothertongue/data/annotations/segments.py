@@ -26,7 +26,7 @@ class Tier:
 
     `kind` is what tiers of a corpus share while their names differ. `type` is that of ELAN, which
     is the kind unless nobody chose it. `is_aligned`: its segments have times of their own, not
-    those of a parent tier.
+    those of the tier that is named as parent.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Tier:
     segments: tuple[Segment, ...]
     type: str | None = None
     is_aligned: bool = True
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
