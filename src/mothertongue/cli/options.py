@@ -39,7 +39,7 @@ TextField = Annotated[
 ]
 Tiers = Annotated[
     list[str] | None,
-    typer.Option("--tier", help="Of ELAN, Praat: a tier, or type of tiers; may be repeated."),
+    typer.Option("--tier", help="Of ELAN, Praat, FLEx: a tier or type; may be repeated."),
 ]
 Join = Annotated[
     float | None,

@@ -141,6 +141,13 @@ def test_a_recording_named_elsewhere_is_taken_here_and_told(tmp_path: Path) -> N
     assert remarks[-1].endswith("where one of its name or theirs in the corpus was taken: 1")
 
 
+def test_recordings_that_are_slow_to_cut_are_told(tmp_path: Path) -> None:
+    path = corpus(tmp_path, {"a.srt": CUE, "a.M4A": "", "b.srt": CUE, "b.mp3": ""})
+    _, _, (remark,) = read(path)
+    assert remark.startswith("recordings that are decoded from their start for each row")
+    assert remark.endswith("(convert them to WAV or FLAC): 1")
+
+
 def test_a_damaged_file_is_one_rejection_and_the_others_are_read(tmp_path: Path) -> None:
     good = eaf(SLOTS, tier("tx", *SAID))
     path = corpus(tmp_path, {"a.eaf": good, "a.wav": "", "b.eaf": good[:200], "._c.eaf": b"\0\5"})
@@ -196,6 +203,14 @@ def test_tiers_of_a_textgrid_that_are_named_together_are_speakers(tmp_path: Path
         ("habari gani", "Anna"),
         ("njema", "Ben"),
     ]
+
+
+def test_names_that_are_no_utf_8_are_told(tmp_path: Path) -> None:
+    path = corpus(tmp_path, {"a.eaf": eaf(SLOTS, tier("tx", *SAID)), "caf\udce9/a.wav": ""})
+    assert {each.code for each in read(path)[1]} == {"AUD-MISSING"}
+    corpus(tmp_path, {"caf\udce9/b.eaf": ""})
+    with pytest.raises(Fault, match="PATH-NAME"):
+        read(path)
 
 
 def test_rows_may_be_read_again(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Sounds:
     def _at(self, path: str) -> str | None:
         """Return a regular file in the corpus, as the disk spells it: cameras write .WAV."""
         folder, name = os.path.split(os.path.normpath(path))
-        if not self._is_inside(folder):
+        if not self._is_inside(folder) or not _is_utf8(path):
             return None
         if folder not in self._folders:
             self._folders[folder] = _listed(folder)
@@ -121,6 +121,10 @@ def _listed(folder: str) -> dict[str, str]:
         return {_key(name): name for name in sorted(os.listdir(folder), reverse=True)}
     except OSError:
         return {}
+
+
+def _is_utf8(path: str) -> bool:
+    return path.encode("utf-8", "ignore") == os.fsencode(path)
 
 
 def _key(name: str) -> str:

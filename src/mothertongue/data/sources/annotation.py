@@ -15,6 +15,8 @@ from mothertongue.data.annotations.media import Sound, Sounds
 from mothertongue.data.annotations.segments import Annotations, Segment, joined
 from mothertongue.data.annotations.text_files import check_encoding
 from mothertongue.data.annotations.tiers import check_names, is_wanted, likeliest, survey, told
+from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import reject_row
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.errors import ConfigError, Fault
@@ -25,6 +27,11 @@ TIER_OPTIONS = {"--tier": "tiers"}
 GAP_S = 0.5
 ELSEWHERE = (
     "files that name a recording elsewhere, where one of its name or theirs in the corpus was taken"
+)
+SLOW = tuple(end for name in ("mp4", "webm", "aac", "amr") for end in EXTENSIONS[name])
+CONVERT = (
+    "recordings that are decoded from their start for each row, which is slow (convert them to WAV "
+    "or FLAC)"
 )
 
 
@@ -81,6 +88,8 @@ class AnnotationSource(Source):
         if not files:
             reason = f"{self.path}: no file that ends with {' or '.join(self.suffixes)}"
             raise Fault("MAN-FORMAT", reason, "check the path")
+        for file in files:
+            require_utf8(str(file))
         sounds = self._sounds(files)
         wanted = self._wanted(files)
         counts: Counter[str] = Counter()
@@ -108,7 +117,9 @@ class AnnotationSource(Source):
         counts.update(document.ignored)
         counts["segments without text, left out"] += len(segments) - len(said)
         counts["files with no text in the tiers that were taken"] += not said
-        counts[ELSEWHERE] += isinstance(sound, Sound) and sound.is_elsewhere and bool(said)
+        if isinstance(sound, Sound) and said:
+            counts[ELSEWHERE] += sound.is_elsewhere
+            counts[CONVERT] += sound.path.lower().endswith(SLOW)
         gap_s = GAP_S if self.max_gap_s is None else self.max_gap_s
         for each in joined(said, self.join_s, gap_s):
             yield self._row(file, each, sound)
