@@ -108,6 +108,7 @@ def test_comments_and_a_grid_without_tiers(tmp_path: Path) -> None:
         (SHORT.replace("TextGrid", "PitchTier"), "begins with 'ooTextFile short' and 'PitchTier'"),
         (SHORT.replace('"Anna - words"', "3"), r":9: '3'; expected a text in quotes"),
         (SHORT.replace('1.25\n""', '"x"\n""'), r":14: '\"x\"'; expected a number"),
+        (SHORT.replace("<exists>\n2", "<exists>\n1e999"), r":7: '1e999'; expected a number"),
         (SHORT.replace("<exists>", '"x"'), r":6: '\"x\"'; expected <exists>"),
         (SHORT.replace("0\n2.5\n<", "0\n<exists>\n<"), r":5: '<exists>'; expected a number"),
     ],

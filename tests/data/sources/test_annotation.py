@@ -123,6 +123,11 @@ def test_bad_times_cost_their_row(tmp_path: Path) -> None:
     assert rejected[0].row["text"]
 
 
+def test_an_end_without_end_costs_its_row(tmp_path: Path) -> None:
+    path = corpus(tmp_path, {"a.txt": f"1\t{'9' * 400}\thabari\n", "a.wav": ""})
+    assert [each.code for each in read(path)[1]] == ["MAN-SEGMENT"]
+
+
 def test_a_missing_recording_costs_every_row_of_its_file(tmp_path: Path) -> None:
     named = media("file:///C:/field/b.wav")
     _, rejected, _ = read(corpus(tmp_path, {"a.eaf": eaf(SLOTS, tier("tx", *SAID), media=named)}))

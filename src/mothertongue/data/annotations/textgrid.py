@@ -5,6 +5,7 @@ explain. So the long form, the short form and ELAN's `item[1]` are the same to i
 https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -76,7 +77,8 @@ class _Values:
         expected = "a number"
         found = [self._next(expected) for _ in range(count)]
         for each in found:
-            if each["string"] is not None or each["word"].startswith("<"):
+            word = each["word"] or "<"
+            if word.startswith("<") or not math.isfinite(float(word)):
                 raise self._fault(each, expected)
         return [float(each["word"]) for each in found]
 

@@ -1,5 +1,6 @@
 """A corpus of recordings with time-stamped annotation files: the part that all formats share."""
 
+import math
 import os
 from abc import abstractmethod
 from collections import Counter
@@ -201,7 +202,7 @@ def _times(segment: Segment, origin_s: float) -> tuple[float, float]:
     if start_s is None or end_s is None:
         reason = "no start or no end, and no neighbour to set them between"
         raise Fault("MAN-SEGMENT", reason, "align the segment with the sound, or remove it")
-    if not 0 <= start_s + origin_s < end_s + origin_s:
+    if not 0 <= start_s + origin_s < end_s + origin_s < math.inf:
         reason = f"from {start_s + origin_s:g} s to {end_s + origin_s:g} s"
         fix = "mend the times in the program that made the file"
         raise Fault("MAN-SEGMENT", f"{reason}; expected a start before the end, from 0 on", fix)
