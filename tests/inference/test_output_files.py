@@ -95,3 +95,13 @@ def test_what_is_there_is_done(tree: Path, tmp_path: Path) -> None:
     assert not Outputs(out, ["vtt"], sources, settings).is_done(sources[0])
     with pytest.raises(ConfigError, match="beam_size: was 1, now 5"):
         Outputs(out, ["txt"], sources, settings | {"beam_size": 5})
+
+
+def test_programs_find_their_files_by_the_end_of_the_name(tree: Path, tmp_path: Path) -> None:
+    source = find_sources([tree / "a.wav"])[0]
+    outputs = Outputs(tmp_path / "out", ["eaf", "textgrid", "audacity"], [source], {})
+    outputs.write(source, NOTHING)
+    assert outputs.is_done(source)
+    written = {path.name for path in (tmp_path / "out").iterdir()} - {RECORD}
+    assert written == {"a.eaf", "a.TextGrid", "a.labels.txt"}
+    assert f"file://{tree}/a.wav" in (tmp_path / "out/a.eaf").read_text()

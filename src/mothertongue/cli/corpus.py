@@ -9,13 +9,17 @@ import typer
 from mothertongue.cli.app import app
 from mothertongue.cli.options import (
     AudioColumn,
+    Encoding,
+    Join,
     Json,
+    MaxGap,
     MaxReject,
     SourceLayout,
     SpeakerLeaks,
     TextColumn,
     TextField,
     TextLeaks,
+    Tiers,
     TokenizerOf,
     Validated,
 )
@@ -39,6 +43,10 @@ def prepare(
     text_column: TextColumn = None,
     text_field: TextField = None,
     validated: Validated = False,
+    tier: Tiers = None,
+    join: Join = None,
+    max_gap: MaxGap = None,
+    encoding: Encoding = None,
     text_leaks: TextLeaks = "reject",
     speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: AllowOutside = False,
@@ -61,8 +69,10 @@ def prepare(
         allow_outside=allow_outside,
         trust_durations=trust_durations,
     )
-    given = {"--audio-column": audio_column, "--text-column": text_column}
+    given: dict[str, object] = {"--audio-column": audio_column, "--text-column": text_column}
     given |= {"--text-field": text_field, "--validated": "validated" if validated else None}
+    given |= {"--tier": tuple(tier) if tier else None, "--encoding": encoding}
+    given |= {"--join": join, "--max-gap": max_gap}
     found = detect(source, given, source_layout)
     with counting("checking") as progress:
         report = prepare(found, out, options, _label_counter(base), progress)

@@ -74,7 +74,11 @@ def transcribe(
         Path | None, typer.Option(help="Write a file a recording here; what is there is kept.")
     ] = None,
     format_: Annotated[
-        list[str] | None, typer.Option("--format", help="txt, srt, vtt or json; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="txt, srt, vtt, json, eaf (ELAN), textgrid (Praat) or audacity; may be repeated.",
+        ),
     ] = None,
     vad: Annotated[
         Literal["auto", "silero", "off"],

@@ -47,6 +47,20 @@ TextField = Annotated[
     Literal["transcription", "raw_transcription"] | None,
     typer.Option(help="Of FLEURS: normalized, which is the default, or as written."),
 ]
+Tiers = Annotated[
+    list[str] | None,
+    typer.Option("--tier", help="Of ELAN, Praat, FLEx: a tier or type; may be repeated."),
+]
+Join = Annotated[
+    float | None,
+    typer.Option("--join", min=0, max=30, help="Join neighbouring segments up to these seconds."),
+]
+MaxGap = Annotated[
+    float | None, typer.Option(min=0, help="Seconds between segments to --join; default 0.5.")
+]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of subtitles, TextGrids, labels: such as cp1252.")
+]
 TextLeaks = Annotated[
     Literal["reject", "warn"], typer.Option(help="Rows whose sentence a held-out split also has.")
 ]

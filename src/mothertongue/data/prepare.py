@@ -116,6 +116,7 @@ def _prepare(
         clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
         write_manifest(out / MANIFEST_NAME, clips)
     report = with_row_counts(report, source, options.language, seen)
+    report = replace(report, warnings=(*report.warnings, *source.remarks))
     write_card(out, report.to_dict())
     return report
 

@@ -17,7 +17,7 @@ from typing import Any
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.run_dir import refuse_change
-from mothertongue.inference.subtitle_formats import FORMATS
+from mothertongue.inference.subtitle_formats import SUFFIXES, written
 from mothertongue.inference.subtitles import Recording
 from mothertongue.system.files import open_atomically, sweep, write_json
 from mothertongue.system.json_files import read_json
@@ -124,8 +124,9 @@ class Outputs:
         for each in self.formats:
             path = self._file(source, each)
             with open_atomically(path) as file:
-                file.write(FORMATS[each](recording))
+                file.write(written(each, recording, source.path))
 
     def _file(self, source: Source, format_: str) -> Path:
         # Not with_suffix: a recording may be called "2024.05.01".
-        return self.folder / source.name.parent / f"{source.name.name}.{format_}"
+        suffix = SUFFIXES.get(format_, format_)
+        return self.folder / source.name.parent / f"{source.name.name}.{suffix}"

@@ -1,8 +1,11 @@
-"""A recording as a file that other programs read: txt, srt, vtt, json. No torch."""
+"""A recording as a file that other programs read: txt, srt, vtt, json, those of annotators. No
+torch."""
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
+from mothertongue.inference.annotation_formats import as_audacity, as_eaf, as_textgrid
 from mothertongue.inference.subtitles import MAX_LINE, Recording, Segment
 
 
@@ -35,7 +38,17 @@ FORMATS: dict[str, Callable[[Recording], str]] = {
     "srt": as_srt,
     "vtt": as_vtt,
     "json": as_json,
+    "eaf": as_eaf,
+    "textgrid": as_textgrid,
+    "audacity": as_audacity,
 }
+SUFFIXES = {"textgrid": "TextGrid", "audacity": "labels.txt"}
+"""The ends of file names that are not their format's name."""
+
+
+def written(format_: str, recording: Recording, audio: Path) -> str:
+    """A recording in one of FORMATS; `audio` is its file."""
+    return as_eaf(recording, audio) if format_ == "eaf" else FORMATS[format_](recording)
 
 
 def _span(segment: Segment, mark: str) -> str:

@@ -12,7 +12,7 @@ from mothertongue.inference.engine import Engine
 from mothertongue.inference.output_files import Outputs, Source
 from mothertongue.inference.progress import recordings_progress
 from mothertongue.inference.speech_detection import Find, everything, has_detector, voiced
-from mothertongue.inference.subtitle_formats import FORMATS
+from mothertongue.inference.subtitle_formats import FORMATS, written
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files
 from mothertongue.system.console import console
@@ -116,4 +116,4 @@ def _transcribed(
 
 def on_screen(done: Done, format_: str) -> str:
     """The recordings in one format, for people who read or redirect it."""
-    return "".join(FORMATS[format_](found) for _, found in done.recordings)
+    return "".join(written(format_, found, source.path) for source, found in done.recordings)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from pydantic import PrivateAttr
+
 from mothertongue.config import Config
 from mothertongue.errors import Fault
 
@@ -70,6 +72,8 @@ class Source(Config, ABC):
     path: Path
     """The corpus: a file or a folder."""
 
+    _remarks: list[str] = PrivateAttr(default_factory=list)
+
     @classmethod
     def layout(cls) -> str:
         """The name of the layout, for `--source` and reports."""
@@ -97,6 +101,11 @@ class Source(Config, ABC):
         Raises Fault (a DataError) where a file as a whole cannot be read: MAN-COLUMN,
         MAN-ENCODING.
         """
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What `rows`, read to its end, says of the corpus as a whole, such as what it left out."""
+        return tuple(self._remarks)
 
 
 TEXT_FIELDS = ("audio", "text", "id", "language", "speaker", "split", "license", "sentence_id")

@@ -13,7 +13,7 @@ NUM_LISTED = 12
 
 
 def detect(
-    path: Path, options: Mapping[str, str | None] | None = None, layout: str | None = None
+    path: Path, options: Mapping[str, object] | None = None, layout: str | None = None
 ) -> Source:
     """The Source that reads `path`; `options` are those of `prepare`, such as --text-column.
 

@@ -1,0 +1,138 @@
+"""The recording of an annotation file, in the corpus's folder wherever the file says it is."""
+
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from mothertongue.data.annotations.segments import Media
+from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.errors import Fault
+
+SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """The recording of a file. `is_elsewhere`: the file names another path than this.
+
+    `path` starts in the corpus's folder, or is absolute where it lies outside.
+    """
+
+    path: str
+    origin_s: float = 0.0
+    is_elsewhere: bool = False
+
+
+class Sounds:
+    """The recordings in a corpus's folder. What lies outside is not opened here."""
+
+    def __init__(self, root: Path, is_whole: bool) -> None:
+        """`is_whole`: the folder is the corpus, and is searched with all below it."""
+        self._root = str(root)
+        self._real_root = os.path.join(os.path.realpath(root), "")
+        self._is_whole = is_whole
+        self._folders: dict[str, dict[str, str]] = {}
+        self._everywhere: dict[str, list[str]] | None = None
+
+    def find(self, file: Path, stem: str, media: Sequence[Media]) -> Sound:
+        """Return the recording of an annotation file. `stem`: its name without the suffix.
+
+        The first is taken of: a path that the file names, if it lies in the corpus; a file of that
+        name beside it, or the only one of that name in the corpus; likewise one of the stem. If
+        none is there, a named path outside is returned, if it exists. Raises Fault AUD-MISSING.
+        """
+        folder = str(file.parent)
+        for each in media:
+            for path in _paths(folder, each):
+                if found := self._at(path):
+                    return self._sound(found, each.origin_s)
+            for path in _paths(folder, each):
+                if found := self._by_name(folder, os.path.basename(path)):
+                    return self._sound(found, each.origin_s, is_elsewhere=True)
+        for name in _names(stem):
+            if found := self._by_name(folder, name):
+                origin_s = media[0].origin_s if media else 0.0
+                return self._sound(found, origin_s, is_elsewhere=bool(media))
+        for each in media:
+            for path in _paths(folder, each):
+                if os.path.isabs(path) and os.path.isfile(path):
+                    return Sound(path, each.origin_s)
+        raise _missing(file, stem, media)
+
+    def _sound(self, path: str, origin_s: float, is_elsewhere: bool = False) -> Sound:
+        return Sound(Path(os.path.relpath(path, self._root)).as_posix(), origin_s, is_elsewhere)
+
+    def _by_name(self, folder: str, name: str) -> str | None:
+        if found := self._at(os.path.join(folder, name)):
+            return found
+        found_all = self._index().get(_key(name), []) if self._is_whole else []
+        return found_all[0] if len(found_all) == 1 else None
+
+    def _at(self, path: str) -> str | None:
+        """Return a regular file in the corpus, as the disk spells it: cameras write .WAV."""
+        folder, name = os.path.split(os.path.normpath(path))
+        if not self._is_inside(folder) or not _is_utf8(path):
+            return None
+        if folder not in self._folders:
+            self._folders[folder] = _listed(folder)
+        found = self._folders[folder].get(_key(name))
+        whole = os.path.join(folder, found) if found else ""
+        return whole if found and self._is_inside(whole) and os.path.isfile(whole) else None
+
+    def _is_inside(self, path: str) -> bool:
+        return os.path.join(os.path.realpath(path), "").startswith(self._real_root)
+
+    def _index(self) -> dict[str, list[str]]:
+        if self._everywhere is None:
+            self._everywhere = {}
+            for folder, _, names in os.walk(self._root):
+                for name in names:
+                    if name.lower().endswith(SUFFIXES) and (found := self._at(f"{folder}/{name}")):
+                        self._everywhere.setdefault(_key(name), []).append(found)
+        return self._everywhere
+
+
+def _paths(folder: str, media: Media) -> Iterator[str]:
+    """Yield the local paths of sound that a name may mean, absolute, the written form first."""
+    for name in media.paths:
+        if name.startswith("file:"):
+            name = "/" + name.removeprefix("file:").lstrip("/")
+        elif "://" in name:
+            name = name.rpartition("/")[2]
+        for form in dict.fromkeys((name, unquote(name))):
+            if form.lower().endswith(SUFFIXES) and "\0" not in form:
+                yield os.path.join(folder, form.replace("\\", "/"))
+
+
+def _names(stem: str) -> Iterator[str]:
+    """Yield the names that a recording of this stem may have; a stem `a.sw` may mean `a` too."""
+    if stem.lower().endswith(SUFFIXES):
+        yield stem
+    for each in dict.fromkeys((stem, stem.rpartition(".")[0])):
+        if each:
+            yield from (f"{each}{suffix}" for suffix in SUFFIXES)
+
+
+def _listed(folder: str) -> dict[str, str]:
+    try:
+        return {_key(name): name for name in sorted(os.listdir(folder), reverse=True)}
+    except OSError:
+        return {}
+
+
+def _is_utf8(path: str) -> bool:
+    return path.encode("utf-8", "ignore") == os.fsencode(path)
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _missing(file: Path, stem: str, media: Sequence[Media]) -> Fault:
+    named = [name[:200] for each in media for name in each.paths]
+    said = f"it names {' and '.join(map(repr, named[:2]))}, and there is" if named else "there is"
+    reason = f"{file}: no recording: {said} no sound called {stem} beside it"
+    return Fault("AUD-MISSING", reason, f"put the recording beside it, such as {stem}.wav")

@@ -1,0 +1,140 @@
+"""The choice of the tiers that hold the transcript, among those of all files of a corpus."""
+
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mothertongue.data.annotations.segments import Annotations, Segment, Tier
+from mothertongue.errors import ConfigError
+
+NUM_LISTED = 8
+SAMPLE_LETTERS = 40
+CLOSE = 0.5  # share of the most seconds times characters at which longer segments decide
+IDENTIFIER_SHARE = 0.9
+
+
+@dataclass(slots=True)
+class Kind:
+    """All tiers of one kind, such as a linguistic type of ELAN."""
+
+    num_tiers: int = 0
+    num_segments: int = 0
+    """Those with text."""
+    num_identifiers: int = 0
+    seconds: float = 0.0
+    characters: int = 0
+    sample: str = ""
+    is_aligned: bool = True
+    names: set[str] = field(default_factory=set)
+    """All that may be given as --tier for one of them."""
+
+    @property
+    def weight(self) -> float:
+        """Grows with the time and with the text: comments are long and few, pauses have no text."""
+        return self.seconds * self.characters
+
+    @property
+    def rank(self) -> int:
+        """2 for what has times of its own, 1 for what has its parent's, 0 for no transcript.
+
+        Names of segments are none, nor is under a character a second: topics of long stretches.
+        """
+        is_named = self.num_identifiers >= IDENTIFIER_SHARE * self.num_segments
+        if is_named or self.characters < self.seconds:
+            return 0
+        return 2 if self.is_aligned else 1
+
+    def add(self, tier: Tier) -> None:
+        """Count a tier in."""
+        self.num_tiers += 1
+        self.names |= _names(tier)
+        self.is_aligned &= tier.is_aligned
+        for segment in tier.segments:
+            text = segment.text.strip()
+            if text:
+                self.num_segments += 1
+                self.num_identifiers += _is_identifier(text)
+                self.seconds += _duration_s(segment)
+                self.characters += len(text)
+                self.sample = self.sample or text
+
+
+def survey(documents: Iterable[Annotations]) -> dict[str, Kind]:
+    """Return the kinds of tiers of a corpus by name, in the order of the files."""
+    kinds: dict[str, Kind] = {}
+    for document in documents:
+        for tier in document.tiers:
+            kinds.setdefault(tier.kind, Kind()).add(tier)
+    return kinds
+
+
+def likeliest(kinds: Mapping[str, Kind]) -> str | None:
+    """Return the kind with most time and text; None where none has both.
+
+    One with times of its own comes before one that takes its parent's, such as a translation. Of
+    several with about as much, such as utterances and their words,
+    the one with longer segments is taken.
+    """
+    found = {name: kind for name, kind in kinds.items() if kind.weight > 0}
+    rank = max((kind.rank for kind in found.values()), default=0)
+    found = {name: kind for name, kind in found.items() if kind.rank == rank}
+    most = max((kind.weight for kind in found.values()), default=0.0)
+    close = [name for name, kind in found.items() if kind.weight >= CLOSE * most]
+    return max(close, key=lambda name: _mean_length(kinds[name]), default=None)
+
+
+def is_wanted(tier: Tier, wanted: Collection[str]) -> bool:
+    """Return whether a tier, its kind or its type is named."""
+    return not _names(tier).isdisjoint(wanted)
+
+
+def check_names(wanted: Collection[str], kinds: Mapping[str, Kind], origin: str) -> None:
+    """Raise ConfigError for a wanted tier that no file has."""
+    known = dict.fromkeys([*kinds, *(name for kind in kinds.values() for name in kind.names)])
+    for name in wanted:
+        if name not in known:
+            shown = ", ".join(map(repr, [*known][: 2 * NUM_LISTED])) or "none"
+            raise ConfigError(
+                f"{origin}: --tier {name}: no tier or type of this name; found {shown}; give one "
+                "of them"
+            )
+
+
+def told(kinds: Mapping[str, Kind], wanted: Collection[str]) -> Iterator[str]:
+    """Yield lines that say which tiers were taken, and which others there are."""
+    others = {name: kind for name, kind in kinds.items() if kind.names.isdisjoint(wanted)}
+    for name in wanted:
+        facts = f": {_facts(kinds[name])}" if name in kinds else ""
+        yield f"tiers taken: {name!r}{facts}"
+    ordered = sorted(others.items(), key=lambda item: -item[1].weight)
+    for name, kind in ordered[:NUM_LISTED]:
+        yield f"tiers not taken: {name!r}: {_facts(kind)}; --tier {shlex.quote(name)} takes them"
+    if len(ordered) > NUM_LISTED:
+        yield f"tiers not taken: {len(ordered) - NUM_LISTED} more names, with less text"
+
+
+def _facts(kind: Kind) -> str:
+    tiers = f"{kind.num_tiers} tier{'s' * (kind.num_tiers != 1)}"
+    if not kind.num_segments:
+        return f"{tiers} without text"
+    sample = kind.sample[:SAMPLE_LETTERS] + "..." * (len(kind.sample) > SAMPLE_LETTERS)
+    return f"{tiers}, {kind.seconds:,.0f} s, such as {sample!r}"
+
+
+def _names(tier: Tier) -> set[str]:
+    return {tier.name, tier.kind, *filter(None, [tier.type])}
+
+
+def _mean_length(kind: Kind) -> float:
+    return kind.characters / kind.num_segments
+
+
+def _duration_s(segment: Segment) -> float:
+    if segment.start_s is None or segment.end_s is None:
+        return 0.0
+    return max(0.0, segment.end_s - segment.start_s)
+
+
+def _is_identifier(text: str) -> bool:
+    """Whether a text is a name such as `story.012`, as Toolbox writes into its tier `ref`."""
+    return any(char.isdigit() for char in text) and not any(char.isspace() for char in text)

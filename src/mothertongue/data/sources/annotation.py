@@ -1,0 +1,209 @@
+"""A corpus of recordings with time-stamped annotation files: the part that all formats share."""
+
+import math
+import os
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+
+from mothertongue.data.annotations.media import Sound, Sounds
+from mothertongue.data.annotations.segments import Annotations, Segment, joined
+from mothertongue.data.annotations.text_files import check_encoding
+from mothertongue.data.annotations.tiers import check_names, is_wanted, likeliest, survey, told
+from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio_paths import require_utf8
+from mothertongue.data.clip_checks import reject_row
+from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.errors import ConfigError, Fault
+
+JOIN_OPTIONS = {"--join": "join_s", "--max-gap": "max_gap_s"}
+TEXT_OPTIONS = {"--encoding": "encoding"}
+TIER_OPTIONS = {"--tier": "tiers"}
+GAP_S = 0.5
+ELSEWHERE = (
+    "files that name a recording elsewhere, where one of its name or theirs in the corpus was taken"
+)
+SLOW = tuple(end for name in ("mp4", "webm", "aac", "amr") for end in EXTENSIONS[name])
+CONVERT = (
+    "recordings that are decoded from their start for each row, which is slow (convert them to WAV "
+    "or FLAC)"
+)
+
+
+class AnnotationSource(Source):
+    """One annotation file, or a folder with all below it. A row is a segment of a recording.
+
+    Recordings are not cut: rows point into them.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """The ends of the names of its files, in lower case, the longest first."""
+    options = JOIN_OPTIONS
+
+    path: Path
+    """The file or the folder."""
+    join_s: float = Field(0.0, ge=0, le=30)
+    """Neighbouring segments of one speaker are joined up to so many seconds; 0 joins none."""
+    max_gap_s: float | None = Field(None, ge=0)
+    """The longest pause, in seconds, over which they are joined; by default 0.5."""
+    tiers: tuple[str, ...] = ()
+    """The tiers, or types of tiers, to take; by default the type with most time and text."""
+    encoding: str | None = None
+    """The encoding of text files that are neither UTF-8 nor UTF-16."""
+
+    @classmethod
+    @abstractmethod
+    def claims(cls, file: Path) -> bool:
+        """Whether a file with one of the suffixes is of this format, by its first bytes."""
+
+    @abstractmethod
+    def read(self, file: Path) -> Annotations:
+        """The content of a file. Raises Fault where it cannot be read."""
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """By the name of a file in it, or of itself, and where names say little, its beginning."""
+        return next(cls._files(path), None) is not None
+
+    @classmethod
+    def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
+        """The file or folder. Raises ConfigError for --max-gap without --join, and an encoding
+        that is none."""
+        check_encoding(settings.get("encoding"))
+        if "max_gap_s" in settings and not settings.get("join_s"):
+            raise ConfigError("--max-gap has no effect without --join; give both, or leave it out")
+        return cls(path=path, **settings)
+
+    @property
+    def root(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        files = list(self._files(self.path))
+        if not files:
+            reason = f"{self.path}: no file that ends with {' or '.join(self.suffixes)}"
+            raise Fault("MAN-FORMAT", reason, "check the path")
+        for file in files:
+            require_utf8(str(file))
+        sounds = self._sounds(files)
+        wanted = self._wanted(files)
+        counts: Counter[str] = Counter()
+        for file in files:
+            try:
+                document = self.read(file)
+            except Fault as fault:
+                yield Rejection(str(file), fault.code, fault.reason, fault.fix, {})
+            else:
+                yield from self._rows_of(file, document, wanted, sounds[file], counts)
+        self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
+
+    def _rows_of(
+        self,
+        file: Path,
+        document: Annotations,
+        wanted: Sequence[str],
+        sound: Sound | Fault,
+        counts: Counter[str],
+    ) -> Iterator[Row | Rejection]:
+        segments = [
+            each for tier in document.tiers if is_wanted(tier, wanted) for each in tier.segments
+        ]
+        said = [each for each in segments if each.text.strip()]
+        counts.update(document.ignored)
+        counts["segments without text, left out"] += len(segments) - len(said)
+        counts["files with no text in the tiers that were taken"] += not said
+        if isinstance(sound, Sound) and said:
+            counts[ELSEWHERE] += sound.is_elsewhere
+            counts[CONVERT] += sound.path.lower().endswith(SLOW)
+        gap_s = GAP_S if self.max_gap_s is None else self.max_gap_s
+        for each in joined(said, self.join_s, gap_s):
+            yield self._row(file, each, sound)
+
+    def _sounds(self, files: Sequence[Path]) -> dict[Path, Sound | Fault]:
+        """The recording of each file. Raises Fault MAN-CONFLICT where two files have the same."""
+        known = Sounds(self.root, is_whole=self.path.is_dir())
+        found: dict[Path, Sound | Fault] = {}
+        first: dict[str, Path] = {}
+        for file, document in self._readable(files):
+            try:
+                sound = known.find(file, _stem(file, self.suffixes), document.media)
+            except Fault as fault:
+                found[file] = fault
+                continue
+            found[file] = sound
+            if (other := first.setdefault(sound.path, file)) != file:
+                reason = f"{other} and {file} are both for the recording {sound.path}"
+                raise Fault("MAN-CONFLICT", reason, "move one of them out of the folder")
+        return found
+
+    def _row(self, file: Path, segment: Segment, sound: Sound | Fault) -> Row | Rejection:
+        row = Row(
+            f"{file}:{segment.place}",
+            audio=None if isinstance(sound, Fault) else sound.path,
+            text=segment.text,
+            speaker=segment.speaker,
+            notes=segment.notes,
+        )
+        try:
+            if isinstance(sound, Fault):
+                raise sound
+            start_s, duration_s = _times(segment, sound.origin_s)
+        except Fault as fault:
+            return reject_row(row, fault)
+        name = file.relative_to(self.root).as_posix()
+        name = name[: len(name) - len(file.name)] + _stem(file, self.suffixes)
+        end_s = round(start_s + duration_s, 3)
+        return replace(row, id=f"{name}@{start_s}-{end_s}", start_s=start_s, duration_s=duration_s)
+
+    def _wanted(self, files: Sequence[Path]) -> tuple[str, ...]:
+        """The tiers to take; what there is to choose from goes into the remarks."""
+        kinds = survey(document for _, document in self._readable(files))
+        check_names(self.tiers, kinds, str(self.path))
+        likely = likeliest(kinds)
+        wanted = self.tiers or (() if likely is None else (likely,))
+        self._remarks[:] = told(kinds, wanted) if "--tier" in self.options else ()
+        return wanted
+
+    def _readable(self, files: Sequence[Path]) -> Iterator[tuple[Path, Annotations]]:
+        for file in files:
+            with suppress(Fault):  # it is told when its rows are due
+                yield file, self.read(file)
+
+    @classmethod
+    def _files(cls, path: Path) -> Iterator[Path]:
+        if not path.is_dir():
+            if path.name.lower().endswith(cls.suffixes) and path.is_file() and cls.claims(path):
+                yield path
+            return
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            for name in sorted(names):
+                # A Mac leaves ._a.eaf beside a.eaf.
+                if name.lower().endswith(cls.suffixes) and not name.startswith("."):
+                    file = Path(folder, name)
+                    if file.is_file() and cls.claims(file):
+                        yield file
+
+
+def _stem(file: Path, suffixes: Sequence[str]) -> str:
+    suffix = next(each for each in suffixes if file.name.lower().endswith(each))
+    return file.name[: -len(suffix)]
+
+
+def _times(segment: Segment, origin_s: float) -> tuple[float, float]:
+    """Return start and duration in the recording, in seconds. Raises Fault MAN-SEGMENT."""
+    start_s, end_s = segment.start_s, segment.end_s
+    if start_s is None or end_s is None:
+        reason = "no start or no end, and no neighbour to set them between"
+        raise Fault("MAN-SEGMENT", reason, "align the segment with the sound, or remove it")
+    if not 0 <= start_s + origin_s < end_s + origin_s < math.inf:
+        reason = f"from {start_s + origin_s:g} s to {end_s + origin_s:g} s"
+        fix = "mend the times in the program that made the file"
+        raise Fault("MAN-SEGMENT", f"{reason}; expected a start before the end, from 0 on", fix)
+    return round(start_s + origin_s, 3), round(end_s - start_s, 3)
