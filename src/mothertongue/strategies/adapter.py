@@ -19,6 +19,8 @@ Layers = tuple[NonNegativeInt, ...]
 class AdapterStrategy(Strategy, ABC):
     """New modules in chosen layers; the base itself is frozen."""
 
+    tuned = "bottleneck"
+
     encoder_top: Top = "all"
     """The number of encoder layers with new modules, counted from the top; 0 for none."""
     encoder_layers: Layers | None = None

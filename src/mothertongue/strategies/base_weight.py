@@ -9,6 +9,8 @@ from mothertongue.strategies.base import NotAdapterError, Strategy, Whisper
 class BaseWeightStrategy(Strategy, ABC):
     """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
 
+    tuned = "full"
+
     @property
     def draws_at_random(self) -> bool:
         """False: training begins with the base's weights."""
