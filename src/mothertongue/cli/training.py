@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mothertongue.cli.app import app
-from mothertongue.cli.options import Json, Overrides
+from mothertongue.cli.options import Json, Overrides, Recipe
 from mothertongue.cli.support import counting, show, write_page
 
 
@@ -14,6 +14,7 @@ from mothertongue.cli.support import counting, show, write_page
 def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
+    recipe: Recipe = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/<name>.")] = None,
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs of this machine, or processes on its CPU, for one run.")
@@ -22,7 +23,7 @@ def train(
 ) -> None:
     """Fine-tune; the same command continues a run that was stopped."""
     if devices > 1:
-        _launch(devices, experiment, overrides, out, json_file)
+        _launch(devices, experiment, overrides, recipe, out, json_file)
         return
     from mothertongue.experiment.config import load_experiment
     from mothertongue.experiment.run_dir import RunDir
@@ -31,7 +32,7 @@ def train(
     from mothertongue.training.progress import training_progress
     from mothertongue.training.run import run
 
-    loaded = load_experiment(experiment, overrides or [])
+    loaded = load_experiment(experiment, overrides or [], recipe)
     folder = out or Path("runs") / loaded.name
     with training_progress() as watcher:
         record = run(loaded, RunDir(folder), watcher)
@@ -46,6 +47,7 @@ def train(
 def plan(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
+    recipe: Recipe = None,
     json_file: Json = None,
 ) -> None:
     """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
@@ -53,7 +55,7 @@ def plan(
     from mothertongue.report.tables.plan_table import plan_table
     from mothertongue.training.plan import plan as plan_run
 
-    loaded = load_experiment(experiment, overrides or [])
+    loaded = load_experiment(experiment, overrides or [], recipe)
     with counting("measuring a few steps"):
         result = plan_run(loaded)
     show(result, plan_table(result), json_file)
@@ -78,12 +80,14 @@ def _launch(
     devices: int,
     experiment: Path,
     overrides: list[str] | None,
+    recipe: str | None,
     out: Path | None,
     json_file: Path | None,
 ) -> None:
     from mothertongue.training.launch import launch
 
     verb = ["train", str(experiment), *(overrides or [])]
+    verb += ["--recipe", recipe] if recipe else []
     verb += ["--out", str(out)] if out else []
     verb += ["--json", str(json_file)] if json_file else []
     launch(devices, verb)
