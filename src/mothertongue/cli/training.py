@@ -11,6 +11,40 @@ from mothertongue.cli.support import counting, show, write_page
 
 
 @app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="A manifest, or its folder.")],
+    base: Annotated[
+        str | None, typer.Option(help="The base; default the best that memory and time allow.")
+    ] = None,
+    hours_to_spend: Annotated[
+        float, typer.Option(help="Hours that the training may take on this machine.")
+    ] = 8.0,
+    borrow: Annotated[
+        str | None, typer.Option(help="Whose token a language without one takes, such as yo.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The experiment; default <folder of DATA>.yaml.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Write an experiment that fits this corpus and this machine, and say why."""
+    from mothertongue.config import parse
+    from mothertongue.report.tables.proposal_table import proposal_table
+    from mothertongue.training.proposal import Wish, propose, run_name
+    from mothertongue.training.proposal_file import refuse_existing, write_proposal
+
+    path = out or Path(f"{run_name(data)}.yaml")
+    refuse_existing(path)
+    given = {"name": run_name(path), "data": data, "base": base}
+    given |= {"hours_to_spend": hours_to_spend, "borrow": borrow}
+    wish = parse(Wish, given, "options of init")
+    with counting("measuring a few steps"):
+        proposal = propose(wish)
+    result = write_proposal(path, proposal)
+    show(result, proposal_table(result), json_file)
+
+
+@app.command()
 def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
