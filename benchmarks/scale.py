@@ -19,6 +19,7 @@ import psutil
 
 from mothertongue.data.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.experiment.config import Experiment, load_experiment
+from mothertongue.experiment.defaults import settled
 from mothertongue.experiment.run_dir import environment
 from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.context import context_s
@@ -33,7 +34,7 @@ YEAR_S = 365 * 86400
 
 def main() -> None:
     arguments = parse_arguments()
-    experiment = load_experiment(arguments.experiment)
+    experiment = settled(load_experiment(arguments.experiment))
     real = [each for each in read_data(experiment.manifests) if each.split == "train"]
     planned = plan(experiment)
     measured = {
@@ -49,7 +50,7 @@ def main() -> None:
         "prefix_bytes_per_audio_s": planned["prefix_cache_bytes"] / planned["audio_s"],
         **data_costs(experiment, real, arguments.clips),
     }
-    derived = at_scale(measured, arguments.languages, arguments.hours, experiment.train.epochs)
+    derived = at_scale(measured, arguments.languages, arguments.hours, experiment.train.num_epochs)
     print(json.dumps({"measured": measured, "derived": derived, "environment": environment()}))
 
 

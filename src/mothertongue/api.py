@@ -71,12 +71,14 @@ def train(
     experiment: StrPath | Mapping[str, Any],
     out: StrPath | None = None,
     *,
+    recipe: str | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Json:
     """Fine-tune, or continue a run that was stopped, and return its record with its folder, `run`.
 
-    `experiment` is a YAML file or the same settings as a mapping. `out` is the run's folder, by
-    default runs/NAME. `notify` is called with messages; by default there is a progress bar.
+    `experiment` is a YAML file or the same settings as a mapping; it changes those of `recipe`,
+    "quality" or "plain". `out` is the run's folder, by default runs/NAME. `notify` is called with
+    messages; by default there is a progress bar.
 
     >>> settings = {"name": "mine", "language": "sw", "data": "data/mine"}
     >>> settings |= {"strategy": {"kind": "full"}, "train": {"epochs": 3, "learning_rate": 3e-5}}
@@ -84,16 +86,16 @@ def train(
     """
     from contextlib import nullcontext
 
-    from mothertongue.config import parse
-    from mothertongue.experiment.config import Experiment, load_experiment
+    from mothertongue.config import merged, parse
+    from mothertongue.experiment.config import Experiment, load_experiment, recipe_settings
     from mothertongue.experiment.run_dir import RunDir
     from mothertongue.training.progress import Told, training_progress
     from mothertongue.training.run import run
 
     if isinstance(experiment, Mapping):
-        loaded = parse(Experiment, dict(experiment), "train")
+        loaded = parse(Experiment, merged(recipe_settings(recipe), experiment), "train")
     else:
-        loaded = load_experiment(Path(experiment))
+        loaded = load_experiment(Path(experiment), recipe=recipe)
     folder = Path(out) if out else Path("runs") / loaded.name
     with nullcontext(Told(notify)) if notify else training_progress() as watcher:
         record = run(loaded, RunDir(folder), watcher)
@@ -112,7 +114,7 @@ def evaluate(
     """Score a model on a split: error rates with 95 % intervals, and each utterance.
 
     `data` is a manifest or its folder; a run knows its own. `decoding` are the settings of
-    DecodeConfig, such as beam_size.
+    DecodeConfig, such as beam_size, which is a run's own by default.
 
     >>> mt.evaluate("runs/mine")["scores"]["strict"]["wer"]
     """
@@ -121,7 +123,7 @@ def evaluate(
     from mothertongue.data.manifest import SPLITS
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.errors import ConfigError
-    from mothertongue.inference.evaluate_run import evaluate_any
+    from mothertongue.inference.evaluate_run import evaluate_any, own_beams
     from mothertongue.inference.open_model import open_model
 
     chosen = next((each for each in SPLITS if each == split), None)
@@ -132,7 +134,7 @@ def evaluate(
         Path(data) if data else None,
         chosen,
         language_code(language) if language else None,
-        parse(DecodeConfig, decoding, "evaluate"),
+        parse(DecodeConfig, {"beam_size": own_beams(str(model))} | decoding, "evaluate"),
         open_model,
         with_base,
     )

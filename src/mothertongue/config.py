@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, TypeVar, Union
@@ -76,15 +76,28 @@ class Config(BaseModel):
         return value
 
 
-def load(cls: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
+def load(
+    cls: type[C], path: Path, overrides: Sequence[str] = (), below: Mapping[str, Any] | None = None
+) -> C:
     """The configuration in a YAML file, with `dotted.key=value` overrides applied.
 
-    Raises ConfigError naming the key, what was found and what was expected.
+    Settings that the file leaves out are those of `below`, where they are given. Raises ConfigError
+    naming the key, what was found and what was expected.
     """
-    data = read_yaml(path)
+    data = merged(below or {}, read_yaml(path))
     for override in overrides:
         _set_dotted(data, override)
     return parse(cls, data, str(path))
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of both; where both have one, that of `above`, mappings key by key."""
+    both = {
+        key: merged(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+    }
+    return {**below, **above, **both}
 
 
 def parse(cls: type[C], data: Any, origin: str) -> C:

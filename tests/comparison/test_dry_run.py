@@ -19,7 +19,7 @@ from mothertongue.training.dataset import StepDataset
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device of 1 TFLOP/s."""
-    monkeypatch.setattr(cost, "_probe", lambda *_: 1e12)
+    monkeypatch.setattr(cost, "flops_per_s", lambda *_: 1e12)
 
 
 def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:

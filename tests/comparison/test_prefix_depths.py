@@ -51,7 +51,7 @@ def test_bytes_of_clips_at_their_own_length_at_30_s_and_between() -> None:
     one = [1.5, 4.0]  # contexts of 2 and 4 s
     cut = TrainConfig(full_context_share=0.0, epochs=7)
     assert stored_bytes(one, cut, 8, 2) == second * (2 + 4)
-    assert stored_bytes(one, TrainConfig(context="full"), 8, 2) == second * 60
+    assert stored_bytes(one, TrainConfig(context="full", epochs=10), 8, 2) == second * 60
     half = TrainConfig(full_context_share=0.5, epochs=2)  # three in four are seen at 30 s
     assert stored_bytes(one, half, 8, 2) == second * (2 + 4 + 0.75 * 60)
     jitter = TrainConfig(full_context_share=0.0, context_jitter_s=1, epochs=2)  # 1.5 contexts each

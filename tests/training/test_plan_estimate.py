@@ -94,14 +94,17 @@ def test_where_all_clips_were_decoded_at_30_s_none_is_decoded_again() -> None:
 
 
 def test_memory_and_disk() -> None:
-    found = estimate(STORED, TrainConfig())
+    found = estimate(STORED, TrainConfig(epochs=10))
     assert found["fits"]
-    assert not estimate(replace(STORED, free_memory_bytes=99), TrainConfig())["fits"]
+    assert not estimate(replace(STORED, free_memory_bytes=99), TrainConfig(epochs=10))["fits"]
     # two checkpoints of weights and Adam's two moments, best and final weights: 8 copies
     assert found["disk_bytes"] == 8 * 4 * 10
     assert found["prefix_cache_bytes"] == 200_000
-    assert estimate(STORED, TrainConfig(prefix_cache_gb=1e-4))["prefix_cache_bytes"] == 100_000
-    assert estimate(MEASURED, TrainConfig())["prefix_cache_bytes"] == 0
+    assert (
+        estimate(STORED, TrainConfig(epochs=10, prefix_cache_gb=1e-4))["prefix_cache_bytes"]
+        == 100_000
+    )
+    assert estimate(MEASURED, TrainConfig(epochs=10))["prefix_cache_bytes"] == 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def test_memory_and_disk() -> None:
 def test_memory_ran_out_only_where_less_fitted_than_was_asked_for(
     settings: dict[str, int], fitted: int, is_told: bool
 ) -> None:
-    found = estimate(replace(MEASURED, micro_batch_size=fitted), TrainConfig(**settings))
+    found = estimate(replace(MEASURED, micro_batch_size=fitted), TrainConfig(epochs=1, **settings))
     named = {"name": "x", "strategy": {"kind": "full"}, "batch_size": 8}
     console = Console(file=io.StringIO(), width=200)
     console.print(plan_table(found | named))

@@ -16,6 +16,7 @@ from mothertongue.cli.options import (
     Lm,
     LmWeight,
     Model,
+    OwnBeam,
     PrecisionOption,
     SplitOption,
     Weights,
@@ -35,7 +36,7 @@ def evaluate(
     ] = False,
     language: Language = None,
     weights: Weights = "best",
-    beam_size: Beam = 1,
+    beam_size: OwnBeam = None,
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
@@ -49,7 +50,7 @@ def evaluate(
 
     from mothertongue.data.languages import language_code
     from mothertongue.experiment.run_dir import is_run
-    from mothertongue.inference.evaluate_run import evaluate_any
+    from mothertongue.inference.evaluate_run import evaluate_any, own_beams
     from mothertongue.inference.open_model import open_model
     from mothertongue.report.tables.verb_tables import score_tables
 
@@ -57,7 +58,7 @@ def evaluate(
     opened = partial(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
-    config = decoding(beam_size, batch_size, lm, lm_weight)
+    config = decoding(beam_size or own_beams(model), batch_size, lm, lm_weight)
     result = evaluate_any(model, data, split, code, config, opened, with_base)
     show(result, score_tables(result), json_file)
     if is_run(Path(model)):

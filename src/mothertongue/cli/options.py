@@ -11,9 +11,16 @@ Json = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Settings to change, such as train.epochs=3.")
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="Settings below the file's: quality, or plain as in most guides."),
+]
 Model = Annotated[str, typer.Argument(help="A base, a run's folder or an export's.")]
 Language = Annotated[str | None, typer.Option(help="Language code, such as sw.")]
 Beam = Annotated[int, typer.Option(min=1, max=100, help="Beams; 1 is greedy.")]
+OwnBeam = Annotated[
+    int | None, typer.Option(min=1, max=100, help="Beams; default a run's own, else 1: greedy.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Clips decoded together.")]
 PrecisionOption = Annotated[
     Literal["auto", "bf16", "fp32"], typer.Option(help="Of the activations, in torch.")

@@ -6,14 +6,49 @@ from typing import Annotated
 import typer
 
 from mothertongue.cli.app import app
-from mothertongue.cli.options import Json, Overrides
+from mothertongue.cli.options import Json, Overrides, Recipe
 from mothertongue.cli.support import counting, show, write_page
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="A manifest, or its folder.")],
+    base: Annotated[
+        str | None, typer.Option(help="The base; default the best that memory and time allow.")
+    ] = None,
+    hours_to_spend: Annotated[
+        float, typer.Option(help="Hours that the training may take on this machine.")
+    ] = 8.0,
+    borrow: Annotated[
+        str | None, typer.Option(help="Whose token a language without one takes, such as yo.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The experiment; default <folder of DATA>.yaml.")
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Write an experiment that fits this corpus and this machine, and say why."""
+    from mothertongue.config import parse
+    from mothertongue.report.tables.proposal_table import proposal_table
+    from mothertongue.training.proposal import Wish, propose, run_name
+    from mothertongue.training.proposal_file import refuse_existing, write_proposal
+
+    path = out or Path(f"{run_name(data)}.yaml")
+    refuse_existing(path)
+    given = {"name": run_name(path), "data": data, "base": base}
+    given |= {"hours_to_spend": hours_to_spend, "borrow": borrow}
+    wish = parse(Wish, given, "options of init")
+    with counting("measuring a few steps"):
+        proposal = propose(wish)
+    result = write_proposal(path, proposal)
+    show(result, proposal_table(result), json_file)
 
 
 @app.command()
 def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
+    recipe: Recipe = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/<name>.")] = None,
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs of this machine, or processes on its CPU, for one run.")
@@ -22,7 +57,7 @@ def train(
 ) -> None:
     """Fine-tune; the same command continues a run that was stopped."""
     if devices > 1:
-        _launch(devices, experiment, overrides, out, json_file)
+        _launch(devices, experiment, overrides, recipe, out, json_file)
         return
     from mothertongue.experiment.config import load_experiment
     from mothertongue.experiment.run_dir import RunDir
@@ -31,7 +66,7 @@ def train(
     from mothertongue.training.progress import training_progress
     from mothertongue.training.run import run
 
-    loaded = load_experiment(experiment, overrides or [])
+    loaded = load_experiment(experiment, overrides or [], recipe)
     folder = out or Path("runs") / loaded.name
     with training_progress() as watcher:
         record = run(loaded, RunDir(folder), watcher)
@@ -46,6 +81,7 @@ def train(
 def plan(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
+    recipe: Recipe = None,
     json_file: Json = None,
 ) -> None:
     """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
@@ -53,7 +89,7 @@ def plan(
     from mothertongue.report.tables.plan_table import plan_table
     from mothertongue.training.plan import plan as plan_run
 
-    loaded = load_experiment(experiment, overrides or [])
+    loaded = load_experiment(experiment, overrides or [], recipe)
     with counting("measuring a few steps"):
         result = plan_run(loaded)
     show(result, plan_table(result), json_file)
@@ -78,12 +114,14 @@ def _launch(
     devices: int,
     experiment: Path,
     overrides: list[str] | None,
+    recipe: str | None,
     out: Path | None,
     json_file: Path | None,
 ) -> None:
     from mothertongue.training.launch import launch
 
     verb = ["train", str(experiment), *(overrides or [])]
+    verb += ["--recipe", recipe] if recipe else []
     verb += ["--out", str(out)] if out else []
     verb += ["--json", str(json_file)] if json_file else []
     launch(devices, verb)

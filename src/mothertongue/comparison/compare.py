@@ -11,6 +11,7 @@ runs/<name>/
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
+from mothertongue.experiment.defaults import settled_all
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, TEST_SCORES, RunDir, is_run
 from mothertongue.system.files import open_atomically, write_json
 
@@ -45,7 +47,7 @@ def compare(
     """
     require_data(grid)
     refuse_leaks(grid, watcher.noted)
-    candidates = share_depths(grid, expand(grid))
+    candidates = share_depths(grid, _settled(expand(grid), folder))
     refuse_changed_runs(candidates, folder)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)
@@ -57,6 +59,12 @@ def compare(
         write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
         write_json(folder / COMPARISON, result)
     return result
+
+
+def _settled(candidates: Sequence[Candidate], folder: Path) -> list[Candidate]:
+    """The runs with a value for each setting that the grid leaves open."""
+    found = settled_all([(each.experiment, each.run_dir(folder)) for each in candidates])
+    return [replace(each, experiment=one) for each, one in zip(candidates, found, strict=True)]
 
 
 def _train(

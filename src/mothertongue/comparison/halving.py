@@ -96,7 +96,7 @@ class Halvings:
 
     def _cut(self, each: Candidate, before: Sequence[Candidate]) -> Cut | None:
         measure = each.experiment.measure
-        for epoch in rungs(self.halving, each.experiment.train.epochs):
+        for epoch in rungs(self.halving, each.experiment.train.num_epochs):
             mine = self._found(each, epoch)
             others = [self._found(e, epoch) for e in before if self._comes_to(e, epoch)]
             known = [found for found in others if found is not None]
@@ -114,7 +114,7 @@ class Halvings:
     def _comes_to(self, candidate: Candidate, epoch: int) -> bool:
         """Whether the run will be validated after that epoch, or was: not where it ended before."""
         cut, curve = self._cuts.get(_key(candidate)), self._curves[candidate.experiment.name]
-        ends = cut.epoch if cut else candidate.experiment.train.epochs
+        ends = cut.epoch if cut else candidate.experiment.train.num_epochs
         return epoch <= ends and not (curve.is_done and epoch not in curve.validations)
 
 

@@ -18,8 +18,7 @@ from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import best_device, dtype_of
 from mothertongue.model.flops import FRAMES_PER_S
-from mothertongue.model.load import load_base
-from mothertongue.model.sizes import known_config
+from mothertongue.model.load import base_config
 
 SHARE_PLANNED = 0.9  # of the disk that is allowed: how often clips are seen at 30 s is chance
 
@@ -30,7 +29,7 @@ def share_depths(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]
     Results do not depend on it. A run that states a prefix_depth of its own keeps it. Raises
     ConfigError where a strategy does not fit the base.
     """
-    config = known_config(grid.base) or load_base(grid.base).model.config
+    config = base_config(grid.base)
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
     depths: dict[str, int] = {}
@@ -86,11 +85,11 @@ def stored_bytes(
     """
     cut_s = sum(context_s(each, train.context) for each in durations_s)
     jitters = train.context_jitter_s + 1
-    seconds = _distinct(jitters, 1, train.epochs) * (
+    seconds = _distinct(jitters, 1, train.num_epochs) * (
         cut_s + len(durations_s) * train.context_jitter_s / 2
     )
     if train.context == "bucket":
-        at_full = _distinct(1, train.full_context_share, train.epochs)
+        at_full = _distinct(1, train.full_context_share, train.num_epochs)
         seconds += at_full * len(durations_s) * FULL_CONTEXT_S
     return round(seconds * FRAMES_PER_S * width * bytes_per_value)
 
@@ -119,7 +118,7 @@ def _kept_depths(
     for each in runs:
         train, clips_s = each.experiment.train, durations_s[each.language]
         depth = depths[each.experiment.name]
-        needs[depth] = needs.get(depth, 0) + train.epochs * len(clips_s)
+        needs[depth] = needs.get(depth, 0) + train.num_epochs * len(clips_s)
         value_bytes = dtype_of(train.precision, best_device()).itemsize
         size = stored_bytes(clips_s, train, width, value_bytes)
         sizes[each.language] = max(size, sizes.get(each.language, 0))

@@ -11,6 +11,7 @@ from mothertongue.data.languages import Measure, language_code, usual_measure
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment.run_dir import RunDir, refuse_change
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.recipes import training_recipe
 from mothertongue.strategies.base import Strategy
 
 if TYPE_CHECKING:
@@ -65,9 +66,20 @@ class Experiment(config.Config):
         return usual_measure(self.language) if self.select_by == "auto" else self.select_by
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment in a YAML file. Its `data` is relative to the working directory."""
-    return config.load(Experiment, path, overrides)
+def load_experiment(
+    path: Path, overrides: Sequence[str] = (), recipe: str | None = None
+) -> Experiment:
+    """The experiment in a YAML file. Its `data` is relative to the working directory.
+
+    The file changes the settings of the recipe, and the overrides change both. Raises ConfigError
+    where there is no recipe of that name.
+    """
+    return config.load(Experiment, path, overrides, recipe_settings(recipe))
+
+
+def recipe_settings(recipe: str | None) -> dict[str, Any]:
+    """The settings of a recipe that says how to train; without one, none."""
+    return config.read_yaml(training_recipe(recipe)) if recipe else {}
 
 
 def read_experiment(run_dir: RunDir) -> Experiment:

@@ -107,6 +107,13 @@ def evaluate_any(
     return evaluate_model(model, open_model(model), (data,), split, config, language)
 
 
+def own_beams(model: str) -> int:
+    """The beams that a run states in `evaluate`; 1 for other models."""
+    path = Path(model).expanduser()
+    config = read_experiment(RunDir(path)).evaluate if is_run(path) else DecodeConfig()
+    return config.beam_size
+
+
 def stored_name(other: Path | None, split: Split) -> str:
     """The name of the scores on some data in a run: `test` for its own test split.
 

@@ -16,6 +16,7 @@ from mothertongue.errors import DataError, refusing
 from mothertongue.model.base_checks import check_generation, check_sizes
 from mothertongue.model.ctranslate2_reader import read_model_bin
 from mothertongue.model.locate import BaseFiles, locate
+from mothertongue.model.sizes import known_config
 from mothertongue.model.tokenizer import Tokens, load_tokens, tokens_for_vocabulary
 from mothertongue.model.weight_names import from_ctranslate2, from_openai
 from mothertongue.system.json_files import read_json
@@ -76,6 +77,15 @@ def load_base(reference: str) -> Base:
         model, tokens = load(files)
         _check(model, tokens, reference)
     return Base(model.eval(), tokens, reference, weights_digest(model))
+
+
+def base_config(reference: str) -> WhisperConfig:
+    """The shape of a base; its weights are loaded only where nothing else tells it.
+
+    Raises what `load_base` raises.
+    """
+    known = known_config(reference) or known_config(str(locate(reference).folder))
+    return known or load_base(reference).model.config
 
 
 def weights_digest(model: WhisperForConditionalGeneration) -> str:

@@ -85,6 +85,12 @@ def locate(reference: str) -> BaseFiles:
     )
 
 
+def is_on_disk(reference: str) -> bool:
+    """Whether `locate` finds a base without a network."""
+    is_path = Path(reference).expanduser().exists()
+    return is_path or _cached(reference) is not None or _packaged(reference) is not None
+
+
 def _layout(path: Path) -> Layout:
     if path.is_file():
         if path.suffix != ".pt":

@@ -1,4 +1,4 @@
-"""Experiments and grids that come with the package: YAML, the demo's clips, and no logic.
+"""Experiments, grids and settings that come with the package: YAML, the demo's clips, and no logic.
 
 The name of a recipe comes in, the path of its file goes out. It imports errors alone.
 """
@@ -7,14 +7,26 @@ from pathlib import Path
 
 from mothertongue.errors import ConfigError
 
+FOLDER = Path(__file__).parent
+TRAINING = ("plain", "quality")
+"""Recipes that say how to train: settings below those of an experiment."""
+
 
 def recipe_path(name: str) -> Path:
     """The YAML file at a path, or the recipe of that name. Raises ConfigError listing the names."""
     path = Path(name)
     if path.is_file() or path.suffix in (".yaml", ".yml"):
         return path
-    folder = Path(__file__).parent
-    if (folder / f"{name}.yaml").is_file():
-        return folder / f"{name}.yaml"
-    names = ", ".join(sorted(each.stem for each in folder.glob("*.yaml")))
-    raise ConfigError(f"{name}: no such file and no recipe; expected a YAML file or one of {names}")
+    names = sorted({each.stem for each in FOLDER.glob("*.yaml")} - {*TRAINING})
+    if name in names:
+        return FOLDER / f"{name}.yaml"
+    raise ConfigError(
+        f"{name}: no such file and no recipe; expected a YAML file or one of {', '.join(names)}"
+    )
+
+
+def training_recipe(name: str) -> Path:
+    """The settings of a recipe that says how to train. Raises ConfigError listing the names."""
+    if name not in TRAINING:
+        raise ConfigError(f"recipe {name!r}: expected one of {', '.join(TRAINING)}")
+    return FOLDER / f"{name}.yaml"

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import NonNegativeInt, model_validator
 from transformers import WhisperConfig
@@ -11,6 +11,7 @@ from transformers import WhisperConfig
 from mothertongue.errors import ConfigError
 from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.strategies.base import Strategy, Whisper
+from mothertongue.strategies.learning_rates import Tuned
 
 Top = NonNegativeInt | Literal["all"]
 Layers = tuple[NonNegativeInt, ...]
@@ -18,6 +19,8 @@ Layers = tuple[NonNegativeInt, ...]
 
 class AdapterStrategy(Strategy, ABC):
     """New modules in chosen layers; the base itself is frozen."""
+
+    tuned: ClassVar[Tuned] = "bottleneck"
 
     encoder_top: Top = "all"
     """The number of encoder layers with new modules, counted from the top; 0 for none."""

@@ -11,6 +11,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.config import Config
 from mothertongue.errors import DataError, MothertongueError
+from mothertongue.strategies.learning_rates import Tuned
 
 Whisper = WhisperForConditionalGeneration
 
@@ -31,6 +32,9 @@ class Strategy(Config, ABC):
 
     examples: ClassVar[tuple[dict[str, Any], ...]]
     """Settings that fit any Whisper of two layers and more: tests and documentation use them."""
+
+    tuned: ClassVar[Tuned]
+    """The column of learning_rates.RATES that its default learning rate is in."""
 
     @abstractmethod
     def check(self, config: WhisperConfig) -> None:

@@ -2,12 +2,16 @@
 
 from abc import ABC
 from contextlib import AbstractContextManager
+from typing import ClassVar
 
 from mothertongue.strategies.base import NotAdapterError, Strategy, Whisper
+from mothertongue.strategies.learning_rates import Tuned
 
 
 class BaseWeightStrategy(Strategy, ABC):
     """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
+
+    tuned: ClassVar[Tuned] = "full"
 
     @property
     def draws_at_random(self) -> bool:

@@ -17,6 +17,7 @@ class BitFit(BaseWeightStrategy):
     """
 
     examples = ({},)
+    tuned = "bottleneck"
 
     kind: Literal["bitfit"] = "bitfit"
 

@@ -46,7 +46,7 @@ class Lora(AdapterStrategy):
     """W + (alpha / rank) B A: the low-rank A and B of chosen matrices train (Hu et al. 2021).
 
     Liu et al. 2024's LoRAFT is preset paper, rank 32, alpha 64; it used full tuning's learning
-    rate, 1e-5, which is far too low for LoRA: PEFT's own example has 1e-3.
+    rate, 1e-5, which is far too low for LoRA.
     """
 
     examples = (
@@ -57,6 +57,8 @@ class Lora(AdapterStrategy):
         {"rank": 2, "variant": "rslora", "decoder": False},
         {"rank": 2, "variant": "pissa"},
     )
+
+    tuned = "lora"
 
     kind: Literal["lora"] = "lora"
     preset: Preset = "paper"

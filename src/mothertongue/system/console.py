@@ -77,6 +77,13 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.2f} GB"
 
 
+def duration(seconds: float) -> str:
+    """42 s, 12 min, 3.4 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def plain(text: str) -> str:
     """Return text that cannot steer a terminal: of control characters, only line ends stay.
 

@@ -65,7 +65,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
     def __len__(self) -> int:
-        return self.steps_per_epoch * self.config.epochs
+        return self.steps_per_epoch * self.config.num_epochs
 
     def __getitem__(self, step: int) -> list[Batch] | MothertongueError:
         """The micro-batches of a step, or the fault of its audio: a worker cannot raise it."""

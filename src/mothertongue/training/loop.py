@@ -120,7 +120,7 @@ class _Trainer:
     ) -> None:
         self.model, self.job, self.config, self.run, self.watcher = model, job, config, run, watcher
         self.trackers = trackers
-        self.total_steps = job.steps_per_epoch * config.epochs
+        self.total_steps = job.steps_per_epoch * config.num_epochs
         self.eval_every = config.eval_every_steps or job.steps_per_epoch
         self._has_hinted = False
         self.stepper = Stepper(model, job.frozen, config, job.ranks, watcher.noted)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.defaults import settled
 from mothertongue.training.plan_estimate import estimate
 from mothertongue.training.plan_probe import measure
 
@@ -12,6 +13,7 @@ def plan(experiment: Experiment) -> dict[str, Any]:
 
     Raises what training would raise: for settings, data or a base that do not fit.
     """
+    experiment = settled(experiment)
     measured = measure(experiment)
     return {
         "name": experiment.name,

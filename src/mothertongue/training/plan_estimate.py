@@ -58,7 +58,7 @@ class Measured:
 
 def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
     """The plan of a run, as JSON values; times in seconds."""
-    epochs = [epoch_s(measured, config, epoch) for epoch in range(config.epochs)]
+    epochs = [epoch_s(measured, config, epoch) for epoch in range(config.num_epochs)]
     training_s = sum(epochs)
     fits = measured.peak_memory_bytes <= measured.free_memory_bytes
     return {
@@ -68,7 +68,7 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
         "parameters": measured.parameters,
         "clips": measured.clips,
         "audio_s": measured.audio_s,
-        "epochs": config.epochs,
+        "epochs": config.num_epochs,
         "steps_per_epoch": measured.steps_per_epoch,
         "steps_at_30_s": sum(measured.step_is_full) / measured.planned_epochs,
         "tflop_per_epoch": sum(measured.step_flops) / measured.planned_epochs / 1e12,
@@ -107,7 +107,7 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
 def validation_s(measured: Measured, config: TrainConfig) -> float:
     """Seconds of all validations in mid-training and of the one after the last step."""
     every = config.eval_every_steps or measured.steps_per_epoch
-    validations = math.ceil(config.epochs * measured.steps_per_epoch / every)
+    validations = math.ceil(config.num_epochs * measured.steps_per_epoch / every)
     clips = config.clips_of(measured.validation_clips)
     mid_training_s = validations * clips * measured.validation_clip_s
     is_decoded_again = config.decodes_best_again(measured.validation_clips)

@@ -116,7 +116,7 @@ def first_epochs(dataset: StepDataset) -> list[list[Step]]:
     an_epoch = config.full_context_share * dataset.steps_per_epoch
     is_mixed = config.context == "bucket" and an_epoch > 0
     enough = math.ceil(FULL_STEPS / an_epoch) if is_mixed else 1
-    return [dataset.plan(epoch) for epoch in range(min(enough, config.epochs))]
+    return [dataset.plan(epoch) for epoch in range(min(enough, config.num_epochs))]
 
 
 def step_flops(

@@ -15,6 +15,7 @@ from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import Experiment, refuse_other_settings
+from mothertongue.experiment.defaults import settled
 from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
@@ -56,6 +57,8 @@ class Work:
 def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
     """Train, or continue training, and return the run's record; a finished run returns at once.
 
+    Settings that the experiment leaves open get their values first (see experiment/defaults.py).
+
     On several devices every process calls it, and the main one writes; the folder is one that all
     can read. Raises ConfigError where the run was begun with other settings; DataError where it
     was with other data, weights or versions, or a split of the data has audio of another;
@@ -64,6 +67,7 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
     ranks = Ranks()
     with ranks.preempt_on_peer_failure(), run_dir.locked() if ranks.is_main else nullcontext():
         ranks.wait()  # for the lock, and for what the main rank sweeps away
+        experiment = settled(experiment, run_dir)
         if run_dir.is_done:
             _hold_finished(experiment, run_dir, watcher.noted)
             return run_dir.read_record()

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.system.console import plain
+from mothertongue.system.console import duration, plain
 
 GB = 1e9
 
@@ -37,13 +37,6 @@ def plan_table(plan: dict[str, Any]) -> Group:
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(table, Text("\n".join(_advice(plan))))
-
-
-def duration(seconds: float) -> str:
-    """42 s, 12 min, 3.4 h."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _advice(plan: dict[str, Any]) -> list[str]:

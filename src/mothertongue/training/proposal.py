@@ -1,0 +1,227 @@
+"""An experiment for a corpus and this machine: base, strategy, rate, epochs, and why."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mothertongue.config import Config, parse
+from mothertongue.data.clips import read_split
+from mothertongue.data.languages import WHISPER_LANGUAGES, usual_measure
+from mothertongue.data.manifest import MANIFEST_NAME, Utterance, read_data
+from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.experiment.config import Code, Experiment
+from mothertongue.experiment.defaults import TrainingClips, settled_for, usual_epochs
+from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.model.devices import best_device, free_memory_bytes
+from mothertongue.model.load import base_config
+from mothertongue.model.locate import is_on_disk
+from mothertongue.training.base_choice import BaseChoice, choose_base, epoch_s, peak_bytes
+from mothertongue.training.plan_estimate import estimate
+from mothertongue.training.plan_probe import measure
+from mothertongue.training.speed import applied
+
+LORA_RANK = 64
+FEW_VALIDATION_CLIPS = 50
+
+
+class Wish(Config):
+    """The corpus and the limits of an experiment that is to be proposed."""
+
+    name: str
+    """The name of the run."""
+    data: Path
+    """The manifest, or its folder."""
+    base: str | None = None
+    """The base; None: the best that memory and time allow."""
+    hours_to_spend: float = Field(default=8.0, gt=0, le=100_000)
+    """The time of the training, with its validations."""
+    borrow: Code | None = None
+    """The language whose token a language without one takes."""
+
+    @property
+    def limit_s(self) -> float:
+        """`hours_to_spend` in seconds."""
+        return 3600 * self.hours_to_spend
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a training takes here: memory in bytes, and seconds by its settings."""
+
+    peak_memory_bytes: int
+    free_memory_bytes: int
+    seconds: Callable[[TrainConfig], float]
+
+    @property
+    def fits(self) -> bool:
+        return self.peak_memory_bytes <= self.free_memory_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An experiment, and what it was chosen by."""
+
+    experiment: Experiment
+    clips: TrainingClips
+    splits: dict[str, int]
+    languages: dict[str, float]
+    """Hours of each language in the training split."""
+    choice: BaseChoice | None
+    """The choice of the base; None where it was given."""
+    is_measured: bool
+    """Whether steps of the run were measured; otherwise time and memory are from its shape."""
+    need: Need
+    usual_epochs: int
+    limit_s: float
+
+    @property
+    def seconds(self) -> float:
+        """The estimated time of the whole run."""
+        return self.need.seconds(self.experiment.train)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the run fits in memory and in the time."""
+        return self.need.fits and self.seconds <= self.limit_s
+
+
+def propose(wish: Wish) -> Proposal:
+    """The experiment that fits the corpus, and this machine within the time of the wish.
+
+    Where the base is on this machine a few steps of the run are measured, as `plan` does. Raises
+    DataError or ConfigError for what is wrong with corpus or base.
+    """
+    train = read_split((wish.data,), "train", None)
+    clips = TrainingClips(len(train), sum(each.duration_s for each in train))
+    languages = hours_by_language(train)
+    settings = TrainConfig(epochs=usual_epochs(clips, TrainConfig().size))
+    choice = None if wish.base else choose_base(train, settings, wish.limit_s)
+    is_measured = choice is None or is_on_disk(choice.base)
+    need_of = _measured if is_measured else _by_shape(train)
+    first = _experiment(wish, choice.base if choice else str(wish.base), list(languages))
+    experiment, need = _fitting(first, clips, need_of)
+    return Proposal(
+        experiment=experiment.model_copy(
+            update={"train": within(experiment.train, need.seconds, wish.limit_s)}
+        ),
+        clips=clips,
+        splits=dict(Counter(each.split for each in read_data((wish.data,)))),
+        languages=languages,
+        choice=choice,
+        is_measured=is_measured,
+        need=need,
+        usual_epochs=experiment.train.num_epochs,
+        limit_s=wish.limit_s,
+    )
+
+
+def run_name(path: Path) -> str:
+    """The name of a run, from a manifest, its folder, or the experiment's file."""
+    is_manifest = path.name == MANIFEST_NAME
+    stem = path.resolve().parent.name if is_manifest else path.resolve().stem
+    return re.sub(r"[^\w.-]+", "_", stem).lstrip(".-") or "experiment"
+
+
+def hours_by_language(clips: Sequence[Utterance]) -> dict[str, float]:
+    """The hours of each language, the largest first."""
+    hours = defaultdict[str, float](float)
+    for each in clips:
+        hours[each.language] += each.duration_s / 3600
+    return dict(sorted(hours.items(), key=lambda item: -item[1]))
+
+
+def within(
+    train: TrainConfig, seconds: Callable[[TrainConfig], float], limit_s: float
+) -> TrainConfig:
+    """The settings with as many epochs as fit into the time, or one where not even that fits.
+
+    Fewer clips are validated where an epoch more then fits.
+    """
+    for epochs in range(train.num_epochs, 0, -1):
+        for clips in (train.validation_clips, FEW_VALIDATION_CLIPS):
+            found = train.model_copy(update={"epochs": epochs, "validation_clips": clips})
+            if seconds(found) <= limit_s:
+                return found
+    return found
+
+
+def _experiment(wish: Wish, base: str, languages: list[str]) -> Experiment:
+    """The experiment that leaves rate and epochs open, with full tuning."""
+    tokenless = [each for each in languages if each not in WHISPER_LANGUAGES]
+    if tokenless and not wish.borrow:
+        raise ConfigError(
+            f"{wish.data}: Whisper has no token for {', '.join(tokenless)}; give --borrow the code "
+            "of a related language that has one, such as yo"
+        )
+    if wish.borrow and not tokenless:
+        raise ConfigError("--borrow has no effect: Whisper has a token for every language here")
+    settings = {
+        "name": wish.name,
+        "base": base,
+        "language": languages[0],
+        "borrow": dict.fromkeys(tokenless, wish.borrow),
+        "data": str(wish.data),
+        "select_by": usual_measure(languages[0]),
+        "strategy": {"kind": "full"},
+    }
+    return parse(Experiment, settings, "init")
+
+
+def _variants(experiment: Experiment) -> Iterator[Experiment]:
+    """The ways to train it, the best first, each in less memory than the one before."""
+    yield experiment
+    data = experiment.model_dump()
+    yield parse(Experiment, data | {"train": {"gradient_checkpointing": True}}, "init")
+    rank = min(LORA_RANK, base_config(experiment.base).d_model)
+    lora = {"kind": "lora", "preset": "all-linear", "rank": rank, "alpha": 2 * rank}
+    yield parse(Experiment, data | {"strategy": lora}, "init")
+
+
+def _fitting(
+    experiment: Experiment, clips: TrainingClips, need_of: Callable[[Experiment], Need]
+) -> tuple[Experiment, Need]:
+    """The first variant that fits in memory, or the last one, with its rate and epochs."""
+    config, failed = base_config(experiment.base), None
+    found: tuple[Experiment, Need] | None = None
+    for each in _variants(experiment):
+        variant = settled_for(each, clips, config)
+        try:
+            found = variant, need_of(variant)
+        except (ConfigError, DataError):
+            raise
+        except MothertongueError as error:  # killed for its memory
+            failed = error
+            continue
+        if found[1].fits:
+            return found
+    if found is None:
+        assert failed is not None
+        raise failed
+    return found
+
+
+def _measured(experiment: Experiment) -> Need:
+    """What a few real steps took."""
+    found = measure(experiment)
+
+    def seconds(train: TrainConfig) -> float:
+        plan: dict[str, Any] = estimate(found, train)
+        return float(plan["training_s"] + plan["validation_s"])
+
+    return Need(found.peak_memory_bytes, found.free_memory_bytes, seconds)
+
+
+def _by_shape(clips: Sequence[Utterance]) -> Callable[[Experiment], Need]:
+    """Needs from the shape of a base, without its weights and without validations."""
+
+    def need(experiment: Experiment) -> Need:
+        model, trained = applied(experiment.strategy, base_config(experiment.base))
+        once, peak = epoch_s(model, clips, experiment.train), peak_bytes(model, trained)
+        return Need(peak, free_memory_bytes(best_device()), lambda train: train.num_epochs * once)
+
+    return need

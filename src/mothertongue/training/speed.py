@@ -1,0 +1,77 @@
+"""Speed of this device in training steps of a base whose weights need not be there.
+
+The floating-point operations of a clip are counted (model/flops.py); a short probe with random
+weights measures how many a second this device does at the base's width, batch and precision.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from statistics import fmean
+
+import torch
+from torch import nn
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.model.context import FULL_CONTEXT_S, context_s
+from mothertongue.model.devices import best_device, dtype_of
+from mothertongue.model.flops import FRAMES_PER_S, training_flops
+from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.strategies.full import Full
+from mothertongue.training.batch import Batch
+from mothertongue.training.loss import LabelLoss
+
+# Of UTF-8 text, on corpora of ten languages: 2.2 to 3.3, but 1.1 in Amharic and 1.3 in Malayalam.
+BYTES_PER_TOKEN = 2.4
+PROBE_STEPS = 2
+
+
+def applied(strategy: Strategy, config: WhisperConfig) -> tuple[Whisper, int]:
+    """The model under a strategy, without memory for its weights, and how many of them train."""
+    strategy.check(config)
+    with torch.device("meta"):
+        model = strategy.apply(WhisperForConditionalGeneration(config), seed=0)
+    return model, sum(each.numel() for each in trained_parameters(model).values())
+
+
+def mean_tokens(texts: Sequence[str]) -> int:
+    """The mean number of label tokens of transcripts, from the bytes of their text."""
+    return round(fmean(len(each.encode()) for each in texts) / BYTES_PER_TOKEN) + 4
+
+
+def mean_frames(durations_s: Sequence[float], train: TrainConfig) -> int:
+    """The mean number of encoder frames of clips, at the contexts that they train at."""
+    if train.context == "full":
+        return FULL_CONTEXT_S * FRAMES_PER_S
+    cut = fmean(context_s(each, "bucket") for each in durations_s)
+    share = train.full_context_share
+    return round(FRAMES_PER_S * (share * FULL_CONTEXT_S + (1 - share) * cut))
+
+
+def flops_per_s(config: WhisperConfig, train: TrainConfig, frames: int, tokens: int) -> float:
+    """Operations a second in training steps of a random model: the base's width, 1 + 1 layers."""
+    device = best_device()
+    shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
+    model = nn.Module.to(Full().apply(WhisperForConditionalGeneration(shallow), seed=0), device)
+    model.config._attn_implementation = "sdpa"
+    size = train.size.clips_at(math.ceil(frames / FRAMES_PER_S)) if device.type == "cuda" else 2
+    loss = LabelLoss(model.train())
+    batch = _random_batch(frames, size, tokens, config.vocab_size).to(device)
+    dtype = dtype_of(train.precision, device)
+    times_s = []
+    for _ in range(1 + PROBE_STEPS):  # the first warms up
+        began = time.perf_counter()
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss(*batch.tensors()).backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times_s.append(time.perf_counter() - began)
+    return size * training_flops(model, frames, tokens) / min(times_s[1:])
+
+
+def _random_batch(frames: int, size: int, tokens: int, vocabulary: int) -> Batch:
+    samples_BS = torch.randn(size, frames * SAMPLE_RATE_HZ // FRAMES_PER_S)
+    labels_BL = torch.randint(vocabulary, (size, tokens))
+    return Batch(("",) * size, samples_BS, labels_BL, labels_BL)

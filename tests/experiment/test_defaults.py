@@ -1,0 +1,192 @@
+"""Settings that an experiment leaves open get values, and a run keeps those it began with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from grids import Quiet, in_process
+from runs import After, Silent, save_base, save_corpus, write_experiment
+
+from mothertongue import strategies
+from mothertongue.comparison.compare import compare
+from mothertongue.comparison.grid import expand, load_grid
+from mothertongue.config import members, parse
+from mothertongue.errors import Preempted
+from mothertongue.experiment import defaults
+from mothertongue.experiment.config import Experiment, load_experiment, read_experiment
+from mothertongue.experiment.defaults import TrainingClips, is_open, settled_for, usual_epochs
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.train_config import BatchSize
+from mothertongue.model.sizes import SHAPES, openai_config
+from mothertongue.recipes import recipe_path
+from mothertongue.strategies.base import Strategy
+from mothertongue.strategies.learning_rates import RATES
+from mothertongue.training.run import run
+
+ROOT = Path(__file__).parents[2]
+OPEN = {"epochs": None, "learning_rate": None, "patience": None}
+KINDS = {cls.model_fields["kind"].default: cls for cls in members(Strategy, strategies)}
+LITERAL = {
+    "tiny": (1e-4, 1e-3, 1e-3),
+    "base": (1e-4, 1e-3, 1e-3),
+    "small": (5e-5, 5e-4, 5e-4),
+    "medium": (2e-5, 3e-4, 3e-4),
+    "large": (1e-5, 2e-4, 3e-4),
+    "large-v2": (1e-5, 2e-4, 3e-4),
+    "large-v3": (1e-5, 2e-4, 3e-4),
+    "large-v3-turbo": (1e-5, 2e-4, 3e-4),
+}
+COLUMNS = {
+    "full": 0, "freeze": 0, "reinit": 0, "lora": 1, "bottleneck": 2, "bitfit": 2,
+}  # fmt: skip
+
+
+def rate_of(kind: str, size: str, **train: Any) -> float | None:
+    """The learning rate of an experiment that states only what is in `train`."""
+    strategy = {"kind": kind} | KINDS[kind].examples[0]
+    data = {"name": "x", "language": "sw", "data": "d", "strategy": strategy, "train": train}
+    config = openai_config(size)
+    assert config is not None
+    clips = TrainingClips(1000, 7000.0)
+    return settled_for(parse(Experiment, data, "x"), clips, config).train.learning_rate
+
+
+@pytest.mark.parametrize("size", sorted(LITERAL))
+@pytest.mark.parametrize("kind", sorted(COLUMNS))
+def test_the_learning_rate_of_each_size_and_strategy(kind: str, size: str) -> None:
+    assert rate_of(kind, size) == LITERAL[size][COLUMNS[kind]]
+
+
+def test_every_strategy_and_size_is_in_the_table() -> None:
+    assert set(COLUMNS) == set(KINDS)
+    assert set(LITERAL) == set(SHAPES)
+    for kind, strategy in KINDS.items():
+        for size, (width, *_) in SHAPES.items():
+            row = next(row for row in RATES if width <= row.width)
+            assert rate_of(kind, size) == getattr(row, strategy.tuned)
+            assert size.split("-")[0] in row.sizes
+
+
+def test_a_rate_that_is_given_wins() -> None:
+    assert rate_of("full", "base", learning_rate=3e-6) == 3e-6
+
+
+@pytest.mark.parametrize(
+    ("hours", "clips", "size", "epochs"),
+    [
+        (0.01, 5, BatchSize(8), 30),  # one step an epoch
+        (0.5, 257, BatchSize(8), 30),
+        (2, 1029, BatchSize(8), 15),
+        (2, 480, BatchSize(8), 15),  # clips of 15 s: 60 steps an epoch, 900 in all
+        (2, 240, BatchSize(8), 27),  # of 30 s: 30 steps an epoch
+        (2, 1029, BatchSize(64), 30),  # 17 steps an epoch
+        (2, 1029, BatchSize(8, seconds=240.0), 27),  # 30 steps an epoch
+        (7.03, 3600, BatchSize(8), 8),
+        (20, 10_286, BatchSize(8), 8),
+        (0, 0, BatchSize(8), 30),
+    ],
+)
+def test_epochs_by_hours_and_steps(hours: float, clips: int, size: BatchSize, epochs: int) -> None:
+    assert usual_epochs(TrainingClips(clips, 3600 * hours), size) == epochs
+
+
+def test_patience_goes_with_epochs() -> None:
+    """An experiment that states its epochs and no patience trains all of them, as ever."""
+    found = []
+    for train in ({}, {"epochs": 3}, {"patience": 2}, {"epochs": 3, "patience": 2}):
+        data = {"name": "x", "language": "sw", "data": "d", "strategy": {"kind": "full"}}
+        config = openai_config("base")
+        assert config is not None
+        experiment = parse(Experiment, data | {"train": train}, "x")
+        settled = settled_for(experiment, TrainingClips(1029, 7200.0), config).train
+        found.append((settled.epochs, settled.patience))
+    assert found == [(15, 5), (3, None), (15, 2), (3, 2)]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Path, Path]:
+    data = save_corpus(tmp_path / "data", train=4, validation=1, test=1)
+    return save_base(tmp_path / "base"), data
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defaults of two epochs."""
+    monkeypatch.setattr(defaults, "MOST_EPOCHS", 2)
+
+
+@pytest.mark.usefixtures("short")
+def test_the_record_has_values_and_a_run_that_states_them_ends_with_the_same_bits(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    record = run(
+        load_experiment(write_experiment(tmp_path, *made, **OPEN)), RunDir(tmp_path / "a"), Silent()
+    )
+    values = {"epochs": 2, "learning_rate": 1e-3 / 10, "patience": 5}
+    assert {key: record["experiment"]["train"][key] for key in values} == values
+    written = yaml.safe_load((tmp_path / "a/experiment.yaml").read_text())["train"]
+    assert {key: written[key] for key in values} == values
+    stated = load_experiment(write_experiment(tmp_path, *made, **values))
+    run(stated, RunDir(tmp_path / "b"), Silent())
+    weights = "final/trained.safetensors"
+    assert (tmp_path / "a" / weights).read_bytes() == (tmp_path / "b" / weights).read_bytes()
+
+
+@pytest.mark.usefixtures("short")
+def test_a_run_goes_on_with_the_defaults_that_it_began_with(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = load_experiment(write_experiment(tmp_path, *made, **OPEN))
+    with pytest.raises(Preempted):
+        run(experiment, RunDir(tmp_path / "a"), After(2))
+    before = read_experiment(RunDir(tmp_path / "a"))
+    monkeypatch.setattr(defaults, "MOST_EPOCHS", 3)
+    monkeypatch.setattr(defaults, "PATIENCE", 9)
+    monkeypatch.setattr(defaults, "usual_rate", lambda *_: 0.5)
+    record = run(experiment, RunDir(tmp_path / "a"), Silent())
+    assert record["experiment"] == before.model_dump(mode="json")
+    assert record["steps"] == 4
+    watcher = Silent()
+    assert run(experiment, RunDir(tmp_path / "a"), watcher) == record
+    assert watcher.notes[0].endswith("is complete; nothing to do")
+
+
+@pytest.mark.usefixtures("short")
+def test_a_comparison_keeps_the_defaults_that_its_runs_began_with(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, data = made
+    grid = {
+        "name": "g",
+        "base": str(base),
+        "languages": {"sw": {"data": str(data)}},
+        "train": {"precision": "fp32"},
+        "strategies": {"full": {"strategy": {"kind": "full"}}},
+    }
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump(grid))
+    compare(load_grid(path), tmp_path / "out", in_process, Quiet())
+    train = read_experiment(RunDir(tmp_path / "out/runs/sw-full-seed0")).train
+    assert (train.epochs, train.learning_rate, train.patience) == (2, 1e-4, 5)
+    monkeypatch.setattr(defaults, "MOST_EPOCHS", 3)
+    again = Quiet()
+    compare(load_grid(path), tmp_path / "out", in_process, again)
+    assert again.done == []
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-base", "paper-corrected"])
+def test_no_default_is_in_the_papers_recipes(name: str) -> None:
+    found = [each.experiment.train for each in expand(load_grid(recipe_path(name)))]
+    assert not any(map(is_open, found))
+    if name == "paper":  # its section 4.2
+        values = {(each.epochs, each.patience, each.learning_rate) for each in found}
+        assert values == {(35, None, 1e-5), (35, None, 3e-4)}
+
+
+def test_no_default_is_in_the_experiments_behind_figures() -> None:
+    for path in sorted((ROOT / "docs/experiments").glob("*.yaml")):
+        is_grid = "strategies" in yaml.safe_load(path.read_text())
+        found = expand(load_grid(path)) if is_grid else [load_experiment(path)]
+        trains = [getattr(each, "experiment", each).train for each in found]
+        assert not any(map(is_open, trains)), path
