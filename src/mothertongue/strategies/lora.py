@@ -160,7 +160,7 @@ class Lora(AdapterStrategy):
         wide = self._of_runs(len(runs), base.config)
         tensors: dict[str, Tensor] = {}
         for name in self.targets(base):
-            weight_ED = base.get_submodule(name).weight.detach()
+            weight_ED = base.get_parameter(f"{name}.weight").detach()
             changes = [self._formula.change(name, weight_ED, each) for each in runs]
             tensors |= wide._formula.tensors(name, weight_ED, mean_change(changes, alpha))
         return wide, tensors
