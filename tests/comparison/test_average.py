@@ -260,6 +260,11 @@ def test_an_average_is_neither_overwritten_nor_trained(home: Path) -> None:
         run(experiment, RunDir(home / "new"), Silent())
 
 
+def test_a_folder_that_is_no_name_of_a_run_is_refused_before_any_work(home: Path) -> None:
+    with pytest.raises(ConfigError, match="--out: 'a mean', expected a name of letters"):
+        average([home / "nowhere"], home / "a mean", 0.5)
+
+
 def test_a_mean_can_be_averaged_again(home: Path) -> None:
     average(pair(home, "lora"), home / "mean")
     average([home / "mean"], home / "half", 0.5)

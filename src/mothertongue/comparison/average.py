@@ -5,6 +5,7 @@ of the first run, and best/ and final/ have the same weights. record.json has ev
 """
 
 import copy
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from mothertongue.comparison.ingredients import Ingredient, read_ingredients
 from mothertongue.config import parse
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import checkpoints
-from mothertongue.experiment.config import Average, Experiment, write_experiment
+from mothertongue.experiment.config import RUN_NAME, Average, Experiment, write_experiment
 from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
@@ -116,7 +117,7 @@ def average(
     of ALPHAS with the lowest validation error. `retention` are sets that a sweep scores besides.
     Raises ConfigError where the runs cannot be averaged, or there is something at `out`.
     """
-    _check(paths, with_base, retention or {})
+    _check(paths, out, with_base, retention or {})
     with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
         if out.exists():
             raise ConfigError(
@@ -153,8 +154,13 @@ def _average(
 
 
 def _check(
-    paths: Sequence[Path], with_base: Alpha | None, retention: Mapping[str, TestSet]
+    paths: Sequence[Path], out: Path, with_base: Alpha | None, retention: Mapping[str, TestSet]
 ) -> None:
+    if not re.fullmatch(RUN_NAME, out.resolve().name):
+        raise ConfigError(
+            f"--out: {out.resolve().name!r}, expected a name of letters, digits, _, - and dots, "
+            "which does not begin with a dot or -"
+        )
     if not paths or (len(paths) == 1 and with_base is None):
         raise ConfigError(
             f"{len(paths)} runs to average, expected two or more; or give --with-base ALPHA, which "
