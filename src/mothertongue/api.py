@@ -5,9 +5,9 @@ print a message: ConfigError for settings, DataError for data. Nothing heavy is 
 function is called.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from mothertongue.inference.engine import EngineName
@@ -157,3 +157,26 @@ def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = Non
     folder = Path(out) if out else Path("runs") / loaded.name
     with task_progress() as watcher:
         return run_grid(loaded, folder, on_this_machine(jobs), watcher)
+
+
+def average(
+    runs: Sequence[StrPath],
+    out: StrPath,
+    *,
+    with_base: "float | Literal['sweep'] | None" = None,
+    retention: Sequence[StrPath] = (),
+) -> Json:
+    """Average the weights of finished runs into a new run, and return its record.
+
+    `with_base` interpolates with their base: 0 is the base, 1 the runs, "sweep" chooses on
+    validation, and scores `retention`, manifests in other languages.
+
+    >>> mt.average(["runs/seed0", "runs/seed1"], "runs/mean")["average"]["difference"]
+    """
+    from mothertongue.comparison.average import average as average_runs
+    from mothertongue.comparison.average import retention_sets
+
+    paths = [Path(each) for each in runs]
+    alpha = float(with_base) if isinstance(with_base, int) else with_base
+    sets = retention_sets(paths, [Path(each) for each in retention], alpha)
+    return average_runs(paths, Path(out), alpha, sets)

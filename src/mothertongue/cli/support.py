@@ -80,6 +80,20 @@ def write_page(folder: Path) -> None:
     console.print(report_line(result))
 
 
+def write_chart(record: dict[str, Any], folder: Path) -> None:
+    """Write the curve of `average --with-base sweep` into the run's folder, SVG and PDF."""
+    from mothertongue.system.console import note
+
+    if find_spec("vl_convert") is None:
+        note("no chart of the sweep: pip install 'mothertongue[report]'")
+        return
+    from mothertongue.report.charts.interpolation import interpolation_chart
+
+    chart = interpolation_chart(record)
+    chart.write(folder)
+    note(f"{folder / chart.name}.svg")
+
+
 def explained(error: Exception) -> str | None:
     """Return a message for an error of disk or encoding; None for one of the program itself."""
     from sqlite3 import Error as LedgerError

@@ -7,7 +7,7 @@ import typer
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import Json, Overrides, Recipe
-from mothertongue.cli.support import counting, show, write_page
+from mothertongue.cli.support import counting, show, write_chart, write_page
 
 
 @app.command()
@@ -75,6 +75,39 @@ def train(
     result = {"run": str(folder), **record}
     show(result, run_table(result), json_file)
     write_page(folder)
+
+
+@app.command()
+def average(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs of one base, data, strategy.")],
+    out: Annotated[Path, typer.Option(help="The folder of the new run.")],
+    with_base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ALPHA|sweep",
+            help="Interpolate with the base: 0 is the base, 1 the runs; sweep chooses it.",
+        ),
+    ] = None,
+    retention: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With sweep: a manifest in another language, test split; may be repeated. "
+            "Default: the retention sets of the comparison that the runs belong to."
+        ),
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Average the weights of runs (model soup), or interpolate them with their base (WiSE-FT)."""
+    from mothertongue.comparison.average import average as average_runs
+    from mothertongue.comparison.average import parse_alpha, retention_sets
+    from mothertongue.report.tables.average_table import average_table
+
+    alpha = parse_alpha(with_base) if with_base is not None else None
+    result = average_runs(runs, out, alpha, retention_sets(runs, retention or (), alpha))
+    show(result, average_table(result), json_file)
+    if alpha == "sweep":
+        write_chart(result, out)
+    write_page(out)
 
 
 @app.command()

@@ -2,4 +2,5 @@
 
 A grid (YAML) and manifests come in; runs, comparison.json and clips.json go out. It trains and
 scores in processes of its own (`jobs`) and imports inference, training, evaluation and below.
+Finished runs come in too; `average` makes one run of them.
 """

@@ -165,7 +165,8 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
     groups: dict[str, list[Done]] = {}
     for each in runs:
         train = {key: value for key, value in each.experiment["train"].items() if key != "seed"}
-        settings = each.experiment | {"name": "", "train": train}
+        # Earlier versions recorded no `average`.
+        settings = {"average": None} | each.experiment | {"name": "", "train": train}
         groups.setdefault(json.dumps(settings, sort_keys=True), []).append(each)
     for group in groups.values():
         refuse_copies([(each.run_dir.path, each.seed) for each in group])

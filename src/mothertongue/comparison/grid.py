@@ -262,6 +262,17 @@ def load_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
     return config.load(Grid, path, overrides)
 
 
+def retention_of(runs: Sequence[Path]) -> dict[str, TestSet]:
+    """The retention sets of the comparisons that runs belong to, by name; none for other runs."""
+    found: dict[str, TestSet] = {}
+    for run in runs:
+        runs_folder = run.resolve().parent
+        grid = runs_folder.parent / "grid.yaml"
+        if runs_folder.name == "runs" and grid.is_file():
+            found = load_grid(grid).retention | found
+    return found
+
+
 def require_data(grid: Grid) -> None:
     """Raise ConfigError listing every manifest that is named and not there."""
     named = [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+import yaml
+from pydantic import AfterValidator, Field, NonNegativeInt
 
 from mothertongue import config, strategies
 from mothertongue.data.languages import Measure, language_code, usual_measure
@@ -13,6 +14,7 @@ from mothertongue.experiment.run_dir import RunDir, refuse_change
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import training_recipe
 from mothertongue.strategies.base import Strategy
+from mothertongue.system.files import open_atomically
 
 if TYPE_CHECKING:
     AnyStrategy = Strategy
@@ -27,6 +29,26 @@ FREE = ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero", "micro
 RETIRED: dict[str, tuple[Any, ...] | None] = {"validation_share": None, "validation_clips": (None,)}
 """Settings of `train` that runs of earlier versions recorded and nothing reads any more: those with
 the values given, or with any. They do not change what such a run's weights are."""
+
+
+class AveragedRun(config.Config):
+    """A run whose weights are part of a mean."""
+
+    run: str
+    """Its folder, as it was given."""
+    weights_sha256: str
+    """The SHA-256 of its best/trained.safetensors."""
+    seed: NonNegativeInt
+    """Its train.seed."""
+
+
+class Average(config.Config):
+    """The runs whose weights a run's are the mean of, and how far that is from their base."""
+
+    runs: Annotated[tuple[AveragedRun, ...], Field(min_length=1)]
+    """The runs."""
+    alpha: float = Field(ge=0, le=1)
+    """The weights are base + alpha (mean - base)."""
 
 
 class Experiment(config.Config):
@@ -54,6 +76,10 @@ class Experiment(config.Config):
     """The settings of the training."""
     evaluate: DecodeConfig = DecodeConfig()
     """The settings of decoding when scoring."""
+    average: Average | None = None
+    """Written by `mothertongue average`: the runs whose weights were averaged, and alpha. All other
+    settings are those of the first of them, but for LoRA's rank and the adapters' width. It cannot
+    be trained."""
 
     @property
     def manifests(self) -> tuple[Path, ...]:
@@ -90,6 +116,13 @@ def read_experiment(run_dir: RunDir) -> Experiment:
         if name in train and (values is None or train[name] in values):
             del train[name]
     return config.parse(Experiment, settings, str(run_dir.experiment))
+
+
+def write_experiment(experiment: Experiment, run_dir: RunDir) -> None:
+    """Write the resolved settings of a run into its folder."""
+    with open_atomically(run_dir.experiment) as file:
+        settings = experiment.model_dump(mode="json")
+        yaml.safe_dump(settings, file, sort_keys=False, allow_unicode=True)
 
 
 def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:

@@ -94,6 +94,7 @@ class RunRecord(Record, Cost):
     select_by: NotRequired[str]
     prefix_cache: NotRequired[_PrefixCache | None]
     environment: NotRequired[dict[str, Any]]
+    average: NotRequired[dict[str, Any]]
 
 
 class Row(TypedDict):

@@ -7,7 +7,7 @@ runs/<name>/
   start/            the trained weights as they began, where that moved a part of the base (PiSSA)
   checkpoints/      the newest two                    state.json    that of the newest checkpoint
   eval/<name>.json  scores with every utterance       record.json   written last: the run is done
-  report.html       the page of all this
+  report.html       the page of all this          interpolation.svg the sweep of `average`, drawn
 
 A comparison's folder has comparison.json and clips.json, and runs/ with a run each.
 """

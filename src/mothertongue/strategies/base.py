@@ -1,7 +1,7 @@
 """The contract that every fine-tuning strategy keeps, held by its contract tests."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.config import Config
 from mothertongue.errors import DataError, MothertongueError
+from mothertongue.strategies.averaging import Trained
 from mothertongue.strategies.learning_rates import Tuned
 
 Whisper = WhisperForConditionalGeneration
@@ -83,6 +84,17 @@ class Strategy(Config, ABC):
     def can_merge(self) -> bool:
         """Whether a plain Whisper can give the same outputs."""
         return self.why_not_merged is None
+
+    @abstractmethod
+    def average(
+        self, base: Whisper, runs: Sequence[Trained], alpha: float
+    ) -> "tuple[Strategy, dict[str, Tensor]]":
+        """The mean of runs of this strategy, interpolated with their base by `alpha` in [0, 1].
+
+        base + alpha (mean - base): 1 is the mean of the runs, 0 the base. `base` is untouched, on
+        the CPU. Returns the strategy that holds the result, the same for every alpha, and its
+        trained weights, float32. Raises ConfigError where these runs have no meaningful mean.
+        """
 
     @property
     @abstractmethod

@@ -1,9 +1,14 @@
 """The common part of strategies that train Whisper's own weights."""
 
 from abc import ABC
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
+from torch import Tensor
+
+from mothertongue.errors import ConfigError
+from mothertongue.strategies.averaging import Trained, interpolated, mean
 from mothertongue.strategies.base import NotAdapterError, Strategy, Whisper
 from mothertongue.strategies.learning_rates import Tuned
 
@@ -21,6 +26,30 @@ class BaseWeightStrategy(Strategy, ABC):
     def merge(self, model: Whisper) -> Whisper:
         """The model itself."""
         return model
+
+    def average(
+        self, base: Whisper, runs: Sequence[Trained], alpha: float
+    ) -> tuple[Strategy, dict[str, Tensor]]:
+        """The mean of each weight that trains (Wortsman et al. 2022a, 2022b).
+
+        Raises ConfigError where the runs drew new layers from other seeds.
+        """
+        seeds = sorted({each.seed for each in runs})
+        if self.draws_at_random and len(seeds) > 1:
+            raise ConfigError(
+                f"strategy {self!r}: these runs drew new layers from the seeds "
+                f"{', '.join(map(str, seeds))}, so a weight of one has nothing to do with the same "
+                "weight of another; expected one seed: average runs that differ in other settings"
+            )
+        tensors = {
+            name: interpolated(
+                base.get_parameter(name).detach(),
+                mean([each.tensors[name] for each in runs]),
+                alpha,
+            ).float()
+            for name in runs[0].tensors
+        }
+        return self, tensors
 
     @property
     def is_adapter(self) -> bool:

@@ -1,15 +1,22 @@
-"""Bottleneck adapters after the layers; Whisper itself is frozen."""
+"""Bottleneck adapters after the layers; Whisper itself is frozen.
 
-from collections.abc import Mapping
+D the model's width, d the adapter's.
+"""
+
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
+from mothertongue.config import parse
 from mothertongue.model import adapters
 from mothertongue.strategies.adapter import AdapterStrategy
-from mothertongue.strategies.base import CannotMergeError, Whisper, drawn_from
+from mothertongue.strategies.averaging import Trained, mean
+from mothertongue.strategies.base import CannotMergeError, Strategy, Whisper, drawn_from
 
 
 class BottleneckAdapters(AdapterStrategy):
@@ -51,6 +58,28 @@ class BottleneckAdapters(AdapterStrategy):
     def merge(self, model: Whisper) -> Whisper:
         """Raise CannotMergeError: the adapters are not linear."""
         raise CannotMergeError(f"{self.why_not_merged}; export the adapter itself, or ONNX")
+
+    def average(
+        self, base: Whisper, runs: Sequence[Trained], alpha: float
+    ) -> tuple[Strategy, dict[str, Tensor]]:
+        """One adapter as wide as all together, which adds the mean of what each of them adds.
+
+        So the runs may have drawn their adapters from any seeds: no hidden unit of one is mixed
+        with one of another. `alpha` scales what is added: the base is where nothing is.
+        """
+        wide = parse(
+            BottleneckAdapters, self.model_dump() | {"dim": len(runs) * self.dim}, "the average"
+        )
+        stem = f".adapters.{adapters.DEFAULT}."
+        layers = {name.partition(stem)[0] for name in runs[0].tensors}
+        tensors = {
+            f"{layer}{stem}{name}": value.float()
+            for layer in sorted(layers)
+            for name, value in _mean_adapter(
+                [_of_layer(each.tensors, f"{layer}{stem}") for each in runs], alpha
+            ).items()
+        }
+        return wide, tensors
 
     @property
     def is_adapter(self) -> bool:
@@ -94,3 +123,34 @@ class BottleneckAdapters(AdapterStrategy):
                 (bottleneck,) = module.adapters.values()
                 layer = adapters.shared_layer(base, path.replace("base_layer.", ""), rows)
                 layer.adapters[name] = bottleneck.to(base.device, base.dtype)
+
+
+def _of_layer(tensors: Mapping[str, Tensor], stem: str) -> dict[str, Tensor]:
+    return {
+        n.removeprefix(stem): each.double() for n, each in tensors.items() if n.startswith(stem)
+    }
+
+
+def _mean_adapter(each: Sequence[dict[str, Tensor]], alpha: float) -> dict[str, Tensor]:
+    """The adapter that adds alpha times the mean of what these add; of one, only `up` changes.
+
+    The norms' weights and biases move into `down`: Down(w n(x) + b) = (Down diag(w)) n(x) + Down b.
+    """
+    share = alpha / len(each)
+    up_Dd = torch.cat([share * one["up.weight"] for one in each], dim=1)
+    up_D = alpha * mean([one["up.bias"] for one in each])
+    if len(each) == 1:
+        return each[0] | {"up.weight": up_Dd, "up.bias": up_D}
+    downs = [(one["down.weight"], one["norm.weight"], one["norm.bias"]) for one in each]
+    bias_d = [
+        one["down.bias"] + down_dD @ shift_D
+        for one, (down_dD, _, shift_D) in zip(each, downs, strict=True)
+    ]
+    return {
+        "norm.weight": torch.ones_like(up_D),
+        "norm.bias": torch.zeros_like(up_D),
+        "down.weight": torch.cat([down_dD * scale_D for down_dD, scale_D, _ in downs]),
+        "down.bias": torch.cat(bias_d),
+        "up.weight": up_Dd,
+        "up.bias": up_D,
+    }

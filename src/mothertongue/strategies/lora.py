@@ -4,7 +4,7 @@ D width of a matrix's input, E of its output, R rank.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +20,15 @@ from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.model.adapters import CONFIG, TENSORS, AdapterAssignment, adapter_config
 from mothertongue.model.low_rank import LowRank, mixed_linear
 from mothertongue.strategies.adapter import AdapterStrategy
+from mothertongue.strategies.averaging import Trained
 from mothertongue.strategies.base import (
     NotAdapterError,
+    Strategy,
     Whisper,
     drawn_from,
     trained_parameters,
 )
+from mothertongue.strategies.low_rank_mean import ADAPTER, LoraFormula, Variant, mean_change
 from mothertongue.system.files import folder_atomically
 
 if TYPE_CHECKING:  # PEFT takes seconds to import: only a model that gets LoRA pays for it
@@ -33,12 +36,10 @@ if TYPE_CHECKING:  # PEFT takes seconds to import: only a model that gets LoRA p
     from peft.tuners.lora import LoraLayer
 
 Preset = Literal["paper", "peft", "all-linear"]
-Variant = Literal["plain", "dora", "rslora", "pissa"]
 
 QUERIES_AND_VALUES = ("q_proj", "v_proj")
 ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 FEED_FORWARD = ("fc1", "fc2")
-ADAPTER = "default"  # the name that PEFT gives to an adapter that has none
 SAVED_PREFIX = "base_model.model."
 
 
@@ -148,6 +149,40 @@ class Lora(AdapterStrategy):
     def draws_at_random(self) -> bool:
         """True, but for PiSSA, which starts from W's own singular vectors."""
         return self.variant != "pissa"
+
+    def average(
+        self, base: Whisper, runs: Sequence[Trained], alpha: float
+    ) -> tuple[Strategy, dict[str, Tensor]]:
+        """The mean of the changes B A, exactly, as one LoRA of the sum of their ranks.
+
+        PiSSA's change is what training added to the product that it began with: the result is
+        plain LoRA of twice the rank, which can be disabled. Raises ConfigError where the sum is
+        more than the rank of a matrix.
+        """
+        wide = self._of_runs(len(runs), base.config)
+        tensors: dict[str, Tensor] = {}
+        for name in self.targets(base):
+            weight_ED = base.get_parameter(f"{name}.weight").detach()
+            changes = [self._formula.change(name, weight_ED, each) for each in runs]
+            tensors |= wide._formula.tensors(name, weight_ED, mean_change(changes, alpha))
+        return wide, tensors
+
+    def _of_runs(self, count: int, config: WhisperConfig) -> "Lora":
+        """The settings of the mean of so many runs; alpha / rank stays."""
+        times = 2 * count if self.variant == "pissa" else count
+        if times * self.rank > config.d_model:
+            raise ConfigError(
+                f"the mean of {count} runs of strategy {self!r} has rank {times * self.rank}, but "
+                f"a matrix of this Whisper has at most rank {config.d_model}; average fewer runs, "
+                "or runs of a lower rank"
+            )
+        variant = "plain" if self.variant == "pissa" else self.variant
+        settings = {"rank": times * self.rank, "alpha": times * self.alpha, "variant": variant}
+        return self.model_copy(update=settings)
+
+    @property
+    def _formula(self) -> LoraFormula:
+        return LoraFormula(self.rank, self.alpha, self.variant)
 
     @property
     def is_adapter(self) -> bool:

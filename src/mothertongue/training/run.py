@@ -6,7 +6,6 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from torch import nn
 
 from mothertongue.data.clip_facts import facts_of
@@ -14,7 +13,11 @@ from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
-from mothertongue.experiment.config import Experiment, refuse_other_settings
+from mothertongue.experiment.config import (
+    Experiment,
+    refuse_other_settings,
+    write_experiment,
+)
 from mothertongue.experiment.defaults import settled
 from mothertongue.experiment.identity import (
     base_changes,
@@ -29,7 +32,7 @@ from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
-from mothertongue.system.files import open_atomically, write_json
+from mothertongue.system.files import write_json
 from mothertongue.system.json_files import FORMAT_VERSION
 from mothertongue.training.bucketing import idle_share
 from mothertongue.training.dataset import StepDataset
@@ -86,7 +89,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     settings = flat(experiment.model_dump(mode="json"))
     with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
-    record = _record(experiment, base, state, ranks.count, time.monotonic() - began)
+    record = run_record(experiment, base, state, ranks.count, time.monotonic() - began)
     record["prefix_cache"] = _prefix_cache(work, state)
     if ranks.is_main:
         write_json(run_dir.record, record)
@@ -97,6 +100,11 @@ def open_data(
     experiment: Experiment, noted: Callable[[str], None] = lambda _: None
 ) -> tuple[Base, list[Utterance]]:
     """The base and the utterances, once it is clear that they fit the experiment."""
+    if experiment.average:
+        raise ConfigError(
+            "average: mothertongue average wrote these settings, and its runs are not trained; "
+            "train the runs that it names, or remove the key"
+        )
     utterances = read_data(experiment.manifests)
     _refuse_other_language(experiment, utterances)
     _refuse_empty(experiment, utterances)
@@ -208,10 +216,7 @@ def _begin(
 ) -> None:
     """Save what the run depends on, or check that it is still the same."""
     if not run_dir.identity.is_file():
-        with open_atomically(run_dir.experiment) as file:
-            yaml.safe_dump(
-                experiment.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True
-            )
+        write_experiment(experiment, run_dir)
         write_identity(run_dir, base.digest, experiment.manifests, utterances, noted)
         return
     refuse_other_settings(experiment, run_dir)
@@ -232,9 +237,10 @@ def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str
         )
 
 
-def _record(
+def run_record(
     experiment: Experiment, base: Base, state: State, devices: int, wall_s: float
 ) -> dict[str, Any]:
+    """The record of a finished run, whose model is that of `base`."""
     parameters = trained_parameters(base.model).values()
     best = state.best
     return {

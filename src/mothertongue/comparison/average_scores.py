@@ -1,0 +1,114 @@
+"""Scores of the runs of a mean, and of the points between the base and the mean."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mothertongue.comparison.grid import TestSet
+from mothertongue.data.clips import read_split
+from mothertongue.data.languages import Measure
+from mothertongue.data.manifest import Utterance, read_data
+from mothertongue.evaluation.forgetting import forgetting, json_values, mean_forgetting
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.inference.engine import torch_engine
+from mothertongue.inference.score_split import Advance, check_unseen, transcribe_split
+from mothertongue.model.load import Base
+from mothertongue.training.validation import Validation
+from mothertongue.training.validator import rates
+
+Json = dict[str, Any]
+Rows = Mapping[str, Sequence[Json]]
+BASE_ALPHA = 0.0
+ALPHAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""The alphas that a sweep tries: Wortsman et al. 2022b found the best between a half and one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A model on the way from the base to the mean: its validation, and what it writes of each
+    retention set, in rows of Evaluation.rows()."""
+
+    alpha: float
+    validation: Validation | None
+    retention: Rows
+
+    def to_dict(self, base: Rows) -> Json:
+        """All but the rows as JSON values; `retention` compares them with those of the base."""
+        sets = {name: forgetting(base[name], rows) for name, rows in self.retention.items()}
+        return {
+            "alpha": self.alpha,
+            "validation": as_json(self.validation),
+            "retention": {
+                "sets": {name: each.to_dict() for name, each in sets.items()},
+                "mean": mean_forgetting(list(sets.values())).to_dict(),
+            }
+            if sets
+            else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The clips that models are scored on: those that choose, and sets of other languages."""
+
+    experiment: Experiment
+    chosen_on: Sequence[Utterance]
+    retention: Mapping[str, Sequence[Utterance]]
+
+    @classmethod
+    def of(
+        cls, run_dir: RunDir, experiment: Experiment, retention: Mapping[str, TestSet]
+    ) -> "Judge":
+        """The judge by the data of a run and by retention sets, which it must not have seen."""
+        split = experiment.select_on
+        mine = [each for each in read_data(experiment.manifests) if each.split == split]
+        sets = {}
+        for name, each in retention.items():
+            sets[name] = read_split([each.data], each.split, None)
+            check_unseen(run_dir, sets[name], each.split)
+        return cls(experiment, mine, sets)
+
+    def num_clips(self, models: int, points: int) -> int:
+        """How many clips so many models have, so many of them with the retention sets."""
+        return models * len(self.chosen_on) + points * sum(map(len, self.retention.values()))
+
+    def validation(self, model: Base, advance: Advance) -> Validation | None:
+        """The rates of a model, decoded as a run's best weights are: all clips, at 30 s.
+
+        None where there are no clips that choose.
+        """
+        if not self.chosen_on:
+            return None
+        return rates(self._transcribe(model, self.chosen_on, advance), None)
+
+    def point(self, model: Base, alpha: float, advance: Advance) -> Point:
+        """A model with this alpha, scored on all."""
+        found = self.validation(model, advance)
+        rows = {
+            name: list(self._transcribe(model, each, advance).rows())
+            for name, each in self.retention.items()
+        }
+        return Point(alpha, found, rows)
+
+    def _transcribe(self, model: Base, utterances: Sequence[Utterance], advance: Advance) -> Any:
+        settings = self.experiment
+        engine = torch_engine("run", model, settings.train.precision, settings.language)
+        return transcribe_split(engine, utterances, "full", settings.evaluate, advance)
+
+
+def choose_alpha(points: Sequence[Point], measure: Measure) -> Point:
+    """The point with the lowest error rate; of equal ones that nearest to the base."""
+
+    return min(
+        points,
+        key=lambda each: (each.validation.rate(measure) if each.validation else 0.0, each.alpha),
+    )
+
+
+def as_json(validation: Validation | None) -> Json | None:
+    """Rates as JSON values; a validation without a loss says nothing of it."""
+    if validation is None:
+        return None
+    values = asdict(validation, dict_factory=json_values)
+    return {key: value for key, value in values.items() if key != "loss"}

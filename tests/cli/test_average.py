@@ -1,0 +1,57 @@
+"""The verb `average` as a user types it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import Silent, save_base, save_corpus, tiny_experiment
+
+import mothertongue as mt
+from mothertongue import cli
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.training.run import run
+
+
+@pytest.fixture
+def tuned(tmp_path: Path) -> Path:
+    base, corpus = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
+    run(tiny_experiment(tmp_path, base, corpus, epochs=1), RunDir(tmp_path / "run"), Silent())
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the console script in this process: (exit code, standard output, standard error)."""
+
+    def typed(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return typed
+
+
+def test_a_sweep_prints_a_table_and_draws_a_chart(call: Any, tuned: Path, tmp_path: Path) -> None:
+    out, sets = tmp_path / "mixed", ("--retention", tmp_path / "data")
+    words = ("average", tuned, "--with-base", "sweep", *sets, "--out", out)
+    code, said, err = call(*words, "--json", tmp_path / "result.json")
+    assert code == 0, err
+    facts = json.loads((tmp_path / "result.json").read_text())["average"]
+    assert facts["retention_clips"] == {str(tmp_path / "data"): 3}
+    assert said.count(", taken") == 1 and f"alpha {facts['alpha']:g}, taken" in said
+    assert "others' WER" in said and "its best run" in " ".join(said.split())
+    assert "<svg" in (out / "interpolation.svg").read_text("utf-8")
+    assert (out / "report.html").is_file()
+    code, _, err = call(*words)
+    assert (code, "there is something already" in err) == (2, True)
+    code, _, err = call("average", tuned, "--out", tmp_path / "x")
+    assert (code, "Traceback" in err, "expected two or more" in err) == (2, False, True)
+
+
+def test_a_program_averages_too(tuned: Path, tmp_path: Path) -> None:
+    record = mt.average([tuned], tmp_path / "half", with_base=0.5)
+    assert (record["run"], record["average"]["alpha"]) == (str(tmp_path / "half"), 0.5)
