@@ -18,6 +18,7 @@ from mothertongue.data import sound_facts as sound
 from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import CountLabelTokens, Examined, Examiner, Limits
 from mothertongue.data.data_report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.data.decisions import Decided, read_decisions
 from mothertongue.data.embedded_audio import AUDIO_FOLDER, stored
 from mothertongue.data.languages import language_code
 from mothertongue.data.manifest import (
@@ -43,6 +44,7 @@ from mothertongue.system.locks import alone
 REJECTED_NAME = "rejected.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time
+Examine = Callable[[Row], Examined | Rejection]
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
@@ -67,6 +69,9 @@ class PrepareOptions(Limits):
     that the corpus gives them."""
     speaker_leaks: Leak = "warn"
     """The action on shared speakers. `warn`, as a corpus of one speaker would have no use else."""
+    decisions: Path | None = None
+    """A decisions.jsonl as `doctor` writes it and its page exports it: which clips to drop, and
+    which texts to correct. What was decided does not count as rejected."""
     seed: int = Field(0, ge=0)
     """The seed of the split that is made where the corpus has none."""
     workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1)
@@ -143,16 +148,19 @@ def _examined(
     for path in (source.path, root):
         require_utf8(str(path))
     may_leave = options.allow_outside or _is_ours(source)
+    decisions = read_decisions(options.decisions) if options.decisions else {}
     with open_ledger() as ledger:
         with Sandbox(sound.TASK) as sandbox:
             listen = partial(sound.listen_in, sandbox)
-            examine = Examiner(root, may_leave, language, options, count_label_tokens, listen)
+            checked = Examiner(root, may_leave, language, options, count_label_tokens, listen)
+            examine = Decided(checked, decisions)
             for item in _in_threads(rows, examine, options.workers):
                 ledger.add(item)
                 progress(1)
         if not ledger.num_rows:
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
-        yield ledger, _compared(ledger, options)
+        report = _compared(ledger, options)
+        yield ledger, replace(report, warnings=report.warnings + examine.unused())
 
 
 def _is_ours(source: Source) -> bool:
@@ -160,7 +168,7 @@ def _is_ours(source: Source) -> bool:
 
 
 def _in_threads(
-    rows: Iterator[Row | Rejection], examine: Examiner, workers: int
+    rows: Iterator[Row | Rejection], examine: Examine, workers: int
 ) -> Iterator[Examined | Rejection]:
     """Each row examined, in order. A few chunks for each thread are in memory, no more."""
     pending: deque[Future[list[Examined | Rejection]]] = deque()
@@ -176,7 +184,7 @@ def _in_threads(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _examine_all(chunk: list[Row | Rejection], examine: Examiner) -> list[Examined | Rejection]:
+def _examine_all(chunk: list[Row | Rejection], examine: Examine) -> list[Examined | Rejection]:
     return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
 
 
