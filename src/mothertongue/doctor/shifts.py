@@ -105,7 +105,7 @@ def _hits(order: Sequence[int], vectors: Vectors, fit: Fit) -> Booleans:
 
 def _chance_of_hit(num_texts: int) -> float:
     # The most similar of all unrelated texts passes `usual_cosine` in half of the clips.
-    return 1 - 0.5 ** (1 / max(1, num_texts - 1))
+    return float(1 - 0.5 ** (1 / max(1, num_texts - 1)))
 
 
 def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str, split: str) -> Iterator[Finding]:
