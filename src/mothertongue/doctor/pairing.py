@@ -2,7 +2,7 @@
 
 Row i of the matrix is what was recognized in clip i, column j the transcript of clip j. N-grams
 choose a few candidates in each row and column; their likeness to the clip is held against what the
-likest of all unrelated texts reaches by chance, in this corpus and with this model.
+most similar of all unrelated texts reaches by chance, in this corpus and with this model.
 N clips, D features, B rows of a block, K candidates.
 """
 
@@ -27,7 +27,7 @@ Integers = np.ndarray[Any, np.dtype[np.int64]]
 MIN_CLIPS = 12  # below, chance has too few texts to be known by
 CANDIDATES = 4
 ALPHA = 1e-3
-"""How often the likest of all unrelated texts may pass for a fit: once in 1,000 clips."""
+"""How often the most similar of all unrelated texts may pass for a fit: once in 1,000 clips."""
 MAX_BETWEEN = 0.2
 """Of the clips that fit, how many may lie between a fit and chance for UNMATCHED to be said."""
 UNMATCHED_SHARE = 0.25
@@ -54,14 +54,14 @@ class Fit:
 
     own_N: Floats
     text_N: Floats
-    """The likeness of what was recognized in clip i to the likest other transcript."""
+    """The likeness of what was recognized in clip i to the most similar other transcript."""
     text_at_N: Integers
     """The number of that transcript's clip."""
     clip_N: Floats
-    """The likeness of transcript i to the likest of what was recognized in other clips."""
+    """The likeness of transcript i to the most similar of what was recognized in other clips."""
     clip_at_N: Integers
     chance: float
-    """The likeness that the likest of all unrelated texts passes with probability ALPHA."""
+    """The likeness that the most similar of all unrelated texts passes with probability ALPHA."""
     usual_chance: float
     """The likeness that it passes in half of the clips."""
     usual_cosine: float
@@ -143,10 +143,10 @@ def _candidates(x_ND: Floats, y_ND: Floats, vectors: Vectors) -> _Candidates:
 def _likest(
     x: Sequence[str], y: Sequence[str], candidates: _Candidates, own_N: Floats, vectors: Vectors
 ) -> _Likest:
-    """The likest candidate of each text of x, and the likest that has nothing to do with it.
+    """The most similar candidate of each text of x, and the most similar unrelated one.
 
-    That is the likest one where the own text is liker still; else the likest of those that are
-    another sentence than the likest one.
+    That is the same one where the own text is more similar still; else it must be another sentence
+    than that one.
     """
     found = []
     for text, at_K, cosine_K, own in zip(
@@ -200,7 +200,7 @@ def pairing_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Findin
             )
         elif can_tell and own < fit.unmatched and len(bare_letters(clip.text)) >= MIN_LETTERS:
             strength = 1 - 0.5 * own / fit.unmatched
-            message = "what is recognized is no liker to it than to any transcript"
+            message = "what is recognized is as unlike it as any other transcript is"
             yield Finding(clip.id, "UNMATCHED", strength, message, numbers)
 
 
