@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_or
 from typing_extensions import is_typeddict
 
 from mothertongue.comparison.schema import Comparison
+from mothertongue.data.decisions import Decision
 from mothertongue.data.manifest import Card, Utterance
 from mothertongue.experiment.records import (
     Analysis,
@@ -36,6 +37,7 @@ refused with a message.
 FILES: dict[str, Any] = {
     "manifest.jsonl, a line each utterance": Utterance,
     "data_card.json": Card,
+    "decisions.jsonl, a line each decided clip": Decision,
     "RUN/identity.json": Identity,
     "RUN/metrics.jsonl, a line each step or validation": MetricsLine,
     "RUN/state.json": Cost,

@@ -1,19 +1,24 @@
 """The verbs that look at a corpus."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import (
     AudioColumn,
+    BatchSize,
+    ComputeType,
     Encoding,
+    EngineOption,
     Join,
     Json,
     MaxGap,
     MaxReject,
+    PrecisionOption,
     SourceLayout,
     SpeakerLeaks,
     TextColumn,
@@ -53,6 +58,10 @@ def prepare(
     trust_durations: Annotated[
         bool, typer.Option(help="Do not decode clips whose duration is stated.")
     ] = False,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="A decisions.jsonl of doctor: clips to drop, texts to correct."),
+    ] = None,
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
@@ -68,6 +77,7 @@ def prepare(
         speaker_leaks=speaker_leaks,
         allow_outside=allow_outside,
         trust_durations=trust_durations,
+        decisions=decisions,
     )
     given: dict[str, object] = {"--audio-column": audio_column, "--text-column": text_column}
     given |= {"--text-field": text_field, "--validated": "validated" if validated else None}
@@ -105,6 +115,54 @@ def check(
         report = check_manifest(manifest, options, _label_counter(base), progress)
     show(report.to_dict(), report_table(report), json_file)
     report.require_ok()
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path, typer.Argument(help="A manifest, or its folder, as prepare wrote it.")],
+    model: Annotated[
+        str, typer.Option(help="What listens: a base, a run's folder or an export's.")
+    ] = "openai/whisper-base",
+    out: Annotated[
+        Path | None, typer.Option(help="Its folder; default doctor, beside the manifest.")
+    ] = None,
+    audio_mb: Annotated[
+        float, typer.Option("--audio-mb", min=0, help="Megabytes of sound on the page at most.")
+    ] = 16.0,
+    batch_size: BatchSize = 16,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    compute_type: ComputeType = "default",
+    json_file: Json = None,
+) -> None:
+    """Listen to prepared data and rank what looks wrong, worst first; removes nothing."""
+    from functools import partial
+
+    from mothertongue.data.manifest import manifest_path, read_data
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.doctor.examine import examine
+    from mothertongue.doctor.listen import Listener
+    from mothertongue.inference.open_model import open_model
+    from mothertongue.report.tables.doctor_table import doctor_table
+    from mothertongue.system.console import console
+
+    chosen: dict[str, Any] = {"engine": engine, "precision": precision}
+    chosen["compute_type"] = compute_type
+    config = DecodeConfig(batch_size=batch_size, detect_language=True)
+    opened = partial(open_model, model, **chosen)
+    listener = Listener(model, opened, config, tuple(map(str, chosen.values())))
+    folder = out or manifest_path(data).parent / "doctor"
+    with counting("listening", len(read_data([data]))) as advance:
+        record = examine(data, folder, listener, advance)
+    show(record, doctor_table(record, folder), json_file)
+    if find_spec("jinja2") is None:
+        console.print("no page: pip install 'mothertongue[report]', and call doctor again")
+        return
+    from mothertongue.report.doctor_page import write_doctor_page
+
+    with counting("reading audio") as advance:
+        page = write_doctor_page(record, data, folder, audio_mb, advance)
+    console.print(f"listen and decide: {page}", highlight=False)
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:

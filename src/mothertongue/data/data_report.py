@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mothertongue.data.decisions import DROPPED
 from mothertongue.data.manifest import SPLITS
 from mothertongue.data.sources.base import ForReview, Rejection
 from mothertongue.data.splits import SplitBy
@@ -21,6 +22,8 @@ NOTES = {
     "AUD-QUIET": "peak under -40 dB",
     "AUD-STEREO": "several channels, averaged",
     "AUD-STREAMS": "several audio streams; the best was taken",
+    "DEC-ACCEPT": "accepted by decision",
+    "DEC-FIX": "has the text of a decision",
     "LEAK-SPEAKER": "speaker also in a split that is held out",
     "LEAK-TEXT": "sentence also in a split that is held out",
     "MAN-DURATION": "stated duration differs from the sound's, which was taken",
@@ -80,8 +83,12 @@ class DataReport:
 
     @property
     def ok(self) -> bool:
-        """Whether something is left, and no more was rejected than the limit allows."""
-        is_within = self.num_rejected <= self.max_reject_fraction * self.num_rows
+        """Whether something is left, and no more was rejected than the limit allows.
+
+        What somebody decided to drop does not count as rejected.
+        """
+        faults = self.num_rejected - self.rejected.get(DROPPED, 0)
+        is_within = faults <= self.max_reject_fraction * self.num_rows
         return is_within and self.num_rejected < self.num_rows
 
     def require_ok(self) -> None:

@@ -19,6 +19,7 @@ from mothertongue.data import sound_facts as sound
 from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import CountLabelTokens, Examined, Examiner, Limits, SetAside
 from mothertongue.data.data_report import NUM_EXAMPLES, DataReport, SplitFacts
+from mothertongue.data.decisions import Decided, Examine, read_decisions
 from mothertongue.data.embedded_audio import AUDIO_FOLDER, stored
 from mothertongue.data.languages import language_code
 from mothertongue.data.manifest import (
@@ -69,6 +70,9 @@ class PrepareOptions(Limits):
     that the corpus gives them."""
     speaker_leaks: Leak = "warn"
     """The action on shared speakers. `warn`, as a corpus of one speaker would have no use else."""
+    decisions: Path | None = None
+    """A decisions.jsonl as `doctor` writes it and its page exports it: which clips to drop, and
+    which texts to correct. What was decided does not count as rejected."""
     seed: int = Field(0, ge=0)
     """The seed of the split that is made where the corpus has none."""
     workers: int = Field(default_factory=lambda: min(8, os.cpu_count() or 1), ge=1)
@@ -153,16 +157,19 @@ def _examined(
     for path in (source.path, root):
         require_utf8(str(path))
     may_leave = options.allow_outside or _is_ours(source)
+    decisions = read_decisions(options.decisions) if options.decisions else {}
     with open_ledger() as ledger:
         with Sandbox(sound.TASK) as sandbox:
             listen = partial(sound.listen_in, sandbox)
-            examine = Examiner(root, may_leave, language, options, count_label_tokens, listen)
+            checked = Examiner(root, may_leave, language, options, count_label_tokens, listen)
+            examine = Decided(checked, decisions)
             for item in _in_threads(rows, examine, options.workers):
                 ledger.add(item)
                 progress(1)
         if not ledger.num_rows and not ledger.asides():
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
-        yield ledger, _compared(ledger, options, source.layout())
+        report = _compared(ledger, options, source.layout())
+        yield ledger, replace(report, warnings=report.warnings + examine.unused())
 
 
 def _is_ours(source: Source) -> bool:
@@ -170,7 +177,7 @@ def _is_ours(source: Source) -> bool:
 
 
 def _in_threads(
-    rows: Iterator[Row | Rejection], examine: Examiner, workers: int
+    rows: Iterator[Row | Rejection], examine: Examine, workers: int
 ) -> Iterator[Examined | Rejection | SetAside]:
     """Each row examined, in order. A few chunks for each thread are in memory, no more."""
     pending: deque[Future[list[Examined | Rejection | SetAside]]] = deque()
@@ -187,7 +194,7 @@ def _in_threads(
 
 
 def _examine_all(
-    chunk: list[Row | Rejection], examine: Examiner
+    chunk: list[Row | Rejection], examine: Examine
 ) -> list[Examined | Rejection | SetAside]:
     return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
 

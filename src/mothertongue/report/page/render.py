@@ -38,12 +38,12 @@ CHAPTERS = {
 
 def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sounds: Sounds) -> str:
     """The page as HTML."""
-    css, js = _own("page.css"), _own("page.js") + _own("explorer.js")
+    css, js = own_source("page.css"), own_source("page.js") + own_source("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.from_string(_own("page.html.jinja"))
+    template = environment.from_string(own_source("page.html.jinja"))
     return template.render(
         title=title,
         parts=parts,
@@ -55,20 +55,25 @@ def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sou
         has_clips=bool(clip_sets),
         sound_note=_sound_note(clip_sets, sounds),
         clip_data=_compressed([_public(each) for each in clip_sets]),
-        sound_data=_json(sounds.found),
-        page_data=_json({"best": [part.best for part in parts]}),
-        policy=_policy(css, js, beside),
+        sound_data=embedded_json(sounds.found),
+        page_data=embedded_json({"best": [part.best for part in parts]}),
+        policy=page_policy(css, js, beside),
         css=Markup(css),
         js=Markup(js),
         version=__version__,
     )
 
 
-def _own(name: str) -> str:
+def own_source(name: str) -> str:
+    """The text of a file of the page's own, such as page.css."""
     return source("mothertongue.report", f"page/{name}")
 
 
-def _policy(css: str, js: str, beside: bool) -> str:
+def page_policy(css: str, js: str, beside: bool) -> str:
+    """The Content-Security-Policy of a page of one style and one script; nothing is loaded.
+
+    `beside`: sound that lies beside the page may be played.
+    """
     media = "data: 'self' file:" if beside else "data:"
     return (
         f"default-src 'none'; script-src {source_hash(js)}; style-src {source_hash(css)}; "
@@ -76,8 +81,8 @@ def _policy(css: str, js: str, beside: bool) -> str:
     )
 
 
-def _json(value: Any) -> Markup:
-    """JSON that no text can end: `<` is written as its escape."""
+def embedded_json(value: Any) -> Markup:
+    """JSON for a script element, which no text in it can end: `<` is written as its escape."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 

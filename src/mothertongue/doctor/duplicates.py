@@ -1,0 +1,53 @@
+"""Almost the same text or sound in two splits: a model is then scored on what it learned. No torch.
+
+`prepare` finds equal samples and equal sentences; this finds another codec, gain or cut of one
+recording, and sentences that differ in a few letters.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mothertongue.data.manifest import SPLITS
+from mothertongue.doctor.findings import ExaminedClip, Finding
+from mothertongue.doctor.fingerprints import near_duplicates
+from mothertongue.doctor.similarity import BLOCK, SAME_TEXT, bare_letters, text_vectors
+from mothertongue.evaluation.metrics import count_errors
+
+MAX_TEXT_ERRORS = 0.1
+"""Of the letters: a corrected spelling, or another name; short prompts differ in more."""
+
+
+def duplicate_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
+    """NEAR-DUPLICATE, of all clips; it is on the clip that is held out less, test before others."""
+    seen = set()
+    for a, b, share in near_duplicates([clip.heard.fingerprint for clip in clips]):
+        if clips[a].utterance.split != clips[b].utterance.split:
+            seen.add((a, b))
+            yield _finding(clips[a], clips[b], 1 - share, "sound")
+    for a, b, share in near_texts(clips):
+        if (a, b) not in seen:
+            yield _finding(clips[a], clips[b], 1 - share, "text")
+
+
+def near_texts(clips: Sequence[ExaminedClip]) -> Iterator[tuple[int, int, float]]:
+    """Pairs of clips of two splits with almost the same letters, and the share that differs."""
+    texts = [clip.text for clip in clips]
+    letters = [bare_letters(text) for text in texts]
+    splits = np.array([SPLITS.index(clip.utterance.split) for clip in clips])
+    x_ND = text_vectors(texts, texts)
+    for start in range(0, len(clips), BLOCK):
+        near_BN = x_ND[start : start + BLOCK] @ x_ND.T > SAME_TEXT
+        near_BN &= splits[start : start + BLOCK, None] < splits
+        for row, b in zip(*np.nonzero(near_BN), strict=True):
+            a = start + int(row)
+            share = count_errors(list(letters[a]), list(letters[b])).rate
+            if share <= MAX_TEXT_ERRORS:
+                yield min(a, int(b)), max(a, int(b)), share
+
+
+def _finding(a: ExaminedClip, b: ExaminedClip, strength: float, what: str) -> Finding:
+    clip, other = sorted((a, b), key=lambda each: SPLITS.index(each.utterance.split))
+    message = f"its {what} is almost that of {other.id}, in {other.utterance.split}"
+    facts = {"duplicate_of": other.id, "duplicate": what, "likeness": round(strength, 3)}
+    return Finding(clip.id, "NEAR-DUPLICATE", strength, message, facts)

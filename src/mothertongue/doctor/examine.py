@@ -1,0 +1,130 @@
+"""The work of `mothertongue doctor`: recognize a corpus, judge every clip, write the record.
+
+OUT/
+  doctor.json       the record: counts, findings worst first, and how they were made
+  heard.jsonl       what was recognized in each clip; see `listen`
+  decisions.jsonl   what to do with each clip that was found; for people to edit, never written over
+  .lock             only while a process works here
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mothertongue.data.decisions import DECISIONS, Decision, write_decisions
+from mothertongue.data.manifest import Utterance, data_digest, read_data
+from mothertongue.doctor.duplicates import duplicate_findings
+from mothertongue.doctor.findings import (
+    ExaminedClip,
+    Finding,
+    Heard,
+    counts,
+    worst_first,
+)
+from mothertongue.doctor.languages import language_findings
+from mothertongue.doctor.listen import HEARD, Advance, Listener, listen
+from mothertongue.doctor.pairing import (
+    MIN_CLIPS,
+    fit_of,
+    pairing_findings,
+    tells_unmatched,
+    vectors_of,
+)
+from mothertongue.doctor.shifts import shift_findings
+from mothertongue.doctor.sounds import sound_findings
+from mothertongue.doctor.texts import length_findings, text_findings
+from mothertongue.errors import DataError
+from mothertongue.experiment.run_dir import environment
+from mothertongue.system.files import sweep, write_json
+from mothertongue.system.json_files import FORMAT_VERSION
+from mothertongue.system.locks import alone
+
+Json = dict[str, Any]
+RECORD, LOCK = "doctor.json", ".lock"
+EXPLAINED = ("EMPTY", "WRONG-SCRIPT", "OTHER-LANGUAGE", "SILENT", "SHIFTED", "MISPAIRED")
+"""What explains that a transcript fits nothing."""
+
+
+def examine(data: Path, out: Path, listener: Listener, advance: Advance) -> Json:
+    """Examine the clips of a manifest, or of its folder, write OUT and return the record.
+
+    `advance` is called with the number of clips just recognized. Raises DataError where there are
+    no clips, and MothertongueError where another process works in `out`.
+    """
+    clips = read_data([data])
+    if not clips:
+        raise DataError(f"{data}: no clips; expected one at least: mothertongue prepare SOURCE")
+    with alone(out / LOCK, out, "wait for it, stop it, or give another --out"):
+        sweep(out)
+        recognized = listen(listener, clips, out / HEARD, advance)
+        record = record_of(clips, recognized)
+        record |= {"model": listener.model, "decoding": listener.config.facts()}
+        record |= {"data": str(data), "data_digest": data_digest([data])}
+        record["environment"] = environment()
+        write_json(out / RECORD, record)
+        if not (out / DECISIONS).exists():
+            write_decisions(out / DECISIONS, decisions_for(clips, record["findings"]))
+    return record
+
+
+def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Heard | str]) -> Json:
+    """The findings on clips, worst first, as JSON values; `recognized` is what `listen` gave."""
+    examined: dict[str, list[ExaminedClip]] = defaultdict(list)
+    findings = list[Finding]()
+    for clip in clips:
+        heard = recognized[clip.id]
+        if isinstance(heard, Heard):
+            examined[clip.language].append(ExaminedClip(clip, heard))
+        else:
+            findings.append(Finding(clip.id, "UNREADABLE", 1.0, heard))
+    languages: Json = {}
+    for language, group in sorted(examined.items()):
+        found, languages[language] = _judged(group)
+        findings += found
+    whole = [each for group in examined.values() for each in group]
+    findings += [*sound_findings(whole), *duplicate_findings(whole)]
+    kept = worst_first(without_explained(findings))
+    texts = {each.id: {"text": each.text, "heard": each.heard.text} for each in whole}
+    return {
+        "format_version": FORMAT_VERSION,
+        "clips": len(clips),
+        "clips_with_findings": len({each.id for each in kept}),
+        "counts": counts(kept),
+        "languages": languages,
+        "findings": [each.to_dict() | texts.get(each.id, {}) for each in kept],
+    }
+
+
+def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], Json]:
+    """The findings on the clips of one language, and whether their pairing could be judged."""
+    findings = [*text_findings(clips), *length_findings(clips)]
+    if len(clips) < MIN_CLIPS:
+        return findings, {"clips": len(clips), "fit_own": None, "tells_unmatched": False}
+    vectors = vectors_of(clips)
+    fit = fit_of(clips, vectors)
+    findings += language_findings(clips, fit.own_N < fit.unmatched)
+    shifted = list(shift_findings(clips, vectors, fit))
+    moved = {each.id for each in shifted}
+    paired = [each for each in pairing_findings(clips, fit) if each.id not in moved]
+    facts = {
+        "clips": len(clips),
+        "fit_own": int(fit.fits_N.sum()),
+        "tells_unmatched": tells_unmatched(fit),
+    }
+    return [*findings, *shifted, *paired], facts
+
+
+def without_explained(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings without an UNMATCHED that another finding on the clip explains."""
+    explained = {each.id for each in findings if each.code in EXPLAINED}
+    return (each for each in findings if each.code != "UNMATCHED" or each.id not in explained)
+
+
+def decisions_for(clips: Sequence[Utterance], findings: Sequence[Json]) -> list[Decision]:
+    """Accept every clip that was found, worst first, with its text to correct and the codes."""
+    texts = {clip.id: clip.text for clip in clips}
+    codes: dict[str, list[str]] = defaultdict(list)
+    for each in findings:
+        codes[each["id"]].append(each["code"])
+    return [Decision(name, "accept", texts[name], " ".join(codes[name])) for name in codes]

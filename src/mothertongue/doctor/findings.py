@@ -1,0 +1,134 @@
+"""The codes of what may be wrong with a clip, and the record of a finding. No torch."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mothertongue.data.manifest import Utterance
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of fault: how much it harms training (0 to 1), and what to do about it."""
+
+    weight: float
+    title: str
+    suggestion: str
+
+
+CODES = {
+    "UNREADABLE": Code(1.0, "the audio cannot be read", "copy the file again, or drop the clip"),
+    "EMPTY": Code(1.0, "the transcript has no letter", "transcribe the clip, or drop it"),
+    "MISPAIRED": Code(
+        1.0,
+        "the transcript fits another clip better",
+        "listen; if the texts were exchanged, write what is said, or drop the clip",
+    ),
+    "SHIFTED": Code(
+        1.0,
+        "transcripts of successive clips are moved by some rows",
+        "look for the row that is missing or too many in the table, correct it, and prepare again",
+    ),
+    "UNMATCHED": Code(
+        0.9,
+        "the transcript fits neither its own clip nor another",
+        "listen; write what is said, or drop the clip",
+    ),
+    "OTHER-LANGUAGE": Code(
+        0.9, "another language than the corpus", "drop the clip, or correct its language"
+    ),
+    "WRONG-SCRIPT": Code(
+        0.8, "another script than the corpus", "write the transcript in the corpus's script"
+    ),
+    "SILENT": Code(0.8, "no sound to hear", "record the clip again, or drop it"),
+    "TOO-MUCH-TEXT": Code(
+        0.7,
+        "the transcript is longer than the speech",
+        "listen; take out what is not said, or cut the clip anew",
+    ),
+    "TOO-LITTLE-TEXT": Code(
+        0.7,
+        "the transcript is shorter than the speech",
+        "listen; add what is said and not written, or cut the clip anew",
+    ),
+    "NEAR-DUPLICATE": Code(
+        0.5,
+        "almost the same clip or text is in another split",
+        "keep one of the two, or put both into one split",
+    ),
+    "CLIPPED": Code(
+        0.4, "the loudest parts are cut off", "record with less gain; keep it if speech is clear"
+    ),
+    "NOISY": Code(0.3, "much noise under the speech", "listen; drop it if words are hard to hear"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault of a clip. `strength` says how clear the evidence is, from 0 to 1."""
+
+    id: str
+    code: str
+    strength: float
+    message: str
+    facts: Json = field(default_factory=dict)
+    """What the evidence names, such as `belongs_to` or `by`."""
+
+    @property
+    def score(self) -> float:
+        """The rank from 0 to 1, 1 worst: how clear it is times how much it harms."""
+        return round(CODES[self.code].weight * min(1.0, max(0.0, self.strength)), 4)
+
+    def to_dict(self) -> Json:
+        """The finding as JSON values, with its score and suggestion."""
+        found = {"id": self.id, "code": self.code, "score": self.score, "message": self.message}
+        return found | {"suggestion": CODES[self.code].suggestion} | self.facts
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a model recognized in a clip, and what its sound is like."""
+
+    text: str
+    detected_language: str | None = None
+    looped: bool = False
+    """Whether decoding ended in a loop: the length of the text then says nothing."""
+    level_db: float = 0.0
+    """The level of the loudest frames, in dB below full scale."""
+    snr_db: float = 99.0
+    """The estimated signal-to-noise ratio."""
+    clipped_share: float = 0.0
+    """The share of samples at the clip's own peak."""
+    fingerprint: str = ""
+    """See `fingerprints`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedClip:
+    """An utterance of the manifest beside what was recognized."""
+
+    utterance: Utterance
+    heard: Heard
+
+    @property
+    def id(self) -> str:
+        return self.utterance.id
+
+    @property
+    def text(self) -> str:
+        return self.utterance.text
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by falling score; of equal ones, those of one code together, in their order."""
+    order = {code: place for place, code in enumerate(CODES)}
+    return sorted(findings, key=lambda each: (-each.score, order[each.code]))
+
+
+def counts(findings: Sequence[Finding]) -> dict[str, int]:
+    """The number of findings of each code, in the order of CODES."""
+    found = Counter(each.code for each in findings)
+    return {code: found[code] for code in CODES if found[code]}

@@ -1,0 +1,76 @@
+"""Clips in another language than the corpus, by ear and by letters. No torch."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from mothertongue.doctor.findings import ExaminedClip, Finding
+from mothertongue.doctor.similarity import bare_letters
+from mothertongue.doctor.statistics import Floats, robust_z
+
+MIN_CLIPS = 20  # below, a corpus has no profile
+RARE = 0.1
+"""A language that the model detects in a larger share of the clips is its usual mistake here."""
+STRANGE_Z, VERY_STRANGE_Z = 3.5, 5.0
+"""How far a text's letters are from those of the corpus, in robust standard deviations: enough
+beside a rare detected language, and enough alone."""
+SMOOTHING = 0.1
+LEAST = 0.05  # in nats
+
+
+def strangeness(texts: Sequence[str]) -> Floats:
+    """How unlike the others' letters those of each text are, in robust standard deviations.
+
+    The mean log-probability of a trigram, counted in all other texts. It is no probability of a
+    letter after two others: a few clips of one foreign language would make each other likely.
+    """
+    trigrams = [Counter(_trigrams(text)) for text in texts]
+    everywhere: Counter[str] = sum(trigrams, Counter())
+    means = [_mean_log_probability(own, everywhere) for own in trigrams]
+    return -robust_z(means, LEAST)
+
+
+def language_findings(
+    clips: Sequence[ExaminedClip], unlike_heard: Sequence[bool]
+) -> Iterator[Finding]:
+    """OTHER-LANGUAGE, of the clips of one language.
+
+    `unlike_heard` says of each clip whether its transcript has little in common with what was
+    recognized. A rarely detected language alone is no evidence: models take one low-resource
+    language for another. Letters that are strange, or a text that was not heard, must join it.
+    """
+    if len(clips) < MIN_CLIPS:
+        return
+    strange_N = strangeness([clip.text for clip in clips])
+    detected = Counter(clip.heard.detected_language for clip in clips)
+    for clip, strange, unlike in zip(clips, strange_N, unlike_heard, strict=True):
+        heard = clip.heard.detected_language
+        is_rare = heard not in (None, clip.utterance.language) and (
+            (detected[heard] - 1) / len(clips) < RARE
+        )
+        facts = {"detected_language": heard, "strangeness": round(float(strange), 1)}
+        if is_rare and (strange > STRANGE_Z or unlike):
+            message = f"the model hears {heard}, and " + (
+                "the letters are unlike the corpus's"
+                if strange > STRANGE_Z
+                else "the transcript is not what it hears"
+            )
+            yield Finding(clip.id, "OTHER-LANGUAGE", 1.0, message, facts)
+        elif strange > VERY_STRANGE_Z:
+            message = "the sequence of letters in the transcript is unlike the corpus's"
+            yield Finding(clip.id, "OTHER-LANGUAGE", 1 - 2 / strange, message, facts)
+
+
+def _trigrams(text: str) -> list[str]:
+    letters = f" {bare_letters(text)} "
+    return [letters[i : i + 3] for i in range(len(letters) - 2)]
+
+
+def _mean_log_probability(own: Counter[str], everywhere: Counter[str]) -> float:
+    """Of the trigrams of a text, without its own share of the counts."""
+    rest = everywhere.total() - own.total() + SMOOTHING * len(everywhere)
+    logs = (
+        count * math.log((everywhere[gram] - count + SMOOTHING) / rest)
+        for gram, count in own.items()
+    )
+    return sum(logs) / max(1, own.total())

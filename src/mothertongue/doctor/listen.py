@@ -1,0 +1,156 @@
+"""Recognize every clip of a corpus, and keep what was recognized: heard.jsonl.
+
+A line holds the key of a clip and its `Heard`. The key joins the model, its settings, the content
+of the audio, the part of it and the language; so a doctor that was stopped goes on where it was,
+and one that is called again after some texts were corrected has nothing to recognize.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mothertongue.data.audio.load import AudioError, Samples
+from mothertongue.data.clip_facts import facts_of
+from mothertongue.data.clips import load_clip
+from mothertongue.data.manifest import Utterance
+from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig
+from mothertongue.doctor.findings import Heard
+from mothertongue.doctor.fingerprints import fingerprint
+from mothertongue.doctor.sounds import level_of
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.inference.engine import Engine
+from mothertongue.model.context import FULL_CONTEXT_S
+from mothertongue.system.json_files import built, parse_json, read_text
+
+HEARD = "heard.jsonl"
+VERSION = 1
+"""The version of what a Heard holds; a change of it makes every clip new."""
+WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
+AGAIN = "remove it; the clips are then recognized again"
+
+Advance = Callable[[int], None]
+Recognized = dict[str, Heard | str]
+"""What was recognized in each clip by its id; the reason where the audio cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """How clips are recognized: a MODEL, its name for the keys, and how it is opened."""
+
+    model: str
+    open_engine: Callable[[], Engine]
+    """Called only where a clip is new."""
+    config: DecodeConfig
+    settings: tuple[str, ...] = ()
+    """What else changes transcripts, such as the engine's name."""
+
+    def key(self, clip: Utterance, sha256: str) -> str:
+        """The name of what this model recognizes in a clip."""
+        settings = {key: x for key, x in self.config.facts().items() if key != "batch_size"}
+        parts: list[Any] = [VERSION, self.model, weights_of(self.model), *self.settings, settings]
+        parts += [sha256, clip.start_s, clip.duration_s, clip.language]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def listen(
+    listener: Listener, clips: Sequence[Utterance], cache: Path, advance: Advance = lambda _: None
+) -> Recognized:
+    """Recognize clips, of which `cache` knows some, and add the new ones to it batch by batch.
+
+    Raises DataError where audio is missing, or the cache is damaged.
+    """
+    facts = facts_of(clips)
+    keys = {c.id: listener.key(c, each.content()) for c, each in zip(clips, facts, strict=True)}
+    known = _read(cache)
+    found: Recognized = {c.id: known[keys[c.id]] for c in clips if keys[c.id] in known}
+    advance(len(found))
+    todo = [clip for clip in clips if clip.id not in found]
+    if not todo:
+        return found
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    engine = listener.open_engine()
+    decoder = engine.make(engine.trained_context, listener.config, lambda _: None)
+    with cache.open("a", encoding="utf-8") as file:
+        for batch in _batches(todo, listener.config.batch_size):
+            new = _recognized(engine, decoder, batch)
+            lines = [
+                {"key": keys[name], **asdict(heard)}
+                for name, heard in new.items()
+                if isinstance(heard, Heard)
+            ]
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            file.flush()
+            found |= new
+            advance(len(batch))
+    return found
+
+
+def weights_of(model: str) -> list[Any]:
+    """The files of weights below a folder with their sizes and times; empty for another name."""
+    path = Path(model).expanduser()
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    facts = [(each, each.stat()) for each in files if each.suffix in WEIGHTS and each.is_file()]
+    return [[str(each), fact.st_size, fact.st_mtime_ns] for each, fact in facts]
+
+
+def _recognized(engine: Engine, decoder: ClipTranscriber, batch: Sequence[Utterance]) -> Recognized:
+    found: Recognized = {}
+    sounds: dict[str, Samples] = {}
+    for clip in batch:
+        try:
+            sounds[clip.id] = _samples(clip)
+        except DataError as error:  # an AudioError is one
+            found[clip.id] = str(error)
+    readable = [clip for clip in batch if clip.id in sounds]
+    asked = [
+        Clip(sounds[clip.id], _language(engine, clip.language), engine.trained_context)
+        for clip in readable
+    ]
+    for clip, transcript in zip(readable, decoder.decode(asked), strict=True):
+        found[clip.id] = Heard(
+            text=transcript.text.strip(),
+            detected_language=transcript.detected_language,
+            looped=transcript.looped,
+            fingerprint=fingerprint(sounds[clip.id]),
+            **asdict(level_of(sounds[clip.id])),
+        )
+    return found
+
+
+def _samples(clip: Utterance) -> Samples:
+    if clip.duration_s > FULL_CONTEXT_S:
+        reason = f"{clip.duration_s:.1f} s; Whisper takes at most {FULL_CONTEXT_S} s"
+        raise AudioError("AUD-LONG", reason, "cut it into clips, each with its own text")
+    return load_clip(Path(), clip)
+
+
+def _language(engine: Engine, code: str) -> str | None:
+    """The language to decode a clip in; None, to be detected, where the model has no token."""
+    try:
+        engine.tokens.language(code)
+    except ConfigError:
+        return None
+    return code
+
+
+def _batches(clips: Sequence[Utterance], size: int) -> Iterator[Sequence[Utterance]]:
+    for at in range(0, len(clips), size):
+        yield clips[at : at + size]
+
+
+def _read(cache: Path) -> dict[str, Heard]:
+    """What a cache holds by key. A last line without an end was cut off by a kill, and is gone."""
+    if not cache.is_file():
+        return {}
+    *lines, rest = read_text(cache, AGAIN).split("\n")
+    if rest:
+        with cache.open("r+b") as file:
+            file.truncate(cache.stat().st_size - len(rest.encode()))
+    found: dict[str, Heard] = {}
+    for number, line in enumerate(lines, start=1):
+        record = parse_json(line, f"{cache}:{number}", dict[str, Any], AGAIN)
+        found[record.pop("key", "")] = built(record, f"{cache}:{number}", Heard, AGAIN)
+    return found

@@ -1,0 +1,130 @@
+"""Runs of rows whose transcripts are moved: clip i says what is written in row i + k. No torch.
+
+A row that is missing or too many in a table moves all that follow. One such pair may be chance; a
+run of them along one shift k is not. Each pair is a hit or a miss, and the run with the largest sum
+of log-likelihood ratios (Kadane's algorithm on each diagonal) is held against chance.
+n rows, K shifts.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mothertongue.data.manifest import SPLITS
+from mothertongue.doctor.findings import ExaminedClip, Finding
+from mothertongue.doctor.pairing import ALPHA, Fit, Vectors
+from mothertongue.doctor.similarity import SAME_TEXT
+
+Booleans = np.ndarray[Any, np.dtype[np.bool_]]
+MAX_SHIFT = 100
+HIT = 0.6
+"""The share of hits in a run that is really moved: a model that hears badly misses some rows."""
+NUMBER = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rows first to last, both included, of which clip i says the text of row i + by."""
+
+    first: int
+    last: int
+    by: int
+    score: float
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+def shift_findings(clips: Sequence[ExaminedClip], vectors: Vectors, fit: Fit) -> Iterator[Finding]:
+    """SHIFTED, of the clips of one language: in each split, in the manifest's order or by name."""
+    for split in SPLITS:
+        rows = [i for i, clip in enumerate(clips) if clip.utterance.split == split]
+        by_name = sorted(rows, key=lambda i: _natural(clips[i]))
+        orders = {"the manifest's order": rows, "the order of audio names": by_name}
+        found = {
+            name: find_runs(_hits(order, vectors, fit), _chance_of_hit(len(clips)))
+            for name, order in orders.items()
+        }
+        name = max(found, key=lambda each: sum(map(len, found[each])))
+        for run in found[name]:
+            yield from _of_run(run, [clips[i] for i in orders[name]], name, split)
+
+
+def find_runs(hits_nK: Booleans, p_hit: float) -> list[Run]:
+    """The runs of hits along one shift that chance does not make, the clearest first.
+
+    hits_nK: whether row i fits shift k, of -K // 2 to K // 2, the middle one unused; `p_hit`: how
+    often an unrelated pair does.
+    """
+    num_rows, num_shifts = hits_nK.shape
+    if not num_rows:
+        return []
+    gain, loss = math.log(HIT / p_hit), math.log((1 - HIT) / (1 - p_hit))
+    needed = math.log(num_rows * num_shifts / ALPHA)
+    scores_nK, runs = np.where(hits_nK, gain, loss), list[Run]()
+    while (best := _best_run(scores_nK)).score > needed:
+        runs.append(best)
+        scores_nK[best.first : best.last + 1] = -np.inf  # a row is moved once
+    return runs
+
+
+def _best_run(scores_nK: np.ndarray[Any, Any]) -> Run:
+    num_shifts = scores_nK.shape[1]
+    sums_K, starts_K = np.full(num_shifts, -np.inf), np.zeros(num_shifts, np.int64)
+    best = Run(0, 0, 0, -math.inf)
+    for row, scores_K in enumerate(scores_nK):
+        starts_K[sums_K <= 0] = row
+        sums_K = np.maximum(sums_K, 0) + scores_K
+        at = int(sums_K.argmax())
+        if sums_K[at] > best.score:
+            best = Run(int(starts_K[at]), row, at - num_shifts // 2, float(sums_K[at]))
+    return best
+
+
+def _hits(order: Sequence[int], vectors: Vectors, fit: Fit) -> Booleans:
+    """Whether row i fits the text of row i + k, and not its own; shifts of at most MAX_SHIFT."""
+    num_rows = len(order)
+    reach = min(MAX_SHIFT, max(num_rows - 1, 0))
+    hits_nK = np.zeros((num_rows, 2 * reach + 1), np.bool_)
+    places = np.array(order, np.int64)
+    for i, clip in enumerate(order):
+        if fit.own_N[clip] > fit.chance:
+            continue
+        first, last = max(0, i - reach), min(num_rows, i + reach + 1)
+        near = places[first:last]
+        fits = vectors.said_centered_ND[near] @ vectors.heard_centered_ND[clip] > fit.usual_cosine
+        is_other = vectors.said_ND[near] @ vectors.said_ND[clip] <= SAME_TEXT
+        hits_nK[i, first - i + reach : last - i + reach] = fits & is_other
+    return hits_nK
+
+
+def _chance_of_hit(num_texts: int) -> float:
+    # The most similar of all unrelated texts passes `usual_cosine` in half of the clips.
+    return float(1 - 0.5 ** (1 / max(1, num_texts - 1)))
+
+
+def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str, split: str) -> Iterator[Finding]:
+    where = f"{len(run):,} rows of {split}, in {order}"
+    whole = "all " if len(run) == len(ordered) else ""
+    way = f"{abs(run.by)} rows {'later' if run.by > 0 else 'before'}"
+    for row in range(run.first, run.last + 1):
+        clip, other = ordered[row], row + run.by
+        facts: dict[str, Any] = {"by": run.by, "rows": len(run)}
+        if 0 <= other < len(ordered):
+            facts["says"] = ordered[other].id
+        if 0 <= row - run.by < len(ordered):
+            facts["belongs_to"] = ordered[row - run.by].id
+        message = f"what is said is written {way}; so it is in {whole}{where}"
+        yield Finding(clip.id, "SHIFTED", 1.0, message, facts)
+
+
+def _natural(clip: ExaminedClip) -> tuple[Any, ...]:
+    """The key that sorts clip_2 before clip_10."""
+    parts = NUMBER.split(Path(clip.utterance.audio).as_posix())
+    numbered = tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
+    return (*numbered, clip.utterance.start_s or 0.0)

@@ -1,0 +1,90 @@
+"""Faults of transcripts: none at all, another script, too long or too short. No torch."""
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from mothertongue.data.text_cleaning import sentence_key
+from mothertongue.doctor.findings import ExaminedClip, Finding
+from mothertongue.doctor.similarity import bare_letters
+from mothertongue.doctor.statistics import robust_z
+
+HOME_SHARE = 0.1
+"""A script that so many transcripts of a language have is one of its own: Japanese has three."""
+MAX_FOREIGN = 0.5  # share of letters
+MIN_CLIPS = 20  # below, the spread of a corpus is not known
+OUTLIER = 5.0
+"""Robust standard deviations of both measures together: normal values get there once in 10^6."""
+EACH = 1.5
+"""Either measure alone must say so too: a slow speaker and a model's gap differ in one only."""
+LEAST = 0.05  # of the logarithm of a length: 5 %
+MIN_FACTOR = 1.4  # a corpus of even speed has tiny deviations; less is no lost or added sentence
+
+
+def script_of(char: str) -> str | None:
+    """The script of a letter by its Unicode name, such as LATIN; None for what is no letter."""
+    return _script(char) if char.isalpha() else None
+
+
+@cache
+def _script(char: str) -> str | None:
+    name = unicodedata.name(char, "").split()
+    return name[0].removesuffix("-") if name else None
+
+
+def text_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
+    """EMPTY and WRONG-SCRIPT, of the clips of one language."""
+    scripts = [Counter(filter(None, map(script_of, clip.text))) for clip in clips]
+    has = Counter(name for found in scripts for name in found)
+    home = {name for name, count in has.items() if count >= max(2, HOME_SHARE * len(clips))}
+    usual = ", ".join(name.title() for name, _ in has.most_common() if name in home)
+    for clip, found in zip(clips, scripts, strict=True):
+        if not sentence_key(clip.text):
+            yield Finding(clip.id, "EMPTY", 1.0, f"the transcript is {clip.text[:40]!r}")
+            continue
+        foreign = {name: count for name, count in found.items() if name not in home}
+        share = sum(foreign.values()) / max(1, found.total())
+        if home and share > MAX_FOREIGN:
+            name = max(foreign, key=foreign.__getitem__).title()
+            message = f"{share:.0%} of the letters are {name}; the corpus has {usual}"
+            yield Finding(clip.id, "WRONG-SCRIPT", share, message, {"script": name})
+
+
+def length_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
+    """TOO-MUCH-TEXT and TOO-LITTLE-TEXT, of the clips of one language.
+
+    Two measures must agree: characters a second, and the length of the transcript beside that of
+    the recognized text. Clips whose decoding looped or gave nothing have the first one only, and
+    are not judged.
+    """
+    judged = [
+        clip
+        for clip in clips
+        if clip.utterance.duration_s > 0
+        and bare_letters(clip.text)
+        and bare_letters(clip.heard.text)
+        and not clip.heard.looped
+    ]
+    if len(judged) < MIN_CLIPS:
+        return
+    rates = [math.log(len(bare_letters(c.text)) / c.utterance.duration_s) for c in judged]
+    ratios = [math.log(len(bare_letters(c.text)) / len(bare_letters(c.heard.text))) for c in judged]
+    middle = math.exp(float(sorted(ratios)[len(ratios) // 2]))
+    for clip, rate_z, ratio_z, ratio in zip(
+        judged, robust_z(rates, LEAST), robust_z(ratios, LEAST), ratios, strict=True
+    ):
+        sign = 1 if rate_z > 0 else -1
+        both = sign * (rate_z + ratio_z) / math.sqrt(2)
+        factor = (math.exp(ratio) / middle) ** sign
+        if both < OUTLIER or min(sign * rate_z, sign * ratio_z) < EACH or factor < MIN_FACTOR:
+            continue
+        code, word = ("TOO-MUCH-TEXT", "longer") if sign > 0 else ("TOO-LITTLE-TEXT", "shorter")
+        speed = len(clip.text) / clip.utterance.duration_s
+        message = (
+            f"{speed:.1f} characters a second; the transcript is {factor:.1f} times {word} beside "
+            "what was recognized than is usual here"
+        )
+        facts = {"characters_per_s": round(speed, 2), "factor": round(factor, 2)}
+        yield Finding(clip.id, code, 1 - OUTLIER / (2 * both), message, facts)

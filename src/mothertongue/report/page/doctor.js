@@ -1,0 +1,59 @@
+// Plays clips, and exports what was decided on each as a line of decisions.jsonl.
+"use strict";
+
+const sounds = JSON.parse(document.getElementById("sound-data").textContent);
+const cards = [...document.querySelectorAll(".finding")];
+let isSaved = true;
+
+const decided = (card) => card.querySelector("input:checked").value;
+
+function count() {
+  const kinds = { accept: 0, fix: 0, drop: 0 };
+  for (const card of cards) kinds[decided(card)] += 1;
+  const status = document.getElementById("decided");
+  if (status) status.textContent = Object.entries(kinds).map(([kind, n]) => `${kind} ${n}`).join(", ");
+}
+
+function line(card) {
+  const decision = { id: card.dataset.id, decision: decided(card), note: card.dataset.note };
+  if (decision.decision === "fix") decision.text = card.querySelector("textarea").value.trim();
+  return JSON.stringify(decision);
+}
+
+function save() {
+  const empty = cards.find((card) => decided(card) === "fix" && !card.querySelector("textarea").value.trim());
+  if (empty) {
+    document.getElementById("decided").textContent = `${empty.dataset.id}: fix needs a text`;
+    empty.querySelector("textarea").focus();
+    return;
+  }
+  const file = new Blob([cards.map((card) => `${line(card)}\n`).join("")], { type: "application/jsonl" });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = "decisions.jsonl";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  isSaved = true;
+}
+
+for (const card of cards) {
+  const sound = sounds[card.dataset.at];
+  if (sound) {
+    const player = document.createElement("audio");
+    player.controls = true;
+    player.preload = "none";
+    player.src = `data:audio/mpeg;base64,${sound.mp3}`;
+    card.querySelector(".player").append(player);
+  }
+  card.addEventListener("change", () => {
+    card.querySelector("textarea").hidden = decided(card) !== "fix";
+    isSaved = false;
+    count();
+  });
+}
+const button = document.getElementById("export");
+if (button) button.addEventListener("click", save);
+window.addEventListener("beforeunload", (event) => {
+  if (!isSaved) event.preventDefault();
+});
+count();

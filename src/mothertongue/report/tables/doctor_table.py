@@ -1,0 +1,60 @@
+"""The findings of `doctor` as tables for a terminal. No torch."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mothertongue.data.decisions import DECISIONS
+from mothertongue.doctor.findings import CODES
+from mothertongue.system.console import plain
+
+NUM_SHOWN = 20
+
+
+def doctor_table(record: dict[str, Any], folder: Path) -> RenderableType:
+    """The number of findings of each code, the worst 20, and what to do next."""
+    parts: list[RenderableType] = [_count_table(record)]
+    if record["findings"]:
+        parts.append(_worst_table(record["findings"]))
+    return Group(*parts, *(Text(plain(line)) for line in _notes(record, folder)))
+
+
+def _count_table(record: dict[str, Any]) -> Table:
+    title = f"{record['clips_with_findings']:,} of {record['clips']:,} clips look wrong"
+    table = Table("code", "clips", "what", title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    for code, count in record["counts"].items():
+        table.add_row(code, f"{count:,}", CODES[code].title)
+    return table
+
+
+def _worst_table(findings: list[dict[str, Any]]) -> Table:
+    title = f"The worst {min(NUM_SHOWN, len(findings)):,}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for name in ("clip", "code", "score", "why", "what to do"):
+        table.add_column(name, justify="right" if name == "score" else "left")
+    for each in findings[:NUM_SHOWN]:
+        score = f"{each['score']:.2f}"
+        cells = (each["id"], each["code"], score, each["message"], each["suggestion"])
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def _notes(record: dict[str, Any], folder: Path) -> list[str]:
+    unsure = [code for code, facts in record["languages"].items() if not facts["tells_unmatched"]]
+    notes = [
+        f"{code}: too few clips, or the model knows the language too little, to say of a "
+        "transcript that it fits nothing; --model takes a run, which knows it better"
+        for code in unsure
+    ]
+    if record["findings"]:
+        decisions = folder / DECISIONS
+        notes.append(
+            f"Nothing was removed. Write accept, fix or drop into {decisions}, or export it from "
+            f"the page; then: mothertongue prepare SOURCE --decisions {decisions}"
+        )
+    return notes

@@ -1,0 +1,107 @@
+"""Swapped, moved and foreign transcripts among clips whose right texts are known."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hearing import examined, sentence, with_text
+
+from mothertongue.doctor.findings import ExaminedClip, Finding
+from mothertongue.doctor.pairing import fit_of, pairing_findings, tells_unmatched, vectors_of
+from mothertongue.doctor.shifts import shift_findings
+
+
+def judged(clips: list[ExaminedClip]) -> list[Finding]:
+    vectors = vectors_of(clips)
+    fit = fit_of(clips, vectors)
+    moved = list(shift_findings(clips, vectors, fit))
+    ids = {each.id for each in moved}
+    return moved + [each for each in pairing_findings(clips, fit) if each.id not in ids]
+
+
+def swapped(clips: list[ExaminedClip], share: float) -> tuple[list[ExaminedClip], dict[str, str]]:
+    """Pairs of clips drawn at random have each other's transcript; the other's id by the id."""
+    chosen = random.Random(1).sample(range(len(clips)), 2 * round(share * len(clips) / 2))
+    found, other = list(clips), {}
+    for a, b in zip(chosen[::2], chosen[1::2], strict=True):
+        found[a], found[b] = (
+            with_text(clips[a], clips[b].text),
+            with_text(clips[b], clips[a].text),
+        )
+        other |= {clips[a].id: clips[b].id, clips[b].id: clips[a].id}
+    return found, other
+
+
+@pytest.mark.parametrize("errors", [0.0, 0.25, 0.45])
+def test_nothing_is_found_where_nothing_is_wrong(errors: float) -> None:
+    assert judged(examined(300, errors)) == []
+
+
+@pytest.mark.parametrize("errors", [0.0, 0.25, 0.4])
+def test_swapped_transcripts_are_found_with_the_clip_that_they_belong_to(errors: float) -> None:
+    clips, other = swapped(examined(200, errors), 0.1)
+    found = judged(clips)
+    assert {each.id for each in found} == set(other)
+    assert {each.code for each in found} == {"MISPAIRED"}
+    assert all(each.facts["belongs_to"] == other[each.id] for each in found)
+    assert all(each.facts["says"] == other[each.id] for each in found)
+
+
+def test_a_transcript_from_elsewhere_fits_nothing() -> None:
+    clips = examined(200)
+    for number in range(0, 200, 20):
+        clips[number] = with_text(clips[number], sentence(10_000 + number))
+    found = judged(clips)
+    assert {each.id for each in found} == {f"c{number}" for number in range(0, 200, 20)}
+    assert {each.code for each in found} == {"UNMATCHED"}
+
+
+def test_a_model_that_hears_nothing_of_a_language_accuses_nobody() -> None:
+    clips = examined(200, errors=1.0)
+    assert not tells_unmatched(fit_of(clips, vectors_of(clips)))
+    assert len(judged(clips)) <= 2  # of 200, at a rate of 1 in 1,000 for text and for clip
+
+
+def test_one_sentence_read_twice_is_no_other_text() -> None:
+    clips = examined(100)
+    twins = examined(10, first=100)
+    twins = [
+        replace(with_text(twin, clip.text), heard=clip.heard)
+        for twin, clip in zip(twins, clips, strict=False)
+    ]
+    assert judged(clips + twins) == []
+
+
+@pytest.mark.parametrize("by", [1, -1, 3, -10])
+def test_a_split_that_is_moved_is_found_with_its_shift(by: int) -> None:
+    good, moved = examined(100), examined(60, split="validation", first=100)
+    # The text of row i + by is what clip i says.
+    bad = [
+        with_text(clip, moved[i - by].text if 0 <= i - by < 60 else sentence(9_000 + i))
+        for i, clip in enumerate(moved)
+    ]
+    found = [each for each in judged(good + bad) if each.code == "SHIFTED"]
+    assert len(found) == 60 - abs(by)
+    assert {each.facts["by"] for each in found} == {by}
+    for each in found:
+        right = int(each.id[1:]) + by
+        assert each.facts["says"] == f"c{right}"
+
+
+def test_a_row_too_many_moves_what_follows_it_until_a_row_is_missing() -> None:
+    clips = examined(120)
+    bad = list(clips)
+    for i in range(30, 50):
+        bad[i] = with_text(clips[i], clips[i - 1].text)
+    found = judged(bad)
+    moved = {each.id for each in found if each.code == "SHIFTED"}
+    assert moved == {f"c{i}" for i in range(30, 49)}
+    assert {each.id for each in found} - moved <= {"c49"}
+
+
+def test_a_shift_is_seen_by_the_numbers_in_names_where_the_rows_are_in_another_order() -> None:
+    clips = examined(60)
+    bad = [with_text(clips[i], clips[i - 2].text) for i in range(2, 60)]
+    in_order_of_text = sorted(bad, key=lambda clip: clip.id)  # c10 before c2
+    found = [each for each in judged(in_order_of_text + examined(60, first=60)) if each.facts]
+    assert {each.facts.get("by") for each in found if each.code == "SHIFTED"} == {2}

@@ -1,0 +1,54 @@
+"""The page of `doctor`: every text is shown as it is, and its sound lies within."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from clips import tone, write_clip
+
+from mothertongue.data.manifest import Utterance, write_manifest
+from mothertongue.report.doctor_page import cards_of, write_doctor_page
+
+HOSTILE = "</script><script>alert(1)</script>\"'&{{ 7 * 7 }}"
+
+
+def finding(name: str, code: str, score: float, **facts: Any) -> dict[str, Any]:
+    """As the record has it."""
+    found = {"id": name, "code": code, "score": score, "message": HOSTILE, "suggestion": "listen"}
+    return found | {"text": HOSTILE, "heard": HOSTILE} | facts
+
+
+def clips(folder: Path) -> dict[str, Utterance]:
+    """Two clips, and their manifest in the folder."""
+    found = {}
+    for number, name in enumerate((HOSTILE, "b")):
+        write_clip(folder / f"{number}.wav", tone(0.5, 200 + number))
+        found[name] = Utterance(name, f"{number}.wav", f"text of {number}", "sw", 0.5)
+    write_manifest(folder / "manifest.jsonl", found.values())
+    return found
+
+
+def test_a_clip_has_one_card_with_all_its_findings_and_the_text_that_fits(tmp_path: Path) -> None:
+    found = [finding("b", "MISPAIRED", 0.9, says=HOSTILE), finding("b", "NOISY", 0.2)]
+    (card,) = cards_of(found, clips(tmp_path))
+    assert (card["id"], card["score"], card["proposed"]) == ("b", 0.9, "text of 0")
+    assert [each["code"] for each in card["findings"]] == ["MISPAIRED", "NOISY"]
+
+
+def test_no_text_becomes_markup_and_the_worst_clips_have_their_sound(tmp_path: Path) -> None:
+    clips(tmp_path)
+    record = {
+        "data": str(tmp_path),
+        "model": HOSTILE,
+        "clips": 2,
+        "clips_with_findings": 2,
+        "counts": {"EMPTY": 1, "NOISY": 1},
+        "findings": [finding(HOSTILE, "EMPTY", 1.0), finding("b", "NOISY", 0.2)],
+    }
+    page = write_doctor_page(record, tmp_path, tmp_path / "doctor", 1.0).read_text("utf-8")
+    assert "alert(1)</script>" not in page and "&lt;/script&gt;" in page
+    assert len(re.findall(r"<script", page)) == 2
+    (sounds,) = re.findall(r'id="sound-data">(.*?)</script>', page, re.DOTALL)
+    assert set(json.loads(sounds)) == {"0", "1"}
+    assert "default-src &#39;none&#39;" in page and "http://" not in page and "https://" not in page
