@@ -29,6 +29,7 @@ from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import plan_epoch
+from mothertongue.training.frozen_prefix import refuse_stored_augmentation
 from mothertongue.training.loss import LabelLoss
 
 # Of UTF-8 text, on corpora of ten languages: 2.2 to 3.3, but 1.1 in Amharic and 1.3 in Malayalam.
@@ -52,8 +53,8 @@ class Clips:
 def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
     """Every run with its trained parameters, its steps and its hours of training on this device.
 
-    Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base,
-    and where data is neither there nor described by `rows`.
+    Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base
+    or augmentation, and where data is neither there nor described by `rows`.
     """
     config = known_config(grid.base) or load_base(grid.base).model.config
     candidates = list({each.experiment.name: each for each in expand(grid)}.values())
@@ -87,6 +88,7 @@ def _run(
     if strategy not in memo:
         memo[strategy] = _applied(strategy, config)
     model, trained = memo[strategy]
+    refuse_stored_augmentation(train, strategy.frozen_prefix(model))
     frames, recomputes = _frames(clips, train), train.gradient_checkpointing
     per_clip = training_flops(model, frames, clips.tokens, recomputes)
     return {
@@ -138,9 +140,16 @@ def _frames(clips: Clips, train: TrainConfig) -> int:
     """The mean number of encoder frames of a clip, at the contexts that it trains at."""
     if train.context == "full":
         return FULL_CONTEXT_S * FRAMES_PER_S
-    cut = fmean(context_s(each, "bucket") for each in clips.durations_s)
+    cut = fmean(_cut_context_s(each, train) for each in clips.durations_s)
     share = train.full_context_share
     return round(FRAMES_PER_S * (share * FULL_CONTEXT_S + (1 - share) * cut))
+
+
+def _cut_context_s(duration_s: float, train: TrainConfig) -> float:
+    """The mean context of a clip that is cut to it, in seconds: augmentation changes its length."""
+    speed = train.augment.speed
+    outcomes = speed.outcomes(duration_s) if speed else [(1.0, duration_s)]
+    return sum(share * context_s(changed_s, "bucket") for share, changed_s in outcomes)
 
 
 def _probe(config: WhisperConfig, train: TrainConfig, clips: Clips) -> float:
