@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -11,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from mothertongue import strategies
 from mothertongue.comparison.grid import Grid, LanguageData, StrategyVariants, TestSet
 from mothertongue.config import Config, members
+from mothertongue.data.augment.config import AugmentConfig
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
@@ -45,6 +47,10 @@ def sections() -> Iterator[str]:
     """One section for each part of an experiment."""
     yield from section("The experiment", Experiment)
     yield from section("`train`", TrainConfig)
+    yield from section("`train.augment`", AugmentConfig)
+    for name, info in AugmentConfig.model_fields.items():
+        (change,) = (each for each in get_args(info.annotation) if each is not NoneType)
+        yield from section(f"`train.augment.{name}`", change)
     yield from section("`evaluate`", DecodeConfig)
     for kind in members(Strategy, strategies):
         yield from section(f"`strategy: {{kind: {kind.model_fields['kind'].default}}}`", kind)

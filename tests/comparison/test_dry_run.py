@@ -9,9 +9,11 @@ from runs import byte_tokens
 from mothertongue.comparison import dry_run as cost
 from mothertongue.comparison.dry_run import dry_run
 from mothertongue.comparison.grid import expand, load_grid
+from mothertongue.comparison.prefix_depths import share_depths
 from mothertongue.data.manifest import read_data
 from mothertongue.data.sources.fleurs import PAPER_ROWS
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import recipe_path
 from mothertongue.training.dataset import StepDataset
 
@@ -48,6 +50,25 @@ def test_steps_are_those_of_the_run(make_grid: MakeGrid, size: dict[str, float])
     train = expand(grid)[0].experiment.train
     data = [each for each in read_data(grid.languages["sw"].manifests) if each.split == "train"]
     assert run["steps"] == len(StepDataset(Path(), data, byte_tokens(), train))
+
+
+@pytest.mark.parametrize(("probability", "frames"), [(1.0, 250), (0.5, 188)])
+def test_clips_that_augmentation_slows_take_longer(probability: float, frames: int) -> None:
+    """2 and 3 s at half the speed: 4 and 6; half of them: 3 and 4.5, of which the mean is 3.75."""
+    speed = {"speed": {"factors": [0.5], "probability": probability}}
+    train = TrainConfig(full_context_share=0, augment=speed)
+    assert cost._frames(cost.Clips(2, [2.0, 3.0], 9, False), train) == frames
+
+
+@pytest.mark.usefixtures("steady")
+def test_a_store_of_augmented_clips_is_refused_before_anything_runs(make_grid: MakeGrid) -> None:
+    grid = make_grid(train={"augment": {"gain": {}}})
+    with pytest.raises(ConfigError, match=r"give train\.prefix_cache_gb=0"):
+        dry_run(grid, lambda _: None)
+    with pytest.raises(ConfigError, match=r"give train\.prefix_cache_gb=0"):
+        share_depths(grid, expand(grid))
+    grid = make_grid(train={"augment": {"gain": {}}, "prefix_cache_gb": 0})
+    assert len(share_depths(grid, expand(grid))) == 3
 
 
 @pytest.mark.usefixtures("steady")

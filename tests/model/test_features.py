@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ from clips import encode, tone, write_clip
 from tiny import noise
 from transformers import WhisperFeatureExtractor
 
+from mothertongue.data.augment.config import SpecAugmentConfig
+from mothertongue.data.augment.masks import draw_masks
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import DataError
@@ -61,6 +64,36 @@ def test_pad_samples() -> None:
     assert samples_BS[0, :3].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("mel_bins", [80, 128])
+def test_masks_are_zeros_where_they_were_drawn_and_nowhere_else(mel_bins: int) -> None:
+    samples_BS = torch.from_numpy(np.stack([noise(2.0, seed) for seed in range(2)]))
+    plain_BMF = log_mel(samples_BS, mel_bins)
+    masks_BR4 = torch.tensor(
+        [
+            [[0, 150, 0.5, 0.75], [20, 60, 0.0, 1.0]],
+            [[0, 0, 0.0, 0.0], [199, 200, 0.0, 1.0]],
+        ]
+    )
+    expected_BMF = plain_BMF.clone()
+    expected_BMF[0, mel_bins // 2 : 3 * mel_bins // 4, :150] = 0
+    expected_BMF[0, :, 20:60] = 0
+    expected_BMF[1, :, 199] = 0
+    assert torch.equal(log_mel(samples_BS, mel_bins, masks_BR4), expected_BMF)
+    assert not torch.equal(expected_BMF, plain_BMF)
+
+
+@pytest.mark.parametrize("mel_bins", [80, 128])
+def test_masks_in_frequency_are_no_wider_than_their_share_of_the_mels(mel_bins: int) -> None:
+    samples_BS = torch.from_numpy(noise(1.0))[None].expand(300, -1)
+    config = SpecAugmentConfig(time_masks=0, frequency_masks=1)
+    rng = np.random.default_rng(0)
+    masks_BR4 = torch.from_numpy(np.stack([draw_masks(config, 40, rng) for _ in range(300)]))
+    masked_BMF = log_mel(samples_BS, mel_bins, masks_BR4) == 0
+    widths = masked_BMF[:, :, 0].sum(dim=1)
+    assert int(widths.max()) == {80: 27, 128: 43}[mel_bins]  # Park et al.'s F of 80
+    assert not masked_BMF[:, :, 40:].any()
+
+
 def test_clip_beyond_its_context() -> None:
     with pytest.raises(ValueError) as caught:
         pad_samples([np.ones(16_001, np.float32)], 1)
@@ -95,7 +128,14 @@ def test_batches_have_few_different_widths(tokens: int, width: int) -> None:
     )
 
 
-def test_split_keeps_all_in_order(batch: Batch) -> None:
+@pytest.fixture
+def masked(batch: Batch) -> Batch:
+    return replace(batch, masks_BR4=torch.arange(24.0).reshape(3, 2, 4))
+
+
+@pytest.mark.parametrize("name", ["batch", "masked"])
+def test_split_keeps_all_in_order(name: str, request: pytest.FixtureRequest) -> None:
+    batch: Batch = request.getfixturevalue(name)
     parts = batch.split(2)
     assert [part.ids for part in parts] == [("a", "b"), ("c",)]
     assert sum(part.counted for part in parts) == batch.counted
@@ -103,7 +143,9 @@ def test_split_keeps_all_in_order(batch: Batch) -> None:
         assert torch.equal(torch.cat(pieces), whole)
 
 
-def test_to_device_keeps_all(batch: Batch) -> None:
+@pytest.mark.parametrize("name", ["batch", "masked"])
+def test_to_device_keeps_all(name: str, request: pytest.FixtureRequest) -> None:
+    batch: Batch = request.getfixturevalue(name)
     moved = batch.to(torch.device("cpu"))
     assert moved.ids == batch.ids
     assert all(map(torch.equal, moved.tensors(), batch.tensors()))

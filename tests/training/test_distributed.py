@@ -47,6 +47,8 @@ def experiments(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         home = folder / kind
         home.mkdir()
         changes = {"strategy": strategy, "batch_size": 3, "full_context_share": 0.2}
+        if kind == "full":
+            changes["augment"] = {"speed": {}, "noise": {}, "spec_augment": {}}
         found[kind] = write_experiment(home, *made, **changes)
     return found
 

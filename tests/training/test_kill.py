@@ -30,6 +30,9 @@ def base_and_data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
     return save_base(folder / "base"), save_corpus(folder / "data")
 
 
+AUGMENT = {"speed": {}, "noise": {}, "gain": {}, "spec_augment": {}}
+
+
 def attempts(experiment: Path, folder: Path, kills: list[dict[str, object]]) -> list[str]:
     plan = experiment.with_suffix(".plan")
     plan.write_text("".join(json.dumps(kill) + "\n" for kill in kills))
@@ -66,3 +69,15 @@ def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
     assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "whole")
     left = [path.name for path in (tmp_path / "killed").rglob(".t*")]
     assert not left
+
+
+def test_an_augmented_run_that_was_killed_ends_with_the_same_bits(
+    base_and_data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    changes = {"augment": AUGMENT, "validation_clips": 2, "workers": 1}
+    experiment = write_experiment(tmp_path, *base_and_data, **changes)
+    attempts(experiment, tmp_path / "whole", [])
+    kills: list[dict[str, object]] = [{"at": "write tensors", "call": call} for call in (2, 5)]
+    outcomes = attempts(experiment, tmp_path / "killed", kills)
+    assert outcomes.count("SIGKILL") == len(kills), outcomes
+    assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "whole")

@@ -23,6 +23,7 @@ from mothertongue.model.flops import training_flops
 from mothertongue.model.load import base_config
 from mothertongue.strategies.base import Strategy, Whisper
 from mothertongue.training.bucketing import plan_epoch
+from mothertongue.training.frozen_prefix import refuse_stored_augmentation
 from mothertongue.training.speed import applied, flops_per_s, mean_frames, mean_tokens
 
 ASSUMED_S, ASSUMED_TOKENS = 12.0, 60  # of a clip where the data is not there: FLEURS-like
@@ -43,8 +44,8 @@ class Clips:
 def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
     """Every run with its trained parameters, its steps and its hours of training on this device.
 
-    Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base,
-    and where data is neither there nor described by `rows`.
+    Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base
+    or augmentation, and where data is neither there nor described by `rows`.
     """
     config = base_config(grid.base)
     clips = {name: _clips(name, place) for name, place in grid.languages.items()}
@@ -87,6 +88,7 @@ def _run(
     if strategy not in memo:
         memo[strategy] = applied(strategy, config)
     model, trained = memo[strategy]
+    refuse_stored_augmentation(train, strategy.frozen_prefix(model))
     frames = mean_frames(clips.durations_s, train)
     recomputes = train.gradient_checkpointing
     per_clip = training_flops(model, frames, clips.tokens, recomputes)

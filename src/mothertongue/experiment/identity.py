@@ -1,6 +1,6 @@
 """The inputs of a run (base, data, labels, versions), and their changes since. No torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,12 @@ def write_identity(
     manifests: Sequence[Path],
     utterances: Sequence[Utterance],
     noted: Callable[[str], None],
+    sound_digests: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the inputs of a run: identity.json, and data.jsonl with every clip."""
+    """Write the inputs of a run: identity.json, and data.jsonl with every clip.
+
+    `sound_digests` are those of the folders that augmentation mixes into clips.
+    """
     facts = facts_of(utterances)
     num_bytes = sum({each.audio: each.size for each in facts}.values())
     if num_bytes > LONG_BYTES:
@@ -43,6 +47,7 @@ def write_identity(
         "base_digest": base_digest,
         "manifest_sha256": data_digest(manifests),
         "audio_sha256": audio_digest(facts),
+        "augment_sha256": dict(sound_digests or {}),
         "label_rules": LABEL_RULES,
         "packages": deciding_versions(),
     }
@@ -72,6 +77,16 @@ def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
     before, now = read_facts(run_dir.data), facts_of(read_data(manifests))
     places = ", ".join(str(manifest_path(each).resolve()) for each in manifests)
     return [f"manifest {places}: {_manifest_change(before, now)}"]
+
+
+def sound_changes(run_dir: RunDir, sound_digests: Mapping[str, str]) -> list[str]:
+    """The changes of the folders that augmentation mixes into clips, as text."""
+    before = read_identity(run_dir).get("augment_sha256", {})
+    return [
+        f"train.augment.{name}.folder: its files have changed"
+        for name, digest in sound_digests.items()
+        if before.get(name) != digest
+    ]
 
 
 def code_changes(run_dir: RunDir) -> list[str]:

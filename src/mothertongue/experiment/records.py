@@ -18,6 +18,7 @@ class Identity(Record):
 
     base_digest: str
     manifest_sha256: str
+    augment_sha256: NotRequired[dict[str, str]]
     label_rules: NotRequired[int]
     packages: NotRequired[dict[str, str | None]]
 

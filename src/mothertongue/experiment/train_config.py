@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from mothertongue.config import Config
+from mothertongue.data.augment.config import AugmentConfig
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision
 
@@ -73,6 +74,9 @@ class TrainConfig(Config):
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
     2020, sec. 3)."""
+    augment: AugmentConfig = AugmentConfig()
+    """Random changes of the training clips: {speed: {}, gain: {}, spec_augment: {}}; all are off by
+    default."""
     precision: Precision = "auto"
     """The precision of the activations; the weights stay float32. auto: bf16 where the device
     computes in it."""
@@ -155,6 +159,11 @@ class TrainConfig(Config):
             raise ValueError(
                 "batch_seconds gives no fixed number of steps with language_temperature above 1; "
                 "give batch_size"
+            )
+        if self.batch_seconds is not None and self.augment.speed is not None:
+            raise ValueError(
+                "batch_seconds gives no fixed number of steps with augment.speed, which changes "
+                "the lengths of clips in each epoch; give batch_size, or remove augment.speed"
             )
         return self
 

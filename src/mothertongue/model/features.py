@@ -1,7 +1,7 @@
 """Audio to log-mel and transcripts to labels, one batch of one context at a time.
 
 B batch, S samples (16,000 a second), M mels, F mel frames (100 a second), L label tokens,
-T encoder frames (50 a second), D width.
+T encoder frames (50 a second), D width, R masks.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,14 @@ def pad_samples(clips: Sequence[Samples], context_s: int) -> Tensor:
     return samples_BS
 
 
-def log_mel(samples_BS: Tensor, mel_bins: int) -> Tensor:
+def log_mel(samples_BS: Tensor, mel_bins: int, masks_BR4: Tensor | None = None) -> Tensor:
     """mel_BMF: Whisper's log-mel spectrogram, F = S / 160, on the device of the samples.
 
     Equal to transformers' WhisperFeatureExtractor: Hann window of 25 ms, hop of 10 ms, slaney mel
     filters, log10, clamped to 8 below each clip's own maximum, then (x + 4) / 4. Always float32.
+    masks_BR4 are SpecAugment's: first frame, frame after the last, and the bounds in frequency as
+    shares of the mels. Values inside are 0, about the mean of all clips (Radford et al. 2022,
+    sec. 2.2), as Park et al. 2019 set them to the mean.
     """
     with torch.autocast(samples_BS.device.type, enabled=False):
         window = torch.hann_window(WINDOW_SAMPLES, device=samples_BS.device)
@@ -49,7 +52,8 @@ def log_mel(samples_BS: Tensor, mel_bins: int) -> Tensor:
         mel_BMF = mel_filters(mel_bins).to(samples_BS.device) @ power_BKF
         log_BMF = mel_BMF.clamp(min=1e-10).log10()
         loudest_B11 = log_BMF.amax(dim=(1, 2), keepdim=True)
-        return (log_BMF.maximum(loudest_B11 - 8.0) + 4.0) / 4.0
+        mel_BMF = (log_BMF.maximum(loudest_B11 - 8.0) + 4.0) / 4.0
+        return mel_BMF if masks_BR4 is None else _masked(mel_BMF, masks_BR4)
 
 
 @lru_cache(maxsize=2)
@@ -65,3 +69,15 @@ def mel_filters(mel_bins: int) -> Tensor:
         mel_scale="slaney",
     )
     return torch.from_numpy(filters.T.astype(np.float32)).contiguous()
+
+
+def _masked(mel_BMF: Tensor, masks_BR4: Tensor) -> Tensor:
+    """mel_BMF with the masks set to 0; a mel that lies in a mask in part stays."""
+    first_BR1, stop_BR1, low_BR1, high_BR1 = masks_BR4.split(1, dim=-1)
+    mels, frames = mel_BMF.shape[1:]
+    frames_F = torch.arange(frames, device=mel_BMF.device)
+    mels_M = torch.arange(mels, device=mel_BMF.device)
+    in_time_BRF = (frames_F >= first_BR1) & (frames_F < stop_BR1)
+    in_band_BRM = (mels_M >= low_BR1 * mels) & (mels_M + 1 <= high_BR1 * mels)
+    masked_BMF = (in_band_BRM[..., None] & in_time_BRF[:, :, None]).any(dim=1)
+    return mel_BMF.masked_fill(masked_BMF, 0.0)

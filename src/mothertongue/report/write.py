@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.report.audio_clips import Where, collect_sounds, remove_unplayed
+from mothertongue.report.augmented_clips import collect_augmented
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.charts.vega import UNSAFE
 from mothertongue.report.inputs import Part, read_parts
@@ -47,12 +48,14 @@ def write_report(
     clip_sets = [each for part in parts for each in part.clip_sets]
     budget = int(options.audio_mb * MB)
     chapters = list(map(Chapters, parts))
+    is_played = options.audio != "none"
+    augmented = [collect_augmented(part.runs) if is_played else None for part in parts]
     title = ", ".join(part.result["name"] for part in parts)
     with locked(page.with_name(f".{page.name}.lock")):
         sweep(page.parent)
         sounds = collect_sounds(clip_sets, options.audio, budget, page, advance)
         with open_atomically(page) as file:
-            file.write(render(title, chapters, clip_sets, sounds))
+            file.write(render(title, chapters, clip_sets, sounds, augmented))
         remove_unplayed(page, sounds)
     if options.figures is not None:
         with locked(options.figures / ".lock"):

@@ -1,6 +1,7 @@
 """A batch of clips with their labels, ready for the model's device.
 
-B batch, S samples (16,000 a second), L label tokens, T encoder frames (50 a second), D width."""
+B batch, S samples (16,000 a second), L label tokens, T encoder frames (50 a second), D width,
+R masks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ class Batch:
     """The output of the encoder's frozen layers, instead of samples."""
     keys: tuple[str, ...] = ()
     """The key of each clip's output in the store of such outputs; empty without a store."""
+    masks_BR4: Tensor | None = None
+    """float32, the masks of each clip's spectrogram, see `log_mel`; None without SpecAugment."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -44,11 +47,15 @@ class Batch:
         """The same batch where a GPU can fetch it while it computes; torch's loader calls this."""
         return self._with(Tensor.pin_memory)
 
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The model's inputs: hidden_BTD or else samples_BS; inputs_BL; targets_BL."""
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The model's inputs: hidden_BTD or else samples_BS; inputs_BL; targets_BL; masks_BR4.
+
+        The last only where there are masks.
+        """
         heard = self.samples_BS if self.hidden_BTD is None else self.hidden_BTD
         assert heard is not None
-        return heard, self.inputs_BL, self.targets_BL
+        masks = () if self.masks_BR4 is None else (self.masks_BR4,)
+        return heard, self.inputs_BL, self.targets_BL, *masks
 
     @property
     def context_s(self) -> float:
@@ -79,6 +86,7 @@ class Batch:
             inputs_BL=change(self.inputs_BL),
             targets_BL=change(self.targets_BL),
             hidden_BTD=None if self.hidden_BTD is None else change(self.hidden_BTD),
+            masks_BR4=None if self.masks_BR4 is None else change(self.masks_BR4),
         )
 
 

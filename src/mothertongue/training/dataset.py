@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mothertongue.data.augment.augmenter import Augmenter
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device, processors
+from mothertongue.model.features import HOP_SAMPLES
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.training.batch import IGNORED, Batch, collate, pad_labels
 from mothertongue.training.bucketing import MicroBatch, Step, choose_clips, plan_epoch, share
@@ -48,7 +51,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """`root` is the folder of relative audio paths, `store` has what is computed already.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
-        ConfigError where a language has no token or a temperature but no second language.
+        ConfigError where a language has no token or a temperature but no second language, or where
+        a folder of augmenting sounds has none.
         """
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
@@ -60,7 +64,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
         _refuse_long(utterances, self.labels)
-        self.contexts_s = [context_s(each.duration_s, config.context) for each in utterances]
+        assert store is None or not config.augment.is_on  # see refuse_stored_augmentation
+        self.augmenter = Augmenter(config.augment, config.seed)
         self._planned: tuple[int, list[Step]] = (0, self.plan(0))
         self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
@@ -76,8 +81,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         mine = share(planned, self.rank, self.ranks)
         try:
             if not mine:
-                return [self._idle(planned)]
-            return [self._batch(micro_batch) for micro_batch in mine]
+                return [self._idle(planned, epoch)]
+            return [self._batch(micro_batch, epoch) for micro_batch in mine]
         except MothertongueError as error:
             return error
 
@@ -106,13 +111,20 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         share = config.full_context_share if config.context == "bucket" else 0.0
         return plan_epoch(
             clips,
-            self.contexts_s,
+            self.contexts_s(epoch),
             config.size,
             full_context_share=share,
             context_jitter_s=config.context_jitter_s,
             seed=config.seed,
             epoch=epoch,
         )
+
+    def contexts_s(self, epoch: int) -> list[int]:
+        """The seconds of context that each utterance needs in an epoch."""
+        return [
+            context_s(self.augmenter.duration_s(each, epoch), self.config.context)
+            for each in self.utterances
+        ]
 
     def count_contexts(self, steps: int) -> int:
         """How many different pairs of a clip and a context the first `steps` steps have."""
@@ -126,22 +138,40 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         }
         return len(pairs)
 
-    def _idle(self, step: Step) -> Batch:
+    def _idle(self, step: Step, epoch: int) -> Batch:
         """A batch without counted labels, for a rank without clips that takes part in a step."""
-        batch = self._batch(MicroBatch(step[0].context_s, step[0].indices[:1]))
+        batch = self._batch(MicroBatch(step[0].context_s, step[0].indices[:1]), epoch)
         return replace(batch, targets_BL=torch.full_like(batch.targets_BL, IGNORED))
 
-    def _batch(self, micro_batch: MicroBatch) -> Batch:
+    def _batch(self, micro_batch: MicroBatch, epoch: int) -> Batch:
         """A batch of the clips' stored states if all of them are there, else of their samples."""
         stored = self._stored(micro_batch)
         if stored is not None:
             return stored
-        clips = [load_clip(self.root, self.utterances[i]) for i in micro_batch.indices]
+        clips = [self._clip(i, epoch) for i in micro_batch.indices]
         if self.store is not None and self._heard.add(micro_batch.indices, clips):
             stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
         labels = self._labels(micro_batch)
         batch = collate(self._ids(micro_batch), clips, labels, micro_batch.context_s, self.end)
-        return stored or replace(batch, keys=self._keys(micro_batch))
+        masks_BR4 = self._masks(micro_batch, clips, epoch)
+        return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
+
+    def _clip(self, index: int, epoch: int) -> Samples:
+        """The samples of an utterance as an epoch has them."""
+        utterance = self.utterances[index]
+        return self.augmenter.samples(load_clip(self.root, utterance), utterance, epoch)
+
+    def _masks(
+        self, micro_batch: MicroBatch, clips: Sequence[Samples], epoch: int
+    ) -> Tensor | None:
+        """SpecAugment's masks of each clip, on its own frames only; None where it is off."""
+        if self.config.augment.spec_augment is None:
+            return None
+        masks = [
+            self.augmenter.masks(len(clip) // HOP_SAMPLES, self.utterances[i], epoch)
+            for i, clip in zip(micro_batch.indices, clips, strict=True)
+        ]
+        return torch.from_numpy(np.stack(masks))
 
     def _stored(self, micro_batch: MicroBatch) -> Batch | None:
         keys = self._keys(micro_batch)

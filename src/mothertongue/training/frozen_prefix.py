@@ -1,6 +1,6 @@
 """The encoder layers that do not train: their output for a clip is the same in every epoch.
 
-B batch, S samples (16,000 a second), T encoder frames (50 a second), D width.
+B batch, S samples (16,000 a second), T encoder frames (50 a second), D width, R masks.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +31,11 @@ def open_prefix(
     """The stem and the `depth` bottom layers, which a strategy left as they were, and their store.
 
     None where there are no such layers, or where their output is random, which `noted` reports.
-    Raises ConfigError for a prefix_depth that is not among them.
+    Raises ConfigError for a prefix_depth that is not among them, and for a store of clips that
+    augmentation changes.
     """
     _check_depth(config.prefix_depth, depth)
+    refuse_stored_augmentation(config, depth)
     if depth == 0:
         return None
     if reasons := random_parts(model.config):
@@ -79,26 +81,27 @@ class FrozenPrefix:
         States that had to be computed up to `stored_depth` go into the store.
         """
         batch = batch.to(self.device)
-        stored_BTD, _, _ = batch.tensors()
+        stored_BTD, _, _, *masks = batch.tensors()
         if batch.hidden_BTD is None:
-            stored_BTD = self._by_clip(self._from_samples, stored_BTD)
+            stored_BTD = self._by_clip(self._from_samples, stored_BTD, *masks)
             self._keep(batch.keys, stored_BTD)
             self._computed += len(batch.ids)
         hidden_BTD = self._by_clip(self._to_depth, stored_BTD).float()
-        return replace(batch, samples_BS=None, hidden_BTD=hidden_BTD)
+        return replace(batch, samples_BS=None, masks_BR4=None, hidden_BTD=hidden_BTD)
 
     def take_computed(self) -> int:
         """How many clips were computed up to `stored_depth` since this was last asked."""
         computed, self._computed = self._computed, 0
         return computed
 
-    def _by_clip(self, function: Callable[[Tensor], Tensor], x_B: Tensor) -> Tensor:
-        size = 1 if self.device.type == "cpu" else len(x_B)
+    def _by_clip(self, function: Callable[..., Tensor], *inputs_B: Tensor) -> Tensor:
+        size = 1 if self.device.type == "cpu" else len(inputs_B[0])
+        parts = zip(*(each.split(size) for each in inputs_B), strict=True)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            return torch.cat([function(part) for part in x_B.split(size)])
+            return torch.cat([function(*part) for part in parts])
 
-    def _from_samples(self, samples_BS: Tensor) -> Tensor:
-        mel_BMF = log_mel(samples_BS, self.encoder.config.num_mel_bins)
+    def _from_samples(self, samples_BS: Tensor, masks_BR4: Tensor | None = None) -> Tensor:
+        mel_BMF = log_mel(samples_BS, self.encoder.config.num_mel_bins, masks_BR4)
         return prefix(self.encoder, mel_BMF, self.stored_depth, self.dtype)
 
     def _to_depth(self, hidden_BTD: Tensor) -> Tensor:
@@ -120,6 +123,20 @@ class FrozenPrefix:
         if message not in self._told:
             self._told.add(message)
             self._noted(message)
+
+
+def refuse_stored_augmentation(config: TrainConfig, depth: int) -> None:
+    """Raise ConfigError where the outputs of frozen layers are to be stored, of clips that change.
+
+    Each epoch would fill the disk with outputs that no other epoch reads.
+    """
+    if depth and config.augment.is_on and config.prefix_cache_gb:
+        raise ConfigError(
+            f"train.augment: the strategy freezes {depth} bottom encoder layers, whose outputs are "
+            "stored for the next epochs, but augmentation changes the clips in every epoch; give "
+            "train.prefix_cache_gb=0, so that these layers are computed in every step, or remove "
+            "train.augment"
+        )
 
 
 def random_parts(config: WhisperConfig) -> list[str]:

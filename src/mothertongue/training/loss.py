@@ -1,6 +1,7 @@
 """The training loss: cross-entropy where a label counts, and nothing computed elsewhere.
 
-B batch, S samples, T encoder frames, D width, L label tokens, N counted tokens, V vocabulary.
+B batch, S samples, T encoder frames, D width, L label tokens, N counted tokens, V vocabulary,
+R masks.
 """
 
 import torch
@@ -27,17 +28,23 @@ class LabelLoss(nn.Module):
         projection = model.proj_out.weight
         self._frozen_VD = None if projection.requires_grad else projection.detach().to(dtype)
 
-    def forward(self, heard: Tensor, inputs_BL: Tensor, targets_BL: Tensor) -> Tensor:
+    def forward(
+        self,
+        heard: Tensor,
+        inputs_BL: Tensor,
+        targets_BL: Tensor,
+        masks_BR4: Tensor | None = None,
+    ) -> Tensor:
         """The cross-entropy, in nats, summed over the N targets that are not IGNORED; a scalar.
 
-        `heard` is samples_BS, or hidden_BTD where there is a depth. The 51,865-wide projection is
-        computed for those N rows only.
+        `heard` is samples_BS, or hidden_BTD where there is a depth. masks_BR4 are for the
+        spectrogram of samples_BS. The 51,865-wide projection is computed for those N rows only.
         """
         whisper = self.model.model
         hidden_BTD = (
             continue_from(whisper.encoder, heard, self.depth)
             if self.depth
-            else encode(whisper.encoder, log_mel(heard, whisper.config.num_mel_bins))
+            else encode(whisper.encoder, log_mel(heard, whisper.config.num_mel_bins, masks_BR4))
         )
         embedded_BLD, weight_VD = embed(inputs_BL, whisper.decoder.embed_tokens)
         states_BLD = whisper.decoder(

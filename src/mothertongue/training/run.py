@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from mothertongue.data.augment.augmenter import sound_digests
+from mothertongue.data.augment.config import allowed
 from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
@@ -24,6 +26,7 @@ from mothertongue.experiment.identity import (
     code_changes,
     data_changes,
     refuse_changes,
+    sound_changes,
     write_identity,
 )
 from mothertongue.experiment.load import open_base, take_start
@@ -137,6 +140,7 @@ def assemble(
         ranks.count,
     )
     _tell_idle(dataset, noted)
+    _tell_too_long(dataset, noted)
     validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
     job = TrainingInputs(
         dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
@@ -150,6 +154,18 @@ def _tell_idle(dataset: StepDataset, noted: Callable[[str], None]) -> None:
         noted(
             f"the {dataset.ranks} devices wait for each other {idle:.0%} of the time; give a "
             f"larger train.batch_size, a multiple of {dataset.ranks}"
+        )
+
+
+def _tell_too_long(dataset: StepDataset, noted: Callable[[str], None]) -> None:
+    if (speed := dataset.config.augment.speed) is None:
+        return
+    slowest = min(speed.factors)
+    too_long = sum(allowed(slowest, each.duration_s) != slowest for each in dataset.utterances)
+    if too_long:
+        noted(
+            f"train.augment.speed: {too_long:,} of {len(dataset.utterances):,} clips are not "
+            f"slowed by {slowest:g}: they would be longer than 30 s"
         )
 
 
@@ -215,13 +231,15 @@ def _begin(
     noted: Callable[[str], None],
 ) -> None:
     """Save what the run depends on, or check that it is still the same."""
+    sounds = sound_digests(experiment.train.augment)
     if not run_dir.identity.is_file():
         write_experiment(experiment, run_dir)
-        write_identity(run_dir, base.digest, experiment.manifests, utterances, noted)
+        write_identity(run_dir, base.digest, experiment.manifests, utterances, noted, sounds)
         return
     refuse_other_settings(experiment, run_dir)
     changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
     changes += base_changes(run_dir, experiment.base, base.digest)
+    changes += sound_changes(run_dir, sounds)
     refuse_changes(run_dir, changes, "continued")
 
 

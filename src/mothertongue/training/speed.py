@@ -45,9 +45,16 @@ def mean_frames(durations_s: Sequence[float], train: TrainConfig) -> int:
     """The mean number of encoder frames of clips, at the contexts that they train at."""
     if train.context == "full":
         return FULL_CONTEXT_S * FRAMES_PER_S
-    cut = fmean(context_s(each, "bucket") for each in durations_s)
+    cut = fmean(_cut_context_s(each, train) for each in durations_s)
     share = train.full_context_share
     return round(FRAMES_PER_S * (share * FULL_CONTEXT_S + (1 - share) * cut))
+
+
+def _cut_context_s(duration_s: float, train: TrainConfig) -> float:
+    """The mean context of a clip that is cut to it, in seconds: augmentation changes its length."""
+    speed = train.augment.speed
+    outcomes = speed.outcomes(duration_s) if speed else [(1.0, duration_s)]
+    return sum(share * context_s(changed_s, "bucket") for share, changed_s in outcomes)
 
 
 def flops_per_s(config: WhisperConfig, train: TrainConfig, frames: int, tokens: int) -> float:

@@ -18,6 +18,7 @@ from mothertongue import __version__
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER
 from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.report.audio_clips import Sounds
+from mothertongue.report.augmented_clips import Augmented
 from mothertongue.report.chapters import Chapters
 from mothertongue.system.inline import source, source_hash
 
@@ -36,8 +37,14 @@ CHAPTERS = {
 }
 
 
-def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sounds: Sounds) -> str:
-    """The page as HTML."""
+def render(
+    title: str,
+    parts: Sequence[Chapters],
+    clip_sets: Sequence[Json],
+    sounds: Sounds,
+    augmented: Sequence[Augmented | None],
+) -> str:
+    """The page as HTML; `augmented` has the examples of each part."""
     css, js = own_source("page.css"), own_source("page.js") + own_source("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
     environment = Environment(
@@ -47,6 +54,7 @@ def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sou
     return template.render(
         title=title,
         parts=parts,
+        augmented=augmented,
         chapters=[
             (id_, name) for id_, name in CHAPTERS.items() if _is_there(id_, parts, clip_sets)
         ],

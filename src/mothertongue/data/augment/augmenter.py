@@ -1,0 +1,175 @@
+"""The random changes of one clip in one epoch.
+
+Each kind of change draws from a generator of its own, seeded by the run's seed, the epoch, the
+clip's id and the kind: the result depends neither on ranks and data workers nor on what was drawn
+before, and switching one kind off leaves the others as they are.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from mothertongue.data.audio.decoders import Samples
+from mothertongue.data.augment.config import (
+    AugmentConfig,
+    GainConfig,
+    LowPassConfig,
+    NoiseConfig,
+    ReverberationConfig,
+    allowed,
+)
+from mothertongue.data.augment.masks import Masks, draw_masks, no_masks
+from mothertongue.data.augment.sound_folder import SoundFolder
+from mothertongue.data.augment.waveform import (
+    add_noise,
+    change_gain,
+    change_speed,
+    colored_noise,
+    decaying_response,
+    from_direct_sound,
+    low_pass,
+    reverberate,
+    telephone,
+)
+from mothertongue.data.manifest import Utterance
+
+LONGEST_NOISE_S, LONGEST_RESPONSE_S = 600.0, 10.0
+DIGEST_BITS = 256
+
+Rng = np.random.Generator
+Change = Callable[[Samples, Rng], Samples]
+
+
+class Augmenter:
+    """Changes clips as the settings ask; with all of them off it returns what it is given."""
+
+    def __init__(self, config: AugmentConfig, seed: int) -> None:
+        """Raises ConfigError where a folder of sounds has none."""
+        self.config, self.seed = config, seed
+        self._changes = list(_changes(config, dict(_folders(config))))
+
+    def factor(self, clip: Utterance, epoch: int) -> float:
+        """How many times as fast the clip is; 1 where that would make it longer than 30 s.
+
+        It depends on the stated duration, not on the samples: the plan of an epoch asks for it.
+        """
+        speed = self.config.speed
+        if speed is None:
+            return 1.0
+        # Without a generator, which takes 10 times as long: a plan asks for every clip.
+        share = self._number("speed", clip, epoch) / 2**DIGEST_BITS
+        return allowed(speed.drawn(share), clip.duration_s)
+
+    def duration_s(self, clip: Utterance, epoch: int) -> float:
+        """The seconds of the clip in this epoch."""
+        return clip.duration_s / self.factor(clip, epoch)
+
+    def samples(self, samples_N: Samples, clip: Utterance, epoch: int) -> Samples:
+        """The clip's samples as they are heard in this epoch.
+
+        Raises AudioError where a sound that is mixed in cannot be read.
+        """
+        factor = self.factor(clip, epoch)
+        if factor != 1:
+            samples_N = change_speed(samples_N, factor)
+        for name, probability, change in self._changes:
+            rng = self._rng(name, clip, epoch)
+            if rng.random() < probability:
+                samples_N = change(samples_N, rng)
+        return samples_N
+
+    def masks(self, num_frames: int, clip: Utterance, epoch: int) -> Masks:
+        """The masks of the clip, whose spectrogram has so many frames, in this epoch.
+
+        Only where the settings have `spec_augment`.
+        """
+        config = self.config.spec_augment
+        assert config is not None
+        rng = self._rng("spec_augment", clip, epoch)
+        is_masked = rng.random() < config.probability
+        return draw_masks(config, num_frames, rng) if is_masked else no_masks(config)
+
+    def _rng(self, name: str, clip: Utterance, epoch: int) -> Rng:
+        return np.random.default_rng(self._number(name, clip, epoch))
+
+    def _number(self, name: str, clip: Utterance, epoch: int) -> int:
+        """A number of 256 bits that no other kind of change, clip, epoch or seed has."""
+        facts = f"{name} {self.seed} {epoch} {clip.id}"
+        return int.from_bytes(
+            hashlib.sha256(facts.encode("utf-8", "surrogatepass")).digest(), "big"
+        )
+
+
+def sound_digests(config: AugmentConfig) -> dict[str, str]:
+    """The SHA-256 of each folder of sounds, by the name of the change that takes them."""
+    return {name: folder.digest() for name, folder in _folders(config)}
+
+
+def _folders(config: AugmentConfig) -> Iterator[tuple[str, SoundFolder]]:
+    """The folders of sounds, by the name of the change that takes them."""
+    limits = {"reverberation": LONGEST_RESPONSE_S, "noise": LONGEST_NOISE_S}
+    for name, longest_s in limits.items():
+        change = getattr(config, name)
+        if change is not None and change.folder is not None:
+            yield name, SoundFolder(change.folder, f"train.augment.{name}.folder", longest_s)
+
+
+def _changes(
+    config: AugmentConfig, folders: dict[str, SoundFolder]
+) -> Iterator[tuple[str, float, Change]]:
+    """The name, probability and function of each change that is on, in the order of a recording:
+
+    the room, the noise in it, the microphone, the line, its level.
+    """
+    if room := config.reverberation:
+        recorded = folders.get("reverberation")
+        yield "reverberation", room.probability, partial(_in_room, room, recorded)
+    if noise := config.noise:
+        yield "noise", noise.probability, partial(_in_noise, noise, folders.get("noise"))
+    if band := config.low_pass:
+        yield "low_pass", band.probability, partial(_low_passed, band)
+    if line := config.telephone:
+        yield "telephone", line.probability, _on_telephone
+    if gain := config.gain:
+        yield "gain", gain.probability, partial(_gained, gain)
+
+
+def _in_room(
+    config: ReverberationConfig, folder: SoundFolder | None, samples_N: Samples, rng: Rng
+) -> Samples:
+    if folder is not None:
+        return reverberate(samples_N, from_direct_sound(_sound(folder, rng)))
+    response_K = decaying_response(rng.uniform(*config.rt60_s), rng.uniform(*config.direct_db), rng)
+    return reverberate(samples_N, response_K)
+
+
+def _in_noise(
+    config: NoiseConfig, folder: SoundFolder | None, samples_N: Samples, rng: Rng
+) -> Samples:
+    snr_db = rng.uniform(*config.snr_db)
+    if folder is None:
+        color = config.colors[rng.integers(len(config.colors))]
+        return add_noise(samples_N, colored_noise(len(samples_N), color, rng), snr_db)
+    sound_K = _sound(folder, rng)
+    start = int(rng.integers(len(sound_K)))
+    # From there on, and from the beginning again where the sound is shorter than the clip.
+    noise_N = np.resize(np.roll(sound_K, -start), len(samples_N))
+    return add_noise(samples_N, noise_N, snr_db)
+
+
+def _low_passed(config: LowPassConfig, samples_N: Samples, rng: Rng) -> Samples:
+    return low_pass(samples_N, rng.uniform(*config.cutoff_hz))
+
+
+def _on_telephone(samples_N: Samples, rng: Rng) -> Samples:
+    return telephone(samples_N)
+
+
+def _gained(config: GainConfig, samples_N: Samples, rng: Rng) -> Samples:
+    return change_gain(samples_N, rng.uniform(*config.db))
+
+
+def _sound(folder: SoundFolder, rng: Rng) -> Samples:
+    return folder.load(int(rng.integers(len(folder.files))))
