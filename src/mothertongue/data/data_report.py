@@ -21,17 +21,17 @@ NOTES = {
     "AUD-QUIET": "peak under -40 dB",
     "AUD-STEREO": "several channels, averaged",
     "AUD-STREAMS": "several audio streams; the best was taken",
-    "LEAK-SPEAKER": "speaker also in a split that is held out",
-    "LEAK-TEXT": "sentence also in a split that is held out",
+    "LEAK-SPEAKER": "speaker is also in a held-out split",
+    "LEAK-TEXT": "sentence is also in a held-out split",
     "MAN-DURATION": "stated duration differs from the sound's, which was taken",
     "PATH-FORM": "file name in another Unicode form than the table's",
     "TXT-CONTROL": "invisible characters removed",
-    "TXT-DIGIT": "digits, which are read in words",
+    "TXT-DIGIT": "digits; people read them as words",
     "TXT-ENTITY": "text like &amp;",
-    "TXT-NFC": "put into NFC",
+    "TXT-NFC": "changed to NFC",
     "TXT-RATE": "under 2 or over 30 characters a second",
     "TXT-SCRIPT": "a word with letters of Latin, Greek or Cyrillic together",
-    "TXT-SPACE": "white space folded",
+    "TXT-SPACE": "white space joined",
     "TXT-SPECIAL": "text like <|en|>, kept as plain characters",
     "TXT-TAG": "text like [noise], <b> or S1:",
     "TXT-WORD": "a word of over 100 characters",
@@ -50,7 +50,7 @@ class SplitFacts:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """The outcome for a corpus. Rejected and notes count rows by code; a row may have many notes.
+    """The result for a corpus. Rejected and notes count rows by code; a row may have many notes.
 
     `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
     has the facts that are known from elsewhere and agree with the corpus.
@@ -72,23 +72,23 @@ class DataReport:
 
     @property
     def ok(self) -> bool:
-        """Whether something is left, and no more was rejected than the limit allows."""
+        """Return whether rows are left, and not more were rejected than the limit allows."""
         is_within = self.num_rejected <= self.max_reject_fraction * self.num_rows
         return is_within and self.num_rejected < self.num_rows
 
     def require_ok(self) -> None:
-        """Raise DataError (exit code 65) where the report is not ok, with the reasons by code."""
+        """Raise DataError (exit code 65) with the reasons by code if the report is not ok."""
         if self.ok:
             return
         codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
         raise DataError(
             f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({codes or 'no rows'}); "
-            f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; mend them "
-            "as rejected.jsonl says, or raise --max-reject-fraction"
+            f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; correct "
+            "them as rejected.jsonl says, or raise --max-reject-fraction"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values, with `ok` and `num_rejected`."""
+        """Return the report as JSON values, with `ok` and `num_rejected`."""
         lists = {
             "warnings": list(self.warnings),
             "confirmed": list(self.confirmed),
@@ -98,7 +98,7 @@ class DataReport:
 
 
 def report_table(report: DataReport) -> RenderableType:
-    """The report as tables for a terminal; what the corpus wrote cannot style or control it."""
+    """Return the report as tables for a terminal; text of the corpus cannot control it."""
     parts: list[RenderableType] = [_split_table(report)]
     if report.rejected:
         parts.append(_rejected_table(report))
