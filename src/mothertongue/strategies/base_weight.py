@@ -7,7 +7,7 @@ from mothertongue.strategies.base import NotAdapterError, Strategy, Whisper
 
 
 class BaseWeightStrategy(Strategy, ABC):
-    """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
+    """Trains weights of the base itself: the result is a plain Whisper."""
 
     @property
     def draws_at_random(self) -> bool:
@@ -15,7 +15,7 @@ class BaseWeightStrategy(Strategy, ABC):
         return False
 
     def merge(self, model: Whisper) -> Whisper:
-        """The model itself."""
+        """Return the model itself."""
         return model
 
     @property
@@ -26,5 +26,5 @@ class BaseWeightStrategy(Strategy, ABC):
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
         """Raise NotAdapterError: there is nothing to disable."""
         raise NotAdapterError(
-            "training changed the base's own weights, so it cannot be switched off; load the base"
+            "training changed the base's own weights, so nothing can be disabled; load the base"
         )
