@@ -1,4 +1,4 @@
-"""Costs of a grid, estimated before anything of it runs.
+"""Estimate the costs of a grid before it runs.
 
 The floating-point operations of each run are counted; a short probe measures how many a second this
 device does at the same width, batch and precision.
@@ -41,7 +41,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """The training clips of a language: number, lengths, mean number of label tokens."""
+    """Facts of a language's training clips: number, lengths, mean number of label tokens."""
 
     count: int
     durations_s: Sequence[float]
@@ -50,7 +50,7 @@ class Clips:
 
 
 def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
-    """Every run with its trained parameters, its steps and its hours of training on this device.
+    """Return every run with its trained parameters, steps and hours of training on this device.
 
     Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base,
     and where data is neither there nor described by `rows`.
@@ -102,7 +102,7 @@ def _run(
 
 
 def _applied(strategy: Strategy, config: WhisperConfig) -> tuple[Whisper, int]:
-    """The model under a strategy, without memory for its weights, and how many of them train."""
+    """Apply a strategy to a model without memory for weights; return it and the trained count."""
     strategy.check(config)
     with torch.device("meta"):
         model = strategy.apply(WhisperForConditionalGeneration(config), seed=0)
@@ -135,7 +135,7 @@ def _steps_per_epoch(clips: Clips, train: TrainConfig) -> int:
 
 
 def _frames(clips: Clips, train: TrainConfig) -> int:
-    """The mean number of encoder frames of a clip, at the contexts that it trains at."""
+    """Return the mean number of encoder frames of a clip at its training contexts."""
     if train.context == "full":
         return FULL_CONTEXT_S * FRAMES_PER_S
     cut = fmean(context_s(each, "bucket") for each in clips.durations_s)
@@ -144,7 +144,7 @@ def _frames(clips: Clips, train: TrainConfig) -> int:
 
 
 def _probe(config: WhisperConfig, train: TrainConfig, clips: Clips) -> float:
-    """Operations a second in training steps of a random model: the base's width, 1 + 1 layers."""
+    """Measure operations a second in training steps of a random model of 1 + 1 layers."""
     device = best_device()
     shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
     model = nn.Module.to(Full().apply(WhisperForConditionalGeneration(shallow), seed=0), device)

@@ -1,4 +1,4 @@
-"""The result of a comparison, from the records that its runs left: one JSON value.
+"""Build the result of a comparison from the records of its runs, as one JSON value.
 
 N utterances of a test set. Rates are ratios; times in seconds; `scores` by normalizer.
 """
@@ -36,7 +36,7 @@ def comparison(
     cuts: Sequence[Cut],
     folder: Path,
 ) -> Json:
-    """Everything that was measured, under `languages`, `average`, `curves` and `cuts`."""
+    """Return all results, under `languages`, `average`, `curves` and `cuts`."""
     languages = {
         name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
     }
@@ -58,9 +58,9 @@ def comparison(
 
 
 def averages(languages: dict[str, Json], reference: str) -> list[Json]:
-    """Mean rates over languages, and what Liu et al. 2024 derive from them.
+    """Return mean rates over languages, and the changes that Liu et al. 2024 report.
 
-    Languages that are judged by CER have a mean of their own. `relative_to_base` and
+    Languages that are compared by CER have a separate mean. `relative_to_base` and
     `relative_to_reference` are changes of the averages (not averages of the changes),
     `points_to_reference` their difference: the paper gives FFT as the second, BAFT as the third.
     Only strategies that were run in every language of the mean.
@@ -116,7 +116,7 @@ def _language(
         **data_facts(grid.languages[language].manifests),
         "base": {
             "scores": base[TEST].scores(),
-            "anatomy": base[TEST].anatomy(),
+            "anatomy": base[TEST].error_kinds(),
             "also": {name: each.scores() for name, each in base.items() if name != TEST},
         },
         "strategies": with_differences(rows, grid.reference, base, measure),
@@ -127,7 +127,7 @@ def _language(
 def _doubts(
     grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
 ) -> list[str]:
-    """Read its clips from the first run's scores: all runs of a language share them."""
+    """Return the doubts about a language, from its first run's scores: all runs share the clips."""
     names = [*base, *(f"retention-{name}" for name in grid.retention)]
     runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
     return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))
@@ -151,7 +151,7 @@ def _row(
         "chosen_at_wer": choice.mean_wer,
         "chosen_at_cer": choice.mean_cer,
         "scores": found[TEST].scores(),
-        "anatomy": found[TEST].anatomy(),
+        "anatomy": found[TEST].error_kinds(),
         "also": {name: {"scores": each.scores()} for name, each in found.items() if name != TEST},
         "retention": retention(grid.retention, folder / "base" / "eval", evals),
         **_cost(choice, candidates, cuts, folder),

@@ -1,4 +1,4 @@
-"""One self-contained page: every word escaped, every script known by its hash, no network.
+"""Render one self-contained page: all text escaped, all scripts hashed, no network.
 
 Jinja escapes whatever comes from records. Data for the scripts is JSON with `<` escaped; clips,
 which may be many, are compressed. The Content-Security-Policy forbids all loading; only where audio
@@ -37,7 +37,7 @@ CHAPTERS = {
 
 
 def render(title: str, parts: Sequence[Chapters], clip_sets: Sequence[Json], sounds: Sounds) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     css, js = _own("page.css"), _own("page.js") + _own("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
     environment = Environment(
@@ -77,19 +77,19 @@ def _policy(css: str, js: str, beside: bool) -> str:
 
 
 def _json(value: Any) -> Markup:
-    """JSON that no text can end: `<` is written as its escape."""
+    """Return JSON with `<` escaped, so that no text in it can end the script."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 
 
 def _compressed(value: Any) -> str:
-    """JSON, compressed, in base64."""
+    """Return compressed JSON in base64."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
 def _public(clip_set: Json) -> Json:
-    """Without the paths of the machine that the page is made on."""
+    """Return the records without paths of the machine that makes the page."""
     hidden = ("audio", "start_s")
     clips = [
         {key: value for key, value in clip.items() if key not in hidden}
@@ -116,7 +116,7 @@ def _sound_note(clip_sets: Sequence[Json], sounds: Sounds) -> str:
     if sounds.over_budget:
         note += (
             f" {sounds.over_budget:,} were left out to keep the page small: --audio-mb takes more,"
-            " --audio beside writes all next to the page."
+            " --audio beside writes all of them next to the page."
         )
     if sounds.unreadable:
         note += f" {len(sounds.unreadable):,} could not be read when the page was made."
