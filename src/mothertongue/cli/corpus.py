@@ -1,4 +1,4 @@
-"""The verbs that look at a corpus."""
+"""The verbs prepare and check."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +27,9 @@ AllowOutside = Annotated[
 @app.command()
 def prepare(
     source: Annotated[
-        Path, typer.Argument(help="A table, a folder of a known layout, a manifest.")
+        Path, typer.Argument(help="A table, a folder of a known layout, or a manifest.")
     ],
-    language: Annotated[str, typer.Option(help="Language of rows that state none, such as sw.")],
+    language: Annotated[str, typer.Option(help="Language of rows without one, such as sw.")],
     out: Annotated[Path, typer.Option(help="Folder for manifest.jsonl and rejected.jsonl.")],
     max_reject_fraction: MaxReject = 0.05,
     audio_column: AudioColumn = None,
@@ -39,12 +39,12 @@ def prepare(
     speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: AllowOutside = False,
     trust_durations: Annotated[
-        bool, typer.Option(help="Do not decode clips whose duration is stated.")
+        bool, typer.Option(help="Do not decode clips with a stated duration.")
     ] = False,
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
-    """Bring a corpus to a clean manifest, and be told what is wrong with it."""
+    """Write a clean manifest of a corpus, and show what is wrong with it."""
     from mothertongue.data.data_report import report_table
     from mothertongue.data.prepare import PrepareOptions, prepare
     from mothertongue.data.sources.detect import detect
