@@ -3,7 +3,7 @@
 runs/<name>/
   grid.yaml         the resolved grid               experiments/  one for each run
   runs/<run>/       a run each                      selection.json  written before any test
-  base/eval/        the untouched base's scores     logs/         what each process said
+  base/eval/        the base model's scores         logs/         what each process said
   comparison.json   the result                      tables/       the same for people and papers
   clips.json        every clip, every system        report.html   the page
   cuts.json         what halving stopped early

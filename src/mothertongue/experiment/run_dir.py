@@ -43,7 +43,7 @@ TEST_SCORES = "test"
 OTHER_DATA_PREFIX = "also-"
 """Begins the name of scores on other data."""
 BASE_PREFIX = "base-"
-"""Begins the name of the untouched base's scores on the same clips."""
+"""Begins the name of the base model's scores on the same clips."""
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
 
