@@ -8,7 +8,7 @@ swapped transcripts, a run of rows moved by one, halved and doubled transcripts,
 --other data under this language. Each kind is planted alone, so that what is found beside it counts
 as a false alarm, as does everything on the clips as they are and on those of --clean. A fault
 counts as found under any code of its kind. Each clip is recognized once, and kept in
-OUT/heard.jsonl.
+OUT/recognized.jsonl.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.doctor.examine import record_of
-from mothertongue.doctor.listen import HEARD, Listener, Recognized, listen
+from mothertongue.doctor.listen import RECOGNIZED, Listener, Recognized, listen
 from mothertongue.experiment.run_dir import environment
 from mothertongue.inference.open_model import open_model
 from mothertongue.system.console import counting
@@ -84,7 +84,7 @@ def recognized(clips: Sequence[Utterance], options: argparse.Namespace) -> Recog
     settings = ("auto", "auto", "default")
     listener = Listener(options.model, lambda: open_model(options.model), config, settings)
     with counting("listening", len(clips)) as advance:
-        return listen(listener, clips, options.out / HEARD, advance)
+        return listen(listener, clips, options.out / RECOGNIZED, advance)
 
 
 def alarms(clips: Sequence[Utterance], known: Recognized) -> Json:

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md from docs/benchmarks.json: no figure in it is typed by hand."""
+"""Write docs/benchmarks.md from docs/benchmarks.json: no figure in it is typed by hand."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,17 +12,20 @@ GB = 1e9
 
 HEAD = """# Benchmarks
 
-Written by `make bench`: the same base, clips, batches, precision and steps on both sides, every
-candidate a process of its own, in rounds. Figures are medians over rounds, with their range where
-there is one. Ratios carry over to other machines; seconds do not.
+Here you can compare the speed and memory of mothertongue with those of other libraries (the peers).
+`make bench` writes this page. Both sides get the same base, clips, batches, precision and steps.
+Every candidate runs in a separate process, in rounds. The figures are medians over the rounds. If
+there are several rounds, the range is in brackets. Ratios are similar on other machines;
+seconds are not.
 
-- The peers get the flags that serve them best: SDPA, fused AdamW, features computed beforehand, no
-  gradient checkpointing, no evaluation, no checkpoints; `generate` in batches, sorted by length;
-  faster-whisper by its batched pipeline.
-- Ours is the whole training loop, but for checkpoints and validations: audio is read and features
-  are computed in its time.
-- The ceiling is what plain products of these shapes reach in the same run. A share of it counts the
-  floating-point operations that a side really does: a peer that pads to 30 s gets credit for it.
+- Each peer gets the settings that make it fastest: SDPA, fused AdamW, features computed beforehand,
+  no gradient checkpointing, no evaluation, no checkpoints. `generate` decodes in batches that are
+  sorted by length. faster-whisper uses its batched pipeline.
+- Our side is the whole training loop without checkpoints and validations. Its time includes reading
+  the audio and computing the features.
+- The ceiling is the speed of plain matrix products of these shapes in the same run. The share of
+  the ceiling counts the floating-point operations that a side really does. A peer that pads to 30 s
+  gets credit for the padding.
 """
 
 
@@ -108,7 +111,7 @@ def _decode(found: Json) -> Iterator[str]:
 
 def _scaling(found: Json) -> Iterator[str]:
     yield f"## How cost grows, {found['precision']}\n"
-    yield f"{_where(found)}; `full`, batch {found['batch_size']}, seconds a step. The peer is"
+    yield f"{_where(found)}; `full`, batch {found['batch_size']}, seconds for a step. The peer is"
     yield "Seq2SeqTrainer.\n"
     yield from _table(
         ["clip length", "ours", "peer", "times the peer"],
@@ -129,7 +132,7 @@ def _scaling(found: Json) -> Iterator[str]:
         ],
     )
     counts = {key: each for key, each in found["clips"].items() if key != "clip_s"}
-    yield "\nThe number of clips changes no step; what comes before the first is:\n"
+    yield "\nThe number of clips does not change a step. The time before the first step is here:\n"
     yield from _table(
         ["training clips", "before the first step", "a step", "memory"],
         [
@@ -149,9 +152,9 @@ def _wer(found: Json) -> Iterator[str]:
     target = peer["validations"][-1]["wer"]
     yield f"## Time to the peer's WER, {found['precision']}\n"
     clips = f"{found['clips']} training and {found['validation_clips']} validation clips"
-    yield f"{_where(found)}; `full`, {clips},"
-    yield f"rate {found['learning_rate']:g}, one seed; {peer['epochs']} epochs, ours twice as many:"
-    yield "it is the time that counts. One decoder scores both at 30 s, outside the time.\n"
+    yield f"{_where(found)}; `full`, {clips}, rate {found['learning_rate']:g}, one seed. The peer"
+    yield f"has {peer['epochs']} epochs, ours twice as many, because the page compares the time."
+    yield "One decoder scores both at 30 s; its time is not counted.\n"
     rows = [_curve_row("Seq2SeqTrainer", peer, peer["train_s"], peer["train_s"])]
     rows += [
         _curve_row(f"ours, {each['way']}", each, each["reached_s"], peer["train_s"])
@@ -172,11 +175,12 @@ def _curve_row(who: str, each: Json, reached_s: float | None, peer_s: float) -> 
 
 def _usual(found: Json) -> Iterator[str]:
     steps, memory = found["steps"], found["peak_memory_bytes"] / GB
-    yield f"## A default run as a user has it, {found['precision']}\n"
+    yield f"## A default run, {found['precision']}\n"
     yield f"{_where(found)}; `full`, batch 8, 15 % of the steps at 30 s: at most"
     yield f"**{memory:.2f} GB** in {steps} steps, {found['step_s']:.2f} s a step (median).\n"
-    yield "Beside programs that keep a core busy each, seconds a step, none at 30 s, by what"
-    yield f"torch's threads do while they wait for each other; rounds: {found['rounds']}:\n"
+    yield "The table has seconds for a step beside other programs, of which each keeps a core"
+    yield "busy. No step runs at 30 s. The rows differ in what torch's threads do while they wait"
+    yield f"for each other; rounds: {found['rounds']}:\n"
     counts = list(next(iter(found["beside"].values())))
     yield from _table(
         ["threads", *(f"{count} busy" for count in counts)],
@@ -194,9 +198,9 @@ def _step_s(each: Json) -> str:
 
 def _sandbox(found: Json) -> Iterator[str]:
     yield f"## The sandbox, {found['precision']}\n"
-    yield f"{_where(found)}; {found['clips']:,} clips of {found['clip_s']:g} s of noise, workers"
-    yield "started and ended in the time, nothing for the model's; processor time in ms a clip;"
-    yield f"rounds: {found['rounds']}.\n"
+    yield f"{_where(found)}; {found['clips']:,} clips of {found['clip_s']:g} s of noise. The time"
+    yield "includes the start and end of the workers, but no work of the model. Processor time is"
+    yield f"in ms a clip; rounds: {found['rounds']}.\n"
     yield from _table(
         ["verb", "in process, clips/s", "sandbox, clips/s", "of the time", "processor time"],
         [[name, *_sandbox_row(each)] for name, each in found["verbs"].items()],

@@ -1,4 +1,7 @@
-"""docs/reliability.md from docs/reliability.json and the catalogue: no figure is typed by hand."""
+"""Write docs/reliability.md from docs/reliability.json and the catalogue.
+
+No figure in it is typed by hand.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,10 +18,10 @@ MALFORMED = ("audio", "tables", "folders", "settings", "runs")
 MB = 1e6
 HEAD = """# Reliability
 
-Written by `make faults`: what broken files, killed processes, full disks and bad clients do to the
-verbs. Everything is made at run time from a seed: a tiny base, a corpus of tones, a finished run.
-Every input, kill and disk is a process of its own, so that a crash is counted and stops nothing.
-The tests run a share of it.
+Here you can see what the commands do with broken files, killed processes, full disks and bad
+clients. `make faults` writes this page. It makes all inputs from a seed: a tiny base model, a
+corpus of tones, a finished run. Every input, kill and disk gets a separate process, so a crash is
+counted and does not stop the others. The tests run a part of it.
 """
 
 
@@ -49,8 +52,9 @@ def _malformed(by_kind: Json) -> Iterator[str]:
     inputs = sum(each["inputs"] for each in by_kind.values())
     runs = sum(each["runs"] for each in by_kind.values())
     yield "## Malformed inputs\n"
-    yield f"{inputs} inputs, each with the exit code that it is owed and the name that the message"
-    yield f"has to show; {runs} runs. `serve` is its decoders, given the files as uploads.\n"
+    yield f"There are {inputs} inputs. Each has an expected exit code and a name that the message"
+    yield f"must show. They were used in {runs} runs. For `serve`, the files are uploads for its"
+    yield "decoders.\n"
     rows = [
         [kind, f"{each['inputs']}", _counted(each["runs_by_verb"])]
         for kind, each in by_kind.items()
@@ -62,7 +66,7 @@ def _malformed(by_kind: Json) -> Iterator[str]:
         ["inputs", *faults],
         [[kind, *(f"{each['faults'][name]}" for name in faults)] for kind, each in by_kind.items()],
     )
-    yield "\nWhen and with what:\n"
+    yield "\nDate, duration and versions:\n"
     yield from (f"- {kind}: {_where(each)}" for kind, each in by_kind.items())
     yield from _found({"found": [line for each in by_kind.values() for line in each["found"]]})
 
@@ -74,14 +78,15 @@ def _counted(counts: dict[str, int]) -> str:
 def _media(found: Json) -> Iterator[str]:
     refused = sum(found["refused"].values())
     yield f"## Mutated media\n\n{_where(found)}\n"
-    yield f"{found['mutants']:,} mutants, seed {found['seed']}, of recordings of 1 s: bits flipped,"
-    yield "bytes overwritten, removed, repeated, cut, spliced, and sizes replaced; one to three of"
-    yield f"these each. **{found['crashes']} crashes or hangs**,"
-    yield f"**{sum(found['faults'].values())} other errors**; {refused:,} refused with a code and"
+    yield f"{found['mutants']:,} files were changed at random (seed {found['seed']}) from"
+    yield "recordings of 1 s. The changes are: bits flipped, bytes overwritten, removed, repeated,"
+    yield "cut, spliced, and sizes replaced. Each file has one to three of these. There were"
+    yield f"**{found['crashes']} crashes or hangs** and **{sum(found['faults'].values())} other"
+    yield f"errors**. {refused:,} files were refused with a code and"
     grown_bytes = found["peak_bytes"] - found["idle_bytes"]
-    yield f"{found['taken']:,} taken. At most {grown_bytes / MB:.0f} MB more than before the first"
-    yield f"file, and {found['longest_s']:.2f} s of processor time a file.\n"
-    yield "Taken although shorter than the whole recording:\n"
+    yield f"{found['taken']:,} were accepted. Memory rose by at most {grown_bytes / MB:.0f} MB, and"
+    yield f"a file took at most {found['longest_s']:.2f} s of processor time.\n"
+    yield "These files were accepted although they are shorter than the whole recording:\n"
     yield from _table(list(found["shorter"]), [[f"{each}" for each in found["shorter"].values()]])
     yield from _found(found)
 
@@ -89,19 +94,20 @@ def _media(found: Json) -> Iterator[str]:
 def _checkpoints(found: Json) -> Iterator[str]:
     damages = found["damages"]
     yield f"## Damaged checkpoints\n\n{_where(found)}\n"
-    yield "Each file of the newest checkpoint missing, of 0 bytes, cut in half, or with one bit"
-    yield f"flipped, of {found['strategies']} strategies: {found['found_damages']} of {damages}"
-    yield f"damages were found, and {found['same_weights']} of {damages} runs went on from the"
-    yield "checkpoint before to the same weights, bit for bit."
+    yield "Each file of the newest checkpoint was removed, emptied to 0 bytes, cut in half, or"
+    yield f"changed in one bit, with {found['strategies']} strategies. {found['found_damages']} of"
+    yield f"{damages} damages were found. {found['same_weights']} of {damages} runs went on from"
+    yield "the checkpoint before and ended with the same weights, bit for bit."
     yield from _found(found)
 
 
 def _kills(found: Json) -> Iterator[str]:
     yield f"## SIGKILL\n\n{_where(found)}\n"
-    yield "A verb is killed at a random instant, and the same command is given again. What two"
-    yield "undisturbed runs agree on, files and values, has to be there in the end and nothing"
-    yield "else, and no process may be left. `train`: a hundred kills over five strategies, 70 of"
-    yield "them inside a save, by `tests/training/test_kill.py`, to the same bits.\n"
+    yield "A command is killed at a random instant, and the same command is given again. At the"
+    yield "end there must be all files and values on which two undisturbed runs agree. There must"
+    yield "be no other file and no process left. For `train`, `tests/training/test_kill.py` makes"
+    yield "a hundred kills over five strategies, 70 of them inside a save; the bits are the"
+    yield "same.\n"
     names = ("not going on", "other results", "process left")
     rows = [
         [verb, f"{each['kills']}", *(f"{each.get(name, 0)}" for name in names)]
@@ -116,9 +122,9 @@ def _disk(found: Json) -> Iterator[str]:
     if "left_out" in found:
         yield f"Left out: {found['left_out']}."
         return
-    yield "A verb writes to a disk of a size between nothing and enough, to one that is read-only,"
-    yield "and with a full TMPDIR. It owes one message that names the disk, and exit code 1; then"
-    yield "the disk grows and the same command has to go on to the results of an undisturbed run.\n"
+    yield "A command writes to disks that are too small, to one that is read-only, and with a full"
+    yield "TMPDIR. It must give one message that names the disk, and exit code 1. Then the disk"
+    yield "grows. The same command must go on to the results of an undisturbed run.\n"
     rows = [_disk_row(verb, each) for verb, each in found["verbs"].items()]
     yield from _table(["verb", "disks", "full", "message says bytes", "faults"], rows)
     yield from _found(found)
@@ -143,13 +149,13 @@ def _plain(value: Any) -> str:
 
 
 def _catalogue(faults: Sequence[Fault]) -> Iterator[str]:
-    yield "## The faults that are known\n"
-    yield "Each with the test that holds it, below `tests/`, or why there is none.\n"
-    rows = [[f"{each.number}", each.fault, _held(each)] for each in faults]
-    yield from _table(["", "fault", "held by"], rows)
+    yield "## Known faults\n"
+    yield "Here you can find the test of each known fault, below `tests/`, or why there is none.\n"
+    rows = [[f"{each.number}", each.fault, _tested(each)] for each in faults]
+    yield from _table(["", "fault", "test"], rows)
 
 
-def _held(fault: Fault) -> str:
+def _tested(fault: Fault) -> str:
     tests = ", ".join(f"`{test}`" for test in fault.tests)
     return "; ".join(part for part in (tests, fault.note) if part)
 
@@ -171,7 +177,7 @@ def _where(found: Json) -> str:
 
 
 def _found(found: Json) -> Iterator[str]:
-    """A line for each thing that went wrong."""
+    """Yield one line for each fault that was found."""
     if found.get("found"):
         yield "\nWhat went wrong:\n"
         yield from (f"- {_code(line)}" for line in found["found"])

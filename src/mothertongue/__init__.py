@@ -19,7 +19,7 @@ runtime.silence(os.environ)
 
 
 def __getattr__(name: str) -> Any:
-    """A function of `api`, imported when it is first asked for (PEP 562)."""
+    """Return a function of `api`, which is imported on first use (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mothertongue import api

@@ -43,7 +43,7 @@ def prepare(
     base: str = "openai/whisper-base",
     **options: Any,
 ) -> Json:
-    """Bring a corpus to a clean manifest in `out`; `options` are those of PrepareOptions.
+    """Write a clean manifest of a corpus to `out`; `options` are those of PrepareOptions.
 
     `layout` names the corpus' layout, where its looks mislead.
 
@@ -89,7 +89,7 @@ def train(
     from mothertongue.config import merged, parse
     from mothertongue.experiment.config import Experiment, load_experiment, recipe_settings
     from mothertongue.experiment.run_dir import RunDir
-    from mothertongue.training.progress import Told, training_progress
+    from mothertongue.training.progress import CallbackWatcher, training_progress
     from mothertongue.training.run import run
 
     if isinstance(experiment, Mapping):
@@ -97,7 +97,7 @@ def train(
     else:
         loaded = load_experiment(Path(experiment), recipe=recipe)
     folder = Path(out) if out else Path("runs") / loaded.name
-    with nullcontext(Told(notify)) if notify else training_progress() as watcher:
+    with nullcontext(CallbackWatcher(notify)) if notify else training_progress() as watcher:
         record = run(loaded, RunDir(folder), watcher)
     return {"run": str(folder), **record}
 
@@ -141,7 +141,7 @@ def evaluate(
 
 
 def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = None) -> Json:
-    """Train and test a grid of strategies, or go on with it; return the comparison.
+    """Train and test a grid of strategies, or continue one; return the comparison.
 
     `grid` is a YAML file or the name of a recipe; `jobs` is how many runs go at once.
 

@@ -25,7 +25,7 @@ C = TypeVar("C", bound="Config")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's booleans, true and false: in YAML 1.1 Norwegian ("no") is false.
+    """A loader with YAML 1.2's booleans, true and false: in YAML 1.1 Norwegian ("no") is false.
 
     A key that is there twice is an error; the safe loader would let the last one win.
     """
@@ -79,7 +79,7 @@ class Config(BaseModel):
 def load(
     cls: type[C], path: Path, overrides: Sequence[str] = (), below: Mapping[str, Any] | None = None
 ) -> C:
-    """The configuration in a YAML file, with `dotted.key=value` overrides applied.
+    """Return the configuration in a YAML file, with `dotted.key=value` overrides applied.
 
     Settings that the file leaves out are those of `below`, where they are given. Raises ConfigError
     naming the key, what was found and what was expected.
@@ -101,7 +101,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def parse(cls: type[C], data: Any, origin: str) -> C:
-    """`data` validated as a `cls`. Raises ConfigError listing every fault with its dotted key."""
+    """Validate `data` as a `cls`. Raises ConfigError listing every fault with its dotted key."""
     try:
         return cls.model_validate(data)
     except ValidationError as error:
@@ -112,7 +112,7 @@ def parse(cls: type[C], data: Any, origin: str) -> C:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ConfigError when it is missing, too large or none."""
+    """Return the mapping in a YAML file. Raises ConfigError if it is missing, too large or none."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected a YAML file")
     if path.stat().st_size > MAX_YAML_BYTES:
@@ -129,7 +129,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def choice(base: type[C], package: ModuleType) -> Any:
-    """The pydantic union, told apart by `kind`, of the final subclasses of `base` in `package`.
+    """Return the pydantic union of the final subclasses of `base` in `package`; `kind` decides.
 
     A new member is one new module in the package: nothing else changes.
     """
@@ -137,7 +137,7 @@ def choice(base: type[C], package: ModuleType) -> Any:
 
 
 def members(base: type[C], package: ModuleType) -> list[type[C]]:
-    """The concrete subclasses of `base` defined in the modules of `package`, by module name."""
+    """Return the concrete subclasses of `base` in the modules of `package`, by module name."""
     found: list[type[C]] = []
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
@@ -184,7 +184,7 @@ def _loaded(text: str) -> Any:
 
 
 def _location(parts: Sequence[int | str], data: Any) -> str:
-    """The dotted key of a fault, as it stands in the file."""
+    """Return the dotted key of a fault, as in the file."""
     keys: list[str] = []
     for part in parts:
         is_kind = isinstance(data, dict) and data.get("kind") == part and part not in data

@@ -1,4 +1,4 @@
-"""Errors that an input causes: one clear message and one exit code each.
+"""Errors that an input causes: each has one clear message and one exit code.
 
 A message says what, got, expected, and what to do next. The command line prints it without a
 traceback.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class MothertongueError(ValueError):
-    """Anything a user can cause and can mend."""
+    """An error that a user can cause and correct."""
 
     exit_code = 1
 
@@ -29,7 +29,7 @@ class DataError(MothertongueError):
 
 @contextmanager
 def refusing(path: Path, expected: str) -> Iterator[None]:
-    """Turn whatever fails inside into a DataError that names the file, which is not `expected`.
+    """Turn every error inside into a DataError: the file is not what was `expected`.
 
     It stands around the readers of others' formats, which fail on a damaged or hostile file in more
     ways than can be listed.
@@ -47,7 +47,7 @@ def refusing(path: Path, expected: str) -> Iterator[None]:
 
 
 class DiskFull(MothertongueError):
-    """A disk, or a user's share of it, that has no room for what is to be written."""
+    """A disk, or a user's quota on it, has no room for the files to write."""
 
 
 class Preempted(MothertongueError):

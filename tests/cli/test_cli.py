@@ -169,7 +169,7 @@ def test_a_run_keeps_its_scores_and_its_page_shows_them(
     result = json.loads((tmp_path / "j").read_text())
     assert result["utterances"] == kept["test"]["utterances"]
     assert result["base"]["scores"] == kept["base-test"]["scores"]
-    assert "where the untouched base has" in (run / "report.html").read_text("utf-8")
+    assert "where the base model has" in (run / "report.html").read_text("utf-8")
     call("evaluate", run, "--split", "validation", "--weights", "final")
     call("evaluate", run, "--language", "fr")
     assert {path.stem for path in (run / "eval").iterdir()} == {"test", "base-test"}

@@ -115,7 +115,7 @@ def test_data_that_is_neither_there_nor_described_is_refused(make_grid: MakeGrid
 @pytest.mark.usefixtures("steady")
 def test_a_strategy_that_does_not_fit_is_refused_before_anything_runs(make_grid: MakeGrid) -> None:
     strategies = {"full": {"strategy": {"kind": "reinit", "encoder_layers": 3}}}
-    with pytest.raises(ConfigError, match="3 to start anew, but this Whisper has 2"):
+    with pytest.raises(ConfigError, match="3 to re-initialize, but this Whisper has 2"):
         dry_run(make_grid(strategies=strategies), lambda _: None)
 
 

@@ -141,7 +141,7 @@ def test_the_order_in_which_validations_come_changes_no_cut(
         epoch = next(epochs[name])
         validate(each, tmp_path, epoch, validation(curves[name][epoch - 1]))
         halvings.is_cut(Task(name, (), tmp_path / "log"))
-    halvings.settle()
+    halvings.update_cuts()
     cuts = {each.settings["train.learning_rate"]: each.epoch for each in halvings.cuts}
     assert cuts == {1e-3: 1, 2e-3: 2, 1e-4: 1, 1e-5: 1}
 

@@ -163,8 +163,8 @@ def test_ids_that_stay_ambiguous(tmp_path: Path, first, second, expected) -> Non
         read_data(paths)
     assert str(caught.value) == (
         f"{paths[0]}, {paths[1]}: 1 ids are not unique; expected every clip once: give each "
-        "manifest once, in a folder with a name of its own, and the clips of a manifest ids of "
-        f"their own:\n  {expected}: 2 times"
+        "manifest once, in folders with different names, and give the clips of a manifest "
+        f"different ids:\n  {expected}: 2 times"
     )
 
 

@@ -1,4 +1,4 @@
-"""Splits that the ledger makes: which speakers and sentences it holds out."""
+"""Splits that the database makes: which speakers and sentences it holds out."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import numpy as np
 
 from mothertongue.data.clip_checks import Examined
 from mothertongue.data.manifest import Split, Utterance
-from mothertongue.data.row_database import open_ledger
+from mothertongue.data.row_database import open_row_database
 from mothertongue.data.splits import TOLERANCES, SplitBy, assign
 
 CLIP_S = 5.0
@@ -37,12 +37,12 @@ def split(
     rows: Iterable[Examined], seed: int, ways: tuple[SplitBy, ...] = ("speaker and sentence",)
 ) -> dict[str, Split]:
     """The split of each clip by its id."""
-    with open_ledger() as ledger:
+    with open_row_database() as database:
         for row in rows:
-            ledger.add(row)
-        ledger.index()
-        assert ledger.split(seed, ways, 1.0) == ways[0]
-        return {each.id: each.split for each in ledger.utterances()}
+            database.add(row)
+        database.index()
+        assert database.split(seed, ways, 1.0) == ways[0]
+        return {each.id: each.split for each in database.utterances()}
 
 
 def zipf_rows() -> list[Examined]:

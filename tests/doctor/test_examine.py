@@ -19,7 +19,7 @@ from mothertongue.data.decisions import read_decisions
 from mothertongue.data.manifest import Utterance, read_data, write_manifest
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.doctor.examine import examine
-from mothertongue.doctor.listen import HEARD, Listener, listen
+from mothertongue.doctor.listen import RECOGNIZED, Listener, listen
 from mothertongue.errors import DataError
 from mothertongue.inference.engine import Engine
 
@@ -124,7 +124,7 @@ def test_a_doctor_that_is_stopped_goes_on_and_one_with_other_texts_hears_nothing
     corpus: tuple[Path, Told],
 ) -> None:
     data, told = corpus
-    clips, cache = read_data([data]), data / "doctor" / HEARD
+    clips, cache = read_data([data]), data / "doctor" / RECOGNIZED
     told.dies_after = 20
     with pytest.raises(KeyboardInterrupt):
         listen(listener(told), clips, cache)
@@ -158,9 +158,9 @@ def test_another_sound_is_heard_anew_and_one_that_cannot_be_read_is_a_finding(
 
 def test_a_cache_that_is_damaged_is_named(corpus: tuple[Path, Told]) -> None:
     data, told = corpus
-    (data / HEARD).write_text('{"key": "x"}\n')
+    (data / RECOGNIZED).write_text('{"key": "x"}\n')
     with pytest.raises(DataError, match=r"heard\.jsonl:1: .*text.*remove it"):
-        listen(listener(told), read_data([data]), data / HEARD)
+        listen(listener(told), read_data([data]), data / RECOGNIZED)
 
 
 def test_the_verb_runs_with_a_tiny_whisper(tmp_path: Path) -> None:
@@ -173,6 +173,6 @@ def test_the_verb_runs_with_a_tiny_whisper(tmp_path: Path) -> None:
     assert record["clips"] == 20 and record["model"] == str(base)
     assert {"id", "code", "score", "message", "suggestion"} <= set(record["findings"][0])
     out = data / "doctor"
-    names = {"doctor.json", "doctor.html", "heard.jsonl", "decisions.jsonl"}
+    names = {"doctor.json", "doctor.html", "recognized.jsonl", "decisions.jsonl"}
     assert {path.name for path in out.iterdir()} == names
     assert "http" not in (out / "doctor.html").read_text().replace("http-equiv", "")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hearing import OTHER, badly, examined, sentence, with_text
 
-from mothertongue.doctor.findings import ExaminedClip, Heard
+from mothertongue.doctor.findings import ExaminedClip, Recognition
 from mothertongue.doctor.languages import language_findings
 from mothertongue.doctor.texts import length_findings, script_of, text_findings
 
@@ -16,7 +16,7 @@ def codes(clips: list[ExaminedClip]) -> dict[str, str]:
 
 
 def with_heard(clip: ExaminedClip, text: str, language: str | None) -> ExaminedClip:
-    return replace(clip, heard=Heard(text, language))
+    return replace(clip, heard=Recognition(text, language))
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:

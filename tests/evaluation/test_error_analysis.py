@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from comparison_results import spoken
 
-from mothertongue.evaluation.error_analysis import anatomy, is_wrong_script, script
+from mothertongue.evaluation.error_analysis import error_kinds, is_wrong_script, script
 from mothertongue.evaluation.metrics import utterance_errors
 from mothertongue.evaluation.normalizers import normalizer
 
@@ -17,7 +17,7 @@ def row(said: str, heard: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_every_count_by_hand() -> None:
-    found = anatomy([spoken()], STRICT)
+    found = error_kinds([spoken()], STRICT)
     counts = {k: found[k] for k in ("substitutions", "deletions", "insertions", "hits", "clips")}
     assert counts == {
         "substitutions": 1, "deletions": 1, "insertions": 1, "hits": 2 + 2 + 2, "clips": 3,
@@ -31,7 +31,7 @@ def test_every_count_by_hand() -> None:
 
 
 def test_groups_have_the_rates_of_their_clips() -> None:
-    by = anatomy([spoken()], STRICT)["by"]
+    by = error_kinds([spoken()], STRICT)["by"]
     assert {each["name"]: (each["clips"], each["wer"]) for each in by["duration"]} == {
         "0-3 s": (1, pytest.approx(1 / 3)),
         "3-6 s": (1, pytest.approx(1 / 3)),
@@ -46,7 +46,7 @@ def test_groups_have_the_rates_of_their_clips() -> None:
 
 def test_several_seeds_are_counted_together() -> None:
     perfect = [each | {"hypothesis": each["reference"]} for each in spoken()]
-    found = anatomy([spoken(), perfect], STRICT)
+    found = error_kinds([spoken(), perfect], STRICT)
     assert (found["clips"], found["substitutions"], found["hits"]) == (6, 1, 6 + 8)
     by_speaker = {each["name"]: each for each in found["by"]["speaker"]}
     assert by_speaker["ana"]["wer"] == pytest.approx(2 / 10)
@@ -54,7 +54,7 @@ def test_several_seeds_are_counted_together() -> None:
 
 
 def test_errors_are_those_of_the_score() -> None:
-    found, errors = anatomy([spoken()], STRICT), utterance_errors(spoken(), STRICT)
+    found, errors = error_kinds([spoken()], STRICT), utterance_errors(spoken(), STRICT)
     total = found["substitutions"] + found["deletions"] + found["insertions"]
     assert total == errors.word_errors_N.sum()
     words = found["substitutions"] + found["deletions"] + found["hits"]
@@ -69,7 +69,7 @@ def test_failures_of_whole_clips() -> None:
         row("ሰላም ነው", "selam new"),
         row("habari", "habari"),
     ]
-    assert anatomy([clips], STRICT)["failures"] == {
+    assert error_kinds([clips], STRICT)["failures"] == {
         "empty": 1, "hallucinations": 1, "loops": 1, "wrong_script": 1,
     }  # fmt: skip
 
@@ -92,6 +92,6 @@ def test_silence_is_in_no_script() -> None:
 
 def test_a_mean_over_words_is_no_mean_over_clips() -> None:
     clips = [row("a b c d", "a b c x", speaker="one"), row("a", "b", speaker="one")]
-    (found,) = anatomy([clips], STRICT)["by"]["speaker"]
+    (found,) = error_kinds([clips], STRICT)["by"]["speaker"]
     assert found["wer"] == pytest.approx(2 / 5)
     assert found["interval95"][0] <= found["wer"] <= found["interval95"][1]

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from mothertongue.comparison.result import averages
-from mothertongue.evaluation.error_analysis import anatomy
+from mothertongue.evaluation.error_analysis import error_kinds
 from mothertongue.evaluation.normalizers import normalizer
 
 Json = dict[str, Any]
@@ -95,7 +95,7 @@ def strategy(name: str, wer: float, base: float, **changes: Any) -> Json:
         "chosen_at_wer": wer - 0.01,
         "chosen_at_cer": wer / 4,
         "scores": scores(*seeds),
-        "anatomy": anatomy([spoken()], normalizer("strict")),
+        "anatomy": error_kinds([spoken()], normalizer("strict")),
         "also": {"also-radio": also},
         "retention": forgotten(),
         "trainable_parameters": 72_593_920,
@@ -205,7 +205,7 @@ def _language(base: float, rows: list[Json]) -> Json:
         "cards": [card()],
         "base": {
             "scores": scores(base),
-            "anatomy": anatomy([spoken()], normalizer("strict")),
+            "anatomy": error_kinds([spoken()], normalizer("strict")),
             "also": {"also-radio": scores(base + 0.1)},
         },
         "strategies": rows,
@@ -279,7 +279,7 @@ def one_seed(result: Json, language: str) -> Json:
 
 
 def by_cer(result: Json) -> Json:
-    """The same of languages that are chosen and judged by CER."""
+    """The same for languages that are compared by CER."""
     result = copy.deepcopy(result)
     for found in result["languages"].values():
         found["measure"] = "cer"

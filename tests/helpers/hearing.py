@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mothertongue.data.manifest import Split, Utterance
-from mothertongue.doctor.findings import ExaminedClip, Heard
+from mothertongue.doctor.findings import ExaminedClip, Recognition
 
 SYLLABLES = [c + v for c in ("b", "ch", "d", "g", "k", "l", "m", "n", "ng", "s", "t", "w", "y")
              for v in "aeiou"]  # fmt: skip
@@ -52,4 +52,4 @@ def with_text(clip: ExaminedClip, text: str) -> ExaminedClip:
 def _clip(number: int, text: str, errors: float, split: Split) -> ExaminedClip:
     duration_s = len(text) / CHARACTERS_PER_S * random.Random(number).uniform(0.9, 1.1)
     utterance = Utterance(f"c{number}", f"/a/c{number}.wav", text, "sw", duration_s, split=split)
-    return ExaminedClip(utterance, Heard(badly(text, number, errors), "sw"))
+    return ExaminedClip(utterance, Recognition(badly(text, number, errors), "sw"))

@@ -15,7 +15,7 @@ class Board:
     """Takes the news, as Ray's actor would, and writes them down where the worker stands."""
 
     def __init__(self) -> None:
-        self.tell = self
+        self.report = self
         self.answer: Future[bool] = Future()
         self.answer.set_result(False)
 

@@ -50,7 +50,7 @@ def test_pieces_of_many_recordings_share_batches(recordings: list[Path]) -> None
             everything,
             "sw",
             "full",
-            heard=lambda path, s: told.update({path: s}),
+            on_progress=lambda path, s: told.update({path: s}),
         )
     )
     assert [path for path, _ in found] == recordings

@@ -90,7 +90,7 @@ class TestTransformers:
         with pytest.raises(DataError) as caught:
             load_base(str(folder))
         assert str(caught.value) == (
-            f"{folder}: model_type '{kind}', expected plain 'whisper' without code of its own "
+            f"{folder}: model_type '{kind}', expected plain 'whisper' without its own code "
             "(auto_map)"
         )
 

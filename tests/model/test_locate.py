@@ -107,7 +107,7 @@ def test_download_that_stops(
         locate(NAME)
     assert str(caught.value) == (
         "base model openai/whisper-base: its download from the Hub stopped (connection reset); "
-        "run again, it goes on where it stopped"
+        "give the same command again, which continues the download"
     )
 
 

@@ -119,7 +119,7 @@ def test_borrower_with_a_token_of_its_own(tokens: Tokens, tokens_v3: Tokens) -> 
     assert tokens.borrowing({"yue": "zh"}).language("yue") == tokens.language("zh")
     with pytest.raises(ConfigError) as caught:
         tokens_v3.borrowing({"yue": "zh"})
-    assert str(caught.value) == "borrow: yue has a token of its own; remove 'yue' from borrow"
+    assert str(caught.value) == "borrow: yue has its own token; remove 'yue' from borrow"
 
 
 @pytest.mark.parametrize("lender", ["ig", "tw", ""])

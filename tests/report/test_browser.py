@@ -191,7 +191,7 @@ def test_differences_are_marked_and_colored(browser: Any, path: Path) -> None:
     heard = page.locator(".detail .heard").nth(1)
     assert heard.locator(".sub").inner_text() == "chakuli"
     assert heard.locator(".sub b").inner_text() == "i"
-    assert heard.locator(".sub").get_attribute("title") == "said: chakula"
+    assert heard.locator(".sub").get_attribute("title") == "reference: chakula"
     page.locator(".row").nth(1).click()
     assert page.locator(".detail .heard").nth(1).locator("del").inner_text() == "ya"
     page.locator(".row").nth(2).click()

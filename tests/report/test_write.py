@@ -50,7 +50,7 @@ def test_every_chapter_is_there(html: str) -> None:
 
 
 def test_figures_are_those_of_the_records(html: str) -> None:
-    assert "22 words in 100 wrong, where the untouched base has 114" in html
+    assert "22 words in 100 wrong, where the base model has 114" in html
     row = html[html.index("freeze (encoder_layers=3)") :][:1500]
     assert '<span data-sort="0.22" class="n-strict">22.0</span>' in row
     assert '<span data-sort="0.24" class="n-whisper">24.0</span>' in row
@@ -143,7 +143,7 @@ def test_a_single_run_with_and_without_scores(tmp_path: Path) -> None:
     score_run(run, "base-test", spoken())
     text = Path(write_report([run])["page"]).read_text(encoding="utf-8")
     assert 'id="clips"' in text
-    assert "38 words in 100 wrong, where the untouched base has 38" in text
+    assert "38 words in 100 wrong, where the base model has 38" in text
 
 
 def test_several_comparisons_are_one_page(folder: Path, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_language_that_is_judged_by_cer_leads_with_it(tmp_path: Path) -> None:
     folder = comparison_folder(tmp_path / "first", **by_cer(comparison()))
     figures = ReportOptions(audio="none", figures=tmp_path / "f")
     html = Path(write_report([folder], options=figures)["page"]).read_text(encoding="utf-8")
-    assert "7 characters in 100 wrong, where the untouched base has 38" in html
+    assert "7 characters in 100 wrong, where the base model has 38" in html
     assert html.index("CER % (chosen by)") < html.index(">WER %<")
     row = html[html.index("freeze (encoder_layers=3)") :]
     assert row.index(">7.3<") < row.index(">22.0<")

@@ -50,5 +50,5 @@ def test_it_trains_what_its_fair_control_trains(stem: bool) -> None:
 
 
 def test_more_layers_than_there_are_is_refused() -> None:
-    with pytest.raises(ConfigError, match="3 to start anew, but this Whisper has 2"):
+    with pytest.raises(ConfigError, match="3 to re-initialize, but this Whisper has 2"):
         Reinit(encoder_layers=3).check(tiny_config(TOKENS))

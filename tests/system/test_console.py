@@ -28,7 +28,7 @@ def test_names_with_brackets_are_no_markup(terminal: io.StringIO) -> None:
     with progress.counting(f"exporting {NAME}", 2) as advance:
         advance(1)
     with recordings_progress(1) as recordings:
-        recordings.heard(Path("heard a [b] :bomb:.wav"), 61.0)
+        recordings.read(Path("heard a [b] :bomb:.wav"), 61.0)
     with task_progress() as tasks:
         tasks.waiting({f"run {NAME}": f"word {NAME}"})
         tasks.live.refresh()

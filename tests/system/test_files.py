@@ -16,7 +16,7 @@ from mothertongue.system.files import (
     folder_atomically,
     open_atomically,
     remove_folder,
-    said_when_full,
+    reporting_disk_full,
     sha256_file,
     sweep,
     sync_tree,
@@ -196,5 +196,5 @@ def test_a_folder_that_finds_no_room_is_not_begun(
 
 
 def test_other_errors_are_no_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), said_when_full(tmp_path / "x"):
+    with pytest.raises(PermissionError), reporting_disk_full(tmp_path / "x"):
         raise PermissionError

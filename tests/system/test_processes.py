@@ -11,14 +11,14 @@ import psutil
 import pytest
 
 from mothertongue.system import runtime
-from mothertongue.system.processes import leashed
+from mothertongue.system.processes import child_command
 
 HOME = Path(__file__).parents[2]
 HOSTILE = ("json", "numpy", "runpy", "soxr", "torch", "mothertongue")
 PARENT = """
 import subprocess, sys
-from mothertongue.system.processes import leashed
-child = subprocess.Popen(leashed("idle"), stdout=subprocess.PIPE)
+from mothertongue.system.processes import child_command
+child = subprocess.Popen(child_command("idle"), stdout=subprocess.PIPE)
 print(child.pid, child.stdout.readline(), flush=True)
 sys.stdin.read()
 """
@@ -35,10 +35,12 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_nothing_is_imported_from_the_working_directory(hostile: Path) -> None:
-    done = subprocess.run(leashed("mothertongue", "--version"), capture_output=True, check=True)
+    done = subprocess.run(
+        child_command("mothertongue", "--version"), capture_output=True, check=True
+    )
     assert done.stdout.startswith(b"0.")
     assert not (hostile / "ran").exists()
-    unsafe = [each for each in leashed("mothertongue", "--version") if each != "-P"]
+    unsafe = [each for each in child_command("mothertongue", "--version") if each != "-P"]
     subprocess.run(unsafe, capture_output=True, check=False)
     assert (hostile / "ran").exists()  # they would have been
 

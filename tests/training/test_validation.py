@@ -144,7 +144,7 @@ def test_a_validation_that_is_dear_is_told_of_once(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = save_corpus(tmp_path / "data", validation=60)
-    monkeypatch.setattr(loop, "DEAR", 0.0)
+    monkeypatch.setattr(loop, "EXPENSIVE_SHARE", 0.0)
     watcher = Silent()
     run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), watcher)
     (hint,) = [note for note in watcher.notes if "% of the time" in note]

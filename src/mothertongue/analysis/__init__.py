@@ -1,4 +1,4 @@
-"""How tuning changed a model inside: similarity of each layer before and after.
+"""Measure how tuning changed each layer: its similarity before and after.
 
 Finished runs come in; similarities (CKA, SVCCA, PWCCA) as JSON and heatmaps go out. It imports
 experiment, model and data.

@@ -1,4 +1,4 @@
-"""States of a Whisper on one clip: the output of each layer, without padding.
+"""Read the states of a Whisper on one clip: the output of each layer, without padding.
 
 S states, T encoder frames (50 a second), L label tokens, D width; 1 is a batch of one clip.
 One clip at a time: no result depends on neighbours, and memory is that of one clip.
@@ -26,7 +26,7 @@ PREFIX_TOKENS = 4  # start, language, task, no timestamps: `Tokens.prefix`
 
 
 def state_names(model: Whisper) -> dict[Half, list[str]]:
-    """The names of the states of each half, from the bottom."""
+    """Return the names of the states of each half, from the bottom."""
     encoder, decoder = range(model.config.encoder_layers), range(model.config.decoder_layers)
     return {
         "encoder": ["stem", *(f"layer {i + 1}" for i in encoder)],
@@ -37,7 +37,7 @@ def state_names(model: Whisper) -> dict[Half, list[str]]:
 def read_states(
     model: Whisper, clip: Samples, context: Context, label: Sequence[int] | None
 ) -> dict[Half, Floats]:
-    """The encoder's states_STD on a clip and, given its label, the decoder's states_SLD.
+    """Return the encoder's states_STD on a clip and, given its label, the decoder's states_SLD.
 
     The decoder's are at the positions that predict text or the end: at those before, only control
     tokens were read, the same in every clip. Raises ValueError for a clip of more than 30 s.
@@ -50,13 +50,13 @@ def read_states(
 
 
 def valid_frames(num_samples: int) -> int:
-    """The number of encoder frames (50 a second) that hold a part of the clip, rounded up."""
+    """Return the number of encoder frames (50 a second) of a clip, rounded up."""
     return math.ceil(num_samples / SAMPLES_PER_FRAME)
 
 
 @torch.inference_mode()
 def encoder_states(model: Whisper, clip: Samples, context: Context) -> tuple[Floats, Tensor]:
-    """states_STD of the clip's own frames, and hidden_1TD for the decoder (with padding).
+    """Return states_STD of the clip's own frames, and hidden_1TD for the decoder (with padding).
 
     The stem's output, then each layer's, before the encoder's last LayerNorm. Raises ValueError for
     a clip of more than 30 s.
@@ -74,7 +74,7 @@ def encoder_states(model: Whisper, clip: Samples, context: Context) -> tuple[Flo
 
 @torch.inference_mode()
 def decoder_states(model: Whisper, hidden_1TD: Tensor, inputs: Sequence[int]) -> Floats:
-    """states_SLD at every position while the decoder reads `inputs`.
+    """Return states_SLD at every position while the decoder reads `inputs`.
 
     The embedding, then each layer's output, before the decoder's last LayerNorm. Read by hooks: an
     adapter that wraps a layer is then a part of it.

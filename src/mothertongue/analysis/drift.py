@@ -1,4 +1,4 @@
-"""Change of each layer in tuning: similarity of each state of the base to that of a run.
+"""Compare each state of a base with that of a run: how much tuning changed each layer.
 
 S states, N rows: frames in the encoder, positions in the decoder; D width.
 """
@@ -34,7 +34,7 @@ METRICS = ("cka", "svcca", "pwcca")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of a measurement and the data that it is taken on."""
+    """Settings of a measurement, and its data."""
 
     data: Path | None
     split: Split
@@ -46,7 +46,7 @@ class Settings:
 
 
 class Drift:
-    """All states of one half of a Whisper before and after tuning; memory does not grow with N."""
+    """Sums over all states of encoder or decoder before and after tuning; memory stays flat."""
 
     def __init__(self, num_states: int, width: int, seed: int) -> None:
         self.width = width
@@ -60,7 +60,7 @@ class Drift:
         self.heatmap.update(x_SND, y_SND)
 
     def figures(self) -> dict[str, Any]:
-        """One value for each state under each metric, and the S x S heat map, as JSON values."""
+        """Return a value for each state and metric, and the S x S heat map, as JSON values."""
         return {
             "rows": self.moments[0].rows,
             "width": self.width,
@@ -84,7 +84,7 @@ def analyze_runs(
     threshold: float = 0.95,
     advance: Advance = lambda _: None,
 ) -> dict[str, Any]:
-    """The similarity of each state before and after tuning, as JSON values, by groups of runs.
+    """Return the similarity of each state before and after tuning, by groups of runs, as JSON.
 
     It is measured on `n` utterances drawn with `seed` from a split of `data`, or of each
     run's own data. Runs that differ only in train.seed are one group. Liu et al. 2024, Figure 1;
@@ -116,12 +116,12 @@ def analyze_runs(
 
 
 def first_below(values_S: Sequence[float], threshold: float) -> int | None:
-    """The lowest state whose value is below the threshold; None where there is none."""
+    """Return the lowest state whose value is below the threshold; None if there is none."""
     return next((i for i, value in enumerate(values_S) if value < threshold), None)
 
 
 def layers_to_freeze(cka_S: Sequence[float], threshold: float) -> int:
-    """The number of bottom encoder layers that, with the stem, stay at the threshold or above.
+    """Return how many bottom encoder layers, with the stem, stay at the threshold or above.
 
     State 0 is the stem's, state i that after layer i.
     """
@@ -137,7 +137,7 @@ def measure(
     settings: Settings,
     advance: Advance,
 ) -> dict[Half, dict[str, Any]]:
-    """`Drift.figures` of the encoder and, where `tokens` are given, of the decoder."""
+    """Return `Drift.figures` of the encoder and, if `tokens` are given, of the decoder."""
     drifts: dict[Half, Drift] = {}
     for each in sample.utterances:
         clip = load_clip(ROOT, each)
@@ -186,7 +186,7 @@ def _sample_facts(sample: Sample) -> dict[str, Any]:
 def _halves(
     measured: Sequence[dict[Half, dict[str, Any]]], names: dict[Half, list[str]]
 ) -> dict[str, Any]:
-    """The figures of both halves over all seeds; None for a decoder that was not measured."""
+    """Return the figures of both halves over all seeds; None for an unmeasured decoder."""
     return {
         half: _over_seeds([each[half] for each in measured], names[half])
         if half in measured[0]
@@ -220,7 +220,7 @@ def _band(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _suggestion(ckas_RS: Sequence[Sequence[float]], threshold: float) -> dict[str, Any]:
-    """The first state below the threshold and the layers to freeze, by the runs' mean CKA."""
+    """Return the first state below the threshold and the layers to freeze, by mean CKA."""
     means_S = np.mean(ckas_RS, axis=0).tolist()
     return {
         "first_below": first_below(means_S, threshold),
@@ -239,5 +239,5 @@ def _tuned(path: Path) -> Whisper:
 
 
 def _ready(model: Whisper) -> Whisper:
-    """The model on the best device, in evaluation mode: new modules begin in training mode."""
+    """Return the model on the best device in evaluation mode: new modules are in training mode."""
     return nn.Module.eval(nn.Module.to(model, best_device()))

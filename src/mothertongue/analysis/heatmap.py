@@ -1,4 +1,4 @@
-"""CKA between all states before and all states after, from minibatches of rows. No torch.
+"""Compute CKA between all states before and after tuning, from minibatches. No torch.
 
 Nguyen, Raghu, Kornblith 2021: the unbiased HSIC is averaged over minibatches, and an average of
 unbiased estimates is one of the whole, whatever the size of the minibatches.
@@ -14,7 +14,7 @@ POOL_ROWS = 8 * MINIBATCH_ROWS
 
 
 class HeatMap:
-    """The HSIC of every pair of states, over minibatches drawn from a pool of recent rows.
+    """Sums of the HSIC of every pair of states, over minibatches from a pool of recent rows.
 
     The frames of one clip resemble each other, and minibatches should be drawn from all of them.
     The pool mixes several clips: when it is full, half of it, at random, becomes minibatches.
@@ -37,7 +37,7 @@ class HeatMap:
             self._drain(keep=POOL_ROWS // 2)
 
     def cka(self) -> Floats:
-        """cka_SS: states before down, states after across; exactly 1 where a state did not change.
+        """Return cka_SS, before in rows, after in columns; exactly 1 if a state did not change.
 
         0 where a state is constant. Raises ValueError where there were fewer than 4 rows.
         """
@@ -54,7 +54,7 @@ class HeatMap:
         return cka_SS
 
     def _drain(self, keep: int) -> None:
-        """Turn all but `keep` rows into minibatches of 256 rows or a little more, in chance order.
+        """Use all but `keep` rows in minibatches of 256 rows or a little more, in random order.
 
         Only where all rows together are fewer is there one smaller minibatch.
         """
@@ -69,7 +69,7 @@ class HeatMap:
 
 
 def hsic_table(x_SND: Floats) -> Floats:
-    """The unbiased HSIC of every pair of states, (S, S), from their N x N kernels.
+    """Return the unbiased HSIC of every pair of states, (S, S), from their N x N kernels.
 
     Equal to `unbiased_hsic` of each pair; for few rows and many pairs this is the cheaper way.
     """

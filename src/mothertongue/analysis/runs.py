@@ -1,4 +1,4 @@
-"""Runs to compare, grouped where only the seed differs, and the clips to compare them on."""
+"""Read the runs to compare, group those that differ only in seed, and draw clips."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SEED_ENDING = r"([-_.]?seed|[-_.]s)?[-_.]?\d+$"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's folder, what it depended on, and the digest of the base it was tuned from."""
+    """A run's folder, its experiment, and the digest of its base."""
 
     path: Path
     experiment: Experiment
@@ -32,7 +32,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that differ in nothing but their seed, under one name."""
+    """Runs that differ only in their seed, with one name."""
 
     name: str
     runs: tuple[Run, ...]
@@ -50,7 +50,7 @@ class Sample:
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
-    """The runs in these folders. Raises DataError where one is no run or has no weights yet.
+    """Return the runs in these folders. Raises DataError if one is no run or has no weights.
 
     Raises ConfigError where there is none, one is given twice, or their bases are different.
     """
@@ -67,7 +67,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
-    """The runs by their settings, in the order of the first of each."""
+    """Return the runs grouped by their settings, in the order of the first of each group."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(json.dumps(_settings(run.experiment), sort_keys=True), []).append(run)
@@ -80,7 +80,7 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
 def draw(
     paths: Sequence[Path], split: Split, n: int, seed: int, label_tokens: Tokens | None
 ) -> Sample:
-    """n utterances of a split, or all where there are fewer; audio paths are absolute.
+    """Draw n utterances of a split, or all if there are fewer; audio paths are absolute.
 
     With `label_tokens` their labels must fit the decoder. Raises ConfigError for fewer than 2.
     """
@@ -107,12 +107,12 @@ def _read_run(path: Path) -> Run:
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """The settings that separate groups; the number of workers changes no result."""
+    """Return the settings that separate groups, without those that change no result."""
     return experiment.model_dump(mode="json", exclude={"name": True, "train": {"seed", "workers"}})
 
 
 def _name(runs: Sequence[Run]) -> str:
-    """The name of the folder; of several, that of the first without its seed (full-seed1: full)."""
+    """Return the folder's name; for several, the first without its seed (full-seed1: full)."""
     name = runs[0].path.resolve().name
     return name if len(runs) == 1 else re.sub(SEED_ENDING, "", name) or name
 

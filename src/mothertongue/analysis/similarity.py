@@ -1,4 +1,4 @@
-"""Similarity of two representations of the same rows: debiased CKA, SVCCA and PWCCA. No torch.
+"""Compute the similarity of two representations of the same rows: CKA, SVCCA, PWCCA. No torch.
 
 All three follow from sums over the rows, so memory does not grow with them.
 N rows (frames or tokens), D width (x and y may differ in it), K directions, all in float64.
@@ -43,7 +43,7 @@ class Sums:
 
 
 class Moments:
-    """Sums over the rows of a representation before and after, from which the measures follow."""
+    """Sums over the rows of a representation before and after, for all three measures."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -71,7 +71,7 @@ class Moments:
         self._sums = (old[0] + new[0], old[1] + new[1], old[2] + new[2]) if old else new
 
     def cka(self) -> float:
-        """Linear CKA from the unbiased HSIC, at most 1; 0 where one of them is constant.
+        """Return linear CKA from the unbiased HSIC, at most 1; 0 if one of them is constant.
 
         It does not change when x or y is rotated, scaled or shifted. Kornblith et al. 2019, sec. 3,
         debiased as in Nguyen et al. 2021. Independent representations give 0 on average, so single
@@ -86,7 +86,7 @@ class Moments:
         return unbiased_hsic(xy) / (math.sqrt(own_x) * math.sqrt(own_y))
 
     def svcca(self) -> float:
-        """Mean canonical correlation of the directions that hold 99 % of the variance, in [0, 1].
+        """Return the mean canonical correlation of directions with 99 % of the variance, in [0, 1].
 
         It does not change when x or y is rotated, scaled or shifted, nor under any other invertible
         linear map that keeps these directions. Raghu et al. 2017. The rows must outnumber the
@@ -98,7 +98,7 @@ class Moments:
         return float(found.correlations_K.mean()) if len(found.correlations_K) else 0.0
 
     def pwcca(self) -> float:
-        """Canonical correlations, weighted by how much of x each direction explains, in [0, 1].
+        """Return the canonical correlations weighted by their share of x, in [0, 1].
 
         The weight of direction h is the sum over x's dimensions j of |<h, x_j>|: Morcos et al.
         2018. It does not change under any invertible linear map of y. As with SVCCA, the rows must
@@ -121,22 +121,22 @@ class Moments:
 
 
 def cka(x_ND: Floats, y_ND: Floats) -> float:
-    """`Moments.cka` of two arrays. Raises ValueError where they differ in N, or N is below 4."""
+    """Return `Moments.cka` of two arrays. Raises ValueError if N differs or is below 4."""
     return _moments(x_ND, y_ND).cka()
 
 
 def svcca(x_ND: Floats, y_ND: Floats) -> float:
-    """`Moments.svcca` of two arrays. Raises ValueError where they differ in N, or N is below 4."""
+    """Return `Moments.svcca` of two arrays. Raises ValueError if N differs or is below 4."""
     return _moments(x_ND, y_ND).svcca()
 
 
 def pwcca(x_ND: Floats, y_ND: Floats) -> float:
-    """`Moments.pwcca` of two arrays. Raises ValueError where they differ in N, or N is below 4."""
+    """Return `Moments.pwcca` of two arrays. Raises ValueError if N differs or is below 4."""
     return _moments(x_ND, y_ND).pwcca()
 
 
 def unbiased_hsic(sums: Sums) -> float:
-    """The unbiased HSIC of two linear kernels, K = A A' and L = B B' with zeroed diagonals.
+    """Return the unbiased HSIC of two linear kernels, A A' and B B' with zeroed diagonals.
 
     [tr(KL) + 1'K1 1'L1 / ((N-1)(N-2)) - 2 1'KL1 / (N-2)] / (N (N-3)): HSIC_1 of Song et al. 2012,
     each term written with sums over the rows in place of the N x N kernels.
@@ -152,7 +152,7 @@ def unbiased_hsic(sums: Sums) -> float:
 
 
 def covariance(sums: Sums) -> Floats:
-    """The sum over rows of (a - mean a)(b - mean b)', (D, D)."""
+    """Return the sum over rows of (a - mean a)(b - mean b)', (D, D)."""
     centred_DD: Floats = sums.ab_DD - np.outer(sums.a_D, sums.b_D) / sums.rows
     return centred_DD
 
@@ -167,7 +167,7 @@ class Canonical:
 
 
 def canonical(xx_DD: Floats, yy_DD: Floats, xy_DD: Floats, share: float) -> Canonical:
-    """Canonical correlations of the main directions of x and y, from their covariances.
+    """Return canonical correlations of the main directions of x and y, from their covariances.
 
     Kept are the directions of largest variance that together hold a `share` of it, less those of
     no variance at all.
@@ -179,7 +179,7 @@ def canonical(xx_DD: Floats, yy_DD: Floats, xy_DD: Floats, share: float) -> Cano
 
 
 def _whitening(covariance_DD: Floats, share: float) -> Floats:
-    """w_DK, such that the columns of x w are orthonormal and span x's main directions."""
+    """Return w_DK: the columns of x w are orthonormal and span x's main directions."""
     values_D, vectors_DD = np.linalg.eigh(covariance_DD)
     values_D, vectors_DD = values_D[::-1].clip(min=0), vectors_DD[:, ::-1]
     before_D = np.cumsum(values_D) - values_D  # the variance of all larger directions
@@ -195,7 +195,7 @@ def _moments(x_ND: Floats, y_ND: Floats) -> Moments:
 
 
 def _middle(x_ND: Floats) -> Floats:
-    """The mean row; of a constant representation exactly that constant."""
+    """Return the mean row; for a constant representation, exactly that constant."""
     middle_D: Floats = x_ND[0] + (x_ND - x_ND[0]).mean(axis=0)
     return middle_D
 

@@ -1,6 +1,6 @@
-"""The verbs: command lines come in, and each is handed to the package that does it.
+"""The command line: one verb for each task; each calls the package that does it.
 
-Results go to standard output, logs and progress to standard error.
+Arguments come in. Results go to standard output, logs and progress to standard error.
 
 Nothing heavy is imported before a verb runs: --help answers at once.
 """
@@ -23,7 +23,7 @@ from mothertongue.cli import corpus, training, models, lm, serving, comparing  #
 
 
 def main() -> None:
-    """The console script: one message and an exit code for whatever a user can cause."""
+    """Run the console script: an error of the user gives one message and an exit code."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     runtime.set_up(os.environ)
@@ -48,5 +48,5 @@ def main() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """End as after Ctrl-C, cleaning up; a verb that saves its work first has its own handler."""
+    """End as after Ctrl-C, with cleaning up; verbs that save their work have another handler."""
     sys.exit(fail("terminated", 128 + number))

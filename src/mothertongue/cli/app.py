@@ -1,4 +1,4 @@
-"""The command line itself, which the verbs join."""
+"""The typer application, to which the verbs are added."""
 
 from typing import Annotated
 

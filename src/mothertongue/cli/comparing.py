@@ -1,4 +1,4 @@
-"""The verbs that compare, look into layers, and report."""
+"""The verbs compare, analyze and report."""
 
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _RayAlone(TyperCommand):
-    """Takes `--ray` without an address for `--ray local`: typer's options have a value or none."""
+    """Accepts `--ray` without an address as `--ray local`: a typer option has a value or none."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         following = dict(zip(args, [*args[1:], ""], strict=True)).get("--ray", "local")
@@ -30,15 +30,18 @@ class _RayAlone(TyperCommand):
 @app.command(cls=_RayAlone)
 def compare(
     grid: Annotated[
-        str, typer.Argument(help="A grid, a YAML file; or a recipe: paper, paper-base, ...")
+        str, typer.Argument(help="A grid (YAML file) or a recipe: paper, paper-base, ...")
     ],
     overrides: Overrides = None,
-    out: Annotated[Path | None, typer.Option(help="Its folder; default runs/<name>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The comparison's folder. Default: runs/<name>.")
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the runs, their parameters and hours; run none.")
+        bool, typer.Option("--dry-run", help="Only list the runs, their parameters and hours.")
     ] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at once; default as many as GPUs allow, or one.")
+        int | None,
+        typer.Option(min=1, help="Runs at once. Default: as many as the GPUs allow, or one."),
     ] = None,
     devices_per_run: Annotated[
         int, typer.Option(min=1, help="GPUs, or processes on a CPU, for each run.")
@@ -51,7 +54,8 @@ def compare(
         ),
     ] = None,
     cpus_per_run: Annotated[
-        float | None, typer.Option(min=0.01, help="With --ray; default a node, or 1 beside a GPU.")
+        float | None,
+        typer.Option(min=0.01, help="With --ray. Default: a whole node, or 1 if it has a GPU."),
     ] = None,
     gpus_per_run: Annotated[
         float | None, typer.Option(min=0, help="With --ray, such as 0.5; default 1 if there are.")
@@ -62,7 +66,7 @@ def compare(
     ] = None,
     json_file: Json = None,
 ) -> None:
-    """Compare strategies, hyper-parameters and seeds: which one, how sure, at what price."""
+    """Compare strategies, hyper-parameters and seeds: which is best, how sure, at what cost."""
     from mothertongue.comparison.grid import load_grid
     from mothertongue.recipes import recipe_path
 
@@ -87,18 +91,23 @@ def compare(
 
 @app.command()
 def analyze(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; seeds become one band.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs; runs that differ only in seed form one group."),
+    ],
     data: Annotated[
-        Path | None, typer.Option(help="The manifest, or its folder; default each run's own.")
+        Path | None, typer.Option(help="A manifest or its folder. Default: each run's own.")
     ] = None,
     split: SplitOption = "validation",
-    n: Annotated[int, typer.Option("--utterances", min=2, help="Drawn from the split.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    n: Annotated[
+        int, typer.Option("--utterances", min=2, help="How many utterances to draw.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the draw.")] = 0,
     context: Annotated[
-        Literal["full", "bucket"], typer.Option(help="30 s, or each clip's own seconds.")
+        Literal["full", "bucket"], typer.Option(help="Audio context: 30 s, or each clip's length.")
     ] = "full",
-    decoder: Annotated[bool, typer.Option("--decoder", help="The decoder's states too.")] = False,
-    threshold: Annotated[float, typer.Option(help="Of CKA, for what to freeze.")] = 0.95,
+    decoder: Annotated[bool, typer.Option("--decoder", help="Also compare the decoder.")] = False,
+    threshold: Annotated[float, typer.Option(help="Freeze layers at or above this CKA.")] = 0.95,
     figures: Annotated[
         Path | None, typer.Option(help="Folder for layers.csv and heatmap.csv.")
     ] = None,
@@ -129,26 +138,29 @@ def analyze(
 
 @app.command()
 def report(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of comparisons and of runs.")],
+    paths: Annotated[list[Path], typer.Argument(help="Folders of comparisons or runs.")],
     out: Annotated[
-        Path | None, typer.Option(help="The page; default report.html in the first folder.")
+        Path | None, typer.Option(help="The page. Default: report.html in the first folder.")
     ] = None,
     audio: Annotated[
         Literal["embed", "beside", "none"],
-        typer.Option(help="Sound within the page, in a folder beside it, or not at all."),
+        typer.Option(help="Sound in the page, in a folder next to it, or no sound."),
     ] = "embed",
     audio_mb: Annotated[
-        float, typer.Option("--audio-mb", min=0, help="Megabytes of sound to embed at most.")
+        float,
+        typer.Option(
+            "--audio-mb", min=0, help="At most this many megabytes of sound are embedded."
+        ),
     ] = 16.0,
     figures: Annotated[
         Path | None, typer.Option(help="Folder for SVG, PDF, LaTeX and CSV, for papers.")
     ] = None,
     analysis: Annotated[
-        list[Path] | None, typer.Option(help="What mothertongue analyze --json wrote.")
+        list[Path] | None, typer.Option(help="A file that mothertongue analyze --json wrote.")
     ] = None,
     json_file: Json = None,
 ) -> None:
-    """Make one page of it: which strategy, how sure, at what price, and how it sounds."""
+    """Write one page: which strategy is best, how sure, at what cost, and how it sounds."""
     from mothertongue.report.tables.verb_tables import report_line
     from mothertongue.report.write import ReportOptions, write_report
 

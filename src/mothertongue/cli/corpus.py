@@ -1,4 +1,4 @@
-"""The verbs that look at a corpus."""
+"""The verbs prepare and check."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -40,7 +40,7 @@ def prepare(
     source: Annotated[
         Path, typer.Argument(help="A table, a folder, a manifest, or hub:OWNER/NAME.")
     ],
-    language: Annotated[str, typer.Option(help="Language of rows that state none, such as sw.")],
+    language: Annotated[str, typer.Option(help="Language of rows without one, such as sw.")],
     out: Annotated[Path, typer.Option(help="Folder for the manifest and what is left out.")],
     source_layout: SourceLayout = None,
     max_reject_fraction: MaxReject = 0.05,
@@ -56,7 +56,7 @@ def prepare(
     speaker_leaks: SpeakerLeaks = "warn",
     allow_outside: AllowOutside = False,
     trust_durations: Annotated[
-        bool, typer.Option(help="Do not decode clips whose duration is stated.")
+        bool, typer.Option(help="Do not decode clips with a stated duration.")
     ] = False,
     decisions: Annotated[
         Path | None,
@@ -65,7 +65,7 @@ def prepare(
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
-    """Bring a corpus to a clean manifest, and be told what is wrong with it."""
+    """Write a clean manifest of a corpus, and show what is wrong with it."""
     from mothertongue.data.data_report import report_table
     from mothertongue.data.prepare import PrepareOptions, prepare
     from mothertongue.data.sources.detect import detect

@@ -1,4 +1,4 @@
-"""The main job on data that comes along: score whisper-base, tune it, score it again."""
+"""The demo: score whisper-base on the package's data, tune it, score it again."""
 
 import time
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ Json = dict[str, Any]
 
 
 def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Run it in `out` and return {"before", "after", "wall_s", "peak_memory_bytes", "run", ...}.
+    """Run the demo in `out`; return {"before", "after", "wall_s", "peak_memory_bytes", "run", ...}.
 
     The data is synthetic Swahili (espeak-ng): it shows that everything works, not how good a model
     for real Swahili would be.
     """
     began = time.monotonic()
     experiment, run_dir = demo_experiment(overrides), RunDir(out)
-    console.print("1/3  scoring whisper-base, untouched, on the test split")
+    console.print("1/3  scoring whisper-base before tuning on the test split")
     before = _score(experiment.base, experiment, run_dir.evaluation(BASE_PREFIX + TEST_SCORES))
     console.print("2/3  fine-tuning; checkpoints are chosen on the validation split")
     with training_progress() as watcher:
@@ -48,14 +48,14 @@ def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def demo_experiment(overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment of the demo, `recipes/demo.yaml`, on the data in the package."""
+    """Return the experiment of the demo, `recipes/demo.yaml`, on the data in the package."""
     recipes = Path(str(files("mothertongue") / "recipes"))
     data = f"data={recipes / 'demo_data'}"
     return load_experiment(recipes / "demo.yaml", [data, *overrides])
 
 
 def _score(model: str, experiment: Experiment, stored: Path) -> Json:
-    """The scores of a model on the test split, kept in the run for its page."""
+    """Score a model on the test split and keep the scores in the run for its page."""
     engine = open_engine(model)
     result = evaluate_model(model, engine, experiment.manifests, "test", experiment.evaluate, None)
     write_json(stored, result)
@@ -63,7 +63,7 @@ def _score(model: str, experiment: Experiment, stored: Path) -> Json:
 
 
 def _examples(before: Sequence[Json], after: Sequence[Json]) -> list[dict[str, str]]:
-    """Clips spread over the test split, not chosen for their result."""
+    """Return clips spread over the test split, not chosen for their result."""
     places = range(0, len(before), max(1, len(before) // EXAMPLES))
     return [
         {

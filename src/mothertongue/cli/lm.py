@@ -1,4 +1,4 @@
-"""The verb that makes a language model."""
+"""The verb lm."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,18 +14,22 @@ from mothertongue.cli.support import counting, show
 def lm(
     texts: Annotated[
         list[Path],
-        typer.Argument(help="Files with a sentence a line, or prepared data: its training text."),
+        typer.Argument(
+            help="Files with one sentence a line, or prepared data (its training text)."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for lm.arpa and lm.json.")],
-    order: Annotated[int, typer.Option(min=1, max=8, help="Tokens of the longest n-gram.")] = 5,
+    order: Annotated[
+        int, typer.Option(min=1, max=8, help="Number of tokens of the longest n-gram.")
+    ] = 5,
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(help="Data whose validation and test sentences are taken out of the texts."),
+        typer.Option(help="Data whose validation and test sentences are removed from the texts."),
     ] = None,
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
-    """Make an n-gram language model of texts, for --lm of evaluate, transcribe and serve."""
+    """Make an n-gram language model from texts, for --lm of evaluate, transcribe and serve."""
     from dataclasses import asdict
 
     from mothertongue.decoding.lm.folder import build

@@ -1,4 +1,4 @@
-"""The verbs that run a model."""
+"""The verbs evaluate, transcribe and export."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,11 +28,11 @@ from mothertongue.cli.support import counting, decoding, show, write_page
 def evaluate(
     model: Model,
     data: Annotated[
-        Path | None, typer.Option(help="The manifest, or its folder; a run knows its own.")
+        Path | None, typer.Option(help="A manifest or its folder. Default: the run's own.")
     ] = None,
     split: SplitOption = "test",
     with_base: Annotated[
-        bool, typer.Option("--with-base", help="Score a run's untouched base too.")
+        bool, typer.Option("--with-base", help="Also score the base model of a run.")
     ] = False,
     language: Language = None,
     weights: Weights = "best",
@@ -72,7 +72,8 @@ def transcribe(
         list[Path], typer.Argument(help="Recordings of up to a day, folders or patterns.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Write a file a recording here; what is there is kept.")
+        Path | None,
+        typer.Option(help="Folder for one file for each recording; existing files stay."),
     ] = None,
     format_: Annotated[
         list[str] | None,
@@ -83,7 +84,7 @@ def transcribe(
     ] = None,
     vad: Annotated[
         Literal["auto", "silero", "off"],
-        typer.Option(help="What finds speech; auto is Silero's detector where it is installed."),
+        typer.Option(help="Speech detector; auto is Silero's if it is installed."),
     ] = "auto",
     language: Language = None,
     weights: Weights = "best",
@@ -96,7 +97,7 @@ def transcribe(
     compute_type: ComputeType = "default",
     json_file: Json = None,
 ) -> None:
-    """Turn recordings into text and subtitles; the language is the run's, given, or detected."""
+    """Turn recordings into text and subtitles; the language is the run's, given or detected."""
     from contextlib import nullcontext
     from functools import partial
 
@@ -141,19 +142,21 @@ def export(
         str, typer.Option("--format", help="hf, adapter, ctranslate2, ggml or onnx.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The export's folder; default RUN/export/FORMAT-TYPE.")
+        Path | None, typer.Option(help="The export's folder. Default: RUN/export/FORMAT-TYPE.")
     ] = None,
     type_: Annotated[
-        str | None, typer.Option("--type", help="Of the weights; default full precision.")
+        str | None, typer.Option("--type", help="Type of the weights. Default: full precision.")
     ] = None,
     split: SplitOption = "validation",
-    clips: Annotated[int, typer.Option(min=1, help="Clips to verify it with at most.")] = 32,
+    clips: Annotated[
+        int, typer.Option(min=1, help="At most this many clips verify the export.")
+    ] = 32,
     max_wer_loss: Annotated[
-        float, typer.Option(min=0, help="Of rounded weights: WER may rise by this at most.")
+        float, typer.Option(min=0, help="With rounded weights, the WER may rise by this.")
     ] = 0.01,
     json_file: Json = None,
 ) -> None:
-    """Write a run for another engine, and verify with that engine that it says the same."""
+    """Write a run for another engine, and verify that this engine gives the same transcripts."""
     from mothertongue.export.export import default_folder
     from mothertongue.export.export import export as export_run
     from mothertongue.report.tables.verb_tables import verification_table

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 Json = Annotated[
-    Path | None, typer.Option("--json", help="Write the result as JSON here; - is standard output.")
+    Path | None,
+    typer.Option("--json", help="Write the result as JSON to this file; - is standard output."),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Settings to change, such as train.epochs=3.")
@@ -17,25 +18,26 @@ Recipe = Annotated[
 ]
 Model = Annotated[str, typer.Argument(help="A base, a run's folder or an export's.")]
 Language = Annotated[str | None, typer.Option(help="Language code, such as sw.")]
-Beam = Annotated[int, typer.Option(min=1, max=100, help="Beams; 1 is greedy.")]
+Beam = Annotated[int, typer.Option(min=1, max=100, help="Number of beams; 1 is greedy.")]
 OwnBeam = Annotated[
-    int | None, typer.Option(min=1, max=100, help="Beams; default a run's own, else 1: greedy.")
+    int | None,
+    typer.Option(min=1, max=100, help="Number of beams. Default: the run's own, else 1: greedy."),
 ]
-BatchSize = Annotated[int, typer.Option(min=1, help="Clips decoded together.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="How many clips are decoded together.")]
 PrecisionOption = Annotated[
-    Literal["auto", "bf16", "fp32"], typer.Option(help="Of the activations, in torch.")
+    Literal["auto", "bf16", "fp32"], typer.Option(help="Precision of torch's activations.")
 ]
-ComputeType = Annotated[str, typer.Option(help="CTranslate2's: default, float32, int8, ...")]
+ComputeType = Annotated[str, typer.Option(help="CTranslate2's type: default, float32, int8, ...")]
 EngineOption = Annotated[
     Literal["auto", "torch", "ctranslate2"],
-    typer.Option(help="What decodes; auto is CTranslate2 for its folders, torch for all else."),
+    typer.Option(help="Engine; auto is CTranslate2 for its folders, else torch."),
 ]
-Weights = Annotated[Literal["best", "final"], typer.Option(help="Which weights of a run.")]
+Weights = Annotated[Literal["best", "final"], typer.Option(help="The weights of a run to use.")]
 SplitOption = Annotated[
     Literal["train", "validation", "test"], typer.Option(help="The split to score.")
 ]
 MaxReject = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of rejected rows above which to fail.")
+    float, typer.Option(min=0, max=1, help="Fail if a larger share of the rows is rejected.")
 ]
 AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
 TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
@@ -52,7 +54,7 @@ Validated = Annotated[
 TokenizerOf = Annotated[str, typer.Option(help="The base whose tokenizer counts label tokens.")]
 TextField = Annotated[
     Literal["transcription", "raw_transcription"] | None,
-    typer.Option(help="Of FLEURS: normalized, which is the default, or as written."),
+    typer.Option(help="FLEURS only: normalized text (default) or text as written."),
 ]
 Tiers = Annotated[
     list[str] | None,
@@ -69,15 +71,15 @@ Encoding = Annotated[
     str | None, typer.Option(help="Of subtitles, TextGrids, labels: such as cp1252.")
 ]
 TextLeaks = Annotated[
-    Literal["reject", "warn"], typer.Option(help="Rows whose sentence a held-out split also has.")
+    Literal["reject", "warn"], typer.Option(help="Rows whose sentence is also in a held-out split.")
 ]
 SpeakerLeaks = Annotated[
-    Literal["reject", "warn"], typer.Option(help="Rows whose speaker a held-out split also has.")
+    Literal["reject", "warn"], typer.Option(help="Rows whose speaker is also in a held-out split.")
 ]
 Lm = Annotated[
     Path | None, typer.Option("--lm", help="A language model: a folder that `lm` wrote.")
 ]
 LmWeight = Annotated[
     float | None,
-    typer.Option(min=0, max=2, help="Of the language model; default as chosen on validation."),
+    typer.Option(min=0, max=2, help="Weight of the language model. Default: as evaluate chose."),
 ]

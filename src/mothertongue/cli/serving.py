@@ -1,4 +1,4 @@
-"""The verb that stays up."""
+"""The verb serve."""
 
 import os
 from pathlib import Path
@@ -19,34 +19,44 @@ def serve(
         typer.Argument(help="NAME=MODEL; MODEL is a base, a run's folder or an export's."),
     ],
     host: Annotated[
-        str, typer.Option(help="Any other than this machine needs a key.")
+        str, typer.Option(help="An address other than this machine needs a key.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free port.")] = 8000,
     key_file: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Holds the key; or $MOTHERTONGUE_API_KEY."),
+        typer.Option(
+            exists=True, dir_okay=False, help="File with the key; or set $MOTHERTONGUE_API_KEY."
+        ),
     ] = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Fold LoRA into a model of its own for each run.")
+        bool, typer.Option("--merge", help="Merge LoRA, so that each run is a separate model.")
     ] = False,
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
     precision: PrecisionOption = "auto",
-    compute_type: Annotated[str, typer.Option(help="Of models by CTranslate2.")] = "default",
-    max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Of a request.")] = (
+    compute_type: Annotated[str, typer.Option(help="CTranslate2's type.")] = "default",
+    max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload.")] = (
         defaults.UPLOAD_BYTES / 1e6
     ),
-    max_audio_s: Annotated[float, typer.Option(min=1, help="Of a recording.")] = defaults.AUDIO_S,
-    max_requests: Annotated[int, typer.Option(min=1, help="At the same time.")] = defaults.REQUESTS,
-    request_s: Annotated[float, typer.Option(min=1, help="For a request.")] = defaults.REQUEST_S,
-    drain_s: Annotated[float, typer.Option(min=0, help="To finish requests.")] = defaults.DRAIN_S,
+    max_audio_s: Annotated[
+        float, typer.Option(min=1, help="Longest recording.")
+    ] = defaults.AUDIO_S,
+    max_requests: Annotated[
+        int, typer.Option(min=1, help="Most requests at once.")
+    ] = defaults.REQUESTS,
+    request_s: Annotated[
+        float, typer.Option(min=1, help="Longest time for a request.")
+    ] = defaults.REQUEST_S,
+    drain_s: Annotated[
+        float, typer.Option(min=0, help="Time to finish requests at the end.")
+    ] = defaults.DRAIN_S,
     decoders: Annotated[int, typer.Option(min=1, help="Processes that decode uploads.")] = min(
         2, os.cpu_count() or 1
     ),
 ) -> None:
-    """Serve models as OpenAI's audio API does, many languages' adapters on one base."""
+    """Serve models with OpenAI's audio API; adapters of many languages share one base."""
     from mothertongue.serving import require_packages
 
     require_packages()

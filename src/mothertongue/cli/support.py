@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) -> None:
-    """Write the table to standard output, unless that is where the JSON goes.
+    """Write the table to standard output, unless the JSON goes there.
 
     A table that is text keeps its lines as they are.
     """
@@ -45,7 +45,7 @@ def counting(description: str, total: int | None = None) -> Any:
 def decoding(
     beam_size: int, batch_size: int, lm: Path | None, lm_weight: float | None
 ) -> "DecodeConfig":
-    """Return the settings of decoding in the options. Raises ConfigError where they do not fit."""
+    """Return the decoding settings in the options. Raises ConfigError if they do not fit."""
     from mothertongue.config import parse
     from mothertongue.decoding.transcript import DecodeConfig
 
@@ -58,7 +58,7 @@ EXTRAS = {"accelerate": "train", "jiwer": "train", "vl_convert": "report", "jinj
 
 
 def missing_extra(error: ModuleNotFoundError) -> str | None:
-    """Return a message where a package of an extra is not installed; None for any other module."""
+    """Return a message if a package of an extra is not installed; None for any other module."""
     extra = EXTRAS.get((error.name or "").partition(".")[0])
     if extra is None:
         return None
@@ -95,7 +95,7 @@ def write_chart(record: dict[str, Any], folder: Path) -> None:
 
 
 def explained(error: Exception) -> str | None:
-    """Return a message for an error of disk or encoding; None for one of the program itself."""
+    """Return a message for an error of disk or encoding; None for an error of the program."""
     from sqlite3 import Error as LedgerError
 
     if isinstance(error, OSError):
@@ -117,7 +117,7 @@ def explained(error: Exception) -> str | None:
 
 
 def fail(message: str, code: int) -> int:
-    """Write one message to standard error, which a manifest cannot steer; return the exit code."""
+    """Write one message to standard error, safe for a terminal; return the exit code."""
     from mothertongue.system.console import plain
 
     try:

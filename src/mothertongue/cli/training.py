@@ -1,4 +1,4 @@
-"""The verbs that train."""
+"""The verbs train, plan and demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +49,9 @@ def train(
     experiment: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
     overrides: Overrides = None,
     recipe: Recipe = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/<name>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder. Default: runs/<name>.")
+    ] = None,
     devices: Annotated[
         int, typer.Option(min=1, help="GPUs of this machine, or processes on its CPU, for one run.")
     ] = 1,
@@ -117,7 +119,7 @@ def plan(
     recipe: Recipe = None,
     json_file: Json = None,
 ) -> None:
-    """Measure a few steps and say what a run will take: parameters, memory, time, disk."""
+    """Measure a few steps and show the cost of a run: parameters, memory, time, disk."""
     from mothertongue.experiment.config import load_experiment
     from mothertongue.report.tables.plan_table import plan_table
     from mothertongue.training.plan import plan as plan_run

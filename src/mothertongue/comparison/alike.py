@@ -1,6 +1,6 @@
-"""Whether runs and their scores may stand in one table, and what to doubt where they do. No torch.
+"""Check whether runs and their scores can be compared in one table, and collect doubts. No torch.
 
-Scores are the JSON files that `evaluate` and `compare` leave: see scoring.py.
+Scores are the JSON files that `evaluate` and `compare` write: see inference/evaluate_run.py.
 """
 
 import json
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def refuse_copies(runs: Sequence[tuple[Path, int]]) -> None:
-    """Raise DataError where two runs, by folder and seed, of the same settings have one seed."""
+    """Raise DataError if two runs (folder and seed) of the same settings have the same seed."""
     by_seed: dict[int, list[str]] = defaultdict(list)
     for folder, seed in runs:
         by_seed[seed].append(str(folder))
@@ -33,7 +33,7 @@ def refuse_copies(runs: Sequence[tuple[Path, int]]) -> None:
 
 
 def refuse_other_decoding(paths: Sequence[Path]) -> None:
-    """Raise DataError where scores that are compared were decoded with other settings or versions.
+    """Raise DataError if scores to compare were decoded with different settings or versions.
 
     Precision and device are among the settings, for they change transcripts.
     """
@@ -53,7 +53,7 @@ def refuse_other_decoding(paths: Sequence[Path]) -> None:
 
 
 def code_doubts(runs: Sequence[RunDir]) -> Iterator[str]:
-    """A sentence for each version that differs between the trainings of runs in one table."""
+    """Yield a sentence for each version that differs between the runs of one table."""
     code = {run.path.resolve().name: _code(run) for run in runs}
     for key in sorted({key for each in code.values() for key in each}):
         names: dict[str, list[str]] = defaultdict(list)
@@ -65,7 +65,7 @@ def code_doubts(runs: Sequence[RunDir]) -> Iterator[str]:
 
 
 def leak_doubts(paths: Mapping[str, Path]) -> Iterator[str]:
-    """A sentence for each set, by name, whose clips a run's training has seen in part."""
+    """Yield a sentence for each set that shares clips with a run's training, by name."""
     for name, path in paths.items():
         counts = _read(path).get("leaks")
         if counts and (said := shared(counts)):

@@ -1,6 +1,6 @@
-"""Every test clip with each system's transcript, aligned to its reference, for people to read.
+"""Collect every test clip with each system's transcript, aligned to its reference.
 
-The record holds no audio, only the path of each clip's. No torch.
+The record has the path of each clip's audio, not the audio. No torch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ def clip_set(
     systems: Mapping[str, Sequence[Row]],
     measure: Measure,
 ) -> Json:
-    """One test set: the clips in the order of the rows, which are each system's on the same clips.
+    """Return one test set in the order of the rows; each system has rows for the same clips.
 
     Of several seeds the rows are the first one's. Errors are counted under PRIMARY_NORMALIZER, and
     texts are aligned as it leaves them: `pieces` are triples of kind, reference and hypothesis,
@@ -52,7 +52,7 @@ def clip_set(
 def _clip(place: Utterance | None, rows: Sequence[Row], unit: Unit) -> Json:
     first = rows[0]
     normalize = normalizer(PRIMARY_NORMALIZER)
-    said = normalize(first["reference"])
+    reference = normalize(first["reference"])
     return {
         "id": first["id"],
         "speaker": first["speaker"],
@@ -60,30 +60,32 @@ def _clip(place: Utterance | None, rows: Sequence[Row], unit: Unit) -> Json:
         "audio": place.audio if place else None,
         "start_s": (place and place.start_s) or 0.0,
         "reference": first["reference"],
-        "words": len(said.split()),
-        "characters": len(characters(said)),
-        "heard": [_heard(said, row, normalize, unit) for row in rows],
+        "words": len(reference.split()),
+        "characters": len(characters(reference)),
+        "heard": [_system_transcript(reference, row, normalize, unit) for row in rows],
     }
 
 
-def _heard(said: str, row: Row, normalize: Callable[[str], str], unit: Unit) -> Json:
-    heard = normalize(row["hypothesis"])
+def _system_transcript(
+    reference: str, row: Row, normalize: Callable[[str], str], unit: Unit
+) -> Json:
+    hypothesis = normalize(row["hypothesis"])
     return {
         "text": row["hypothesis"],
-        "word_errors": count_errors(said.split(), heard.split()).errors,
-        "character_errors": count_errors(characters(said), characters(heard)).errors,
+        "word_errors": count_errors(reference.split(), hypothesis.split()).errors,
+        "character_errors": count_errors(characters(reference), characters(hypothesis)).errors,
         "looped": bool(row["looped"]),
-        "pieces": _joined(align(tokens(said, unit), tokens(heard, unit)), unit),
+        "pieces": _joined(align(tokens(reference, unit), tokens(hypothesis, unit)), unit),
     }
 
 
 def _joined(pieces: Sequence[Piece], unit: Unit) -> list[list[str]]:
-    """The pieces with neighbours that are equal in both texts as one: fewer to write down."""
+    """Join neighbouring pieces that are equal in both texts, so that there are fewer."""
     space = " " if unit == "word" else ""
     found: list[list[str]] = []
-    for kind, said, heard in pieces:
+    for kind, reference, hypothesis in pieces:
         if kind == "=" and found and found[-1][0] == "=":
-            found[-1][1] += space + said
+            found[-1][1] += space + reference
         else:
-            found.append([kind, said] if kind == "=" else [kind, said, heard])
+            found.append([kind, reference] if kind == "=" else [kind, reference, hypothesis])
     return found

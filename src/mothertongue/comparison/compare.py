@@ -1,9 +1,9 @@
-"""From a grid to its table: train what is missing, choose on validation, test once, sum up.
+"""Run a grid: train missing runs, choose on validation, test once, summarize.
 
 runs/<name>/
   grid.yaml         the resolved grid               experiments/  one for each run
   runs/<run>/       a run each                      selection.json  written before any test
-  base/eval/        the untouched base's scores     logs/         what each process said
+  base/eval/        the base model's scores         logs/         what each process said
   comparison.json   the result                      tables/       the same for people and papers
   clips.json        every clip, every system        report.html   the page
   cuts.json         what halving stopped early
@@ -37,7 +37,7 @@ from mothertongue.system.files import open_atomically, write_json
 def compare(
     grid: Grid, folder: Path, run_all: Runner, watcher: TaskWatcher, devices: int = 1
 ) -> dict[str, Any]:
-    """Do all of it, or what is left of it, and return the result; `run_all` says where.
+    """Run or continue the whole comparison and return the result; `run_all` runs its tasks.
 
     Each run trains on so many devices, and is scored on one.
     Raises ConfigError before anything runs where manifests are missing or settings do not fit;
@@ -75,15 +75,15 @@ def _train(
     watcher: TaskWatcher,
     devices: int,
 ) -> tuple[list[Candidate], list[Cut]]:
-    """Train all, or all but what halving cuts: what was trained to the end, and the cuts."""
+    """Train all runs that halving does not cut; return the finished runs and the cuts."""
     if grid.halving is None:
         run_all(list(_trainings(candidates, folder, devices)), watcher)
         return candidates, []
     halvings = Halvings(grid.halving, first_seed(grid, candidates), folder, watcher)
-    halvings.settle()
+    halvings.update_cuts()
     first = list(filter(halvings.survives, first_seed(grid, candidates)))
     run_all(list(_trainings(first, folder, devices)), watcher, halvings.is_cut)
-    halvings.settle()
+    halvings.update_cuts()
     left = list(filter(halvings.survives, candidates))
     run_all(list(_trainings(left, folder, devices)), watcher)
     return left, halvings.cuts
@@ -107,7 +107,7 @@ def _trainings(candidates: Sequence[Candidate], folder: Path, devices: int) -> I
 def _scorings(
     grid: Grid, candidates: Sequence[Candidate], choices: Sequence[Choice], folder: Path
 ) -> Iterator[Task]:
-    """The untouched base on everything, and each chosen run on its language and on retention."""
+    """Yield what to score: the base on all sets, chosen runs on their language and retention."""
     for language in grid.languages:
         borrow = grid.languages[language].borrow
         sets = _sets(grid, language, folder / "base" / "eval" / language)
@@ -121,7 +121,7 @@ def _scorings(
             scores = run_dir.evaluation(TEST_SCORES).parent
             sets = [*_sets(grid, choice.language, scores), *_retention(grid, scores)]
             if removable[name]:
-                sets += _switched_off(grid, scores)
+                sets += _disabled_set(grid, scores)
             yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
 
 
@@ -155,8 +155,8 @@ def _retention(grid: Grid, scores: Path) -> list[ScoreSet]:
     ]
 
 
-def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
-    """The first retention set with adapters off: its transcripts must be the base's own."""
+def _disabled_set(grid: Grid, scores: Path) -> list[ScoreSet]:
+    """Return the first retention set for runs with disabled adapters, to compare with the base."""
     return [
         ScoreSet(
             data=(each.data,),
@@ -169,7 +169,7 @@ def _switched_off(grid: Grid, scores: Path) -> list[ScoreSet]:
 
 
 def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[dict[str, Any]]:
-    """The clips of every test set of every language, with the transcripts of base and choices."""
+    """Yield the clips of every test set, with the transcripts of the base and the chosen runs."""
     for language, place in grid.languages.items():
         chosen = [each for each in choices if each.language == language]
         for scored in _sets(grid, language, folder / "base" / "eval" / language):

@@ -1,4 +1,4 @@
-"""Facts of the data that a language was trained and tested on, for tables and page. No torch."""
+"""Collect facts of a language's training and test data for tables and page. No torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def data_facts(manifests: Sequence[Path]) -> Json:
-    """The size of each split and the data cards of the manifests, as JSON values.
+    """Return the size of each split and the data cards of the manifests, as JSON values.
 
     `data`: clips, hours and speakers of each split (the paper's table 2). `cards`: the card that
     `mothertongue prepare` wrote beside a manifest, where there is one, with its folder's name.

@@ -1,4 +1,4 @@
-"""Costs of a grid, estimated before anything of it runs.
+"""Estimate the costs of a grid before it runs.
 
 The floating-point operations of each run are counted; a short probe measures how many a second this
 device does at the same width, batch and precision.
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """The training clips of a language: number, lengths, mean number of label tokens."""
+    """Facts of a language's training clips: number, lengths, mean number of label tokens."""
 
     count: int
     durations_s: Sequence[float]
@@ -42,7 +42,7 @@ class Clips:
 
 
 def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
-    """Every run with its trained parameters, its steps and its hours of training on this device.
+    """Return every run with its trained parameters, steps and hours of training on this device.
 
     Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base
     or augmentation, and where data is neither there nor described by `rows`.

@@ -1,4 +1,4 @@
-"""Runs that were made one by one, as one comparison: of the same shape as a grid's result.
+"""Compare runs that were made one by one, in the same form as a grid's result.
 
 Runs of one language that differ in nothing but name and seed are one row. What has no test scores
 yet has no row, but a point: its WER on validation. See run_scores.py for what a run keeps.
@@ -62,7 +62,7 @@ class Done:
 
     @property
     def measure(self) -> Measure:
-        """The error rate that its language is judged by."""
+        """Return the error rate that compares systems of its language."""
         asked = self.experiment.get("select_by", "auto")
         return usual_measure(self.experiment["language"]) if asked == "auto" else asked
 
@@ -75,7 +75,7 @@ class Done:
 
 
 def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
-    """The result, and the clips of each test set, of finished runs.
+    """Return the result, and the clips of each test set, of finished runs.
 
     Raises DataError where a run is not finished or its manifest has changed, one is a copy of
     another, or runs of one language have another base, other test clips or another decoding.
@@ -103,7 +103,7 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
 
 
 def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
-    """One language, and the clips of its test sets. Only runs that were scored have a row."""
+    """Return one language and the clips of its test sets. Only scored runs have a row."""
     manifests = runs[0].manifests
     groups = _by_settings([each for each in runs if each.has(TEST_SCORES)])
     scored = [each for group in groups.values() for each in group]
@@ -132,7 +132,7 @@ def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Row:
 
 
 def _base(runs: Sequence[Done]) -> dict[str, Scored]:
-    """The base on each set that it and all these runs were scored on; clips must be the same."""
+    """Return the base's scores on each set that all these runs share; clips must be the same."""
     found = {}
     for name in _common_sets(runs):
         keeper = next((each for each in runs if each.has(BASE_PREFIX + name)), None)
@@ -148,7 +148,7 @@ def _base(runs: Sequence[Done]) -> dict[str, Scored]:
 
 
 def _common_sets(runs: Sequence[Done]) -> list[str]:
-    """Its own test split, and what else each of them was scored on."""
+    """Return the runs' own test split, and the other sets that all of them were scored on."""
     sets = [
         {path.stem for path in each.run_dir.evaluation(TEST_SCORES).parent.glob("*.json")}
         for each in runs
@@ -197,7 +197,7 @@ def _point(done: Done) -> Json:
 
 
 def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[str]:
-    """Read them from the first run: all of a language have the same data."""
+    """Return the doubts about leaks of the first run: all runs of a language share their data."""
     first = scored[:1]
     paths = {
         name: each.run_dir.evaluation(name)
@@ -208,7 +208,7 @@ def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[st
 
 
 def _digest(done: Done, stored: str) -> str:
-    """Identify its clips by the digest of their manifests, and of their audio."""
+    """Return digests of a run's manifests and audio."""
     found = read_json(done.run_dir.evaluation(stored), Scores)
     digests = [found[key] for key in ("data_digest", "audio_sha256") if key in found]
     return " ".join([*digests, f"({len(found['utterances'])} clips)"])

@@ -1,4 +1,4 @@
-"""The schema of a grid, and the runs that it expands to."""
+"""The settings of a grid, and the runs that it expands to."""
 
 import itertools
 import json
@@ -109,7 +109,7 @@ class Grid(config.Config):
     """Sets in other languages, by name, to measure what the model forgot."""
 
     def measure(self, language: str) -> Measure:
-        """The error rate that chooses in one of the grid's languages."""
+        """Return the error rate that chooses in one of the grid's languages."""
         code = self.languages[language].language or language
         return usual_measure(code) if self.select_by == "auto" else self.select_by
 
@@ -174,12 +174,12 @@ class Candidate:
     experiment: Experiment
 
     def run_dir(self, folder: Path) -> RunDir:
-        """The folder of its run, below the comparison's folder."""
+        """Return the folder of its run, below the comparison's folder."""
         return RunDir(folder / "runs" / self.experiment.name)
 
 
 def expand(grid: Grid) -> list[Candidate]:
-    """Every run of the grid, in the order of its languages, strategies, values and seeds.
+    """Return every run of the grid, in the order of languages, strategies, values and seeds.
 
     Two that are the same experiment share one name, and so one run. Raises ConfigError naming the
     strategy whose settings do not fit together, or two experiments whose runs would share a folder.
@@ -204,7 +204,7 @@ def expand(grid: Grid) -> list[Candidate]:
 
 
 def _folder(name: str) -> str:
-    """Map names that some disks take for one folder, as most Macs do, to one text."""
+    """Return the same text for names that some disks, as on most Macs, treat as one folder."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
@@ -258,7 +258,7 @@ def _run_name(language: str, arm: str, settings: dict[str, Any], seed: int) -> s
 
 
 def load_grid(path: Path, overrides: Sequence[str] = ()) -> Grid:
-    """The grid in a YAML file, or of a recipe in the package. Paths start where the user is."""
+    """Return the grid in a YAML file or a recipe. Paths are relative to the working directory."""
     return config.load(Grid, path, overrides)
 
 
@@ -274,7 +274,7 @@ def retention_of(runs: Sequence[Path]) -> dict[str, TestSet]:
 
 
 def require_data(grid: Grid) -> None:
-    """Raise ConfigError listing every manifest that is named and not there."""
+    """Raise ConfigError listing every manifest that does not exist."""
     named = [
         (f"languages.{name}.data", path)
         for name, place in grid.languages.items()

@@ -1,4 +1,4 @@
-"""Successive halving: runs far behind on validation after some epochs are stopped early.
+"""Stop runs early that are far behind on validation (successive halving).
 
 After `first_epochs` epochs, then after `factor` times as many each time, a run goes on if it is
 among the best 1/factor of those that came to that epoch so far: the rule of ASHA (Li et al. 2020,
@@ -68,23 +68,23 @@ class Halvings:
 
     @property
     def cuts(self) -> list[Cut]:
-        """All that were made, in their order."""
+        """Return all cuts in the order in which they were made."""
         return list(self._cuts.values())
 
     def is_cut(self, task: Task) -> bool:
-        """Whether the run is to be stopped now: all strategies that have it are done with it."""
-        self.settle()
+        """Return whether the run must stop now: all strategies that have it have cut it."""
+        self.update_cuts()
         mine = [
             e for group in self._groups.values() for e in group if e.experiment.name == task.name
         ]
         return not any(map(self.survives, mine))
 
     def survives(self, candidate: Candidate) -> bool:
-        """Whether these values, with whatever seed, are still in."""
+        """Return whether these values, with any seed, are not cut."""
         return _key(candidate) not in self._cuts
 
-    def settle(self) -> None:
-        """Make all cuts that the validations so far call for."""
+    def update_cuts(self) -> None:
+        """Make all cuts that follow from the validations so far."""
         for curve in self._curves.values():
             curve.read()
         for group in self._groups.values():
@@ -112,7 +112,7 @@ class Halvings:
         return self._curves[candidate.experiment.name].validations.get(epoch)
 
     def _comes_to(self, candidate: Candidate, epoch: int) -> bool:
-        """Whether the run will be validated after that epoch, or was: not where it ended before."""
+        """Return whether the run is validated after that epoch: it did not end earlier."""
         cut, curve = self._cuts.get(_key(candidate)), self._curves[candidate.experiment.name]
         ends = cut.epoch if cut else candidate.experiment.train.num_epochs
         return epoch <= ends and not (curve.is_done and epoch not in curve.validations)
@@ -131,7 +131,7 @@ def _read_cuts(path: Path) -> list[Cut]:
 
 
 def rungs(halving: Halving, epochs: int) -> Iterator[int]:
-    """The epochs after which a run of so many epochs may be cut."""
+    """Yield the epochs after which a run of this many epochs may be cut."""
     epoch = halving.first_epochs
     while epoch < epochs:
         yield epoch
@@ -141,13 +141,13 @@ def rungs(halving: Halving, epochs: int) -> Iterator[int]:
 def is_behind(
     mine: Validation, others: Sequence[Validation], measure: Measure, factor: int
 ) -> bool:
-    """Whether this is not among the best 1/factor of all, rounded up; equals are no better."""
+    """Return whether at least 1/factor of all, rounded up, are better; equal rates are not."""
     better = sum(each.order(measure) < mine.order(measure) for each in others)
     return better >= math.ceil((1 + len(others)) / factor)
 
 
 def first_seed(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The runs among which halving chooses."""
+    """Return the runs of the first seed, among which halving chooses."""
     return [each for each in candidates if each.seed == grid.seeds[0]]
 
 
@@ -173,7 +173,7 @@ class _Curve:
 
 
 def _validations(metrics: Path) -> Iterator[tuple[float, Validation]]:
-    """(epoch, what was found) of every validation of a run so far."""
+    """Yield (epoch, result) of every validation of a run so far."""
     prefix = "validation_"
     for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("}\n") and prefix in line:

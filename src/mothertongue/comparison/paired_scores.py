@@ -1,4 +1,4 @@
-"""Scores of systems on one set of clips and their differences, the source of every table.
+"""Compute the scores of systems on one set of clips, and their differences.
 
 Rows are those of Evaluation.rows(), read from the scores that a run left. Rates are ratios.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from mothertongue.data.languages import Measure
 from mothertongue.evaluation.differences import Difference, Pair, differences, units
-from mothertongue.evaluation.error_analysis import anatomy
+from mothertongue.evaluation.error_analysis import error_kinds
 from mothertongue.evaluation.metrics import (
     Integers,
     UtteranceErrors,
@@ -29,8 +29,8 @@ from mothertongue.system.json_files import read_json
 
 Json = dict[str, Any]
 PRIMARY_NORMALIZER = "strict"
-"""The normalizer under which strategies are told apart."""
-UNTOUCHED = ""
+"""The normalizer under which strategies are compared."""
+BASE = ""
 """The base among the systems that are compared: no strategy has such a name."""
 
 
@@ -41,11 +41,11 @@ class Scored:
     by_seed: tuple[list[Json], ...]
 
     def errors(self, name: str) -> list[UtteranceErrors]:
-        """The counts of each seed under a normalizer."""
+        """Return the counts of each seed under a normalizer."""
         return [utterance_errors(rows, normalizer(name)) for rows in self.by_seed]
 
     def scores(self) -> Json:
-        """WER and CER under each normalizer: over all seeds, and of each."""
+        """Return WER and CER under each normalizer, over all seeds and for each seed."""
         return {
             name: _pooled(self.errors(name), sentences(self._references(name)))
             for name in NORMALIZERS
@@ -54,9 +54,9 @@ class Scored:
     def _references(self, name: str) -> list[str]:
         return [normalizer(name)(row["reference"]) for row in self.by_seed[0]]
 
-    def anatomy(self) -> Json:
-        """The errors by kind, over all seeds, as `error_analysis.anatomy` counts them."""
-        return anatomy(self.by_seed, normalizer(PRIMARY_NORMALIZER))
+    def error_kinds(self) -> Json:
+        """Return the errors by kind over all seeds, as `error_analysis.error_kinds` counts them."""
+        return error_kinds(self.by_seed, normalizer(PRIMARY_NORMALIZER))
 
 
 def read_scores(paths: Sequence[Path]) -> Scored:
@@ -70,13 +70,13 @@ def with_differences(
     base: Mapping[str, Scored],
     measure: Measure,
 ) -> list[Json]:
-    """The rows, each compared with the base, the reference and the lowest rate on its test split,
+    """Compare each row with the base, the reference and the lowest rate on its test split,
     and with the base on each other set.
 
     `found` has the scores of each strategy on each set. On the test split p is adjusted for all
     pairs of systems, since which of them is the lowest is only known afterwards.
     """
-    own_base = {UNTOUCHED: base[TEST_SCORES]} if TEST_SCORES in base else {}
+    own_base = {BASE: base[TEST_SCORES]} if TEST_SCORES in base else {}
     systems = own_base | {name: sets[TEST_SCORES] for name, sets in found.items()}
     own = _compared(systems, list(combinations(systems, 2)), measure)
     best = min(
@@ -84,14 +84,14 @@ def with_differences(
     )
     for row in rows:
         name = row["strategy"]
-        row["vs_base"] = own.get((UNTOUCHED, name))
+        row["vs_base"] = own.get((BASE, name))
         row["vs_reference"] = own.get((reference, name))
         row["vs_best"] = own.get((best["strategy"], name)) if best else None
     for other in rows[0]["also"] if rows else ():
-        systems = {UNTOUCHED: base[other]} | {name: sets[other] for name, sets in found.items()}
-        against = _compared(systems, [(UNTOUCHED, name) for name in found], measure)
+        systems = {BASE: base[other]} | {name: sets[other] for name, sets in found.items()}
+        against = _compared(systems, [(BASE, name) for name in found], measure)
         for row in rows:
-            row["also"][other]["vs_base"] = against[UNTOUCHED, row["strategy"]]
+            row["also"][other]["vs_base"] = against[BASE, row["strategy"]]
     return rows
 
 
@@ -108,7 +108,7 @@ def mark_fronts(rows: list[Json], measure: Measure) -> None:
 def _compared(
     systems: Mapping[str, Scored], pairs: Sequence[Pair], measure: Measure
 ) -> dict[Pair, Json]:
-    """The difference of each pair, under both orders of its names."""
+    """Return the difference of each pair, under both orders of its names."""
     if not pairs:
         return {}
     errors = {name: _errors(each, measure) for name, each in systems.items()}
@@ -117,7 +117,7 @@ def _compared(
         next(iter(systems.values())).by_seed[0], lengths_N, normalizer(PRIMARY_NORMALIZER)
     )
     arms = {name: errors_SN for name, (errors_SN, _) in errors.items()}
-    found = differences(arms, lengths_N, drawn, pairs, base=UNTOUCHED)
+    found = differences(arms, lengths_N, drawn, pairs, base=BASE)
     facts = {
         "measure": measure,
         "drawn": drawn.kind,
@@ -130,7 +130,7 @@ def _compared(
 
 
 def _errors(scored: Scored, measure: Measure) -> tuple[Integers, Integers]:
-    """Errors of each seed and clip, and the clips' lengths, in words or characters."""
+    """Return errors of each seed and clip, and the clips' lengths, in words or characters."""
     found = scored.errors(PRIMARY_NORMALIZER)
     if measure == "wer":
         return np.stack([each.word_errors_N for each in found]), found[0].words_N
@@ -138,7 +138,7 @@ def _errors(scored: Scored, measure: Measure) -> tuple[Integers, Integers]:
 
 
 def _values(found: Difference, sign: int) -> Json:
-    """A difference as JSON values; with sign -1 as seen from the other side."""
+    """Return a difference as JSON values; sign -1 exchanges the two systems."""
     return {
         "difference": sign * found.difference,
         "interval95": sorted(sign * bound for bound in found.interval95),
@@ -149,7 +149,7 @@ def _values(found: Difference, sign: int) -> Json:
 
 
 def _pooled(errors: Sequence[UtteranceErrors], texts_N: Sequence[object]) -> Json:
-    """Rates over all seeds. The intervals draw sentences, each with all its clips and seeds; they
+    """Return rates over all seeds. The intervals draw sentences with all clips and seeds; they
     are no spread over seeds, which is `sd_over_seeds`."""
     words_N, characters_N = errors[0].words_N, errors[0].characters_N
     wers_SN = np.stack([each.word_errors_N for each in errors])
@@ -182,7 +182,7 @@ def _rates(errors_SN: Integers, lengths_N: Integers, texts_N: Sequence[object]) 
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Whether no other point is at least as low in both and lower in one."""
+    """Return for each point whether no other is at least as low in both and lower in one."""
     return [
         not any(a <= x and b <= y and (a, b) != (x, y) for j, (a, b) in enumerate(points) if j != i)
         for i, (x, y) in enumerate(points)

@@ -1,4 +1,4 @@
-"""Choice of the encoder layers whose states a grid keeps on disk, where not all of them fit.
+"""Choose the encoder layers whose outputs a grid stores on disk if not all of them fit.
 
 Runs that freeze n layers need the states after n. Those that find them after d < n layers compute
 only the n - d between.
@@ -25,7 +25,7 @@ SHARE_PLANNED = 0.9  # of the disk that is allowed: how often clips are seen at 
 
 
 def share_depths(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The runs, each with the depth to start from where not all depths fit on the disk allowed.
+    """Return the runs with the depth to start from if not all depths fit into the allowed space.
 
     Results do not depend on it. A run that states a prefix_depth of its own keeps it. Raises
     ConfigError where a strategy does not fit the base or augmentation.
@@ -53,7 +53,7 @@ def share_depths(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]
 def plan_depths(
     needs: Mapping[int, float], bytes_per_depth: int, limit_bytes: int
 ) -> tuple[int, ...]:
-    """The depths to store, ascending, so that the fewest layers are computed in all.
+    """Return the depths to store, ascending, so that the fewest layers are computed in total.
 
     `needs`: how many clips, counted as often as they are seen, need the states after n layers.
     Exact: only depths that are needed themselves can be best. Going up through them, the choice
@@ -63,7 +63,7 @@ def plan_depths(
 
     @cache
     def best(place: int, stored: int, room: int) -> tuple[float, tuple[int, ...]]:
-        """The layers computed for depths[place:] above `stored`, and the depths to store."""
+        """Return the layers computed for depths[place:] above `stored`, and the depths to store."""
         if place == len(depths):
             return 0.0, ()
         depth = depths[place]
@@ -81,7 +81,7 @@ def plan_depths(
 def stored_bytes(
     durations_s: Sequence[float], train: TrainConfig, width: int, bytes_per_value: int
 ) -> int:
-    """The expected bytes of these clips' states after one depth.
+    """Return the expected bytes of these clips' states after one depth.
 
     A clip has an entry for each context it was seen at: its own, those that jitter adds, 30 s.
     """
@@ -97,7 +97,7 @@ def stored_bytes(
 
 
 def _distinct(kinds: int, share: float, draws: int) -> float:
-    """The expected number of kinds met in `draws`: equally likely, `share` is their sum."""
+    """Return the expected number of distinct kinds in `draws`; `share` is their total chance."""
     return kinds * (1 - (1 - share / kinds) ** draws)
 
 
@@ -129,7 +129,7 @@ def _kept_depths(
 
 
 def _starting(candidate: Candidate, depth: int, kept: Sequence[int]) -> Candidate:
-    """The run from the deepest kept layer at or below its own depth, or without any."""
+    """Return the run with the deepest stored layer at or below its own depth, if any."""
     below = [each for each in kept if each <= depth]
     if depth in below:
         return candidate

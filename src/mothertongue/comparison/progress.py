@@ -1,4 +1,4 @@
-"""Progress display of a comparison: its processes, and the number of tasks done."""
+"""Show the progress of a comparison: its processes, and the number of finished tasks."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from mothertongue.system.console import LINE_EVERY_S, console, note, progress_ba
 
 
 class TaskProgress:
-    """The watcher of a comparison's processes: a table of those that run, and how many are done."""
+    """A display of a comparison's running processes and of the number of finished tasks."""
 
     def __init__(self, live: Live) -> None:
         self.live, self.bar = live, progress_bar()
@@ -51,6 +51,6 @@ class TaskProgress:
 
 @contextmanager
 def task_progress() -> Iterator[TaskProgress]:
-    """A table of the processes that run, and a bar of those done."""
+    """Show a table of running processes, and a bar of finished tasks."""
     with Live(console=console, transient=True, auto_refresh=console.is_terminal) as live:
         yield TaskProgress(live)

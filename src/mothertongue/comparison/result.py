@@ -1,4 +1,4 @@
-"""The result of a comparison as one JSON value (`schema.py`), whether of a grid or of single runs.
+"""Build the result of a comparison, of a grid or of single runs, as one JSON value (`schema.py`).
 
 N utterances of a test set. Rates are ratios; times in seconds; `scores` by normalizer.
 """
@@ -53,7 +53,7 @@ def result(
     curves: Sequence[Json],
     cuts: Sequence[Json],
 ) -> Json:
-    """The whole result, of `language_result`, `averages` and `point`."""
+    """Return the whole result, of `language_result`, `averages` and `point`."""
     return {
         "format_version": FORMAT_VERSION,
         "name": name,
@@ -109,9 +109,9 @@ def point(language: str, strategy: str, settings: Json, seed: int, run: str, rec
 
 
 def averages(languages: dict[str, Json], reference: str) -> list[Json]:
-    """Mean rates over languages, and what Liu et al. 2024 derive from them.
+    """Return mean rates over languages, and the changes that Liu et al. 2024 report.
 
-    Languages that are judged by CER have a mean of their own. `relative_to_base` and
+    Languages that are compared by CER have a separate mean. `relative_to_base` and
     `relative_to_reference` are changes of the averages (not averages of the changes),
     `points_to_reference` their difference: the paper gives FFT as the second, BAFT as the third.
     Only strategies that were run in every language of the mean.
@@ -179,4 +179,4 @@ def _strategy(row: Row) -> Json:
 
 
 def _test(found: Mapping[str, Scored]) -> Json:
-    return {"scores": found[TEST_SCORES].scores(), "anatomy": found[TEST_SCORES].anatomy()}
+    return {"scores": found[TEST_SCORES].scores(), "anatomy": found[TEST_SCORES].error_kinds()}

@@ -1,4 +1,4 @@
-"""Forgetting by the runs of one strategy: each set before and after tuning, and their mean."""
+"""Measure forgetting of the runs of one strategy: each set before and after, and the mean."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ MEASURES = ("wer", "cer", "language_identification", "hallucinations", "loops", 
 
 
 def retention(names: Iterable[str], base: Path, runs: Sequence[Path]) -> Json | None:
-    """The forgetting on each of `sets` by name, and their `mean`; None where there is no set.
+    """Return the forgetting on each of `sets` by name, and their `mean`; None without sets.
 
     `switched_off`: the clips that runs with adapters off transcribe otherwise than the base.
     `base` and `runs` are folders of scores; `runs` has one for each seed.
@@ -37,12 +37,12 @@ def retention(names: Iterable[str], base: Path, runs: Sequence[Path]) -> Json | 
     return {
         "sets": {name: over_seeds([seed[name] for seed in seeds]) for name in names},
         "mean": over_seeds(means),
-        "switched_off": _switched_off(names[0], before[names[0]], runs),
+        "switched_off": _changed_when_disabled(names[0], before[names[0]], runs),
     }
 
 
 def over_seeds(found: Sequence[Measured]) -> Json:
-    """The mean of each measure's rates and differences over seeds.
+    """Return the mean of each measure's rates and differences over seeds.
 
     The bounds of an interval are averaged too: the clips are the same for every seed, so more seeds
     make the draw of the clips no surer.
@@ -60,8 +60,8 @@ def over_seeds(found: Sequence[Measured]) -> Json:
     return result
 
 
-def _switched_off(name: str, before: Sequence[Json], runs: Sequence[Path]) -> Json | None:
-    """The clips, none if all is well, that runs with adapters off transcribe unlike the base.
+def _changed_when_disabled(name: str, before: Sequence[Json], runs: Sequence[Path]) -> Json | None:
+    """Return the clips that runs with adapters disabled transcribe differently from the base.
 
     None where the adapters are not removable.
     """

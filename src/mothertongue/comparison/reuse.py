@@ -1,4 +1,4 @@
-"""Checks before a comparison runs: no clip trains and tests, no run is of other data."""
+"""Check before a comparison that no clip is in train and test, and no run has other data."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -15,7 +15,7 @@ Noted = Callable[[str], None]
 
 
 def refuse_leaks(grid: Grid, noted: Noted) -> None:
-    """Raise DataError where a language is tested on audio that it is trained on.
+    """Raise DataError if a language is tested on audio that it is trained on.
 
     It is tested on its own test split, on its `also` and on all of `retention`. Sentences and
     speakers that it is trained on are passed to `noted`; so is audio of a set whose split is train.
@@ -30,7 +30,7 @@ def refuse_leaks(grid: Grid, noted: Noted) -> None:
 
 
 def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
-    """Raise DataError naming each run that is there, was made from other data or by other code."""
+    """Raise DataError naming each existing run that was made from other data or by other code."""
     found: dict[str, list[str]] = defaultdict(list)
     checked: dict[Hashable, list[str]] = {}  # most runs have the same data: it is read once
     for name, each in {each.experiment.name: each for each in candidates}.items():
@@ -49,7 +49,7 @@ def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
     runs = sorted({name for names in found.values() for name in names})
     raise DataError(
         f"{folder}: {len(runs)} runs were made from something else, expected the same for all of a "
-        "comparison:\n" + "\n".join(lines) + "\nPut back what changed; or train anew: give the "
+        "comparison:\n" + "\n".join(lines) + "\nRestore what changed, or train again: give the "
         f"comparison another --out, or remove these runs from {folder / 'runs'}"
     )
 

@@ -1,4 +1,4 @@
-"""Costs and validation results of finished runs, from their records. No torch.
+"""Collect costs and validation results of finished runs from their records. No torch.
 
 A record is a run's record.json.
 """
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def run_cost(records: Sequence[Json], tried: Sequence[Json], first: RunDir) -> Json:
-    """The cost of the runs of one row, one for each seed.
+    """Return the cost of the runs of one row, one for each seed.
 
     `tried` has all runs that were made to choose it: the records of those trained to the end, the
     states of those that were cut.
@@ -34,7 +34,7 @@ def run_cost(records: Sequence[Json], tried: Sequence[Json], first: RunDir) -> J
 
 
 def run_point(record: Json) -> Json:
-    """One run on the split that chooses: a point of the paper's figures 2, 3, 5 and 6."""
+    """Return one run's result on the split that chooses, a point of figures 2, 3, 5 and 6."""
     return {
         "split": record["selected_on"],
         "measure": record.get("select_by", "wer"),  # runs of before chose by WER
@@ -49,11 +49,11 @@ def run_point(record: Json) -> Json:
 
 
 def wall_s(record: Json) -> float:
-    """Seconds of training and validation, by a run's record or its state."""
+    """Return the seconds of training and validation, from a run's record or its state."""
     return float(record["train_s"] + record["validate_s"])
 
 
 def warm_share(record: Json) -> float:
-    """The share of its frozen layers' outputs that other runs had stored: time that it saved."""
+    """Return the share of frozen layers' outputs that other runs had stored, which saved time."""
     cache = record.get("prefix_cache")  # earlier versions did not count
     return max(0.0, 1 - cache["computed"] / cache["needed"]) if cache else 0.0

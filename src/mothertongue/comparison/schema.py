@@ -1,4 +1,4 @@
-"""comparison.json as JSON values: what pages and tables rely on, with its types. No torch.
+"""Types of comparison.json: the keys that pages and tables need. No torch.
 
 It may have more keys than these.
 """
@@ -214,7 +214,7 @@ class _Point(TypedDict):
 
 
 class Comparison(Record):
-    """comparison.json: what `mothertongue compare` found."""
+    """comparison.json: the result of `mothertongue compare`."""
 
     name: str
     base: str

@@ -1,4 +1,4 @@
-"""One model on several sets of utterances, in a process of its own.
+"""Score one model on several sets of utterances, in a separate process.
 
 python -m mothertongue.comparison.score_worker REQUEST.json
 """
@@ -26,7 +26,7 @@ from mothertongue.system.json_files import FORMAT_VERSION, read_json
 
 
 class ScoreSet(Config):
-    """The split of some manifests, and the file where its scores go."""
+    """A split of some manifests, and the file for its scores."""
 
     data: tuple[Path, ...]
     split: Split
@@ -73,7 +73,7 @@ def score_sets(request: Request) -> None:
 
 
 def is_scored(scored: ScoreSet, request: Request) -> bool:
-    """Whether a set has its scores, of the same weights, data, decoding and versions."""
+    """Return whether a set has scores of the same weights, data, decoding and versions."""
     if not scored.out.is_file():
         return False
     found = read_json(scored.out)

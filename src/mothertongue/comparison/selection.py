@@ -1,4 +1,4 @@
-"""Choice of the hyper-parameters to test: once, on validation, before any test is decoded."""
+"""Choose the hyper-parameters to test: once, on validation, before the test is decoded."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ SELECTION = "selection.json"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The values to test one strategy with in one language, and its runs, one for each seed."""
+    """The chosen values of one strategy in one language, and its runs, one for each seed."""
 
     language: str
     arm: str
@@ -38,7 +38,7 @@ class Choice:
 
 
 def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = ()) -> list[Choice]:
-    """For each language and strategy the values of the lowest mean error rate over seeds.
+    """Return for each language and strategy the values of the lowest mean error rate over seeds.
 
     Equal ones go by the mean of the other error rate, then by that of the loss. `candidates` are
     those that `cuts` left. Raises ConfigError where there is a choice but no split to make it on.
@@ -55,12 +55,12 @@ def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = 
 
 
 def read_record(candidate: Candidate, folder: Path) -> dict[str, Any]:
-    """The record of a finished run."""
+    """Return the record of a finished run."""
     return candidate.run_dir(folder).read_record()
 
 
 def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
-    """Write the choice before the test split is decoded, or compare it with the one written first.
+    """Write the choice before the test split is decoded, or compare it with the earlier one.
 
     Raises ConfigError when another would now be chosen although the test split was decoded: after
     the test there is no second choice. Under the paper's protocol nothing is compared.
@@ -102,7 +102,7 @@ def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> C
 
 
 def _known(group: Sequence[Candidate], folder: Path) -> list[Validation]:
-    """The best validation of each run; empty where one of them had none."""
+    """Return the best validation of each run; empty if one of them has none."""
     found = [recorded(read_record(each, folder)) for each in group]
     known = [each for each in found if each is not None]
     return known if len(known) == len(found) else []
@@ -119,5 +119,5 @@ def _refuse_second(
             raise ConfigError(
                 f"{folder}: {old['arm']} in {old['language']} was chosen with {old['settings']} "
                 f"and scored on the test split; {new.settings} would be a choice made after seeing "
-                "the test. Keep the first grid, name this one anew, or say protocol: paper"
+                "the test. Keep the first grid, give this one another name, or set protocol: paper"
             )

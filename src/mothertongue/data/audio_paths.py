@@ -1,4 +1,4 @@
-"""Paths of the audio of rows, and the check that they lie inside the data folder."""
+"""Find the audio of rows, and check that it is inside the data folder."""
 
 import os
 import unicodedata
@@ -12,7 +12,7 @@ FIX = "copy the clip into the data folder, or pass --allow-outside where you tru
 
 
 def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str, ...]]:
-    """The real path of a clip, and PATH-FORM if its name on disk is in another Unicode form.
+    """Return a clip's real path, and PATH-FORM if its name on disk has another Unicode form.
 
     `root` is a real path. Raises Fault PATH-OUTSIDE for a URL or `~`, always, and for what leads
     out of `root` by `..`, an absolute path or a symbolic link, unless `may_leave`; PATH-NAME for
@@ -33,7 +33,7 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
 
 
 def require_utf8(path: str) -> None:
-    """Raise Fault PATH-NAME where a path has bytes that are not UTF-8: a manifest is all UTF-8."""
+    """Raise Fault PATH-NAME if a path has bytes that are not UTF-8, as a manifest must be."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -59,7 +59,7 @@ def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=64)
 def _spellings(folder: str) -> dict[str, str]:
-    """The names in a folder as the disk spells them, by their NFC."""
+    """Return the names of a folder's files on disk, by their NFC form."""
     try:
         return {_composed(name): name for name in os.listdir(folder) if not name.isascii()}
     except OSError:

@@ -1,4 +1,4 @@
-"""The checks of one row: an utterance to keep, or the reason to leave it out."""
+"""Check one row: keep it as an utterance, or reject it with a reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Limits(Config):
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A row that passed. Keys are hashes: equal sound, equal sentence. Notes are codes."""
+    """A row that passed. Its keys are hashes of sound and sentence; its notes are codes."""
 
     where: str
     utterance: Utterance  # its audio is absolute; its split counts only if `split` is given
@@ -69,7 +69,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """The check of a row, with the settings and functions that it needs."""
+    """A check of rows, with its settings and functions."""
 
     root: Path
     may_leave_root: bool
@@ -79,7 +79,7 @@ class Examiner:
     listen: Listen
 
     def __call__(self, row: Row) -> Examined | Rejection | SetAside:
-        """The row's clip and text, checked. Never raises for what the row holds."""
+        """Check the clip and text of a row. Never raises because of the row's content."""
         try:
             return self._set_aside(row, row.aside) if row.aside else self._examine(row)
         except Fault as fault:
@@ -145,7 +145,7 @@ class Examiner:
         return clip_path(root, audio, self.may_leave_root)
 
     def _listen(self, row: Row, path: Path) -> tuple[float, bytes, tuple[str, ...]]:
-        """Duration in seconds, key of the sound, notes."""
+        """Return the duration in seconds, the key of the sound, and notes."""
         if row.start_s is not None and row.duration_s is None:
             fix = "give the row a duration too, or neither"
             raise Fault("MAN-SEGMENT", "start without a duration", fix)
@@ -163,7 +163,7 @@ class Examiner:
                 raise Fault(
                     "MAN-DURATION",
                     f"{path}: {sound.duration_s:.2f} s, and the row states {row.duration_s:g} s",
-                    "correct the row, or make the manifest anew with: mothertongue prepare",
+                    "correct the row, or write the manifest again with: mothertongue prepare",
                 )
             notes = (*notes, "MAN-DURATION")
         return sound.duration_s, bytes.fromhex(sound.key), notes
@@ -179,7 +179,7 @@ class Examiner:
 
 
 def reject_row(row: Row, fault: Fault) -> Rejection:
-    """A Rejection of a row, with the fields that it has."""
+    """Return a Rejection of a row, with the fields that the row has."""
     names = (*TEXT_FIELDS, *TIME_FIELDS)
     given = {name: value for name in names if (value := getattr(row, name)) is not None}
     return Rejection(row.where, fault.code, fault.reason, fault.fix, given)
@@ -191,7 +191,7 @@ def _split(name: str | None) -> Split | None:
     split = split_named(name)
     if split is None:
         reason = f"split is {name[:40]!r}; expected train, validation (or dev) or test"
-        raise Fault("MAN-SPLIT", reason, "rename the split, or clear the column to be split anew")
+        raise Fault("MAN-SPLIT", reason, "rename the split, or clear the column to get new splits")
     return split
 
 
@@ -221,7 +221,7 @@ def _rate_notes(text: str, duration_s: float) -> tuple[str, ...]:
 
 
 def _level_notes(path: Path, sound: Sound) -> tuple[str, ...]:
-    """Notes on the level. Raises AudioError AUD-SILENT for silence and for a constant."""
+    """Return notes on the level. Raises AudioError AUD-SILENT for silence and for a constant."""
     if sound.peak < SILENT_PEAK:
         reason = f"{path}: silence, the loudest sample is {sound.peak:.1e} of full scale"
         raise AudioError("AUD-SILENT", reason, "record the clip again, or leave it out")

@@ -1,4 +1,4 @@
-"""Every clip of a run by what it holds: its audio's content, its sentence, its speaker. No torch.
+"""The content of every clip of a run: digest of its audio, sentence, speaker. No torch.
 
 A run keeps them in data.jsonl, one a line, in the order of its manifests. Its data can then be held
 against what is there later, and what it is scored on against what it was trained on.
@@ -41,12 +41,12 @@ class ClipFacts:
     """None until somebody asks for `content`."""
 
     def content(self) -> str:
-        """The SHA-256 of the whole audio file."""
+        """Return the SHA-256 of the whole audio file."""
         return self.sha256 or _sha256(self.audio, self.size, self.mtime_ns)
 
 
 def facts_of(utterances: Sequence[Utterance]) -> list[ClipFacts]:
-    """The facts of utterances whose audio is absolute; no file is read yet.
+    """Return the facts of utterances with absolute audio paths; no file is read yet.
 
     Raises DataError naming audio that is not there.
     """
@@ -55,7 +55,7 @@ def facts_of(utterances: Sequence[Utterance]) -> list[ClipFacts]:
     if missing := [path for path in paths if path not in places]:
         raise DataError(
             f"{len(missing)} of {len(paths)} audio files are not there, such as {missing[0]}; put "
-            "them back, or make the manifest anew with: mothertongue prepare SOURCE"
+            "them back, or write the manifest again with: mothertongue prepare SOURCE"
         )
     return [
         ClipFacts(
@@ -81,19 +81,19 @@ def read_facts(path: Path) -> list[ClipFacts]:
     if not path.is_file():
         raise DataError(
             f"{path.parent}: no {path.name}; the run is of an earlier version, which did not write "
-            "down its clips. Train it anew: give another --out, or remove the folder"
+            "down its clips. Train it again: give another --out, or remove the folder"
         )
     try:
         with path.open(encoding="utf-8") as lines:
             return [ClipFacts(**json.loads(line)) for line in lines]
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path}: damaged ({error}); restore it, or train the run anew in another --out"
+            f"{path}: damaged ({error}); restore it, or train the run again in another --out"
         ) from None
 
 
 def audio_digest(facts: Sequence[ClipFacts]) -> str:
-    """The SHA-256 over the content of every clip's audio file, in their order."""
+    """Return the SHA-256 over the content of every clip's audio file, in order."""
     digest = hashlib.sha256()
     for each in facts:
         digest.update(each.content().encode())
@@ -101,7 +101,7 @@ def audio_digest(facts: Sequence[ClipFacts]) -> str:
 
 
 def changed_audio(before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> Iterator[str]:
-    """The audio files of `now` with other content than those of `before`, clip by clip.
+    """Yield the audio files of `now` whose content differs from `before`, clip by clip.
 
     Files of the same size and time are taken for the same; others are read.
     """
@@ -115,7 +115,7 @@ def changed_audio(before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> Iter
 
 
 def _place(path: str) -> tuple[int, int] | None:
-    """Size and time; None where it is no file."""
+    """Return size and time; None if it is no file."""
     try:
         found = os.stat(path)
     except OSError:

@@ -15,7 +15,7 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def read_split(data: Sequence[Path], split: Split, language: str | None) -> list[Utterance]:
-    """The utterances of one split of manifests, all under `language` if one is given.
+    """Return the utterances of one split of manifests, with `language` for all if it is given.
 
     Raises DataError naming the splits there are when this one is empty.
     """
@@ -29,7 +29,7 @@ def read_split(data: Sequence[Path], split: Split, language: str | None) -> list
 
 
 def load_clip(root: Path, utterance: Utterance) -> Samples:
-    """The samples of an utterance, float32 (N,) at 16 kHz; `root` is its manifest's folder.
+    """Return the samples of an utterance, float32 (N,) at 16 kHz; `root` is its manifest's folder.
 
     Raises AudioError as `load_audio` does, and DataError where the utterance is a whole file that
     is not as long as the manifest states: its transcript would say more than its samples.

@@ -24,20 +24,20 @@ NOTES = {
     "AUD-STREAMS": "several audio streams; the best was taken",
     "DEC-ACCEPT": "accepted by decision",
     "DEC-FIX": "has the text of a decision",
-    "LEAK-SPEAKER": "speaker also in a split that is held out",
-    "LEAK-TEXT": "sentence also in a split that is held out",
+    "LEAK-SPEAKER": "speaker is also in a held-out split",
+    "LEAK-TEXT": "sentence is also in a held-out split",
     "MAN-DURATION": "stated duration differs from the sound's, which was taken",
     "PATH-FORM": "file name in another Unicode form than the table's",
     "SEG-EVEN": "a time that the file leaves open, set evenly between its neighbours",
     "SEG-JOINED": "several segments joined, as --join asks",
     "TXT-CONTROL": "invisible characters removed",
-    "TXT-DIGIT": "digits, which are read in words",
+    "TXT-DIGIT": "digits; people read them as words",
     "TXT-ENTITY": "text like &amp;",
     "TXT-MARKUP": "markup of subtitles removed, such as <i>",
-    "TXT-NFC": "put into NFC",
+    "TXT-NFC": "changed to NFC",
     "TXT-RATE": "under 2 or over 30 characters a second",
     "TXT-SCRIPT": "a word with letters of Latin, Greek or Cyrillic together",
-    "TXT-SPACE": "white space folded",
+    "TXT-SPACE": "white space joined",
     "TXT-SPECIAL": "text like <|en|>, kept as plain characters",
     "TXT-TAG": "text like [noise], <b> or S1:",
     "TXT-UNTAGGED": "tags such as [noise] removed from the text",
@@ -57,7 +57,7 @@ class SplitFacts:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """The outcome for a corpus. Rejected and notes count rows by code; a row may have many notes.
+    """The result for a corpus. Rejected and notes count rows by code; a row may have many notes.
 
     `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
     has the facts that are known from elsewhere and agree with the corpus. `source` is the layout
@@ -83,16 +83,16 @@ class DataReport:
 
     @property
     def ok(self) -> bool:
-        """Whether something is left, and no more was rejected than the limit allows.
+        """Return whether rows are left, and not more were rejected than the limit allows.
 
-        What somebody decided to drop does not count as rejected.
+        A row that somebody decided to drop does not count as rejected.
         """
         faults = self.num_rejected - self.rejected.get(DROPPED, 0)
         is_within = faults <= self.max_reject_fraction * self.num_rows
         return is_within and self.num_rejected < self.num_rows
 
     def require_ok(self) -> None:
-        """Raise DataError (exit code 65) where the report is not ok, with the reasons by code."""
+        """Raise DataError (exit code 65) with the reasons by code if the report is not ok."""
         if self.ok:
             return
         if not self.num_rows:
@@ -103,12 +103,12 @@ class DataReport:
         codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
         raise DataError(
             f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({codes or 'no rows'}); "
-            f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; mend them "
-            "as rejected.jsonl says, or raise --max-reject-fraction"
+            f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; correct "
+            "them as rejected.jsonl says, or raise --max-reject-fraction"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values, with `ok` and its totals.
+        """Return the report as JSON values, with `ok` and its totals.
 
         `rows` counts all rows; each is among `kept`, `num_rejected` or `aside`.
         """
@@ -127,7 +127,7 @@ class DataReport:
 
 
 def report_table(report: DataReport) -> RenderableType:
-    """The report as tables for a terminal; what the corpus wrote cannot style or control it."""
+    """Return the report as tables for a terminal; text of the corpus cannot control it."""
     parts: list[RenderableType] = [Text(f"Read as {report.source}"), _split_table(report)]
     if report.rejected:
         parts.append(_rejected_table(report))

@@ -1,4 +1,4 @@
-"""Audio that is part of a table, written out as files: a manifest names files."""
+"""Write the audio inside a table as files, because a manifest names files."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ MAX_STEM_BYTES = 180  # of the 255 that a name may have; a hash and the suffix f
 
 
 def stored(rows: Iterator[Row | Rejection], folder: Path) -> Iterator[Row | Rejection]:
-    """The rows, with embedded audio written below `folder` and named from there.
+    """Yield the rows; embedded audio is written below `folder`, and its path is relative to it.
 
     One clip is in memory at a time. What is there already with the same content is not written
     again, and nothing is ever written over: other content of the same name gets its hash into its
@@ -61,7 +61,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _file_name(name: str | None, content: bytes) -> str:
-    """A plain file name like the one that the clip had; its hash where it had none."""
+    """Return a plain file name like that of the clip; its hash if it had none."""
     last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
     safe = "".join(_safe(char) for char in unicodedata.normalize("NFC", last)).lstrip(".-")
     stem, suffix = os.path.splitext(safe)

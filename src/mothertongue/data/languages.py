@@ -1,4 +1,4 @@
-"""Language codes: whatever a corpus calls a language, to the code that Whisper calls it."""
+"""Convert the language codes and names of corpora to Whisper's codes."""
 
 from functools import lru_cache
 from typing import Literal
@@ -53,7 +53,7 @@ NAMES = {name: code for code, name in WHISPER_LANGUAGES.items()} | OTHER_NAMES
 
 @lru_cache(maxsize=1024)
 def language_code(code: str) -> str:
-    """Whisper's code for a language; the shortest ISO 639 code where Whisper has no token for it.
+    """Return Whisper's code for a language, or the shortest ISO 639 code if Whisper has no token.
 
     Takes ISO 639-1 and 639-3 codes, BCP-47 tags in any spelling, and Whisper's English names:
     `sw_ke`, `swa`, `swh`, `sw-KE` and `Swahili` are all `sw`. The standard variety of a
@@ -72,7 +72,7 @@ def language_code(code: str) -> str:
 
 
 def usual_measure(code: str) -> Measure:
-    """The error rate that systems of a language are told apart by, for a code of `language_code`.
+    """Return the error rate that compares systems of a language, given a code of `language_code`.
 
     "cer" where words are written without spaces between them: there a whole phrase counts as one
     word, and its WER stays at 100 % until it has no error left. "wer" everywhere else.

@@ -1,4 +1,4 @@
-"""Held-out clips that a run trains on all the same: by audio, sentence or speaker. No torch."""
+"""Find held-out clips whose audio, sentence or speaker a run also trains on. No torch."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ class Leaks:
     speakers: tuple[str, ...]
 
     def counts(self) -> Json:
-        """The number of clips that share each, as JSON values."""
+        """Return the number of clips that share each, as JSON values."""
         return {
             "clips": self.num_clips,
             "audio": len(self.audio),
@@ -39,10 +39,10 @@ class Leaks:
 
 
 def find_leaks(trained: Sequence[ClipFacts], held_out: Sequence[ClipFacts]) -> Leaks:
-    """The clips of `held_out` that share audio, a sentence or a speaker with `trained`.
+    """Return the clips of `held_out` that share audio, a sentence or a speaker with `trained`.
 
     Audio is the same where whole files have the same bytes, and the clips the same time in them.
-    Only files of equal size are read. Speakers are told apart by name.
+    Only files of equal size are read. Speakers are compared by name.
     """
     sentences = {each.sentence for each in trained} - {""}
     speakers = {each.speaker for each in trained} - {None}
@@ -55,7 +55,7 @@ def find_leaks(trained: Sequence[ClipFacts], held_out: Sequence[ClipFacts]) -> L
 
 
 def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], None]) -> None:
-    """Raise DataError where a split of a run's `data` has audio of another.
+    """Raise DataError if two splits of a run's `data` share audio.
 
     A sentence or a speaker of train that is held out too is passed to `noted`.
     """
@@ -82,7 +82,7 @@ def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], N
 
 
 def shared(counts: Json) -> str:
-    """The number of clips that are no test of new audio and the like, as text; empty for none."""
+    """Return, as text, how many clips share audio, a sentence or a speaker; empty for none."""
     parts = [
         f"{counts[key]:,} share {noun}"
         for key, noun in (
@@ -98,7 +98,7 @@ def shared(counts: Json) -> str:
 
 
 def named(ids: Sequence[str]) -> str:
-    """The first of many ids, as text."""
+    """Return the first of many ids, as text."""
     more = ", ..." if len(ids) > NUM_NAMED else ""
     return ", ".join(ids[:NUM_NAMED]) + more
 

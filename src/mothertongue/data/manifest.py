@@ -1,4 +1,4 @@
-"""The manifest: one utterance a line, JSON, UTF-8; every time in seconds."""
+"""Read and write manifests: JSON, UTF-8, one utterance a line, all times in seconds."""
 
 import hashlib
 import json
@@ -42,12 +42,12 @@ class Utterance:
 
 
 def duration_tolerance_s(duration_s: float) -> float:
-    """The seconds by which a file may be shorter or longer than its stated duration."""
+    """Return how many seconds a file may be shorter or longer than its stated duration."""
     return max(DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO * duration_s)
 
 
 def read_manifest(path: Path) -> Iterator[Utterance]:
-    """The utterances of a manifest file, or of the `manifest.jsonl` in a folder, one at a time.
+    """Yield the utterances of a manifest file, or of the `manifest.jsonl` in a folder.
 
     Raises DataError with file:line where a line is no utterance.
     """
@@ -66,7 +66,7 @@ def read_manifest(path: Path) -> Iterator[Utterance]:
 
 
 def read_data(paths: Sequence[Path]) -> list[Utterance]:
-    """The utterances of one or several manifests, or of their folders, as one corpus.
+    """Return the utterances of one or several manifests, or of their folders, as one corpus.
 
     Audio is absolute, so it does not matter where a manifest lies. An id that several manifests
     have is preceded by the name of its manifest's folder: `twi/0001`. Raises DataError where a line
@@ -92,7 +92,7 @@ def read_data(paths: Sequence[Path]) -> list[Utterance]:
 
 
 def data_digest(paths: Sequence[Path]) -> str:
-    """The SHA-256 of a manifest's bytes; of several, that of their digests in the order given.
+    """Return the SHA-256 of a manifest's bytes; for several, that of their digests in order.
 
     The paths of the manifests do not count.
     """
@@ -118,7 +118,7 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether this user's mothertongue wrote a manifest: a file of its bytes, or its folder.
+    """Return whether this user's mothertongue wrote a manifest, given its file or its folder.
 
     It may then name audio anywhere: the rows were checked, or their paths allowed, when it was
     written. A stranger can imitate a manifest and its card, but leaves no mark in our folders.
@@ -127,14 +127,14 @@ def is_ours(path: Path) -> bool:
 
 
 def write_card(folder: Path, facts: dict[str, Any]) -> None:
-    """Write what is known of the manifest in a folder beside it, with the manifest's SHA-256."""
+    """Write the card of the manifest in a folder, with the manifest's SHA-256."""
     digest = sha256_file(folder / MANIFEST_NAME)
     record = {"format_version": FORMAT_VERSION, "manifest_sha256": digest, **facts}
     write_json(folder / CARD_NAME, record)
 
 
 def read_card(path: Path) -> dict[str, Any] | None:
-    """The card of a manifest, or of its folder; None where it has none, or that of another."""
+    """Return the card of a manifest or its folder; None if it has none, or that of another."""
     manifest = manifest_path(path)
     card_path = manifest.parent / CARD_NAME
     if not card_path.is_file():
@@ -145,7 +145,7 @@ def read_card(path: Path) -> dict[str, Any] | None:
 
 
 def manifest_path(path: Path) -> Path:
-    """The manifest's file, given it or its folder. Raises DataError when there is none."""
+    """Return the manifest's file, given the file or its folder. Raises DataError without one."""
     found = path / MANIFEST_NAME if path.is_dir() else path
     if not found.is_file():
         raise DataError(f"{found}: no such manifest; make one with: mothertongue prepare SOURCE")
@@ -153,7 +153,7 @@ def manifest_path(path: Path) -> Path:
 
 
 def _marks(manifest: Path) -> list[Path]:
-    """The files that say that a manifest of these bytes is ours; one of them is enough.
+    """Return the files that mark a manifest of these bytes as ours; one of them is enough.
 
     One is the user's, whatever the cache is then; one is in the cache that a cluster's nodes share.
     """
@@ -186,8 +186,8 @@ def _refuse_twice(paths: Sequence[Path], utterances: Sequence[Utterance]) -> Non
     if twice:
         raise DataError(
             f"{', '.join(map(str, paths))}: {len(twice)} ids are not unique; expected every clip "
-            "once: give each manifest once, in a folder with a name of its own, and the clips of a "
-            "manifest ids of their own:\n" + "\n".join(twice[:20])
+            "once: give each manifest once, in folders with different names, and give the clips "
+            "of a manifest different ids:\n" + "\n".join(twice[:20])
         )
 
 
@@ -227,7 +227,7 @@ def _is_seconds(value: object) -> bool:
 
 
 class Prepared(Record):
-    """The card of a corpus: what `prepare` found."""
+    """The result of `prepare` for a corpus."""
 
     num_rows: int
     num_rejected: int
@@ -241,6 +241,6 @@ class Prepared(Record):
 
 
 class Card(Prepared):
-    """data_card.json: what prepare found, and the SHA-256 of the manifest that it wrote."""
+    """data_card.json: the result of `prepare`, and the SHA-256 of the manifest that it wrote."""
 
     manifest_sha256: str

@@ -33,7 +33,7 @@ from mothertongue.data.manifest import (
 )
 from mothertongue.data.prepared_leaks import Leak, judge_leaks, reject_duplicates
 from mothertongue.data.row_counts import counted, with_row_counts
-from mothertongue.data.row_database import RowDatabase, open_ledger
+from mothertongue.data.row_database import RowDatabase, open_row_database
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.sources.manifest import ManifestSource
@@ -56,7 +56,7 @@ SHARED: dict[SplitBy, str] = {
 
 
 class PrepareOptions(Limits):
-    """How `prepare` and `check` judge a corpus."""
+    """Settings of the checks in `prepare` and `check`."""
 
     language: str | None = None
     """The language of rows that state none."""
@@ -158,7 +158,7 @@ def _examined(
         require_utf8(str(path))
     may_leave = options.allow_outside or _is_ours(source)
     decisions = read_decisions(options.decisions) if options.decisions else {}
-    with open_ledger() as ledger:
+    with open_row_database() as ledger:
         with Sandbox(sound.TASK) as sandbox:
             listen = partial(sound.listen_in, sandbox)
             checked = Examiner(root, may_leave, language, options, count_label_tokens, listen)
@@ -179,7 +179,7 @@ def _is_ours(source: Source) -> bool:
 def _in_threads(
     rows: Iterator[Row | Rejection], examine: Examine, workers: int
 ) -> Iterator[Examined | Rejection | SetAside]:
-    """Each row examined, in order. A few chunks for each thread are in memory, no more."""
+    """Yield each row after its check, in order. Memory holds a few chunks for each thread."""
     pending: deque[Future[list[Examined | Rejection | SetAside]]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
@@ -200,7 +200,7 @@ def _examine_all(
 
 
 def _compared(ledger: RowDatabase, options: PrepareOptions, layout: str) -> DataReport:
-    """The checks that need all rows, then the report."""
+    """Run the checks that need all rows, and return the report."""
     ledger.index()
     reject_duplicates(ledger)
     ledger.merge_sentence_keys()
@@ -230,7 +230,7 @@ def _split(ledger: RowDatabase, options: PrepareOptions) -> tuple[SplitBy, tuple
 
 
 def _ways(options: PrepareOptions, has_speakers: bool) -> tuple[SplitBy, ...]:
-    """Ways to split, the cleanest first. Only a split by speaker leaves out rows: a few leaks."""
+    """Return ways to split, the cleanest first. A split by speaker rejects a few rows as leaks."""
     ways: tuple[SplitBy, ...] = ("speaker and sentence", "speaker") if has_speakers else ()
     if not has_speakers or options.speaker_leaks == "warn":
         ways += ("sentence",)

@@ -1,4 +1,4 @@
-"""The rows of a corpus, counted and compared with its known number: a download may be partial."""
+"""Compare the number of rows of a corpus with its known number: a download may be partial."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def counted(rows: Iterator[Row | Rejection], seen: Counter[Split]) -> Iterator[R
 def with_row_counts(
     report: DataReport, source: Source, language: str | None, seen: Counter[Split]
 ) -> DataReport:
-    """The report, saying whether a FLEURS corpus of the paper has all its rows."""
+    """Return the report with a note whether a FLEURS corpus of the paper has all its rows."""
     code = language and language_code(language)
     known = paper_language(source.path, code) if isinstance(source, FleursSource) else None
     if known is None:

@@ -1,4 +1,4 @@
-"""A database of all rows of a corpus, on disk: SQLite in a temporary file.
+"""Keep all rows of a corpus in a temporary SQLite database.
 
 A million rows are compared with each other for duplicates, leaks and splits, while memory holds
 SQLite's cache and, during a split, eight bytes for each speaker and sentence.
@@ -44,8 +44,8 @@ FIELDS = ("id", "audio", "text", "language", "duration_s", "start_s", "split", "
 
 
 @contextmanager
-def open_ledger() -> Iterator["RowDatabase"]:
-    """An empty database, which is gone when the block ends."""
+def open_row_database() -> Iterator["RowDatabase"]:
+    """Open an empty database, which is removed when the block ends."""
     # Without a name, SQLite's file in $TMPDIR has none either: a kill leaves nothing behind.
     with closing(sqlite3.connect("")) as database:
         database.executescript(SCHEMA)
@@ -61,7 +61,7 @@ class RowDatabase:
         self.num_rows = 0
 
     def add(self, item: Examined | Rejection | SetAside) -> None:
-        """Take the next row. `num_rows` does not count those that are set aside."""
+        """Add the next row. `num_rows` does not count rows that are set aside."""
         if isinstance(item, SetAside):
             aside = item.clip and json.dumps(item.clip, ensure_ascii=False)
             self._database.execute("INSERT INTO asides VALUES (?, ?)", (item.reason, aside))
@@ -86,18 +86,18 @@ class RowDatabase:
         self._database.executescript(INDEXES)
 
     def ask(self, question: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """The answers of a SELECT, streamed."""
+        """Yield the rows of a SELECT."""
         return iter(self._database.execute(question, values))
 
     def make_ids_unique(self) -> None:
-        """Lengthen the ids that we made from file stems, where two clips have the same."""
+        """Make ids longer that we made from file stems, if two clips have the same id."""
         self._database.execute(
             "UPDATE rows SET id = long_id WHERE long_id IS NOT NULL AND id IN "
             "(SELECT id FROM kept GROUP BY id HAVING COUNT(*) > 1)"
         )
 
     def fault(self, code: str, reason: str, fix: str, peers: str, where: str) -> None:
-        """Put a fault on each kept row of `peers` for which `where` holds.
+        """Record a fault for each kept row of `peers` that meets the condition `where`.
 
         `peers` is the column that makes rows peers of each other; `reason` and `where` are SQL
         over the columns of `kept` and, for the peer that is kept first (test before validation
@@ -111,7 +111,7 @@ class RowDatabase:
         )
 
     def notes(self) -> Counter[str]:
-        """The number of kept rows with each note."""
+        """Return the number of kept rows with each note."""
         found: Counter[str] = Counter()
         for notes, count in self.ask("SELECT notes, COUNT(*) FROM kept GROUP BY notes"):
             found.update(dict.fromkeys(notes.split(), count))
@@ -128,7 +128,7 @@ class RowDatabase:
             yield json.loads(clip)
 
     def merge_sentence_keys(self) -> None:
-        """Give one key to all rows that share a sentence id, or have the text of such a row."""
+        """Give one sentence key to all rows that share a sentence id or a text."""
         self._list_nodes("sentence_key", "sentence_id", "sentence_id NOTNULL")
         self._join_nodes("sentence_key", "sentence_id")
         self._database.executescript(
@@ -139,7 +139,7 @@ class RowDatabase:
         )
 
     def split(self, seed: int, ways: Sequence[SplitBy], max_shared: float) -> SplitBy:
-        """Assign every kept row to a split in the first of `ways` that is balanced, and say which.
+        """Assign kept rows to splits by the first of `ways` that is balanced; return that way.
 
         By speaker, no more than the fraction max_shared of the rows may have their sentence in
         another split too. Where no way will do, every row is train.
@@ -155,12 +155,12 @@ class RowDatabase:
         return "nothing"
 
     def utterances(self) -> Iterator[Utterance]:
-        """The utterances that are kept, in the order of the corpus, with absolute audio paths."""
+        """Yield the kept utterances in the order of the corpus, with absolute audio paths."""
         for values in self.ask(f"SELECT {', '.join(FIELDS)} FROM kept ORDER BY n"):
             yield Utterance(**dict(zip(FIELDS, values, strict=True)))
 
     def rejections(self) -> Iterator[Rejection]:
-        """The rows that are left out, in the order of the corpus."""
+        """Yield the rejected rows in the order of the corpus."""
         fields = ", ".join(f"'{name}', rows.{name}" for name in FIELDS)
         question = (
             "SELECT faults.place, code, reason, fix, COALESCE(row, json_object("
@@ -181,7 +181,7 @@ class RowDatabase:
         self._database.execute(f"UPDATE rows SET grp = (SELECT root FROM nodes WHERE key = {key})")
 
     def _list_nodes(self, first: str, second: str, where: str) -> None:
-        """One node for each value of two columns; those of `first` have the smaller numbers."""
+        """Make a node for each value of two columns; values of `first` get the smaller numbers."""
         for column in (first, second):
             self._database.execute(
                 f"INSERT OR IGNORE INTO nodes (key) SELECT DISTINCT {column} FROM kept "
@@ -228,7 +228,7 @@ class RowDatabase:
 
 
 def peers_of(column: str) -> str:
-    """A SELECT of kept rows with peer_n, peer_place and peer_split (see `RowDatabase.fault`)."""
+    """Return a SELECT of kept rows with peer_n, peer_place, peer_split (`RowDatabase.fault`)."""
     return (
         "SELECT *, FIRST_VALUE(n) OVER peers AS peer_n, FIRST_VALUE(place) OVER peers AS "
         "peer_place, FIRST_VALUE(split) OVER peers AS peer_split, LEAD(place) OVER peers AS "
@@ -238,7 +238,7 @@ def peers_of(column: str) -> str:
 
 
 def _draw(seed: int, name: str | bytes) -> bytes:
-    """A random order that depends on the seed and the speaker or sentence, not on the row's place.
+    """Return a random order that depends on the seed and the speaker or sentence only.
 
     Every name is equally likely to come first, however many rows have it.
     """

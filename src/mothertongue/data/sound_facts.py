@@ -1,4 +1,4 @@
-"""Computes what the checks ask of a clip's sound: the task of the workers of `prepare`."""
+"""Compute facts about a clip's sound for the checks: the task of the workers of `prepare`."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ CLIPPED_PEAK = 0.999
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A clip's sound, as far as it is checked."""
+    """The facts about a clip's sound that are checked."""
 
     num_samples: int
     """At 16 kHz."""
@@ -33,7 +33,7 @@ class Sound:
 
     @property
     def duration_s(self) -> float:
-        """Its length."""
+        """The length of the sound in seconds."""
         return self.num_samples / SAMPLE_RATE_HZ
 
 
@@ -42,20 +42,20 @@ Listen = Callable[[Span], Sound]
 
 
 def listen(span: Span) -> Sound:
-    """Return the sound of a part of a file, decoded in this process."""
+    """Return the facts about a part of a file, decoded in this process."""
     notes: set[str] = set()
     samples_N = np.concatenate([*stream_span(span, notes.add)])
     return _sound(samples_N, tuple(sorted(notes)))
 
 
 def listen_in(sandbox: Sandbox, span: Span) -> Sound:
-    """Return the sound of a part of a file, decoded in a worker; `sandbox` has this TASK."""
+    """Return the facts about a part of a file, decoded in a worker; `sandbox` has this TASK."""
     ((found, _),) = sandbox.answers(span)
     return Sound(**found | {"notes": tuple(found["notes"])})
 
 
 def answer(span: Span) -> Iterator[Answer]:
-    """Yield the sound of a part of a file, as JSON values."""
+    """Yield the facts about a part of a file, as JSON values."""
     yield asdict(listen(span)), []
 
 

@@ -1,4 +1,4 @@
-"""Train, validation and test for a corpus that comes without: disjoint where it can be.
+"""Make train, validation and test splits for a corpus without splits, disjoint if possible.
 
 Pure functions over groups of clips. A group is what must stay in one split: speakers and
 sentences that hang together, or one speaker, or one sentence, or one clip.
@@ -20,7 +20,7 @@ MIN_SHARE = 0.4  # of its share, below which a split is too small to measure any
 
 
 def connected(num_nodes: int, edges: Iterable[tuple[int, int]]) -> "array[int]":
-    """For each node, the smallest node that it is connected with. 8 bytes a node."""
+    """Return for each node the smallest node that it is connected with. 8 bytes a node."""
     parent = array("q", range(num_nodes))
     for left, right in edges:
         low, high = sorted((_root(parent, left), _root(parent, right)))
@@ -33,7 +33,7 @@ def connected(num_nodes: int, edges: Iterable[tuple[int, int]]) -> "array[int]":
 def assign(
     groups: Iterable[tuple[int, float]], total_s: float, tolerance: float
 ) -> Iterator[tuple[int, Split]]:
-    """A split for each (group, seconds), in the order given, which decides who is held out.
+    """Yield a split for each (group, seconds); their order decides which groups are held out.
 
     A held-out split takes groups until it has its share of total_s seconds, and passes over one
     that would bring it above `tolerance` times the share.
@@ -51,7 +51,7 @@ def assign(
 
 
 def is_balanced(seconds: Mapping[str, float]) -> bool:
-    """Whether each held-out split has enough of its share, and train has the most."""
+    """Return whether each held-out split has enough of its share, and train has the most."""
     share_s = HELD_OUT_SHARE * sum(seconds.values())
     held_out = [seconds.get(split, 0.0) for split in HELD_OUT]
     return min(held_out) >= MIN_SHARE * share_s > 0 and seconds.get("train", 0.0) > max(held_out)

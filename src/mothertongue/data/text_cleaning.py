@@ -1,4 +1,4 @@
-"""Cleaning of transcripts for a manifest: faults that no reader sees are corrected and counted."""
+"""Clean transcripts for a manifest: correct and count faults that a reader cannot see."""
 
 import re
 import unicodedata
@@ -41,7 +41,7 @@ SUSPECTS = {
 
 
 def suspects(text: str) -> tuple[str, ...]:
-    """Return the codes of parts of a cleaned text that its reader may not have spoken.
+    """Return the codes of parts of a cleaned text that people may not speak as written.
 
     TXT-DIGIT: digits. TXT-TAG: something like [noise], <b> or S1:. TXT-ENTITY: something like
     &amp;. TXT-SCRIPT: a word with letters of two scripts that look alike. TXT-WORD: a word of over
@@ -51,7 +51,7 @@ def suspects(text: str) -> tuple[str, ...]:
 
 
 def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text in NFC, on one line, without invisible characters; and the codes of what changed.
+    """Return the text in NFC, on one line, without invisible characters, and codes of the changes.
 
     TXT-SPACE: runs of white space became one space. TXT-CONTROL: a BOM, zero-width, bidi or control
     character or a noncharacter was removed; joiners stay, and so does one zero-width space between
@@ -76,7 +76,7 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def sentence_key(text: str) -> str:
-    """The key that readings of one sentence share: its letters, digits and marks, case-folded.
+    """Return the key of a sentence: its letters, digits and marks, case-folded.
 
     Zero-width spaces do not count: the same sentence is often written without. Empty where the
     text has no letter or digit.

@@ -1,4 +1,5 @@
-"""Log-mel in, text out: one protocol, one module an engine, and the search that they share.
+"""Decode audio to text: one protocol, one module for each engine, and a shared search.
 
-It imports model and data. `lm` is the language model that a search may ask.
+Log-mel features come in, transcripts go out. It imports model and data. `lm` is the language model
+that a search may use.
 """

@@ -1,4 +1,4 @@
-"""Alignment of a transcript's tokens with the audio, by the decoder's own attention, in torch.
+"""Align a transcript's tokens with the audio by the decoder's attention, in torch.
 
 B clips, H heads, L tokens, T encoder frames, D width, V vocabulary.
 """
@@ -34,7 +34,7 @@ def align(
     seconds_B: Sequence[float],
     adapter_rows: AdapterAssignment | None = None,
 ) -> list[Alignment]:
-    """The alignment of each clip's text tokens with its audio, in one pass of the decoder.
+    """Return the alignment of each clip's text tokens with its audio, in one decoder pass.
 
     `hidden_TD`: the encoder's output of each clip, of any length. Source: openai/whisper,
     timing.py, find_alignment.
@@ -66,7 +66,7 @@ def align(
 
 
 def alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, int]]:
-    """The (layer, head) pairs that follow the audio, in the order of the layers.
+    """Return the (layer, head) pairs that follow the audio, in the order of the layers.
 
     Where they are not known: all heads of the upper half, as in openai/whisper, model.py.
     Raises DataError for heads that the model does not have.
@@ -84,7 +84,7 @@ def alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, i
 
 
 def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
-    """The start of each text token and of the end token, in seconds."""
+    """Return the start of each text token and of the end token, in seconds."""
     weights_HLT = scores_HLT.softmax(-1)
     deviation, mean = torch.std_mean(weights_HLT, dim=1, keepdim=True, unbiased=False)
     # A frame to which all tokens listen alike, such as the only one, says nothing: 0, not 0 / 0.
@@ -95,7 +95,7 @@ def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
 
 
 def _median(x_HLT: Tensor) -> Tensor:
-    """x_HLT, each value the median of the MEDIAN_FRAMES around it; mirrored at the ends."""
+    """Return x_HLT after a median filter of MEDIAN_FRAMES frames, mirrored at the ends."""
     margin = MEDIAN_FRAMES // 2
     if x_HLT.shape[-1] <= margin:
         return x_HLT
@@ -106,7 +106,7 @@ def _median(x_HLT: Tensor) -> Tensor:
 def _probabilities(
     model: WhisperForConditionalGeneration, tokens: Tokens, hidden_LD: Tensor, text: Sequence[int]
 ) -> tuple[float, ...]:
-    """The probability of each text token, among all text tokens."""
+    """Return the probability of each text token among all text tokens."""
     if not text:
         return ()
     logits_LV = model.proj_out(hidden_LD[PREFIX - 1 : PREFIX - 1 + len(text)])[:, : tokens.end]
@@ -118,7 +118,7 @@ def _probabilities(
 def _no_speech(
     model: WhisperForConditionalGeneration, tokens: Tokens, hidden_LD: Tensor
 ) -> float | None:
-    """The probability of the token for no speech, right after the start; None without one.
+    """Return the probability of the no-speech token right after the start; None without one.
 
     Older tokenizers call it nocaptions.
     """

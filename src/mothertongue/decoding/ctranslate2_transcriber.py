@@ -1,4 +1,4 @@
-"""A CTranslate2 Whisper: the engine of faster-whisper, which also decodes at a cut context.
+"""Decode with CTranslate2, the engine of faster-whisper, also at a cut context.
 
 B clips of one context, M mels, F mel frames.
 """
@@ -35,7 +35,7 @@ from mothertongue.model.tokenizer import Tokens, load_tokens
 
 
 class CTranslate2Model:
-    """A CTranslate2 folder in memory: the model, its tokens, and those that it suppresses."""
+    """A loaded CTranslate2 folder: the model, its tokenizer, and the tokens that it suppresses."""
 
     def __init__(
         self, folder: Path, compute_type: str = "default", tokens: Tokens | None = None
@@ -119,8 +119,10 @@ class CTranslate2Transcriber:
             return_no_speech_prob=True,
         )
         transcripts = [
-            self._transcript(result, code, limit, heard)
-            for result, code, limit, heard in zip(results, languages, limits, detected, strict=True)
+            self._transcript(result, code, limit, found_language)
+            for result, code, limit, found_language in zip(
+                results, languages, limits, detected, strict=True
+            )
         ]
         if any(clip.word_times for clip in clips):
             return self._timed(clips, encoded, prefixes, transcripts)
@@ -133,7 +135,7 @@ class CTranslate2Transcriber:
         prefixes: Sequence[list[int]],
         transcripts: Sequence[Transcript],
     ) -> list[Transcript]:
-        """The transcripts, with word times where the clip asks for them; all clips are aligned.
+        """Return the transcripts, with word times if a clip asks for them; all clips are aligned.
 
         CTranslate2 takes one prefix for a whole batch: it is called once for each language.
         """
@@ -164,7 +166,7 @@ class CTranslate2Transcriber:
         return replace(made, no_speech_probability=result.no_speech_prob)
 
     def _best(self, result: Any, limit: int) -> int:
-        """Return the place of the text with the highest score per token, as in our search."""
+        """Return the index of the text with the highest score per token, as in our search."""
         assert self.scorer is not None
         gain = self.scorer.gain
 
@@ -182,12 +184,12 @@ class CTranslate2Transcriber:
 
 
 def _mel_frames(duration_s: float) -> int:
-    """The mel frames of a clip, an even number: CTranslate2 halves it, and drops a remainder."""
+    """Return the mel frames of a clip, an even number: CTranslate2 halves it and rounds down."""
     return 2 * max(1, math.ceil(FRAMES_PER_S * duration_s))
 
 
 def _alignment(result: Any, transcript: Transcript) -> Alignment:
-    """The alignment in a result: `alignments` is the path through the map, (token, frame)."""
+    """Return the alignment in a result: `alignments` is the path of (token, frame) pairs."""
     if not transcript.tokens:
         return Alignment((0.0,), (), transcript.no_speech_probability)
     rows, columns = np.array(result.alignments).T

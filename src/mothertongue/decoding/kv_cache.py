@@ -1,6 +1,6 @@
-"""Whisper's decoder, token by token: keys and values are computed once and written in place.
+"""Run Whisper's decoder token by token; keys and values are computed once, written in place.
 
-The same numbers as transformers' decoder with its cache, which copies the whole past at every token
+The numbers equal those of transformers' decoder, whose cache copies the whole past at every token
 and takes clips of one context only. B clips, K beams a clip, N = B x K rows, L new tokens, P past
 ones, T encoder frames, D width, H heads, E width of a head, V vocabulary.
 """
@@ -20,7 +20,7 @@ GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a 
 
 
 class DecoderState:
-    """The decoder's cache of each row: keys and values of its tokens and of its audio."""
+    """The key-value cache of each row: keys and values of its tokens and of its audio."""
 
     def __init__(
         self,
@@ -45,11 +45,11 @@ class DecoderState:
         ]
 
     def logits(self, tokens_NL: Tensor) -> Tensor:
-        """Logits (N, V), float32, of the token after these, which are appended to the cache."""
+        """Append tokens to the cache; return logits (N, V), float32, of the next token."""
         return self.model.proj_out(self._hidden(tokens_NL)[:, -1]).float()
 
     def read(self, tokens_BL: Tensor, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """hidden_BLD before the vocabulary, and scores_BHLT of these (layer, head) for the audio.
+        """Return hidden_BLD before the vocabulary, and attention scores_BHLT of these heads.
 
         The scores are those before the softmax, of frames beyond a clip's end too.
         """
@@ -62,7 +62,7 @@ class DecoderState:
         return hidden_BLD, torch.cat(scores, 1)
 
     def _hidden(self, tokens_NL: Tensor) -> Tensor:
-        """hidden_NLD after the last LayerNorm."""
+        """Return hidden_NLD after the last LayerNorm."""
         count = tokens_NL.shape[1]
         positions = self.decoder.embed_positions.weight[self.past : self.past + count]
         hidden_NLD = self.decoder.embed_tokens(tokens_NL) + positions
@@ -73,7 +73,7 @@ class DecoderState:
         return normed_NLD
 
     def select(self, rows: Sequence[int]) -> None:
-        """Keep these rows only, in this order: all K of each clip that stays."""
+        """Keep only these rows, in this order: all K rows of each clip that stays."""
         kept = torch.tensor(rows, device=self.model.device)
         clips = kept[:: self.beam_size] // self.beam_size
         if self.adapter_rows is not None:
@@ -84,7 +84,7 @@ class DecoderState:
             layer.keep_clips(clips)
 
     def reorder(self, rows: Sequence[int]) -> None:
-        """Let each row go on from the past of another row of the same clip."""
+        """Give each row the past of another row of the same clip."""
         kept = torch.tensor(rows, device=self.model.device)
         for layer in self.layers:
             layer.keep_rows(kept)
@@ -137,7 +137,7 @@ class _LayerState:
         return self._join(out_NHLE, x_NLD, attention)
 
     def _attend_to_audio(self, x_NLD: Tensor, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
-        """The K beams of a clip have the same keys: attention takes them as K times the tokens."""
+        """Attend to the audio; the K beams of a clip share its keys, as K times the tokens."""
         attention = self.layer.encoder_attn
         queries_NLD = attention.q_proj(x_NLD) * attention.scaling
         queries_BHQE = self._split(queries_NLD.reshape(-1, beam_size * x_NLD.shape[1], self._width))
@@ -163,7 +163,7 @@ class _LayerState:
             )
 
     def _split(self, x_NLD: Tensor) -> Tensor:
-        """x_NHLE."""
+        """Return x_NHLE."""
         return x_NLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _join(self, x_BHQE: Tensor, like_NLD: Tensor, attention: Any) -> Tensor:
@@ -172,7 +172,7 @@ class _LayerState:
 
 
 def _mask(lengths: Sequence[int], hidden_BTD: Tensor) -> Tensor:
-    """(B, 1, 1, T) of 0 and -inf: a clip's rows must not attend beyond its end."""
+    """Return a mask (B, 1, 1, T) of 0 and -inf, so that no clip attends beyond its end."""
     frames_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
     is_beyond_BT = frames_T >= torch.tensor(lengths, device=hidden_BTD.device)[:, None]
     mask_BT = torch.zeros_like(is_beyond_BT, dtype=hidden_BTD.dtype)

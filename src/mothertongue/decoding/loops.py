@@ -1,4 +1,4 @@
-"""Loops: a decoder that repeats the same text and does not end. No torch.
+"""Find loops: a decoder repeats the same text and does not stop. No torch.
 
 People repeat themselves too: a chorus, a chant, laughter, a number with many zeros. So a repetition
 is only taken for a loop where nothing follows it: the text ran into the limit inside of it, or it
@@ -18,7 +18,7 @@ REPEATS_AT_LIMIT = 6
 
 
 def is_loop(tokens: Sequence[int]) -> bool:
-    """Whether the last 96 tokens repeat one cycle of 1-12 tokens: decoding gives up here."""
+    """Return whether the last 96 tokens repeat one cycle of 1-12 tokens: decoding stops here."""
     tail = tokens[-LOOP_TOKENS:]
     return len(tail) == LOOP_TOKENS and any(
         tail[-1] == tail[-1 - cycle] and tail[cycle:] == tail[:-cycle]
@@ -27,7 +27,7 @@ def is_loop(tokens: Sequence[int]) -> bool:
 
 
 def cut_at_loop(tokens: Sequence[int], limit: int) -> tuple[list[int], bool]:
-    """The tokens with the loop at their end kept once, and whether there was one.
+    """Return the tokens with a loop at their end cut to one cycle, and whether there was one.
 
     Tokens after the place where decoding gives up are dropped: an engine without that rule may
     have written them. `limit`: how many tokens the text might have at most.
@@ -48,7 +48,7 @@ def cut_at_loop(tokens: Sequence[int], limit: int) -> tuple[list[int], bool]:
 
 
 def _repeated(tokens: Sequence[int], cycle: int) -> int:
-    """The number of tokens at the end that equal those `cycle` tokens before."""
+    """Return the number of tokens at the end that equal those `cycle` tokens before."""
     count = 0
     while count + cycle < len(tokens) and tokens[-1 - count] == tokens[-1 - count - cycle]:
         count += 1

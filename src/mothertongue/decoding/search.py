@@ -32,7 +32,7 @@ Choice = tuple[int, float, float, int]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Masks that suppress tokens: (V,) of 0 and -inf; `first_V` holds at the first token."""
+    """Masks that suppress tokens: (V,) of 0 and -inf; `first_V` is for the first token."""
 
     always_V: Tensor
     first_V: Tensor
@@ -41,7 +41,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """The tokens between prefix and end token; the sum of log-probabilities counts the end too."""
+    """The tokens between prefix and end token, and the sum of log-probabilities with the end."""
 
     tokens: list[int]
     log_probability: float
@@ -68,7 +68,7 @@ class Scorer(Protocol):
     """The state of a text that begins."""
 
     def advance(self, states_N: Array, tokens_NC: Array) -> tuple[Array, Array]:
-        """Return what each candidate token's log-probability gains, and the states_NC after it."""
+        """Return the gain of each candidate token's log-probability, and the states_NC after it."""
         ...
 
 
@@ -80,7 +80,7 @@ def greedy(
     rules: Rules,
     adapter_rows: AdapterAssignment | None = None,
 ) -> list[Hypothesis]:
-    """The most likely next token at every step, for each clip up to its own limit of tokens.
+    """Take the most likely token at every step, for each clip up to its limit of tokens.
 
     `hidden_TD`: the encoder's output of each clip, of any length. `adapter_rows`: which adapter
     each clip takes, where the model mixes them.
@@ -117,7 +117,7 @@ def beam(
     adapter_rows: AdapterAssignment | None = None,
     scorer: Scorer | None = None,
 ) -> list[Hypothesis]:
-    """Beam search: a clip is done when `beam_size` hypotheses are finished; the best of them wins.
+    """Search with beams: a clip is done when `beam_size` hypotheses are finished; the best wins.
 
     As openai/whisper and CTranslate2 with patience 1 and no length penalty. A scorer's gains count
     in all that the search decides, and not in the log-probabilities that are returned.
@@ -224,7 +224,7 @@ def _choices(
 
 
 def _log_probabilities(logits_NV: Tensor, rules: Rules, is_first: bool) -> Tensor:
-    """(N, V): what the rules forbid is -inf, what they allow sums to one, as in openai/whisper."""
+    """Return (N, V): -inf for forbidden tokens, the others sum to one, as in openai/whisper."""
     allowed_NV = logits_NV + rules.always_V
     return (allowed_NV + rules.first_V if is_first else allowed_NV).log_softmax(-1)
 

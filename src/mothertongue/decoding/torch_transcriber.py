@@ -57,7 +57,7 @@ class TorchTranscriber:
         advance: Advance = lambda _: None,
         rows: AdapterAssignment | None = None,
     ) -> None:
-        """`rows`: the assignment of a model in which each clip takes an adapter of its own."""
+        """`rows`: the adapter of each clip, for a model with several adapters."""
         self.model = as_dtype(model, dtype).eval()
         self.tokens, self.context, self.config, self.advance = tokens, context, config, advance
         self.device = model.device
@@ -106,9 +106,11 @@ class TorchTranscriber:
         found = self._search(hidden_TD, prefixes, limits)
         transcripts = [
             make_transcript(
-                self.tokens, code, best.tokens, limit, best.average_log_probability, heard
+                self.tokens, code, best.tokens, limit, best.average_log_probability, found_language
             )
-            for code, best, limit, heard in zip(languages, found, limits, detected, strict=True)
+            for code, best, limit, found_language in zip(
+                languages, found, limits, detected, strict=True
+            )
         ]
         for i, each in self._alignments(clips, hidden_TD, prefixes, transcripts).items():
             transcripts[i] = with_word_times(transcripts[i], clips[i], each, self.tokens)

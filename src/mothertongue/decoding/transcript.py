@@ -1,4 +1,4 @@
-"""Clips, transcripts and settings of decoding, and rules for every engine. No torch."""
+"""Clips, transcripts and settings of decoding, and rules that all engines share. No torch."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ Task = Literal["transcribe", "translate"]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """At most 30 s of sound to decode, float32 (N,) at 16 kHz, and its settings."""
+    """A clip of at most 30 s to decode, float32 (N,) at 16 kHz, and its settings."""
 
     samples_N: Samples
     language: str | None = None
@@ -51,7 +51,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The text of one clip, its language by Whisper's code, and how sure the engine was."""
+    """The text of one clip, Whisper's code of its language, and the engine's confidence."""
 
     text: str
     language: str
@@ -72,7 +72,7 @@ class Transcript:
 
 
 class Transcriber(Protocol):
-    """Anything that turns clips of at most 30 s, float32 at 16 kHz, into transcripts in order.
+    """A function from clips of at most 30 s, float32 at 16 kHz, to transcripts in order.
 
     `language` is Whisper's code, or None to detect it for each clip.
     """
@@ -81,7 +81,7 @@ class Transcriber(Protocol):
 
 
 class ClipTranscriber(Transcriber, Protocol):
-    """A transcriber of clips that each have a language, a task and a context of their own."""
+    """A transcriber of clips, each with its own language, task and context."""
 
     def decode(self, clips: Sequence[Clip]) -> list[Transcript]: ...
 
@@ -101,7 +101,7 @@ class DecodeConfig(Config):
     """The factor of its log-probabilities before they are added."""
 
     @model_validator(mode="after")
-    def _has_what_is_weighed(self) -> Self:
+    def _lm_weight_needs_lm(self) -> Self:
         if self.lm_weight is not None and self.lm is None:
             raise ValueError("lm_weight without lm has no effect; name the language model's folder")
         return self
@@ -113,7 +113,7 @@ class DecodeConfig(Config):
 
 
 def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:
-    """(context in seconds, indices) of at most `size` clips of one context, the longest first.
+    """Yield (context in seconds, indices) of at most `size` clips of one context, longest first.
 
     Of equal contexts, the clips of one adapter stand together. Raises ValueError for a clip of more
     than 30 s.
@@ -129,7 +129,7 @@ def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, 
 
 
 def group_by_task_and_prompt(clips: Sequence[Clip]) -> list[list[int]]:
-    """Indices of clips that can be decoded in one batch: of one task, their prompts equally long.
+    """Return indices of clips by batch: the same task and prompts of equal length.
 
     Within each the clips of one adapter stand together.
     """
@@ -144,20 +144,20 @@ def group_by_task_and_prompt(clips: Sequence[Clip]) -> list[list[int]]:
 def clip_languages(
     clips: Sequence[Clip], config: DecodeConfig, detect: Callable[[], Sequence[str]]
 ) -> tuple[list[str], list[str | None]]:
-    """The language that decodes each clip, and the one detected in it: None where not asked."""
+    """Return the language that decodes each clip, and the detected one; None if not asked."""
     given = [clip.language for clip in clips]
     if all(given) and not config.detect_language:
         return [code for code in given if code], [None] * len(clips)
-    heard = detect()
+    detected = detect()
     asked = [config.detect_language or not code for code in given]
     return (
-        [code or found for code, found in zip(given, heard, strict=True)],
-        [found if wanted else None for found, wanted in zip(heard, asked, strict=True)],
+        [code or found for code, found in zip(given, detected, strict=True)],
+        [found if wanted else None for found, wanted in zip(detected, asked, strict=True)],
     )
 
 
 def token_limit(duration_s: float, prefix: int = 4) -> int:
-    """The maximum number of tokens of a clip's text: invented text must not fill the decoder.
+    """Return the most tokens of a clip's text, so that invented text cannot fill the decoder.
 
     `prefix`: how many tokens stand before the text.
     """
@@ -172,7 +172,7 @@ def make_transcript(
     average: float | None,
     detected: str | None = None,
 ) -> Transcript:
-    """The transcript of raw tokens (without prefix or end), with a loop at their end kept once.
+    """Make a transcript from raw tokens (without prefix or end); a loop is cut to one cycle.
 
     Tokens beyond the limit are left out. Tokens that reach the limit had no end token before it.
     """
@@ -191,6 +191,6 @@ def make_transcript(
 def with_word_times(
     transcript: Transcript, clip: Clip, alignment: Alignment, tokenizer: Tokens
 ) -> Transcript:
-    """The transcript with the times of its words."""
+    """Return the transcript with the times of its words."""
     words = words_of(tokenizer, transcript.tokens, transcript.language, alignment, clip.duration_s)
     return replace(transcript, words=words, no_speech_probability=alignment.no_speech_probability)

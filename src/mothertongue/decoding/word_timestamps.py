@@ -1,4 +1,4 @@
-"""Times of words, from the decoder's attention to the audio.
+"""Compute the times of words from the decoder's attention to the audio.
 
 The method of openai/whisper (timing.py): the attention of some heads to the audio, cleaned, is a
 map of tokens by frames; the cheapest way through it says at which frame each token begins.
@@ -29,7 +29,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as it stands in the transcript, its leading space and its punctuation included."""
+    """A word of the transcript, with its leading space and its punctuation."""
 
     text: str
     start_s: float
@@ -51,7 +51,7 @@ class Alignment:
 
 
 def warp(cost_LT: Array) -> tuple[Array, Array]:
-    """The cheapest monotonic way through a map, from its first cell to its last: rows and columns.
+    """Return rows and columns of the cheapest monotonic path through a map, from corner to corner.
 
     Dynamic time warping with the steps down, right and both. Of equal ways it takes that of
     openai/whisper: both, then down, only where it is cheaper than the others, else right, even
@@ -77,7 +77,7 @@ def warp(cost_LT: Array) -> tuple[Array, Array]:
 
 
 def _antidiagonals(x_LT: Array) -> Array:
-    """x_KL, K = L + T - 1: row k has in column i the cell (i, k - i); where there is none, junk.
+    """Return x_KL, K = L + T - 1: row k, column i has cell (i, k - i), or junk if there is none.
 
     All cells of an antidiagonal depend only on the two before it, so each is one sum of vectors.
     """
@@ -101,7 +101,7 @@ def _way_back(step_KL: Array, num_columns: int) -> tuple[Array, Array]:
 
 
 def starts_of(rows: Array, columns: Array) -> tuple[float, ...]:
-    """The second at which a way through a map comes to each of its rows."""
+    """Return the time in seconds at which a path through a map reaches each row."""
     is_first = np.concatenate([[True], np.diff(rows) > 0])
     return tuple((columns[is_first] / FRAMES_PER_S).tolist())
 
@@ -109,7 +109,7 @@ def starts_of(rows: Array, columns: Array) -> tuple[float, ...]:
 def group_words(
     tokens: Tokens, ids: Sequence[int], language: str
 ) -> list[tuple[str, tuple[int, ...]]]:
-    """The text tokens of each word, with its text; all texts joined are the whole text.
+    """Return the text tokens of each word, with its text; all texts joined are the whole text.
 
     A word begins with a space; in languages without spaces, with a character. Punctuation belongs
     to the word before it.
@@ -130,7 +130,7 @@ def words_of(
     alignment: Alignment,
     duration_s: float,
 ) -> tuple[Word, ...]:
-    """The words of a clip, their times inside it and in order.
+    """Return the words of a clip in order, with times inside the clip.
 
     As in openai/whisper, a first or last word that would last more than twice the median keeps that
     much: what is left is a pause, to which no token belongs.
@@ -159,7 +159,7 @@ def _without_pauses(words: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def _whole_characters(tokens: Tokens, ids: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
-    """The fewest tokens in order that are whole characters, each time.
+    """Return groups of tokens in order, each the fewest that are whole characters.
 
     Bytes that are no character, which a model may write anywhere, stand for themselves.
     """

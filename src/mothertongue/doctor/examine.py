@@ -2,7 +2,7 @@
 
 OUT/
   doctor.json       the record: counts, findings worst first, and how they were made
-  heard.jsonl       what was recognized in each clip; see `listen`
+  recognized.jsonl       what was recognized in each clip; see `listen`
   decisions.jsonl   what to do with each clip that was found; for people to edit, never written over
   .lock             only while a process works here
 """
@@ -18,12 +18,12 @@ from mothertongue.doctor.duplicates import duplicate_findings
 from mothertongue.doctor.findings import (
     ExaminedClip,
     Finding,
-    Heard,
+    Recognition,
     counts,
     worst_first,
 )
 from mothertongue.doctor.languages import language_findings
-from mothertongue.doctor.listen import HEARD, Advance, Listener, listen
+from mothertongue.doctor.listen import RECOGNIZED, Advance, Listener, listen
 from mothertongue.doctor.pairing import (
     MIN_CLIPS,
     fit_of,
@@ -57,7 +57,7 @@ def examine(data: Path, out: Path, listener: Listener, advance: Advance) -> Json
         raise DataError(f"{data}: no clips; expected one at least: mothertongue prepare SOURCE")
     with alone(out / LOCK, out, "wait for it, stop it, or give another --out"):
         sweep(out)
-        recognized = listen(listener, clips, out / HEARD, advance)
+        recognized = listen(listener, clips, out / RECOGNIZED, advance)
         record = record_of(clips, recognized)
         record |= {"model": listener.model, "decoding": listener.config.facts()}
         record |= {"data": str(data), "data_digest": data_digest([data])}
@@ -68,13 +68,13 @@ def examine(data: Path, out: Path, listener: Listener, advance: Advance) -> Json
     return record
 
 
-def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Heard | str]) -> Json:
+def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Recognition | str]) -> Json:
     """The findings on clips, worst first, as JSON values; `recognized` is what `listen` gave."""
     examined: dict[str, list[ExaminedClip]] = defaultdict(list)
     findings = list[Finding]()
     for clip in clips:
         heard = recognized[clip.id]
-        if isinstance(heard, Heard):
+        if isinstance(heard, Recognition):
             examined[clip.language].append(ExaminedClip(clip, heard))
         else:
             findings.append(Finding(clip.id, "UNREADABLE", 1.0, heard))

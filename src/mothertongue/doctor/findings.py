@@ -89,7 +89,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Recognition:
     """What a model recognized in a clip, and what its sound is like."""
 
     text: str
@@ -111,7 +111,7 @@ class ExaminedClip:
     """An utterance of the manifest beside what was recognized."""
 
     utterance: Utterance
-    heard: Heard
+    heard: Recognition
 
     @property
     def id(self) -> str:

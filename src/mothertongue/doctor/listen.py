@@ -1,8 +1,8 @@
-"""Recognize every clip of a corpus, and keep what was recognized: heard.jsonl.
+"""Recognize every clip of a corpus, and keep what was recognized: recognized.jsonl.
 
-A line holds the key of a clip and its `Heard`. The key joins the model, its settings, the content
-of the audio, the part of it and the language; so a doctor that was stopped goes on where it was,
-and one that is called again after some texts were corrected has nothing to recognize.
+A line holds the key of a clip and its `Recognition`. The key joins the model, its settings, the
+content of the audio, the part of it and the language. So a doctor that was stopped goes on where it
+was, and one that is called again after some texts were corrected has nothing to recognize.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig
-from mothertongue.doctor.findings import Heard
+from mothertongue.doctor.findings import Recognition
 from mothertongue.doctor.fingerprints import fingerprint
 from mothertongue.doctor.sounds import level_of
 from mothertongue.errors import ConfigError, DataError
@@ -25,14 +25,14 @@ from mothertongue.inference.engine import Engine
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.system.json_files import built, parse_json, read_text
 
-HEARD = "heard.jsonl"
+RECOGNIZED = "recognized.jsonl"
 VERSION = 1
-"""The version of what a Heard holds; a change of it makes every clip new."""
+"""The version of what a Recognition holds; a change of it makes every clip new."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
 AGAIN = "remove it; the clips are then recognized again"
 
 Advance = Callable[[int], None]
-Recognized = dict[str, Heard | str]
+Recognized = dict[str, Recognition | str]
 """What was recognized in each clip by its id; the reason where the audio cannot be read."""
 
 
@@ -79,7 +79,7 @@ def listen(
             lines = [
                 {"key": keys[name], **asdict(heard)}
                 for name, heard in new.items()
-                if isinstance(heard, Heard)
+                if isinstance(heard, Recognition)
             ]
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             file.flush()
@@ -110,7 +110,7 @@ def _recognized(engine: Engine, decoder: ClipTranscriber, batch: Sequence[Uttera
         for clip in readable
     ]
     for clip, transcript in zip(readable, decoder.decode(asked), strict=True):
-        found[clip.id] = Heard(
+        found[clip.id] = Recognition(
             text=transcript.text.strip(),
             detected_language=transcript.detected_language,
             looped=transcript.looped,
@@ -141,7 +141,7 @@ def _batches(clips: Sequence[Utterance], size: int) -> Iterator[Sequence[Utteran
         yield clips[at : at + size]
 
 
-def _read(cache: Path) -> dict[str, Heard]:
+def _read(cache: Path) -> dict[str, Recognition]:
     """What a cache holds by key. A last line without an end was cut off by a kill, and is gone."""
     if not cache.is_file():
         return {}
@@ -149,8 +149,8 @@ def _read(cache: Path) -> dict[str, Heard]:
     if rest:
         with cache.open("r+b") as file:
             file.truncate(cache.stat().st_size - len(rest.encode()))
-    found: dict[str, Heard] = {}
+    found: dict[str, Recognition] = {}
     for number, line in enumerate(lines, start=1):
         record = parse_json(line, f"{cache}:{number}", dict[str, Any], AGAIN)
-        found[record.pop("key", "")] = built(record, f"{cache}:{number}", Heard, AGAIN)
+        found[record.pop("key", "")] = built(record, f"{cache}:{number}", Recognition, AGAIN)
     return found

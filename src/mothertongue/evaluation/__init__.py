@@ -1,4 +1,4 @@
-"""Error rates with their uncertainty: normalizers, WER and CER, differences, errors, forgetting.
+"""Compute error rates and their uncertainty: normalizers, WER, CER, differences, forgetting.
 
 References and hypotheses come in, numbers with intervals go out; `evaluate` takes any transcriber.
 It imports decoding's protocol, model and data.

@@ -1,4 +1,4 @@
-"""Whether systems differ: a hierarchical bootstrap over seeds x speakers, corrected by Holm.
+"""Test whether systems differ: a hierarchical bootstrap over seeds x speakers, with Holm.
 
 A difference between two strategies would change with the seeds that were drawn and with the people
 or sentences that were recorded. Each draw therefore takes seeds of either strategy and units of the
@@ -64,7 +64,7 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Rate of b minus rate of a on the same clips: below zero, b makes fewer errors.
+    """The rate of b minus the rate of a on the same clips: below zero, b makes fewer errors.
 
     `p` is two-sided, of this comparison alone; `p_holm` is adjusted for all comparisons that were
     made at once. Both are None between strategies where one has a single seed. `over_seeds`:
@@ -79,7 +79,7 @@ class Difference:
 
 
 def units(rows: Sequence[Row], lengths_N: Counts, normalize: Normalizer) -> Units:
-    """The speakers of a test set, where enough are known; else its sentences.
+    """Return the speakers of a test set as units if enough are known, else its sentences.
 
     Clips with the same reference text are one sentence, whoever reads it, as in FLEURS; `kind` is
     "clips" where no two clips share one. A clip whose speaker is unknown, among known ones, is
@@ -105,12 +105,12 @@ def differences(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> dict[Pair, Difference]:
-    """The difference of each pair (a, b) of systems, with p adjusted for all these pairs.
+    """Return the difference of each pair (a, b) of systems, with p adjusted for all pairs.
 
     `base` names the system that was not trained: it has no seeds to vary. Against it a system with
     one seed has a p, which holds for that run alone.
     """
-    lengths_U, arms = _arms(systems, lengths_N, drawn.of_clip_N, base, seed, draws)
+    lengths_U, arms = _drawn_systems(systems, lengths_N, drawn.of_clip_N, base, seed, draws)
     found = {(a, b): _difference((arms[a], arms[b]), lengths_U) for a, b in pairs}
     tested = {pair: each.p for pair, each in found.items() if each.p is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
@@ -118,7 +118,7 @@ def differences(
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p of each of several comparisons, adjusted so that one false positive among all of them is
+    """Adjust the p values of several comparisons, so that one false positive among all of them is
     as rare as the level says. Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
     adjusted = [1.0] * len(ps)
@@ -130,7 +130,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arm:
+class _System:
     """One side of a comparison: its errors, and its mean rate by draw of the units; in `drawn_R`
     the seeds are drawn too."""
 
@@ -148,15 +148,15 @@ class _Arm:
         return not self.is_base and self.seeds > 1
 
 
-def _arms(
+def _drawn_systems(
     systems: Mapping[str, ErrorsSN],
     lengths_N: Counts,
     of_clip_N: Sequence[object],
     base: str | None,
     seed: int,
     draws: int,
-) -> tuple[Floats, dict[str, _Arm]]:
-    """The units' lengths, and each system on them and on draws of them: the same for all."""
+) -> tuple[Floats, dict[str, _System]]:
+    """Return the units' lengths, and each system's rates on the same draws of units."""
     columns_NC = np.column_stack([lengths_N, *(errors_SN.T for errors_SN in systems.values())])
     columns_UC = sum_by_group(columns_NC.astype(np.float64), of_clip_N)
     totals_RC = resampled_totals(columns_UC, None, seed, draws)
@@ -165,13 +165,13 @@ def _arms(
     for name, errors_SN in systems.items():
         own = slice(first, first + len(errors_SN))
         mean_R, drawn_R = _by_draw(rates_RC[:, own], np.random.default_rng([seed, first]))
-        arms[name] = _Arm(columns_UC[:, own].T, mean_R, drawn_R, name == base)
+        arms[name] = _System(columns_UC[:, own].T, mean_R, drawn_R, name == base)
         first = own.stop
     return columns_UC[:, 0], arms
 
 
 def _by_draw(rates_RS: Floats, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """The mean rate of the seeds, and of as many seeds drawn with replacement, for each draw.
+    """Return, for each draw, the mean rate of the seeds and of seeds drawn with replacement.
 
     The drawn seeds' distances to the mean are widened by sqrt(S / (S - 1)): of three seeds, three
     drawn with replacement spread by 2/3 of the variance that three new ones would.
@@ -186,7 +186,7 @@ def _by_draw(rates_RS: Floats, random: np.random.Generator) -> tuple[Floats, Flo
     return mean_R, mean_R + wider * (drawn_R - mean_R)
 
 
-def _difference(arms: Sequence[_Arm], lengths_U: Floats) -> Difference:
+def _difference(arms: Sequence[_System], lengths_U: Floats) -> Difference:
     length = lengths_U.sum()
     before_U, after_U = (arm.errors_SU.mean(axis=0) for arm in arms)
     change_U = after_U - before_U
@@ -208,8 +208,8 @@ def _difference(arms: Sequence[_Arm], lengths_U: Floats) -> Difference:
     return Difference(change, around, p if is_tested else None, None, over_seeds)
 
 
-def _freedom(variance: float, arms: Sequence[_Arm], length: float, worth: float) -> float:
-    """Degrees of freedom of a variance that has a part from each arm's seeds and one from units.
+def _freedom(variance: float, arms: Sequence[_System], length: float, worth: float) -> float:
+    """Return the degrees of freedom of a variance with parts from each arm's seeds and from units.
 
     Satterthwaite 1946. Where one of two strategies has only two seeds, they are at most those of
     the seeds: two seeds may by chance be almost alike, and the many units would then pass for many
@@ -228,6 +228,6 @@ def _freedom(variance: float, arms: Sequence[_Arm], length: float, worth: float)
 
 
 def _worth(lengths_N: Counts, keys: Sequence[object]) -> float:
-    """How many units of equal length the clips are worth. Kish 1965: sum squared by squared sum."""
+    """Return the effective number of units of equal length (Kish 1965)."""
     lengths_U = sum_by_group(np.asarray(lengths_N, dtype=np.float64)[:, None], keys)
     return float(lengths_U.sum() ** 2 / max((lengths_U**2).sum(), 1.0))

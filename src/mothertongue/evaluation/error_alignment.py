@@ -1,4 +1,4 @@
-"""Minimal alignment of a transcript to its reference, which shows its wrong parts. No torch."""
+"""Align a transcript to its reference with the fewest errors, to show them. No torch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ KINDS: dict[str, Kind] = {"equal": "=", "substitute": "~", "delete": "-", "inser
 
 
 class Piece(NamedTuple):
-    """A token of the reference beside the one of the hypothesis; empty where there is none."""
+    """A token of the reference and the token of the hypothesis; empty if there is none."""
 
     kind: Kind
     reference: str
@@ -24,23 +24,23 @@ class Piece(NamedTuple):
 
 
 def unit_of(language: str) -> Unit:
-    """The unit of alignment for a language: words, or characters where spaces are rare."""
+    """Return the unit of alignment for a language: words, or characters if spaces are rare."""
     return "character" if language in UNSPACED else "word"
 
 
 def tokens(text: str, unit: Unit) -> list[str]:
-    """The words of a text, or its characters as people see them, spaces left out."""
+    """Return the words of a text, or its characters as people see them, without spaces."""
     return text.split() if unit == "word" else graphemes("".join(text.split()))
 
 
 def graphemes(text: str) -> list[str]:
-    """Characters as people see them: letters with their marks (Unicode's grapheme clusters)."""
+    """Return characters as people see them: letters with their marks (grapheme clusters)."""
     found: list[str] = regex.findall(r"\X", text)
     return found
 
 
 def align(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[str]) -> list[Piece]:
-    """The pieces of one alignment of the least number of errors (Levenshtein, all costs 1).
+    """Return the pieces of an alignment with the fewest errors (Levenshtein, all costs 1).
 
     Its errors are as many as `count_errors` counts; where several alignments have the least number
     it is one of them.
@@ -57,10 +57,10 @@ def _pieces(
 ) -> Iterator[Piece]:
     for chunk in chunks:
         kind = KINDS[chunk.type]
-        said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-        heard = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        expected = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+        written = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
         if kind == "-":
-            heard = [""] * len(said)
+            written = [""] * len(expected)
         elif kind == "+":
-            said = [""] * len(heard)
-        yield from (Piece(kind, *pair) for pair in zip(said, heard, strict=True))
+            expected = [""] * len(written)
+        yield from (Piece(kind, *pair) for pair in zip(expected, written, strict=True))

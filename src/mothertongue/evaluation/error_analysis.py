@@ -1,4 +1,4 @@
-"""Counts of the kinds of errors of a system, in all and by group of clips. No torch.
+"""Count the kinds of errors of a system, in total and by group of clips. No torch.
 
 Rows are those of Evaluation.rows(), a list for each seed: the same clips in the same order.
 """
@@ -29,8 +29,8 @@ LENGTHS_WORDS = (0, 5, 10, 20, 40, 10_000)
 ONE_SCRIPT = {"HIRAGANA": "CJK", "KATAKANA": "CJK"}
 
 
-def anatomy(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
-    """The errors of one system on one set of clips, over all seeds, as JSON values.
+def error_kinds(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
+    """Return the errors of one system on one set of clips, over all seeds, as JSON values.
 
     `substitutions`, `deletions`, `insertions` and `hits` are words; `confused_words`,
     `deleted_words`, `inserted_words` and `confused_characters` the most frequent ones with their
@@ -62,7 +62,7 @@ def anatomy(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
 
 
 def script(text: str) -> str | None:
-    """The script of most of a text's letters, such as LATIN or MALAYALAM; None without letters.
+    """Return the script of most letters, such as LATIN or MALAYALAM; None without letters.
 
     It is the first word of the letters' names in Unicode; kana and Chinese characters are one.
     """
@@ -72,9 +72,9 @@ def script(text: str) -> str | None:
 
 
 def is_wrong_script(reference: str, hypothesis: str) -> bool:
-    """Whether a transcript is mostly in another script than its reference; False if it is empty."""
-    said, heard = script(reference), script(hypothesis)
-    return said is not None and heard is not None and said != heard
+    """Return whether a transcript is mostly in another script than its reference."""
+    expected, written = script(reference), script(hypothesis)
+    return expected is not None and written is not None and expected != written
 
 
 def _aligned(rows: Sequence[Row], normalize: Normalizer) -> list[list[Piece]]:
@@ -87,7 +87,7 @@ def _aligned(rows: Sequence[Row], normalize: Normalizer) -> list[list[Piece]]:
 def _failures(rows: Sequence[Row], normalize: Normalizer) -> dict[str, int]:
     pairs = [(normalize(row["reference"]), normalize(row["hypothesis"])) for row in rows]
     return {
-        "empty": sum(not heard for _, heard in pairs),
+        "empty": sum(not hypothesis for _, hypothesis in pairs),
         "hallucinations": sum(is_hallucination(*pair) for pair in pairs),
         "loops": sum(bool(row["looped"]) for row in rows),
         "wrong_script": sum(is_wrong_script(*pair) for pair in pairs),
@@ -95,7 +95,7 @@ def _failures(rows: Sequence[Row], normalize: Normalizer) -> dict[str, int]:
 
 
 def _by_group(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
-    """Errors of each clip, over its seeds, by what is known of the clip."""
+    """Return error rates over all seeds for groups of clips by duration, speaker and length."""
     found = [utterance_errors(rows, normalize) for rows in by_seed]
     rows, words_N = by_seed[0], found[0].words_N
     texts_N = sentences([normalize(row["reference"]) for row in rows])
@@ -127,7 +127,7 @@ def _by_group(by_seed: Sequence[Sequence[Row]], normalize: Normalizer) -> Json:
 
 
 def _rates(columns: Json, chosen: Sequence[int], texts_N: Sequence[object]) -> Json:
-    """WER and CER of the chosen clips; the intervals draw their sentences."""
+    """Return WER and CER of the chosen clips, with intervals over sentences."""
     texts = [texts_N[i] for i in chosen]
     found: Json = {}
     for measure, (errors_N, lengths_N) in columns.items():
@@ -144,7 +144,7 @@ def _names(edges: Sequence[int], form: str) -> list[str]:
 
 
 def _binned(values: Sequence[float] | Any, edges: Sequence[int], form: str) -> list[str]:
-    """The name of the bin of each value: above its lower edge, up to its upper one."""
+    """Return the name of each value's bin: above its lower edge, up to its upper edge."""
     names = _names(edges, form)
     places = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(names) - 1)
     return [names[place] for place in places]
@@ -157,6 +157,6 @@ def _most(words: Iterable[str]) -> list[Json]:
 def _most_pairs(pieces: Iterable[Piece]) -> list[Json]:
     pairs = Counter((each.reference, each.hypothesis) for each in pieces)
     return [
-        {"reference": said, "hypothesis": heard, "count": count}
-        for (said, heard), count in pairs.most_common(MOST)
+        {"reference": reference, "hypothesis": hypothesis, "count": count}
+        for (reference, hypothesis), count in pairs.most_common(MOST)
     ]

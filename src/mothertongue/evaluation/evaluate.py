@@ -1,4 +1,4 @@
-"""Scores of any transcriber on any utterances: one record, the same code for base and tuned."""
+"""Score any transcriber on any utterances, with the same code for base and tuned models."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ BLOCK = 512  # clips in memory at once: 512 x 30 s x 64 kB/s = 1 GB at most
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The transcripts of utterances, in their order, and the audio context they were decoded at."""
+    """The transcripts of utterances in order, and the audio context of the decoding."""
 
     utterances: Sequence[Utterance]
     transcripts: Sequence[Transcript]
@@ -24,7 +24,7 @@ class Evaluation:
     language_source: LanguageSource = "given"
 
     def score(self, normalizer_name: str = "strict", seed: int = 0) -> Score:
-        """WER and CER with intervals under one normalizer."""
+        """Return WER and CER with intervals under one normalizer."""
         return score(
             [each.text for each in self.utterances],
             [each.text for each in self.transcripts],
@@ -35,11 +35,11 @@ class Evaluation:
         )
 
     def scores(self) -> dict[str, Any]:
-        """The score under every normalizer, as JSON values by its name."""
+        """Return the score under every normalizer, as JSON values by its name."""
         return {name: self.score(name).to_dict() for name in NORMALIZERS}
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Every utterance with its reference, hypothesis and WER (strict), as JSON values."""
+        """Yield every utterance with its reference, hypothesis and WER (strict), as JSON values."""
         normalize = normalizer("strict")
         for utterance, transcript in zip(self.utterances, self.transcripts, strict=True):
             words = normalize(utterance.text).split()
@@ -66,7 +66,7 @@ def evaluate(
     context: Context,
     language_source: LanguageSource = "given",
 ) -> Evaluation:
-    """Decode utterances, each under its own language or the detected one, with flat memory.
+    """Decode utterances, each with its own or its detected language; memory stays flat.
 
     `root` is the folder of their manifest.
     Raises AudioError for a clip that cannot be read.
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def interleaved(parts: Sequence[Evaluation]) -> Evaluation:
-    """One evaluation of what was dealt to several, one clip at a time in turn."""
+    """Merge evaluations of interleaved clips into one, in the original order of clips."""
     count = sum(len(part.utterances) for part in parts)
     dealt = [divmod(i, len(parts)) for i in range(count)]
     return replace(

@@ -1,4 +1,4 @@
-"""Forgetting: errors of the base and of the tuned model on the same clips, compared. No torch.
+"""Measure forgetting: compare errors of base and tuned model on the same clips. No torch.
 
 Rows are those of Evaluation.rows(). Shape legend: N clips.
 """
@@ -30,7 +30,7 @@ TRANSCRIBED = ("hypothesis", "average_log_probability", "looped", "detected_lang
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A rate over the same clips before and after tuning, the difference and its interval.
+    """A rate on the same clips before and after tuning, with the difference and its interval.
 
     The rates are the counts over `total`: reference words, reference characters or clips.
     `difference` is after minus before; `interval95` and the two-sided `p` are paired_bootstrap's,
@@ -85,7 +85,7 @@ def forgetting(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Forgetting:
-    """The changes by tuning, from the rows of the base and of the tuned model on the same clips.
+    """Return the changes by tuning, from the rows of base and tuned model on the same clips.
 
     Raises DataError where the rows are not of the same clips decoded alike, or hold no word.
     """
@@ -114,7 +114,7 @@ def forgetting(
 
 
 def is_hallucination(reference: str, hypothesis: str) -> bool:
-    """Whether a normalized transcript is at least twice as long as its reference, without spaces.
+    """Return whether a transcript is at least twice as long as its reference, without spaces.
 
     However the two are aligned, at least as many characters are then inserted as the reference
     has; where the reference is empty, any character is enough. Insertions are Distil-Whisper's
@@ -125,17 +125,17 @@ def is_hallucination(reference: str, hypothesis: str) -> bool:
     is missed: only its meaning shows that it is invented (Frieske and
     Shi 2024, arXiv 2401.01572). Chinese that is written in Latin letters is found as well.
     """
-    said, heard = (len("".join(text.split())) for text in (reference, hypothesis))
-    return heard >= max(1, 2 * said)
+    expected, written = (len("".join(text.split())) for text in (reference, hypothesis))
+    return written >= max(1, 2 * expected)
 
 
 def json_values(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A dictionary that JSON gives back as it is: for `asdict`."""
+    """Return a dictionary that JSON does not change: for `asdict`."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in items}
 
 
 def _counts(rows: Sequence[Row], normalize: Normalizer) -> dict[str, Counts]:
-    """All counts by name, clip by clip, and the totals that they are divided by."""
+    """Return all counts by name, clip by clip, with the totals that divide them."""
     errors = utterance_errors(rows, normalize)
     texts = [(normalize(row["reference"]), normalize(row["hypothesis"])) for row in rows]
     return {
@@ -147,7 +147,7 @@ def _counts(rows: Sequence[Row], normalize: Normalizer) -> dict[str, Counts]:
         "identified": [int(row["detected_language"] == row["language"]) for row in rows],
         "hallucinations": [int(is_hallucination(*pair)) for pair in texts],
         "loops": [int(row["looped"]) for row in rows],
-        "empty": [int(not heard) for _, heard in texts],
+        "empty": [int(not hypothesis) for _, hypothesis in texts],
     }
 
 
@@ -178,7 +178,7 @@ def _is_asked(*sides: Sequence[Row]) -> bool:
 
 
 def _check(before: Sequence[Row], after: Sequence[Row]) -> LanguageSource:
-    """The source of the language of all clips. Raises DataError where the clips differ."""
+    """Return the language source of all clips. Raises DataError if the clips differ."""
     if len(before) != len(after) or not before:
         raise DataError(
             f"{len(before)} clips before tuning, {len(after)} after; expected the same ones, at "
@@ -209,7 +209,7 @@ def _check_pair(number: int, old: Row, new: Row) -> None:
 
 @dataclass(frozen=True, slots=True)
 class MeanChange:
-    """A rate averaged over sets, each of equal weight; the counts are of all sets together.
+    """A rate averaged over sets of equal weight; the counts are of all sets together.
 
     The interval holds 95 % over draws of the clips of these sets: it says nothing about languages
     that are not among them.
@@ -227,7 +227,7 @@ class MeanChange:
 
 @dataclass(frozen=True, slots=True)
 class MeanForgetting:
-    """Changes by tuning, averaged over sets of n clips together; the rates are Forgetting's.
+    """Changes by tuning, averaged over sets with n clips in total; the rates are Forgetting's.
 
     `language_identification` is over the sets where it was measured, None where it was in none.
     """
@@ -250,7 +250,7 @@ class MeanForgetting:
 
 
 def mean_forgetting(sets: Sequence[Forgetting]) -> MeanForgetting:
-    """The average over sets that were measured alike.
+    """Return the average over sets with the same normalizer and language source.
 
     Raises DataError without a set, and where normalizer or language source are not the same in all.
     """
@@ -299,7 +299,7 @@ def _mean(changes: Sequence[Change]) -> MeanChange:
 
 
 def mean_interval(values: Sequence[float], intervals: Sequence[Interval]) -> Interval:
-    """The interval of the mean of independent values, from the interval of each.
+    """Return the interval of the mean of independent values, from the interval of each.
 
     On either side the distances to the bounds add up as standard deviations do: by their squares.
     Zou and Donner 2008, "Construction of confidence limits about effect measures: a general

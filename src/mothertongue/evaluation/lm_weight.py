@@ -1,4 +1,4 @@
-"""How much a language model weighs: chosen on validation clips, and nothing unless it helps."""
+"""Choose the weight of a language model on validation clips; 0 unless another is better."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

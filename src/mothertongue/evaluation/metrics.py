@@ -1,4 +1,4 @@
-"""Word and character error rates as counts, with bootstrap intervals.
+"""Compute word and character error rates as counts, with bootstrap intervals.
 
 Shape legend: N utterances, R bootstrap resamples, G groups (sentences or
 speakers), C counted columns.
@@ -51,7 +51,7 @@ class ErrorCounts:
 
     @property
     def rate(self) -> float:
-        """Errors per reference token; without any, the number of insertions, as jiwer has it."""
+        """Return errors per reference token; without any, the number of insertions, as in jiwer."""
         return self.errors / max(self.reference_length, 1)
 
     def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
@@ -64,7 +64,7 @@ class ErrorCounts:
 
 
 def count_errors(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[str]) -> ErrorCounts:
-    """The errors of one utterance at the smallest edit distance (Levenshtein, all costs 1).
+    """Count the errors of one utterance at the smallest edit distance (Levenshtein, costs 1).
 
     Other aligners may share the same number of errors out differently between the three kinds.
     """
@@ -76,7 +76,7 @@ def count_errors(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[st
 
 
 class UtteranceErrors(NamedTuple):
-    """Errors and reference lengths of N utterances: what the bootstrap draws from."""
+    """Errors and reference lengths of N utterances, from which the bootstrap draws."""
 
     word_errors_N: Integers
     words_N: Integers
@@ -85,7 +85,7 @@ class UtteranceErrors(NamedTuple):
 
 
 def utterance_errors(rows: Sequence[Row], normalizer: Normalizer) -> UtteranceErrors:
-    """The counts of each row of an evaluation, under any normalizer."""
+    """Return the counts of each row of an evaluation, under any normalizer."""
     pairs = [(normalizer(row["reference"]), normalizer(row["hypothesis"])) for row in rows]
     words_N = [count_errors(r.split(), h.split()) for r, h in pairs]
     characters_N = [count_errors(characters(r), characters(h)) for r, h in pairs]
@@ -95,7 +95,7 @@ def utterance_errors(rows: Sequence[Row], normalizer: Normalizer) -> UtteranceEr
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How far hypotheses are from their references: rates are ratios, intervals hold 95 %.
+    """WER and CER of hypotheses: rates are ratios, intervals hold 95 %.
 
     Edits are counted in words. The intervals draw sentences: the utterances with one reference text
     are one, whoever reads it. `interval95_by_speaker` draws whole speakers, for how the WER
@@ -121,7 +121,7 @@ class Score:
     empty_references: int = 0
 
     def to_dict(self) -> dict[str, object]:
-        """The score as JSON values; `empty_references` is there only when there are any."""
+        """Return the score as JSON values; `empty_references` only if there are any."""
         values = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -140,7 +140,7 @@ def score(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Score:
-    """WER and CER of N hypotheses, each rate over the whole corpus (not a mean of utterances).
+    """Return WER and CER of N hypotheses over the whole corpus (not a mean of utterances).
 
     An utterance of unknown speaker is drawn as if somebody else had spoken it. Raises DataError
     without utterances, with unequal numbers of texts, and when no reference has a word.
@@ -188,7 +188,7 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Interval:
-    """The 95 % percentile interval of sum(errors) / sum(lengths), drawing utterances anew.
+    """Return the 95 % percentile interval of sum(errors) / sum(lengths) over draws of utterances.
 
     With groups_N (say, the speakers) whole groups are drawn, for errors within one are alike. A
     single utterance or group has no spread: its interval is as wide as a point and means nothing.
@@ -202,7 +202,7 @@ def bootstrap_interval(
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Rate of b minus rate of a on the same utterances: below zero, b makes fewer errors.
+    """The rate of b minus the rate of a on the same utterances: below zero, b is better.
 
     `p` is two-sided: how often a difference so far from zero would arise by chance of the draw.
     """
@@ -220,7 +220,7 @@ def paired_bootstrap(
     seed: int = 0,
     resamples: int = 1000,
 ) -> PairedDifference:
-    """Whether system b differs from a: both are scored on the same draws of utterances or groups.
+    """Test whether system b differs from a, on the same draws of utterances or groups.
 
     p is twice the smaller share of draws on one side of zero (draws at zero are on both), each
     share with one draw added, so that it is never below 2 / (resamples + 1), nor below the
@@ -242,7 +242,7 @@ def paired_bootstrap(
 
 
 def sign_flip_bound(changes_G: Floats) -> float:
-    """The smallest two-sided p that units with these differences can have, whatever the test.
+    """Return the smallest two-sided p that any test can give for these differences.
 
     Were there no difference, each sign would be as likely as the other: n units that differ have
     2**n patterns of signs, and the two extreme ones are 2 / 2**n of them.
@@ -251,14 +251,14 @@ def sign_flip_bound(changes_G: Floats) -> float:
 
 
 def sentences(texts_N: Sequence[str]) -> list[object]:
-    """One key an utterance to draw by: the same for equal texts, its own for an empty one."""
+    """Return a key to draw each utterance by: equal for equal texts, unique for an empty one."""
     return [text or number for number, text in enumerate(texts_N)]
 
 
 def resampled_totals(
     columns_NC: Floats, groups_N: Sequence[object] | None, seed: int, resamples: int
 ) -> Floats:
-    """The columns' sums over each of R draws with replacement, of utterances or of groups."""
+    """Return the columns' sums over R draws with replacement, of utterances or of groups."""
     columns_GC = columns_NC if groups_N is None else sum_by_group(columns_NC, groups_N)
     groups = len(columns_GC)
     random = np.random.default_rng(seed)
@@ -275,7 +275,7 @@ def resampled_totals(
 
 
 def sum_by_group(columns_NC: Floats, groups_N: Sequence[object]) -> Floats:
-    """The columns' sums over the utterances of each group, groups in the order they come in."""
+    """Return the columns' sums for each group, in the order of the groups' first utterances."""
     if len(groups_N) != len(columns_NC):
         raise DataError(
             f"{len(groups_N)} groups for {len(columns_NC)} utterances; expected one each"
@@ -288,7 +288,7 @@ def sum_by_group(columns_NC: Floats, groups_N: Sequence[object]) -> Floats:
 
 
 def _stack(lengths_N: Counts, *errors_N: Counts) -> Floats:
-    """N rows: the reference length, then the errors of each system."""
+    """Return N rows: the reference length, then the errors of each system."""
     if {len(errors) for errors in errors_N} != {len(lengths_N)}:
         counted = ", ".join(str(len(errors)) for errors in errors_N)
         raise DataError(f"errors of {counted} utterances, lengths of {len(lengths_N)}")
@@ -299,7 +299,7 @@ def _stack(lengths_N: Counts, *errors_N: Counts) -> Floats:
 
 
 def _at_least_one(lengths_R: Floats) -> Floats:
-    """A draw of empty references only has no length: ErrorCounts.rate's rule applies to it."""
+    """Return lengths of at least 1: a draw of empty references follows ErrorCounts.rate."""
     return np.maximum(lengths_R, 1.0)
 
 
@@ -317,7 +317,7 @@ def _total(counts_N: Sequence[ErrorCounts]) -> ErrorCounts:
 
 
 def _speaker_groups(speakers: Sequence[str | None] | None) -> list[object] | None:
-    """One key an utterance to draw by; None when fewer than two speakers are known."""
+    """Return a key to draw each utterance by; None if fewer than two speakers are known."""
     if speakers is None or len(set(speakers) - {None}) < 2:
         return None
     return [number if speaker is None else speaker for number, speaker in enumerate(speakers)]

@@ -8,20 +8,20 @@ from mothertongue.evaluation.metrics import Floats
 
 
 def student_p(t: float, freedom: float) -> float:
-    """How often Student's t lies further from zero than t, on either side."""
+    """Return the two-sided p: how often Student's t is further from zero than t."""
     angles, below = _shares(freedom)
     return float(1 - np.interp(np.arctan(t / freedom**0.5), angles, below))
 
 
 def student_quantile(freedom: float, share: float = 0.95) -> float:
-    """The distance from zero that a share of Student's t lies within."""
+    """Return the distance from zero within which a share of Student's t lies."""
     angles, below = _shares(freedom)
     return float(freedom**0.5 * np.tan(np.interp(share, below, angles)))
 
 
 @lru_cache(maxsize=8)
 def _shares(freedom: float) -> tuple[Floats, Floats]:
-    """Angles from 0 to pi / 2, and the share of |t| = sqrt(freedom) * tan(angle) below each.
+    """Return angles from 0 to pi / 2, and the share of |t| = sqrt(freedom) * tan(angle) below each.
 
     The density of the angle is proportional to cos(angle) ** (freedom - 1).
     """

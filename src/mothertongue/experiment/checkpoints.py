@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: tensors as safetensors, the rest as JSON, no pickle.
+"""Write and read checkpoints, whole or not at all: safetensors and JSON, no pickle.
 
 A checkpoint folder holds `trained.safetensors`, `optimizer.safetensors`, `state.json` and, written
 last, `MANIFEST.json` with the size and SHA-256 of each of them.
@@ -37,7 +37,7 @@ STEP = re.compile(r"step-\d{7,}")
 def save(
     folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
 ) -> None:
-    """Publish a folder of named tensor files and a state; a crash leaves the old one or none.
+    """Save named tensor files and a state as a folder; a crash leaves the old folder or none.
 
     The tensors are contiguous, on the CPU. Raises DiskFull where there is no room for them.
     """
@@ -52,7 +52,7 @@ def save(
 
 
 def require_room(run: RunDir, weights: Iterable[Tensor], saves: int) -> None:
-    """Raise DiskFull where there is no room for what a run of so many checkpoints will write.
+    """Raise DiskFull if there is no room for this number of checkpoints of a run.
 
     `weights` are those that train: a checkpoint has them and AdamW's two moments.
     """
@@ -64,7 +64,7 @@ def require_room(run: RunDir, weights: Iterable[Tensor], saves: int) -> None:
 
 
 def fault(folder: Path) -> str | None:
-    """The fault of a published folder, with the name of the file; None when it is whole."""
+    """Return the fault of a saved folder, with the name of the file; None if it is whole."""
     try:
         sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["files"]
         for name, expected in sums.items():
@@ -83,13 +83,13 @@ def fault(folder: Path) -> str | None:
 
 
 def require_whole(folder: Path) -> None:
-    """Raise DataError when a published folder is not there or damaged."""
+    """Raise DataError if a saved folder is missing or damaged."""
     if reason := fault(folder):
         raise DataError(f"{folder}: {reason}; train again or restore it from a copy")
 
 
 def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of a verified folder. Raises DataError when the folder is damaged."""
+    """Return the tensors of a verified folder. Raises DataError if the folder is damaged."""
     require_whole(folder)
     try:
         return load_file(folder / name)
@@ -98,18 +98,18 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The JSON state of a verified folder."""
+    """Return the JSON state of a verified folder."""
     state: dict[str, Any] = read_json(folder / STATE)
     return state
 
 
 def step_folder(checkpoints: Path, step: int) -> Path:
-    """The folder of the checkpoint after `step` optimizer steps."""
+    """Return the folder of the checkpoint after `step` optimizer steps."""
     return checkpoints / f"step-{step:07d}"
 
 
 def newest_whole(checkpoints: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that is whole, and a line for each newer one that is damaged.
+    """Return the newest whole checkpoint, and a message for each newer one that is damaged.
 
     Raises DataError when there are checkpoints but none is whole: a run never starts over silently.
     """

@@ -1,4 +1,4 @@
-"""One experiment: base + data + strategy + training + evaluation, and the run it leaves behind."""
+"""The settings of an experiment: base, data, strategy, training and evaluation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +52,7 @@ class Average(config.Config):
 
 
 class Experiment(config.Config):
-    """Everything a run depends on; its resolved form is saved with the run."""
+    """All settings that a run depends on; the run saves them in full."""
 
     name: Annotated[str, Field(pattern=RUN_NAME)]
     """The run's folder below runs/."""
@@ -65,7 +65,7 @@ class Experiment(config.Config):
     data: Path | Annotated[tuple[Path, ...], Field(min_length=1)]
     """The manifest, or its folder, as made by `mothertongue prepare`; or a list of them."""
     select_on: Literal["validation", "test"] = "validation"
-    """The split that chooses the best weights. test is what Liu et al. 2024 did: its WER then is
+    """The split that chooses the best weights. Liu et al. 2024 used test: its WER then is
     no estimate for new speech, and every table says so."""
     select_by: Literal["auto", "wer", "cer"] = "auto"
     """The error rate that chooses the best weights. auto: cer in languages that are written without
@@ -109,7 +109,7 @@ def recipe_settings(recipe: str | None) -> dict[str, Any]:
 
 
 def read_experiment(run_dir: RunDir) -> Experiment:
-    """The experiment that a run recorded, also where it was begun by an earlier version."""
+    """Return the experiment that a run recorded, also for runs of an earlier version."""
     settings = config.read_yaml(run_dir.experiment)
     for name, values in RETIRED.items():
         train = settings.get("train", {})
@@ -126,13 +126,13 @@ def write_experiment(experiment: Experiment, run_dir: RunDir) -> None:
 
 
 def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
-    """Raise ConfigError where the run was begun with settings that give other results."""
+    """Raise ConfigError if the run was begun with settings that give other results."""
     before = _settings(read_experiment(run_dir))
     refuse_change(str(run_dir.path), before, _settings(experiment))
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """Settings that must not change when a run continues; others change it by rounding at most."""
+    """Return the settings that must not change when a run continues; others change rounding."""
     settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
     for name in FREE:
         del settings["train"][name]

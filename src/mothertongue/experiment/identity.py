@@ -55,7 +55,7 @@ def write_identity(
 
 
 def read_identity(run_dir: RunDir) -> Json:
-    """The content of identity.json. Raises DataError where it is missing or damaged."""
+    """Return the content of identity.json. Raises DataError if it is missing or damaged."""
     if not run_dir.identity.is_file():
         raise DataError(f"{run_dir.path}: no {run_dir.identity.name} yet; run: mothertongue train")
     found: Json = read_json(run_dir.identity, Identity)
@@ -118,7 +118,7 @@ def refuse_changes(run_dir: RunDir, changes: Sequence[str], verb: str) -> None:
     lines = "\n".join(f"  {each}" for each in changes)
     raise DataError(
         f"{run_dir.path}: the run was made from something else, so it is not {verb}:\n{lines}\n"
-        f"Put back what changed; or train anew: give another --out, or remove {run_dir.path}"
+        f"Restore what changed, or train again: give another --out, or remove {run_dir.path}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Load the tuned model of a run's folder: its base, and the weights that training made."""
+"""Load the tuned model of a run: its base, and the trained weights."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ class Tuned:
 
 
 def load_run(path: Path, weights: str = "best") -> Tuned:
-    """The tuned model of a run's folder: its best weights by validation, or its final ones.
+    """Return the tuned model of a run, with its best weights by validation or its final weights.
 
     Raises DataError when the run has none yet, they are damaged, or the base is another one.
     """
@@ -45,13 +45,13 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
 
 
 def take_start(strategy: Strategy, model: Whisper, run_dir: RunDir) -> None:
-    """Let a model, right after `apply`, begin as the run did, on whichever machine that was."""
+    """Give a model, right after `apply`, the weights with which the run began on its machine."""
     if strategy.moves_base and run_dir.start.is_dir():  # older runs have none
         start = checkpoints.read_tensors(run_dir.start, checkpoints.TRAINED)
         strategy.take_start(model, start)
 
 
 def open_base(experiment: Experiment) -> Base:
-    """The base of an experiment, its tokenizer with the languages that borrow a token."""
+    """Return the base of an experiment; its tokenizer has the languages that borrow a token."""
     base = load_base(experiment.base)
     return replace(base, tokens=base.tokens.borrowing(experiment.borrow))

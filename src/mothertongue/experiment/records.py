@@ -1,4 +1,4 @@
-"""Records as JSON values: the keys that their readers rely on, with their types. No torch.
+"""Types of the JSON records: the keys that readers need. No torch.
 
 A record may have more keys than these. Earlier versions did not write those that are NotRequired.
 """
@@ -14,7 +14,7 @@ Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class Identity(Record):
-    """identity.json: what a run is made from."""
+    """identity.json: the inputs of a run."""
 
     base_digest: str
     manifest_sha256: str
@@ -31,7 +31,7 @@ class _Choice(TypedDict):
 
 
 class Selection(Record):
-    """selection.json: what a comparison has chosen before its test."""
+    """selection.json: the choices of a comparison before its test."""
 
     choices: list[_Choice]
 
@@ -69,7 +69,7 @@ class _PrefixCache(TypedDict):
 
 
 class Cost(TypedDict):
-    """state.json, and a part of record.json: what a run has taken until then."""
+    """state.json, and a part of record.json: the cost of a run so far."""
 
     train_s: float
     validate_s: float
@@ -99,7 +99,7 @@ class RunRecord(Record, Cost):
 
 
 class Row(TypedDict):
-    """An utterance with what a model wrote."""
+    """An utterance with the transcript of a model."""
 
     id: str
     language: str
@@ -111,7 +111,7 @@ class Row(TypedDict):
 
 
 class Scores(Record):
-    """eval/NAME.json: a model on a split."""
+    """eval/NAME.json: the scores of a model on a split."""
 
     utterances: list[Row]
     data_digest: NotRequired[str]
@@ -121,7 +121,7 @@ class Scores(Record):
     environment: NotRequired[dict[str, Any]]
 
 
-class _Heard(TypedDict):
+class _SystemTranscript(TypedDict):
     text: str
     word_errors: int
     character_errors: int
@@ -138,11 +138,11 @@ class _Clip(TypedDict):
     reference: str
     words: int
     characters: int
-    heard: list[_Heard]
+    heard: list[_SystemTranscript]
 
 
 class ClipSet(Record):
-    """An element of clips.json: the clips of a test set with what each system wrote."""
+    """An element of clips.json: the clips of a test set with the transcripts of each system."""
 
     language: str
     name: str

@@ -25,7 +25,7 @@ from typing import Any
 
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import Cost, MetricsLine, RunRecord
-from mothertongue.system.files import open_atomically, said_when_full, sweep
+from mothertongue.system.files import open_atomically, reporting_disk_full, sweep
 from mothertongue.system.json_files import read_json, read_json_lines
 from mothertongue.system.locks import alone
 
@@ -43,7 +43,7 @@ TEST_SCORES = "test"
 OTHER_DATA_PREFIX = "also-"
 """Begins the name of scores on other data."""
 BASE_PREFIX = "base-"
-"""Begins the name of the untouched base's scores on the same clips."""
+"""Begins the name of the base model's scores on the same clips."""
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
 
@@ -99,17 +99,17 @@ class RunDir:
         return self.path / "state.json"
 
     def read_state(self) -> dict[str, Any]:
-        """The state of the run at its newest checkpoint: steps, seconds, best validation."""
+        """Return the state of the run at its newest checkpoint: steps, seconds, best validation."""
         state: dict[str, Any] = read_json(self.state, Cost)
         return state
 
     def read_record(self) -> dict[str, Any]:
-        """The record of the finished run. Raises DataError where it is damaged."""
+        """Return the record of the finished run. Raises DataError if it is damaged."""
         record: dict[str, Any] = read_json(self.record, RunRecord)
         return record
 
     def evaluation(self, name: str) -> Path:
-        """The file of the scores on one set of utterances."""
+        """Return the file of the scores on one set of utterances."""
         return self.path / "eval" / f"{name}.json"
 
     @property
@@ -130,18 +130,18 @@ class RunDir:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run's."""
+    """Return whether a folder is that of a run."""
     return (path / "experiment.yaml").is_file()
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Add one JSON line in a single write, so that a crash cannot mix two of them."""
-    with said_when_full(path), path.open("a", encoding="utf-8") as file:
+    with reporting_disk_full(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def rewind(path: Path, step: int) -> None:
-    """Drop the lines of steps after `step`, and a torn last line: they will be written again.
+    """Remove the lines of steps after `step` and an incomplete last line; they are written again.
 
     Raises DataError naming any other line that is damaged.
     """
@@ -158,7 +158,7 @@ def rewind(path: Path, step: int) -> None:
 
 
 def refuse_change(origin: str, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise ConfigError with a line for each setting in which a continued run would differ."""
+    """Raise ConfigError with a line for each setting that a continued run would change."""
     old, new = dict(_flat(before)), dict(_flat(now))
     changes = [
         f"  {key}: was {old.get(key)!r}, now {new.get(key)!r}"
@@ -173,7 +173,7 @@ def refuse_change(origin: str, before: dict[str, Any], now: dict[str, Any]) -> N
 
 
 def environment() -> dict[str, Any]:
-    """The versions and the machine, which a figure depends on besides its inputs."""
+    """Return the versions and the machine, on which a figure depends besides its inputs."""
     return {
         "python": sys.version.split()[0],
         "packages": {name: _version(name) for name in RECORDED_PACKAGES},
@@ -184,7 +184,7 @@ def environment() -> dict[str, Any]:
 
 
 def deciding_versions(packages: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
-    """The version of each of DECIDING_PACKAGES in a record's `packages`, or the installed one.
+    """Return the version of each of DECIDING_PACKAGES in `packages`, or the installed one.
 
     Without the build's part (+cpu, +cu130): a run may go on, and be scored, on another device.
     """

@@ -1,4 +1,4 @@
-"""How a run trains, and its learning rate."""
+"""The settings of training, and the learning rate of each step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
 
 @dataclass(frozen=True, slots=True)
 class BatchSize:
-    """The size of an optimizer step: so many clips, or as many as fit in so many seconds."""
+    """The size of an optimizer step: a number of clips, or as many as fit in some seconds."""
 
     clips: int
     seconds: float | None = None
     """Seconds of context; where they are given, `clips` does not count."""
 
     def clips_at(self, context_s: int) -> int:
-        """How many clips of one context a step takes, at least one."""
+        """Return how many clips of one context a step takes, at least one."""
         return self.clips if self.seconds is None else max(1, int(self.seconds // context_s))
 
 
@@ -46,8 +46,8 @@ class TrainConfig(Config):
     batch_size: PositiveInt = 8
     """Clips per optimizer step."""
     batch_seconds: float | None = Field(default=None, ge=30)
-    """Instead of batch_size: as many clips a step as fit in so many seconds of context, so that
-    steps of short and of long clips cost alike."""
+    """Instead of batch_size: a step has as many clips as fit in this many seconds of context, so
+    that steps of short clips cost as much as steps of long clips."""
     micro_batch_size: PositiveInt | None = None
     """Clips per forward pass; gradients add up to `batch_size`. None: all of them, if they fit; on
     a CPU no more than 80 s of audio context together, such as 2 clips at 30 s. It changes no result
@@ -69,7 +69,8 @@ class TrainConfig(Config):
     full_context_share: float = Field(default=0.15, ge=0, le=1)
     """Share of the steps that run at 30 s all the same, since other software decodes at 30 s."""
     context_jitter_s: int = Field(default=0, ge=0, le=29)
-    """Each other micro-batch runs at up to so many seconds more than its clips need, at random."""
+    """Every micro-batch that does not run at 30 s gets a random context, up to this many seconds
+    longer than its clips need."""
     language_temperature: float = Field(default=1.0, ge=1)
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
@@ -103,8 +104,8 @@ class TrainConfig(Config):
     (see `select_by`); where it is equal, a lower other error rate, then a lower loss. None: 5 where
     `epochs` is None too; never where it is given."""
     workers: int | None = Field(default=None, ge=0, le=256)
-    """Processes that decode audio ahead of the model; they change no result. None: up to 4 beside a
-    GPU, and none where the model needs the processor itself."""
+    """Processes that decode audio ahead of the model; they change no result. None: up to 4 with a
+    GPU, and none if the model itself uses the processor."""
     prefix_cache_gb: float = Field(default=10.0, ge=0, le=1e6)
     """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It
     changes no result."""
@@ -136,15 +137,15 @@ class TrainConfig(Config):
 
     @property
     def largest_micro_batch(self) -> int:
-        """Clips per forward pass before memory ran out."""
+        """Return the number of clips in a forward pass, as long as memory does not run out."""
         return self.micro_batch_size or self.size.clips_at(1)
 
     def clips_of(self, split: int) -> int:
-        """How many clips of a validation split of so many are decoded in mid-training."""
+        """Return how many clips of a validation split are decoded during training."""
         return split if self.validation_clips == "all" else min(self.validation_clips, split)
 
     def decodes_best_again(self, split: int) -> bool:
-        """Whether the best weights are decoded at the end, on the whole split at 30 s.
+        """Return whether the best weights decode the whole split at 30 s at the end.
 
         False where the validation that chose them already decoded all clips at 30 s.
         """
@@ -168,7 +169,7 @@ class TrainConfig(Config):
         return self
 
     def _idle(self) -> Iterator[tuple[str, str]]:
-        """The settings that other settings leave without effect, each with the reason."""
+        """Yield the settings that have no effect because of other settings, with the reason."""
         # Against the default, not `model_fields_set`: a run's own record states every setting.
         if self.context == "full":
             yield "full_context_share", "context=full"
@@ -178,7 +179,7 @@ class TrainConfig(Config):
 
 
 def learning_rate(step: int, total_steps: int, config: TrainConfig) -> float:
-    """The rate of the step after `step` steps: linear warm-up from 0, then linear decay to 0."""
+    """Return the rate after `step` steps: linear warm-up from 0, then linear decay to 0."""
     warmup = round(config.warmup_ratio * total_steps)
     if step < warmup:
         return config.peak_learning_rate * (step + 1) / warmup

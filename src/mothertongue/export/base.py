@@ -1,4 +1,4 @@
-"""The contract of exporters: write a tuned Whisper for another engine, transcribe with that engine.
+"""The contract of exporters: write a tuned Whisper for another engine, and transcribe with it.
 
 A clip is float32 (N,) at 16 kHz, at most 30 s.
 """
@@ -37,7 +37,7 @@ DECODER_TOKENS = MAX_LABEL_TOKENS - PREFIX_TOKENS
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A finished run to export: its tuned model, and the facts for its model card."""
+    """A finished run to export, with its tuned model and the facts for its model card."""
 
     tuned: Tuned
     run: Path
@@ -53,17 +53,17 @@ class Exported:
 
     @property
     def language(self) -> str:
-        """The code whose token the model was tuned under: a language without one borrows it."""
+        """Return the language whose token the model was tuned with, perhaps a borrowed one."""
         code = self.tuned.experiment.language
         return self.tokens.borrowed.get(code, code)
 
     def plain(self) -> Whisper:
-        """A plain Whisper with the same outputs. Raises CannotMergeError where there is none."""
+        """Return a plain Whisper with the same outputs. Raises CannotMergeError without one."""
         return self.tuned.experiment.strategy.merge(copy.deepcopy(self.tuned.base.model))
 
 
 class ExportTranscriber(ABC):
-    """An export that its own engine has loaded. It decodes greedily, at 30 s, clip by clip.
+    """An export, loaded by its own engine. It decodes greedily, at 30 s, clip by clip.
 
     Final subclasses give three methods. `language` is Whisper's code.
     """
@@ -75,28 +75,28 @@ class ExportTranscriber(ABC):
 
     @abstractmethod
     def generate(self, samples_N: Samples, language: str) -> list[int]:
-        """The text tokens of one clip, as the engine writes them, without timestamps."""
+        """Return the engine's text tokens of one clip, without timestamps."""
 
     @abstractmethod
     def detect(self, samples_N: Samples) -> str:
-        """The code of the likeliest language."""
+        """Return the code of the most likely language."""
 
     @abstractmethod
     def timestamps(self, samples_N: Samples, language: str) -> list[tuple[float, float]]:
-        """Start and end in seconds of each segment; none where the engine finds none."""
+        """Return start and end in seconds of each segment that the engine finds."""
 
     def telling(self, advance: Callable[[int], None]) -> Self:
-        """A copy that calls `advance` with the number of clips each time some are decoded."""
+        """Return a copy that calls `advance` with the number of newly decoded clips."""
         found = copy.copy(self)
         found.advance = advance
         return found
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
-        """One transcript a clip."""
+        """Return one transcript for each clip."""
         return self.decode([Clip(samples_N, language) for samples_N in audio])
 
     def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
-        """One transcript a clip, without word times."""
+        """Return one transcript for each clip, without word times."""
         return [self._decoded(clip) for clip in clips]
 
     def _decoded(self, clip: Clip) -> Transcript:
@@ -116,7 +116,7 @@ class ExportTranscriber(ABC):
 
 
 class Exporter(ABC):
-    """One format. Final subclasses give the class variables and the three methods."""
+    """An export format. Final subclasses give the class variables and the three methods."""
 
     format: ClassVar[str]
     """Its name on the command line."""
@@ -133,19 +133,19 @@ class Exporter(ABC):
 
     @abstractmethod
     def check(self, exported: Exported) -> None:
-        """Raise ConfigError where this format cannot express the tuned model."""
+        """Raise ConfigError if this format cannot express the tuned model."""
 
     @abstractmethod
     def write(self, exported: Exported, folder: Path, type_: str) -> None:
-        """Write all of it as `folder`, which must not exist, whole or not at all."""
+        """Write the export as `folder`, which must not exist, whole or not at all."""
 
     @abstractmethod
     def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ClipTranscriber:
-        """Load an export with its own engine. `base` is given where `needs_base` says so."""
+        """Load an export with its own engine. `base` is given if `needs_base` is true."""
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
-        """Whether a folder is of this format, and of none that is opened as a base."""
+        """Return whether a folder has this format, and not one that opens as a base."""
         return False
 
     library: ClassVar[str | None] = None
@@ -157,14 +157,14 @@ class Exporter(ABC):
 
 
 def exporters() -> dict[str, Exporter]:
-    """Every format by its name."""
+    """Return every format by its name."""
     for module in pkgutil.iter_modules(formats.__path__):
         importlib.import_module(f"{formats.__name__}.{module.name}")
     return {each.format: each() for each in Exporter.__subclasses__()}
 
 
 def exporter(format_: str) -> Exporter:
-    """The exporter of a format. Raises ConfigError listing the formats there are."""
+    """Return the exporter of a format. Raises ConfigError listing all formats."""
     found = exporters()
     if format_ not in found:
         raise ConfigError(f"--format {format_}: expected one of {', '.join(sorted(found))}")
@@ -172,7 +172,7 @@ def exporter(format_: str) -> Exporter:
 
 
 def require_merged(exported: Exported, format_: str) -> None:
-    """Raise ConfigError where no plain Whisper gives the same outputs."""
+    """Raise ConfigError if no plain Whisper gives the same outputs."""
     if reason := exported.tuned.experiment.strategy.why_not_merged:
         raise ConfigError(
             f"{exported.run}: {reason}, so it cannot go into {format_}; export it as "
@@ -183,14 +183,14 @@ def require_merged(exported: Exported, format_: str) -> None:
 def comparable(
     tokens: Sequence[int], tokenizer: Tokens, duration_s: float, max_tokens: int
 ) -> list[int]:
-    """Text tokens as our own decoding would leave them at an engine's limit, loops cut."""
+    """Return text tokens cut at an engine's limit and at loops, as our own decoding does."""
     text = [token for token in tokens if token < tokenizer.end]
     limit = min(max_tokens, token_limit(duration_s))
     return cut_at_loop(text[:limit], limit)[0]
 
 
 def seconds(clip: Samples) -> float:
-    """The length of a clip in seconds."""
+    """Return the length of a clip in seconds."""
     return len(clip) / SAMPLE_RATE_HZ
 
 

@@ -4,7 +4,7 @@ OUT/
   ...                 the export            verification.json   both transcripts of each clip
   README.md           its model card
   NOT-VERIFIED.txt    only where the verification failed
-It gets its name when it is verified, or marked: one that was stopped before is made again.
+OUT gets its name only when it is verified or marked; an export that was stopped is made again.
 """
 
 import json
@@ -29,7 +29,7 @@ from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.system.json_files import FORMAT_VERSION, read_json
 from mothertongue.system.locks import alone
-from mothertongue.system.processes import leashed
+from mothertongue.system.processes import child_command
 
 Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
@@ -66,12 +66,12 @@ def export(
         with temporary_folder(out.parent) as home:
             fresh = home / out.name
             limit = _write(writer, run, fresh, kind)
-            heard = _transcribed(writer, run, fresh, experiment, utterances)
+            transcripts = _transcribed(writer, run, fresh, experiment, utterances)
             result = {
                 "format_version": FORMAT_VERSION,
                 **_facts(writer, run, kind, experiment),
                 "split": split,
-                **_compared(writer, kind, utterances, *heard, max_wer_loss),
+                **_compared(writer, kind, utterances, *transcripts, max_wer_loss),
                 "token_limit": limit,
                 "size_bytes": _size(fresh),
                 "environment": environment(),
@@ -85,12 +85,12 @@ def export(
 
 
 def default_folder(run: Path, format_: str, type_: str | None) -> Path:
-    """The default folder of an export: RUN/export/FORMAT-TYPE."""
+    """Return the default folder of an export: RUN/export/FORMAT-TYPE."""
     return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
 
 
 def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
-    """Write the export and its card; return the corpus' labels against the engine's limit."""
+    """Write the export and its card; return the counts of labels over the engine's limit."""
     tuned = load_run(run)
     corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
     limit = count_labels(corpus, tuned.base.tokens, writer)
@@ -125,14 +125,14 @@ def _transcribed(
     experiment: Experiment,
     utterances: Sequence[Utterance],
 ) -> tuple[Json, Json]:
-    """The transcripts of the same clips by the run and then by its export."""
+    """Return the transcripts of the same clips by the run and by its export."""
     of_run = VerificationRequest.of_run(run, experiment.language, writer.max_tokens, utterances)
     of_export = VerificationRequest.of(writer, folder, experiment, utterances)
     return _in_a_process(of_run), _in_a_process(of_export)
 
 
 def _mark(folder: Path, result: Json) -> None:
-    """Write the verification, and the mark where it failed."""
+    """Write the verification, and the file that marks a failure."""
     write_json(folder / VERIFICATION, result)
     if not result["passed"]:
         (folder / MARK).write_text(f"{_failure(result)}\n", encoding="utf-8")
@@ -146,7 +146,7 @@ def _compared(
     theirs: Json,
     max_wer_loss: float,
 ) -> Json:
-    """A comparison of both transcripts; tokens must be equal where nothing was rounded.
+    """Compare both transcripts; tokens must be equal unless weights were rounded.
 
     Where the engine met its limit of tokens, the run's transcript is cut at the same place: the
     weights are not at fault. `wer_run_uncut` is of the run's whole transcripts.
@@ -184,18 +184,18 @@ def _compared(
     }
 
 
-def _errors(utterances: Sequence[Utterance], heard: Json, text: str) -> Any:
+def _errors(utterances: Sequence[Utterance], transcripts: Json, text: str) -> Any:
     rows = [
         {"reference": utterance.text, "hypothesis": clip[text]}
-        for utterance, clip in zip(utterances, heard["clips"], strict=True)
+        for utterance, clip in zip(utterances, transcripts["clips"], strict=True)
     ]
     return utterance_errors(rows, normalizer(NORMALIZER))
 
 
 def _in_a_process(hearing: VerificationRequest) -> Json:
-    """The transcripts of an engine, run in a process of its own to measure its memory and time."""
+    """Transcribe with an engine in a separate process, to measure its memory and time."""
     done = subprocess.run(
-        leashed("mothertongue.export.verify"),
+        child_command("mothertongue.export.verify"),
         input=json.dumps(hearing.model_dump(mode="json")),
         capture_output=True,
         text=True,
@@ -209,7 +209,7 @@ def _in_a_process(hearing: VerificationRequest) -> Json:
 
 
 def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:
-    """At most `clips` clips spread over the split, in its order."""
+    """Return at most `clips` clips spread over the split, in its order."""
     mine = _of_language(read_split(experiment.manifests, split, None), experiment)
     if not mine:
         raise DataError(f"split {split!r} has no clip in {experiment.language}; give another")

@@ -1,4 +1,4 @@
-"""The model card of an export: what it is, how it was made, what its run scored, its limits.
+"""Write the model card of an export: what it is, how it was made, its scores, its limits.
 
 Front matter as the Hub reads it, with `model-index`, and `.eval_results/`, which replaces it. It
 states no license: that is for whoever publishes the model, and owns the speech, to choose.
@@ -27,7 +27,7 @@ def write_card(exported: Exported, writer: Exporter, type_: str, folder: Path) -
 
 
 def _write_eval_results(exported: Exported, folder: Path) -> None:
-    """`.eval_results/test.yaml`: the WER and CER on the test split, where there are any."""
+    """Write `.eval_results/test.yaml` with WER and CER on the test split, if there are any."""
     if exported.scores is None:
         return
     score = exported.scores["scores"][NORMALIZER]
@@ -126,7 +126,7 @@ def _scores(exported: Exported) -> str:
 
 
 def _dataset(exported: Exported) -> str:
-    """The folder's name of the data: its place on this machine is nobody's business."""
+    """Return the name of the data's folder, without its path on this machine."""
     return ", ".join(path.resolve().name for path in exported.tuned.experiment.manifests)
 
 

@@ -1,4 +1,4 @@
-"""How many labels of a corpus an engine cannot write in full, and how long a window may be."""
+"""Count the labels of a corpus that an engine cannot write in full, and the longest window."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ DENSE_PERCENTILE = 95
 
 
 def count_labels(corpus: Sequence[Utterance], tokens: Tokens, writer: Exporter) -> Json:
-    """The corpus' labels against the engine's limit, and `advice` for its user, or None.
+    """Compare the corpus' labels with the engine's limit; add `advice` for the user, or None.
 
     `longest_window_s` is the longest window, in whole seconds, in which dense speech of this corpus
     fits. Dense speech is the 95th percentile of tokens a second: of all labels or of those over the
@@ -42,7 +42,7 @@ def count_labels(corpus: Sequence[Utterance], tokens: Tokens, writer: Exporter) 
 
 
 def _advice(counts: Json, writer: Exporter) -> str | None:
-    """None where every label fits, and a whole window of dense speech too."""
+    """Return None if every label and a whole window of dense speech fit; else the advice."""
     window_s = counts["longest_window_s"]
     if not counts["labels_over"] and window_s == FULL_CONTEXT_S:
         return None

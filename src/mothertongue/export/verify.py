@@ -1,4 +1,4 @@
-"""Transcribe clips with one engine, in a process of its own, to compare a run with its export.
+"""Transcribe clips with one engine in a separate process, to compare a run with its export.
 
 python -P -m mothertongue.export.verify
 
@@ -38,7 +38,7 @@ Json = dict[str, Any]
 
 
 class VerificationRequest(Config):
-    """A run, or an export in a format, and the clips that it is to transcribe."""
+    """A run, or an export in a format, and the clips to transcribe with it."""
 
     path: Path
     format: str | None
@@ -84,7 +84,7 @@ class VerificationRequest(Config):
 
 
 def transcribe_clips(request: VerificationRequest) -> Json:
-    """The tokens, text and detected language of each clip; whether timestamps come; the cost.
+    """Return tokens, text and detected language of each clip, timestamps yes or no, and costs.
 
     `tokens` and `text` are what is compared, `whole_text` is of all that was written.
     """
@@ -121,7 +121,7 @@ def _detected(engine: ClipTranscriber, samples: Sequence[Samples]) -> list[str]:
 
 
 def _has_timestamps(engine: ClipTranscriber, samples_N: Samples, language: str) -> bool:
-    """Whether the engine finds segments with times; our own decoder writes none."""
+    """Return whether the engine finds segments with times; our own decoder writes none."""
     found = isinstance(engine, ExportTranscriber) and engine.timestamps(samples_N, language)
     return any(end > start for start, end in found or ())
 

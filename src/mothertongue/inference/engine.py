@@ -1,4 +1,4 @@
-"""The transcriber that a MODEL argument names: a run's folder, a base, or a CTranslate2 folder."""
+"""Load a run's folder, a base or a CTranslate2 folder as a transcriber."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +30,7 @@ EngineName = Literal["auto", "torch", "ctranslate2"]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A loaded model. Only a run has its own language and may decode at its clips' own length."""
+    """A loaded model. Only a run has a language and may decode at the clips' own length."""
 
     kind: Kind
     make: Make
@@ -48,7 +48,7 @@ class Engine:
 
     @property
     def contexts(self) -> tuple[Context, ...]:
-        """The contexts to score at: cut clips break a base; for an export nobody knows."""
+        """Return the contexts to score at: only a run may decode at the clips' own length."""
         return ("full", "bucket") if self.kind == "run" else ("full",)
 
 
@@ -113,7 +113,7 @@ def _check_settings(model: str, is_torch: bool, precision: str, compute_type: st
 
 
 def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:
-    """A Whisper, with or without adapters, on this machine's best device."""
+    """Return an engine for a Whisper, with or without adapters, on the best device."""
     device = best_device()
     nn.Module.to(base.model, device)
     dtype = dtype_of(precision, device)
@@ -128,7 +128,7 @@ def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | N
 
 
 def _converted(kind: Kind, base: Base, compute_type: str, language: str | None) -> Engine:
-    """A plain Whisper, moved from torch to CTranslate2."""
+    """Convert a plain Whisper from torch to CTranslate2."""
     from mothertongue.model.ctranslate2_writer import write_ctranslate2
 
     with TemporaryDirectory(prefix="mothertongue-") as home:

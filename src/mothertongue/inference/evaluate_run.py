@@ -1,4 +1,4 @@
-"""The scores that a run keeps: of its best weights, and of its untouched base on the same clips.
+"""Score a run's best weights and its base model on the same clips, and keep the scores.
 
 eval/test.json and eval/base-test.json on its own data; eval/also-NAME-DIGEST.json on the data in a
 folder of that name, whose manifest has that SHA-256: what its page shows.
@@ -35,7 +35,7 @@ Json = dict[str, Any]
 
 
 class Open(Protocol):
-    """How models are opened: with one engine and precision for a run and its base."""
+    """A function that opens a run and its base with the same engine and precision."""
 
     def __call__(self, model: str, *, borrow: Mapping[str, str] | None = None) -> Engine: ...
 
@@ -49,7 +49,7 @@ def evaluate_run(
     open_model: Open,
     with_base: bool,
 ) -> Json:
-    """Score a run's best weights on its own data or on other, and keep the scores in the run.
+    """Score a run's best weights on its own or on other data, and keep the scores in the run.
 
     With `with_base` its base is scored on the same clips, under `base` in the result. Scores of
     the final weights, or under another language than the run's, are not kept. `leaks` in the result
@@ -66,7 +66,7 @@ def evaluate_run(
     name = stored_name(None if is_own else data, split)
     leaks = check_unseen(run_dir, read_split(manifests, split, None), split)
     if changes := code_changes(run_dir):
-        note(f"{run_dir.path} was trained by other code: {'; '.join(changes)}")
+        note(f"{run_dir.path} was trained by another version of the code: {'; '.join(changes)}")
 
     def scored(model: str, stored: str, borrow: Mapping[str, str] | None) -> Json:
         opened = open_model(model, borrow=borrow)
@@ -95,7 +95,7 @@ def evaluate_any(
     open_model: Open,
     with_base: bool,
 ) -> Json:
-    """Score MODEL: a run keeps its scores, and knows its data; other models need `data`."""
+    """Score MODEL: a run knows its data and keeps its scores; other models need `data`."""
     path = Path(model).expanduser()
     if is_run(path):
         run_dir = RunDir(path)
@@ -115,7 +115,7 @@ def own_beams(model: str) -> int:
 
 
 def stored_name(other: Path | None, split: Split) -> str:
-    """The name of the scores on some data in a run: `test` for its own test split.
+    """Return the name of the scores on some data in a run: `test` for its own test split.
 
     Folders of one name may hold other data, and a folder other data later.
     """

@@ -1,4 +1,4 @@
-"""A model that is loaded to transcribe: what a program holds, as `transcribe` does for people."""
+"""A loaded model for programs: it transcribes recordings, as the verb does for people."""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from mothertongue.decoding.transcript import (
 )
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.export.base import Exporter, ExportTranscriber, exporters
-from mothertongue.export.formats.adapter import put_on
+from mothertongue.export.formats.adapter import put_adapter_on
 from mothertongue.inference.engine import Engine, EngineName, open_engine, torch_engine
 from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.model.context import Context
@@ -49,19 +49,19 @@ def open_model(
         return _adapter(folder, precision, borrow or {})
     if (engine, precision, compute_type) != ("auto", "auto", "default"):
         raise ConfigError(
-            f"{model}: {writer.format} has an engine and a type of its own; leave out --engine, "
+            f"{model}: {writer.format} has its own engine and type; leave out --engine, "
             "--precision and --compute-type"
         )
     return _other(folder, writer, borrow or {})
 
 
 def export_format(folder: Path) -> Exporter | None:
-    """The exporter whose format a folder has; None for runs, bases and what opens as a base."""
+    """Return the exporter whose format a folder has; None if it is a run or opens as a base."""
     return next((each for each in exporters().values() if each.recognizes(folder)), None)
 
 
 def adapter_base(folder: Path) -> str:
-    """The base that an adapter was made on. Raises DataError where its folder does not say."""
+    """Return the base that an adapter was made on. Raises DataError if its folder names none."""
     path = folder / ADAPTER_CONFIG
     base = read_json(path, remedy="export the adapter again").get("base_model_name_or_path")
     if not base:
@@ -71,7 +71,7 @@ def adapter_base(folder: Path) -> str:
 
 def _adapter(folder: Path, precision: Precision, borrow: Mapping[str, str]) -> Engine:
     base = load_base(adapter_base(folder))
-    put_on(base.model, folder)
+    put_adapter_on(base.model, folder)
     lent = replace(base, tokens=base.tokens.borrowing(borrow))
     return torch_engine("export", lent, precision, None)
 

@@ -1,4 +1,4 @@
-"""The recordings that a command names, and the files of their transcripts. No torch.
+"""Find the recordings that a command names, and write their transcripts. No torch.
 
 OUT/
   transcription.json    model, language and settings: what is here was made with them
@@ -30,14 +30,14 @@ KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A recording, and its name among the outputs, without an extension."""
+    """A recording, and the name of its output without an extension."""
 
     path: Path
     name: Path
 
 
 def find_sources(arguments: Sequence[Path]) -> list[Source]:
-    """The recordings that files, folders (with all below them) and patterns name, each once.
+    """Return the recordings in files, folders (with all below them) and patterns, each once.
 
     Raises DataError for a name that matches nothing.
     """
@@ -49,7 +49,7 @@ def find_sources(arguments: Sequence[Path]) -> list[Source]:
 
 
 def refuse_clashes(sources: Sequence[Source], formats: Sequence[str]) -> None:
-    """Raise ConfigError where two recordings have one output, or one that of the settings."""
+    """Raise ConfigError if two recordings have the same output, or one has the settings' name."""
     for source in sources:
         if any(f"{source.name}.{each}".casefold() == RECORD for each in formats):
             raise ConfigError(
@@ -86,7 +86,7 @@ def _named(argument: Path) -> Iterator[Source]:
 def opened_outputs(
     folder: Path, formats: Sequence[str], sources: Sequence[Source], settings: dict[str, Any]
 ) -> Iterator["Outputs"]:
-    """The outputs in a folder, for this process alone.
+    """Open the outputs in a folder for this process alone.
 
     Raises MothertongueError where another works there, and what `Outputs` does.
     """
@@ -95,7 +95,7 @@ def opened_outputs(
 
 
 class Outputs:
-    """A folder of transcripts: each is written whole, and what is there is not made again."""
+    """A folder of transcripts: each is written whole, and existing ones are not made again."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Outputs:
             write_json(record, settings)
 
     def is_done(self, source: Source) -> bool:
-        """Whether the output of a recording is there in every format."""
+        """Return whether the output of a recording exists in every format."""
         return all(self._file(source, each).is_file() for each in self.formats)
 
     def write(self, source: Source, recording: Recording) -> None:

@@ -1,4 +1,4 @@
-"""Decode clips whose text was cut off, or ended in a loop, again in two halves. No torch.
+"""Decode a clip again in two halves if its text was cut off or ended in a loop. No torch.
 
 A decoder writes 444 tokens at most. In scripts of two to four tokens a character that is less than
 30 s of speech; and what follows a loop in the audio is missing in the text.
@@ -30,12 +30,12 @@ class Part:
     transcript: Transcript
 
     def piece(self, clip_start_s: float) -> Piece:
-        """The part of the recording in which its clip begins at `clip_start_s`."""
+        """Return the piece of the recording, whose clip begins at `clip_start_s`."""
         return Piece(clip_start_s + self.start_s, self.samples_N)
 
 
 def decode_parts(engine: ClipTranscriber, clips: Sequence[Clip]) -> list[list[Part]]:
-    """The parts of each clip in order: one, or several where it was decoded again.
+    """Return the parts of each clip in order: one, or several if it was decoded again.
 
     All halves of all clips share batches. They take the language of the whole clip.
     """

@@ -1,4 +1,4 @@
-"""The progress bar, or progress lines, while recordings are transcribed."""
+"""Show a progress bar, or progress lines, while recordings are transcribed."""
 
 import time
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from mothertongue.system.console import LINE_EVERY_S, console, note, plain, prog
 
 
 class RecordingsProgress:
-    """The number of recordings that are done, and the position in the one being read."""
+    """A display of how many recordings are done, and of the position in the current one."""
 
     def __init__(self, bar: Progress, total: int) -> None:
         self.bar, self.count, self.total = bar, 0, total
         self.task = bar.add_task("transcribing", total=total, detail="")
         self.last_line_s = time.monotonic()
 
-    def heard(self, path: Path, seconds: float) -> None:
-        """Called as a recording is read, with the seconds that were read so far."""
+    def read(self, path: Path, seconds: float) -> None:
+        """Show the seconds of a recording that were read so far."""
         minutes, rest = divmod(int(seconds), 60)
         self.bar.update(self.task, detail=f"{plain(path.name)} {minutes}:{rest:02}")
         if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
@@ -30,13 +30,13 @@ class RecordingsProgress:
             note(f"transcribing: {place}")
 
     def done(self) -> None:
-        """Called when all of a recording is written."""
+        """Count a recording whose transcript is written."""
         self.count += 1
         self.bar.update(self.task, completed=self.count)
 
 
 @contextmanager
 def recordings_progress(total: int) -> Iterator[RecordingsProgress]:
-    """A bar of recordings done."""
+    """Show a progress bar of recordings that are done."""
     with progress_bar() as bar:
         yield RecordingsProgress(bar, total)

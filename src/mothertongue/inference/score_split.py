@@ -1,4 +1,4 @@
-"""The work of `evaluate`: score a loaded engine on a manifest's split."""
+"""Score a loaded engine on a manifest's split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 def check_unseen(run_dir: RunDir, utterances: Sequence[Utterance], split: Split) -> dict[str, int]:
-    """How many utterances of a split share audio, a sentence or a speaker with a run's training.
+    """Count utterances of a split that share audio, a sentence or a speaker with a run's training.
 
     Raises DataError where they share audio, except for a split that is called train, where that is
     expected.
@@ -52,7 +52,7 @@ def transcribe_split(
     config: DecodeConfig,
     advance: Advance,
 ) -> Evaluation:
-    """The engine's transcripts of utterances that `read_split` gave, at one context."""
+    """Return the engine's transcripts of utterances from `read_split`, at one context."""
     transcribe = engine.make(context, config, advance)
     return evaluate(transcribe, Path(), utterances, "full" if context == "full" else "cut")
 
@@ -65,7 +65,7 @@ def evaluate_model(
     config: DecodeConfig,
     language: str | None,
 ) -> dict[str, Any]:
-    """All scores of a model on one split, as JSON values.
+    """Return all scores of a model on one split, as JSON values.
 
     `scores` are at the full 30 s, as other software runs; `scores_cut` at the clips' own length for
     tuned models only. Utterances carry the transcripts of the full context, and `looped_clips` and
@@ -110,7 +110,7 @@ def _with_weight(
     config: DecodeConfig,
     language: str | None,
 ) -> tuple[DecodeConfig, list[Trial]]:
-    """Return the configuration with the weight of its language model, and what was tried."""
+    """Return the configuration with the weight of its language model, and all trials."""
     if config.lm is None or config.lm_weight is not None:
         return config, []
     if split == "validation":
@@ -132,12 +132,12 @@ def _with_weight(
 
 
 def _lm_facts(folder: Path, utterances: Sequence[Utterance], trials: Sequence[Trial]) -> Json:
-    """Return how a language model was weighed, and how many clips it has seen the text of."""
+    """Return a language model's weight, and how many of the clips' texts it was made from."""
     seen = seen_sentences(folder, [each.text for each in utterances])
     if seen:
         note(
-            f"--lm {folder}: it was made of the sentences of {seen:,} of the {len(utterances):,} "
-            "clips; their scores say little of other speech. Make it without them: "
+            f"--lm {folder}: it was made from the sentences of {seen:,} of the {len(utterances):,} "
+            "clips; their scores say little about other speech. Make it without them: "
             "mothertongue lm TEXT --held-out DATA"
         )
     return {

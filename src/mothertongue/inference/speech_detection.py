@@ -40,12 +40,12 @@ class Piece:
 
 
 def has_detector() -> bool:
-    """Whether Silero's voice activity detector is installed, as faster-whisper ships it."""
+    """Return whether Silero's voice activity detector, a part of faster-whisper, is installed."""
     return all(map(importlib.util.find_spec, ("faster_whisper", "onnxruntime")))
 
 
 def voiced(samples_N: Samples) -> Spans:
-    """The spans in which Silero detects speech; none in silence."""
+    """Return the spans in which Silero detects speech; none in silence."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
@@ -61,12 +61,12 @@ def voiced(samples_N: Samples) -> Spans:
 
 
 def everything(samples_N: Samples) -> Spans:
-    """The spans of all samples, cut at the quietest moments."""
+    """Return spans that cover all samples, cut at the quietest moments."""
     return _cut(samples_N, 0, len(samples_N))
 
 
 def pieces(blocks: Iterable[Samples], find: Find) -> Iterator[Piece]:
-    """The speech of a recording that comes in blocks, in order."""
+    """Yield the speech of a recording, whose samples come in blocks, in order."""
     held_N, first = np.zeros(0, np.float32), 0
     for window_N, is_last in _windows(blocks, int(WINDOW_S * SAMPLE_RATE_HZ)):
         held_N = np.concatenate([held_N, window_N])
@@ -81,7 +81,7 @@ def pieces(blocks: Iterable[Samples], find: Find) -> Iterator[Piece]:
 
 
 def _windows(blocks: Iterable[Samples], size: int) -> Iterator[tuple[Samples, bool]]:
-    """The blocks joined to windows of at least `size`, and whether it is the last one."""
+    """Yield the blocks joined to windows of at least `size`, and whether each is the last."""
     waiting: list[Samples] = []
     for block_N in blocks:
         waiting.append(block_N)
@@ -92,7 +92,7 @@ def _windows(blocks: Iterable[Samples], size: int) -> Iterator[tuple[Samples, bo
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> Spans:
-    """The spans, neighbours joined where they fit a piece together and no pause in it is long."""
+    """Join neighbouring spans if they fit into one piece and the pause between is short."""
     joined: Spans = []
     for start, end in spans:
         fits = joined and end - joined[-1][0] <= PIECE_S * SAMPLE_RATE_HZ

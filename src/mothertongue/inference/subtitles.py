@@ -1,4 +1,4 @@
-"""The transcript of a recording in segments short enough to be read as subtitles. No torch.
+"""Split the transcript of a recording into segments short enough for subtitles. No torch.
 
 All times are in seconds from the start of the recording.
 """
@@ -23,7 +23,7 @@ SENTENCE_ENDS = tuple(".?!…。？！।॥።፧؟۔")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A part of a transcript, with its words where the engine gives their times."""
+    """A part of a transcript, with its words if the engine gives their times."""
 
     start_s: float
     end_s: float
@@ -39,7 +39,7 @@ class Segment:
 
     @property
     def compression_ratio(self) -> float:
-        """The text's bytes over its bytes compressed, as openai/whisper: loops have a high one."""
+        """Return the text's bytes over its compressed bytes, as openai/whisper: high for loops."""
         data = self.text.encode("utf-8")
         return len(data) / len(zlib.compress(data))
 
@@ -61,7 +61,7 @@ class Recording:
         return joined_text(self.segments, "en" if self.is_translated else self.language)
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """Return the recording as JSON values."""
         return {
             "language": self.language,
             "duration_s": round(self.duration_s, 3),
@@ -74,13 +74,13 @@ class Recording:
 
 
 def joined_text(segments: Iterable[Segment], language: str | None) -> str:
-    """The text of all segments, in this language."""
+    """Return the text of all segments, joined as in this language."""
     said = [each for each in segments if each.text]
     return "".join(space_before(each, language) + each.text for each in said).strip()
 
 
 def space_before(segment: Segment, language: str | None) -> str:
-    """The text between a segment and the one before it.
+    """Return the text between a segment and the one before it.
 
     It is a space; in languages that put none between words only where the decoder wrote one.
     """
@@ -90,7 +90,7 @@ def space_before(segment: Segment, language: str | None) -> str:
 
 
 def segments_of(piece: Piece, transcript: Transcript) -> list[Segment]:
-    """The segments of a piece: one for each subtitle, or one in all without word times."""
+    """Return the segments of a piece: one for each subtitle, or only one without word times."""
     if not transcript.text:
         return []
     whole = Segment(
@@ -118,7 +118,7 @@ def _moved(words: Iterable[Word], piece: Piece) -> list[Word]:
 
 
 def _in_subtitles(words: Sequence[Word]) -> list[list[Word]]:
-    """Words in groups that end with a sentence, at a pause, or where a subtitle is full."""
+    """Return groups of words that end with a sentence, at a pause, or when a subtitle is full."""
     groups: list[list[Word]] = []
     for word in words:
         if not groups or _must_break(groups[-1], word):
@@ -138,7 +138,7 @@ def _must_break(group: Sequence[Word], word: Word) -> bool:
 
 
 def _segment(whole: Segment, words: Sequence[Word]) -> Segment:
-    """One subtitle. Its log-probability is that of its own words; the rest is the piece's."""
+    """Return one subtitle. Its log-probability is from its words; other values are the piece's."""
     logs = [math.log(max(each.probability, 1e-10)) for each in words for _ in each.tokens]
     return replace(
         whole,

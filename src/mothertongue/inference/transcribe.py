@@ -1,4 +1,4 @@
-"""Recordings through an engine: pieces of many of them in one batch, memory of a few minutes."""
+"""Transcribe recordings: pieces of many of them share a batch, memory holds a few minutes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from mothertongue.model.context import Context
 MAX_DURATION_S = 24 * 3600.0
 """The longest recording: a few MB of FLAC may hold days of silence."""
 TOGETHER = 32
-"""Pieces that are taken together, 60 MB of samples: those that are alike are batched."""
+"""Pieces that are decoded together, 60 MB of samples; pieces that are alike share a batch."""
 
-Heard = Callable[[Path, float], None]
-"""A function that is called repeatedly with the seconds of a file that were read so far."""
+OnProgress = Callable[[Path, float], None]
+"""A function that is called repeatedly with a file and the seconds of it that were read so far."""
 
 
 @dataclass
@@ -49,14 +49,14 @@ def transcribe_files(
     language: str | None,
     context: Context,
     word_times: bool = False,
-    heard: Heard = lambda _path, _seconds: None,
+    on_progress: OnProgress = lambda _path, _seconds: None,
 ) -> Iterator[tuple[Path, Recording | AudioError]]:
-    """Yield each file with its transcript, or its error; in order, as they are done.
+    """Yield each file with its transcript or its error, in order, as soon as it is done.
 
-    Without a `language` the one that the engine detects in a file's first piece is taken for all.
+    Without a `language`, the engine detects it in the first piece and uses it for the whole file.
     """
     with Sandbox(samples.TASK) as sandbox:
-        files = (_opened(sandbox, path, find, language, heard) for path in paths)
+        files = (_opened(sandbox, path, find, language, on_progress) for path in paths)
         yield from _transcribed(engine, files, context, word_times)
 
 
@@ -68,7 +68,7 @@ def transcribe_samples(
     context: Context,
     word_times: bool = False,
 ) -> Recording:
-    """A recording that is in memory already, float32 (N,) at 16 kHz."""
+    """Return the transcript of a recording in memory, float32 (N,) at 16 kHz."""
     work = _Work(Path(), pieces(iter([samples_N]), find), language)
     work.duration_s = len(samples_N) / SAMPLE_RATE_HZ
     ((_, found),) = _transcribed(engine, [work], context, word_times)
@@ -95,11 +95,13 @@ def _transcribed(
     yield from ((work.path, work.result()) for work in works)
 
 
-def _opened(sandbox: Sandbox, path: Path, find: Find, language: str | None, heard: Heard) -> _Work:
+def _opened(
+    sandbox: Sandbox, path: Path, find: Find, language: str | None, on_progress: OnProgress
+) -> _Work:
     def blocks() -> Iterator[Samples]:
         for block_N in samples.stream(sandbox, Span(path, max_duration_s=MAX_DURATION_S)):
             work.duration_s += len(block_N) / SAMPLE_RATE_HZ
-            heard(path, work.duration_s)
+            on_progress(path, work.duration_s)
             yield block_N
 
     work = _Work(path, pieces(blocks(), find), language)
@@ -119,7 +121,7 @@ def _decode(
     context: Context,
     word_times: bool,
 ) -> None:
-    """Give each file its segments; the first piece of one whose language is unknown comes first."""
+    """Add segments to each file; if its language is unknown, its first piece is decoded first."""
 
     def decoded(chosen: Sequence[int]) -> dict[int, list[Part]]:
         asked = [waiting[i] for i in chosen]

@@ -1,4 +1,4 @@
-"""The work of `mothertongue transcribe`: recordings to text on the screen, or to files."""
+"""Transcribe recordings to text on the screen, or to files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Vad = Literal["auto", "silero", "off"]
 
 
 def check_formats(formats: Sequence[str], sources: Sequence[Source], out: Path | None) -> None:
-    """Raise ConfigError for an unknown format, or for one that cannot go to the screen."""
+    """Raise ConfigError for an unknown format, or for one that the screen cannot show."""
     if unknown := [each for each in formats if each not in FORMATS]:
         raise ConfigError(f"--format {unknown[0]}: expected one of {', '.join(FORMATS)}")
     if out is None and (len(formats) > 1 or (len(sources) > 1 and formats != ["txt"])):
@@ -32,7 +32,7 @@ def check_formats(formats: Sequence[str], sources: Sequence[Source], out: Path |
 
 
 def detector(vad: Vad) -> tuple[Find, str]:
-    """The speech detector, and its name. Raises ConfigError where silero is not installed."""
+    """Return the speech detector and its name. Raises ConfigError if silero is not installed."""
     if vad == "off":
         return everything, "off"
     if has_detector():
@@ -47,19 +47,19 @@ def detector(vad: Vad) -> tuple[Find, str]:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The new transcripts, the number of older ones, and the recordings that were not read."""
+    """The new transcripts, the number of older ones, and the recordings that failed."""
 
     recordings: list[tuple[Source, Recording]]
     already_done: int
     faults: list[str]
 
     def facts(self) -> Json:
-        """All of it as JSON values."""
+        """Return the result as JSON values."""
         files = [{"audio": str(each.path), **found.facts()} for each, found in self.recordings]
         return {"files": files, "already_done": self.already_done, "faults": self.faults}
 
     def refuse_faults(self) -> None:
-        """Raise DataError listing what could not be read; to be called when the rest is printed."""
+        """Raise DataError listing the recordings that could not be read; call it after printing."""
         if self.faults:
             listed = "\n".join(self.faults)
             raise DataError(f"{len(self.faults)} recordings were not read:\n{listed}")
@@ -74,7 +74,7 @@ def transcribe_sources(
     find: Find,
     word_times: bool,
 ) -> Done:
-    """The transcript of each recording that has no output yet.
+    """Transcribe each recording that has no output yet.
 
     `open_engine` is called only where there is something to do. A recording that cannot be read
     stops no other.
@@ -108,7 +108,7 @@ def _transcribed(
     by_path = {each.path: each for each in todo}
     with recordings_progress(len(todo)) as watcher:
         for path, result in transcribe_files(
-            decoder, list(by_path), find, code, context, word_times, watcher.heard
+            decoder, list(by_path), find, code, context, word_times, watcher.read
         ):
             watcher.done()
             yield by_path[path], result

@@ -1,4 +1,4 @@
-"""Bottleneck adapters: small named modules after Whisper's layers, one base under any of them.
+"""Bottleneck adapters: small named modules after Whisper's layers; many can share a base.
 
 Houlsby et al. 2019, sec. 2.1, with one adapter a layer: y = x + Up(GELU(Down(LN(x)))).
 B batch, T frames or tokens, D the model's width, d the adapter's.
@@ -40,7 +40,7 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """y_BTD, of the shape of x_BTD."""
+        """Return y_BTD, with the shape of x_BTD."""
         return x_BTD + self.up(nn.functional.gelu(self.down(self.norm(x_BTD))))
 
 
@@ -57,11 +57,11 @@ class AdapterAssignment:
         self._runs = {}
 
     def keep(self, clips: Sequence[int]) -> None:
-        """Go on with these clips only."""
+        """Keep only these clips."""
         self.put([self.adapters[clip] for clip in clips])
 
     def runs(self, rows: int) -> list[tuple[str, slice]]:
-        """Each adapter with its rows, in a tensor with the same number of rows for every clip."""
+        """Return each adapter with its rows, in a tensor with equally many rows for every clip."""
         if rows not in self._runs:
             self._runs[rows] = self._found(rows // len(self.adapters))
         return self._runs[rows]
@@ -77,7 +77,7 @@ class AdapterAssignment:
 
 
 class AdaptedLayer(nn.Module):
-    """A Whisper layer, then those of its adapters that are active, one after the other."""
+    """A Whisper layer followed by its active adapters, one after the other."""
 
     def __init__(self, base_layer: nn.Module) -> None:
         super().__init__()
@@ -88,11 +88,11 @@ class AdaptedLayer(nn.Module):
         """The assignment that gives each row its own adapter; None: all take the active ones."""
 
     def forward(self, hidden_BTD: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """The layer's output, adapted; the other arguments are the layer's own."""
+        """Return the layer's output after its adapters; other arguments go to the layer."""
         return self.adapt(self.base_layer(hidden_BTD, *args, **kwargs))
 
     def adapt(self, hidden_BTD: Tensor) -> Tensor:
-        """The layer's output after its active adapters."""
+        """Return the layer's output after its active adapters."""
         if self.rows is not None:
             return self._adapt_rows(hidden_BTD, self.rows)
         for name in self.active:
@@ -115,7 +115,7 @@ def add(
     encoder_layers: Sequence[int],
     decoder_layers: Sequence[int],
 ) -> None:
-    """Give these layers, counted from 0 at the bottom, an adapter of this name and activate it.
+    """Add an adapter of this name to these layers (0 is the bottom) and activate it.
 
     Its weights are drawn from torch's generator. Active adapters stay active, below it.
     Raises ConfigError where the name is taken or is no name for a module.
@@ -137,7 +137,7 @@ def add(
 
 
 def activate(model: Whisper, chosen: Sequence[str]) -> None:
-    """Turn on exactly these adapters, the first of them next to the layer; none is the base.
+    """Enable exactly these adapters, the first next to the layer; without any, it is the base.
 
     Raises ConfigError naming the ones that are there.
     """
@@ -150,7 +150,7 @@ def activate(model: Whisper, chosen: Sequence[str]) -> None:
 
 @contextmanager
 def only(model: Whisper, chosen: Sequence[str]) -> Iterator[None]:
-    """Turn on exactly these adapters inside the block."""
+    """Enable exactly these adapters inside the block."""
     before = _active(model)
     activate(model, chosen)
     try:
@@ -160,17 +160,17 @@ def only(model: Whisper, chosen: Sequence[str]) -> Iterator[None]:
 
 
 def names(model: Whisper) -> set[str]:
-    """The adapters that the model has, on or off."""
+    """Return the names of the model's adapters, enabled or disabled."""
     return {name for layer in adapted_layers(model) for name in layer.adapters}
 
 
 def adapted_layers(model: Whisper) -> list[AdaptedLayer]:
-    """The layers that have adapters, from the encoder's bottom to the decoder's top."""
+    """Return the layers with adapters, from the encoder's bottom to the decoder's top."""
     return [module for module in model.modules() if isinstance(module, AdaptedLayer)]
 
 
 def parameters(model: Whisper, name: str) -> dict[str, Tensor]:
-    """The parameters of one adapter, as "encoder.layers.5.down.weight"."""
+    """Return the parameters of one adapter, by names such as "encoder.layers.5.down.weight"."""
     return {
         f"{half}.layers.{place}.{key}": value
         for half, places in _places(model, name).items()
@@ -180,7 +180,7 @@ def parameters(model: Whisper, name: str) -> dict[str, Tensor]:
 
 
 def save(model: Whisper, name: str, folder: Path, base: str | None = None) -> None:
-    """Write one adapter as PEFT writes its own: adapter_config.json, adapter_model.safetensors.
+    """Write one adapter in PEFT's form: adapter_config.json, adapter_model.safetensors.
 
     `base` is the name of the base that it was made on; by default the one that the model knows.
     """
@@ -219,7 +219,7 @@ def load(model: Whisper, folder: Path, name: str = DEFAULT) -> None:
 
 
 def shared_layer(base: Whisper, path: str, rows: AdapterAssignment) -> AdaptedLayer:
-    """The layer at a path of a plain Whisper, ready for adapters that `rows` chooses from."""
+    """Return the layer at a path of a plain Whisper, ready for adapters that `rows` selects."""
     parent, name = plain_parent(base, path)
     layers: Any = parent
     if not isinstance(layers[int(name)], AdaptedLayer):
@@ -230,7 +230,7 @@ def shared_layer(base: Whisper, path: str, rows: AdapterAssignment) -> AdaptedLa
 
 
 def plain_parent(base: Whisper, path: str) -> tuple[nn.Module, str]:
-    """The module that holds the one at a path of a plain Whisper, and its name there.
+    """Return the parent of the module at a path of a plain Whisper, and its name there.
 
     `base` may have got adapters since.
     """
@@ -243,7 +243,7 @@ def plain_parent(base: Whisper, path: str) -> tuple[nn.Module, str]:
 
 
 def adapter_config(folder: Path) -> dict[str, Any]:
-    """Return what adapter_config.json holds. Raises DataError where it is no JSON object."""
+    """Return the content of adapter_config.json. Raises DataError if it is no JSON object."""
     with refusing(folder / CONFIG, "a readable adapter's"):
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     if not isinstance(config, dict):

@@ -1,4 +1,4 @@
-"""Checks what a stranger's base model asks for before it is built."""
+"""Check the files of an unknown base model before the model is built."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ MAX_LAYERS = 256  # large-v3 has 32
 
 
 def check_sizes(folder: Path, config: WhisperConfig) -> None:
-    """Raise DataError where a configuration would build what the weights beside it cannot fill."""
+    """Raise DataError if a configuration would build a model larger than its weights."""
     ids = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
     limits = dict.fromkeys(COUNTS, (1, 1 << 24)) | dict.fromkeys(LAYERS, (1, MAX_LAYERS))
     limits |= {
@@ -47,7 +47,7 @@ def check_sizes(folder: Path, config: WhisperConfig) -> None:
 
 
 def check_generation(config: Any, rows: int, reference: str) -> None:
-    """Raise DataError where ids that are never written, or heads for word times, are no such."""
+    """Raise DataError if suppressed token ids or alignment heads are not valid."""
     for name in ("suppress_tokens", "begin_suppress_tokens"):
         found = getattr(config, name) or []
         if not all(type(token) is int and 0 <= token < rows for token in found):

@@ -1,4 +1,4 @@
-"""How much sound the encoder sees of a clip: the clip's own seconds, or 30. No torch."""
+"""The audio context of the encoder for a clip: the clip's own seconds, or 30. No torch."""
 
 import math
 from typing import Literal
@@ -9,7 +9,7 @@ Context = Literal["bucket", "full"]
 
 
 def context_s(duration_s: float, context: Context) -> int:
-    """The encoder's context for a clip, in whole seconds, 1 to 30.
+    """Return the encoder's context for a clip, in whole seconds, 1 to 30.
 
     Raises ValueError beyond 30 s, all that Whisper's positions can hold.
     """

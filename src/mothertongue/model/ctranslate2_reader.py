@@ -1,4 +1,4 @@
-"""The tensors inside a CTranslate2 `model.bin`, read without the engine.
+"""Read the tensors of a CTranslate2 `model.bin` without the engine.
 
 The engine itself never gives its weights back. Layout (CTranslate2 `model_spec.py`, binary version
 6; all integers little-endian): version u32, specification name, revision u32, number of variables
@@ -21,7 +21,7 @@ BFLOAT16 = 5  # numpy has no bfloat16: the 16 bits are the upper half of a float
 
 
 def read_model_bin(path: Path) -> dict[str, Array]:
-    """Every variable of a CTranslate2 model by name, as stored; bfloat16 widened to float32.
+    """Return every variable of a CTranslate2 model by name; bfloat16 becomes float32.
 
     Raises DataError when the file is truncated or is no CTranslate2 Whisper.
     """
@@ -37,7 +37,7 @@ def read_model_bin(path: Path) -> dict[str, Array]:
 
 
 def dequantized(variables: dict[str, Array], name: str) -> Array:
-    """A weight as float32: int8 rows divided by their stored scale, other types widened."""
+    """Return a weight as float32: int8 rows divided by their stored scale, others converted."""
     stored = variables[name]
     scale = variables.get(f"{name}_scale")
     if scale is None:

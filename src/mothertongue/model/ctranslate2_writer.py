@@ -1,6 +1,6 @@
-"""A Whisper as a CTranslate2 folder, which faster-whisper loads as it lies.
+"""Write a Whisper as a CTranslate2 folder, which faster-whisper can load.
 
-By CTranslate2's own specification of a Whisper. Its converter is not used: it fails on models that
+It uses CTranslate2's specification of Whisper, not its converter, which fails on models that
 transformers 5 saved.
 """
 
@@ -27,7 +27,7 @@ def write_ctranslate2(
     folder: Path,
     quantization: Quantization = "float32",
 ) -> None:
-    """Write the model as `folder`, which must not exist: weights, tokenizer, what is suppressed."""
+    """Write weights, tokenizer and suppressed tokens as `folder`, which must not exist."""
     spec = _specification(model)
     spec.register_vocabulary(_vocabulary(tokens, model.config.vocab_size))
     _configure(spec.config, model)
@@ -66,7 +66,7 @@ def _set(spec: Any, name: str, array: np.ndarray[Any, Any]) -> None:
 
 
 def _vocabulary(tokens: Tokens, size: int) -> list[str]:
-    """The text of every token by its id; timestamps, which most tokenizers leave out, are last."""
+    """Return the text of every token in the order of ids, with the timestamps at the end."""
     text = {number: token for token, number in tokens.definition["model"]["vocab"].items()}
     text |= {number: token for token, number in tokens.special.items()}
     first = tokens.no_timestamps + 1

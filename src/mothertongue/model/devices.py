@@ -1,4 +1,4 @@
-"""The device and the precision that this machine runs best, and its use of memory."""
+"""Choose the best device and precision of this machine, and control its memory."""
 
 import ctypes
 import os
@@ -24,19 +24,19 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # glibc's malloc.h
 
 
 def best_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def processors() -> int:
-    """The number of processors that this process may use; taskset and batch systems limit it."""
+    """Return how many processors this process may use; taskset and batch systems limit it."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether products are faster in bfloat16 than in float32 on the device.
+    """Return whether products are faster in bfloat16 than in float32 on the device.
 
     Having the instruction is not enough: an Intel Xeon without AMX did 84 GFLOP/s in bfloat16 and
     165 in float32 (benchmarks/precision.py, one thread), while an AMD EPYC trained 1.8
@@ -50,14 +50,14 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type of activations: `auto` takes bfloat16 where it is native."""
+    """Return the type of activations: `auto` takes bfloat16 where it is native."""
     if precision == "auto":
         return torch.bfloat16 if has_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def clips_together(context_s: float, device: torch.device) -> int | None:
-    """How many clips of one context go through the encoder together; None: as many as there are."""
+    """Return how many clips of one context the encoder takes at once; None: all of them."""
     return max(1, int(CPU_CONTEXT_S // context_s)) if device.type == "cpu" else None
 
 
@@ -76,13 +76,13 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Return what this process has freed to the system; with glibc, elsewhere it does nothing."""
+    """Give freed memory back to the system; with glibc only, elsewhere it does nothing."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def free_memory_bytes(device: torch.device) -> int:
-    """The bytes that this process may still take: of the GPU, or of machine and control group."""
+    """Return the bytes that this process may still use, of the GPU or of machine and cgroup."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free = int(psutil.virtual_memory().available)
@@ -95,7 +95,7 @@ def free_memory_bytes(device: torch.device) -> int:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory held so far: of the GPU, or of the whole process on a CPU."""
+    """Return the peak memory so far: of the GPU, or of the whole process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:

@@ -1,4 +1,4 @@
-"""Whisper's encoder at any audio context, whole or up to a layer and on from there.
+"""Run Whisper's encoder at any audio context, whole or in two parts around a layer.
 
 Transformers' own forward insists on 30 s. Whisper's positions are absolute, so a clip of 4 s needs
 only the first 200 of 1,500 positions: the stem and the layers are run on just those.
@@ -11,12 +11,12 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 
 def encode(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
-    """The encoder's output, hidden_BTD with T = F / 2, for any F up to 3,000 frames."""
+    """Return the encoder's output, hidden_BTD with T = F / 2, for any F up to 3,000 frames."""
     return continue_from(encoder, stem(encoder, mel_BMF), 0)
 
 
 def stem(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
-    """The two convolutions and the positions: hidden_BTD, what the first layer reads.
+    """Return hidden_BTD after the two convolutions and the positions, the first layer's input.
 
     In training with the encoder's dropout, which is 0 in OpenAI's own models.
     """
@@ -27,19 +27,19 @@ def stem(encoder: WhisperEncoder, mel_BMF: Tensor) -> Tensor:
 
 
 def continue_from(encoder: WhisperEncoder, hidden_BTD: Tensor, depth: int) -> Tensor:
-    """The encoder's output, given the hidden_BTD after its stem and `depth` layers."""
+    """Return the encoder's output, given the hidden_BTD after its stem and `depth` layers."""
     for layer in encoder.layers[depth:]:
         hidden_BTD = layer(hidden_BTD, None)
     return encoder.layer_norm(hidden_BTD)
 
 
 def prefix(encoder: WhisperEncoder, mel_BMF: Tensor, depth: int, dtype: torch.dtype) -> Tensor:
-    """hidden_BTD after the stem and `depth` layers, of type `dtype`; see `deepen`."""
+    """Return hidden_BTD after the stem and `depth` layers, of type `dtype`; see `deepen`."""
     return deepen(encoder, stem(encoder, mel_BMF).to(dtype), 0, depth)
 
 
 def deepen(encoder: WhisperEncoder, hidden_BTD: Tensor, start: int, stop: int) -> Tensor:
-    """hidden_BTD after `stop` layers, given that after `start` of them, in its own type.
+    """Return hidden_BTD after `stop` layers, given that after `start` layers, in its type.
 
     What goes from layer to layer is rounded to that type: the result has the same bits whatever
     depth it starts from.

@@ -1,4 +1,4 @@
-"""Audio to log-mel and transcripts to labels, one batch of one context at a time.
+"""Compute log-mel features from samples, one batch of one context at a time.
 
 B batch, S samples (16,000 a second), M mels, F mel frames (100 a second), L label tokens,
 T encoder frames (50 a second), D width, R masks.
@@ -21,7 +21,7 @@ ENCODER_FRAMES_PER_S = 50  # the second convolution halves the 100 mel frames
 
 
 def pad_samples(clips: Sequence[Samples], context_s: int) -> Tensor:
-    """samples_BS: the clips followed by silence up to the context.
+    """Return samples_BS: the clips followed by silence up to the context.
 
     Raises ValueError for a clip that is longer: cutting it would leave words without their sound.
     """
@@ -35,7 +35,7 @@ def pad_samples(clips: Sequence[Samples], context_s: int) -> Tensor:
 
 
 def log_mel(samples_BS: Tensor, mel_bins: int, masks_BR4: Tensor | None = None) -> Tensor:
-    """mel_BMF: Whisper's log-mel spectrogram, F = S / 160, on the device of the samples.
+    """Return mel_BMF: Whisper's log-mel spectrogram, F = S / 160, on the samples' device.
 
     Equal to transformers' WhisperFeatureExtractor: Hann window of 25 ms, hop of 10 ms, slaney mel
     filters, log10, clamped to 8 below each clip's own maximum, then (x + 4) / 4. Always float32.
@@ -58,7 +58,7 @@ def log_mel(samples_BS: Tensor, mel_bins: int, masks_BR4: Tensor | None = None) 
 
 @lru_cache(maxsize=2)
 def mel_filters(mel_bins: int) -> Tensor:
-    """The (M, 201) matrix from power spectrum to mel bins, 0-8 kHz."""
+    """Return the (M, 201) matrix from power spectrum to mel bins, 0-8 kHz."""
     filters = mel_filter_bank(
         num_frequency_bins=1 + WINDOW_SAMPLES // 2,
         num_mel_filters=mel_bins,

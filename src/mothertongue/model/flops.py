@@ -1,4 +1,4 @@
-"""Floating-point operations of Whisper, counted from its shape: a multiply and an add are two.
+"""Count the floating-point operations of Whisper from its shape; a multiply-add is two.
 
 T encoder frames (50 a second), L label tokens, D width, F feed-forward width, M mels, V vocabulary.
 Norms, activations and softmax are left out: below 2 % of the whole at Whisper's widths.
@@ -17,7 +17,7 @@ FRAMES_PER_S = 50
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The forward pass of one part: its products with weights, and those of attention without."""
+    """The forward pass of one part: products with weights, and attention's without weights."""
 
     linear: float
     attention: float = 0.0
@@ -50,7 +50,7 @@ def vocabulary(config: WhisperConfig, tokens: int) -> Block:
 
 
 def training_flops(model: Whisper, frames: int, tokens: int, recomputes: bool = False) -> float:
-    """One clip forward and backward through a model to which a strategy was applied.
+    """Count the operations of one clip, forward and backward, after `apply` of a strategy.
 
     Backward is the gradient of the activations above the lowest weight that trains, as much again
     as the products with weights and twice those of attention; and the gradient of the weights.
@@ -83,6 +83,6 @@ def _flops(block: Block, share: float, has_backward: bool, recomputes: bool) -> 
 
 
 def _share(part: nn.Module) -> float:
-    """How much of a part's parameters trains, from 0 to 1."""
+    """Return the share of a part's parameters that trains, from 0 to 1."""
     sizes = [(each.numel(), each.requires_grad) for each in part.parameters()]
     return sum(size for size, trains in sizes if trains) / sum(size for size, _ in sizes)

@@ -1,4 +1,4 @@
-"""Base models: OpenAI's Whisper in float32, whatever it was stored as."""
+"""Load base models: OpenAI's Whisper in float32, from any of its formats."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ MUSIC_SYMBOLS = "♩♪♫♬♭♮♯"
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A Whisper to start from: float32 weights, its tokenizer, and what identifies both."""
+    """A base model: float32 weights, tokenizer, and their identity."""
 
     model: WhisperForConditionalGeneration
     tokens: Tokens
@@ -62,7 +62,7 @@ class Base:
 
 
 def load_base(reference: str) -> Base:
-    """The Whisper at a Hub id, folder, OpenAI .pt, CTranslate2 folder or in the demo's package.
+    """Load Whisper from a Hub id, folder, OpenAI .pt, CTranslate2 folder or the demo's package.
 
     Master weights are float32: large-v3 is stored as float16, whose updates would overflow.
     Raises DataError when it is missing, damaged, English-only or no Whisper.
@@ -89,7 +89,7 @@ def base_config(reference: str) -> WhisperConfig:
 
 
 def weights_digest(model: WhisperForConditionalGeneration) -> str:
-    """SHA-256, hexadecimal, over every float32 weight in the order of their names."""
+    """Return the SHA-256, hexadecimal, over all float32 weights in the order of their names."""
     digest = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
         if name != "proj_out.weight":  # tied to the embedding
@@ -99,7 +99,7 @@ def weights_digest(model: WhisperForConditionalGeneration) -> str:
 
 
 def build(config: WhisperConfig, state: dict[str, Tensor]) -> WhisperForConditionalGeneration:
-    """A model of this configuration with exactly these weights. Raises DataError on a mismatch."""
+    """Build a model of this configuration with exactly these weights, or raise DataError."""
     with torch.device("meta"):
         model = WhisperForConditionalGeneration(config)
     try:
@@ -117,7 +117,7 @@ def build(config: WhisperConfig, state: dict[str, Tensor]) -> WhisperForConditio
 def whisper_config(
     state: dict[str, Tensor], tokens: Tokens, encoder_heads: int, decoder_heads: int
 ) -> WhisperConfig:
-    """The configuration that fits a state dictionary; token ids come from the tokenizer."""
+    """Return the configuration of a state dictionary; token ids come from the tokenizer."""
     width, mel_bins, _ = state["model.encoder.conv1.weight"].shape
     ffn_width = len(state["model.encoder.layers.0.fc1.bias"])
     return WhisperConfig(
@@ -142,7 +142,7 @@ def whisper_config(
 
 
 def generation_config(tokens: Tokens, alignment_heads: list[list[int]] | None) -> GenerationConfig:
-    """The generation configuration, for other decoders: ids by name, and suppressed tokens."""
+    """Return the generation configuration for other decoders: token ids, suppressed tokens."""
     extra: dict[str, Any] = {"alignment_heads": alignment_heads} if alignment_heads else {}
     return GenerationConfig(
         bos_token_id=tokens.end,
@@ -162,7 +162,7 @@ def generation_config(tokens: Tokens, alignment_heads: list[list[int]] | None) -
 
 
 def non_speech_tokens(tokens: Tokens) -> list[int]:
-    """Ids that a transcript never contains: annotation marks and control tokens, ascending.
+    """Return ids that a transcript never has: annotation marks and control tokens, ascending.
 
     Source: openai/whisper, non_speech_tokens in `tokenizer.py` and _get_suppress_tokens in
     `decoding.py`.
@@ -181,7 +181,7 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
     if config.get("model_type") != "whisper" or "auto_map" in config:
         raise DataError(
             f"{files.path}: model_type {config.get('model_type')!r}, expected plain 'whisper' "
-            "without code of its own (auto_map)"
+            "without its own code (auto_map)"
         )
     if "quantization_config" in config:
         raise DataError(
@@ -191,7 +191,7 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
     if (files.path / "adapter_config.json").exists():
         raise DataError(
             f"{files.path}: a base that also holds adapter_config.json, which would change it "
-            "unasked; move the adapter into a folder of its own"
+            "without asking; move the adapter into another folder"
         )
     check_sizes(files.path, WhisperConfig.from_dict(config))
     disable_progress_bar()  # half a second needs none, and it would break ours

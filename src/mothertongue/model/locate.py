@@ -1,4 +1,4 @@
-"""Search for a base model's files: a folder, OpenAI's .pt, the Hub, its cache, or a package.
+"""Find a base model's files: a folder, OpenAI's .pt, the Hub, its cache, or a package.
 
 No torch here: `prepare` needs the tokenizer only, and must start fast.
 """
@@ -39,7 +39,7 @@ PACKAGED_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1
 
 @dataclass(frozen=True, slots=True)
 class BaseFiles:
-    """A base model on disk: its name, how it is laid out, and its folder (or its .pt file)."""
+    """A base model on disk: its name, its layout, and its folder (or its .pt file)."""
 
     name: str
     layout: Layout
@@ -52,7 +52,7 @@ class BaseFiles:
 
 
 def locate(reference: str) -> BaseFiles:
-    """The files of a base model named by a path or a Hub id.
+    """Return the files of a base model, given a path or a Hub id.
 
     A Hub id is looked for in the local cache, then on the Hub, then in the installed packages.
     It waits at most HUB_TIMEOUT_S for a missing network. Raises DataError if it is nowhere,
@@ -121,7 +121,7 @@ def _cached(reference: str) -> Path | None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether a snapshot has all a base needs: an interrupted download lacks some of it."""
+    """Return whether a snapshot has all files: an interrupted download has only some."""
     index = folder / "model.safetensors.index.json"
     weights = {"model.safetensors"}
     if index.is_file():
@@ -140,8 +140,8 @@ def _download(reference: str) -> Path | None:
         return Path(snapshot_download(reference, allow_patterns=list(HUB_FILES)))
     except Exception as error:  # httpx's, the Hub's, the disk's: a download fails in many ways
         raise DataError(
-            f"base model {reference}: its download from the Hub stopped ({error}); run again, it "
-            "goes on where it stopped"
+            f"base model {reference}: its download from the Hub stopped ({error}); give the same "
+            "command again, which continues the download"
         ) from error
 
 
@@ -163,7 +163,7 @@ def _is_on_hub(reference: str) -> bool:
 
 
 def _within(seconds: float, ask: Callable[[], bool]) -> bool:
-    """Whether `ask` returns true soon; name resolution alone can hang longer than any timeout."""
+    """Return whether `ask` soon returns true; name resolution can hang longer than a timeout."""
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
@@ -172,7 +172,7 @@ def _within(seconds: float, ask: Callable[[], bool]) -> bool:
 
 
 def _packaged(reference: str) -> Path | None:
-    """The weights package of the `demo` extra, joined into one CTranslate2 folder in our cache."""
+    """Join the weights packages of the `demo` extra to a CTranslate2 folder in our cache."""
     if reference not in PACKAGED_NAMES:
         return None
     parts = [_package_file(package, name) for package, name in PACKAGED_PARTS]

@@ -1,4 +1,4 @@
-"""Low-rank changes of many adapters on one matrix: each row of a batch takes its own.
+"""Apply low-rank changes of many adapters to one matrix; each row of a batch has its own.
 
 The matrix is multiplied once for the whole batch; each adapter sees its own rows only.
 N rows of a batch, L frames or tokens, D width of a matrix's input, E of its output, R rank."""
@@ -12,7 +12,7 @@ from mothertongue.model.adapters import AdapterAssignment, plain_parent
 
 
 class LowRank(nn.Module):
-    """LoRA's change of one matrix's output, and the factor by which DoRA stretches that output."""
+    """LoRA's change of one matrix's output, and DoRA's factor on that output."""
 
     down_RD: Tensor
     up_ER: Tensor
@@ -25,7 +25,7 @@ class LowRank(nn.Module):
         self.register_buffer("stretch_E", stretch_E)
 
     def change(self, x_NLD: Tensor, y_NLE: Tensor, bias_E: Tensor | None) -> Tensor:
-        """The change of y_NLE = W x + bias: with DoRA (m / norm - 1) W x too (Liu et al. 2024c)."""
+        """Return the change of y_NLE = W x + bias, with DoRA's part (Liu et al. 2024c)."""
         added_NLE = (x_NLD @ self.down_RD.T) @ self.up_ER.T
         if self.stretch_E is None:
             return added_NLE
@@ -34,7 +34,7 @@ class LowRank(nn.Module):
 
 
 class MixedLinear(nn.Module):
-    """A matrix of the base, and the low-rank changes of the adapters that have one here."""
+    """A matrix of the base with the low-rank changes of its adapters."""
 
     def __init__(self, base_layer: nn.Linear, rows: AdapterAssignment) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class MixedLinear(nn.Module):
         self.changes = nn.ModuleDict()
 
     def forward(self, x_NLD: Tensor) -> Tensor:
-        """y_NLE: each row as its own adapter would give it."""
+        """Return y_NLE; each row is what its own adapter gives."""
         y_NLE: Tensor = self.base_layer(x_NLD)
         bias_E = self.base_layer.bias
         for name, part in self.rows.runs(len(x_NLD)):
@@ -53,7 +53,7 @@ class MixedLinear(nn.Module):
 
 
 def mixed_linear(base: Whisper, path: str, rows: AdapterAssignment) -> MixedLinear:
-    """The matrix at a path of a plain Whisper, ready for changes that `rows` chooses from."""
+    """Return the matrix at a path of a plain Whisper, ready for changes that `rows` selects."""
     parent, name = plain_parent(base, path)
     if not isinstance(getattr(parent, name), MixedLinear):
         setattr(parent, name, MixedLinear(getattr(parent, name), rows))

@@ -1,4 +1,4 @@
-"""The shapes of OpenAI's multilingual Whispers, known without their weights.
+"""Give the shapes of OpenAI's multilingual Whispers without their weights.
 
 openai/whisper `model-card.md` and `whisper/model.py`; Liu et al. 2024, table 1.
 """
@@ -22,7 +22,7 @@ SHAPES = {
 
 
 def known_config(reference: str) -> WhisperConfig | None:
-    """The shape of a base before it is loaded, or None where only its weights can tell.
+    """Return the shape of a base before it is loaded, or None if only its weights show it.
 
     Known are OpenAI's own by name ("openai/whisper-large-v2") and folders with a config.json of
     transformers.
@@ -34,7 +34,7 @@ def known_config(reference: str) -> WhisperConfig | None:
 
 
 def openai_config(size: str) -> WhisperConfig | None:
-    """The configuration of one of OpenAI's sizes, such as "base"; None for another name."""
+    """Return the configuration of one of OpenAI's sizes, such as "base"; None for another name."""
     if size not in SHAPES:
         return None
     width, heads, encoder_layers, decoder_layers, mel_bins, vocabulary = SHAPES[size]

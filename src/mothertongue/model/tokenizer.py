@@ -1,4 +1,4 @@
-"""Text to Whisper's tokens and back. No torch; control tokens never come out of text.
+"""Convert text to Whisper's tokens and back. No torch; text never gives control tokens.
 
 L is the number of label tokens. Special-token ids are read from the tokenizer's own file: the
 defaults of `WhisperConfig` are the English-only ids, and large-v3 shifts most of the others.
@@ -91,7 +91,7 @@ class Tokens:
         return self.no_timestamps + 1 + 1501
 
     def language(self, code: str) -> int:
-        """The token of a language code, its own or borrowed. Raises ConfigError without one."""
+        """Return the token of a language, its own or borrowed. Raises ConfigError without one."""
         owner = self.borrowed.get(code, code)
         if owner not in self.languages:
             raise ConfigError(
@@ -102,16 +102,14 @@ class Tokens:
         return self.languages[owner]
 
     def borrowing(self, lenders: Mapping[str, str]) -> "Tokens":
-        """The same tokenizer, in which each language takes the token of its lender.
+        """Return a copy of the tokenizer in which each language takes the token of its lender.
 
         `lenders` maps codes without a token to codes with one ("tw" to "yo"). Raises ConfigError
         where a borrower has a token of its own, or a lender has none.
         """
         for code, lender in lenders.items():
             if code in self.languages:
-                raise ConfigError(
-                    f"borrow: {code} has a token of its own; remove {code!r} from borrow"
-                )
+                raise ConfigError(f"borrow: {code} has its own token; remove {code!r} from borrow")
             if lender not in self.languages:
                 raise ConfigError(
                     f"borrow: {code} cannot take the token of {lender!r}, which has none; expected "
@@ -125,7 +123,7 @@ class Tokens:
         task: Literal["transcribe", "translate"] = "transcribe",
         prompt: Sequence[int] = (),
     ) -> list[int]:
-        """The four tokens every transcript starts with: start, language, task, no timestamps.
+        """Return the first four tokens of a transcript: start, language, task, no timestamps.
 
         Before them the end of `prompt`, text tokens taken for an earlier transcript, if any.
         """
@@ -134,16 +132,16 @@ class Tokens:
         return [*before, self.start, self.language(language), doing, self.no_timestamps]
 
     def label(self, text: str, language: str) -> list[int]:
-        """All L tokens of a training label: prefix, text, end."""
+        """Return the L tokens of a training label: prefix, text, end."""
         return [*self.prefix(language), *self.encode(text), self.end]
 
     def count_label(self, text: str, language: str) -> int:
-        """How many label tokens a transcript takes, of at most MAX_LABEL_TOKENS."""
+        """Return the number of label tokens of a transcript; Whisper takes MAX_LABEL_TOKENS."""
         del language  # the prefix has four tokens in every language, known to Whisper or not
         return 4 + len(self.encode(text)) + 1
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of plain text, without prefix or end.
+        """Return the tokens of plain text, without prefix or end.
 
         The text starts with a space, as in OpenAI's own training data, so that its first word has
         the token it has inside a sentence. But where the vocabulary joins no space with the first
@@ -155,21 +153,21 @@ class Tokens:
         return ids[1:] if ids[:1] == self.encode_exact(" ") else ids
 
     def encode_exact(self, text: str) -> list[int]:
-        """The tokens of exactly these characters, no space added."""
+        """Return the tokens of exactly these characters, without an added space."""
         ids: list[int] = self._text.encode(text, add_special_tokens=False).ids
         return ids
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of tokens; control tokens and timestamps are left out."""
+        """Return the text of tokens without control tokens and timestamps."""
         return self.decode_exact(tokens).strip()
 
     def decode_exact(self, tokens: Sequence[int]) -> str:
-        """The text of tokens as `decode`, with the spaces it begins and ends with."""
+        """Return the text of tokens as `decode` does, with its first and last spaces."""
         text: str = self._text.decode([token for token in tokens if token < self.end])
         return text
 
     def piece(self, token: int) -> str:
-        """The bytes of a text token as the vocabulary writes them: no white space, no two alike."""
+        """Return a text token as the vocabulary writes it: without white space, unique."""
         return str(self._text.id_to_token(token))
 
     def _id(self, text: str) -> int:
@@ -182,7 +180,7 @@ class Tokens:
 
 
 def load_tokens(files: BaseFiles) -> Tokens:
-    """The tokenizer of a base model. Raises DataError when its folder has none that is usable."""
+    """Return the tokenizer of a base model. Raises DataError if its folder has no valid one."""
     path = files.folder / "tokenizer.json"
     if not path.is_file():
         raise DataError(
@@ -192,7 +190,7 @@ def load_tokens(files: BaseFiles) -> Tokens:
 
 
 def tokens_for_vocabulary(size: int) -> Tokens:
-    """The tokenizer of OpenAI's own models, told apart by the number of rows of their embedding."""
+    """Return the tokenizer of OpenAI's models with this number of embedding rows."""
     if size not in SIZES:
         raise DataError(
             f"vocabulary of {size} tokens: expected one of {', '.join(map(str, SIZES))} "
@@ -202,7 +200,7 @@ def tokens_for_vocabulary(size: int) -> Tokens:
 
 
 def read_tokens(path: Path) -> Tokens:
-    """The tokenizer in a tokenizer.json file. Raises DataError when it is not Whisper's."""
+    """Return the tokenizer in a tokenizer.json file. Raises DataError if it is not Whisper's."""
     with refusing(path, "a Whisper tokenizer"):
         definition = json.loads(path.read_text(encoding="utf-8"))
         tokens = Tokens(definition, str(path))

@@ -1,4 +1,4 @@
-"""Whisper's tensors under transformers' names, from OpenAI's and CTranslate2's layouts.
+"""Rename Whisper's tensors between the layouts of transformers, OpenAI and CTranslate2.
 
 Both functions are pure: tensors by foreign name in, tensors by transformers' name and the shape of
 the network out. D is the width, M the mel bins, V the vocabulary.
@@ -48,7 +48,7 @@ FROM_POSITIONS = {ours: theirs for theirs, ours in OPENAI_POSITIONS.items()}
 
 
 def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 state dictionary for transformers of OpenAI's `model_state_dict`.
+    """Convert OpenAI's `model_state_dict` to a float32 state dictionary for transformers.
 
     Source of the names: openai/whisper `model.py`. Raises DataError on a name that is not among
     them.
@@ -58,12 +58,12 @@ def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under OpenAI's names, each once (the projection is the embedding)."""
+    """Return the tensors under OpenAI's names, each once (the projection is the embedding)."""
     return {_to_openai(name): value for name, value in state.items() if name != "proj_out.weight"}
 
 
 def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
-    """The float32 state dictionary for transformers of a CTranslate2 WhisperSpec.
+    """Convert a CTranslate2 WhisperSpec to a float32 state dictionary for transformers.
 
     The layout stacks q|k|v of self-attention (linear_0) and k|v of cross-attention (linear_1); the
     key's stored bias is zero, for Whisper's keys have none.
@@ -89,7 +89,7 @@ def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
 
 
 def to_ctranslate2(state: Mapping[str, Tensor]) -> dict[str, Array]:
-    """The float32 variables of a transformers state dictionary, as `from_ctranslate2` reads them.
+    """Convert a transformers state dictionary to the variables that `from_ctranslate2` reads.
 
     The projection to the vocabulary is a variable of its own there.
     """
@@ -122,7 +122,7 @@ def to_ctranslate2(state: Mapping[str, Tensor]) -> dict[str, Array]:
 
 
 def count_layers(variables: Mapping[str, Any], half: str) -> int:
-    """How many layers the encoder or the decoder of a CTranslate2 model has."""
+    """Return how many layers the encoder or the decoder of a CTranslate2 model has."""
     return len(
         {name.split("/")[1] for name in variables if name.startswith(f"{half}/layer_")}
         - {"layer_norm"}

@@ -1,4 +1,4 @@
-"""The sound of clips for a page: MP3, which every browser plays, and the outline of each.
+"""Prepare the sound of clips for a page: MP3, which every browser plays, and its outline.
 
 How many are embedded is bounded by bytes; what does not fit is left out and counted.
 """
@@ -52,7 +52,7 @@ def collect_sounds(
     page: Path,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Sounds:
-    """The sound of the clips of all sets; `beside` writes files next to the page instead.
+    """Return the sound of the clips of all sets; `beside` writes files next to the page instead.
 
     Where not all fit into the budget, the clips with the most errors and others drawn at random
     take turns, and so do the sets. `advance` is called with the number of clips just done.
@@ -87,7 +87,7 @@ def collect_sounds(
 
 
 def remove_unplayed(page: Path, sounds: Sounds) -> None:
-    """Remove the files that an earlier page played, and this one does not."""
+    """Remove the sound files of an earlier page that this page does not use."""
     folder = _beside(page)
     played = {each.get("src") for each in sounds.found.values()}
     for path in folder.glob("*.mp3"):
@@ -98,7 +98,7 @@ def remove_unplayed(page: Path, sounds: Sounds) -> None:
 
 
 def to_mp3(samples_N: Samples) -> bytes:
-    """16 kHz mono samples in [-1, 1] as MP3 of variable bit rate."""
+    """Encode 16 kHz mono samples in [-1, 1] as MP3 with a variable bit rate."""
     file = io.BytesIO()
     soundfile.write(
         file,
@@ -113,7 +113,7 @@ def to_mp3(samples_N: Samples) -> bytes:
 
 
 def outline(samples_N: Samples) -> bytes:
-    """The highest amplitude of each of 160 stretches of a clip, a byte each, the loudest 255."""
+    """Return the peak of each of 160 parts of a clip, a byte each, the loudest 255."""
     stretches = np.array_split(np.abs(samples_N), NUM_PEAKS)
     peaks = np.array([each.max(initial=0.0) for each in stretches])
     return (255 * peaks / max(float(peaks.max()), 1e-9)).astype(np.uint8).tobytes()
@@ -131,7 +131,7 @@ def _read(sandbox: Sandbox, clip: Json) -> tuple[bytes, bytes] | str:
 
 
 def _kept(mp3: bytes, where: Where, folder: Path) -> Json:
-    """The place of the sound for the page; a file is named by SHA-256, so none is overwritten."""
+    """Return the sound for the page; a file is named by its SHA-256, so none is overwritten."""
     if where == "embed":
         return {"mp3": _text(mp3)}
     path = folder / f"{hashlib.sha256(mp3).hexdigest()[:32]}.mp3"
@@ -146,13 +146,13 @@ def _beside(page: Path) -> Path:
 
 
 def _in_turns(clip_sets: Sequence[Json]) -> list[tuple[int, int]]:
-    """(number of a set, number of a clip): the sets take turns, so that a budget is for all."""
+    """Return (number of a set, number of a clip); the sets take turns and share the budget."""
     orders = [[(number, i) for i in _order(each["clips"])] for number, each in enumerate(clip_sets)]
     return [place for turn in zip_longest(*orders) for place in turn if place is not None]
 
 
 def _order(clips: Sequence[Json]) -> Iterator[int]:
-    """Each clip's number once: the worst one, one at random, the second worst, ..."""
+    """Yield each clip's number once: the worst, a random one, the second worst, ..."""
     numbers = range(len(clips))
     worst = sorted(numbers, key=lambda i: -_errors(clips[i]))
     drawn = random.Random(0).sample(numbers, len(clips))
@@ -165,7 +165,7 @@ def _order(clips: Sequence[Json]) -> Iterator[int]:
 
 
 def _errors(clip: Json) -> float:
-    """Errors per word, of all systems together."""
+    """Return the errors per word of all systems together."""
     errors = sum(int(each["word_errors"]) for each in clip["heard"])
     return errors / max(1, int(clip["words"]))
 

@@ -1,4 +1,4 @@
-"""The chapters of the page for one part: words, tables and drawn charts."""
+"""Build the chapters of the page for one part: words, tables and charts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mothertongue.report.charts.learning import learning_charts
 from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
 from mothertongue.report.charts.vega import Chart
 from mothertongue.report.inputs import INTERVAL95, Part, RunRecords
-from mothertongue.report.tables.cells import Json, judged
+from mothertongue.report.tables.cells import Json, primary_measure
 from mothertongue.report.tables.page_tables import (
     Table,
     confusion_tables,
@@ -32,7 +32,7 @@ from mothertongue.system.console import interval
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The findings of `mothertongue prepare` on one manifest."""
+    """The results of `mothertongue prepare` for one manifest."""
 
     folder: str
     kept: str
@@ -48,7 +48,7 @@ class Language:
         self._found: Json = part.result["languages"][code]
         self.advice: Advice | None = advice(part.result, code)
         self.name = _language_name(code)
-        self.measure = judged(part.result, code).upper()
+        self.measure = primary_measure(part.result, code).upper()
         self.is_choice = len(self._found["strategies"]) > 1
         self.data = data_table(self._found)
         self.cards = [_card(card) for card in self._found["cards"]]
@@ -61,7 +61,7 @@ class Language:
 
     @property
     def validations(self) -> list[str]:
-        """How each run did on the split that chose its weights."""
+        """Return the result of each run on the split that chose its weights."""
         return [_validation(run) for run in self._part.runs if run.language == self._code]
 
     @property
@@ -118,7 +118,7 @@ class Language:
 
 
 class Chapters:
-    """One part of the page, as its template reads it."""
+    """One part of the page, for its template."""
 
     def __init__(self, part: Part) -> None:
         result = part.result
@@ -140,25 +140,25 @@ class Chapters:
 
     @property
     def best(self) -> dict[str, str]:
-        """The recommended strategy of each language."""
+        """Return the recommended strategy of each language."""
         codes = self._part.result["languages"]
         pairs = zip(codes, self.languages, strict=True)
         return {code: each.advice.strategy for code, each in pairs if each.advice}
 
     @property
     def evaluate(self) -> str:
-        """The commands that give the runs their test scores."""
+        """Return the commands that compute the test scores of the runs."""
         lines = [f"mothertongue evaluate {path} --with-base" for path in self._part.folders]
         return "\n".join([*lines, self.again] if len(lines) > 1 else lines)
 
     @property
     def again(self) -> str:
-        """The command that makes this page again."""
+        """Return the command that makes this page again."""
         return f"mothertongue report {' '.join(map(str, self._part.folders))}"
 
     @property
     def analyze(self) -> str:
-        """The runs to analyze."""
+        """Return the runs to analyze."""
         is_grid = bool(self._part.settings)
         return f"{self.folder}/runs/*" if is_grid else " ".join(map(str, self._part.folders))
 
@@ -179,7 +179,7 @@ class Chapters:
 
 
 def _one_a_strategy(runs: Sequence[RunRecords], code: str) -> list[RunRecords]:
-    """The first seed of each strategy."""
+    """Return the first seed of each strategy."""
     found: dict[str, RunRecords] = {}
     for run in runs:
         if run.language == code:

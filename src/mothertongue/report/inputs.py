@@ -21,7 +21,7 @@ INTERVAL95 = {"wer": "interval95", "cer": "cer_interval95"}
 
 @dataclass(frozen=True, slots=True)
 class RunRecords:
-    """One run: its name, and what it wrote while it trained and when it was done."""
+    """A run: its name, the lines of its training, and its record."""
 
     name: str
     language: str
@@ -34,13 +34,13 @@ class RunRecords:
 
     @property
     def measure(self) -> str:
-        """The rate that chose its weights; runs of before there was a choice took the WER."""
+        """Return the rate that chose its weights; for runs of earlier versions the WER."""
         return str(self.record.get("select_by", "wer"))
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One comparison, or runs that make one: a page has one part or several."""
+    """A part of a page: one comparison, or single runs that are compared."""
 
     folders: list[Path]
     result: Json
@@ -49,13 +49,13 @@ class Part:
     runs: list[RunRecords]
     """The runs that the rows are made of; without test scores, all that were named."""
     command: str
-    """The command that makes it anew."""
+    """The command that makes it again."""
     settings: str
     """The grid, YAML; empty where runs were made one by one."""
 
 
 def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
-    """The parts of a page: one for each comparison, and one for all runs together.
+    """Return the parts of a page: one for each comparison, and one for all single runs.
 
     A part has the analyses of layers in its folders (analysis.json), the first one also `analyses`.
 
@@ -78,7 +78,7 @@ def read_parts(paths: Sequence[Path], analyses: Sequence[Path]) -> list[Part]:
 
 
 def _of_comparison(folder: Path) -> Part:
-    again = "Give its mothertongue compare again, which trains nothing that is there and writes it"
+    again = "Give mothertongue compare again: it keeps finished runs and writes the result"
     result = read_json(folder / COMPARISON, Comparison, again)
     clips = folder / CLIPS
     if not clips.is_file():
@@ -86,8 +86,8 @@ def _of_comparison(folder: Path) -> Part:
     clip_sets = read_json(clips, list[ClipSet], again)
     if any("measure" not in each for each in [*result["languages"].values(), *clip_sets]):
         raise DataError(
-            f"{folder}: {COMPARISON} is from an older version, whose p took no account of seeds, "
-            f"speakers and the number of comparisons. {again} anew"
+            f"{folder}: {COMPARISON} is from an older version, whose p ignored seeds, "
+            f"speakers and the number of comparisons. {again}"
         )
     named = {
         (language, row["strategy"], name): _run_folder(folder, name)
@@ -108,11 +108,11 @@ def _of_comparison(folder: Path) -> Part:
 
 
 def _run_folder(folder: Path, name: str) -> Path:
-    """The folder of a run in a comparison. Raises DataError for one that is elsewhere."""
+    """Return the folder of a run in a comparison. Raises DataError if it is outside."""
     if name == ".." or name != Path(name).name:
         raise DataError(
-            f"{folder / COMPARISON}: run {name!r} is not in {folder / 'runs'}; give its "
-            "mothertongue compare again, which writes it anew"
+            f"{folder / COMPARISON}: run {name!r} is not in {folder / 'runs'}; give "
+            "mothertongue compare again, which writes it again"
         )
     return folder / "runs" / name
 

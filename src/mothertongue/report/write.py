@@ -1,4 +1,4 @@
-"""From records to one page, and to figures and tables for papers."""
+"""Write one page from records, and figures and tables for papers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """`audio_mb`: millions of bytes of sound to embed at most; a second has about 5 kB."""
+    """Settings of a page. `audio_mb`: at most this many MB of sound; a second has about 5 kB."""
 
     audio: Where = "embed"
     audio_mb: float = 16.0
@@ -71,7 +71,7 @@ def write_report(
 
 
 def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: Path) -> None:
-    """A folder a part where there are several."""
+    """Write the figures; several parts get a folder each."""
     names = _plain_names([part.result["name"] for part in parts])
     for name, part, each in zip(names, parts, chapters, strict=True):
         home = folder / name if len(parts) > 1 else folder
@@ -84,7 +84,7 @@ def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: 
 
 
 def _plain_names(names: Sequence[str]) -> list[str]:
-    """Names of folders, no two alike: a comparison may be anybody's, and be called ../../x."""
+    """Return unique and safe folder names: a stranger's comparison may be called ../../x."""
     found: list[str] = []
     for number, name in enumerate(names):
         plain = UNSAFE.sub("-", name).strip(".-") or f"part-{number}"

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server: many languages on one base, and a page to try them.
+"""An OpenAI-compatible server: many languages on one base, and a web page to try them.
 
 Models and audio over HTTP come in, transcripts go out. It imports inference, export, decoding,
 strategies, model and data.
@@ -12,7 +12,7 @@ PACKAGES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
 
 
 def require_packages() -> None:
-    """Raise ConfigError saying how to install what serving needs, where it is not there."""
+    """Raise ConfigError with the command to install if a package for serving is missing."""
     missing = [each for each in PACKAGES if importlib.util.find_spec(each) is None]
     if missing:
         raise ConfigError(f"serve needs {', '.join(missing)}: pip install 'mothertongue[serve]'")

@@ -23,7 +23,7 @@ class Address:
 
 
 def address(host: str, port: int, key_file: Path | None) -> Address:
-    """Return it with the key of the file or of the environment.
+    """Return the address with the key from the file or the environment.
 
     Raises ConfigError where others than this machine could ask without a key, and for a key that
     is too short or that no client can send.
@@ -37,7 +37,7 @@ def address(host: str, port: int, key_file: Path | None) -> Address:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether it names this machine for this machine alone: localhost, 127.0.0.0/8, ::1."""
+    """Return whether a host is only for this machine: localhost, 127.0.0.0/8, ::1."""
     try:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
@@ -45,7 +45,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def listen(where: Address) -> list[socket.socket]:
-    """Return a socket for each address of the host. Raises ConfigError with the reason if not."""
+    """Return a socket for each address of the host. Raises ConfigError if it cannot listen."""
     try:
         found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
         with ExitStack() as stack:

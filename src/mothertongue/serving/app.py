@@ -1,4 +1,4 @@
-"""The routes: OpenAI's audio API, what it offers and how it is, and the page to try it."""
+"""The HTTP routes: OpenAI's audio API, the models, health, metrics, and the web page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -33,7 +33,7 @@ TRANSCRIPTION_FIELDS = FIELDS | {"language", "timestamp_granularities[]", "strea
 
 File_ = Annotated[UploadFile, File(description="The recording, in any format.")]
 Model_ = Annotated[str, Form(description="One of /v1/models.", max_length=200)]
-Prompt = Annotated[str, Form(description="Text taken for what was said before.", max_length=10_000)]
+Prompt = Annotated[str, Form(description="An earlier transcript.", max_length=10_000)]
 Format = Annotated[ResponseFormat, Form()]
 Temperature = Annotated[
     float, Form(ge=0, le=0, description="Decoding is deterministic: 0 is all there is.")
@@ -43,7 +43,7 @@ Temperature = Annotated[
 def make_app(
     service: Service, models: dict[str, ServedModel], state: State, key: str | None
 ) -> FastAPI:
-    """The application."""
+    """Return the FastAPI application."""
     app = FastAPI(title="mothertongue", version=__version__, docs_url=None, redoc_url=None)
     errors.install(app)
     _add_facts(app, service, models, state)
@@ -65,7 +65,7 @@ def _add_facts(
 
     @app.get("/health")
     async def health() -> JSONResponse:
-        """Whether requests are taken, and their limits."""
+        """Return whether the server takes requests, and their limits."""
         limits = {"upload_bytes": service.limits.upload_bytes, "audio_s": service.limits.audio_s}
         status = "draining" if state.is_draining else "ok"
         code = 503 if state.is_draining else 200
@@ -77,12 +77,12 @@ def _add_facts(
 
     @app.get("/v1/models")
     async def list_models() -> Json:
-        """All models."""
+        """Return all models."""
         return {"object": "list", "data": [_facts(each) for each in models.values()]}
 
     @app.get("/v1/models/{model:path}", responses=_errors(404))
     async def one_model(model: str) -> Json:
-        """One of them."""
+        """Return one model."""
         return _facts(_chosen(models, model))
 
 
@@ -101,7 +101,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -
         ] = [],  # noqa: B006
         stream: Annotated[bool, Form()] = False,
     ) -> Response:
-        """What is said in a recording, in its own language."""
+        """Transcribe a recording in its own language."""
         await _refuse_unknown(request, TRANSCRIPTION_FIELDS)
         _check_granularities(granularities, response_format)
         is_timed = "word" in granularities or response_format in ("srt", "vtt")
@@ -129,7 +129,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -
         response_format: Format = "json",
         temperature: Temperature = 0,
     ) -> Response:
-        """What is said in a recording, in English."""
+        """Translate a recording to English."""
         await _refuse_unknown(request, FIELDS)
         is_timed = response_format in ("srt", "vtt", "verbose_json")
         asked = _asked(request, _chosen(models, model), None, "translate", prompt, is_timed)
@@ -152,7 +152,7 @@ async def _answered(
 async def _streamed(
     request: Request, service: Service, file: UploadFile, asked: TranscriptionRequest
 ) -> StreamingResponse:
-    """Server-sent events: the text of each piece as soon as it is known, then all of it.
+    """Stream server-sent events: the text of each piece as soon as it is known, then all text.
 
     A fault of the file is still an error reply, not an event.
     """
@@ -180,7 +180,7 @@ async def _streamed(
 
 
 def _bytes(file: UploadFile) -> bytes:
-    """All bytes. Not by `file.read()`, whose thread keeps the memory in an arena of its own."""
+    """Return all bytes, without `file.read()`: its thread would keep the memory."""
     return file.file.read()
 
 
@@ -234,7 +234,7 @@ def _facts(model: ServedModel) -> Json:
 
 
 def _errors(*statuses: int) -> dict[int | str, Json]:
-    """The OpenAPI description of error replies, by status."""
+    """Return the OpenAPI description of error replies, by status."""
     schema = {
         "type": "object",
         "required": ["error"],

@@ -1,4 +1,4 @@
-"""Clips of many requests in one batch: while a batch is decoded, the next one gathers.
+"""Decode clips of many requests in one batch; the next batch fills while one is decoded.
 
 Nobody waits for a batch to fill. Clients take turns, and then the requests of each, clip by clip:
 neither many requests nor a long recording hold others up. A request that is cancelled takes its
@@ -30,7 +30,7 @@ class _Job:
     loop: asyncio.AbstractEventLoop
 
     def resolve(self, found: list[Part] | Exception) -> None:
-        """Give the result to the loop, from the engine's thread."""
+        """Set the result of a clip; called from the engine's thread."""
         with suppress(RuntimeError):  # the loop is closed: the server ended during this batch
             self.loop.call_soon_threadsafe(self._resolve, found)
 
@@ -45,7 +45,7 @@ class _Job:
 
 @dataclass
 class Batcher:
-    """One engine in a thread of its own."""
+    """Runs one engine in its own thread."""
 
     engine: ClipTranscriber
     batch_size: int
@@ -62,12 +62,12 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Clips that no batch has taken yet, and that somebody still wants."""
+        """Return the number of clips that wait for a batch and are not cancelled."""
         with self._changed:
             return _wanted(self._queue)
 
     def submit(self, clips: Sequence[Clip], client: str = "") -> "list[asyncio.Future[list[Part]]]":
-        """A future for the parts of each clip; cancel them all to leave the queue.
+        """Return a future for the parts of each clip; cancel all of them to leave the queue.
 
         Raises ApiError 503 where more wait than may, unless none of this client's do.
         """
@@ -104,7 +104,7 @@ class Batcher:
             self.watch(len(batch), self._batch_s)
 
     def _decoded(self, clips: Sequence[Clip]) -> list[list[Part] | Exception]:
-        """The parts of each clip, or its error: a batch that fails is decoded in two halves."""
+        """Return the parts of each clip, or its error; a batch that fails is decoded in halves."""
         try:
             return [*decode_parts(self.engine, clips)]
         except Exception as error:
@@ -115,7 +115,7 @@ class Batcher:
         return self._decoded(clips[:half]) + self._decoded(clips[half:])
 
     def _next(self) -> list[_Job]:
-        """The next batch, as soon as there is one clip; none when closed."""
+        """Return the next batch as soon as there is one clip; an empty one when closed."""
         with self._changed:
             while self._is_open:
                 batch: list[_Job] = []

@@ -1,4 +1,4 @@
-"""Connections: what a client leaves undone keeps none open, and only so many are open at once."""
+"""Limit the number of HTTP connections, and close those whose client does not act in time."""
 
 import asyncio
 import resource
@@ -15,14 +15,14 @@ from mothertongue.serving.request_limits import client_of
 
 
 def max_connections(limits: Limits) -> int:
-    """Return how many may be open: half of the process' files at most, uploads need some too."""
+    """Return how many may be open: at most half of the process' files; uploads need files too."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     is_unlimited = files == resource.RLIM_INFINITY
     return limits.connections if is_unlimited else min(limits.connections, max(1, files // 2))
 
 
 class Connection(H11Protocol):
-    """uvicorn's, but every wait for its client has a deadline, and its errors have our shape.
+    """uvicorn's connection with a deadline for every wait, and errors in OpenAI's shape.
 
     The deadlines are absolute: a byte now and then does not put them off. While a request is
     received and worked on, `RequestLimits` and `Service` watch the time instead.
@@ -43,25 +43,25 @@ class Connection(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether no request is received or worked on."""
+        """Return whether no request is being received or handled."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for a request, or refuse it where there is no room."""
+        """Begin to wait for a request, or refuse the connection if there are too many."""
         super().connection_made(transport)
         self.address = client_of({"client": self.client})
         self._wait()
-        if not self._finds_room():
+        if not self._has_room():
             self._refuse(busy("there are too many connections", "overloaded", 1))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Remove the connection from the list."""
         super().connection_lost(exc)
         for what in [*self._deadlines]:
             self._met(what)
 
     def handle_events(self) -> None:
-        """Handle what has come; when it is a request, the wait for it is over."""
+        """Handle received bytes; a request ends the wait."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
@@ -73,17 +73,17 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to wait for the client to take what was written."""
+        """Begin to wait until the client reads the answer."""
         super().pause_writing()
         self._expect("taken", self.limits.send_s)
 
     def resume_writing(self) -> None:
-        """Write on."""
+        """Continue to write."""
         super().resume_writing()
         self._met("taken")
 
     def send_400_response(self, msg: str) -> None:
-        """To what is no HTTP."""
+        """Answer a message that is not HTTP."""
         self._refuse(ApiError(400, msg, "invalid_http"))
 
     def _wait(self) -> None:
@@ -91,7 +91,7 @@ class Connection(H11Protocol):
         self._expect("head", self.limits.head_s)
 
     def _expect(self, what: str, seconds: float) -> None:
-        """Abort the connection unless it is met in time, and in the time for what is not sent."""
+        """Abort the connection if the client does not act in time."""
         self._met(what)
         seconds += self.transport.get_write_buffer_size() / self.limits.client_bytes_per_s
         self._deadlines[what] = self.loop.call_later(seconds, self.transport.abort)
@@ -100,9 +100,9 @@ class Connection(H11Protocol):
         if timer := self._deadlines.pop(what, None):
             timer.cancel()
 
-    def _finds_room(self) -> bool:
-        """Whether it may stay; in a crowd the one that has waited longest makes room for it."""
-        if not (crowd := self._crowd()):
+    def _has_room(self) -> bool:
+        """Return whether it may stay; if there are too many, close the one that waited longest."""
+        if not (crowd := self._others_at_limit()):
             return True
         waiting = [each for each in crowd if each.is_waiting]
         if not waiting:
@@ -112,8 +112,8 @@ class Connection(H11Protocol):
         oldest.transport.abort()
         return True
 
-    def _crowd(self) -> "list[Connection]":
-        """The others, of its client or of all, if there are as many as may be."""
+    def _others_at_limit(self) -> "list[Connection]":
+        """Return the other connections, of its client or of all, if the limit is reached."""
         others: Any = self.connections - {self}
         own = [each for each in others if each.address == self.address]
         if len(own) >= self.limits.client_connections:
@@ -121,7 +121,7 @@ class Connection(H11Protocol):
         return [*others] if len(others) >= max_connections(self.limits) else []
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer without the application, and hang up."""
+        """Answer without the application, and close the connection."""
         response = error.response()
         headers = [*response.raw_headers, (b"connection", b"close")]
         for event in (

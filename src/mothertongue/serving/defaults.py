@@ -1,4 +1,4 @@
-"""Defaults of the limits that are options of `serve`; no pydantic, so that --help is quick."""
+"""Defaults of the limits that `serve` has as options; without pydantic, so --help is fast."""
 
 UPLOAD_BYTES = 25 * 2**20
 AUDIO_S = 600.0

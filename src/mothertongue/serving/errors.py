@@ -1,4 +1,4 @@
-"""Errors in the shape that OpenAI's clients read: {"error": {message, type, param, code}}."""
+"""Errors in the form that OpenAI's clients read: {"error": {message, type, param, code}}."""
 
 import logging
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The reply's JSON."""
+        """Return the JSON of the reply."""
         kind = {429: "rate_limit_error", 401: "authentication_error"}.get(
             self.status, "server_error" if self.status >= 500 else "invalid_request_error"
         )
@@ -43,7 +43,7 @@ class ApiError(Exception):
         }
 
     def response(self) -> JSONResponse:
-        """The reply."""
+        """Return the HTTP reply."""
         return JSONResponse(self.body(), self.status, self.headers)
 
 
@@ -53,7 +53,7 @@ def busy(message: str, code: str, retry_after_s: int, status: int = 503) -> ApiE
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of the application, FastAPI's own included, leave in this shape."""
+    """Send every error of the application, FastAPI's too, in this form."""
 
     async def ours(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ApiError)
@@ -75,7 +75,7 @@ def install(app: FastAPI) -> None:
         return ApiError(400, message, "invalid_value", param).response()
 
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
-        return ApiError(500, "the server has a fault; its log says more", "internal").response()
+        return ApiError(500, "the server failed; its log has the details", "internal").response()
 
     app.add_exception_handler(ApiError, ours)
     app.add_exception_handler(HTTPException, http)

@@ -7,7 +7,7 @@ from mothertongue.serving import defaults
 
 
 class Limits(Config):
-    """Beyond these a request is refused, before it costs anything where that is possible."""
+    """Limits of requests; a request beyond them is refused, as early as possible."""
 
     model_config = ConfigDict(allow_inf_nan=True)  # inf: no limit
 

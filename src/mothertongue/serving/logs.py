@@ -1,4 +1,4 @@
-"""A log that does not grow with what clients do: of each message a few lines a minute."""
+"""Log at most a few lines a minute for each message, so that clients cannot fill the log."""
 
 import logging
 
@@ -7,7 +7,7 @@ MINUTE_S = 60.0
 
 
 def set_up() -> None:
-    """Log warnings and errors to standard error, sparingly."""
+    """Log warnings and errors to standard error, a few of each."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s"))
     handler.addFilter(Sparing())
@@ -15,7 +15,7 @@ def set_up() -> None:
 
 
 class Sparing(logging.Filter):
-    """Let LINES records a minute through from each line of code that logs.
+    """Passes LINES records a minute from each line of code that logs.
 
     The first of a later minute says how many were left out.
     """
@@ -25,7 +25,7 @@ class Sparing(logging.Filter):
         self._minutes: dict[tuple[str, int], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it."""
+        """Return whether to log the record."""
         place = record.pathname, record.lineno
         began_s, count = self._minutes.get(place, (record.created, 0))
         if record.created - began_s >= MINUTE_S:

@@ -50,10 +50,10 @@ class Metrics:
         self.waiting.set_function(waiting)
 
     def batch(self, clips: int, seconds: float) -> None:
-        """Record a batch that is done."""
+        """Record a finished batch."""
         self.batch_clips.observe(clips)
         self.batch_s.observe(seconds)
 
     def text(self) -> bytes:
-        """All metrics in Prometheus' own format."""
+        """Return all metrics in the format of Prometheus."""
         return generate_latest(self.registry)

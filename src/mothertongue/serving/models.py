@@ -1,4 +1,4 @@
-"""The models that a server offers: adapters on one base in memory, the others by themselves.
+"""The models of a server: adapters share a base in memory, other models stand alone.
 
 A run whose strategy leaves the base's weights alone (LoRA except PiSSA, bottleneck adapters), and
 an exported adapter, becomes an adapter on the base that it shares with the others. A run that
@@ -19,7 +19,7 @@ from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir, is_run
-from mothertongue.export.formats.adapter import put_on
+from mothertongue.export.formats.adapter import put_adapter_on
 from mothertongue.inference.engine import EngineName
 from mothertongue.inference.open_model import adapter_base, export_format, open_model
 from mothertongue.model.adapters import AdapterAssignment
@@ -36,7 +36,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """NAME=MODEL of the command line."""
+    """A NAME=MODEL argument of the command line."""
 
     name: str
     model: str
@@ -65,7 +65,7 @@ class ServedModel:
     """As `Engine` has it."""
 
     def facts(self) -> Json:
-        """The facts that /v1/models gives to clients."""
+        """Return the facts that /v1/models gives to clients."""
         return {
             "kind": self.kind,
             "language": self.language,
@@ -74,7 +74,7 @@ class ServedModel:
         }
 
     def code(self, language: str | None) -> str | None:
-        """The code whose token stands for a language, by default for its own."""
+        """Return the code whose token decodes a language; by default the model's own language."""
         chosen = language or self.language
         if chosen is None:
             return None
@@ -91,7 +91,7 @@ class ModelRegistry:
 
 
 def parse_specs(arguments: Sequence[str]) -> list[Spec]:
-    """The models that the command line names; one without a name takes that of its folder.
+    """Return the models that the command line names; without a name, its folder's is used.
 
     Raises ConfigError for a name that is not valid, or that is there twice.
     """
@@ -117,7 +117,7 @@ def load(
     merge: bool,
     told: Callable[[str], None],
 ) -> ModelRegistry:
-    """Load every model. `merge` merges LoRA too, so that each run is a model of its own.
+    """Load every model. `merge` merges LoRA too, so that each run is a separate model.
 
     Raises ConfigError and DataError as loading does, ConfigError too for an adapter of a kind that
     cannot share its base.
@@ -141,7 +141,7 @@ def load(
 
 
 def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
-    """The base that a model is an adapter on; None where it is none, or is to be merged."""
+    """Return the base that a model is an adapter on; None if it is none, or will be merged."""
     if is_run(spec.path):
         experiment = read_experiment(RunDir(spec.path))
         is_adapter = experiment.strategy.is_adapter
@@ -155,7 +155,7 @@ def _base_of_adapter(spec: Spec, merge: bool) -> str | None:
 
 @dataclass
 class _SharedBase:
-    """A base, and the adapters on it."""
+    """A base with the adapters on it."""
 
     base: Base
     rows: AdapterAssignment
@@ -163,14 +163,14 @@ class _SharedBase:
 
 
 class _SharedBases:
-    """The bases that adapters need, each in memory once, known by the digest of its weights."""
+    """The bases that adapters need, each in memory once, by the digest of its weights."""
 
     def __init__(self, config: DecodeConfig, precision: Precision) -> None:
         self.config, self.precision = config, precision
         self.by_digest: dict[str, _SharedBase] = {}
 
     def add(self, offer: ModelRegistry, spec: Spec) -> None:
-        """Put one adapter on its base."""
+        """Add an adapter to its base."""
         tuned, facts = _run_adapter(spec) if is_run(spec.path) else _exported_adapter(spec)
         shared = self.by_digest.get(tuned.digest) or self._opened(offer, facts["base"])
         adapter = f"adapter{len(offer.models)}"
@@ -183,7 +183,7 @@ class _SharedBases:
         )
 
     def take_base(self, offer: ModelRegistry, spec: Spec) -> bool:
-        """Offer a base that is loaded already, without an adapter; return whether it is."""
+        """Serve a base that is already loaded, without an adapter; return whether it was loaded."""
         if is_run(spec.path) or export_format(spec.path) is not None:
             return False
         for shared in self.by_digest.values():
@@ -223,12 +223,12 @@ def _run_adapter(spec: Spec) -> tuple[Base, Json]:
 def _exported_adapter(spec: Spec) -> tuple[Base, Json]:
     reference = adapter_base(spec.path)
     base = load_base(reference)
-    put_on(base.model, spec.path)
+    put_adapter_on(base.model, spec.path)
     return base, {"kind": "export", "language": None, "base": reference, "strategy": "adapter"}
 
 
 def _alone(offer: ModelRegistry, spec: Spec, config: DecodeConfig, compute_type: str) -> None:
-    """A model with an engine of its own: CTranslate2 except for formats that have another."""
+    """Load a model with its own engine: CTranslate2, except for formats that have another."""
     is_export = export_format(spec.path) is not None
     name: EngineName = "auto" if is_export else "ctranslate2"
     kept = "default" if is_export else compute_type

@@ -1,4 +1,4 @@
-"""One base in memory, the adapters of many runs on it: each clip of a batch takes its own."""
+"""Decode a batch with a different adapter for each clip, on one base in memory."""
 
 import torch
 from torch import Tensor
@@ -12,12 +12,12 @@ from mothertongue.strategies.base import Whisper
 
 
 def add(base: Whisper, name: str, tuned: Whisper, rows: AdapterAssignment) -> None:
-    """Put the adapter of a model tuned from this base onto it, in place, under a name of its own.
+    """Add the adapter of a model tuned from this base to it, in place, under a new name.
 
-    `rows`: the same for all adapters of a base; say there, before each batch, which clip takes
-    which. The tuned model may be dropped. Raises ConfigError for a name that is no word, and where
-    the tuned model differs from the base by anything but what the strategies can attach: it would
-    be served without that part. Nothing is added then.
+    `rows`: the same for all adapters of a base; it is set before each batch to the adapter of
+    each clip. The tuned model may be dropped. Raises ConfigError for a name that is no word, and
+    if the tuned model has changes that no strategy can attach: it would be served without them.
+    Nothing is added then.
     """
     if not name.isidentifier():
         raise ConfigError(f"adapter {name!r}: expected a word of letters, digits and _")
@@ -46,5 +46,5 @@ def _refuse_other_changes(base: Whisper, tuned: Whisper, prefixes: list[str]) ->
 
 
 def _is_equal(ours: Tensor | None, theirs: Tensor) -> bool:
-    """Whether the base, maybe in another precision, has the same values."""
+    """Return whether the base, perhaps in another precision, has the same values."""
     return ours is not None and torch.equal(ours, theirs.to(ours))

@@ -1,4 +1,4 @@
-"""A recording in the forms that OpenAI's clients read. No torch."""
+"""Format a transcript as OpenAI's clients expect it. No torch."""
 
 import json
 import math
@@ -21,7 +21,7 @@ FRAMES_PER_S = 100  # what `seek` counts in
 def reply(
     recording: Recording, format_: ResponseFormat, granularities: Sequence[Granularity], task: str
 ) -> Response:
-    """The whole answer to a request."""
+    """Return the whole answer to a request."""
     if format_ == "text":
         return PlainTextResponse(recording.text + "\n")
     if format_ == "srt":
@@ -34,7 +34,7 @@ def reply(
 
 
 def verbose(recording: Recording, granularities: Sequence[Granularity], task: str) -> Json:
-    """verbose_json: `words` where they were asked for, `segments` unless only words were."""
+    """Return verbose_json: `words` if asked for, `segments` unless only words were asked for."""
     code = "en" if task == "translate" else recording.language
     found: Json = {
         "task": task,
@@ -51,7 +51,7 @@ def verbose(recording: Recording, granularities: Sequence[Granularity], task: st
 
 
 def event(kind: str, **facts: Any) -> str:
-    """One server-sent event, as clients of a stream read it."""
+    """Return one server-sent event of a stream."""
     return f"data: {json.dumps({'type': kind, **facts}, ensure_ascii=False)}\n\n"
 
 

@@ -1,4 +1,4 @@
-"""Checks before a request reaches the application: its client, origin, size and speed.
+"""Check the client, origin, size and speed of a request before the application gets it.
 
 One layer around the application, which sees every byte. It refuses in the shape of OpenAI's errors,
 and it closes the connection where the rest of a body would still come.
@@ -31,7 +31,7 @@ GUARDED = ("/v1/", "/metrics", "/openapi.json")
 
 @dataclass
 class State:
-    """The requests that the server works on, and whether it stops."""
+    """The requests that the server handles, and whether it is stopping."""
 
     clients: Counter[str] = field(default_factory=Counter)
     """How many requests of each client are worked on or wait."""
@@ -39,12 +39,12 @@ class State:
 
     @property
     def running(self) -> int:
-        """How many requests of all clients are worked on or wait."""
+        """Return how many requests of all clients run or wait."""
         return self.clients.total()
 
     @contextmanager
     def working(self, client: str) -> Iterator[None]:
-        """Count a request of the client while it is worked on."""
+        """Count a request of the client inside the block."""
         self.clients[client] += 1
         try:
             yield
@@ -53,7 +53,7 @@ class State:
 
 
 class RequestLimits:
-    """The ASGI layer that checks requests."""
+    """ASGI middleware that checks requests."""
 
     def __init__(
         self, app: App, limits: Limits, key: str | None, state: State, metrics: Metrics
@@ -92,7 +92,7 @@ class RequestLimits:
             await request.refuse(request.refusal)
 
     def _check(self, request: "_Request", client: str, is_work: bool) -> None:
-        """Raise ApiError for a request that is refused."""
+        """Raise ApiError if the request is refused."""
         if self.key is None:
             _check_origin(request.header("host"), request.header("origin"))
         elif request.scope["path"].startswith(GUARDED):
@@ -107,7 +107,7 @@ class RequestLimits:
             raise _too_large(self.limits)
 
     def _check_places(self, client: str) -> None:
-        """Raise ApiError where no place is free; the last quarter is for clients without one."""
+        """Raise ApiError if no place is free; the last quarter is for clients without a place."""
         places = self.limits.requests
         if self.state.clients[client]:
             places -= self.limits.requests // 4
@@ -116,7 +116,7 @@ class RequestLimits:
 
 
 class _Request:
-    """A request whose body is counted and timed as it comes."""
+    """A request whose body is counted and timed while it arrives."""
 
     def __init__(self, scope: Any, receive: Receive, send: Send, limits: Limits) -> None:
         self.scope, self.limits = scope, limits
@@ -132,7 +132,7 @@ class _Request:
         return str(self.headers.get(name, b"").decode("latin-1"))
 
     async def receive(self) -> Message:
-        """Return the next part of the body. Raises ApiError 408 or 413, once for all."""
+        """Return the next part of the body. Raises ApiError 408 or 413, at most once."""
         if self.is_whole:
             return await self._receive()
         allowed_s = self.limits.receive_s + self.received / self.limits.client_bytes_per_s
@@ -168,7 +168,7 @@ class _Request:
 
 
 def client_of(scope: Any) -> str:
-    """Return the client's address; of IPv6 the first 64 bits: one client has all with them."""
+    """Return the client's address; for IPv6 its first 64 bits, which belong to one client."""
     host, _ = scope["client"] or ("", 0)
     try:
         return str(IPv6Network((host, 64), strict=False))
@@ -188,7 +188,7 @@ def _check_key(key: str, authorization: str) -> None:
 
 
 def _check_origin(host: str, origin: str) -> None:
-    """Raise ApiError unless this machine asks, and no page of another site through its browser.
+    """Raise ApiError unless the request is from this machine and not from another web site.
 
     A site whose name is made to point here (DNS rebinding) shows in Host, another site in Origin.
     """
@@ -212,6 +212,6 @@ def _too_large(limits: Limits) -> ApiError:
 
 
 def _known(scope: Any) -> str:
-    """The route's path as a label, so that it has no more values than there are routes."""
+    """Return the route's path as a label, so that there are only as many labels as routes."""
     route = scope.get("route")
     return str(getattr(route, "path", "other"))

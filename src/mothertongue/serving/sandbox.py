@@ -1,4 +1,4 @@
-"""The workers that decode uploads: so many, replaced when a file kills one or takes too long."""
+"""Decode uploads in a fixed number of workers; one is replaced if a file kills it or hangs."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ class Speech:
 
 
 class Sandbox:
-    """So many workers, each with one file at a time."""
+    """A fixed number of workers, each with one file at a time."""
 
     def __init__(self, limits: Limits, count: int) -> None:
         self.limits, self.count = limits, count
@@ -39,7 +39,7 @@ class Sandbox:
         self.free: asyncio.Queue[Worker] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Start all of them, so that the first request need not wait. Raises WorkerError."""
+        """Start all workers, so that the first request does not wait. Raises WorkerError."""
         workers = [Worker(TASK, self.bounds) for _ in range(self.count)]
         for worker in workers:
             self.free.put_nowait(worker)
@@ -50,12 +50,12 @@ class Sandbox:
             raise
 
     async def stop(self) -> None:
-        """Stop those that are free; the others are done with when their request is."""
+        """Stop the idle workers; the others end with their request."""
         while not self.free.empty():
             self.free.get_nowait().kill()
 
     async def speech(self, data: bytes) -> Speech:
-        """The speech in a file. Raises ApiError 400 where it cannot be decoded within the limits.
+        """Return the speech in a file. Raises ApiError 400 if the limits do not allow to decode it.
 
         A file whose worker died is not tried again.
         """
@@ -92,7 +92,7 @@ def _speech(worker: Worker, data: bytes, audio_s: float) -> Speech:
 
 @contextmanager
 def _as_file(data: bytes) -> Iterator[int]:
-    """A file without a name."""
+    """Yield an open file without a name."""
     with (
         os.fdopen(os.memfd_create(NAME), "w+b") if sys.platform == "linux" else TemporaryFile()
     ) as file:

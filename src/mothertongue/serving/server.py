@@ -1,4 +1,4 @@
-"""The server as a process: models in memory before it listens, requests finished before it ends."""
+"""Run the server process: load models, listen, and finish requests before it ends."""
 
 import math
 import time
@@ -32,7 +32,7 @@ LAST_BATCHES_S = 30.0
 def serve(
     offer: ModelRegistry, where: Address, limits: Limits, batch_size: int, decoders: int
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; then finish what was begun, for `limits.drain_s` at most.
+    """Serve until SIGTERM or Ctrl-C; then finish running requests, for at most `limits.drain_s`.
 
     Raises ConfigError where it cannot listen, MothertongueError where no decoder starts.
     """
@@ -43,7 +43,7 @@ def serve(
 def make_server(
     offer: ModelRegistry, where: Address, limits: Limits, batch_size: int, decoders: int
 ) -> "Server":
-    """A server that is ready to run."""
+    """Return a server that is ready to run."""
     state, metrics = State(), Metrics()
     batchers = [
         Batcher(engine, batch_size, limits.pieces, metrics.batch) for engine in offer.engines
@@ -68,7 +68,7 @@ def make_server(
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server; a signal makes it refuse new work and end when the last is done."""
+    """uvicorn's server; after a signal it refuses new work and ends with the last request."""
 
     def __init__(
         self, config: uvicorn.Config, where: Address, service: Service, state: State
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
         self.worked_s = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain at the first signal, end at once at the second."""
+        """Finish running requests at the first signal, end at once at the second."""
         if self.state.is_draining:
             self.should_exit = self.force_exit = True
             return
@@ -86,14 +86,14 @@ class Server(uvicorn.Server):
         self.until_s = time.monotonic() + self.service.limits.drain_s
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop, asked ten times a second."""
+        """Return whether to stop; called ten times a second."""
         if self.state.is_draining and (not self.state.running or time.monotonic() > self.until_s):
             self.should_exit = True
         self._tidy()
         return await super().on_tick(counter)
 
     def _tidy(self) -> None:
-        """Give memory back once there has been no work for a while: uploads leave much."""
+        """Give memory back after some time without work: uploads leave much."""
         if self.state.running:
             self.worked_s = time.monotonic()
         elif time.monotonic() - self.worked_s > self.service.limits.idle_s:
@@ -122,6 +122,6 @@ class Server(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """The URL that it listens on, once it does."""
+        """Return the URL of the server, once it listens."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""Transcribe an upload: decoded in the sandbox, transcribed by a model piece by piece."""
+"""Transcribe an upload: decode it in the sandbox, then transcribe it piece by piece."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -37,7 +37,7 @@ class TranscriptionRequest:
 
 
 class Service:
-    """The sandbox and the models' batchers, as requests use them."""
+    """The sandbox and the models' batchers, for use by requests."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Service:
         limits: Limits,
         metrics: Metrics,
     ) -> None:
-        """`decoders`: as many places as the sandbox has processes."""
+        """`decoders`: has as many places as the sandbox has processes."""
         self.batchers, self.sandbox, self.decoders = batchers, sandbox, decoders
         self.limits, self.metrics = limits, metrics
 
     async def recording(self, data: bytes, asked: TranscriptionRequest) -> Recording:
-        """The transcript of a file. Raises ApiError."""
+        """Return the transcript of a file. Raises ApiError."""
         speech = await self.speech(data, asked)
         language, segments = asked.language, []
         async for piece, transcript in self.transcripts(speech, asked):
@@ -66,7 +66,7 @@ class Service:
         )
 
     async def speech(self, data: bytes, asked: TranscriptionRequest) -> Speech:
-        """The speech in a file. Raises ApiError."""
+        """Return the speech in a file. Raises ApiError."""
         async with self.decoders.place(asked.client):
             speech = await self.sandbox.speech(data)
         self.metrics.audio_s.labels(asked.model.name).inc(speech.duration_s)
@@ -75,7 +75,7 @@ class Service:
     async def transcripts(
         self, speech: Speech, asked: TranscriptionRequest
     ) -> AsyncIterator[tuple[Piece, Transcript]]:
-        """Yield the transcript of each piece or part of one, in order, as soon as it is known.
+        """Yield the transcript of each piece, or part of a piece, in order, as soon as it is known.
 
         Without a language the first piece is decoded first, and its language taken for all.
         """
@@ -95,7 +95,7 @@ class Service:
                     future.cancel()
 
     async def within_time(self, request: Request, work: Awaitable[Result]) -> Result:
-        """The result of work that stops when its client goes, or when it takes too long.
+        """Return the result of work; stop the work if the client leaves or it takes too long.
 
         Raises ApiError 503 for the latter.
         """
@@ -117,7 +117,7 @@ class Service:
                     await each
 
     def too_late(self) -> ApiError:
-        """The error for a request that took too long."""
+        """Return the error for a request that took too long."""
         return busy(f"not done within {self.limits.request_s:g} s", "deadline_exceeded", 10)
 
 
@@ -134,7 +134,7 @@ def _clip(piece: Piece, asked: TranscriptionRequest, language: str | None) -> Cl
 
 
 async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
-    """Returns when the client has hung up; there is nothing else left to come."""
+    """Wait until the client has closed the connection."""
     while True:
         message = await receive()
         if isinstance(message, dict) and message["type"] == "http.disconnect":
@@ -142,7 +142,7 @@ async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
 
 
 def _own_code(asked: TranscriptionRequest, spoken: str | None) -> str | None:
-    """The language by its own code where it borrowed another's token."""
+    """Return a language's own code if it borrowed the token of another."""
     lent = {lender: code for code, lender in asked.model.tokens.borrowed.items()}
     own = asked.model.language
     if own is not None and asked.model.code(own) == spoken:

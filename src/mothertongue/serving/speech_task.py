@@ -1,4 +1,4 @@
-"""The task of the workers that decode uploads: where in a file somebody speaks. No torch."""
+"""The task of the workers that decode uploads: find the speech in a file. No torch."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A queue in which clients take turns, and then the requests of each: nobody holds others up."""
+"""A fair queue: clients take turns, and then the requests of each client."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """The items that wait, one for each turn."""
+    """A queue of items; each turn takes one item."""
 
     def __init__(self) -> None:
         self._clients: OrderedDict[str, deque[deque[T]]] = OrderedDict()
@@ -32,7 +32,7 @@ class Turns(Generic[T]):
         return item
 
     def of(self, client: str) -> Iterator[T]:
-        """Return the items of one client."""
+        """Yield the items of one client."""
         return chain.from_iterable(self._clients.get(client, ()))
 
     def __iter__(self) -> Iterator[T]:
@@ -43,7 +43,7 @@ class Turns(Generic[T]):
 
 
 class Gate:
-    """So many at a time; when one is done, the client whose turn it is comes next."""
+    """A fixed number of places; a free place goes to the client whose turn it is."""
 
     def __init__(self, places: int) -> None:
         self._free = places

@@ -1,4 +1,4 @@
-"""The page at `/`: its parts in one file, style and scripts known by their hashes. No torch."""
+"""The web page at `/`, in one file, with hashes of its style and scripts. No torch."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ SCRIPTS = ("words.js", "files.js", "recorder.js", "server.js", "card.js", "studi
 
 @cache
 def render() -> tuple[str, str]:
-    """The page's HTML, and the Content-Security-Policy that must go with it as an HTTP header."""
+    """Return the page's HTML, and the Content-Security-Policy for its HTTP header."""
     css, js = _own("studio.css"), "".join(map(_own, SCRIPTS))
     html = _own("studio.html").replace("/*css*/", css, 1).replace("/*js*/", js, 1)
     policy = (

@@ -1,4 +1,4 @@
-"""The common part of adapters: which layers get new modules, how those are saved and attached."""
+"""The common part of adapters: choosing layers, and saving and attaching new modules."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Layers = tuple[NonNegativeInt, ...]
 
 
 class AdapterStrategy(Strategy, ABC):
-    """New modules in chosen layers; the base itself is frozen."""
+    """Trains new modules in chosen layers; the base is frozen."""
 
     tuned: ClassVar[Tuned] = "bottleneck"
 
@@ -52,7 +52,7 @@ class AdapterStrategy(Strategy, ABC):
     @classmethod
     @abstractmethod
     def reads_adapter(cls, config: Mapping[str, Any]) -> bool:
-        """Whether an adapter_config.json is of this kind."""
+        """Return whether an adapter_config.json is of this kind."""
 
     @classmethod
     @abstractmethod
@@ -62,7 +62,7 @@ class AdapterStrategy(Strategy, ABC):
     @classmethod
     @abstractmethod
     def adapter_tensors(cls, model: Whisper) -> list[str]:
-        """The prefixes of the tensors' names that `attach` takes from a tuned model."""
+        """Return the prefixes of the tensors' names that `attach` takes from a tuned model."""
 
     @classmethod
     @abstractmethod
@@ -74,23 +74,23 @@ class AdapterStrategy(Strategy, ABC):
         """
 
     def check(self, config: WhisperConfig) -> None:
-        """The layers must exist, and there must be one."""
+        """Raise ConfigError unless there is at least one layer and all layers exist."""
         encoder, decoder = self.encoder_places(config), self.decoder_places(config)
         if not encoder and not decoder:
             raise ConfigError("strategy: no layer is chosen, so nothing would train; choose one")
 
     def encoder_places(self, config: WhisperConfig) -> list[int]:
-        """The encoder layers with new modules, from 0 at the bottom."""
+        """Return the encoder layers with new modules, from 0 at the bottom."""
         return _places("encoder", self.encoder_top, self.encoder_layers, config.encoder_layers)
 
     def decoder_places(self, config: WhisperConfig) -> list[int]:
-        """The decoder layers with new modules, from 0 at the bottom."""
+        """Return the decoder layers with new modules, from 0 at the bottom."""
         if not self.decoder:
             return []
         return _places("decoder", self.decoder_top, self.decoder_layers, config.decoder_layers)
 
     def frozen_prefix(self, model: Whisper) -> int:
-        """All layers below the lowest that has new modules."""
+        """Return the number of layers below the lowest one with new modules."""
         return min(self.encoder_places(model.config), default=model.config.encoder_layers)
 
 

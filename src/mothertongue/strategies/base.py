@@ -1,4 +1,4 @@
-"""The contract that every fine-tuning strategy keeps, held by its contract tests."""
+"""The contract of fine-tuning strategies; the contract tests check it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,15 +18,15 @@ Whisper = WhisperForConditionalGeneration
 
 
 class CannotMergeError(MothertongueError):
-    """The tuned model has parts that no plain Whisper can express."""
+    """The tuned model has parts that a plain Whisper cannot have."""
 
 
 class NotAdapterError(MothertongueError):
-    """Training changed the base's own weights: there is nothing to turn off."""
+    """Training changed the base's own weights: nothing can be disabled."""
 
 
 class Strategy(Config, ABC):
-    """A fine-tuning method: the choice of the weights of a Whisper that train, and how.
+    """A fine-tuning method: it chooses which weights of a Whisper train.
 
     Final subclasses add `kind: Literal["name"] = "name"`.
     """
@@ -43,14 +43,14 @@ class Strategy(Config, ABC):
 
     @abstractmethod
     def apply(self, model: Whisper, seed: int) -> Whisper:
-        """The model to train, changed in place: requires_grad is true on exactly what trains.
+        """Return the model, changed in place: requires_grad is true on exactly the trained weights.
 
         New weights are drawn from `seed`, on the device of the model.
         """
 
     @property
     def moves_base(self) -> bool:
-        """Whether `apply` moves a part of the base's weights into those that train.
+        """Return whether `apply` moves a part of the base's weights into the trained weights.
 
         Another machine may compute another part, so a run keeps the trained weights that it began
         with, and `take_start` puts them back.
@@ -58,7 +58,7 @@ class Strategy(Config, ABC):
         return False
 
     def take_start(self, model: Whisper, start: Mapping[str, Tensor]) -> None:
-        """Let a model, right after `apply`, begin with these trained weights, in place.
+        """Give a model, right after `apply`, these trained weights, in place.
 
         Its outputs stay those of the base. Only for strategies whose `moves_base` is true.
         """
@@ -66,23 +66,23 @@ class Strategy(Config, ABC):
 
     @abstractmethod
     def frozen_prefix(self, model: Whisper) -> int:
-        """The number of bottom encoder layers, with the stem, whose output training keeps."""
+        """Return how many bottom encoder layers, with the stem, keep their output in training."""
 
     @property
     @abstractmethod
     def draws_at_random(self) -> bool:
-        """Whether `apply` draws new weights from its seed."""
+        """Return whether `apply` draws new weights from its seed."""
 
     @abstractmethod
     def merge(self, model: Whisper) -> Whisper:
-        """A plain Whisper with equal outputs. Raises CannotMergeError where there is none."""
+        """Return a plain Whisper with equal outputs. Raises CannotMergeError if there is none."""
 
     why_not_merged: ClassVar[str | None] = None
     """Why no plain Whisper gives the same outputs; None where one does."""
 
     @property
     def can_merge(self) -> bool:
-        """Whether a plain Whisper can give the same outputs."""
+        """Return whether a plain Whisper can give the same outputs."""
         return self.why_not_merged is None
 
     @abstractmethod
@@ -99,11 +99,11 @@ class Strategy(Config, ABC):
     @property
     @abstractmethod
     def is_adapter(self) -> bool:
-        """Whether a trained model can be switched off, to be the base again."""
+        """Return whether the trained part can be disabled, which gives the base's outputs."""
 
     @abstractmethod
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
-        """Let the model give exactly the base's outputs inside the block.
+        """Disable the adapters: inside the block, the model gives exactly the base's outputs.
 
         Raises NotAdapterError where it is no adapter: training changed the base's own weights.
         """
@@ -111,14 +111,14 @@ class Strategy(Config, ABC):
 
 @contextmanager
 def drawn_from(seed: int) -> Iterator[None]:
-    """Start torch's CPU generator at `seed` inside the block; then it goes on as before."""
+    """Seed torch's CPU generator inside the block; afterwards its state is as before."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
 
 
 def trained_parameters(model: Whisper) -> dict[str, Tensor]:
-    """The parameters that train, by name: all that a checkpoint must keep."""
+    """Return the parameters that train, by name: a checkpoint keeps exactly these."""
     return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
 

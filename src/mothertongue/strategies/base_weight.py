@@ -14,7 +14,7 @@ from mothertongue.strategies.learning_rates import Tuned
 
 
 class BaseWeightStrategy(Strategy, ABC):
-    """Weights of the base itself train: the result is a plain Whisper, and the base is gone."""
+    """Trains weights of the base itself: the result is a plain Whisper."""
 
     tuned: ClassVar[Tuned] = "full"
 
@@ -24,7 +24,7 @@ class BaseWeightStrategy(Strategy, ABC):
         return False
 
     def merge(self, model: Whisper) -> Whisper:
-        """The model itself."""
+        """Return the model itself."""
         return model
 
     def average(
@@ -59,5 +59,5 @@ class BaseWeightStrategy(Strategy, ABC):
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
         """Raise NotAdapterError: there is nothing to disable."""
         raise NotAdapterError(
-            "training changed the base's own weights, so it cannot be switched off; load the base"
+            "training changed the base's own weights, so nothing can be disabled; load the base"
         )

@@ -1,4 +1,4 @@
-"""Training the biases alone."""
+"""Train only the biases."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from mothertongue.strategies.base_weight import BaseWeightStrategy
 
 
 class BitFit(BaseWeightStrategy):
-    """Every bias trains and nothing else (Ben Zaken et al. 2022, BitFit).
+    """Trains every bias and nothing else (Ben Zaken et al. 2022, BitFit).
 
     In Whisper: those of the convolutions, of queries, values and outputs (keys have none), of the
     feed-forward layers and of LayerNorms, about 0.1 % of the weights. It takes a higher learning
@@ -22,14 +22,14 @@ class BitFit(BaseWeightStrategy):
     kind: Literal["bitfit"] = "bitfit"
 
     def check(self, config: WhisperConfig) -> None:
-        """Fits every Whisper."""
+        """Do nothing: it fits every Whisper."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
-        """The same model, requires_grad on its biases."""
+        """Return the same model with requires_grad on its biases."""
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.endswith(".bias"))
         return model
 
     def frozen_prefix(self, model: Whisper) -> int:
-        """0: the biases of the convolutions train."""
+        """Return 0: the biases of the convolutions train."""
         return 0

@@ -20,7 +20,7 @@ from mothertongue.strategies.base import CannotMergeError, Strategy, Whisper, dr
 
 
 class BottleneckAdapters(AdapterStrategy):
-    """A bottleneck of width d after each chosen layer trains (Liu et al. 2024, BAFT, BAFT-T).
+    """Trains a bottleneck of width d after each chosen layer (Liu et al. 2024, BAFT, BAFT-T).
 
     y = x + Up(GELU(Down(LN(x)))), `up` starting at zero: training begins at the base's outputs.
     """
@@ -42,7 +42,7 @@ class BottleneckAdapters(AdapterStrategy):
     """d: the bottleneck's width; the paper found 64 best of 32, 64, 128 and 256."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
-        """The same model with an adapter, named "default", in each chosen layer."""
+        """Return the same model with an adapter, named "default", in each chosen layer."""
         self.check(model.config)
         model.requires_grad_(False)
         places = self.encoder_places(model.config), self.decoder_places(model.config)
@@ -52,7 +52,7 @@ class BottleneckAdapters(AdapterStrategy):
 
     @property
     def draws_at_random(self) -> bool:
-        """True: the adapters."""
+        """Return True: the adapters are drawn."""
         return True
 
     def merge(self, model: Whisper) -> Whisper:
@@ -83,7 +83,7 @@ class BottleneckAdapters(AdapterStrategy):
 
     @property
     def is_adapter(self) -> bool:
-        """True."""
+        """Return True: the adapters can be disabled."""
         return True
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
@@ -96,17 +96,17 @@ class BottleneckAdapters(AdapterStrategy):
 
     @classmethod
     def reads_adapter(cls, config: Mapping[str, Any]) -> bool:
-        """By our own peft_type."""
+        """Return whether the file has our own peft_type."""
         return bool(config.get("peft_type") == adapters.PEFT_TYPE)
 
     @classmethod
     def load_adapter(cls, model: Whisper, folder: Path) -> None:
-        """Add it under the name "default"."""
+        """Add the adapter under the name "default"."""
         adapters.load(model, folder)
 
     @classmethod
     def adapter_tensors(cls, model: Whisper) -> list[str]:
-        """All tensors of the bottlenecks."""
+        """Return the prefixes of all tensors of the bottlenecks."""
         return [
             f"{path}.adapters."
             for path, module in model.named_modules()

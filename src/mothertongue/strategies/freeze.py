@@ -1,4 +1,4 @@
-"""Freezing the bottom of the encoder."""
+"""Freeze the bottom of the encoder."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from mothertongue.strategies.full import Full
 
 
 class Freeze(BaseWeightStrategy):
-    """The n bottom encoder layers stay as they were; the rest trains (Liu et al. 2024, FFT).
+    """Freezes the n bottom encoder layers and trains the rest (Liu et al. 2024, FFT).
 
     With n = all layers the encoder's last LayerNorm freezes as well: only the decoder trains.
     """
@@ -26,7 +26,7 @@ class Freeze(BaseWeightStrategy):
     """Whether the convolutions below the first layer freeze too; the paper leaves this open."""
 
     def check(self, config: WhisperConfig) -> None:
-        """n must not exceed the layers there are."""
+        """Raise ConfigError if n exceeds the number of layers."""
         if self.encoder_layers > config.encoder_layers:
             raise ConfigError(
                 f"strategy.encoder_layers: {self.encoder_layers} to freeze, but this Whisper has "
@@ -34,16 +34,16 @@ class Freeze(BaseWeightStrategy):
             )
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
-        """The same model with the bottom of its encoder frozen."""
+        """Return the same model with the bottom of its encoder frozen."""
         return freeze_bottom(model, self.encoder_layers, self.stem)
 
     def frozen_prefix(self, model: Whisper) -> int:
-        """n, or 0 when the stem below still trains."""
+        """Return n, or 0 if the stem below still trains."""
         return self.encoder_layers if self.stem else 0
 
 
 def freeze_bottom(model: Whisper, num_layers: int, stem: bool) -> Whisper:
-    """The same model: all of it trains but the encoder's bottom layers, its stem if asked.
+    """Freeze the encoder's bottom layers, and its stem if asked; the rest of the model trains.
 
     With all layers its last LayerNorm freezes as well.
     """

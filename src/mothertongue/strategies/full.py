@@ -9,21 +9,21 @@ from mothertongue.strategies.base_weight import BaseWeightStrategy
 
 
 class Full(BaseWeightStrategy):
-    """All of Whisper trains but the encoder's sinusoidal positions, which are constants."""
+    """Trains all of Whisper except the encoder's sinusoidal positions, which are constants."""
 
     examples = ({},)
 
     kind: Literal["full"] = "full"
 
     def check(self, config: WhisperConfig) -> None:
-        """Fits every Whisper."""
+        """Do nothing: it fits every Whisper."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
-        """The same model, all of it trainable."""
+        """Return the same model, with all of it trainable."""
         model.requires_grad_(True)
         model.model.encoder.embed_positions.requires_grad_(False)
         return model
 
     def frozen_prefix(self, model: Whisper) -> int:
-        """0: nothing stays as it was."""
+        """Return 0: no layer keeps its output."""
         return 0

@@ -75,7 +75,7 @@ class Lora(AdapterStrategy):
     (Liu et al. 2024b; Kalajdzievski 2023; Meng et al. 2024)."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
-        """The same model, PEFT's layers in place of the chosen matrices."""
+        """Return the same model with PEFT's layers in place of the chosen matrices."""
         from peft import inject_adapter_in_model
 
         self.check(model.config)
@@ -86,7 +86,7 @@ class Lora(AdapterStrategy):
         return model
 
     def peft_config(self, model: Whisper) -> "LoraConfig":
-        """PEFT's settings. `task_type` is unset: with SEQ_2_SEQ_LM it breaks Whisper's forward."""
+        """Return PEFT's settings. `task_type` is unset: SEQ_2_SEQ_LM breaks Whisper's forward."""
         from peft import LoraConfig
 
         return LoraConfig(
@@ -100,7 +100,7 @@ class Lora(AdapterStrategy):
         )
 
     def targets(self, model: Whisper) -> list[str]:
-        """The full names of the matrices that get a change."""
+        """Return the full names of the matrices that get a change."""
         attention = ATTENTION if self.preset == "all-linear" else QUERIES_AND_VALUES
         inside = [f"self_attn.{name}" for name in attention]
         across = [f"encoder_attn.{name}" for name in attention] if self.preset != "paper" else []
@@ -118,7 +118,7 @@ class Lora(AdapterStrategy):
 
     @property
     def moves_base(self) -> bool:
-        """True for PiSSA: A and B begin as W's first singular vectors, and W loses their product.
+        """Return True for PiSSA: A and B begin as W's singular vectors, and W loses their product.
 
         Where singular values are close, another CPU's decomposition gives other vectors.
         """
@@ -138,7 +138,7 @@ class Lora(AdapterStrategy):
             )
 
     def merge(self, model: Whisper) -> Whisper:
-        """The same model, the changes added into its matrices."""
+        """Return the same model with the changes added to its matrices."""
         for name, layer in _lora_layers(model):
             layer.merge(safe_merge=True)
             parent, _, attribute = name.rpartition(".")
@@ -147,7 +147,7 @@ class Lora(AdapterStrategy):
 
     @property
     def draws_at_random(self) -> bool:
-        """True, but for PiSSA, which starts from W's own singular vectors."""
+        """Return True, except for PiSSA, which starts from W's own singular vectors."""
         return self.variant != "pissa"
 
     def average(
@@ -186,7 +186,7 @@ class Lora(AdapterStrategy):
 
     @property
     def is_adapter(self) -> bool:
-        """True, but for PiSSA: it took W's main part away."""
+        """Return True, except for PiSSA, which takes the main part of W away."""
         return self.variant != "pissa"
 
     def adapters_disabled(self, model: Whisper) -> AbstractContextManager[None]:
@@ -208,12 +208,12 @@ class Lora(AdapterStrategy):
 
     @classmethod
     def reads_adapter(cls, config: Mapping[str, Any]) -> bool:
-        """By PEFT's peft_type."""
+        """Return whether the file has PEFT's peft_type for LoRA."""
         return bool(config.get("peft_type") == "LORA")
 
     @classmethod
     def load_adapter(cls, model: Whisper, folder: Path) -> None:
-        """Let PEFT put its layers into the base itself, which is what is decoded with."""
+        """Load the adapter with PEFT, which puts its layers into the base in place."""
         from peft import PeftModel
 
         with refusing(folder, "an adapter that fits its base"):
@@ -224,7 +224,7 @@ class Lora(AdapterStrategy):
 
     @classmethod
     def adapter_tensors(cls, model: Whisper) -> list[str]:
-        """A, B and DoRA's magnitudes of each linear layer."""
+        """Return the prefixes of A, B and DoRA's magnitudes of each linear layer."""
         return [
             f"{path}.lora_"
             for path, layer in _lora_layers(model)
@@ -253,7 +253,7 @@ def _low_rank(layer: Any, like: Whisper) -> LowRank:
 
 
 def _saved_tensors(model: Whisper) -> dict[str, Tensor]:
-    """The trained tensors under the names of PEFT's own files: without the adapter's name."""
+    """Return the trained tensors by the names in PEFT's files: without the adapter's name."""
     return {
         SAVED_PREFIX + name.replace(f".{ADAPTER}", ""): value.detach().cpu().contiguous()
         for name, value in trained_parameters(model).items()
@@ -261,7 +261,7 @@ def _saved_tensors(model: Whisper) -> dict[str, Tensor]:
 
 
 def _check_ranks(folder: Path) -> None:
-    """Raise DataError where PEFT would ask the Hub for tensors, or build what no tensor fills."""
+    """Raise DataError if PEFT would ask the Hub for tensors, or build modules without tensors."""
     if not (folder / TENSORS).is_file():
         raise DataError(f"{folder}: no {TENSORS}; copy it there from where it was made")
     with safe_open(folder / TENSORS, "pt") as file:
@@ -278,7 +278,7 @@ def _check_ranks(folder: Path) -> None:
 
 @torch.no_grad()
 def _begin_with(layer: Any, first_RD: Tensor, first_ER: Tensor) -> None:
-    """Make these a layer's A and B; W keeps the sum of itself and their scaled product."""
+    """Set a layer's A and B and change W, so that W plus their scaled product stays the same."""
     down_RD, up_ER = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
     if torch.equal(down_RD.cpu(), first_RD) and torch.equal(up_ER.cpu(), first_ER):
         return  # decomposed alike: no rounding changes a bit of W
@@ -290,7 +290,7 @@ def _begin_with(layer: Any, first_RD: Tensor, first_ER: Tensor) -> None:
 
 
 def _product(down_RD: Tensor, up_ER: Tensor) -> Tensor:
-    """B A in double precision, on the CPU."""
+    """Return B A in double precision, on the CPU."""
     return up_ER.cpu().double() @ down_RD.cpu().double()
 
 

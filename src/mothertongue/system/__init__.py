@@ -1,4 +1,4 @@
-"""The machine below: files that are whole or not there, locks, processes, terminal, environment.
+"""Files that are written whole or not at all, locks, processes, terminal, environment.
 
 Paths and values come in, files and checked values go out. It imports errors alone.
 """

@@ -1,4 +1,4 @@
-"""The folders of what mothertongue keeps for itself."""
+"""The folders in which mothertongue keeps its own files."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ def cache_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Return where mothertongue remembers what this user did, whatever the cache is."""
+    """Return the folder for what this user did; it does not depend on the cache's folder."""
     if home := os.environ.get("XDG_STATE_HOME"):
         return Path(home) / "mothertongue"
     return Path.home() / ".local/state/mothertongue"

@@ -23,18 +23,18 @@ console = Console(stderr=True, markup=False, emoji=False)
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that prints, in a run on several devices."""
+    """Return whether this process is the one that prints, in a run on several devices."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def note(message: str) -> None:
-    """Print a line of plain text for people; a corpus may have written a part of it."""
+    """Print a line of plain text for people; parts of it may come from a corpus."""
     console.print(plain(message), highlight=False)
 
 
 @contextmanager
 def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of things done; call the yielded function with the number of further ones."""
+    """Show a progress bar; call the yielded function with the number of things newly done."""
     done, last_line_s = 0, time.monotonic()
 
     def advance(count: int) -> None:
@@ -51,7 +51,7 @@ def counting(description: str, total: int | None) -> Iterator[Callable[[int], No
 
 
 def progress_bar() -> Progress:
-    """A bar of things done, with the time left; nothing where standard error is no terminal."""
+    """Show a progress bar with the time left; nothing if standard error is no terminal."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -67,13 +67,13 @@ def progress_bar() -> Progress:
 
 
 def interval(bounds: list[float]) -> str:
-    """A 95 % interval in percent, such as 12.3-15.6."""
+    """Return a 95 % interval in percent, such as 12.3-15.6."""
     low, high = bounds
     return f"{100 * low:.1f}-{100 * high:.1f}"
 
 
 def gigabytes(count: int) -> str:
-    """A number of bytes for people, in powers of ten."""
+    """Return a number of bytes for people, in powers of ten."""
     return f"{count / 1e9:.2f} GB"
 
 
@@ -85,7 +85,7 @@ def duration(seconds: float) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text that cannot steer a terminal: of control characters, only line ends stay.
+    """Return text that cannot control a terminal: line ends are its only control characters.
 
     A byte of a file name that is no UTF-8 becomes its code, such as \\udcff.
     """

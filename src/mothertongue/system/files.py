@@ -1,4 +1,4 @@
-"""Writing so that existence means done: a temporary name, fsync, then rename."""
+"""Write files so that a file with its final name is complete: temporary name, fsync, rename."""
 
 import errno
 import fcntl
@@ -24,7 +24,7 @@ OURS = re.compile(r"\.(tmp|trash)-(.*-)?[0-9a-f]{32}")
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, as hexadecimal; memory stays flat."""
+    """Return the SHA-256 of a file's bytes, as hexadecimal; memory stays flat."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -38,7 +38,7 @@ def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[TextIO]:
-    """A UTF-8 text file that appears under `path` only when the block ends without an error."""
+    """Open a UTF-8 text file that gets the name `path` only if the block ends without an error."""
     with (
         file_atomically(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,
@@ -50,7 +50,7 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that appears under `path` only when the block ends without an error."""
+    """Open a binary file that gets the name `path` only if the block ends without an error."""
     with file_atomically(path) as temporary, temporary.open("wb") as file:
         yield file
         file.flush()
@@ -59,14 +59,14 @@ def open_bytes_atomically(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def folder_atomically(path: Path, num_bytes: int = 0) -> Iterator[Path]:
-    """An empty folder to fill, which replaces `path` only when the block ends without an error.
+    """Yield an empty folder, which replaces `path` only if the block ends without an error.
 
     Raises DiskFull, before anything is written where its `num_bytes` are known.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     require_free(path, num_bytes)
     with temporary_folder(path.parent) as fresh:
-        with said_when_full(path, fresh):
+        with reporting_disk_full(path, fresh):
             yield fresh
             _give_usual_permissions(fresh)
             sync_tree(fresh)
@@ -77,11 +77,11 @@ def folder_atomically(path: Path, num_bytes: int = 0) -> Iterator[Path]:
 
 @contextmanager
 def file_atomically(path: Path) -> Iterator[Path]:
-    """An empty file to fill, which replaces `path` only when the block ends without an error."""
+    """Yield an empty file, which replaces `path` only if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path, TEMPORARY)
     try:
-        with said_when_full(path, temporary), temporary.open("xb") as file:
+        with reporting_disk_full(path, temporary), temporary.open("xb") as file:
             _hold(file.fileno())
             yield temporary
             temporary.replace(path)
@@ -92,7 +92,7 @@ def file_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(home: Path) -> Iterator[Path]:
-    """An empty folder in `home`, which is gone when the block ends, unless it was renamed."""
+    """Yield an empty folder in `home`; it is removed when the block ends, unless it was renamed."""
     home.mkdir(parents=True, exist_ok=True)
     folder = beside(home / "folder", TEMPORARY)
     folder.mkdir()
@@ -105,14 +105,14 @@ def temporary_folder(home: Path) -> Iterator[Path]:
 
 
 def require_free(path: Path, num_bytes: int) -> None:
-    """Raise DiskFull where the disk of `path`, whose folder is there, has fewer bytes free."""
+    """Raise DiskFull if the disk of `path` has fewer bytes free; its folder must exist."""
     if (free := shutil.disk_usage(path.parent).free) < num_bytes:
         raise DiskFull(_no_room(path, f"{num_bytes:,} bytes", free))
 
 
 @contextmanager
-def said_when_full(path: Path, written: Path | None = None) -> Iterator[None]:
-    """Raise DiskFull naming `path` where the block finds the disk full.
+def reporting_disk_full(path: Path, written: Path | None = None) -> Iterator[None]:
+    """Raise DiskFull with the name of `path` if the block finds the disk full.
 
     `written` is what the block has written until then, where that is not `path` itself.
     """
@@ -127,7 +127,7 @@ def said_when_full(path: Path, written: Path | None = None) -> Iterator[None]:
 
 
 def require_writable(path: Path, why: str) -> None:
-    """Raise MothertongueError where a file cannot be written under `path`, before there is one."""
+    """Raise MothertongueError if no file can be written as `path`; checks before writing."""
     temporary = beside(path, TEMPORARY)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def require_writable(path: Path, why: str) -> None:
 
 
 def size_bytes(path: Path) -> int:
-    """The bytes of a file, or of all files below a folder; 0 where there is nothing."""
+    """Return the bytes of a file, or of all files below a folder; 0 if nothing is there."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(each.stat().st_size for each in files if each.is_file())
 
@@ -153,7 +153,7 @@ def remove_folder(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written or half removed in `folder`.
+    """Remove files that a killed process left half written or half removed in `folder`.
 
     Names that are not ours stay, and so does what a living process still writes.
     """
@@ -200,13 +200,13 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _hold(descriptor: int) -> None:
-    """Let other processes see that a living one writes there, where the disk has locks."""
+    """Lock it, so that other processes see that a living one writes there; needs disk locks."""
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a living process writes there; False where the disk cannot tell."""
+    """Return whether a living process writes there; False on a disk without locks."""
     try:
         with _opened(path) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -233,7 +233,7 @@ def _no_room(path: Path, needed: str, free: int) -> str:
 
 
 def _is_full(error: Exception) -> bool:
-    """Whether it is a disk's, a quota's or a file's limit; safetensors has no OSError for it."""
+    """Return whether a disk, a quota or a file is full; safetensors raises no OSError for it."""
     if isinstance(error, OSError):
         return error.errno in FULL
     return any(f"(os error {number})" in str(error) for number in FULL)

@@ -1,4 +1,4 @@
-"""Sources of pages that are one file, and their hashes for a Content-Security-Policy."""
+"""Read the sources of one-file pages, and hash them for a Content-Security-Policy."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Reading what may be damaged, foreign, or of another version: one error, with the path. No torch.
+"""Read JSON files that may be damaged or from another version: one error, with the path. No torch.
 
 A shape is any type that pydantic knows. Records have TypedDicts: the keys that their readers rely
 on, of the types they rely on; a record may have more.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Record(TypedDict):
-    """A JSON object that a verb leaves on disk, and of which format it is."""
+    """A JSON object that a verb writes to disk, with its format version."""
 
     format_version: NotRequired[Literal[1]]
 
@@ -63,13 +63,13 @@ def parse_json(text: str, origin: Path | str, shape: Any, remedy: str = REMEDY) 
 
 
 def checked(value: Any, origin: Path | str, shape: Any, remedy: str = REMEDY) -> Any:
-    """Return a JSON value as it is, once it has the shape."""
+    """Return a JSON value unchanged after checking its shape."""
     _validated(value, origin, shape, remedy, strict=True)
     return value
 
 
 def built(value: Any, origin: Path | str, cls: type[T], remedy: str = REMEDY) -> T:
-    """Return a `cls`, a dataclass, of a JSON value. Raises DataError where it is of another one."""
+    """Return a JSON value as the dataclass `cls`. Raises DataError if it has another shape."""
     instance: T = _validated(value, origin, cls, remedy, strict=False)
     return instance
 

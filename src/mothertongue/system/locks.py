@@ -1,4 +1,4 @@
-"""Locks on files, which tell processes apart that would write into one folder. No torch.
+"""Locks on files: only one process at a time may write into a folder. No torch.
 
 NAME        held by flock: the system lets go of it when its holder dies, however it dies
 NAME.held   only on a disk without flock, as some NFS and Lustre are: whoever makes it has the lock
@@ -29,7 +29,7 @@ _ours: set[TextIO] = set()
 
 @contextmanager
 def alone(path: Path, place: Path, advice: str) -> Iterator[None]:
-    """Hold the lock file `path` for this process, which then works alone in `place`.
+    """Lock the file `path`, so that this process works alone in `place`.
 
     Raises MothertongueError naming the place and the process that holds the lock, with `advice` on
     what to do.
@@ -54,7 +54,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _held(path: Path, how: int) -> Iterator[TextIO]:
-    """Hold a lock by flock's flags `how`. Raises BlockingIOError where another holds it."""
+    """Lock with flock's flags `how`. Raises BlockingIOError if another process has the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _opened(path) as file, _flocked(file, path, how):
         if _is_there(path, file):
@@ -69,7 +69,7 @@ def _held(path: Path, how: int) -> Iterator[TextIO]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
-    """Open a lock file for this process alone: forks, which may outlive it, hold nothing."""
+    """Open a lock file that forked processes do not inherit, because they may live longer."""
     with path.open("a+", encoding="utf-8") as file:
         _ours.add(file)
         try:
@@ -105,7 +105,7 @@ def _flocked(file: TextIO, path: Path, how: int) -> Iterator[None]:
 
 @contextmanager
 def _made(held: Path, patience_s: float) -> Iterator[None]:
-    """Hold a lock where there is no flock: of all processes, one can make a new file."""
+    """Lock without flock: only one process can create a new file."""
     until = time.monotonic() + patience_s
     while not _make(held):
         if _is_dead(holder := _read(held)):
@@ -130,7 +130,7 @@ def _make(held: Path) -> bool:
 
 
 def _retire(held: Path, holder: str) -> None:
-    """Remove the file of a dead holder; where others do so too, one of them does."""
+    """Remove the lock file of a dead process; only one of several processes succeeds."""
     taken = held.with_name(f"{held.name}-{uuid.uuid4().hex}")
     with suppress(FileNotFoundError):
         held.rename(taken)
@@ -140,7 +140,7 @@ def _retire(held: Path, holder: str) -> None:
 
 
 def _is_dead(holder: str) -> bool:
-    """Whether it is known to have died; nothing is known of other machines."""
+    """Return whether the process has certainly ended; False for processes on other machines."""
     found = HOLDER.fullmatch(holder)
     if found is None or found[2] != socket.gethostname():
         return False
@@ -154,7 +154,7 @@ def _is_dead(holder: str) -> bool:
 
 
 def _is_there(path: Path, file: TextIO) -> bool:
-    """Whether the open file still has its name."""
+    """Return whether the open file still has its name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

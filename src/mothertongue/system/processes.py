@@ -1,4 +1,4 @@
-"""Runs a module that must not outlive the process that started it.
+"""Run a module that ends when the process that started it ends.
 
 python -P -m mothertongue.system.processes PARENT MODULE [ARGUMENT...]
 
@@ -17,8 +17,8 @@ SAFE = "-P"
 """Without it Python imports from the working directory first, where anybody's soxr.py may lie."""
 
 
-def leashed(module: str, *arguments: str) -> tuple[str, ...]:
-    """The command that runs a module as `python -m` does, no longer than this process lives."""
+def child_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module as `python -m` does and ends with this process."""
     return (
         sys.executable,
         SAFE,
@@ -31,7 +31,7 @@ def leashed(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Become the module, and die with the parent."""
+    """Run the module in this process, which ends with its parent."""
     parent, module = int(sys.argv[1]), sys.argv[2]
     sys.argv = sys.argv[2:]
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()

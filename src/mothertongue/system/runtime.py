@@ -1,4 +1,4 @@
-"""Settings that libraries and child processes read from the environment, once, as they start."""
+"""Environment settings that libraries and child processes read once, when they start."""
 
 from collections.abc import MutableMapping
 
@@ -18,7 +18,7 @@ REPORTS = {
 
 
 def silence(environment: MutableMapping[str, str]) -> None:
-    """Let no library tell others that it is used, before any is imported; child processes inherit.
+    """Turn off the telemetry of libraries before they are imported; child processes inherit this.
 
     What a user set stays.
     """
@@ -27,7 +27,7 @@ def silence(environment: MutableMapping[str, str]) -> None:
 
 
 def set_up(environment: MutableMapping[str, str]) -> None:
-    """Add what the verbs need to an environment, before torch is imported; child processes inherit.
+    """Add settings for the verbs to an environment before torch is imported; children inherit them.
 
     What a user set stays.
 

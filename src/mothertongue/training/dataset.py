@@ -59,7 +59,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
         self.rank, self.ranks = rank, ranks
         self.workers = _workers() if config.workers is None else config.workers
-        self.store, self._heard = store, _HeardClips(len(utterances), self.workers > 0)
+        self.store, self._decoded_clips = store, _DecodedClips(len(utterances), self.workers > 0)
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
@@ -149,7 +149,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if stored is not None:
             return stored
         clips = [self._clip(i, epoch) for i in micro_batch.indices]
-        if self.store is not None and self._heard.add(micro_batch.indices, clips):
+        if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
             stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
         labels = self._labels(micro_batch)
         batch = collate(self._ids(micro_batch), clips, labels, micro_batch.context_s, self.end)
@@ -188,7 +188,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
     def _keys(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         """The keys of the clips in the store; empty while one of them was never decoded."""
-        digests = [self._heard.digest(i) for i in micro_batch.indices]
+        digests = [self._decoded_clips.digest(i) for i in micro_batch.indices]
         if self.store is None or not all(digests):
             return ()
         return tuple(self.store.key(each, micro_batch.context_s) for each in digests)
@@ -200,7 +200,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return [self.labels[i] for i in micro_batch.indices]
 
 
-class _HeardClips:
+class _DecodedClips:
     """The SHA-256 of the samples of each clip that was decoded before, by any worker."""
 
     def __init__(self, count: int, has_workers: bool) -> None:

@@ -12,7 +12,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from mothertongue.errors import ConfigError, Interrupted, MothertongueError, Preempted
 from mothertongue.model.devices import processors
-from mothertongue.system.processes import leashed
+from mothertongue.system.processes import child_command
 from mothertongue.training.signals import SIGNALS
 
 SAVING_S = 600  # a checkpoint of the largest Whisper on a slow disk, before SIGKILL
@@ -48,7 +48,7 @@ def launch(devices: int, verb: Sequence[str]) -> None:
         shutdown_timeout=SAVING_S,
     )
     try:
-        python, *command = leashed("mothertongue", *verb)
+        python, *command = child_command("mothertongue", *verb)
         elastic_launch(config, python)(*command)
     except SignalException as error:
         stopped = Interrupted if error.sigval == signal.SIGINT else Preempted

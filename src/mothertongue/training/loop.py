@@ -38,8 +38,8 @@ from mothertongue.training.validation import Validation, Validator
 
 SAVE_EVERY_STEPS = 500
 """The most steps between two checkpoints where the settings give none: an epoch can take days."""
-DEAR = 0.25
-"""The share of the time in validations from which on a hint is printed."""
+EXPENSIVE_SHARE = 0.25
+"""A hint is printed when validations take at least this share of the time."""
 FEW_CLIPS = 50
 """A number of validation clips that the hint can propose."""
 
@@ -199,7 +199,7 @@ class _Trainer:
         """Print once that validations are expensive, and how to make them cheaper."""
         clips = self.config.clips_of(split)
         share = self.state.validate_s / (self.state.validate_s + self.state.train_s)
-        if share < DEAR or clips <= FEW_CLIPS or self._has_hinted:
+        if share < EXPENSIVE_SHARE or clips <= FEW_CLIPS or self._has_hinted:
             return
         self._has_hinted = True
         self.watcher.noted(

@@ -29,7 +29,7 @@ class Quiet:
     def noted(self, message: str) -> None: ...
 
 
-class Told(Quiet):
+class CallbackWatcher(Quiet):
     """The watcher for programs, which calls a function with messages."""
 
     def __init__(self, notify: Callable[[str], None]) -> None:

@@ -250,7 +250,7 @@ def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str
     noted(f"{run_dir.path} is complete; nothing to do")
     if changes := code_changes(run_dir):
         noted(
-            f"it was trained by other code ({'; '.join(changes)}); to train it anew give another "
+            f"it was trained by other code ({'; '.join(changes)}); to train it again give another "
             f"--out, or remove {run_dir.path}"
         )
 

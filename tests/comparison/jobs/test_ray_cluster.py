@@ -115,7 +115,7 @@ def test_a_worker_and_a_node_die_and_the_table_is_the_same(
     nodes.remove_node(second, allow_graceful=False)
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
-    assert said.count(" was lost; it goes on at ") >= 2, said
+    assert said.count(" was lost; it continues at ") >= 2, said
     alone = compare(load_grid(grid_path, []), tmp_path / "alone", in_process, Quiet())
     ours = json.loads((out / "comparison.json").read_text())
     assert not list(different(what_counts(ours), what_counts(json.loads(json.dumps(alone)))))
@@ -161,7 +161,7 @@ def test_metrics_are_fetched_when_there_is_a_validation_and_before_a_cut(
 
     def hear(validations: int, cut: str) -> list[str]:
         seen.clear()
-        running.hear(
+        running.handle_statuses(
             {"a": TaskStatus("here", 1, "step 1", validations)},
             lambda task: seen.append(f"fetched {task.name}"),
             lambda task: task.name == cut,

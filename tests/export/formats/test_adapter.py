@@ -14,7 +14,7 @@ from tiny import tiny_model
 
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.export.base import Exported
-from mothertongue.export.formats.adapter import AdapterExporter, put_on
+from mothertongue.export.formats.adapter import AdapterExporter, put_adapter_on
 from mothertongue.strategies.bottleneck import BottleneckAdapters
 from mothertongue.strategies.lora import Lora
 from mothertongue.system.files import write_json
@@ -53,7 +53,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore", FutureWarning)  # PEFT's own, of transformers' names
         tuned = get_peft_model(base, LoraConfig(r=2, target_modules=["q_proj"]))
     tuned.save_pretrained(str(folder))
-    put_on(tiny_model(byte_tokens(), d_model=32), folder)
+    put_adapter_on(tiny_model(byte_tokens(), d_model=32), folder)
     return folder
 
 
@@ -76,7 +76,7 @@ def test_a_malformed_adapter_is_refused(
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     write_json(tmp_path / "adapter_config.json", config | change)
     with pytest.raises(DataError, match=f"^{tmp_path}") as caught:
-        put_on(tiny_model(byte_tokens(), d_model=32), tmp_path)
+        put_adapter_on(tiny_model(byte_tokens(), d_model=32), tmp_path)
     assert reason in str(caught.value)
 
 
@@ -84,13 +84,13 @@ def test_a_malformed_adapter_is_refused(
 def test_a_configuration_that_is_no_object_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "adapter_config.json").write_text(content, encoding="latin-1")
     with pytest.raises(DataError, match=f"^{tmp_path}/adapter_config.json: "):
-        put_on(tiny_model(byte_tokens(), d_model=32), tmp_path)
+        put_adapter_on(tiny_model(byte_tokens(), d_model=32), tmp_path)
 
 
 def test_an_adapter_without_tensors_asks_nobody_for_them(lora: Path, tmp_path: Path) -> None:
     shutil.copyfile(lora / "adapter_config.json", tmp_path / "adapter_config.json")
     with pytest.raises(DataError, match=r"no adapter_model.safetensors; copy it there"):
-        put_on(tiny_model(byte_tokens(), d_model=32), tmp_path)
+        put_adapter_on(tiny_model(byte_tokens(), d_model=32), tmp_path)
 
 
 @pytest.mark.parametrize("strategy", [Lora(), Lora(variant="dora"), BottleneckAdapters()])

@@ -188,7 +188,7 @@ def test_names_are_no_terminal_markup() -> None:
 def test_a_clear_winner_is_called_one() -> None:
     line = findings(comparison())[0]
     assert line == (
-        "sw: freeze has the lowest WER, 22.0 %; 92.2 points below the untouched base, beyond the "
+        "sw: freeze has the lowest WER, 22.0 %; 92.2 points below the base model, beyond the "
         "noise (p = 0.002); 3.0 points below full, beyond the noise (p = 0.002); cheapest not "
         "measurably worse than the lowest: freeze (82.7 % of the parameters, 15.0 min)"
     )
@@ -209,7 +209,7 @@ def test_a_tie_is_within_the_noise_and_the_cheaper_is_named() -> None:
 
 def test_only_the_reference() -> None:
     assert findings(only(comparison(), "sw", "full")) == [
-        "sw: only full was run: WER 25.0 %; 89.2 points below the untouched base, beyond the "
+        "sw: only full was run: WER 25.0 %; 89.2 points below the base model, beyond the "
         "noise (p = 0.002)"
     ]
 
@@ -226,9 +226,9 @@ def test_a_base_that_nothing_beats_is_said() -> None:
     result = only(comparison(), "sw", "full")
     row = result["languages"]["sw"]["strategies"][0]
     row["vs_base"] = difference(0.04, SURE)
-    assert "4.0 points above the untouched base, beyond the noise" in findings(result)[0]
+    assert "4.0 points above the base model, beyond the noise" in findings(result)[0]
     row["vs_base"] = difference(0.0, 1.0)
-    assert "level with the untouched base, within the noise" in findings(result)[0]
+    assert "level with the base model, within the noise" in findings(result)[0]
 
 
 def test_no_split_to_choose_on_and_no_strategy_are_said() -> None:

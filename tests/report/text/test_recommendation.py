@@ -9,7 +9,7 @@ def test_the_lowest_wer_is_recommended_with_its_reasons() -> None:
     found = advice(comparison(), "sw")
     assert found is not None
     assert found.strategy == "freeze"
-    assert found.summary == "22 words in 100 wrong, where the untouched base has 114"
+    assert found.summary == "22 words in 100 wrong, where the base model has 114"
     reasons = "\n".join(found.reasons)
     assert "On 487 test clips its word error rate (WER) is 22.0 %; 95 % interval 20.0-24.0 %." in (
         reasons
@@ -37,7 +37,9 @@ def test_what_cannot_be_told_apart_is_named() -> None:
     assert found is not None
     assert found.strategy == "freeze"
     assert "which may be chance" in "\n".join(found.reasons)
-    assert any(each.startswith("full cannot be told from it: +3.0 points") for each in found.doubts)
+    assert any(
+        each.startswith("full is not measurably different: +3.0 points") for each in found.doubts
+    )
     assert not any("forgot" in each for each in found.doubts)
 
 
@@ -68,7 +70,7 @@ def test_one_seed_calls_nothing_better_and_says_why() -> None:
     assert "(95 % -1.0 to 7.0 over 37 speakers; not tested, for there is one seed) than full" in (
         reasons
     )
-    assert "p = 0.002; of this run, another may differ) than the untouched base" in reasons
+    assert "p = 0.002; of this run, another may differ) than the base model" in reasons
     assert (
         "One seed, so it is called better than none of full and lora: another run of the same "
         "settings may differ by as much; give several: seeds: [0, 1, 2]."
@@ -78,7 +80,7 @@ def test_one_seed_calls_nothing_better_and_says_why() -> None:
 def test_a_language_without_word_spaces_is_judged_by_characters() -> None:
     found = advice(by_cer(comparison()), "sw")
     assert found is not None
-    assert found.summary == "7 characters in 100 wrong, where the untouched base has 38"
+    assert found.summary == "7 characters in 100 wrong, where the base model has 38"
     reasons = "\n".join(found.reasons)
     assert "its character error rate (CER) is 7.3 %; 95 % interval 6.3-8.3 %." in reasons
     assert "fewer wrong characters in 100" in reasons

@@ -1,4 +1,4 @@
-"""Child processes that train and score, as many at once as there are devices.
+"""Run training and scoring in child processes, as many at once as there are devices.
 
 Each run has a process of its own: its peak memory is its own, and its crash takes no other along.
 """
@@ -23,14 +23,14 @@ from mothertongue.comparison.jobs.task import (
 )
 from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.model.devices import processors
-from mothertongue.system.processes import leashed
+from mothertongue.system.processes import child_command
 from mothertongue.training.signals import StopRequest
 
 POLL_S = 0.2
 
 
 def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
-    """The environment of each run that may run at once: its own GPUs, or a share of the cores.
+    """Return an environment for each parallel run: its own GPUs, or a share of the cores.
 
     `jobs` None: as many as there are GPUs for, or one. `devices`: the number for each
     run. Raises ConfigError for more than there are.
@@ -52,7 +52,7 @@ def slots(jobs: int | None, devices: int = 1) -> list[dict[str, str]]:
 
 
 def _visible_gpus(count: int) -> list[str]:
-    """The numbers or UUIDs of the GPUs that this process sees, for CUDA_VISIBLE_DEVICES."""
+    """Return numbers or UUIDs of the GPUs that this process sees, for CUDA_VISIBLE_DEVICES."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return [str(number) for number in range(count)]
@@ -103,7 +103,7 @@ def _start(task: Task, place: dict[str, str]) -> subprocess.Popen[bytes]:
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("ab") as log:
         return subprocess.Popen(
-            leashed(*task.command),
+            child_command(*task.command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

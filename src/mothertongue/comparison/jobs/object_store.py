@@ -1,4 +1,4 @@
-"""Files of a comparison by way of an object store, where its nodes share no folder.
+"""Move files of a comparison through an object store if its nodes share no folder.
 
 <url>/
   <path>/tree.json        {file: sha256} of a file or folder, relative to the comparison's folder
@@ -41,7 +41,7 @@ class Storage:
     url: str
 
     def check(self) -> None:
-        """Raise ConfigError where it cannot be written to, or its protocol is not installed."""
+        """Raise ConfigError if the storage is not writable, or its protocol is not installed."""
         try:
             fs, root = self._open()
             fs.makedirs(root, exist_ok=True)
@@ -78,7 +78,7 @@ class Storage:
                 fs.rm_file(kept)
 
     def pull(self, path: Path, folder: Path, without: str | None = None) -> None:
-        """Replace a file or folder here by its stored version; without one, leave it as it is.
+        """Replace a local file or folder by its stored version, if there is one.
 
         `without`: the name of a folder in it that is not needed. Raises DataError where the
         stored version is damaged.
@@ -104,7 +104,7 @@ class Storage:
         _remove_empty(path)
 
     def _tree(self, place: str) -> dict[str, str] | None:
-        """The stored tree, {file: sha256}; None for none. Raises DataError where it is damaged.
+        """Return the stored tree, {file: sha256}, or None. Raises DataError if it is damaged.
 
         Anyone who writes to the storage may put any name there: all must lie below the folder.
         """
@@ -133,7 +133,7 @@ class Storage:
 
 
 def signature(path: Path) -> Signature:
-    """The size and time of each file in the folder, by name; it changes when a file does."""
+    """Return the size and time of each file in the folder, by name, to detect changes."""
     found = {}
     for name in _files(path):
         try:
@@ -145,7 +145,7 @@ def signature(path: Path) -> Signature:
 
 
 def _linked(path: Path, target: Path) -> None:
-    """Give a file another name, or copy it where the disk has no hard links."""
+    """Make a hard link to a file, or copy it if the disk has no hard links."""
     try:
         os.link(path, target)
     except FileNotFoundError:
@@ -155,7 +155,7 @@ def _linked(path: Path, target: Path) -> None:
 
 
 def _hold_still(path: Path, still: Path) -> bool:
-    """Copy all files, as they are at one moment, to another folder; return False if that fails.
+    """Copy the state of all files at one moment to another folder; return False on failure.
 
     Weights are only ever replaced, so a hard link keeps them; the rest is small and copied.
     """
@@ -181,13 +181,13 @@ def _hold_still(path: Path, still: Path) -> bool:
 
 
 def _is_below(name: str) -> bool:
-    """Whether the name is that of a file below the folder that it is relative to."""
+    """Return whether a relative name stays below its folder."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts
 
 
 def _has(fs: Any, url: str, size: int) -> bool:
-    """Whether the whole file is there: a file system also shows one that is half written."""
+    """Return whether the whole file is there: file systems also show half-written files."""
     try:
         return bool(fs.info(url)["size"] == size)
     except FileNotFoundError:
@@ -195,7 +195,7 @@ def _has(fs: Any, url: str, size: int) -> bool:
 
 
 def _files(path: Path) -> Iterable[str]:
-    """Every file of a folder that has its final name, without locks: those are one machine's."""
+    """Return every file of a folder that has its final name, without the locks of this machine."""
     for folder, folders, names in os.walk(path):
         folders[:] = [each for each in folders if not each.startswith((TEMPORARY, TRASH))]
         for name in names:

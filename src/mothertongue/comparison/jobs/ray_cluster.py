@@ -1,4 +1,4 @@
-"""A comparison's tasks on a Ray cluster, or on one that lives only as long as the comparison.
+"""Run a comparison's tasks on a Ray cluster, existing or started for this comparison.
 
 Each task is a Ray task with its share of processors and GPUs. The task of a lost worker or node is
 tried again elsewhere; the folder of the comparison must be one that every node sees.
@@ -41,7 +41,7 @@ class TaskStatus:
 
     node: str
     tries: int
-    said: str
+    status: str
     validations: int
     """The number of validations in its metrics in the storage, where there is one."""
 
@@ -51,7 +51,7 @@ Statuses = dict[str, TaskStatus]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of a cluster for one run; None: a GPU for each device if any, else a whole node."""
+    """The resources of one run; None: a GPU for each device if there are any, else a whole node."""
 
     cpus: float | None = None
     gpus: float | None = None
@@ -63,7 +63,7 @@ class Share:
 def on_ray(
     address: str, share: Share, folder: Path, storage: Storage | None = None
 ) -> Iterator[Runner]:
-    """A runner on the cluster at `address`: `auto`, HOST:PORT, ray://..., or `local` to start one.
+    """Return a runner for the cluster at `address`: `auto`, HOST:PORT, ray://... or `local`.
 
     `folder` is the comparison's: one that all nodes see, unless they have a `storage`. Raises
     ConfigError where there is no such cluster, none of its nodes is large enough, or the storage
@@ -96,7 +96,7 @@ def on_ray(
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    """Raise OSError if no server listens at HOST:PORT: Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=KNOCK_S).close()
@@ -122,12 +122,12 @@ class _RayRunner:
                     running.cancel()
                     kind = Interrupted if stop.is_interrupt else Preempted
                     raise kind(f"stopped by {stop.name}; give the same command again to continue")
-                running.hear(ray.get(board.read.remote()), self._fetch_metrics, is_cut)
-                running.settle(self._fetch)
+                running.handle_statuses(ray.get(board.read.remote()), self._fetch_metrics, is_cut)
+                running.handle_ended(self._fetch)
         refuse_failed(running.failed)
 
     def _share_inputs(self, tasks: Sequence[Task]) -> None:
-        """Push the tasks' settings, which only the driver has, to the storage."""
+        """Copy the tasks' settings, which only the driver has, to the storage."""
         if self.storage:
             for path in [path for task in tasks for path in task.uses if path.is_file()]:
                 self.storage.push(path, self.folder)
@@ -141,19 +141,19 @@ class _RayRunner:
         return {remote.remote(task, place, board): task for task in tasks}
 
     def _fetch_metrics(self, task: Task) -> None:
-        """Pull the metrics of a run that goes on; halving reads them."""
+        """Copy the metrics of a running run from the storage, for halving."""
         if self.storage and task.metrics:
             self.storage.pull(task.metrics, self.folder)
 
     def _fetch(self, task: Task) -> None:
-        """Pull the files of a task that the driver reads, where its folder is not the node's."""
+        """Copy the files of a task that the driver reads from the storage, if there is one."""
         if self.storage:
             for path in (*task.uses, task.log):
                 self.storage.pull(path, self.folder, without="checkpoints")
 
 
 class _Running:
-    """Tasks that Ray has, by its references to them, until each has ended."""
+    """Running tasks by their Ray references."""
 
     def __init__(
         self, tasks: dict[Any, Task], watcher: TaskWatcher, stop: Callable[[list[str]], Any]
@@ -163,7 +163,9 @@ class _Running:
         self.failed: list[Task] = []
         self._cut, self._last = set[str](), dict[str, TaskStatus]()
 
-    def hear(self, news: Statuses, fetch_metrics: Callable[[Task], None], is_cut: IsCut) -> None:
+    def handle_statuses(
+        self, news: Statuses, fetch_metrics: Callable[[Task], None], is_cut: IsCut
+    ) -> None:
         """Notify the watcher of tasks that started, or started again; stop those that are cut."""
         words = {}
         for task in self.tasks.values():
@@ -172,7 +174,7 @@ class _Running:
             word, before = news[task.name], self._last.get(task.name)
             self._tell_start(task.name, word, before)
             again = f" (try {word.tries})" if word.tries > 1 else ""
-            words[task.name] = f"on {word.node}{again} {word.said}".strip()
+            words[task.name] = f"on {word.node}{again} {word.status}".strip()
             if word.validations != (before.validations if before else 0):
                 fetch_metrics(task)
             self._last[task.name] = word
@@ -181,7 +183,7 @@ class _Running:
                 self._stop([task.name])
         self.watcher.waiting(words)
 
-    def settle(self, fetch: Callable[[Task], None]) -> None:
+    def handle_ended(self, fetch: Callable[[Task], None]) -> None:
         """Handle the tasks that have ended, or wait a moment for one to end."""
         done, _ = ray.wait(list(self.tasks), timeout=POLL_S)
         for ref in done:
@@ -203,7 +205,7 @@ class _Running:
         if before is None:
             self.watcher.started(f"{name} on {word.node}")
         elif word.tries > before.tries:
-            self.watcher.noted(f"{name} was lost; it goes on at {word.node} (try {word.tries})")
+            self.watcher.noted(f"{name} was lost; it continues at {word.node} (try {word.tries})")
 
 
 class _StatusBoard:
@@ -214,12 +216,12 @@ class _StatusBoard:
         self.workers: dict[str, list[str]] = {}
         self.stopped = set[str]()
 
-    def tell(self, name: str, node: str, worker: str, said: str, validations: int) -> bool:
+    def report(self, name: str, node: str, worker: str, status: str, validations: int) -> bool:
         """Record the status of a task and return whether it is to stop."""
         workers = self.workers.setdefault(name, [])
         if worker not in workers:
             workers.append(worker)
-        self.news[name] = TaskStatus(node, len(workers), said, validations)
+        self.news[name] = TaskStatus(node, len(workers), status, validations)
         return name in self.stopped
 
     def stop(self, names: list[str]) -> None:
@@ -246,7 +248,7 @@ def _is_fine(ref: Any, task: Task) -> bool:
 
 
 def _options(share: Share, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Ray's resources of one task."""
+    """Return Ray's options for the resources of one task."""
     sizes = [each["Resources"] for each in nodes if each["Alive"]]
     has_gpus = any("GPU" in each for each in sizes)
     gpus = share.gpus if share.gpus is not None else float(share.devices if has_gpus else 0)

@@ -1,4 +1,4 @@
-"""The work of a Ray worker: one task, as a process of its own, on any node.
+"""Run one task of a comparison in a separate process on a Ray worker.
 
 A node, a worker or the process may die at any time: the task is then tried again somewhere, and a
 run continues from its newest checkpoint.
@@ -19,19 +19,19 @@ from mothertongue.comparison.jobs.object_store import Storage
 from mothertongue.comparison.jobs.task import Task, last_word
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.run_dir import RunDir, is_run
-from mothertongue.system.processes import leashed
+from mothertongue.system.processes import child_command
 
 POLL_S = 0.5
 LOCK_S = 60.0  # for what a killed worker's process still holds
 
 
 class LostError(Exception):
-    """The process was killed or pre-empted: nothing is wrong with its input, try again."""
+    """The process was killed or preempted; its input is fine, so it can run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The driver's working directory, which the files of tasks are relative to, and settings."""
+    """The driver's working directory, to which the files of tasks are relative, and settings."""
 
     folder: str
     threads: int
@@ -64,11 +64,11 @@ def work(task: Task, place: Place, board: Any) -> int:
         try:
             while process.poll() is None:
                 files.push_new()
-                told = board.tell.remote(
+                reply = board.report.remote(
                     task.name, node, worker, last_word(task), files.validations
                 )
                 # Not ray.get: while it waits, Ray gives this task's processors to another.
-                told.future().add_done_callback(heed)
+                reply.future().add_done_callback(heed)
                 if stopped.wait(POLL_S):
                     process.terminate()
                     return process.wait()
@@ -84,7 +84,7 @@ def work(task: Task, place: Place, board: Any) -> int:
 
 
 class _Mirror:
-    """Copies of a task's files in the storage; it does nothing where there is no storage."""
+    """Copies a task's files to and from the storage; without a storage it does nothing."""
 
     def __init__(self, task: Task, place: Place) -> None:
         self._task, self._place = task, place
@@ -99,7 +99,7 @@ class _Mirror:
             self._checkpoints = self._saved()
 
     def push_new(self) -> None:
-        """Push all files after a new checkpoint, and the metrics after a new validation."""
+        """Copy all files to the storage after a checkpoint, and the metrics after a validation."""
         if not self._place.storage:
             return
         if self._saved() != self._checkpoints:
@@ -129,7 +129,7 @@ def _started(task: Task, place: Place) -> subprocess.Popen[bytes]:
     task.log.parent.mkdir(parents=True, exist_ok=True)
     with task.log.open("ab") as log:
         return subprocess.Popen(
-            leashed(*task.command),
+            child_command(*task.command),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -1,4 +1,4 @@
-"""Tasks of a comparison: commands for processes of their own, on any machine."""
+"""Tasks of a comparison: commands that run in separate processes, on any machine."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ LOG_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A module to run, the log of its output, and its metrics, whose last line is its status."""
+    """A module to run, the file of its output, and its metrics; their last line is its status."""
 
     name: str
     command: tuple[str, ...]
@@ -26,7 +26,7 @@ class Task:
 
 
 class TaskWatcher(Protocol):
-    """A receiver of the status of tasks, by their names."""
+    """A receiver of the status of tasks, by name."""
 
     def total(self, count: int) -> None: ...
     def started(self, name: str) -> None: ...
@@ -45,7 +45,7 @@ def never(task: Task) -> bool:
 
 
 class Runner(Protocol):
-    """A function that runs every task; those after a failed one still run.
+    """A function that runs every task; a failed task does not stop the others.
 
     Raises MothertongueError naming the failed ones and their last words; Preempted or Interrupted
     when asked to stop, after every task has saved its work.
@@ -75,10 +75,10 @@ def refuse_failed(failed: Sequence[Task]) -> None:
     """Raise MothertongueError with the last words of each failed task, if there is one."""
     if not failed:
         return
-    lines = [f"{len(failed)} tasks failed; mend them and give the same command again, what is done"]
-    lines[0] += " is kept:"
+    lines = [f"{len(failed)} tasks failed; correct them and give the same command again; finished "]
+    lines[0] += "tasks are kept:"
     for task in failed:
-        said = task.log.read_text(encoding="utf-8", errors="replace") if task.log.is_file() else ""
-        words = said.strip().splitlines()
+        log = task.log.read_text(encoding="utf-8", errors="replace") if task.log.is_file() else ""
+        words = log.strip().splitlines()
         lines += [f"  {task.name} (log: {task.log})", *(f"    {w}" for w in words[-LOG_LINES:])]
     raise MothertongueError("\n".join(lines))

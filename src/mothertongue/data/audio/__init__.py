@@ -1,5 +1,5 @@
-"""Audio files as 16 kHz samples, bounded and never silently shorter.
+"""Read audio files as 16 kHz samples: with limits, and never shorter without an error.
 
 A path comes in, float32 samples go out. `headers` reads the lengths and checksums that a container
-states, `decoders` decodes, `load` holds one against the other.
+states, `decoders` decodes, `load` compares both.
 """

@@ -1,4 +1,4 @@
-"""Containers of chunks that state their own lengths: WAV, W64, AIFF, CAF, AU, MP4, WebM.
+"""Check containers of chunks that state their lengths: WAV, W64, AIFF, CAF, AU, MP4, WebM.
 
 The chunks must fill the file exactly. libsndfile and FFmpeg take a chunk that is longer than the
 file, and bytes after the last chunk, without a word.
@@ -32,7 +32,7 @@ Header = Callable[[bytes], tuple[bytes, int, int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the chunks of a container are written."""
+    """The layout of a container's chunks."""
 
     header: Header
     first: int = 0  # offset of the first chunk

@@ -1,6 +1,6 @@
-"""The decoders: soundfile, and PyAV for what only FFmpeg reads. Blocks of samples, or an error.
+"""Decode audio to blocks of samples, with soundfile, or PyAV if only FFmpeg reads the format.
 
-Both are held to what the header promised, because both go quietly on after damage.
+The result must match the header, because both decoders continue after damage without an error.
 """
 
 import math
@@ -48,7 +48,7 @@ Block = tuple[int, Samples]  # the sample rate in Hz, and block_NC
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of a file that is wanted. `duration_s` None is up to its end."""
+    """The part of a file to decode. `duration_s` None means up to its end."""
 
     path: Path
     start_s: float = 0.0
@@ -141,7 +141,7 @@ def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> G
 
 
 def _webm_frames(span: Span, container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the frames of a stream. FFmpeg leaves out a damaged block, or takes it for the end."""
+    """Yield the frames of a stream. FFmpeg skips a damaged block, or stops there."""
     num_blocks, position = 0, None
     for packet in container.demux():
         if packet.pos not in (position, None):  # a block may hold several packets
@@ -251,7 +251,7 @@ def _wanted_s(span: Span, total_s: float) -> float:
 
 
 def check_samples(span: Span, num_samples: float) -> None:
-    """Raise AudioError AUD-LONG where a span has too many samples, those of all channels."""
+    """Raise AudioError AUD-LONG if a span has too many samples over all channels."""
     most = max(SAMPLES, span.max_duration_s * SAMPLES_PER_S)
     if num_samples > most:
         reason = f"{num_samples:,.0f} samples in all channels; expected at most {most:,.0f}"
@@ -269,7 +269,7 @@ def _check_complete(span: Span, got_s: float, wanted_s: float) -> None:
 
 
 def too_long(span: Span, got_s: float) -> AudioError:
-    """The error for a clip of `got_s` seconds or more."""
+    """Return the error for a clip of `got_s` seconds or more."""
     return fault(
         "AUD-LONG",
         span,
@@ -279,5 +279,5 @@ def too_long(span: Span, got_s: float) -> AudioError:
 
 
 def fault(code: str, span: Span, reason: str, fix: str) -> AudioError:
-    """An AudioError whose reason begins with the clip's path."""
+    """Return an AudioError whose reason begins with the clip's path."""
     return AudioError(code, f"{span.path}: {reason}", fix)

@@ -33,7 +33,7 @@ class AudioFile:
         return self.file.read(count)
 
     def before_tags(self) -> int:
-        """Return the byte where the sound ends and tags of the kinds ID3v1 and APE begin."""
+        """Return the byte where the sound ends and ID3v1 or APE tags begin."""
         end = self.end
         if self.read(max(0, end - 128), 3) == b"TAG":
             end -= 128
@@ -44,7 +44,7 @@ class AudioFile:
         return end
 
     def cut(self, reason: str) -> AudioError:
-        """Return the error for a file that lacks its end."""
+        """Return the error for a file whose end is missing."""
         return AudioError("AUD-TRUNCATED", f"{self.path}: {reason}", COPY_AGAIN)
 
     def damaged(self, reason: str) -> AudioError:
@@ -52,24 +52,24 @@ class AudioFile:
         return AudioError("AUD-CORRUPT", f"{self.path}: {reason}", COPY_AGAIN)
 
     def joined(self) -> AudioError:
-        """Return the error for files written one after another: decoders read the first only."""
+        """Return the error for files that were joined: decoders read only the first."""
         reason = f"{self.path}: holds several recordings, joined as bytes"
         return AudioError("AUD-CORRUPT", reason, "split it, or join the recordings as sound")
 
     def implausible(self, reason: str) -> AudioError:
-        """Return the error for a header that no recording has."""
+        """Return the error for a header that cannot be that of a recording."""
         return AudioError("AUD-HEADER", f"{self.path}: {reason}", EXPORT_AGAIN)
 
 
 @contextmanager
 def open_audio(path: Path, descriptor: int | None = None) -> Iterator[AudioFile]:
-    """Open a file to check it, or take it from its beginning where it is open already."""
+    """Open a file to check it; if it is open already, go to its beginning."""
     with open_again(path, descriptor) as file:
         yield AudioFile(path, file, _after_tags(file), os.fstat(file.fileno()).st_size)
 
 
 def open_again(path: Path, descriptor: int | None) -> BinaryIO:
-    """Return a file at its beginning: one that is open already and stays so, or that of a path."""
+    """Return a file at its beginning: the open file, which stays open, or the file at a path."""
     if descriptor is None:
         return path.open("rb")
     os.lseek(descriptor, 0, os.SEEK_SET)

@@ -1,4 +1,4 @@
-"""FLAC: the last frame says how many samples there are, whatever the header says.
+"""Count the samples of FLAC from its last frame, because the header may be wrong.
 
 An encoder that writes to a pipe leaves 0 for the header's count, and libsndfile then can read
 nothing. Where the count is too small, libsndfile stops there without a word.

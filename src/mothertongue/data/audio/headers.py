@@ -1,4 +1,4 @@
-"""The container of an audio file, and whether the file is whole, read before any decoder runs.
+"""Find the container of an audio file and check that the file is whole, before any decoder runs.
 
 libsndfile and FFmpeg decode a file that was cut in half without a word. These checks read the
 lengths, counts and checksums that a file states, and refuse what does not fit.

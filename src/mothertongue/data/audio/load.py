@@ -1,4 +1,4 @@
-"""Audio files to 16 kHz mono samples: bounded before decoding, and never silently shorter."""
+"""Load audio files as 16 kHz mono samples: with limits, and never shorter without an error."""
 
 import math
 import os
@@ -27,7 +27,7 @@ FRAME_SAMPLES = SAMPLE_RATE_HZ // 50  # 20 ms
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """16 kHz mono samples_N in [-1, 1], and the codes of what was done to them on the way."""
+    """16 kHz mono samples_N in [-1, 1], and the codes of the changes made to them."""
 
     samples_N: Samples
     notes: tuple[str, ...]
@@ -39,7 +39,7 @@ def load_audio(
     duration_s: float | None = None,
     max_duration_s: float = MAX_DURATION_S,
 ) -> Samples:
-    """The samples of a clip: float32 (N,), 16 kHz, mono, in [-1, 1].
+    """Return the samples of a clip: float32 (N,), 16 kHz, mono, in [-1, 1].
 
     Raises AudioError with a code: AUD-MISSING, AUD-FILE, AUD-EMPTY, AUD-FORMAT, AUD-HEADER,
     AUD-LONG (over max_duration_s), AUD-TRUNCATED, AUD-CORRUPT, AUD-NONFINITE, AUD-RANGE or
@@ -54,7 +54,7 @@ def decode(
     duration_s: float | None = None,
     max_duration_s: float = MAX_DURATION_S,
 ) -> Decoded:
-    """`load_audio`, and how the samples came about.
+    """Return the samples of `load_audio`, and notes on how they were made.
 
     Notes: AUD-EXT (content and extension differ), AUD-STEREO (channels were averaged), AUD-PHASE
     (they cancel, so the loudest was taken), AUD-STREAMS (the best of several audio streams).
@@ -65,7 +65,7 @@ def decode(
 
 
 def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Samples]:
-    """The samples of a whole recording in blocks, as `load_audio` gives them; memory holds one.
+    """Yield the samples of a recording in blocks, as `load_audio` gives them; memory holds one.
 
     Raises AudioError where `load_audio` does, perhaps only after some blocks.
     """
@@ -73,7 +73,7 @@ def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Sampl
 
 
 def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
-    """Yield the samples of a part of a file in blocks; `note` is told the notes of `decode`.
+    """Yield the samples of a part of a file in blocks; `note` is called with the notes of `decode`.
 
     Raises AudioError where `load_audio` does.
     """
@@ -92,7 +92,7 @@ def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:
 
 
 def _inspected(span: Span) -> str:
-    """Return the container. A file with many clips is checked for the first of them only."""
+    """Return the container. A file with many clips is checked only once, for the first."""
     path, descriptor = span.path, span.descriptor
     if span.duration_s is None:
         return inspect_file(path, descriptor)
@@ -109,7 +109,7 @@ def _inspect_once(path: Path, descriptor: int | None, *_facts: int) -> str:
 
 
 def split_at_quiet(samples_N: Samples, max_s: float = 30.0) -> list[Samples]:
-    """Consecutive pieces of at most max_s seconds that join up to the input, sample for sample.
+    """Split samples into pieces of at most max_s seconds; joined, they are exactly the input.
 
     Each cut is in the middle of the quietest 20 ms in the last third of the longest piece that
     would fit. Raises ValueError where max_s is under 0.06.
@@ -139,7 +139,7 @@ def _quietest(window_N: Samples) -> int:
 def _resampled(
     span: Span, blocks: Generator[Block], note: Callable[[str], None]
 ) -> Iterator[Samples]:
-    """The blocks at 16 kHz and mono."""
+    """Yield the blocks as mono at 16 kHz."""
     resampler: Any = None
     num_samples = 0
     for rate_hz, block_NC in blocks:

@@ -1,4 +1,4 @@
-"""Streams of frames without a container: MP3, AAC as ADTS, AMR.
+"""Check streams of frames without a container: MP3, AAC as ADTS, AMR.
 
 A frame's first bytes give its length, so that the next one must begin where it ends. Decoders look
 for the next frame instead, and leave out without a word what is between.
@@ -30,7 +30,7 @@ AMR_WB_BYTES = {0: 17, 1: 23, 2: 32, 3: 36, 4: 40, 5: 46, 6: 50, 7: 58, 8: 60, 9
 
 @dataclass(frozen=True, slots=True)
 class _Frames:
-    """A kind of frames. `length` is 0 where the bytes are no frame's first ones."""
+    """A kind of frames. `length` returns 0 if no frame begins with the bytes."""
 
     name: str
     head_bytes: int
@@ -92,7 +92,7 @@ def _walk(source: AudioFile, position: int, frames: _Frames) -> int:
 
 
 def mp3_length(head: bytes) -> int:
-    """Return the bytes of the layer III frame that begins with these 4, 0 where none does."""
+    """Return the length of the layer III frame that begins with these 4 bytes; 0 without one."""
     version, kbps, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
     is_frame = head[0] == 0xFF and head[1] & 0xE6 == 0xE2
     if not is_frame or version == 1 or kbps in (0, 15) or rate == 3:

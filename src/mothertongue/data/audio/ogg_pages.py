@@ -1,4 +1,4 @@
-"""Ogg: every page has a checksum and a number, which no decoder insists on.
+"""Check the checksum and number of every Ogg page, because decoders do not.
 
 libogg leaves out a page that is damaged, and libsndfile reads on after the hole, or stops there.
 """

@@ -1,4 +1,4 @@
-"""Decoding of untrusted audio in processes with few rights, called workers.
+"""Decode untrusted audio in processes with few rights, called workers.
 
 `prepare`, `transcribe`, `report` and `serve` decode here. Training and evaluation decode in their
 own processes: their clips passed `prepare`.

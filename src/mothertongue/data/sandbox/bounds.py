@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits of decoding one file; past them the file is given up and its worker is ended."""
+    """Limits of decoding one file; beyond them decoding stops and the worker ends."""
 
     processor_s: float = 120.0
     """Processor time in seconds until the next block of sound: FFmpeg decodes all that is before a

@@ -25,14 +25,14 @@ MAX_SAMPLES = 1 << 24
 
 
 def send_file(channel: socket.socket, message: Json, descriptor: int) -> None:
-    """Send a message with an open file, to be taken by `receive_file`."""
+    """Send a message with an open file; `receive_file` receives it."""
     text = json.dumps(message).encode()
     socket.send_fds(channel, [LENGTH.pack(len(text))], [descriptor])
     channel.sendall(text)
 
 
 def receive_file(channel: socket.socket) -> tuple[Json, int] | None:
-    """Return the next message and its open file; None where the other end is closed."""
+    """Return the next message and its open file; None if the other end is closed."""
     head, descriptors, _, _ = socket.recv_fds(channel, LENGTH.size, 1)
     if not head:
         return None
@@ -41,7 +41,7 @@ def receive_file(channel: socket.socket) -> tuple[Json, int] | None:
 
 
 def write_answer(out: BinaryIO, message: Json, arrays: Sequence[Samples] = ()) -> None:
-    """Write a message with arrays of samples, to be read by `read_answer`.
+    """Write a message with arrays of samples; `read_answer` reads it.
 
     A message without arrays may wait in the buffer of `out`: the reader need not wake for it.
     """

@@ -1,4 +1,4 @@
-"""As many workers as files are decoded at the same time; each takes one file after the other."""
+"""Keep a pool of workers: one for each file that is decoded at the same time."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -32,14 +32,14 @@ class Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End all workers, also those that decode."""
+        """End all workers, even if they are decoding."""
         with self.lock:
             self.is_closed = True
             for worker in (*self.idle, *self.busy):
                 worker.kill()
 
     def answers(self, span: Span) -> Generator[Answer]:
-        """Yield what the task finds in a part of a file.
+        """Yield the results of the task for a part of a file.
 
         Raises AudioError: AUD-MISSING, AUD-FILE, AUD-EMPTY, AUD-COSTLY where decoding takes more
         than the bounds, AUD-CORRUPT where it ends the worker, and what the task raises.
@@ -49,7 +49,7 @@ class Sandbox:
 
     @contextmanager
     def _worker(self, span: Span) -> Iterator[Worker]:
-        """An idle worker, or a new one; it is kept where it is idle afterwards."""
+        """Yield an idle worker, or a new one; it is kept if it is idle afterwards."""
         with self.lock:
             if self.is_closed:
                 raise corrupt(span, "not decoded, work was ended before")

@@ -1,4 +1,4 @@
-"""A worker, as the process sees it that sends it files."""
+"""A worker process, from the side of the process that sends it files."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.sandbox.bounds import Bounds
 from mothertongue.data.sandbox.channel import Answer, read_answer, send_file
 from mothertongue.errors import MothertongueError
-from mothertongue.system.processes import leashed
+from mothertongue.system.processes import child_command
 
 START_S = 60.0
 KEPT = (
@@ -37,7 +37,7 @@ class WorkerError(MothertongueError):
 
 
 class Worker:
-    """One process, which takes one file after the other.
+    """A process that decodes one file after the other.
 
     It starts at once; `wait_until_ready` and the first file wait for it.
     """
@@ -49,7 +49,7 @@ class Worker:
         self.answers_of = self.channel.makefile("rb")
         with theirs:
             self.process = subprocess.Popen(
-                leashed(
+                child_command(
                     "mothertongue.data.sandbox.worker",
                     str(theirs.fileno()),
                     task,
@@ -64,11 +64,11 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is alive and has finished its last file."""
+        """Return whether it is alive and has finished its last file."""
         return not self.is_busy and self.process.poll() is None
 
     def wait_until_ready(self) -> None:
-        """Return when it can take a file. Raises WorkerError where it cannot be started."""
+        """Wait until it can take a file. Raises WorkerError if it cannot be started."""
         if self.is_ready:
             return
         self.channel.settimeout(START_S)
@@ -83,7 +83,7 @@ class Worker:
         self.channel.settimeout(self.bounds.wait_s)
 
     def answers(self, span: Span) -> Generator[Answer]:
-        """Yield what the task finds in a file, `span.descriptor`.
+        """Yield the results of the task for the file `span.descriptor`.
 
         Raises AudioError for what is wrong with it: AUD-COSTLY where it takes too much, AUD-CORRUPT
         where the worker dies of it, and what the task raises. A worker that is not idle then, or
@@ -103,7 +103,7 @@ class Worker:
             raise corrupt(span, "its decoder gave an answer that is none") from None
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """End it at once."""
         self.process.kill()
         self.process.wait()
         self.answers_of.close()
@@ -139,12 +139,12 @@ class Worker:
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a worker: nothing of its parent's that could be a secret."""
+    """Return the environment of a worker, without anything that could be a secret."""
     return {name: environment[name] for name in KEPT if name in environment} | SET
 
 
 def costly(span: Span, reason: str) -> AudioError:
-    """Return the error for a file that takes too much."""
+    """Return the error for a file that takes too much time or memory."""
     return AudioError("AUD-COSTLY", f"{span.path}: too costly to decode, {reason}", EXPORT_AGAIN)
 
 

@@ -1,4 +1,4 @@
-"""The task of workers that only decode: the samples of a part of a file, in few large blocks."""
+"""The decoding task of workers: yield the samples of a part of a file in few large blocks."""
 
 import io
 from collections.abc import Iterable, Iterator

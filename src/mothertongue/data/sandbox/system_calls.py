@@ -1,4 +1,4 @@
-"""The filter that lets a worker ask little of the Linux kernel (seccomp).
+"""Limit the system calls that a worker may make (seccomp on Linux).
 
 It is a list of what is allowed: memory, threads, time, and reading and writing what is open. Every
 other system call fails with EPERM, as though the user had no right to it. So no file is opened, no
@@ -69,7 +69,7 @@ def filter_system_calls() -> None:
 
 
 def _program(machine: int, pid: int) -> bytes:
-    """The filter's instructions, 8 bytes each."""
+    """Return the instructions of the filter, 8 bytes each."""
     parts = [
         _instruction(LOAD, ARCH_AT),
         _instruction(JUMP_EQUAL, AUDIT_ARCH[machine], if_true=1),
@@ -96,7 +96,7 @@ def _program(machine: int, pid: int) -> bytes:
 
 
 def _where(number: int, test: int, value: int) -> list[bytes]:
-    """Allow a call whose first argument passes a test, and no other call of that number."""
+    """Allow a system call only if its first argument passes a test."""
     return [
         _instruction(JUMP_EQUAL, number, if_false=4),
         _instruction(LOAD, FIRST_ARGUMENT_AT),
@@ -107,5 +107,5 @@ def _where(number: int, test: int, value: int) -> list[bytes]:
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    """One instruction; a jump skips `if_true` or `if_false` instructions."""
+    """Return one instruction; a jump skips `if_true` or `if_false` instructions."""
     return struct.pack("=HBBI", code, if_true, if_false, value)

@@ -1,4 +1,4 @@
-"""Decodes the files that it is given, one after the other, until nobody gives it any more.
+"""Decode files one after the other, until the socket is closed.
 
 python -m mothertongue.data.sandbox.worker SOCKET TASK BOUNDS
 
@@ -27,13 +27,13 @@ MAX_DESCRIPTORS = 64
 
 
 class Task(Protocol):
-    """Yield what a worker makes of a file."""
+    """Yield the results of a worker for a file."""
 
     def warm_up(self) -> None:
-        """Load what will be needed: once it is confined, a worker can open no file."""
+        """Load everything that is needed: a confined worker cannot open files."""
 
     def answer(self, span: Span) -> Iterator[Answer]:
-        """Yield what is found in a part of a file. Raises AudioError."""
+        """Yield the results for a part of a file. Raises AudioError."""
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _timed(answers: Iterator[Answer], processor_s: float) -> Iterator[Answer]:
-    """The answers; each may take so much processor time."""
+    """Yield the answers, with a limit on the processor time of each."""
     _limit_time(processor_s)
     for answer in answers:
         yield answer
@@ -69,7 +69,7 @@ def _timed(answers: Iterator[Answer], processor_s: float) -> Iterator[Answer]:
 
 
 def _fault(span: Span, error: Exception) -> AudioError:
-    """Return what went wrong as a fault of the file, also damage that no decoder foresaw."""
+    """Return an error as a fault of the file, even if no decoder expected this damage."""
     if isinstance(error, AudioError):
         return error
     if isinstance(error, MemoryError):
@@ -80,7 +80,7 @@ def _fault(span: Span, error: Exception) -> AudioError:
 
 
 def _confine(bounds: Bounds) -> None:
-    """Give up what decoding does not need."""
+    """Give up all rights that decoding does not need."""
     _silence()
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -92,14 +92,14 @@ def _confine(bounds: Bounds) -> None:
 
 
 def _silence() -> None:
-    """Print nothing from now on, as decoders do about what is damaged."""
+    """Print nothing from now on: decoders print messages about damage."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
 
 
 def _limit_time(seconds: float) -> None:
-    """Let the process be killed after so many seconds more; it can be asked again."""
+    """Let the system kill the process after this many more seconds; a new call sets a new limit."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     most = _at_most(int(used.ru_utime + used.ru_stime + seconds) + 1, hard)
@@ -113,7 +113,7 @@ def _limit(kind: int, most: int) -> None:
 
 
 def _at_most(most: int, hard: int) -> int:
-    """The lower limit of the two: no process can raise the one that a user or cluster set."""
+    """Return the lower of two limits: a process cannot raise the limit of a user or cluster."""
     return most if hard == resource.RLIM_INFINITY else min(most, hard)
 
 

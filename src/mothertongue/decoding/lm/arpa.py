@@ -1,4 +1,4 @@
-"""ARPA files: what KenLM, SRILM and others read and write for n-gram models.
+"""Read and write ARPA files, the format of KenLM, SRILM and others for n-gram models.
 
 The format has logarithms to the base of 10, and -99 for a probability of zero.
 """
@@ -44,7 +44,7 @@ def _lines(
 
 
 def read_arpa(path: Path) -> NGrams:
-    """Read a model of any order. Raises DataError naming the line that is no part of one."""
+    """Read a model of any order. Raises DataError naming a line that does not belong in one."""
     sections = _sections(path)
     first = next(sections, [])
     words = [each[1][0] for each in first]
@@ -83,7 +83,7 @@ def _natural(log10: Sequence[float]) -> Floats:
 
 
 def _nodes(model: NGrams, ids_KL: Ints) -> Ints:
-    """Return the node of each row of words, 0 where the model lacks it."""
+    """Return the node of each row of words, 0 if the model does not have it."""
     nodes_K = np.zeros(len(ids_KL), np.int64)
     for place in range(ids_KL.shape[1]):
         found_K = model.child(nodes_K, ids_KL[:, place])
@@ -92,7 +92,7 @@ def _nodes(model: NGrams, ids_KL: Ints) -> Ints:
 
 
 def _longest_suffix(model: NGrams, ids_KL: Ints) -> Ints:
-    """Return the node of the longest end of each row, without the row itself, that there is."""
+    """Return the node of the longest proper suffix of each row that the model has."""
     found_K = np.zeros(len(ids_KL), np.int64)
     for begin in range(1, ids_KL.shape[1]):
         found_K = np.where(found_K > 0, found_K, _nodes(model, ids_KL[:, begin:]))

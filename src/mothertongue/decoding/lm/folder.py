@@ -1,4 +1,4 @@
-"""Makes language models of texts: a folder with lm.arpa, lm.json and the hashes of sentences."""
+"""Make language models from texts: a folder with lm.arpa, lm.json and hashes of sentences."""
 
 import hashlib
 from collections import Counter
@@ -20,14 +20,14 @@ from mothertongue.system.files import folder_atomically, sha256_file, write_json
 from mothertongue.system.json_files import built, read_json
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
-REMEDY = "make it anew with: mothertongue lm"
+REMEDY = "make it again with: mothertongue lm"
 HELD_OUT_WORDS = 8
-"""A line that shares so many words in a row with a held-out sentence is taken out."""
+"""A line that shares this many words in a row with a held-out sentence is removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LmRecord:
-    """How a language model was made."""
+    """The record of how a language model was made."""
 
     order: int
     """The tokens of the longest n-gram."""
@@ -58,7 +58,7 @@ def build(
     out: Path,
     advance: Callable[[int], None] = lambda _: None,
 ) -> LmRecord:
-    """Write a model of texts as the folder `out`.
+    """Make a model from texts and write it as the folder `out`.
 
     A text is a file with a sentence a line, or prepared data: its training transcripts are taken,
     and its validation and test sentences are held out, as those of `held_out` are.
@@ -102,18 +102,18 @@ def build(
 
 
 def open_model(folder: Path, tokens: Tokens) -> NGrams:
-    """Read a model. Raises DataError where the folder has none, or it is of another tokenizer."""
+    """Read a model. Raises DataError if the folder has none, or one of another tokenizer."""
     record = read_record(folder)
     if record.vocabulary_size != tokens.vocabulary_size:
         raise DataError(
             f"{folder}: made for a vocabulary of {record.vocabulary_size:,} tokens, and this model "
-            f"has {tokens.vocabulary_size:,}; make it anew with: mothertongue lm --base BASE"
+            f"has {tokens.vocabulary_size:,}; make it again with: mothertongue lm --base BASE"
         )
     return _read(folder / ARPA, record.arpa_sha256)
 
 
 def read_record(folder: Path) -> LmRecord:
-    """Read how a model was made. Raises DataError where there is none."""
+    """Read the record of a model. Raises DataError if there is none."""
     path = folder / RECORD
     if not path.is_file():
         raise DataError(
@@ -123,7 +123,7 @@ def read_record(folder: Path) -> LmRecord:
 
 
 def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
-    """Return how many of these texts the model was made of."""
+    """Return how many of these texts the model was made from."""
     seen = np.load(folder / SENTENCES, allow_pickle=False)
     hashes = np.array([_hash(sentence_key(text)) for text in texts], np.uint64)
     return int(np.isin(hashes, seen).sum())
@@ -135,7 +135,7 @@ def remember_weight(folder: Path, model: str, weight: float) -> None:
 
 
 def weight_for(folder: Path, model: str) -> float:
-    """Return the weight that was chosen for a model. Raises ConfigError where none was."""
+    """Return the weight that was chosen for a model. Raises ConfigError if none was chosen."""
     found = _weights(folder).get(_name(model))
     if found is None:
         raise ConfigError(
@@ -154,18 +154,18 @@ def _weights(folder: Path) -> dict[str, float]:
 
 
 def _name(model: str) -> str:
-    """Name a model so that its path may be written in other ways."""
+    """Return a name of a model that does not depend on how its path is written."""
     path = Path(model).expanduser()
     return str(path.resolve()) if path.exists() else model
 
 
 def is_data(path: Path) -> bool:
-    """Whether a path is a manifest, or the folder of one."""
+    """Return whether a path is a manifest or the folder of one."""
     return (path / MANIFEST_NAME).is_file() or path.name == MANIFEST_NAME
 
 
 class HeldOut:
-    """The sentences of validation and test, and what shares them."""
+    """The sentences of validation and test, and a check for lines that share words with them."""
 
     def __init__(self, data: Sequence[Path]) -> None:
         texts = (
@@ -175,7 +175,7 @@ class HeldOut:
         self.runs = {run for sentence in self.sentences for run in _runs(sentence)}
 
     def has(self, text: str) -> bool:
-        """Whether a text is one of the sentences, or shares eight words in a row with one."""
+        """Return whether a text is a held-out sentence or shares eight words in a row with one."""
         sentence = sentence_key(text)
         return sentence in self.sentences or any(run in self.runs for run in _runs(sentence))
 
@@ -222,5 +222,5 @@ def _sizes(model: NGrams) -> tuple[int, ...]:
 @lru_cache(maxsize=2)
 def _read(path: Path, digest: str) -> NGrams:
     if sha256_file(path) != digest:
-        raise DataError(f"{path}: changed since it was made; make it anew with: mothertongue lm")
+        raise DataError(f"{path}: changed since it was made; make it again with: mothertongue lm")
     return read_arpa(path)

@@ -117,7 +117,7 @@ def _adjusted(each: _Order, longer: _Order | None, begin: int) -> Ints:
 
 
 def _discounts(counts_G: Ints) -> Floats:
-    """Return what is taken from counts of 0, 1, 2 and 3 or more (Chen and Goodman, equation 26)."""
+    """Return the discounts of counts 0, 1, 2 and 3 or more (Chen and Goodman, equation 26)."""
     t = np.bincount(np.minimum(counts_G, 5), minlength=6)[1:5].astype(float)
     if t[:3].all():
         y = t[0] / (t[0] + 2 * t[1])

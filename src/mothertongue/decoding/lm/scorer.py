@@ -1,4 +1,4 @@
-"""A language model in a search over Whisper's tokens: shallow fusion.
+"""Use a language model in a search over Whisper's tokens: shallow fusion.
 
 V tokens of the vocabulary, N texts, C candidates for the next token of each.
 """
@@ -32,17 +32,17 @@ class TokenScorer:
         self.word_V = np.array([*word_V, model.index[END], *others])
 
     def advance(self, states_N: Ints, tokens_NC: Ints) -> tuple[Floats, Ints]:
-        """Return what each candidate's log-probability gains, and the states_NC that follow."""
+        """Return the gain of each candidate's log-probability, and the states_NC that follow."""
         log_p_NC, states_NC = self.model.advance(states_N, self.word_V[tokens_NC])
         return self.weight * log_p_NC, states_NC
 
     def gain(self, text: list[int]) -> float:
-        """Return what a whole text gains, its end included."""
+        """Return the gain of a whole text, with its end."""
         return self.weight * self.model.log_probability(self.word_V[text].tolist())
 
 
 def open_scorer(folder: Path | None, weight: float | None, tokens: Tokens) -> TokenScorer | None:
-    """Open the model in a folder that `build` wrote; None without one, or where it weighs nothing.
+    """Open the model in a folder that `build` wrote; None without one, or if its weight is 0.
 
     Raises ConfigError where no weight is given, or the model is of another tokenizer.
     """

@@ -1,4 +1,4 @@
-"""Named, versioned normalizers, one a file: what counts as the same text when it is scored.
+"""Normalizers with a name and a version, one in each file, for texts that are scored.
 
 A module here that has a NORMALIZER is found by itself. Its version changes whenever any output of
 it does, or what CER counts in it, and is stored with every score.
@@ -25,7 +25,7 @@ NORMALIZERS = _found()
 
 
 def normalizer(name: str) -> Normalizer:
-    """The normalizer of that name. Raises ConfigError listing the names there are."""
+    """Return the normalizer of that name. Raises ConfigError listing all names."""
     if name not in NORMALIZERS:
         raise ConfigError(f"normalizer {name!r}: expected one of {', '.join(NORMALIZERS)}")
     return NORMALIZERS[name]

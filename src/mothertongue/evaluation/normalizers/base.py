@@ -15,7 +15,7 @@ SPACES_BESIDE_UNSPACED = regex.compile(
 
 @dataclass(frozen=True, slots=True)
 class Normalizer:
-    """Text in, comparable text out; call it on reference and hypothesis alike."""
+    """A function from text to comparable text, for reference and hypothesis."""
 
     name: str
     version: str
@@ -30,7 +30,7 @@ class Normalizer:
 
 
 def characters(text: str) -> list[str]:
-    """The code points of normalized text, which CER counts.
+    """Return the code points of normalized text, which CER counts.
 
     The spaces between words are counted, as jiwer does, so that CERs compare with published ones;
     but not beside a script that is written without spaces between words. There writers and models

@@ -4,7 +4,7 @@ from mothertongue.evaluation.normalizers.base import Normalizer
 
 
 def _raw(text: str) -> str:
-    """The text as it is; only runs of white space become one space, and none is left outside."""
+    """Return the text with each run of white space as one space, and none at the ends."""
     return " ".join(text.split())
 
 

@@ -48,14 +48,14 @@ def _strict(text: str) -> str:
     do carry meaning in Persian and Malayalam, but writers and models use them too unevenly to
     score. Calling it twice changes nothing more.
     """
-    shown = [char for char in _fold(text) if not _is_ignored(char)]
+    shown = [char for char in _casefold(text) if not _is_ignored(char)]
     neighbours = zip([" ", *shown], shown, [*shown[1:], " "], strict=False)
     words = "".join(_spoken(*three) for three in neighbours).split()
     # What vanished may leave a letter and its accent side by side, or the letters of nta.
     return NTA_SPELLINGS.sub(NTA, unicodedata.normalize("NFC", " ".join(words)))
 
 
-def _fold(text: str) -> str:
+def _casefold(text: str) -> str:
     """Canonical caseless form, composed (Unicode 3.13, D145), with two language-neutral mends."""
     composed = unicodedata.normalize("NFC", text)
     for old, new in CHILLUS.items():
@@ -86,7 +86,7 @@ def _separates(char: str) -> bool:
 
 
 def _is_tone_letter(char: str, category: str) -> bool:
-    """Whether Unicode files under symbols what writes a tone or a sound (U+02E5, U+A789)."""
+    """Return whether a Unicode symbol writes a tone or a sound (U+02E5, U+A789)."""
     return category == "Sk" and unicodedata.name(char).startswith("MODIFIER LETTER ")
 
 

@@ -1,1 +1,1 @@
-"""The formats of exports, one a file: `export --format` and `open_model` find each by itself."""
+"""Export formats, one in each file; `export --format` and `open_model` find them."""

@@ -1,4 +1,4 @@
-"""The adapter alone: LoRA as PEFT saves it, others in a folder of the same form."""
+"""Export only the adapter: LoRA in PEFT's form, other adapters in a folder of the same form."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +17,7 @@ from mothertongue.strategies.base import Whisper
 
 
 class AdapterExporter(Exporter):
-    """adapter_config.json and adapter_model.safetensors; the base is not in it."""
+    """Writes adapter_config.json and adapter_model.safetensors, without the base."""
 
     format: ClassVar[str] = "adapter"
     types: ClassVar[tuple[str, ...]] = ("float32",)
@@ -29,7 +29,7 @@ class AdapterExporter(Exporter):
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
-        """By PEFT's file."""
+        """Return whether the folder has PEFT's adapter_config.json."""
         return (folder / CONFIG).is_file()
 
     def check(self, exported: Exported) -> None:
@@ -41,13 +41,13 @@ class AdapterExporter(Exporter):
 
     def open(self, folder: Path, tokens: Tokens, base: Base | None) -> ClipTranscriber:
         assert base is not None
-        put_on(base.model, folder)
+        put_adapter_on(base.model, folder)
         config = DecodeConfig(batch_size=1)
         return TorchTranscriber(base.model, tokens, context="full", config=config)
 
 
 def _adapter_strategy(exported: Exported) -> AdapterStrategy:
-    """The run's strategy. Raises ConfigError where it leaves no adapter."""
+    """Return the run's strategy. Raises ConfigError if it has no adapter."""
     strategy = exported.tuned.experiment.strategy
     if not strategy.is_adapter:
         raise ConfigError(
@@ -62,7 +62,7 @@ def _adapter_strategy(exported: Exported) -> AdapterStrategy:
     return strategy
 
 
-def put_on(model: Whisper, folder: Path) -> None:
+def put_adapter_on(model: Whisper, folder: Path) -> None:
     """Put the adapter in a folder on its base, in place.
 
     Raises DataError where it is no adapter, or one of another base.

@@ -1,4 +1,4 @@
-"""A CTranslate2 folder, which faster-whisper loads as it lies."""
+"""Export to a CTranslate2 folder, which faster-whisper can load."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from mothertongue.model.tokenizer import Tokens
 
 
 class CTranslate2Exporter(Exporter):
-    """By CTranslate2's own specification of a Whisper."""
+    """Writes a folder with CTranslate2's own specification of Whisper."""
 
     format: ClassVar[str] = "ctranslate2"
     types: ClassVar[tuple[str, ...]] = ("float32", "float16", "bfloat16", "int8", "int8_float16")
@@ -43,7 +43,7 @@ class CTranslate2Exporter(Exporter):
 
 
 class FasterWhisperTranscriber(ExportTranscriber):
-    """faster-whisper, greedy, without its fallbacks: what it writes is what the weights say.
+    """Transcribes with faster-whisper, greedy and without its fallbacks.
 
     It does not set `max_new_tokens`: CTranslate2 would write half as many.
 

@@ -1,4 +1,4 @@
-"""whisper.cpp's own format, for phones, browsers and small machines.
+"""Export to whisper.cpp's own format, for phones, browsers and small machines.
 
 The file: magic, 11 numbers of the shape, the mel filters, the tokens as bytes, then each tensor
 with its rank, name and type, the last axis first. Source: whisper.cpp, `whisper_model_load`.
@@ -39,7 +39,7 @@ FILE = "ggml-model.bin"
 
 
 class GgmlExporter(Exporter):
-    """One file, ggml-model.bin, as whisper.cpp and its bindings open it.
+    """Writes one file, ggml-model.bin, for whisper.cpp and its bindings.
 
     tokenizer.json beside it is for mothertongue: the file has the tokens, but not how they merge.
     """
@@ -58,7 +58,7 @@ class GgmlExporter(Exporter):
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
-        """By the name of its file."""
+        """Return whether the folder has a file of this name."""
         return (folder / FILE).is_file()
 
     def check(self, exported: Exported) -> None:
@@ -80,7 +80,7 @@ class GgmlExporter(Exporter):
 
 
 class WhisperCppTranscriber(ExportTranscriber):
-    """whisper.cpp through pywhispercpp, greedy and without its fallbacks."""
+    """Transcribes with whisper.cpp through pywhispercpp, greedy and without its fallbacks."""
 
     def __init__(self, path: Path, tokens: Tokens, max_tokens: int) -> None:
         super().__init__(tokens, max_tokens)
@@ -154,7 +154,7 @@ def _write_filters(file: BinaryIO, mel_bins: int) -> None:
 
 
 def _write_tokens(file: BinaryIO, tokens: Tokens) -> None:
-    """The bytes of every text token by its number; whisper.cpp names the control tokens itself."""
+    """Write the bytes of every text token in order; whisper.cpp names the control tokens itself."""
     to_byte = {letter: byte for byte, letter in byte_letters().items()}
     by_number = {number: text for text, number in tokens.definition["model"]["vocab"].items()}
     texts = [by_number[number] for number in range(tokens.end)]
@@ -165,7 +165,7 @@ def _write_tokens(file: BinaryIO, tokens: Tokens) -> None:
 
 
 def byte_letters() -> dict[int, str]:
-    """The letter that stands for each byte in a byte-level vocabulary (GPT-2, `encoder.py`).
+    """Return the letter for each byte in a byte-level vocabulary (GPT-2, `encoder.py`).
 
     Printable ones stand for themselves, the others for letters from U+0100 on.
     """
@@ -187,7 +187,7 @@ def _write_tensor(file: BinaryIO, name: str, array: Array, type_: str) -> None:
 
 
 def _type_of(name: str, array: Array, type_: str) -> str:
-    """Vectors and positions stay float32; convolutions are at most halved, never quantized."""
+    """Return a tensor's type: vectors, positions float32; convolutions float16 at the lowest."""
     if array.ndim == 1 or name in ALWAYS_FLOAT32:
         return "float32"
     return "float16" if array.ndim == 3 else type_

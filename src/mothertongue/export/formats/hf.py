@@ -1,4 +1,4 @@
-"""A complete transformers folder, as one lies on the Hub, for transformers 4 and 5 alike."""
+"""Export to a complete transformers folder, as on the Hub, for transformers 4 and 5."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.b
 
 
 class HfExporter(Exporter):
-    """transformers' own layout, with the files that other tools ask for."""
+    """Writes transformers' layout, with the files that other tools need."""
 
     format: ClassVar[str] = "hf"
     types: ClassVar[tuple[str, ...]] = tuple(TYPES)
@@ -57,7 +57,7 @@ class HfExporter(Exporter):
 
 
 class TransformersTranscriber(ExportTranscriber):
-    """transformers' generate, at the type that the weights are stored in."""
+    """Transcribes with transformers' generate, in the type of the stored weights."""
 
     def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:
         super().__init__(tokens, max_tokens)
@@ -99,7 +99,7 @@ class TransformersTranscriber(ExportTranscriber):
 
 
 def write_tokenizer(tokens: Tokens, folder: Path) -> None:
-    """tokenizer.json, and the older files of the same content that converters still open."""
+    """Write tokenizer.json, and the older files that converters still open."""
     model = tokens.definition["model"]
     merges = [each if isinstance(each, str) else " ".join(each) for each in model["merges"]]
     write_json(folder / "tokenizer.json", tokens.definition, indent=None)
@@ -125,7 +125,7 @@ def write_tokenizer(tokens: Tokens, folder: Path) -> None:
 
 
 def write_processor(mel_bins: int, folder: Path) -> None:
-    """How audio becomes features: transformers 5's file, and the one that all others read.
+    """Write the feature settings: transformers 5's file, and the file that all others read.
 
     faster-whisper takes 80 mels where preprocessor_config.json is not there.
     """

@@ -1,4 +1,4 @@
-"""ONNX: an encoder and a decoder with its cache, for every strategy, adapters included.
+"""Export to ONNX: an encoder and a decoder with its cache, for every strategy.
 
 encoder.onnx: mel_BMF -> cross_KBHTd, the keys and values that the decoder attends to.
 decoder.onnx: tokens_BL, past_KBHPd, cross_KBHTd -> logits_BV of the last token, present_KBHSd.
@@ -39,7 +39,7 @@ MOST_IN_ONE_FILE_BYTES = 1_500_000_000  # a protocol buffer ends at 2 GiB
 
 
 class OnnxExporter(Exporter):
-    """Exporter of two graphs, the tokenizer and the generation config (suppressed tokens)."""
+    """Writes two graphs, the tokenizer and the generation config (suppressed tokens)."""
 
     format: ClassVar[str] = "onnx"
     types: ClassVar[tuple[str, ...]] = ("float32", "int8")
@@ -50,7 +50,7 @@ class OnnxExporter(Exporter):
 
     @classmethod
     def recognizes(cls, folder: Path) -> bool:
-        """Whether the folder has the decoder's graph."""
+        """Return whether the folder has the decoder's graph."""
         return (folder / DECODER).is_file()
 
     def check(self, exported: Exported) -> None:
@@ -138,7 +138,7 @@ class Decoder(nn.Module):
 
 
 class OnnxTranscriber(ExportTranscriber):
-    """onnxruntime and a greedy loop, without timestamps."""
+    """Transcribes with onnxruntime and a greedy loop, without timestamps."""
 
     def __init__(self, folder: Path, tokens: Tokens, max_tokens: int) -> None:
         super().__init__(tokens, max_tokens)
@@ -240,7 +240,7 @@ def _export(
 
 
 def _quantize(folder: Path) -> None:
-    """Weights to int8; products are computed in it too."""
+    """Convert weights to int8; products are computed in int8 too."""
     quantization = require("onnxruntime.quantization", "onnx")
     for name in (ENCODER, DECODER):
         exact = folder / f"exact-{name}"
@@ -262,5 +262,5 @@ def _heads(model: Whisper) -> int:
 
 
 def _split(x_BLD: Tensor, heads: int) -> Tensor:
-    """(B, L, D) to (B, H, L, d)."""
+    """Reshape (B, L, D) to (B, H, L, d)."""
     return x_BLD.unflatten(2, (heads, -1)).transpose(1, 2)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from mothertongue.report.charts.quality import BASE, systems
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
-from mothertongue.report.tables.cells import Json, bounds, judged, lowest
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
+from mothertongue.report.tables.cells import Json, bounds, lowest, primary_measure
 from mothertongue.system.console import interval
 
 KINDS = {
@@ -18,8 +18,8 @@ GROUPS = {"duration": "clip length", "length": "words in the reference", "speake
 
 
 def error_charts(result: Json, language: str) -> Iterator[Chart]:
-    """The kinds of errors of each system, and the WER or CER of groups of clips."""
-    found, measure = result["languages"][language], judged(result, language)
+    """Yield charts of the kinds of errors of each system, and of error rates by group of clips."""
+    found, measure = result["languages"][language], primary_measure(result, language)
     anatomies = {row["strategy"]: row["anatomy"] for row in found["strategies"]}
     if found["base"]:
         anatomies = {BASE: found["base"]["anatomy"]} | anatomies
@@ -32,7 +32,7 @@ def error_charts(result: Json, language: str) -> Iterator[Chart]:
 
 
 def forgetting_chart(result: Json, language: str) -> Chart | None:
-    """How many points of WER each strategy lost on each retention set."""
+    """Return a chart of the points of WER that each strategy lost on each retention set."""
     kept = [row for row in result["languages"][language]["strategies"] if row["retention"]]
     if not kept:
         return None
@@ -42,7 +42,7 @@ def forgetting_chart(result: Json, language: str) -> Chart | None:
             "set": name,
             "points": 100 * found["wer"]["difference"],
             "text": f"{100 * found['wer']['difference']:+.1f}",
-            "said": f"{row['strategy']} on {name}: WER "
+            "tooltip": f"{row['strategy']} on {name}: WER "
             f"{100 * found['wer']['before']:.1f} % before, "
             f"{100 * found['wer']['after']:.1f} % after",
         }
@@ -61,7 +61,7 @@ def forgetting_chart(result: Json, language: str) -> Chart | None:
         "condition": {"test": f"abs(datum.points) > {0.6 * most:f}", "value": "#ffffff"},
         "value": "#000000",
     }
-    cells = {"mark": "rect", "encoding": {"x": x, "y": y, "color": shade, "description": said()}}
+    cells = {"mark": "rect", "encoding": {"x": x, "y": y, "color": shade, "description": tooltip()}}
     figures = {
         "mark": {"type": "text", "fontSize": 12, "aria": False},
         "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": ink},
@@ -82,7 +82,7 @@ def _kinds(language: str, anatomies: dict[str, Json]) -> Chart:
             "kind": kind,
             "order": i,
             "errors": (rate := 100 * anatomy[kind] / _words(anatomy)),
-            "said": f"{name}: {rate:.1f} {kind} in 100 words",
+            "tooltip": f"{name}: {rate:.1f} {kind} in 100 words",
         }
         for name, anatomy in anatomies.items()
         for i, kind in enumerate(KINDS)
@@ -100,7 +100,7 @@ def _kinds(language: str, anatomies: dict[str, Json]) -> Chart:
             "y": names("system", None),
             "color": color,
             "order": {"field": "order"},
-            "description": said(),
+            "description": tooltip(),
         },
     }
     return Chart(
@@ -121,7 +121,7 @@ def _by(language: str, group: str, title: str, anatomies: dict[str, Json], measu
             "rate": 100 * each[measure],
             "low": 100 * bounds(each, measure)[0],
             "high": 100 * bounds(each, measure)[1],
-            "said": f"{name}, {each['name']}: {rate} {100 * each[measure]:.1f} %, "
+            "tooltip": f"{name}, {each['name']}: {rate} {100 * each[measure]:.1f} %, "
             f"{interval(bounds(each, measure))}, {each['clips']} clips",
         }
         for name, anatomy in anatomies.items()
@@ -140,7 +140,7 @@ def _by(language: str, group: str, title: str, anatomies: dict[str, Json], measu
             "x": x,
             "y": axis("rate", f"{rate} %"),
             "shape": shaped("system", order),
-            "description": said(),
+            "description": tooltip(),
             **drawn,
         },
     }
@@ -150,7 +150,7 @@ def _by(language: str, group: str, title: str, anatomies: dict[str, Json], measu
 
 
 def _few(result: Json, language: str) -> list[str]:
-    """The base, the reference and the lowest rate: more would not be told apart."""
+    """Return the base, the reference and the best system: more would be hard to read."""
     wanted = {BASE, result["reference"], lowest(result, language)["strategy"]}
     return [name for name in systems(result, language) if name in wanted]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mothertongue.report.charts.vega import Chart, axis, layered, said
+from mothertongue.report.charts.vega import Chart, axis, layered, tooltip
 
 Json = dict[str, Any]
 TAKEN = "#ee6677"
@@ -28,7 +28,7 @@ def interpolation_chart(record: Json) -> Chart:
                 {"mark": "line", "encoding": {**at, "order": {"field": "alpha"}}},
                 {
                     "mark": {"type": "point", "filled": True, "size": 60},
-                    "encoding": {**at, "description": said()},
+                    "encoding": {**at, "description": tooltip()},
                 },
                 {
                     "mark": {"type": "text", "dy": -12, "fontSize": 11},
@@ -56,5 +56,5 @@ def _row(point: Json, facts: Json, measure: str) -> Json:
         "rate": rate,
         "across": across,
         "is_taken": point["alpha"] == facts["alpha"],
-        "said": f"{words}, other languages WER {across:.1f} %" if kept else words,
+        "tooltip": f"{words}, other languages WER {across:.1f} %" if kept else words,
     }

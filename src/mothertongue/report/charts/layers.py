@@ -1,8 +1,8 @@
-"""How alike each layer is before and after tuning: the paper's figure 1."""
+"""Charts of the similarity of each layer before and after tuning: the paper's figure 1."""
 
 from collections.abc import Iterator
 
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
 from mothertongue.report.tables.cells import Json
 
 HALVES = ("encoder", "decoder")
@@ -11,7 +11,7 @@ MOST_LABELLED = 16
 
 
 def layer_charts(analysis: Json) -> Iterator[Chart]:
-    """For each half that was analyzed the CKA of every layer, and a heat map for each group."""
+    """Yield charts of the CKA of every layer, and a heat map for each group of runs."""
     for half in HALVES:
         groups = [group for group in analysis["groups"] if group[half]]
         if groups:
@@ -21,7 +21,7 @@ def layer_charts(analysis: Json) -> Iterator[Chart]:
 
 
 def suggestions(analysis: Json) -> Iterator[str]:
-    """Yield the layers to freeze by the analysis of full fine-tuning, a sentence a group."""
+    """Yield a sentence for each group on the layers to freeze, from the runs of full tuning."""
     for group in analysis["groups"]:
         if group["strategy"]["kind"] != "full":
             continue  # what was frozen, or started anew, says nothing about what could be
@@ -41,7 +41,7 @@ def _lines(analysis: Json, groups: list[Json], half: str) -> Chart:
             "group": group["group"],
             "state": state["state"],
             **{key: state["cka"][key] for key in ("mean", "min", "max")},
-            "said": f"{group['group']}, {state['state']}: CKA {state['cka']['mean']:.3f} "
+            "tooltip": f"{group['group']}, {state['state']}: CKA {state['cka']['mean']:.3f} "
             f"({state['cka']['min']:.3f} to {state['cka']['max']:.3f} over seeds)",
         }
         for group in groups
@@ -76,7 +76,7 @@ def _lines(analysis: Json, groups: list[Json], half: str) -> Chart:
                         "x": x,
                         "y": axis("mean", "CKA", scale=scale),
                         "shape": shaped("group", order),
-                        "description": said(),
+                        "description": tooltip(),
                         **drawn,
                     },
                 },
@@ -96,7 +96,7 @@ def _heat(group: Json, half: str) -> Chart:
             "after": after,
             "cka": value,
             "text": f"{value:.2f}",
-            "said": f"{before} before, {after} after: CKA {value:.3f}",
+            "tooltip": f"{before} before, {after} after: CKA {value:.3f}",
         }
         for before, line in zip(states, group[half]["heatmap"], strict=True)
         for after, value in zip(states, line, strict=True)
@@ -111,7 +111,7 @@ def _heat(group: Json, half: str) -> Chart:
             "x": x,
             "y": y,
             "color": shade | {"legend": {"orient": "right", "gradientLength": 160}},
-            "description": said(),
+            "description": tooltip(),
         },
     }
     figures = {

@@ -1,21 +1,21 @@
-"""How the runs learned: loss, validation error with the checkpoint chosen, learning rate."""
+"""Charts of training: loss, validation error with the chosen checkpoint, learning rate."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
 from mothertongue.data.languages import Measure
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, said
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, tooltip
 from mothertongue.report.inputs import INTERVAL95, RunRecords
 from mothertongue.report.tables.cells import Json
 from mothertongue.system.console import interval
 
 MOST_POINTS = 150
-"""The most points of a curve: longer ones are drawn as means of so many stretches."""
+"""The most points of a curve: longer curves are drawn as means over this many parts."""
 
 
 def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart]:
-    """Three charts of the runs of one language, one a strategy, over their steps."""
+    """Yield three charts over the steps of the runs of one language, one run a strategy."""
     order = list(dict.fromkeys(run.strategy for run in runs))
     yield _line(
         f"{language}-loss",
@@ -72,7 +72,7 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
                 },
                 {
                     "mark": {"type": "point", "filled": True, "size": 50},
-                    "encoding": {"x": x, "y": y, "description": said(), **color},
+                    "encoding": {"x": x, "y": y, "description": tooltip(), **color},
                 },
                 {
                     "transform": [chosen],
@@ -99,7 +99,7 @@ def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
                 "low": 100 * low,
                 "high": 100 * high,
                 "is_chosen": line["step"] == run.record["best_step"],
-                "said": f"{run.name}, step {line['step']:,}: {rate}, {interval([low, high])}",
+                "tooltip": f"{run.name}, step {line['step']:,}: {rate}, {interval([low, high])}",
             }
 
 

@@ -1,9 +1,9 @@
-"""How good each strategy is, and at what price."""
+"""Charts of the quality and the costs of each strategy."""
 
 from collections.abc import Iterator
 
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, said, shaped
-from mothertongue.report.tables.cells import Json, bounds, duration, judged, short_settings
+from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
+from mothertongue.report.tables.cells import Json, bounds, duration, primary_measure, short_settings
 from mothertongue.system.console import interval
 
 BASE = "base"
@@ -19,14 +19,14 @@ AXES: dict[str, Json] = {
 
 
 def systems(result: Json, language: str) -> list[str]:
-    """The names of what was tested: the untouched base, then each strategy."""
+    """Return the names of the tested systems: the base model, then each strategy."""
     found = result["languages"][language]
     return [BASE] * bool(found["base"]) + [row["strategy"] for row in found["strategies"]]
 
 
 def rate_chart(result: Json, language: str) -> Chart:
-    """The WER or CER of each system with its interval, lowest on top."""
-    found, measure = result["languages"][language], judged(result, language)
+    """Return a chart of the error rate of each system with its interval, lowest on top."""
+    found, measure = result["languages"][language], primary_measure(result, language)
     title = f"{measure.upper()} %"
     scored = {row["strategy"]: row["scores"][result["normalizer"]] for row in found["strategies"]}
     if found["base"]:
@@ -45,7 +45,7 @@ def rate_chart(result: Json, language: str) -> Chart:
                 {
                     "mark": {"type": "point", "filled": True, "size": 90},
                     "encoding": {
-                        "x": axis("rate", title), "y": y, "color": color, "description": said(),
+                        "x": axis("rate", title), "y": y, "color": color, "description": tooltip(),
                     },
                 },
                 {
@@ -60,8 +60,8 @@ def rate_chart(result: Json, language: str) -> Chart:
 
 
 def price_charts(result: Json, language: str) -> Iterator[Chart]:
-    """WER or CER against what trains and against time; the line joins the Pareto front."""
-    rows, measure = result["languages"][language]["strategies"], judged(result, language)
+    """Yield charts of error rate against trained parameters and time, with the Pareto front."""
+    rows, measure = result["languages"][language]["strategies"], primary_measure(result, language)
     title = f"{measure.upper()} %"
     order = [row["strategy"] for row in rows]
     for name, (field, cost_title, scale) in COSTS.items():
@@ -97,7 +97,7 @@ def price_charts(result: Json, language: str) -> Iterator[Chart]:
                             "y": y,
                             "color": color,
                             "shape": shaped("system", order),
-                            "description": said(),
+                            "description": tooltip(),
                         },
                     },
                 ],
@@ -109,7 +109,7 @@ def price_charts(result: Json, language: str) -> Iterator[Chart]:
 
 
 def curve_charts(result: Json) -> Iterator[Chart]:
-    """Validation error over each hyper-parameter that was swept: the paper's figures 2, 3, 5, 6.
+    """Yield charts of validation error over each swept value: the paper's figures 2, 3, 5, 6.
 
     Runs that were chosen by CER have a chart of their own.
     """
@@ -154,7 +154,7 @@ def _curve(points: list[Json], strategy: str, key: str, measure: str) -> Chart:
                         "y": y,
                         "color": color,
                         "shape": shaped("series", order),
-                        "description": said(),
+                        "description": tooltip(),
                     },
                 },
             ],
@@ -190,7 +190,7 @@ def _number(text: str) -> tuple[float, str]:
 
 
 def _rule(fixed: str, place: Json, title: str, rest: Json) -> Json:
-    """The interval of a rate along the other axis, whose title all layers must share."""
+    """Return a mark for the interval of a rate; all layers must share the axis title."""
     free = "x" if fixed == "y" else "y"
     ends = {free: axis("low", title), f"{free}2": {"field": "high"}}
     return {
@@ -207,7 +207,7 @@ def _rate(name: str, score: Json, measure: str) -> Json:
         "low": 100 * low,
         "high": 100 * high,
         "label": percent,
-        "said": f"{name}: {measure.upper()} {percent} %, 95 % {interval([low, high])}",
+        "tooltip": f"{name}: {measure.upper()} {percent} %, 95 % {interval([low, high])}",
     }
 
 

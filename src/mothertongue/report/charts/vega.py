@@ -1,4 +1,4 @@
-"""A chart as a Vega-Lite specification, drawn once: for the page as SVG, for papers as SVG and PDF.
+"""Draw charts from Vega-Lite specifications: SVG for the page, SVG and PDF for papers.
 
 Vega names and describes each mark for screen readers; the page shows the same words as tooltips.
 """
@@ -22,7 +22,7 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 INK, FAINT = "#1f2328", "#d0d7de"
 THEMED = {INK: "var(--ink)", FAINT: "var(--line)"}
 """Colors that a page, which may be dark, replaces by its own; on paper they stay."""
-# Paul Tol's bright scheme, then his muted one: told apart by people who see few colors.
+# Paul Tol's bright scheme, then his muted one: people who see few colors can distinguish them.
 COLORS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
     "#cc6677", "#117733", "#999933", "#882255", "#44aa99", "#ddcc77",
@@ -67,7 +67,7 @@ WIDTH = 380
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A specification with its file name, its title and what a reader must know to read it."""
+    """A specification with its file name, its title and an explanation for the reader."""
 
     name: str
     title: str
@@ -75,7 +75,7 @@ class Chart:
     note: str = ""
 
     def svg(self) -> str:
-        """The chart as SVG for a page, in the page's own colors."""
+        """Return the chart as SVG for a page, in the colors of the page."""
         drawn: str = vl_convert.vegalite_to_svg(_whole(self.spec), vl_version=VERSION)
         for color, variable in THEMED.items():
             drawn = drawn.replace(f'"{color}"', f'"{variable}"')
@@ -91,23 +91,23 @@ class Chart:
 
 
 def layered(values: Sequence[Json], layers: Sequence[Json], **rest: Any) -> Json:
-    """A specification of marks drawn over each other, from the same rows."""
+    """Return a specification of layers of marks that share the same rows."""
     return {"data": {"values": list(values)}, "width": WIDTH, "layer": list(layers), **rest}
 
 
 def axis(field: str, title: str | None, **rest: Any) -> Json:
-    """A quantity along an axis."""
+    """Return the encoding of a quantity along an axis."""
     return {"field": field, "type": "quantitative", "title": title, **rest}
 
 
 def names(field: str, title: str | None, order: Sequence[str] | None = None, **rest: Any) -> Json:
-    """Names along an axis, in the order given or in that of the rows."""
+    """Return the encoding of names along an axis, in the given order or that of the rows."""
     sort = None if order is None else list(order)
     return {"field": field, "type": "nominal", "title": title, "sort": sort, **rest}
 
 
 def colored(field: str, order: Sequence[str], title: str | None = None) -> Json:
-    """A color for each name, the same wherever the same names come in the same order."""
+    """Return a color for each name; the same names in the same order get the same colors."""
     plain = [name for name in order if name != "base"]
     palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)} | {"base": BASE_COLOR}
     scale = {"domain": list(order), "range": [palette[name] for name in order]}
@@ -115,13 +115,13 @@ def colored(field: str, order: Sequence[str], title: str | None = None) -> Json:
 
 
 def shaped(field: str, order: Sequence[str], title: str | None = None) -> Json:
-    """A shape for each name, so that nobody depends on the colors."""
+    """Return a shape for each name, for people who cannot see the colors."""
     scale = {"domain": list(order), "range": [SHAPES[i % len(SHAPES)] for i in range(len(order))]}
     return {"field": field, "type": "nominal", "title": title, "scale": scale}
 
 
-def said(field: str = "said") -> Json:
-    """The description of a mark: its tooltip, and its text for screen readers."""
+def tooltip(field: str = "tooltip") -> Json:
+    """Return the encoding of a mark's tooltip, which is also its text for screen readers."""
     return {"field": field, "type": "nominal"}
 
 

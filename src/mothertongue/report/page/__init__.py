@@ -1,1 +1,1 @@
-"""The page's template, styles and scripts, and how they become one HTML file."""
+"""The page's template, styles and scripts, and the code that makes one HTML file of them."""

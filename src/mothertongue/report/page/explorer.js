@@ -94,7 +94,7 @@
       else if (kind === "-") line.append(make("del", { title: "left out" }, said));
       else if (kind === "+") line.append(make("ins", { title: "made up" }, heard));
       else {
-        const mark = make("span", { class: "sub", title: `said: ${said}` });
+        const mark = make("span", { class: "sub", title: `reference: ${said}` });
         for (const [text, isNew] of differing(said, heard)) mark.append(isNew ? make("b", {}, text) : text);
         line.append(mark);
       }
@@ -325,7 +325,7 @@
       make("div", { class: "tools" }, make("label", {}, "set", parts.set), make("label", {}, "transcripts of", parts.system),
         make("label", {}, "speaker", parts.speaker), parts.q),
       make("div", { class: "tools" }, ...Object.values(parts.presets), parts.share, parts.count),
-      make("div", { class: "heads" }, make("span"), make("span", {}, id, " ", length), make("span", {}, "reference, and what was heard"),
+      make("div", { class: "heads" }, make("span"), make("span", {}, id, " ", length), make("span", {}, "reference, and transcript"),
         make("span", { class: "figure" }, base), make("span", { class: "figure" }, system), make("span", { class: "figure" }, change)),
       parts.rows, parts.detail,
       make("p", { class: "keys" }, make("kbd", {}, "j"), " ", make("kbd", {}, "k"), " next and previous clip, ", make("kbd", {}, "space"),

@@ -1,4 +1,4 @@
-"""One self-contained page: every word escaped, every script known by its hash, no network.
+"""Render one self-contained page: all text escaped, all scripts hashed, no network.
 
 Jinja escapes whatever comes from records. Data for the scripts is JSON with `<` escaped; clips,
 which may be many, are compressed. The Content-Security-Policy forbids all loading; only where audio
@@ -44,7 +44,7 @@ def render(
     sounds: Sounds,
     augmented: Sequence[Augmented | None],
 ) -> str:
-    """The page as HTML; `augmented` has the examples of each part."""
+    """Return the page as HTML; `augmented` has the examples of each part."""
     css, js = own_source("page.css"), own_source("page.js") + own_source("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
     environment = Environment(
@@ -90,19 +90,19 @@ def page_policy(css: str, js: str, beside: bool) -> str:
 
 
 def embedded_json(value: Any) -> Markup:
-    """JSON for a script element, which no text in it can end: `<` is written as its escape."""
+    """Return JSON with `<` escaped, so that no text in it can end the script."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 
 
 def _compressed(value: Any) -> str:
-    """JSON, compressed, in base64."""
+    """Return compressed JSON in base64."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
 def _public(clip_set: Json) -> Json:
-    """Without the paths of the machine that the page is made on."""
+    """Return the records without paths of the machine that makes the page."""
     hidden = ("audio", "start_s")
     clips = [
         {key: value for key, value in clip.items() if key not in hidden}
@@ -129,7 +129,7 @@ def _sound_note(clip_sets: Sequence[Json], sounds: Sounds) -> str:
     if sounds.over_budget:
         note += (
             f" {sounds.over_budget:,} were left out to keep the page small: --audio-mb takes more,"
-            " --audio beside writes all next to the page."
+            " --audio beside writes all of them next to the page."
         )
     if sounds.unreadable:
         note += f" {len(sounds.unreadable):,} could not be read when the page was made."

@@ -1,4 +1,4 @@
-"""The words and figures in a comparison's tables, one cell at a time. No torch."""
+"""Format single cells of a comparison's tables. No torch."""
 
 from typing import Any
 
@@ -13,32 +13,32 @@ LEVEL = 0.05
 SMALLEST_SHOWN = 0.001
 OTHER = {"wer": "cer", "cer": "wer"}
 ONE_SEED = "another run of the same settings may differ by as much; give several: seeds: [0, 1, 2]"
-"""Why strategies with one seed are not told apart."""
+"""Why strategies with one seed are not compared."""
 
 
 def label(result: Json, row: Json) -> str:
-    """A strategy's name, with a mark if it is the reference."""
+    """Return a strategy's name, with a mark if it is the reference."""
     is_reference = row["strategy"] == result["reference"]
     return f"{row['strategy']} (ref.)" if is_reference else str(row["strategy"])
 
 
 def short_settings(settings: Json) -> str:
-    """The swept settings, such as `encoder_layers=3`."""
+    """Return the swept settings, such as `encoder_layers=3`."""
     return " ".join(f"{key.split('.')[-1]}={value}" for key, value in settings.items())
 
 
 def set_name(stored: str) -> str:
-    """A further test set as the grid names it."""
+    """Return the name of a further test set in the grid."""
     return stored.removeprefix("also-")
 
 
 def is_tested(difference: Json) -> bool:
-    """Whether a difference has a p: between strategies that takes more than one seed of each."""
+    """Return whether a difference has a p; two strategies need several seeds each."""
     return difference["p_holm"] is not None
 
 
 def is_measurable(difference: Json) -> bool:
-    """Whether a difference is larger than chance makes it at LEVEL, among all that were compared.
+    """Return whether a difference is significant at LEVEL, adjusted for all comparisons.
 
     False where it was not tested.
     """
@@ -46,31 +46,31 @@ def is_measurable(difference: Json) -> bool:
 
 
 def chance(difference: Json) -> str:
-    """The adjusted p of a tested difference, such as `p = 0.012` or `p < 0.001`."""
+    """Return the adjusted p of a tested difference, such as `p = 0.012` or `p < 0.001`."""
     p = difference["p_holm"]
     return f"p < {SMALLEST_SHOWN:g}" if p < SMALLEST_SHOWN else f"p = {p:.3f}"
 
 
-def judged(result: Json, language: str) -> str:
-    """The rate that one language is chosen and judged by: wer or cer."""
+def primary_measure(result: Json, language: str) -> str:
+    """Return the rate that compares systems of a language: wer or cer."""
     return str(result["languages"][language]["measure"])
 
 
 def lowest(result: Json, language: str) -> Json:
-    """The strategy of the lowest rate on the test split."""
+    """Return the strategy with the lowest rate on the test split."""
     rows: list[Json] = result["languages"][language]["strategies"]
-    measure = judged(result, language)
+    measure = primary_measure(result, language)
     return min(rows, key=lambda row: float(row["scores"][result["normalizer"]][measure]))
 
 
 def sample(difference: Json) -> str:
-    """Name what was drawn for a difference's interval and p, such as `seeds x 37 speakers`."""
+    """Return what was drawn for a difference's interval and p, such as `seeds x 37 speakers`."""
     units = f"{difference['num_drawn']:,} {difference['drawn']}"
     return f"seeds x {units}" if difference["over_seeds"] else units
 
 
 def duration(seconds: float) -> str:
-    """A time for people, such as 12.3 min."""
+    """Return a time for people, such as 12.3 min."""
     for unit, length_s in (("h", 3600), ("min", 60)):
         if seconds >= 1.5 * length_s:
             return f"{seconds / length_s:.1f} {unit}"
@@ -78,36 +78,36 @@ def duration(seconds: float) -> str:
 
 
 def share(row: Json) -> str:
-    """The trained share of all parameters, in percent."""
+    """Return the trained share of all parameters, in percent."""
     return f"{100 * row['trainable_parameters'] / row['parameters']:.3g}"
 
 
 def front(pareto: Json) -> str:
-    """The marks of the Pareto fronts that a strategy is on: P, T, both or `-`."""
+    """Return the marks of a strategy's Pareto fronts: P, T, both or `-`."""
     marks = [mark for name, mark in (("parameters", "P"), ("time", "T")) if pareto[name]]
     return " ".join(marks) or ABSENT
 
 
 def score(scores: Json, measure: str, has_sd: bool) -> Row:
-    """The rate that judges, its interval, its spread over seeds if asked, and the other rate."""
+    """Return the main rate, its interval, its spread over seeds if asked, and the other rate."""
     sd = scores["sd_over_seeds" if measure == "wer" else "cer_sd_over_seeds"]
     spread = [ABSENT if sd is None else f"{100 * sd:.1f}"] * has_sd
     return (*rate(scores, measure), *spread, f"{100 * scores[OTHER[measure]]:.1f}")
 
 
 def bounds(scores: Json, measure: str) -> list[float]:
-    """The 95 % interval of WER or CER."""
+    """Return the 95 % interval of WER or CER."""
     found: list[float] = scores["interval95" if measure == "wer" else "cer_interval95"]
     return found
 
 
 def rate(scores: Json, measure: str) -> Row:
-    """WER or CER, and its interval."""
+    """Return WER or CER with its interval."""
     return f"{100 * scores[measure]:.1f}", interval(bounds(scores, measure))
 
 
 def change(difference: Json | None) -> Row:
-    """A paired difference, marked where it is measurable, and its adjusted p."""
+    """Return a paired difference, marked if it is measurable, and its adjusted p."""
     if difference is None:
         return ABSENT, ABSENT
     star = "*" if is_measurable(difference) else ""
@@ -120,17 +120,17 @@ def change(difference: Json | None) -> Row:
 
 
 def before_after(found: Json, measure: str) -> str:
-    """A share of two models on the same clips."""
+    """Return a share of both models on the same clips."""
     if measure not in found:  # a measure that was not taken has no entry
         return ABSENT
     return f"{100 * found[measure]['before']:.1f} -> {100 * found[measure]['after']:.1f}"
 
 
 def relative(change: float | None) -> str:
-    """A change in percent of the other figure."""
+    """Return a change in percent of the other figure."""
     return ABSENT if change is None else f"{100 * change:+z.2f} % rel."
 
 
 def points(difference: float) -> str:
-    """A difference in points, with its sign."""
+    """Return a difference in points, with its sign."""
     return f"{100 * difference:+z.1f}"

@@ -1,4 +1,4 @@
-"""A comparison's figures as rows of CSV files: ratios, seconds, bytes, in full precision. No torch.
+"""Write a comparison's figures as CSV: ratios, seconds, bytes, in full precision. No torch.
 
 Liu, Yang, Qu 2024               file           rows
 table 2, data                    data.csv       all
@@ -35,7 +35,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def csv_files(result: Json) -> dict[str, list[Json]]:
-    """The rows of each file, by its name; a row lacks the columns that it has no value for."""
+    """Return the rows of each file by its name; a row has only columns with a value."""
     return {
         "table.csv": list(_systems(result)),
         "average.csv": list(_averages(result)),
@@ -48,7 +48,7 @@ def csv_files(result: Json) -> dict[str, list[Json]]:
 
 
 def write_csv(path: Path, rows: Sequence[Json], result: Json) -> None:
-    """Write rows, each with the split of the choices and the warning that this calls for.
+    """Write rows, each with the split of the choices and its warning.
 
     Text is one line; text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
@@ -62,7 +62,7 @@ def write_csv(path: Path, rows: Sequence[Json], result: Json) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """None is an empty cell and a number stays one; the rest is guarded text."""
+    """Return a cell: empty for None, a number unchanged, other values as safe text."""
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -111,7 +111,7 @@ def _costs(row: Json) -> Json:
 
 
 def _averages(result: Json) -> Iterator[Json]:
-    """Changes of the mean: `difference` is absolute, `relative_change` a share of the other."""
+    """Yield changes of the mean: `difference` is absolute, `relative_change` a share."""
     for each in result["average"]:
         yield {
             "strategy": each["strategy"],
@@ -195,7 +195,7 @@ def _curves(result: Json) -> Iterator[Json]:
 
 
 def _swept(result: Json, settings: Json) -> Json:
-    """A column for each name that was swept anywhere."""
+    """Return a column for each name that any strategy swept."""
     names = dict.fromkeys(name for point in result["curves"] for name in point["settings"])
     return {name: settings.get(name) for name in names}
 

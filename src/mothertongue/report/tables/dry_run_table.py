@@ -1,4 +1,4 @@
-"""The result of a dry run as a table for a terminal. No torch."""
+"""Show the result of a dry run as a table for a terminal. No torch."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from mothertongue.system.console import plain
 
 
 def plan_table(plan: dict[str, Any]) -> Group:
-    """Every run with its trained parameters, steps and hours of training, and their sum."""
+    """Return a table of every run with trained parameters, steps and hours, and their sum."""
     title = f"{plan['grid']}: {len(plan['runs']):,} runs of {plan['base']}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("run", no_wrap=True)

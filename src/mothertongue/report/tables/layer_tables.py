@@ -1,4 +1,4 @@
-"""The results of `analyze`, for a terminal and for a figure. No torch."""
+"""Show the results of `analyze` on a terminal, and write the data of a figure. No torch."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ DARK, BRIGHT = (20, 20, 90), (250, 230, 80)  # red, green, blue of CKA 0 and of 
 
 
 def analysis_tables(result: dict[str, Any]) -> Group:
-    """A table for each metric, states down and groups across, then a heat map for each group."""
+    """Return a table for each metric (states by groups), then a heat map for each group."""
     parts: list[RenderableType] = [Text(_conditions(result))]
     for half in _halves(result):
         parts += [_metric_table(result["groups"], half, metric) for metric in METRICS]
@@ -32,7 +32,7 @@ def analysis_tables(result: dict[str, Any]) -> Group:
 
 
 def heatmap_text(group: dict[str, Any], half: str) -> Text:
-    """CKA in hundredths as a coloured grid: states before tuning down, states after across."""
+    """Return CKA in hundredths as a coloured grid: rows before tuning, columns after."""
     names = [state["state"] for state in group[half]["states"]]
     gap = " " if len(names) <= WIDE else ""
     margin = max(map(len, names))
@@ -83,7 +83,7 @@ def _conditions(result: dict[str, Any]) -> str:
 
 
 def _findings(result: dict[str, Any]) -> Iterator[str]:
-    """A line a group on what to freeze, and what to know before the figures are believed."""
+    """Yield a line for each group on what to freeze, and warnings about the figures."""
     for group in result["groups"]:
         name, below = group["group"], group["first_below"]
         states, freeze = group["encoder"]["states"], group["freeze_encoder_layers"]
@@ -115,12 +115,12 @@ def _band(band: dict[str, Any]) -> str:
 
 
 def _value(value: float) -> str:
-    """Three digits; 1 without digits only where it is exactly that."""
+    """Return three digits; 1 without digits only if it is exactly 1."""
     return "1" if value == 1 else f"{value:.3f}"
 
 
 def _hundredths(value: float) -> str:
-    """CKA in hundredths, two characters; == only where not one bit changed."""
+    """Return CKA in hundredths, two characters; == only if no bit changed."""
     return "==" if value == 1 else f"{min(99, max(0, int(100 * value))):2d}"
 
 

@@ -1,4 +1,4 @@
-"""A sheet as Markdown (GitHub's) and as LaTeX (booktabs). Names in it cannot become markup."""
+"""Write a sheet as Markdown (GitHub's) and LaTeX (booktabs); names cannot become markup."""
 
 import re
 
@@ -31,7 +31,7 @@ RANGE = re.compile(r"(?<=\d)-(?=\d)")
 
 
 def markdown(sheet: Sheet) -> str:
-    """The table under its title, with its note below."""
+    """Return the table under its title, with its note below."""
     numbers = len(sheet.columns) - sheet.labels
     lines = [
         f"### {markdown_text(sheet.title)}\n",
@@ -45,12 +45,12 @@ def markdown(sheet: Sheet) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """One line that GitHub shows as it is."""
+    """Return one line that GitHub shows unchanged."""
     return MARKDOWN.sub(r"\\\1", one_line(text))
 
 
 def tabular(sheet: Sheet) -> str:
-    """The table under its title, for a LaTeX float; its note is the caption's."""
+    """Return the table under its title, for a LaTeX float; the caption has its note."""
     numbers = len(sheet.columns) - sheet.labels
     rows = [
         [*map(latex_text, row[: sheet.labels]), *map(_latex_figure, row[sheet.labels :])]
@@ -71,12 +71,12 @@ def tabular(sheet: Sheet) -> str:
 
 
 def latex_text(text: str) -> str:
-    """One line that LaTeX prints as it is."""
+    """Return one line that LaTeX prints unchanged."""
     return "".join(LATEX.get(character, character) for character in one_line(text))
 
 
 def one_line(text: str) -> str:
-    """Text without line ends and control characters."""
+    """Return text without line ends and control characters."""
     return " ".join(plain(part) for part in text.split())
 
 
@@ -89,6 +89,6 @@ def _latex_row(cells: list[str]) -> str:
 
 
 def _latex_figure(text: str) -> str:
-    """A figure with a real minus, an en dash in a range, and an arrow."""
+    """Return a figure with a real minus, an en dash in a range, and an arrow."""
     figure = MINUS.sub("$-$", RANGE.sub("--", latex_text(text)))
     return figure.replace(r"-\textgreater{}", r"$\to$")

@@ -1,4 +1,4 @@
-"""The page's tables: cells of ready text, each with the value that it is sorted by."""
+"""The page's tables: each cell has its text and the value for sorting."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from mothertongue.report.tables.cells import (
     duration,
     front,
     is_tested,
-    judged,
+    primary_measure,
     share,
     short_settings,
 )
@@ -29,7 +29,7 @@ ALWAYS = ""
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The text of a cell under one normalizer, or under all of them; numbers sort by value."""
+    """The text of a cell under one normalizer or under all; numbers sort by value."""
 
     text: str
     sort: float | str
@@ -41,7 +41,7 @@ Cell = tuple[Variant, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The first `labels` columns are names, the others figures; `marked` rows stand out."""
+    """A table. The first `labels` columns are names; `marked` rows are highlighted."""
 
     title: str
     columns: tuple[str, ...]
@@ -52,22 +52,22 @@ class Table:
 
 
 def text_cell(text: str, sort: float | str | None = None) -> Cell:
-    """Text; sorted as such, or by the number it begins with."""
+    """Return a cell of text, sorted as text or by the number at its beginning."""
     return (Variant(text, _value(text) if sort is None else sort),)
 
 
 def table_of(sheet: Sheet) -> Table:
-    """A sheet of the comparison's tables."""
+    """Convert a sheet of a comparison to a table."""
     rows = tuple(tuple(map(text_cell, row)) for row in sheet.rows)
     return Table(sheet.title, sheet.columns, rows, sheet.labels, sheet.note)
 
 
 def headline(result: Json, language: str, best: str) -> Table:
-    """The main table of a language; WER and CER under the normalizer that the reader picks.
+    """Return the main table of a language, with WER and CER under the normalizer of choice.
 
     The rate that chose stands first.
     """
-    found, measure = result["languages"][language], judged(result, language)
+    found, measure = result["languages"][language], primary_measure(result, language)
     rows = [_row(result, row, measure) for row in found["strategies"]]
     marked = [row["strategy"] for row in found["strategies"]].index(best)
     if found["base"]:
@@ -95,7 +95,7 @@ def headline(result: Json, language: str, best: str) -> Table:
 
 
 def data_table(found: Json) -> Table:
-    """Clips, hours and speakers of each split."""
+    """Return a table of clips, hours and speakers of each split."""
     rows = [
         (
             text_cell(split),
@@ -109,7 +109,7 @@ def data_table(found: Json) -> Table:
 
 
 def failure_table(anatomies: dict[str, Json]) -> Table:
-    """Clips that went wrong as a whole."""
+    """Return a table of the clips whose whole transcript is wrong."""
     names = ("empty", "hallucinations", "loops", "wrong_script")
     rows = [
         (
@@ -123,13 +123,13 @@ def failure_table(anatomies: dict[str, Json]) -> Table:
         "Transcripts that failed as a whole",
         ("system", "empty", "invented", "loops", "other script", "of clips"),
         tuple(rows),
-        note="invented: at least twice as long as what was said; loops: the model repeated itself "
+        note="invented: at least twice as long as the reference; loops: the model repeated itself "
         "and was cut; other script: mostly in letters of another script than the reference",
     )
 
 
 def confusion_tables(anatomy: Json) -> Iterator[Table]:
-    """The most frequent confusions of one system."""
+    """Yield tables of the most frequent confusions of one system."""
     for title, key in (("Characters", "confused_characters"), ("Words", "confused_words")):
         pairs = [(each["reference"], each["hypothesis"], each["count"]) for each in anatomy[key]]
         rows = tuple((*map(_name, pair[:2]), text_cell(str(pair[2]))) for pair in pairs)
@@ -142,7 +142,7 @@ def confusion_tables(anatomy: Json) -> Iterator[Table]:
 
 
 def rejection_table(card: Json) -> Table:
-    """Why rows of a corpus were not taken."""
+    """Return a table of the reasons why rows of a corpus were rejected."""
     rows = [(text_cell(code), text_cell(f"{n:,}", n)) for code, n in card["rejected"].items()]
     return Table(
         f"{card['folder']}: rejected, {card['num_rejected']:,} of {card['num_rows']:,} rows",
@@ -152,7 +152,7 @@ def rejection_table(card: Json) -> Table:
 
 
 def version_table(environment: Json) -> Table:
-    """The versions and the machine that the figures were computed with."""
+    """Return a table of the versions and the machine that computed the figures."""
     rows = [("python", environment["python"])]
     rows += [(name, version) for name, version in environment["packages"].items() if version]
     rows += [("system", f"{environment['system']}, {environment['machine']}")]
@@ -166,7 +166,7 @@ def version_table(environment: Json) -> Table:
 
 
 def run_table(runs: Sequence[RunRecords]) -> Table:
-    """The facts that identify each run."""
+    """Return a table of the facts that identify each run."""
     rows = [
         (
             text_cell(run.name),
@@ -222,7 +222,7 @@ def _change(found: Json | None) -> tuple[Cell, Cell]:
 
 
 def _name(text: str) -> Cell:
-    """Text that is sorted as text, whatever it begins with."""
+    """Return a cell that is sorted as text, even if it begins with a number."""
     return text_cell(text, text)
 
 

@@ -1,4 +1,4 @@
-"""A plan as a table for a terminal. No torch."""
+"""Show a plan as a table for a terminal. No torch."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ GB = 1e9
 
 
 def plan_table(plan: dict[str, Any]) -> Group:
-    """The trained parameters, time, memory and disk, and advice where the run does not fit."""
+    """Return a table of trained parameters, time, memory and disk, with advice if needed."""
     table = Table(title=f"Plan of {plain(plan['name'])}", title_justify="left", show_header=False)
     share = plan["trainable_parameters"] / plan["parameters"]
     at_30_s = plan["steps_at_30_s"] / plan["steps_per_epoch"]

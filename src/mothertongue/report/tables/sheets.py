@@ -1,6 +1,6 @@
-"""A comparison's figures as tables of ready text: for the terminal, Markdown and LaTeX alike.
+"""Format a comparison's figures as tables of text, for terminal, Markdown and LaTeX.
 
-WER and CER in percent; differences in points (of percent) of the rate that a language is judged by.
+WER and CER are in percent; differences are in points (of percent) of the language's main rate.
 No torch.
 """
 
@@ -21,9 +21,9 @@ from mothertongue.report.tables.cells import (
     duration,
     front,
     is_tested,
-    judged,
     label,
     points,
+    primary_measure,
     rate,
     relative,
     sample,
@@ -34,7 +34,7 @@ from mothertongue.report.tables.cells import (
 )
 from mothertongue.system.console import gigabytes
 
-HEARD = "language_identification"
+DETECTED = "language_identification"
 FAILURES = ("hallucinations", "loops", "empty")
 COST_NOTE = (
     "trained: parameters; time: one run, mean over seeds; memory: peak; MB: the weights that "
@@ -42,8 +42,8 @@ COST_NOTE = (
     "(P), or errors and time (T), and better in one"
 )
 OFF_NOTE = (
-    "off = base: switched off, it writes what the base writes on the first set; no: how many "
-    "clips differ"
+    "off = base: with its adapters disabled, it writes what the base writes on the first set; "
+    "no: how many clips differ"
 )
 AVERAGE_NOTE = (
     "% rel.: change in percent of the other mean; points: plain difference of the two means; from "
@@ -53,7 +53,7 @@ AVERAGE_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table. The first `labels` columns are names, the others figures."""
+    """A table of text. The first `labels` columns are names, the others figures."""
 
     title: str
     columns: Row
@@ -63,8 +63,8 @@ class Sheet:
 
 
 def headline(result: Json, language: str) -> list[Sheet]:
-    """The main tables of a language: quality, both rates under every normalizer, cost."""
-    found, measure = result["languages"][language], judged(result, language)
+    """Return the main tables of a language: quality, both rates by normalizer, cost."""
+    found, measure = result["languages"][language], primary_measure(result, language)
     return [
         _quality(result, language, found),
         _rates(result, language, found, measure),
@@ -74,7 +74,7 @@ def headline(result: Json, language: str) -> list[Sheet]:
 
 
 def also_sheets(result: Json, language: str) -> list[Sheet]:
-    """A table for each other set that the language was tested on."""
+    """Return a table for each further test set of the language."""
     found = result["languages"][language]
     return [
         _also(result, f"{language}: also tested on {set_name(name)}", name, language)
@@ -83,7 +83,7 @@ def also_sheets(result: Json, language: str) -> list[Sheet]:
 
 
 def retention_sheets(result: Json, language: str) -> list[Sheet]:
-    """Tables of forgetting: the mean over all sets, and each set. Empty without such sets."""
+    """Return tables of forgetting: the mean over all sets, and each set; none without sets."""
     rows = [row for row in result["languages"][language]["strategies"] if row["retention"]]
     if not rows:
         return []
@@ -118,7 +118,7 @@ def retention_sheets(result: Json, language: str) -> list[Sheet]:
 
 
 def average_sheets(result: Json) -> list[Sheet]:
-    """Means over languages, and changes of the means: none where no strategy ran in all."""
+    """Return means over languages and their changes; none unless a strategy ran in all."""
     sheets = []
     for measure in dict.fromkeys(each["measure"] for each in result["average"]):
         means = [each for each in result["average"] if each["measure"] == measure]
@@ -136,7 +136,7 @@ def average_sheets(result: Json) -> list[Sheet]:
 
 
 def comparison_note(found: Json) -> str:
-    """How the differences of one language were tested, and what they cannot tell."""
+    """Return a note on how the differences of one language were tested, and its limits."""
     rows = found["strategies"]
     pairs = [row[name] for row in rows for name in ("vs_base", "vs_reference", "vs_best")]
     tested = [each for each in pairs if each and is_tested(each)]
@@ -154,7 +154,7 @@ def comparison_note(found: Json) -> str:
 
 
 def _quality(result: Json, language: str, found: Json) -> Sheet:
-    name, measure = result["normalizer"], judged(result, language)
+    name, measure = result["normalizer"], primary_measure(result, language)
     rows = found["strategies"]
     tested = (found["base"] or rows[0])["scores"][name]
     # Columns without a figure would take the terminal's width from those with.
@@ -175,7 +175,7 @@ def _quality(result: Json, language: str, found: Json) -> Sheet:
 
 
 def _columns(measure: str, has_sd: bool) -> Row:
-    """The heads of what cells.score gives."""
+    """Return the column heads for cells.score."""
     return f"{measure.upper()} %", "95 %", *["sd"] * has_sd, f"{OTHER[measure].upper()} %"
 
 
@@ -217,7 +217,7 @@ def _costs(row: Json) -> Row:
 
 
 def _also(result: Json, title: str, name: str, language: str) -> Sheet:
-    found, measure = result["languages"][language], judged(result, language)
+    found, measure = result["languages"][language], primary_measure(result, language)
     base = found["base"]["also"][name][result["normalizer"]]
     has_sd = len(result["seeds"]) > 1
     lines = [(BASE, *score(base, measure, has_sd), *[ABSENT] * 2)]
@@ -235,12 +235,12 @@ def _forgotten(found: Json) -> Row:
         before_after(found, "wer"),
         points(found["wer"]["difference"]),
         f"{points(low)} to {points(high)}",
-        before_after(found, HEARD),
+        before_after(found, DETECTED),
     )
 
 
 def _off(found: Json | None) -> str:
-    """Whether a model with its adapters switched off writes what its base writes."""
+    """Return whether a model with its adapters disabled writes what its base writes."""
     if found is None:
         return ABSENT
     return "yes" if not found["differ"] else f"no: {len(found['differ'])}"

@@ -1,4 +1,4 @@
-"""A comparison for people and for papers: tables for a terminal, and files. No torch.
+"""Show a comparison as tables on a terminal, and write them as files for papers. No torch.
 
 tables/
   table.md      as in the terminal      table.csv, average.csv, retention.csv, also.csv
@@ -33,7 +33,7 @@ TEX_HEAD = r"""% \usepackage{booktabs} in the preamble; UTF-8
 
 
 def comparison_tables(result: Json) -> Group:
-    """All of it for a terminal of 80 columns or more: conditions, tables, what came out."""
+    """Return conditions, tables and findings for a terminal of 80 columns or more."""
     alarm = [Text(f"WARNING: {said}", "bold red")] if (said := warning(result)) else []
     heads = Text(f"{one_line(result['name'])}: {one_line(conditions(result))}\n{legend(result)}\n")
     tables: list[RenderableType] = []
@@ -44,7 +44,7 @@ def comparison_tables(result: Json) -> Group:
 
 
 def write_tables(result: Json, folder: Path) -> list[Path]:
-    """Write all files that there are figures for into a folder; the paths of those written."""
+    """Write all files that have figures into a folder; return their paths."""
     texts = {"table.md": _markdown(result), "table.tex": _latex(result)}
     for name, text in texts.items():
         with open_atomically(folder / name) as file:
@@ -88,7 +88,7 @@ def _table(sheet: Sheet) -> Table:
 
 
 def _foldable(label: str) -> Text:
-    """A name whose lines end between words: a long `key=value` may break before the value."""
+    """Return a name that breaks between words; a long `key=value` may break before the value."""
     words = one_line(label).split(" ")
     return Text(" ".join(w.replace("=", "= ") if len(w) > LONG_WORD else w for w in words))
 
@@ -105,7 +105,7 @@ def _markdown(result: Json) -> str:
 
 
 def _latex(result: Json) -> str:
-    """A table a language and one of the averages, each with the conditions in its caption."""
+    """Return a table for each language and one of averages, with the conditions as captions."""
     said = warning(result)
     parts = [TEX_HEAD + (f"% WARNING: {said}\n" if said else "")]
     for language in result["languages"]:

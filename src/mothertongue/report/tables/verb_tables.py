@@ -1,4 +1,4 @@
-"""Results as tables for a terminal. No torch."""
+"""Show the results of verbs as tables for a terminal. No torch."""
 
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ NEXT = """\
 
 
 def score_tables(result: dict[str, Any]) -> Group:
-    """The scores of `evaluate`; where a run's base was scored too, that one first."""
+    """Return tables of the scores of `evaluate`; a run's base, if scored, comes first."""
     base = [score_table(result["base"])] if "base" in result else []
     return Group(*base, score_table(result))
 
 
 def score_table(result: dict[str, Any]) -> Table:
-    """The scores of `evaluate`: a row for each normalizer and context."""
+    """Return a table of scores: a row for each normalizer and context."""
     title = f"{result['model']} on {result['split']} of {result['data']}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("context", "normalizer", "WER", "95 %", "CER", "S/D/I", "words", "clips"):
@@ -39,7 +39,7 @@ def score_table(result: dict[str, Any]) -> Table:
 
 
 def _weighed(result: dict[str, Any]) -> str | None:
-    """Return the weight of the language model, and how it was chosen; None without one."""
+    """Return the weight of the language model and how it was chosen; None without one."""
     lm = result.get("lm")
     if not lm:
         return None
@@ -50,7 +50,7 @@ def _weighed(result: dict[str, Any]) -> str | None:
 
 
 def _unfinished(result: dict[str, Any]) -> str | None:
-    """How many transcripts did not end by themselves; None where all did."""
+    """Return how many transcripts looped or were cut; None if all ended normally."""
     told = {
         "ended in a loop, which stands in the transcript once": result["looped_clips"],
         "met the limit of tokens: their end is missing": result["cut_clips"],
@@ -59,7 +59,7 @@ def _unfinished(result: dict[str, Any]) -> str | None:
 
 
 def before_after_table(before: dict[str, Any], after: dict[str, Any], title: str) -> Table:
-    """Two scores of one split, before and after tuning."""
+    """Return a table of the scores of one split before and after tuning."""
     table = Table("", "WER", "95 %", "CER", "95 %", "clips", title=title, title_justify="left")
     for name, score in (("before", before), ("after", after)):
         table.add_row(
@@ -88,7 +88,7 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
 
 
 def run_table(record: dict[str, Any]) -> Table:
-    """The record that `train` wrote."""
+    """Return a table of the record that `train` wrote."""
     table = Table(title=f"Run {record['run']}", title_justify="left", show_header=False)
     share = record["trainable_parameters"] / record["parameters"]
     measure = record.get("select_by", "wer")
@@ -109,7 +109,7 @@ def run_table(record: dict[str, Any]) -> Table:
 
 
 def verification_table(folder: str, result: dict[str, Any]) -> Table:
-    """The facts of an export, and its verification against its run."""
+    """Return a table of an export and its verification."""
     table = Table(title=f"Verified: {folder}", title_justify="left", show_header=False)
     engine = result["engine"]
     same, clips = result["identical"], result["clips"]
@@ -141,7 +141,7 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
 
 
 def report_line(result: dict[str, Any]) -> Text:
-    """The path of a page, and the clips whose sound is missing in it."""
+    """Return the path of a page, and the number of clips without sound."""
     size = f"{result['bytes'] / 1e6:.1f} MB, {result['playable']:,} of {result['clips']:,} clips"
     lines = [f"{result['page']}: {size} with sound"]
     if result["over_budget"]:
@@ -156,7 +156,7 @@ def report_line(result: dict[str, Any]) -> Text:
 
 
 def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> str:
-    """The transcripts, under their files' names where there are several; or a line on `out`.
+    """Return the transcripts, with file names if there are several; or a line about `out`.
 
     It is no Text: rich would break its lines at the terminal's width, and JSON within its strings.
     """
@@ -175,7 +175,7 @@ def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> str
 
 
 def demo_tables(result: dict[str, Any]) -> Group:
-    """The results of the demo, and the commands to type next."""
+    """Return tables of the demo's results, and the commands to type next."""
     title = f"whisper-base on the test split ({result['data']}), at 30 s context"
     used = f"{result['wall_s'] / 60:.1f} min, peak memory {gigabytes(result['peak_memory_bytes'])}"
     examples = Table("", "transcript", title="Three clips", title_justify="left", show_lines=True)
@@ -197,13 +197,13 @@ def lm_table(record: dict[str, Any], out: str) -> Table:
     total = record["sentences"] + record["taken_out"]
     table.add_row("sentences", f"{record['sentences']:,}")
     table.add_row(
-        "taken out: validation or test has them",
+        "removed: validation or test has them",
         f"{record['taken_out']:,} of {total:,} ({record['taken_out'] / total:.1%})",
     )
     table.add_row("tokens", f"{record['tokens']:,}")
     for length, count in enumerate(record["ngrams"], start=1):
         table.add_row(f"{length}-grams", f"{count:,}")
     if not record["held_out"]:
-        table.caption = "No validation or test sentence was looked for: add --held-out DATA"
+        table.caption = "No validation or test sentences were given: add --held-out DATA"
         table.caption_justify = "left"
     return table

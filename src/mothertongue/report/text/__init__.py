@@ -1,1 +1,1 @@
-"""Conclusions in words: the recommendation on the page and the summary on the terminal."""
+"""Write conclusions in words: the page's recommendation and the terminal's summary."""

@@ -1,4 +1,4 @@
-"""The recommended strategy in plain words, with its reasons and doubts. No torch."""
+"""Recommend a strategy in plain words, with reasons and doubts. No torch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from mothertongue.report.tables.cells import (
     duration,
     is_measurable,
     is_tested,
-    judged,
     lowest,
+    primary_measure,
     sample,
     set_name,
     share,
@@ -28,7 +28,7 @@ RATES = {"wer": "word error rate (WER)", "cer": "character error rate (CER)"}
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Advice for one language: a strategy, the reasons for it, and the doubts."""
+    """A recommendation for one language: a strategy, its reasons, and the doubts."""
 
     strategy: str
     summary: str
@@ -37,9 +37,9 @@ class Advice:
 
 
 def advice(result: Json, language: str) -> Advice | None:
-    """The strategy of the lowest error rate on the test split; None where none was tested.
+    """Recommend the strategy with the lowest error rate on the test split; None without tests.
 
-    The rate is the one that the language is judged by.
+    The rate is the one that compares systems of the language.
     """
     if not result["languages"][language]["strategies"]:
         return None
@@ -53,23 +53,23 @@ def advice(result: Json, language: str) -> Advice | None:
 
 
 def _summary(result: Json, language: str, best: Json) -> str:
-    measure = judged(result, language)
+    measure = primary_measure(result, language)
     wrong = f"{100 * _score(result, best)[measure]:.0f} {TOKENS[measure]} in 100 wrong"
     base = result["languages"][language]["base"]
     if base is None:
         return wrong
     before = base["scores"][result["normalizer"]][measure]
-    return f"{wrong}, where the untouched base has {100 * before:.0f}"
+    return f"{wrong}, where the base model has {100 * before:.0f}"
 
 
 def _reasons(result: Json, language: str, best: Json) -> Iterator[str]:
-    score, measure = _score(result, best), judged(result, language)
+    score, measure = _score(result, best), primary_measure(result, language)
     yield (
         f"On {score['n']:,} test clips its {RATES[measure]} is {100 * score[measure]:.1f} %; "
         f"95 % interval {interval(bounds(score, measure))} %."
     )
     if best["vs_base"]:
-        yield f"{_points(best['vs_base'])} than the untouched base on the same clips."
+        yield f"{_points(best['vs_base'])} than the base model on the same clips."
     if best["vs_reference"]:
         yield f"{_points(best['vs_reference'])} than {result['reference']} on the same clips."
     others = _others(result, language, best)
@@ -89,7 +89,7 @@ def _doubts(result: Json, language: str, best: Json) -> Iterator[str]:
     if score["n"] < FEW_CLIPS:
         yield f"Only {score['n']:,} clips, {score['words']:,} words, were tested."
     yield from _speakers(best, score)
-    measure = judged(result, language)
+    measure = primary_measure(result, language)
     for name, other in best["also"].items():
         rate = other["scores"][result["normalizer"]][measure]
         yield f"On other speech ({set_name(name)}) its {measure.upper()} is {100 * rate:.1f} %."
@@ -100,11 +100,11 @@ def _doubts(result: Json, language: str, best: Json) -> Iterator[str]:
 
 
 def _comparisons(best: Json, others: Sequence[Json]) -> Iterator[str]:
-    """Say what the comparison with the other strategies cannot tell."""
+    """Yield the doubts about the comparison with the other strategies."""
     untested = [row["strategy"] for row in others if not is_tested(row["vs_best"])]
     for row in others:
         if is_tested(row["vs_best"]) and not is_measurable(row["vs_best"]):
-            yield f"{row['strategy']} cannot be told from it: {_alike(row)}."
+            yield f"{row['strategy']} is not measurably different: {_alike(row)}."
     if others:
         yield (
             f"It was picked from {len(others) + 1} strategies by the same test clips that give its "
@@ -157,7 +157,7 @@ def _alike(row: Json) -> str:
 
 
 def _points(found: Json) -> str:
-    """How many tokens fewer or more in 100 are wrong, and over which draws that is sure."""
+    """Return how many tokens fewer or more in 100 are wrong, and the p of the difference."""
     side, sign = ("fewer", -1) if found["difference"] < 0 else ("more", 1)
     low, high = sorted(100 * sign * bound for bound in found["interval95"])
     drawn = f"over {sample(found)}"

@@ -1,4 +1,4 @@
-"""A comparison in words: its conditions and its findings. No torch."""
+"""Describe a comparison in words: its conditions and its findings. No torch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,8 +9,8 @@ from mothertongue.report.tables.cells import (
     duration,
     is_measurable,
     is_tested,
-    judged,
     lowest,
+    primary_measure,
     share,
 )
 
@@ -24,12 +24,12 @@ WARM = 0.02
 
 
 def warning(result: Json) -> str:
-    """The warning that has to stand beside every figure; empty where there is none."""
+    """Return the warning that every figure needs; empty if there is none."""
     return CHOSEN_ON_TEST if result["chosen_on"] == "test" else ""
 
 
 def conditions(result: Json) -> str:
-    """The conditions of the figures, in one line; for captions too."""
+    """Return the conditions of the figures in one line, for captions too."""
     seeds = ", ".join(map(str, result["seeds"]))
     return (
         f"base {result['base']}, protocol {result['protocol']} (chosen on {result['chosen_on']}), "
@@ -39,7 +39,7 @@ def conditions(result: Json) -> str:
 
 
 def legend(result: Json) -> str:
-    """How the figures of the headline tables are to be read."""
+    """Return an explanation of the figures in the headline tables."""
     sd = "; sd: standard deviation over seeds, in points" if len(result["seeds"]) > 1 else ""
     return (
         "WER and CER in %; 95 %: bootstrap over clips, those of one sentence together; vs: "
@@ -48,7 +48,7 @@ def legend(result: Json) -> str:
 
 
 def findings(result: Json) -> list[str]:
-    """A line a language: the lowest error rate, how sure, and the cheapest that is as good."""
+    """Return a line for each language: the lowest rate, how sure, and the cheapest equal one."""
     lines = []
     for language, found in result["languages"].items():
         rows = found["strategies"]
@@ -79,7 +79,7 @@ def _cut(cut: Json) -> str:
 
 
 def _finding(result: Json, language: str, rows: Sequence[Json]) -> Iterator[str]:
-    best, measure = lowest(result, language), judged(result, language)
+    best, measure = lowest(result, language), primary_measure(result, language)
     name, reference, rate = best["strategy"], result["reference"], measure.upper()
     percent = f"{100 * best['scores'][result['normalizer']][measure]:.1f} %"
     if len(rows) == 1:
@@ -89,7 +89,7 @@ def _finding(result: Json, language: str, rows: Sequence[Json]) -> Iterator[str]
     else:
         yield f"{name} has the lowest {rate}, {percent}"
     if best["vs_base"]:
-        yield _against(best["vs_base"], "the untouched base")
+        yield _against(best["vs_base"], "the base model")
     if best["vs_reference"]:
         yield _against(best["vs_reference"], reference)
     others = [row for row in rows if row is not best]
