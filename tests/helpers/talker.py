@@ -9,7 +9,7 @@ from mothertongue.model.tokenizer import Tokens
 
 def talkative(tokens: Tokens) -> WhisperForConditionalGeneration:
     """Large positions and a loud encoder: what is said depends on the place and on the audio."""
-    model = tiny_model(tokens).requires_grad_(False)
+    model = tiny_model(tokens, longest=None).requires_grad_(False)
     decoder = model.model.decoder
     decoder.embed_positions.weight *= 20
     decoder.embed_tokens.weight *= 2.5

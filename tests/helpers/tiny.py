@@ -40,15 +40,24 @@ def tiny_config(tokens: Tokens, mel_bins: int = 80, **changes: int) -> WhisperCo
 
 
 def tiny_model(
-    tokens: Tokens, mel_bins: int = 80, seed: int = 0, **changes: int
+    tokens: Tokens, mel_bins: int = 80, seed: int = 0, longest: int | None = 24, **changes: int
 ) -> WhisperForConditionalGeneration:
-    """Every weight drawn with deviation 0.2, LayerNorms around 1, so that all of them count."""
+    """Every weight drawn with deviation 0.2, LayerNorms around 1, so that all of them count.
+
+    It ends what it writes after at most `longest` tokens, where the decoder's positions point to
+    the end token and little else. None: it writes until somebody stops it, as random weights do.
+    """
     model = WhisperForConditionalGeneration(tiny_config(tokens, mel_bins, **changes)).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             middle = 1.0 if "layer_norm.weight" in name else 0.0
             weight.copy_(middle + 0.2 * torch.randn(weight.shape, generator=generator))
+        if longest is not None:
+            decoder = model.model.decoder
+            decoder.embed_positions.weight[longest:] += (
+                100 * decoder.embed_tokens.weight[tokens.end]
+            )
     model.generation_config = generation_config(tokens, [[1, 0], [1, 1]])
     return model
 
