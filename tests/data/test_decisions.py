@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from clips import tone, write_clip
 
+from mothertongue.data.clip_checks import SetAside, reject_row
 from mothertongue.data.data_report import DataReport
-from mothertongue.data.decisions import Decision, read_decisions, write_decisions
+from mothertongue.data.decisions import Decided, Decision, read_decisions, write_decisions
 from mothertongue.data.manifest import Utterance, read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
+from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.data.sources.detect import detect
-from mothertongue.errors import DataError
+from mothertongue.errors import DataError, Fault
 
 
 def prepared(
@@ -107,3 +109,24 @@ def test_decisions_are_read_as_they_were_written(tmp_path: Path) -> None:
     given = [Decision("a", "fix", 'na "ng\'ombe"\u2028', "EMPTY"), Decision("b", "drop")]
     write_decisions(tmp_path / "x.jsonl", given)
     assert [*read_decisions(tmp_path / "x.jsonl").values()] == given
+
+
+def test_a_clip_for_review_is_examined_once_somebody_has_decided() -> None:
+    """One whose speaker is held out stays aside, whatever was decided on its text."""
+
+    def examine(row: Row) -> Rejection | SetAside:
+        if row.aside:
+            return SetAside(row.aside, {"id": row.id})
+        return reject_row(row, Fault("EXAMINED", str(row.text), ""))
+
+    decided = Decided(examine, {"a": Decision("a", "fix", "habari"), "b": Decision("b", "accept")})
+    found = [
+        decided(Row("t:1", id="a", aside="untranscribed")),
+        decided(Row("t:2", id="b", text="karibu", aside="unassigned")),
+        decided(Row("t:3", id="c", aside="untranscribed")),
+        decided(Row("t:4", id="a", aside="held-out speaker")),
+    ]
+    assert [each.reason for each in found] == [
+        *("habari", "karibu", "untranscribed", "held-out speaker")
+    ]
+    assert [type(each) for each in found] == [Rejection, Rejection, SetAside, SetAside]

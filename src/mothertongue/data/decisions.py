@@ -100,10 +100,11 @@ class Decided:
         return (f"{len(left):,} decisions are on clips that are not there, such as {left[0]}",)
 
     def _on(self, row: Row, found: Examined | Rejection | SetAside) -> Decision | None:
-        names: tuple[str | None, ...] = (row.id,)
+        names = [row.id]
         if isinstance(found, SetAside) and found.clip:
-            names = (found.clip["id"],)
+            names = [found.clip["id"]]
         if isinstance(found, Examined):
             # Of clips with one stem the manifest has the long ids, so the stem is no decision's id.
-            names = (found.long_id, found.utterance.id)
-        return next((self.decisions[name] for name in names if name in self.decisions), None)
+            names = [found.long_id, found.utterance.id]
+        known = (self.decisions.get(name) for name in names if name)
+        return next(filter(None, known), None)

@@ -103,7 +103,7 @@ def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], Json]:
         return findings, {"clips": len(clips), "fit_own": None, "tells_unmatched": False}
     vectors = vectors_of(clips)
     fit = fit_of(clips, vectors)
-    findings += language_findings(clips, fit.own_N < fit.unmatched)
+    findings += language_findings(clips, (fit.own_N < fit.unmatched).tolist())
     shifted = list(shift_findings(clips, vectors, fit))
     moved = {each.id for each in shifted}
     paired = [each for each in pairing_findings(clips, fit) if each.id not in moved]
