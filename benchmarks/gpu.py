@@ -151,6 +151,7 @@ def our_steps(
 ) -> Json:
     """The training loop itself, on noise; stopped before it would write weights."""
     settings = {"batch_size": BATCH_SIZE, "precision": "bf16", "compile": options.compile}
+    settings |= {"epochs": 1, "learning_rate": 1e-5}
     config = TrainConfig.model_validate(settings | {"full_context_share": 0.0})
     width, vocabulary = model.config.d_model, model.config.vocab_size
     steps = plan(clips, BATCH_SIZE, 0)

@@ -31,7 +31,7 @@ COUNTS = (100, 1_000, 10_000)
 BATCH_SIZE, USUAL_S = 4, 6
 NEVER = 10**6  # neither side writes checkpoints
 # Epochs of a single step each; the first warms up.
-TRAIN = {"batch_size": BATCH_SIZE, "epochs": 4, "save_every_steps": NEVER}
+TRAIN = {"batch_size": BATCH_SIZE, "epochs": 4, "learning_rate": 1e-5, "save_every_steps": NEVER}
 WORD, WORDS_PER_S = "habari", 2.0
 
 

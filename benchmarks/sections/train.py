@@ -64,6 +64,7 @@ def _round(name: str, folder: Path, work: Json, options: argparse.Namespace, row
     strategy, program = STRATEGIES[name]
     train = {
         "epochs": EPOCH + 1,
+        "learning_rate": 1e-5,  # the peer's
         "batch_size": options.batch_size,
         "precision": options.precision,
         "save_every_steps": NEVER,

@@ -94,7 +94,7 @@ def test_source_names_the_layout_where_looks_mislead(call: Any, tmp_path: Path) 
     code, _, err = call(*prepare, "--source", "fleurs")
     assert (code, "a folder with a.wav, metadata.csv, out/; expected fleurs" in err) == (65, True)
     code, _, err = call(*prepare, "--source", "elan5")
-    assert (code, "'elan5': no such layout; expected audiofolder, " in err) == (2, True)
+    assert (code, "'elan5': no such layout; expected audacity, " in err) == (2, True)
 
 
 def test_too_many_rejected_rows_are_exit_65_with_both_files_written(

@@ -1,0 +1,49 @@
+"""Corpora of tones, and what `prepare` makes of them."""
+
+import json
+from pathlib import Path
+
+from clips import tone, write_clip
+
+from mothertongue.data.data_report import DataReport
+from mothertongue.data.manifest import Utterance, read_manifest
+from mothertongue.data.prepare import PrepareOptions, prepare
+from mothertongue.data.sources.detect import detect
+
+Record = dict[str, object]
+
+
+def count_characters(text: str, language: str) -> int:
+    return len(text) + 5
+
+
+def options(**values: object) -> PrepareOptions:
+    return PrepareOptions.model_validate({"language": "sw", "workers": 2} | values)
+
+
+def corpus(folder: Path, records: list[Record]) -> Path:
+    """A JSONL table, and a tone of its own for every clip that it names and that is not there."""
+    folder.mkdir(exist_ok=True)
+    for number, record in enumerate(records):
+        path = folder / str(record["audio"])
+        if not path.exists():
+            write_clip(path, tone(0.5, hertz=200 + number))
+    table = folder / "table.jsonl"
+    table.write_text("\n".join(json.dumps(record) for record in records))
+    return table
+
+
+def record(number: int, **values: object) -> Record:
+    return {"audio": f"{number}.wav", "text": f"sentensi {number} tu"} | values
+
+
+def run(
+    tmp_path: Path, records: list[Record], **values: object
+) -> tuple[DataReport, dict[str, Utterance], list[dict[str, object]]]:
+    """The report, the utterances by id, and the rejections."""
+    table = corpus(tmp_path / "corpus", records)
+    out = tmp_path / "out"
+    report = prepare(detect(table), out, options(**values), count_characters)
+    lines = (out / "rejected.jsonl").read_text().splitlines()
+    clips = {clip.id: clip for clip in read_manifest(out)}
+    return report, clips, [json.loads(line) for line in lines]
