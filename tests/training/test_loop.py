@@ -9,22 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from runs import (
-    Silent,
-    byte_tokens,
-    save_corpus,
-    tiny_experiment,
-    validation,
-)
+from runs import Silent, byte_tokens, save_corpus, tiny_experiment, validation
 from tiny import noise, tiny_model
 from trained import Make, trained, weights
 
 from mothertongue.data.manifest import read_data, write_manifest
-from mothertongue.errors import (
-    ConfigError,
-    DataError,
-    MothertongueError,
-)
+from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig, learning_rate

@@ -7,18 +7,11 @@ from typing import Any
 import pytest
 import torch
 from disks import leave_free, no_file_above
-from runs import (
-    After,
-    Silent,
-)
+from runs import After, Silent
 from safetensors import SafetensorError
 from trained import Make, trained, weights
 
-from mothertongue.errors import (
-    DiskFull,
-    MothertongueError,
-    Preempted,
-)
+from mothertongue.errors import DiskFull, MothertongueError, Preempted
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.run import run

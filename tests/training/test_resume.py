@@ -11,24 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import (
-    After,
-    Silent,
-    save_corpus,
-    tiny_experiment,
-    validation,
-)
+from runs import After, Silent, save_corpus, tiny_experiment, validation
 from torch.utils.data import _utils
 from trained import Make, trained, weights
 
 from mothertongue.data.manifest import read_manifest, write_manifest
-from mothertongue.errors import (
-    ConfigError,
-    DataError,
-    Interrupted,
-    MothertongueError,
-    Preempted,
-)
+from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import sha256_file, write_json
 from mothertongue.training import dataset, loop
