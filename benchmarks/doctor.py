@@ -74,12 +74,12 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def taken(data: Path, options: argparse.Namespace) -> list[Utterance]:
-    """The first clips of the splits that were asked for."""
+    """Return the first clips of the splits that were asked for."""
     return [each for each in read_data([data]) if each.split in options.splits][: options.clips]
 
 
 def recognized(clips: Sequence[Utterance], options: argparse.Namespace) -> Recognized:
-    """What the model recognizes, under the keys that the verb's default options have."""
+    """Return what the model recognizes, under the keys that the verb's default options give."""
     config = DecodeConfig(batch_size=BATCH, detect_language=True)
     settings = ("auto", "auto", "default")
     listener = Listener(options.model, lambda: open_model(options.model), config, settings)
@@ -88,7 +88,7 @@ def recognized(clips: Sequence[Utterance], options: argparse.Namespace) -> Recog
 
 
 def alarms(clips: Sequence[Utterance], known: Recognized) -> Json:
-    """The share of clips with a finding, and how many each code has."""
+    """Return the share of clips with a finding, and the number of findings of each code."""
     record = record_of(clips, known)
     share = record["clips_with_findings"] / record["clips"]
     facts = {"clips": len(clips), "false_alarms": round(share, 4), "counts": record["counts"]}
@@ -102,7 +102,7 @@ def planted(
     known: Recognized,
     options: argparse.Namespace,
 ) -> Json:
-    """Of all seeds together: the share of planted faults found, and of other clips accused."""
+    """Return the share of planted faults found and of other clips accused, over all seeds."""
     totals = {"planted": 0, "found": 0, "others": 0, "accused": 0}
     count = max(2, round(options.share * len(clips)))
     for seed in options.seeds:
@@ -123,7 +123,7 @@ def planted(
 
 
 def swapped(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
-    """Pairs of clips have each other's transcript."""
+    """Give each of two clips the other's transcript."""
     chosen = draw.sample(range(len(clips)), count // 2 * 2)
     for a, b in zip(chosen[::2], chosen[1::2], strict=True):
         first, second = clips[a].text, clips[b].text
@@ -132,7 +132,7 @@ def swapped(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
 
 
 def moved(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
-    """In a run of rows, each has the transcript of the one before; the first that of the last."""
+    """Give each row of a run the transcript of the row before, and the first that of the last."""
     start = draw.randrange(len(clips) - count)
     run = clips[start : start + count]
     texts = [run[-1].text, *(each.text for each in run[:-1])]
@@ -143,7 +143,7 @@ def moved(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
 
 
 def halved(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
-    """The second half of the words is missing."""
+    """Remove the second half of the words."""
     chosen = draw.sample(range(len(clips)), count)
     for i in chosen:
         words = clips[i].text.split()
@@ -152,7 +152,7 @@ def halved(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
 
 
 def doubled(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
-    """The transcript of another clip is appended."""
+    """Append the transcript of another clip."""
     chosen = draw.sample(range(len(clips)), count)
     texts = [each.text for each in clips]
     for i in chosen:
@@ -164,7 +164,7 @@ def doubled(clips: list[Utterance], count: int, draw: random.Random) -> Planted:
 def foreign(
     options: argparse.Namespace,
 ) -> Callable[[list[Utterance], int, random.Random], Planted]:
-    """Clips of other corpora, sound and transcript, take the place of clips, under the language."""
+    """Replace clips by clips of other corpora, sound and transcript, under this language."""
     others = [each for path in options.other for each in read_data([path])]
 
     def plant(clips: list[Utterance], count: int, draw: random.Random) -> Planted:

@@ -1,7 +1,7 @@
-"""The average verb: one run whose weights are the mean of those of several runs.
+"""Run the average verb: write one run whose weights are the mean of those of several runs.
 
-The result has a run's files. experiment.yaml names the runs; identity.json and data.jsonl are those
-of the first run, and best/ and final/ have the same weights. record.json has every score.
+The result has a run's files. experiment.yaml names the runs. identity.json and data.jsonl are those
+of the first run. best/ and final/ have the same weights. record.json has every score.
 """
 
 import copy
@@ -53,7 +53,7 @@ IN_USE = "wait for it, stop it, or give another --out"
 
 
 class Mixture:
-    """The mean of runs, as a model that can be moved between their base and their mean."""
+    """The mean of runs, as a model that can be moved between the runs' base and their mean."""
 
     def __init__(self, runs: Sequence[Ingredient]) -> None:
         first = runs[0].experiment
@@ -63,23 +63,24 @@ class Mixture:
         self._base, self._runs = base.model, [each.trained for each in runs]
         self._strategy = first.strategy
         self.holder: Strategy = self.tensors_at(1.0)[0]
-        """The strategy of the result: LoRA and adapters become as wide as all runs together."""
+        """The strategy of the result: its LoRA and its adapters are as wide as those of all runs
+        together."""
         model = self.holder.apply(copy.deepcopy(base.model), first.train.seed)
         self.tuned: Base = replace(base, model=model)
 
     def tensors_at(self, alpha: float) -> tuple[Strategy, dict[str, Tensor]]:
-        """The strategy and the trained weights of base + alpha (mean - base)."""
+        """Return the strategy and the trained weights of base + alpha (mean - base)."""
         return self._strategy.average(self._base, self._runs, alpha)
 
     def at(self, alpha: float) -> Base:
-        """The model there: always the same one, moved."""
+        """Return the model at this alpha. It is always the same object, with new weights."""
         load_trained(self.tuned.model, self.tensors_at(alpha)[1], "the mean of these runs")
         return self.tuned
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The validations of the runs, in their order, the points that were tried and the one taken."""
+    """The validations of the runs in their order, the points that were tried, and the one taken."""
 
     runs: Sequence[Validation | None]
     points: Sequence[Point]
@@ -87,7 +88,7 @@ class Scored:
 
 
 def parse_alpha(text: str) -> Alpha:
-    """The alpha in an option. Raises ConfigError where it is no number and not `sweep`."""
+    """Return the alpha in an option. Raises ConfigError if it is neither a number nor `sweep`."""
     if text == "sweep":
         return "sweep"
     try:
@@ -99,7 +100,7 @@ def parse_alpha(text: str) -> Alpha:
 def retention_sets(
     runs: Sequence[Path], named: Sequence[Path], with_base: Alpha | None
 ) -> dict[str, TestSet]:
-    """The retention sets of a sweep: those named, else those of the runs' comparison."""
+    """Return the retention sets of a sweep: the named ones, or those of the runs' comparison."""
     if named:
         return {str(path): TestSet(data=path) for path in named}
     return retention_of(runs) if with_base == "sweep" else {}
@@ -111,11 +112,11 @@ def average(
     with_base: Alpha | None = None,
     retention: Mapping[str, TestSet] | None = None,
 ) -> Json:
-    """Average runs into a new run, score it beside them, and return its record.
+    """Average runs into a new run, score it together with them, and return its record.
 
-    `with_base` is the alpha of the interpolation with their base, in [0, 1], or "sweep": the alpha
-    of ALPHAS with the lowest validation error. `retention` are sets that a sweep scores besides.
-    Raises ConfigError where the runs cannot be averaged, or there is something at `out`.
+    `with_base` is the alpha of the interpolation with their base, in [0, 1]. "sweep" takes the
+    alpha of ALPHAS with the lowest validation error. A sweep also scores the sets in `retention`.
+    Raises ConfigError if the runs cannot be averaged, or if `out` exists.
     """
     _check(paths, out, with_base, retention or {})
     with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
@@ -182,7 +183,7 @@ def _score(
     alphas = _alphas(judge, with_base)
     total = judge.num_clips(len(runs) + len(alphas), len(alphas))
     with counting("scoring", total) as advance:
-        # One run in memory at a time.
+        # Only one run is in memory at a time.
         found = [judge.validation(load_run(each.run_dir.path).base, advance) for each in runs]
         points = [judge.point(mixture.at(alpha), alpha, advance) for alpha in alphas]
     choices = [each for each in points if with_base != "sweep" or each.alpha in ALPHAS]
@@ -190,7 +191,7 @@ def _score(
 
 
 def _alphas(judge: Judge, with_base: Alpha | None) -> tuple[float, ...]:
-    """The alphas to score; in a sweep the base too, to see what the others changed."""
+    """Return the alphas to score. A sweep also scores the base, to see what the others changed."""
     if with_base is None:
         return (1.0,)
     if with_base != "sweep":
@@ -207,7 +208,7 @@ def _alphas(judge: Judge, with_base: Alpha | None) -> tuple[float, ...]:
 def _experiment(
     runs: Sequence[Ingredient], mixture: Mixture, alpha: float, out: Path
 ) -> Experiment:
-    """The settings of the first run, with what the average changes in them."""
+    """Return the settings of the first run, with those that the average changes."""
     parts = Average(runs=tuple(each.facts for each in runs), alpha=alpha)
     changes = {
         "name": out.resolve().name,
@@ -218,7 +219,7 @@ def _experiment(
 
 
 def _state(runs: Sequence[Ingredient], mixture: Mixture, scored: Scored, seconds: float) -> State:
-    """The costs of the average: those of all its runs, and the seconds of its own scoring."""
+    """Return the costs of the average: those of all its runs, and the seconds of its scoring."""
     records = [each.record for each in runs]
     peak = peak_memory_bytes(mixture.tuned.model.device)
     return State(
@@ -234,7 +235,7 @@ def _state(runs: Sequence[Ingredient], mixture: Mixture, scored: Scored, seconds
 def _facts(
     runs: Sequence[Ingredient], judge: Judge, scored: Scored, with_base: Alpha | None
 ) -> Json:
-    """All scores, as the record keeps them."""
+    """Return all scores as the record keeps them."""
     base_rows = scored.points[0].retention
     return {
         "runs": [
@@ -252,7 +253,7 @@ def _facts(
 
 
 def _beside_best(runs: Sequence[Ingredient], scored: Scored, judge: Judge) -> Json:
-    """The best of the runs by validation, and the average's error rate less its."""
+    """Return the best run by validation, and the average's error rate minus that run's rate."""
     measure, taken = judge.experiment.measure, scored.taken.validation
     pairs = [
         (found.rate(measure), str(each.run_dir.path))
@@ -268,7 +269,7 @@ def _beside_best(runs: Sequence[Ingredient], scored: Scored, judge: Judge) -> Js
 def _write(
     out: Path, first: Ingredient, experiment: Experiment, tensors: dict[str, Tensor], record: Json
 ) -> None:
-    """Publish the folder of a run, whole or not at all."""
+    """Publish the folder of a run, either completely or not at all."""
     with folder_atomically(out, 2 * sum(each.nbytes for each in tensors.values())) as fresh:
         run_dir = RunDir(fresh)
         write_experiment(experiment, run_dir)

@@ -1,4 +1,4 @@
-"""Scores of the runs of a mean, and of the points between the base and the mean."""
+"""Score the runs of a mean, and the points between the base and the mean."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,12 +21,12 @@ Json = dict[str, Any]
 Rows = Mapping[str, Sequence[Json]]
 BASE_ALPHA = 0.0
 ALPHAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""The alphas that a sweep tries: Wortsman et al. 2022b found the best between a half and one."""
+"""The alphas that a sweep tries. Wortsman et al. 2022b found the best between 0.5 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A model on the way from the base to the mean: its validation, and what it writes of each
+    """A model between the base and the mean. It has its validation, and its transcripts of each
     retention set, in rows of Evaluation.rows()."""
 
     alpha: float
@@ -34,7 +34,8 @@ class Point:
     retention: Rows
 
     def to_dict(self, base: Rows) -> Json:
-        """All but the rows as JSON values; `retention` compares them with those of the base."""
+        """Return all but the rows as JSON values. `retention` compares them with those of the
+        base."""
         sets = {name: forgetting(base[name], rows) for name, rows in self.retention.items()}
         return {
             "alpha": self.alpha,
@@ -50,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The clips that models are scored on: those that choose, and sets of other languages."""
+    """The clips that models are scored on: the clips that choose, and sets of other languages."""
 
     experiment: Experiment
     chosen_on: Sequence[Utterance]
@@ -60,7 +61,7 @@ class Judge:
     def of(
         cls, run_dir: RunDir, experiment: Experiment, retention: Mapping[str, TestSet]
     ) -> "Judge":
-        """The judge by the data of a run and by retention sets, which it must not have seen."""
+        """Return the judge for a run's data and for retention sets that the run has not seen."""
         split = experiment.select_on
         mine = [each for each in read_data(experiment.manifests) if each.split == split]
         sets = {}
@@ -70,20 +71,20 @@ class Judge:
         return cls(experiment, mine, sets)
 
     def num_clips(self, models: int, points: int) -> int:
-        """How many clips so many models have, so many of them with the retention sets."""
+        """Return how many clips are decoded: by `models` the split, by `points` the other sets."""
         return models * len(self.chosen_on) + points * sum(map(len, self.retention.values()))
 
     def validation(self, model: Base, advance: Advance) -> Validation | None:
-        """The rates of a model, decoded as a run's best weights are: all clips, at 30 s.
+        """Return the rates of a model, decoded like the best weights of a run: all clips, at 30 s.
 
-        None where there are no clips that choose.
+        Returns None if no clips choose.
         """
         if not self.chosen_on:
             return None
         return rates(self._transcribe(model, self.chosen_on, advance), None)
 
     def point(self, model: Base, alpha: float, advance: Advance) -> Point:
-        """A model with this alpha, scored on all."""
+        """Score the model at this alpha on all clips and return the point."""
         found = self.validation(model, advance)
         rows = {
             name: list(self._transcribe(model, each, advance).rows())
@@ -98,7 +99,7 @@ class Judge:
 
 
 def choose_alpha(points: Sequence[Point], measure: Measure) -> Point:
-    """The point with the lowest error rate; of equal ones that nearest to the base."""
+    """Return the point with the lowest error rate; of equal points, the one nearest to the base."""
 
     return min(
         points,
@@ -107,7 +108,7 @@ def choose_alpha(points: Sequence[Point], measure: Measure) -> Point:
 
 
 def as_json(validation: Validation | None) -> Json | None:
-    """Rates as JSON values; a validation without a loss says nothing of it."""
+    """Return rates as JSON values. A validation without a loss has no entry for it."""
     if validation is None:
         return None
     values = asdict(validation, dict_factory=json_values)

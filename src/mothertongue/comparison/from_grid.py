@@ -1,4 +1,4 @@
-"""The result of a grid, from the records and scores that its runs left."""
+"""Make the result of a grid from the records and scores of its runs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -25,7 +25,7 @@ def compare_grid(
     cuts: Sequence[Cut],
     folder: Path,
 ) -> Json:
-    """Everything that was measured, as comparison.json keeps it (`schema.py`)."""
+    """Return everything that was measured, as comparison.json keeps it (`schema.py`)."""
     languages = {
         name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
     }
@@ -65,7 +65,7 @@ def _language(
 def _doubts(
     grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
 ) -> list[str]:
-    """Read its clips from the first run's scores: all runs of a language share them."""
+    """Read the clips from the scores of the first run: all runs of a language share them."""
     names = [*base, *(f"retention-{name}" for name in grid.retention)]
     runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
     return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))

@@ -1,4 +1,4 @@
-"""The runs to average: read from their folders, and refused where their mean has no meaning."""
+"""Read the runs to average from their folders, and refuse runs whose mean has no meaning."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Ingredient:
 
     @property
     def facts(self) -> AveragedRun:
-        """The run as the average's settings name it."""
+        """The run as the settings of the average name it."""
         return AveragedRun(
             run=str(self.run_dir.path),
             weights_sha256=self.weights_sha256,
@@ -42,10 +42,11 @@ class Ingredient:
 
 
 def read_ingredients(paths: Sequence[Path]) -> list[Ingredient]:
-    """The runs in these folders, which can be averaged.
+    """Return the runs in these folders, which can be averaged.
 
-    Raises DataError where one is no finished run or damaged; ConfigError where one is given twice,
-    or they were tuned from other bases, on other data, in other languages or by other strategies.
+    Raises DataError if a run is not finished or is damaged. Raises ConfigError if one is given
+    twice, or if they were tuned from different bases, on different data, in different languages or
+    by different strategies.
     """
     found = [_read(RunDir(path)) for path in paths]
     _refuse_twice(found)
@@ -107,8 +108,8 @@ def _refuse_unlike(first: Ingredient, other: Ingredient) -> None:
 
 
 def _must_agree(each: Ingredient) -> Json:
-    """What must be the same in all runs of a mean, by name. Other settings of `train` may differ:
-    Wortsman et al. 2022a average runs of many learning rates."""
+    """Return what must be the same in all runs of a mean, by name. Other settings of `train` may
+    differ: Wortsman et al. 2022a average runs of many learning rates."""
     experiment, identity = each.experiment, each.identity
     tensors = each.trained.tensors
     return {

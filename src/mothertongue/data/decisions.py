@@ -1,6 +1,7 @@
-"""decisions.jsonl: what somebody who listened decided on clips; `prepare` honours it.
+"""Read and write decisions.jsonl: what a listener decided about clips; `prepare` follows it.
 
-One object a line: {"id": ..., "decision": "accept" | "fix" | "drop", "text": ..., "note": ...}.
+One object on each line: {"id": ..., "decision": "accept" | "fix" | "drop", "text": ..., "note":
+...}.
 """
 
 import json
@@ -24,20 +25,20 @@ REMEDY = 'write {"id": "...", "decision": "accept", "fix" or "drop", "text": "..
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Keep a clip as it is, with the corrected text, or not at all."""
+    """A decision about a clip: keep it unchanged, keep it with the corrected text, or drop it."""
 
     id: str
     decision: Kind
     text: str | None = None
-    """The transcript to take; counts with `fix` only."""
+    """The transcript to use; it counts only with `fix`."""
     note: str | None = None
-    """For people, such as the codes of what was found."""
+    """A note for people, such as the codes of the findings."""
 
 
 def read_decisions(path: Path) -> dict[str, Decision]:
-    """The decisions in a file, by the id of the clip.
+    """Return the decisions in a file, by the id of the clip.
 
-    Raises DataError naming the line that is no decision, that repeats an id, or that says `fix`
+    Raises DataError with the line that is no decision, that repeats an id, or that says `fix`
     without a text.
     """
     found: dict[str, Decision] = {}
@@ -53,7 +54,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
 
 
 def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
-    """Write decisions, one a line, whole or not at all."""
+    """Write decisions, one on each line, either completely or not at all."""
     with open_atomically(path) as file:
         for each in decisions:
             given = {key: value for key, value in asdict(each).items() if value is not None}
@@ -64,19 +65,19 @@ def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
 class Decided:
     """An examiner of rows that follows decisions.
 
-    A dropped row becomes a Rejection with the code DEC-DROP. A fixed row is examined with the text
-    that was decided, also where its own text was a fault, and noted as DEC-FIX; an accepted one is
-    noted as DEC-ACCEPT. A row that was set aside for review is then examined as any other. A row
-    that states no id goes by the one that `prepare` gives it.
+    A dropped row becomes a Rejection with the code DEC-DROP. A fixed row is examined with the
+    decided text, even if its own text was a fault, and noted as DEC-FIX. An accepted row is noted
+    as DEC-ACCEPT. A row that was set aside for review is then examined like any other. A row that
+    states no id has the id that `prepare` gives it.
     """
 
     examine: Examine
     decisions: Mapping[str, Decision]
     used: set[str] = field(default_factory=set)
-    """The ids of decisions that met a row."""
+    """The ids of the decisions that matched a row."""
 
     def __call__(self, row: Row) -> Examined | Rejection | SetAside:
-        """The row, examined as was decided on it."""
+        """Return the row, examined as was decided."""
         found = self.examine(row)
         decision = self._on(row, found)
         if decision is None:
@@ -94,7 +95,7 @@ class Decided:
         return found
 
     def unused(self) -> tuple[str, ...]:
-        """A warning where decisions met no row."""
+        """Return a warning if decisions matched no row."""
         if not (left := sorted(set(self.decisions) - self.used)):
             return ()
         return (f"{len(left):,} decisions are on clips that are not there, such as {left[0]}",)
@@ -104,7 +105,7 @@ class Decided:
         if isinstance(found, SetAside) and found.clip:
             names = [found.clip["id"]]
         if isinstance(found, Examined):
-            # Of clips with one stem the manifest has the long ids, so the stem is no decision's id.
+            # Clips with a common stem have long ids in the manifest: no decision names the stem.
             names = [found.long_id, found.utterance.id]
         known = (self.decisions.get(name) for name in names if name)
         return next(filter(None, known), None)

@@ -1,4 +1,4 @@
-"""Datasets of the Hub: downloaded once, then read from disk like any other folder."""
+"""Download datasets of the Hub once, then read them from disk like any other folder."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class HubName:
-    """`hub:OWNER/NAME[:CONFIGURATION][@REVISION]`, taken apart."""
+    """The parts of `hub:OWNER/NAME[:CONFIGURATION][@REVISION]`."""
 
     repo: str
     config: str | None
@@ -35,11 +35,11 @@ class HubName:
 
 
 def download(name: str) -> Path:
-    """The folder of a Hub dataset's files: its Parquet where it has some, else all of them.
+    """Return the folder of a Hub dataset's files: its Parquet if it has some, otherwise all files.
 
-    It is the deepest folder that holds all of them. What is there already needs no network, and a
-    download that was stopped goes on. Nothing of the dataset is run. Raises ConfigError for a name
-    or configuration that there is not, DataError where the Hub or the disk refuses.
+    It is the deepest folder that holds all of them. Files that are there already need no network,
+    and a download that was stopped goes on. No code of the dataset is run. Raises ConfigError for a
+    name or configuration that does not exist, DataError if the Hub or the disk refuses.
     """
     dataset = parse_name(name)
     folder = cache_folder() / "hub" / str(dataset).removeprefix(PREFIX).replace("/", "--")
@@ -49,7 +49,7 @@ def download(name: str) -> Path:
             commit = _download(dataset, folder)
         except MothertongueError:
             raise
-        except Exception as error:  # httpx's, the Hub's, the disk's: a download fails in many ways
+        except Exception as error:  # of httpx, the Hub, the disk: it can fail in many ways
             reason = " ".join(str(error).split())[:300]
             raise DataError(
                 f"{dataset}: not downloaded ({type(error).__name__}: {reason}); check the name "
@@ -61,7 +61,7 @@ def download(name: str) -> Path:
 
 
 def parse_name(name: str) -> HubName:
-    """A name taken apart. Raises ConfigError where it is none."""
+    """Return the parts of a name. Raises ConfigError if it is not such a name."""
     match = NAME.fullmatch(name)
     if match is None:
         raise ConfigError(
@@ -97,9 +97,9 @@ def _download(dataset: HubName, folder: Path) -> str:
 
 
 def declared(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The patterns of files by configuration that a dataset's card states; splits are not kept.
+    """Return the file patterns of each configuration on a dataset's card, without its splits.
 
-    As huggingface.co/docs/hub/datasets-manual-configuration has them.
+    The format is described in huggingface.co/docs/hub/datasets-manual-configuration.
     """
     found = {}
     for config in configs:
@@ -112,10 +112,10 @@ def declared(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def choose_files(dataset: HubName, files: list[str], configs: Mapping[str, list[str]]) -> list[str]:
-    """The files of a configuration, without what is hidden or named unlabelled.
+    """Return the files of a configuration, without hidden files and those named unlabelled.
 
-    Raises ConfigError where it must be named, or is none of the dataset's; DataError for a path
-    that leads out of a folder.
+    Raises ConfigError if the configuration must be named, or if the dataset does not have it;
+    DataError for a path that leads out of a folder.
     """
     seen = [name for name in files if not _is_left_out(name)]
     if outside := next((name for name in seen if ".." in PurePosixPath(name).parts), None):
@@ -138,7 +138,7 @@ def choose_files(dataset: HubName, files: list[str], configs: Mapping[str, list[
 
 
 def _only(configs: Mapping[str, list[str]]) -> str | None:
-    """The configuration that is taken where none is named."""
+    """Return the configuration that is used if none is named."""
     if len(configs) == 1:
         return next(iter(configs))
     return "default" if "default" in configs else None
@@ -153,6 +153,6 @@ def _top(folder: Path) -> Path:
 
 
 def _is_left_out(name: str) -> bool:
-    # Speech without transcripts is no use here, and is often most of a dataset.
+    # Speech without transcripts is of no use here, and it is often most of a dataset.
     is_hidden = any(part.startswith(".") and part != ".." for part in name.split("/"))
     return is_hidden or "unlabel" in name.lower()

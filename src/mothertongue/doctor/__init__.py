@@ -1,6 +1,6 @@
-"""The data doctor: listen to a prepared corpus with a model, and rank what looks wrong in it.
+"""Recognize a prepared corpus with a model, and rank the clips that look wrong.
 
-A manifest and a MODEL come in; findings with codes, worst first, come out, and the record that its
-page and table are made of. It imports inference, evaluation, data and below. What judges numbers
-and texts (everything but `listen` and `examine`) loads no torch.
+A manifest and a MODEL come in. Findings with codes come out, worst first, with the record from
+which the page and the table are made. It imports inference, evaluation, data and lower layers. The
+modules that judge numbers and texts (all but `listen` and `examine`) load no torch.
 """

@@ -1,7 +1,7 @@
-"""Almost the same text or sound in two splits: a model is then scored on what it learned. No torch.
+"""Find almost the same text or sound in two splits: such clips make scores too good. No torch.
 
-`prepare` finds equal samples and equal sentences; this finds another codec, gain or cut of one
-recording, and sentences that differ in a few letters.
+`prepare` finds equal samples and equal sentences. This module finds one recording with another
+codec, gain or cut, and sentences that differ in a few letters.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,12 @@ from mothertongue.doctor.similarity import BLOCK, SAME_TEXT, bare_letters, text_
 from mothertongue.evaluation.metrics import count_errors
 
 MAX_TEXT_ERRORS = 0.1
-"""Of the letters: a corrected spelling, or another name; short prompts differ in more."""
+"""The share of letters that may differ: a corrected spelling, or another name. Short prompts differ
+in more."""
 
 
 def duplicate_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
-    """NEAR-DUPLICATE, of all clips; it is on the clip that is held out less, test before others."""
+    """Yield NEAR-DUPLICATE findings, on the less held-out clip of a pair; test is held out most."""
     seen = set()
     for a, b, share in near_duplicates([clip.heard.fingerprint for clip in clips]):
         if clips[a].utterance.split != clips[b].utterance.split:
@@ -31,7 +32,7 @@ def duplicate_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
 
 
 def near_texts(clips: Sequence[ExaminedClip]) -> Iterator[tuple[int, int, float]]:
-    """Pairs of clips of two splits with almost the same letters, and the share that differs."""
+    """Yield pairs of clips of two splits with almost the same letters, and the differing share."""
     texts = [clip.text for clip in clips]
     letters = [bare_letters(text) for text in texts]
     splits = np.array([SPLITS.index(clip.utterance.split) for clip in clips])

@@ -1,10 +1,10 @@
-"""The work of `mothertongue doctor`: recognize a corpus, judge every clip, write the record.
+"""Do the work of `mothertongue doctor`: recognize a corpus, judge every clip, write the record.
 
 OUT/
   doctor.json       the record: counts, findings worst first, and how they were made
-  recognized.jsonl       what was recognized in each clip; see `listen`
-  decisions.jsonl   what to do with each clip that was found; for people to edit, never written over
-  .lock             only while a process works here
+  recognized.jsonl  the text that was recognized in each clip; see `listen`
+  decisions.jsonl   a decision for each clip with findings; people edit it, it is never overwritten
+  .lock             exists only while a process works here
 """
 
 from collections import defaultdict
@@ -43,14 +43,14 @@ from mothertongue.system.locks import alone
 Json = dict[str, Any]
 RECORD, LOCK = "doctor.json", ".lock"
 EXPLAINED = ("EMPTY", "WRONG-SCRIPT", "OTHER-LANGUAGE", "SILENT", "SHIFTED", "MISPAIRED")
-"""What explains that a transcript fits nothing."""
+"""Findings that explain why a transcript fits nothing."""
 
 
 def examine(data: Path, out: Path, listener: Listener, advance: Advance) -> Json:
     """Examine the clips of a manifest, or of its folder, write OUT and return the record.
 
-    `advance` is called with the number of clips just recognized. Raises DataError where there are
-    no clips, and MothertongueError where another process works in `out`.
+    `advance` is called with the number of clips just recognized. Raises DataError if there are no
+    clips, and MothertongueError if another process works in `out`.
     """
     clips = read_data([data])
     if not clips:
@@ -69,7 +69,7 @@ def examine(data: Path, out: Path, listener: Listener, advance: Advance) -> Json
 
 
 def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Recognition | str]) -> Json:
-    """The findings on clips, worst first, as JSON values; `recognized` is what `listen` gave."""
+    """Return the findings on clips, worst first, as JSON values; `recognized` is from `listen`."""
     examined: dict[str, list[ExaminedClip]] = defaultdict(list)
     findings = list[Finding]()
     for clip in clips:
@@ -97,7 +97,7 @@ def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Recognition |
 
 
 def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], Json]:
-    """The findings on the clips of one language, and whether their pairing could be judged."""
+    """Return the findings on the clips of one language, and whether pairing could be judged."""
     findings = [*text_findings(clips), *length_findings(clips)]
     if len(clips) < MIN_CLIPS:
         return findings, {"clips": len(clips), "fit_own": None, "tells_unmatched": False}
@@ -116,13 +116,13 @@ def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], Json]:
 
 
 def without_explained(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Findings without an UNMATCHED that another finding on the clip explains."""
+    """Return the findings without each UNMATCHED that another finding on its clip explains."""
     explained = {each.id for each in findings if each.code in EXPLAINED}
     return (each for each in findings if each.code != "UNMATCHED" or each.id not in explained)
 
 
 def decisions_for(clips: Sequence[Utterance], findings: Sequence[Json]) -> list[Decision]:
-    """Accept every clip that was found, worst first, with its text to correct and the codes."""
+    """Accept every clip with findings, worst first, with its text to correct and the codes."""
     texts = {clip.id: clip.text for clip in clips}
     codes: dict[str, list[str]] = defaultdict(list)
     for each in findings:

@@ -1,4 +1,4 @@
-"""The codes of what may be wrong with a clip, and the record of a finding. No torch."""
+"""Define the codes of possible faults of a clip, and the record of a finding. No torch."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -75,27 +75,27 @@ class Finding:
     strength: float
     message: str
     facts: Json = field(default_factory=dict)
-    """What the evidence names, such as `belongs_to` or `by`."""
+    """The facts of the evidence, such as `belongs_to` or `by`."""
 
     @property
     def score(self) -> float:
-        """The rank from 0 to 1, 1 worst: how clear it is times how much it harms."""
+        """The rank from 0 to 1, 1 worst: the clearness of the evidence times the harm."""
         return round(CODES[self.code].weight * min(1.0, max(0.0, self.strength)), 4)
 
     def to_dict(self) -> Json:
-        """The finding as JSON values, with its score and suggestion."""
+        """Return the finding as JSON values, with its score and suggestion."""
         found = {"id": self.id, "code": self.code, "score": self.score, "message": self.message}
         return found | {"suggestion": CODES[self.code].suggestion} | self.facts
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What a model recognized in a clip, and what its sound is like."""
+    """The text that a model recognized in a clip, and the properties of the clip's sound."""
 
     text: str
     detected_language: str | None = None
     looped: bool = False
-    """Whether decoding ended in a loop: the length of the text then says nothing."""
+    """True if decoding ended in a loop. The length of the text then means nothing."""
     level_db: float = 0.0
     """The level of the loudest frames, in dB below full scale."""
     snr_db: float = 99.0
@@ -108,7 +108,7 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class ExaminedClip:
-    """An utterance of the manifest beside what was recognized."""
+    """An utterance of the manifest, together with what was recognized in it."""
 
     utterance: Utterance
     heard: Recognition
@@ -123,12 +123,12 @@ class ExaminedClip:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings by falling score; of equal ones, those of one code together, in their order."""
+    """Return findings by falling score; of equal scores, one code after another, in their order."""
     order = {code: place for place, code in enumerate(CODES)}
     return sorted(findings, key=lambda each: (-each.score, order[each.code]))
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
-    """The number of findings of each code, in the order of CODES."""
+    """Return the number of findings of each code, in the order of CODES."""
     found = Counter(each.code for each in findings)
     return {code: found[code] for code in CODES if found[code]}

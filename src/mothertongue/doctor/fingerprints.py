@@ -1,7 +1,8 @@
-"""Fingerprints of sound that survive another codec, gain or cut, and their near-duplicates.
+"""Compute fingerprints of sound that survive another codec, gain or cut; find near-duplicates.
 
-Haitsma and Kalker 2002, "A Highly Robust Audio Fingerprinting System": of a spectrum in 33 bands,
-32 bits a frame say whether the difference of neighbouring bands grows over time. No torch.
+Haitsma and Kalker 2002, "A Highly Robust Audio Fingerprinting System": a spectrum in 33 bands gives
+32 bits for each frame. A bit says whether the difference of two neighbouring bands grows over time.
+No torch.
 N samples at 16 kHz, F frames, B bands.
 """
 
@@ -18,19 +19,20 @@ Words = np.ndarray[Any, np.dtype[np.uint32]]
 WINDOW, HOP = (
     4096,
     512,
-)  # 0.26 s every 32 ms, mostly overlapping: a shift by half a step matters little
+)  # 0.26 s every 32 ms, with much overlap: a shift by half a step matters little
 NUM_BANDS = 33
-LOWEST_HZ, HIGHEST_HZ = 300.0, 3500.0  # what a telephone's codec keeps
-QUIET = 1e-3  # of the loudest frame's energy: -30 dB; what is below differs by codec
+LOWEST_HZ, HIGHEST_HZ = 300.0, 3500.0  # the band of a telephone's codec
+QUIET = 1e-3  # share of the loudest frame's energy: -30 dB; quieter frames differ between codecs
 MAX_BIT_ERRORS = 0.3
-"""Of aligned fingerprints; unrelated sound differs in half of the bits (there 0.35, sec. 4.2)."""
+"""The share of differing bits in aligned fingerprints. Unrelated sound differs in half of the bits
+(in the paper the limit is 0.35, sec. 4.2)."""
 MIN_FRAMES = 24
-"""Frames that must overlap, 0.8 s: fewer agree by chance too often."""
-MAX_SHARERS = 50  # a word in more clips than that is no evidence
+"""The number of frames that must overlap, 0.8 s: fewer frames agree by chance too often."""
+MAX_SHARERS = 50  # a word in more clips than this is no evidence
 
 
 def fingerprint(samples_N: Samples) -> str:
-    """The words of a clip, 32 bits a frame, in base64; 0 where it is quiet. Empty under 0.4 s."""
+    """Return the words of a clip in base64, 32 bits a frame, 0 if quiet. Empty under 0.4 s."""
     if len(samples_N) < WINDOW + HOP:
         return ""
     energy_FB = _band_energy(samples_N)
@@ -43,10 +45,10 @@ def fingerprint(samples_N: Samples) -> str:
 
 
 def near_duplicates(fingerprints: Sequence[str]) -> Iterator[tuple[int, int, float]]:
-    """Pairs of numbers of clips that hold the same sound, with their share of differing bits.
+    """Yield pairs of numbers of clips with the same sound, and their share of differing bits.
 
-    Words that two clips share vote for a shift between them; the best shift is then verified on
-    all frames that overlap.
+    Words that two clips share vote for a shift between them. The best shift is then verified on all
+    frames that overlap.
     """
     words = [_words(each) for each in fingerprints]
     places: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -68,7 +70,7 @@ def near_duplicates(fingerprints: Sequence[str]) -> Iterator[tuple[int, int, flo
 
 
 def _differing(a_F: Words, b_F: Words, shift: int) -> float:
-    """The share of bits that differ where frame f of `a` lies on frame f + shift of `b`."""
+    """Return the share of bits that differ if frame f of `a` is on frame f + shift of `b`."""
     first = max(0, -shift)
     count = min(len(a_F) - first, len(b_F) - first - shift)
     if count <= 0:

@@ -1,4 +1,4 @@
-"""Clips in another language than the corpus, by ear and by letters. No torch."""
+"""Find clips in another language than the corpus, by detected language and letters. No torch."""
 
 import math
 from collections import Counter
@@ -8,21 +8,22 @@ from mothertongue.doctor.findings import ExaminedClip, Finding
 from mothertongue.doctor.similarity import bare_letters
 from mothertongue.doctor.statistics import Floats, robust_z
 
-MIN_CLIPS = 20  # below, a corpus has no profile
+MIN_CLIPS = 20  # smaller corpora have no profile
 RARE = 0.1
 """A language that the model detects in a larger share of the clips is its usual mistake here."""
 STRANGE_Z, VERY_STRANGE_Z = 3.5, 5.0
-"""How far a text's letters are from those of the corpus, in robust standard deviations: enough
-beside a rare detected language, and enough alone."""
+"""The distance of a text's letters from those of the corpus, in robust standard deviations. The
+first is enough together with a rarely detected language, the second is enough alone."""
 SMOOTHING = 0.1
 LEAST = 0.05  # in nats
 
 
 def strangeness(texts: Sequence[str]) -> Floats:
-    """How unlike the others' letters those of each text are, in robust standard deviations.
+    """Return how much each text's letters differ from the others', in robust standard deviations.
 
-    The mean log-probability of a trigram, counted in all other texts. It is no probability of a
-    letter after two others: a few clips of one foreign language would make each other likely.
+    The measure is the mean log-probability of a trigram, counted in all other texts. It is not the
+    probability of a letter after two others: with that, a few clips of one foreign language would
+    make each other likely.
     """
     trigrams = [Counter(_trigrams(text)) for text in texts]
     everywhere: Counter[str] = sum(trigrams, Counter())
@@ -33,11 +34,12 @@ def strangeness(texts: Sequence[str]) -> Floats:
 def language_findings(
     clips: Sequence[ExaminedClip], unlike_heard: Sequence[bool]
 ) -> Iterator[Finding]:
-    """OTHER-LANGUAGE, of the clips of one language.
+    """Yield OTHER-LANGUAGE findings for the clips of one language.
 
-    `unlike_heard` says of each clip whether its transcript has little in common with what was
-    recognized. A rarely detected language alone is no evidence: models take one low-resource
-    language for another. Letters that are strange, or a text that was not heard, must join it.
+    `unlike_heard` says for each clip whether its transcript has little in common with the
+    recognized text. A rarely detected language alone is no evidence, because models confuse
+    low-resource languages. There must also be strange letters, or a transcript unlike the
+    recognized text.
     """
     if len(clips) < MIN_CLIPS:
         return
@@ -67,7 +69,7 @@ def _trigrams(text: str) -> list[str]:
 
 
 def _mean_log_probability(own: Counter[str], everywhere: Counter[str]) -> float:
-    """Of the trigrams of a text, without its own share of the counts."""
+    """Return the mean over the trigrams of a text, without its own share of the counts."""
     rest = everywhere.total() - own.total() + SMOOTHING * len(everywhere)
     logs = (
         count * math.log((everywhere[gram] - count + SMOOTHING) / rest)

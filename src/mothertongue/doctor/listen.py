@@ -1,8 +1,8 @@
-"""Recognize every clip of a corpus, and keep what was recognized: recognized.jsonl.
+"""Recognize every clip of a corpus, and keep the results in recognized.jsonl.
 
 A line holds the key of a clip and its `Recognition`. The key joins the model, its settings, the
-content of the audio, the part of it and the language. So a doctor that was stopped goes on where it
-was, and one that is called again after some texts were corrected has nothing to recognize.
+content of the audio, the part of the audio, and the language. So a doctor that was stopped
+continues at the same place. If only texts were corrected, nothing is recognized again.
 """
 
 import hashlib
@@ -27,28 +27,28 @@ from mothertongue.system.json_files import built, parse_json, read_text
 
 RECOGNIZED = "recognized.jsonl"
 VERSION = 1
-"""The version of what a Recognition holds; a change of it makes every clip new."""
+"""The version of the contents of a Recognition. If it changes, every clip is recognized again."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
 AGAIN = "remove it; the clips are then recognized again"
 
 Advance = Callable[[int], None]
 Recognized = dict[str, Recognition | str]
-"""What was recognized in each clip by its id; the reason where the audio cannot be read."""
+"""The recognition of each clip by its id, or the reason why its audio cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """How clips are recognized: a MODEL, its name for the keys, and how it is opened."""
+    """How clips are recognized: a MODEL, its name for the keys, and a function that opens it."""
 
     model: str
     open_engine: Callable[[], Engine]
-    """Called only where a clip is new."""
+    """Called only if a clip is new."""
     config: DecodeConfig
     settings: tuple[str, ...] = ()
-    """What else changes transcripts, such as the engine's name."""
+    """Other settings that change transcripts, such as the engine's name."""
 
     def key(self, clip: Utterance, sha256: str) -> str:
-        """The name of what this model recognizes in a clip."""
+        """Return the key of what this model recognizes in a clip."""
         settings = {key: x for key, x in self.config.facts().items() if key != "batch_size"}
         parts: list[Any] = [VERSION, self.model, weights_of(self.model), *self.settings, settings]
         parts += [sha256, clip.start_s, clip.duration_s, clip.language]
@@ -58,9 +58,9 @@ class Listener:
 def listen(
     listener: Listener, clips: Sequence[Utterance], cache: Path, advance: Advance = lambda _: None
 ) -> Recognized:
-    """Recognize clips, of which `cache` knows some, and add the new ones to it batch by batch.
+    """Recognize the clips that `cache` does not have, and add them to it batch by batch.
 
-    Raises DataError where audio is missing, or the cache is damaged.
+    Raises DataError if audio is missing, or if the cache is damaged.
     """
     facts = facts_of(clips)
     keys = {c.id: listener.key(c, each.content()) for c, each in zip(clips, facts, strict=True)}
@@ -89,7 +89,7 @@ def listen(
 
 
 def weights_of(model: str) -> list[Any]:
-    """The files of weights below a folder with their sizes and times; empty for another name."""
+    """Return the weight files below a folder, with sizes and times; empty for another name."""
     path = Path(model).expanduser()
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     facts = [(each, each.stat()) for each in files if each.suffix in WEIGHTS and each.is_file()]
@@ -102,7 +102,7 @@ def _recognized(engine: Engine, decoder: ClipTranscriber, batch: Sequence[Uttera
     for clip in batch:
         try:
             sounds[clip.id] = _samples(clip)
-        except DataError as error:  # an AudioError is one
+        except DataError as error:  # an AudioError is a DataError
             found[clip.id] = str(error)
     readable = [clip for clip in batch if clip.id in sounds]
     asked = [
@@ -128,7 +128,7 @@ def _samples(clip: Utterance) -> Samples:
 
 
 def _language(engine: Engine, code: str) -> str | None:
-    """The language to decode a clip in; None, to be detected, where the model has no token."""
+    """Return the language to decode a clip in; None, to detect it, if the model has no token."""
     try:
         engine.tokens.language(code)
     except ConfigError:
@@ -142,7 +142,8 @@ def _batches(clips: Sequence[Utterance], size: int) -> Iterator[Sequence[Utteran
 
 
 def _read(cache: Path) -> dict[str, Recognition]:
-    """What a cache holds by key. A last line without an end was cut off by a kill, and is gone."""
+    """Return the contents of a cache by key. A last line without an end was cut by a kill:
+    ignored."""
     if not cache.is_file():
         return {}
     *lines, rest = read_text(cache, AGAIN).split("\n")

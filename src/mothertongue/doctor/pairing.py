@@ -1,8 +1,9 @@
-"""Whether each transcript fits its own clip, or another one: all pairs are compared. No torch.
+"""Compare all pairs of clips and transcripts: does each transcript fit its own clip? No torch.
 
-Row i of the matrix is what was recognized in clip i, column j the transcript of clip j. N-grams
-choose a few candidates in each row and column; their likeness to the clip is held against what the
-most similar of all unrelated texts reaches by chance, in this corpus and with this model.
+Row i of the matrix is the text that was recognized in clip i, column j the transcript of clip j.
+N-grams choose a few candidates in each row and column. Their likeness to the clip is compared with
+the likeness that the most similar unrelated text reaches by chance, in this corpus and with this
+model.
 N clips, D features, B rows of a block, K candidates.
 """
 
@@ -24,23 +25,24 @@ from mothertongue.doctor.similarity import (
 from mothertongue.doctor.statistics import chance_level
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]
-MIN_CLIPS = 12  # below, chance has too few texts to be known by
+MIN_CLIPS = 12  # fewer texts are too few to estimate chance
 CANDIDATES = 4
 ALPHA = 1e-3
-"""How often the most similar of all unrelated texts may pass for a fit: once in 1,000 clips."""
+"""How often the most similar of all unrelated texts may count as a fit: once in 1,000 clips."""
 MAX_BETWEEN = 0.2
-"""Of the clips that fit, how many may lie between a fit and chance for UNMATCHED to be said."""
+"""UNMATCHED is reported only if the clips between a fit and chance are at most this share of the
+clips that fit."""
 UNMATCHED_SHARE = 0.25
-"""How far from chance to a usual fit a transcript that fits nothing may be."""
-MIN_LETTERS = 8  # a shorter transcript is too easily like another
+"""A transcript that fits nothing is at most this share of the way from chance to a usual fit."""
+MIN_LETTERS = 8  # a shorter transcript is too easily similar to another
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
     """Recognized texts and transcripts of N clips: unit vectors, and centered ones.
 
-    The product of centered vectors is the cosine without the means of its row and its column: long
-    texts are a little like all others.
+    The product of centered vectors is the cosine without the means of its row and its column. This
+    matters because long texts are a little similar to all others.
     """
 
     said_ND: Floats
@@ -50,31 +52,31 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How like N transcripts and recognized texts are, from 0 to 1."""
+    """The likeness of N transcripts and N recognized texts, from 0 to 1."""
 
     own_N: Floats
     text_N: Floats
-    """The likeness of what was recognized in clip i to the most similar other transcript."""
+    """The likeness of the text recognized in clip i to the most similar other transcript."""
     text_at_N: Integers
     """The number of that transcript's clip."""
     clip_N: Floats
-    """The likeness of transcript i to the most similar of what was recognized in other clips."""
+    """The likeness of transcript i to the most similar text recognized in another clip."""
     clip_at_N: Integers
     chance: float
-    """The likeness that the most similar of all unrelated texts passes with probability ALPHA."""
+    """The likeness that the most similar of all unrelated texts exceeds with probability ALPHA."""
     usual_chance: float
-    """The likeness that it passes in half of the clips."""
+    """The likeness that it exceeds in half of the clips."""
     usual_cosine: float
-    """The centered cosine that the most similar unrelated text passes in half of the clips."""
+    """The centered cosine that the most similar unrelated text exceeds in half of the clips."""
 
     @property
     def fits_N(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Whether each transcript fits its own clip, better than chance gives any text."""
+        """Return whether each transcript fits its own clip better than chance gives any text."""
         return self.own_N > self.chance
 
     @property
     def unmatched(self) -> float:
-        """The likeness below which a transcript has no more of its clip than any other."""
+        """The likeness below which a transcript fits its clip no better than any other text."""
         if not self.fits_N.any():
             return self.usual_chance
         usual_fit = float(np.median(self.own_N[self.fits_N]))
@@ -82,7 +84,7 @@ class Fit:
 
 
 def vectors_of(clips: Sequence[ExaminedClip]) -> Vectors:
-    """The vectors of clips of one language."""
+    """Return the vectors of clips of one language."""
     texts = [clip.text for clip in clips]
     said_ND = text_vectors(texts, texts)
     heard_ND = text_vectors([clip.heard.text for clip in clips], texts)
@@ -90,7 +92,7 @@ def vectors_of(clips: Sequence[ExaminedClip]) -> Vectors:
 
 
 def fit_of(clips: Sequence[ExaminedClip], vectors: Vectors) -> Fit:
-    """Compare what was recognized in N clips of one language with their N transcripts."""
+    """Compare the texts recognized in N clips of one language with their N transcripts."""
     texts, heard = [clip.text for clip in clips], [clip.heard.text for clip in clips]
     own_N = np.array([likeness(*pair) for pair in zip(heard, texts, strict=True)], np.float32)
     heard_ND, said_ND = vectors.heard_centered_ND, vectors.said_centered_ND
@@ -125,9 +127,9 @@ class _Likest:
 
 
 def _candidates(x_ND: Floats, y_ND: Floats, vectors: Vectors) -> _Candidates:
-    """Of each row of x, the numbers of the K other rows of y with the largest product.
+    """Return, for each row of x, the numbers of the K other rows of y with the largest product.
 
-    The same sentence, read twice, is no other text.
+    The same sentence, read twice, does not count as another text.
     """
     blocks = []
     for start in range(0, len(x_ND), BLOCK):
@@ -143,10 +145,10 @@ def _candidates(x_ND: Floats, y_ND: Floats, vectors: Vectors) -> _Candidates:
 def _likest(
     x: Sequence[str], y: Sequence[str], candidates: _Candidates, own_N: Floats, vectors: Vectors
 ) -> _Likest:
-    """The most similar candidate of each text of x, and the most similar unrelated one.
+    """Return the most similar candidate of each text of x, and the most similar unrelated one.
 
-    That is the same one where the own text is more similar still; else it must be another sentence
-    than that one.
+    If a text is even more similar to its own partner, both are the same candidate. Otherwise the
+    unrelated one must be another sentence than the most similar one.
     """
     found = []
     for text, at_K, cosine_K, own in zip(
@@ -166,7 +168,7 @@ def _likest(
 
 
 def _tell_each_other(rows: _Likest, columns: _Likest) -> None:
-    """Give each side the pairs that were candidates of the other one only."""
+    """Give each side the pairs that were candidates only of the other side."""
     for mine, other in ((rows, columns), (columns, rows)):
         for i, j in enumerate(other.best_at_N.tolist()):
             if other.best_N[i] > mine.best_N[j]:
@@ -174,10 +176,10 @@ def _tell_each_other(rows: _Likest, columns: _Likest) -> None:
 
 
 def pairing_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Finding]:
-    """MISPAIRED and UNMATCHED, of the clips of one language.
+    """Yield MISPAIRED and UNMATCHED findings for the clips of one language.
 
-    A transcript is MISPAIRED where its own clip does not fit it and another does, or what is heard
-    in its clip fits another transcript.
+    A transcript is MISPAIRED if it does not fit its own clip, and either it fits another clip or
+    the text recognized in its clip fits another transcript.
     """
     can_tell = tells_unmatched(fit)
     for i, clip in enumerate(clips):
@@ -205,9 +207,9 @@ def pairing_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Findin
 
 
 def tells_unmatched(fit: Fit) -> bool:
-    """Whether the model knows the language well enough to say that a transcript fits nothing.
+    """Return whether the model knows the language well enough to report that nothing fits.
 
-    Where it does, few clips lie between those that fit clearly and those that fit as any text.
+    If it does, few clips lie between those that fit clearly and those that fit like any text.
     """
     between = (fit.own_N > fit.unmatched) & ~fit.fits_N
     return bool(between.sum() <= MAX_BETWEEN * fit.fits_N.sum())

@@ -1,8 +1,9 @@
-"""Runs of rows whose transcripts are moved: clip i says what is written in row i + k. No torch.
+"""Find runs of moved transcripts: clip i contains the text of row i + k. No torch.
 
-A row that is missing or too many in a table moves all that follow. One such pair may be chance; a
-run of them along one shift k is not. Each pair is a hit or a miss, and the run with the largest sum
-of log-likelihood ratios (Kadane's algorithm on each diagonal) is held against chance.
+If a row is missing in a table, or there is one too many, all following rows are moved. One such
+pair may be chance; a run of them along one shift k is not. Each pair is a hit or a miss. The run
+with the largest sum of log-likelihood ratios (Kadane's algorithm on each diagonal) is compared with
+chance.
 n rows, K shifts.
 """
 
@@ -23,13 +24,13 @@ from mothertongue.doctor.similarity import SAME_TEXT
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 MAX_SHIFT = 100
 HIT = 0.6
-"""The share of hits in a run that is really moved: a model that hears badly misses some rows."""
+"""The share of hits in a run that is really moved: a weak model misses some rows."""
 NUMBER = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Rows first to last, both included, of which clip i says the text of row i + by."""
+    """Rows first to last, both included, in which clip i contains the text of row i + by."""
 
     first: int
     last: int
@@ -41,7 +42,7 @@ class Run:
 
 
 def shift_findings(clips: Sequence[ExaminedClip], vectors: Vectors, fit: Fit) -> Iterator[Finding]:
-    """SHIFTED, of the clips of one language: in each split, in the manifest's order or by name."""
+    """Yield SHIFTED findings of one language: in each split, in the manifest's order or by name."""
     for split in SPLITS:
         rows = [i for i, clip in enumerate(clips) if clip.utterance.split == split]
         by_name = sorted(rows, key=lambda i: _natural(clips[i]))
@@ -56,10 +57,10 @@ def shift_findings(clips: Sequence[ExaminedClip], vectors: Vectors, fit: Fit) ->
 
 
 def find_runs(hits_nK: Booleans, p_hit: float) -> list[Run]:
-    """The runs of hits along one shift that chance does not make, the clearest first.
+    """Return the runs of hits along one shift that are not due to chance, the clearest first.
 
-    hits_nK: whether row i fits shift k, of -K // 2 to K // 2, the middle one unused; `p_hit`: how
-    often an unrelated pair does.
+    hits_nK: whether row i fits shift k, from -K // 2 to K // 2; the middle one is unused. `p_hit`:
+    how often an unrelated pair is a hit.
     """
     num_rows, num_shifts = hits_nK.shape
     if not num_rows:
@@ -69,7 +70,7 @@ def find_runs(hits_nK: Booleans, p_hit: float) -> list[Run]:
     scores_nK, runs = np.where(hits_nK, gain, loss), list[Run]()
     while (best := _best_run(scores_nK)).score > needed:
         runs.append(best)
-        scores_nK[best.first : best.last + 1] = -np.inf  # a row is moved once
+        scores_nK[best.first : best.last + 1] = -np.inf  # a row can be moved only once
     return runs
 
 
@@ -87,7 +88,7 @@ def _best_run(scores_nK: np.ndarray[Any, Any]) -> Run:
 
 
 def _hits(order: Sequence[int], vectors: Vectors, fit: Fit) -> Booleans:
-    """Whether row i fits the text of row i + k, and not its own; shifts of at most MAX_SHIFT."""
+    """Return whether row i fits the text of row i + k, and not its own; shifts up to MAX_SHIFT."""
     num_rows = len(order)
     reach = min(MAX_SHIFT, max(num_rows - 1, 0))
     hits_nK = np.zeros((num_rows, 2 * reach + 1), np.bool_)
@@ -104,7 +105,7 @@ def _hits(order: Sequence[int], vectors: Vectors, fit: Fit) -> Booleans:
 
 
 def _chance_of_hit(num_texts: int) -> float:
-    # The most similar of all unrelated texts passes `usual_cosine` in half of the clips.
+    # The most similar of all unrelated texts exceeds `usual_cosine` in half of the clips.
     return float(1 - 0.5 ** (1 / max(1, num_texts - 1)))
 
 
@@ -124,7 +125,7 @@ def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str, split: str) -
 
 
 def _natural(clip: ExaminedClip) -> tuple[Any, ...]:
-    """The key that sorts clip_2 before clip_10."""
+    """Return the key that sorts clip_2 before clip_10."""
     parts = NUMBER.split(Path(clip.utterance.audio).as_posix())
     numbered = tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
     return (*numbered, clip.utterance.start_s or 0.0)

@@ -1,9 +1,10 @@
-"""Likeness of recognized texts and transcripts: of all pairs by n-grams, of some by alignment.
+"""Measure the likeness of recognized texts and transcripts: by n-grams, then by alignment.
 
-A model that knows a language badly writes other words, but many of the right letters: on Swahili
+A model that knows a language badly writes wrong words, but many of the right letters: in Swahili,
 whisper-base has 82 % of the words wrong and 20 % of the characters. So letters are compared. Bags
-of character bigrams and trigrams, weighted by how rare they are (TF-IDF), find by their cosine the
-few texts that may be meant; the edit distance then says how like they are. No torch.
+of character bigrams and trigrams, weighted by how rare they are (TF-IDF), give the cosine of all
+pairs. The cosine selects a few candidate texts; the edit distance then gives their likeness. No
+torch.
 N clips, D features.
 """
 
@@ -19,34 +20,35 @@ from mothertongue.evaluation.metrics import count_errors
 from mothertongue.evaluation.normalizers import normalizer
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
-NUM_FEATURES = 4096  # a language has some thousand common trigrams; two in one place do no harm
+NUM_FEATURES = 4096  # a language has a few thousand common trigrams; two in one place do no harm
 BLOCK = 1024  # rows of the matrix of all pairs in memory at once
 LENGTHS = (2, 3)
 SAME_TEXT = 0.8
-"""Cosine above which two texts count as the same sentence: the one is no evidence against the
+"""Two texts with a cosine above this count as the same sentence: one is no evidence against the
 other."""
-KNOWN = 1 << 16  # texts and n-grams that are remembered
+KNOWN = 1 << 16  # number of texts and n-grams that are cached
 
 
 @lru_cache(maxsize=KNOWN)
 def bare_letters(text: str) -> str:
-    """The letters and digits of a text, case-folded, without accents, marks and spaces.
+    """Return the letters and digits of a text, case-folded, without accents, marks and spaces.
 
-    A model leaves out tones and puts spaces at will; for the pairing of texts neither matters.
+    A model leaves out tones and puts spaces at random places. Neither matters for the pairing of
+    texts.
     """
     decomposed = unicodedata.normalize("NFD", normalizer("strict")(text))
     return "".join(c for c in decomposed if unicodedata.category(c)[0] != "M" and not c.isspace())
 
 
 def likeness(a: str, b: str) -> float:
-    """How much two texts agree, from 0 to 1: 1 - edits / letters of the longer one."""
+    """Return how much two texts agree, from 0 to 1: 1 - edits / letters of the longer one."""
     letters_a, letters_b = list(bare_letters(a)), list(bare_letters(b))
     longest = max(len(letters_a), len(letters_b))
     return 1 - count_errors(letters_a, letters_b).errors / longest if longest else 0.0
 
 
 def text_vectors(texts: Sequence[str], references: Sequence[str]) -> Floats:
-    """Unit vectors x_ND of texts; n-grams that many of the `references` have weigh little.
+    """Return unit vectors x_ND of texts; n-grams that many `references` have get a small weight.
 
     A text without letters is the zero vector.
     """
@@ -74,5 +76,5 @@ def _features(text: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=KNOWN)
 def _place(gram: str) -> int:
-    # Not hash(): Python draws it anew in every process.
+    # Not hash(): Python seeds it anew in every process.
     return zlib.crc32(gram.encode()) % NUM_FEATURES

@@ -1,4 +1,4 @@
-"""Level, noise and clipping of a clip, from its samples. No torch.
+"""Measure level, noise and clipping of a clip, from its samples. No torch.
 
 N samples at 16 kHz, F frames of 20 ms.
 """
@@ -15,14 +15,14 @@ from mothertongue.doctor.findings import ExaminedClip, Finding
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 FLOOR_DB = -96.0  # the step of 16 bits
 SILENT_DB = -60.0
-"""Speech that is recorded far too low has its loud frames at some -45 dB."""
+"""Even speech that is recorded far too low has its loud frames at about -45 dB."""
 NOISY_SNR_DB = 8.0
-"""Below 10 dB recognizers lose many words; the estimate is low where a speaker never pauses."""
+"""Below 10 dB recognizers lose many words. The estimate is too low if a speaker never pauses."""
 CLIPPED_SHARE = 0.004
-"""Speech reaches its own peak in single samples; where it is cut off, in runs of them."""
+"""Normal speech reaches its own peak in single samples; clipped speech reaches it in runs."""
 PEAK_SHARE = 0.985
-"""A sample this near to the clip's own peak counts, so that a gain afterwards hides nothing; a
-lossy codec afterwards does."""
+"""A sample this near to the clip's own peak counts, so clipping is found even after a later gain. A
+later lossy codec hides it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Level:
 
 
 def level_of(samples_N: Samples) -> Level:
-    """The level of a clip; its constant offset does not count.
+    """Return the level of a clip, without its constant offset.
 
-    Speech pauses, noise does not: the quietest tenth of the frames is taken for noise, the loudest
-    tenth for speech with noise.
+    Speech pauses, noise does not: the quietest tenth of the frames is taken as noise, the loudest
+    tenth as speech with noise.
     """
     centered_N = samples_N - samples_N.mean()
     energy_F = _frame_energy(centered_N)
@@ -50,7 +50,7 @@ def level_of(samples_N: Samples) -> Level:
 
 
 def sound_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
-    """SILENT, CLIPPED and NOISY; a silent clip is nothing else."""
+    """Yield SILENT, CLIPPED and NOISY findings; a silent clip has no other of them."""
     for clip in clips:
         heard = clip.heard
         if heard.level_db < SILENT_DB:

@@ -1,4 +1,4 @@
-"""Outliers and levels of chance that a few bad clips do not move. No torch."""
+"""Compute outliers and levels of chance that a few bad clips do not change. No torch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,9 @@ GUMBEL_IQR = 1.5725  # its interquartile range in units of its scale: ln(ln 4 / 
 
 
 def robust_z(values_N: Sequence[float] | Floats, least: float) -> Floats:
-    """How many standard deviations each value lies from the median, estimated by the MAD.
+    """Return each value's distance from the median in standard deviations, estimated by the MAD.
 
-    `least` is the smallest standard deviation that is believed: half of the values may be equal.
+    `least` is the smallest standard deviation that is used: half of the values may be equal.
     """
     values = np.asarray(values_N, np.float64)
     if not len(values):
@@ -23,10 +23,10 @@ def robust_z(values_N: Sequence[float] | Floats, least: float) -> Floats:
 
 
 def chance_level(maxima_N: Sequence[float] | Floats, alpha: float) -> float:
-    """The level that the largest of many unrelated values passes with probability `alpha`.
+    """Return the level that the largest of many unrelated values exceeds with probability `alpha`.
 
     `maxima_N` are such largest values. A Gumbel distribution, the limit of maxima, is fitted to
-    their quartiles, so that a few related ones among them do not matter.
+    their quartiles, so a few related values among them do not matter.
     """
     lower, middle, upper = np.quantile(np.asarray(maxima_N, np.float64), (0.25, 0.5, 0.75))
     scale = (upper - lower) / GUMBEL_IQR

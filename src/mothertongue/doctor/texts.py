@@ -1,4 +1,4 @@
-"""Faults of transcripts: none at all, another script, too long or too short. No torch."""
+"""Find faults of transcripts: empty, in another script, too long or too short. No torch."""
 
 import math
 import unicodedata
@@ -12,19 +12,21 @@ from mothertongue.doctor.similarity import bare_letters
 from mothertongue.doctor.statistics import robust_z
 
 HOME_SHARE = 0.1
-"""A script that so many transcripts of a language have is one of its own: Japanese has three."""
+"""A script that this share of a language's transcripts have is one of its own: Japanese has
+three."""
 MAX_FOREIGN = 0.5  # share of letters
-MIN_CLIPS = 20  # below, the spread of a corpus is not known
+MIN_CLIPS = 20  # with fewer, the spread of a corpus is not known
 OUTLIER = 5.0
-"""Robust standard deviations of both measures together: normal values get there once in 10^6."""
+"""Robust standard deviations of both measures together: normal values reach this once in 10^6."""
 EACH = 1.5
-"""Either measure alone must say so too: a slow speaker and a model's gap differ in one only."""
+"""Each measure alone must reach this too: a slow speaker or a model's gap changes only one of
+them."""
 LEAST = 0.05  # of the logarithm of a length: 5 %
-MIN_FACTOR = 1.4  # a corpus of even speed has tiny deviations; less is no lost or added sentence
+MIN_FACTOR = 1.4  # with even speed, deviations are tiny; less is no lost or added sentence
 
 
 def script_of(char: str) -> str | None:
-    """The script of a letter by its Unicode name, such as LATIN; None for what is no letter."""
+    """Return the script of a letter by its Unicode name, such as LATIN; None if it is no letter."""
     return _script(char) if char.isalpha() else None
 
 
@@ -35,7 +37,7 @@ def _script(char: str) -> str | None:
 
 
 def text_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
-    """EMPTY and WRONG-SCRIPT, of the clips of one language."""
+    """Yield EMPTY and WRONG-SCRIPT findings for the clips of one language."""
     scripts = [Counter(filter(None, map(script_of, clip.text))) for clip in clips]
     has = Counter(name for found in scripts for name in found)
     home = {name for name, count in has.items() if count >= max(2, HOME_SHARE * len(clips))}
@@ -53,11 +55,11 @@ def text_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
 
 
 def length_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
-    """TOO-MUCH-TEXT and TOO-LITTLE-TEXT, of the clips of one language.
+    """Yield TOO-MUCH-TEXT and TOO-LITTLE-TEXT findings for the clips of one language.
 
-    Two measures must agree: characters a second, and the length of the transcript beside that of
-    the recognized text. Clips whose decoding looped or gave nothing have the first one only, and
-    are not judged.
+    Two measures must agree: characters per second, and the length of the transcript compared with
+    that of the recognized text. Clips whose decoding looped or gave nothing have only the first
+    one, and are not judged.
     """
     judged = [
         clip

@@ -1,7 +1,7 @@
-"""The settings of a training that an experiment leaves open, from its base, strategy and data.
+"""Find the training settings that an experiment leaves open, from its base, strategy and data.
 
-They are found when a run begins and stand in its record as values. A run that is continued or
-used again takes them from there: other defaults of a later release change nothing in it.
+They are found when a run begins, and are stored in its record as values. A run that is continued or
+used again takes them from there, so other defaults in a later release change nothing in it.
 """
 
 import math
@@ -35,16 +35,16 @@ class TrainingClips:
 
 
 def settled(experiment: Experiment, run_dir: RunDir | None = None) -> Experiment:
-    """The experiment with a value for each setting that it leaves open.
+    """Return the experiment with a value for each setting that it leaves open.
 
-    They are those of the run that was begun in `run_dir`, where there is one. Raises DataError
-    where the data or the base cannot be read.
+    If a run was begun in `run_dir`, its values are used. Raises DataError if the data or the base
+    cannot be read.
     """
     return settled_all([(experiment, run_dir)])[0]
 
 
 def settled_all(runs: Sequence[tuple[Experiment, RunDir | None]]) -> list[Experiment]:
-    """The same of several, with the folder of each; data and bases are read once."""
+    """Do the same for several, each with its folder; data and bases are read only once."""
     clips_of, config_of = cache(training_clips), cache(base_config)
 
     def one(experiment: Experiment, run_dir: RunDir | None) -> Experiment:
@@ -59,7 +59,7 @@ def settled_all(runs: Sequence[tuple[Experiment, RunDir | None]]) -> list[Experi
 
 
 def settled_for(experiment: Experiment, clips: TrainingClips, base: WhisperConfig) -> Experiment:
-    """The same, for training clips and a base that are known."""
+    """Do the same for training clips and a base that are known."""
     usual = TrainConfig(
         epochs=usual_epochs(clips, experiment.train.size),
         learning_rate=usual_rate(experiment.strategy.tuned, base.d_model),
@@ -69,18 +69,18 @@ def settled_for(experiment: Experiment, clips: TrainingClips, base: WhisperConfi
 
 
 def is_open(train: TrainConfig) -> bool:
-    """Whether there are settings without a value."""
+    """Return whether there are settings without a value."""
     return train.epochs is None or train.learning_rate is None
 
 
 def training_clips(manifests: tuple[Path, ...]) -> TrainingClips:
-    """The size of the training split of these manifests. Raises DataError as `read_data` does."""
+    """Return the size of these manifests' training split. Raises DataError as `read_data` does."""
     durations_s = [each.duration_s for each in read_data(manifests) if each.split == "train"]
     return TrainingClips(len(durations_s), sum(durations_s))
 
 
 def usual_epochs(clips: TrainingClips, size: BatchSize) -> int:
-    """The default of `epochs`: by the hours of the split, and more where the steps are few."""
+    """Return the default of `epochs`: by the hours of the split, and more if the steps are few."""
     hours = max(clips.audio_s, 1.0) / 3600
     by_hours = round(EPOCHS_AT_2_H * math.sqrt(2 / hours))
     steps = clips.count / size.clips if size.seconds is None else clips.audio_s / size.seconds
@@ -89,7 +89,7 @@ def usual_epochs(clips: TrainingClips, size: BatchSize) -> int:
 
 
 def _with(experiment: Experiment, found: TrainConfig) -> Experiment:
-    """The experiment with the settings in `found` where it has none."""
+    """Return the experiment with the settings in `found` for those that it does not have."""
     train, changes = experiment.train, dict[str, Any]()
     if train.learning_rate is None:
         changes["learning_rate"] = found.learning_rate

@@ -1,4 +1,4 @@
-"""A recording as tiers that ELAN, Praat and Audacity show: its segments, words, probabilities."""
+"""Write a recording's segments, words and probabilities as tiers for ELAN, Praat and Audacity."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,28 +11,28 @@ from mothertongue.data.annotations.segments import Tier
 from mothertongue.data.annotations.textgrid_writer import write_textgrid
 from mothertongue.inference.subtitles import Recording
 
-SHORTEST_MS = 1  # what has no length is not shown, and not read back
+SHORTEST_MS = 1  # segments without length are not shown, and not read back
 
 
 def as_eaf(recording: Recording, audio: Path | None = None) -> str:
-    """ELAN's EAF 3.0. `audio` is the recording, which ELAN then opens with it."""
+    """Return ELAN's EAF 3.0. `audio` is the recording that ELAN then opens with it."""
     return write_eaf(_tiers(recording), datetime.now(UTC), audio)
 
 
 def as_textgrid(recording: Recording) -> str:
-    """Praat's TextGrid."""
+    """Return Praat's TextGrid."""
     return write_textgrid(_tiers(recording), recording.duration_s)
 
 
 def as_audacity(recording: Recording) -> str:
-    """Audacity's labels, one a segment."""
+    """Return Audacity's labels, one for each segment."""
     return write_labels(_tiers(recording)[0].segments)
 
 
 def _tiers(recording: Recording) -> list[Tier]:
-    """The transcript; and where the engine gives their times, its words and their probabilities.
+    """Return the transcript; also words and probabilities if the engine gives the times of words.
 
-    Nothing overlaps in a tier, and words lie within their segment.
+    No segments of a tier overlap, and words lie within their segment.
     """
     said: list[Stretch] = []
     words: list[Stretch] = []
@@ -58,7 +58,7 @@ def _tiers(recording: Recording) -> list[Tier]:
 
 
 def _after(end_ms: int, start_s: float, end_s: float, text: str) -> Stretch:
-    """A stretch that begins no earlier than `end_ms`, and is at least 1 ms long."""
+    """Return a stretch that begins at `end_ms` or later, and is at least 1 ms long."""
     start_ms = max(end_ms, _milliseconds(start_s))
     return Stretch(
         "", start_ms / 1000, max(start_ms + SHORTEST_MS, _milliseconds(end_s)) / 1000, text

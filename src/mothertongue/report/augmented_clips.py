@@ -1,4 +1,4 @@
-"""Clips of an augmented training to listen to: as they were recorded, and as the run heard them."""
+"""Collect training clips to listen to: as recorded, and as augmented in the run."""
 
 import base64
 import random
@@ -43,10 +43,10 @@ class Augmented:
 
 
 def collect_augmented(runs: Sequence[RunRecords]) -> Augmented | None:
-    """Examples of the first run that was augmented; None where no run was, in a way to be heard.
+    """Return examples of the first run with audible augmentation; None if there is no such run.
 
-    Sounds of folders are not mixed in: a page opens what others' records name in the sandbox only.
-    Clips that are not on this machine any more are left out.
+    Sounds of folders are not mixed in: a page opens files that other people's records name only in
+    the sandbox. Clips that are no longer on this machine are left out.
     """
     for run in runs:
         if (config := _audible(run)) is not None:

@@ -1,6 +1,6 @@
-"""The page of `doctor`: what looks wrong, worst first, to hear, to read and to decide on.
+"""Write the page of `doctor`: clips that look wrong, worst first, with sound, text, decisions.
 
-It opens from disk and loads nothing. What was decided is exported as decisions.jsonl.
+It opens from disk and loads nothing. The decisions are exported as decisions.jsonl.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from mothertongue.system.files import open_atomically
 Json = dict[str, Any]
 PAGE = "doctor.html"
 MAX_CARDS = 500
-"""Clips on the page: more are not listened to in one sitting, and doctor.json has all."""
+"""The most clips on the page: nobody listens to more at once, and doctor.json has all."""
 
 
 def write_doctor_page(
@@ -32,7 +32,7 @@ def write_doctor_page(
     audio_mb: float,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Path:
-    """Write the page of a doctor's record on `data` into its folder; return where it is."""
+    """Write the page of a doctor's record on `data` into its folder, and return its path."""
     clips = {clip.id: clip for clip in read_data([data])}
     cards = cards_of(record["findings"], clips)
     page = folder / PAGE
@@ -49,7 +49,7 @@ def write_doctor_page(
 
 
 def cards_of(findings: Sequence[Json], clips: dict[str, Utterance]) -> list[Json]:
-    """One card a clip, with all its findings, in the order of its worst one.
+    """Return one card for each clip, with all its findings, in the order of its worst one.
 
     A card has the transcript of the clip, and that of the clip whose text is said in it.
     """
@@ -76,7 +76,7 @@ def cards_of(findings: Sequence[Json], clips: dict[str, Utterance]) -> list[Json
 
 
 def _to_hear(card: Json, clip: Utterance) -> Json:
-    """A clip as `collect_sounds` takes it; where not all fit, the worst come first."""
+    """Return a clip as `collect_sounds` takes it; if not all fit, the worst come first."""
     place = {"id": clip.id, "audio": clip.audio, "start_s": clip.start_s or 0.0}
     errors = [{"word_errors": round(1000 * card["score"])}]
     return place | {"duration_s": clip.duration_s, "words": 1, "heard": errors}

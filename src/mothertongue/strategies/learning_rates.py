@@ -1,12 +1,12 @@
-"""Learning rates by what trains and by the width of the base.
+"""Choose learning rates by what trains and by the width of the base.
 
 full: whisper-base in Czech 34.0 % WER at 1e-5 and 26.9 % at 1e-4 (see `train.learning_rate`); 1e-5
-is what is usual for large (Liu et al. 2024).
-lora: whisper-base in Swahili 52.4 % at 1e-4 and 29.1 % at 1e-3 (docs/results.md, validation): some
+is usual for large (Liu et al. 2024).
+lora: whisper-base in Swahili 52.4 % at 1e-4 and 29.1 % at 1e-3 (docs/results.md, validation): about
 ten times full's, as for language models (Schulman et al. 2025, "LoRA Without Regret").
 bottleneck: base at 1e-3 (docs/results.md), large-v2 at 3e-4 (recipes/paper.yaml).
-small and medium are interpolated, tiny is as base. BitFit takes bottleneck's: its paper has 1e-4 to
-1e-3 for BERT, and no rate is known for Whisper.
+small and medium are interpolated, tiny has the rate of base. BitFit has the rates of bottleneck:
+its paper has 1e-4 to 1e-3 for BERT, and no rate is known for Whisper.
 """
 
 import math
@@ -37,6 +37,6 @@ RATES = (
 
 
 def usual_rate(tuned: Tuned, width: int) -> float:
-    """The learning rate for a base whose layers have this width."""
+    """Return the learning rate for a base whose layers have this width."""
     rate: float = getattr(next(row for row in RATES if width <= row.width), tuned)
     return rate

@@ -1,4 +1,4 @@
-"""The mean of LoRA's changes of one matrix, as one change: exactly, for every variant.
+"""Compute the mean of LoRA's changes of one matrix as one change: exactly, for every variant.
 
 D width of the matrix's input, E of its output, R rank.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from mothertongue.strategies.averaging import Trained, interpolated, mean
 
 Variant = Literal["plain", "dora", "rslora", "pissa"]
-ADAPTER = "default"  # the name that PEFT gives to an adapter that has none
+ADAPTER = "default"  # PEFT's name for an adapter without a name
 
 
 class Change(NamedTuple):
@@ -26,11 +26,11 @@ class Change(NamedTuple):
 
 
 def mean_change(changes: Sequence[Change], alpha: float) -> Change:
-    """The change of W to W + alpha (the mean of the changed matrices - W).
+    """Return the change of W to W + alpha (the mean of the changed matrices - W).
 
-    It is the mean of the products, not the product of the means: the A of one run means nothing
-    with the B of another. With all A below each other and all B beside each other, one product of
-    the sum of their ranks is the sum of all products.
+    It is the mean of the products, not the product of the means: the A of one run has no meaning
+    with the B of another. If all A are stacked in rows and all B in columns, one product, whose
+    rank is the sum of their ranks, is the sum of all products.
     """
     share = alpha / len(changes)
     stretch_E = mean([each.stretch_E for each in changes])
@@ -43,17 +43,18 @@ def mean_change(changes: Sequence[Change], alpha: float) -> Change:
 
 @dataclass(frozen=True, slots=True)
 class LoraFormula:
-    """The settings that say what change of a matrix some trained weights of LoRA make."""
+    """The settings that say how trained weights of LoRA change a matrix."""
 
     rank: int
     alpha: int
     variant: Variant
 
     def change(self, name: str, weight_ED: Tensor, run: Trained) -> Change:
-        """The change that a run made to the matrix of this name.
+        """Return the change that a run made to the matrix of this name.
 
-        DoRA: diag(m / n) (W + s B A), where n is the norm of each row of the sum. PiSSA: W lost the
-        product that A and B began with, so the change is s B A less that.
+        DoRA: diag(m / n) (W + s B A), where n is the norm of each row of the sum. PiSSA: the
+        product of the first A and B was subtracted from W, so the change is s B A minus that
+        product.
         """
         down_RD, up_ER = _factors(run.tensors, name)
         up_ER, stretch_E = self._scale * up_ER, torch.ones(len(up_ER), dtype=torch.float64)
@@ -67,7 +68,7 @@ class LoraFormula:
         return Change(down_RD, stretch_E[:, None] * up_ER, stretch_E)
 
     def tensors(self, name: str, weight_ED: Tensor, change: Change) -> dict[str, Tensor]:
-        """The trained weights, float32, that make a change to the matrix of this name."""
+        """Return the trained weights, float32, that make this change to the matrix of this name."""
         up_ER = change.up_ER / change.stretch_E[:, None]
         found = {
             f"{name}.lora_A.{ADAPTER}.weight": change.down_RD.float(),
@@ -84,7 +85,7 @@ class LoraFormula:
 
 
 def _factors(tensors: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    """A and B of a matrix, in double precision."""
+    """Return A and B of a matrix, in double precision."""
     down_RD, up_ER = (tensors[f"{name}.lora_{ab}.{ADAPTER}.weight"].double() for ab in "AB")
     return down_RD, up_ER
 
@@ -94,5 +95,5 @@ def _magnitude(name: str) -> str:
 
 
 def _norm(weight_ED: Tensor, change_ED: Tensor) -> Tensor:
-    """DoRA's norm of each row, rounded as PEFT does: a change of 0 then changes no bit of W."""
+    """Return DoRA's norm of each row, rounded as PEFT does: a change of 0 changes no bit of W."""
     return torch.linalg.norm(weight_ED + change_ED.float(), dim=1).double()

@@ -1,4 +1,4 @@
-"""The base to tune, by the memory and the time of this machine, before its weights are there."""
+"""Choose the base by the memory and the time of this machine, before downloading its weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ from mothertongue.system.console import duration, gigabytes
 from mothertongue.training.speed import applied, flops_per_s, mean_frames, mean_tokens
 
 SIZES = ("large-v3", "large-v3-turbo", "medium", "small", "base", "tiny")
-"""From the best to the fastest."""
+"""The sizes from the best to the fastest."""
 TRAINED_BYTES, FROZEN_BYTES = 16, 4
-"""Of a parameter in float32: with gradient and AdamW's two moments, and without."""
+"""Bytes of a parameter in float32: with gradient and AdamW's two moments, and without."""
 PROGRAM_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class BaseChoice:
-    """A base, and the better sizes that were passed over."""
+    """A base, and the better sizes that were not chosen."""
 
     base: str
     too_large: dict[str, str]
-    """Sizes that do not fit, each with the reason."""
+    """The sizes that do not fit, each with the reason."""
     absent: tuple[str, ...] = ()
-    """Bases that fit but are not on this machine, the best first."""
+    """The bases that fit but are not on this machine, the best first."""
 
 
 def choose_base(clips: Sequence[Utterance], train: TrainConfig, limit_s: float) -> BaseChoice:
-    """The best size on this machine whose full tuning fits in memory and time.
+    """Return the best size on this machine whose full tuning fits in memory and time.
 
-    Where none that fits is here, the best that fits; where none fits, the smallest that is here.
-    No network is used. `train` states its epochs.
+    If none that fits is on this machine, the best that fits; if none fits, the smallest that is on
+    this machine. No network is used. `train` must state its epochs.
     """
     too_large, absent = dict[str, str](), list[str]()
     for size in SIZES:
@@ -56,11 +56,11 @@ def choose_base(clips: Sequence[Utterance], train: TrainConfig, limit_s: float) 
 
 
 def peak_bytes(model: Whisper, trained: int) -> int:
-    """The memory that training takes at most, roughly, from the shape of the base.
+    """Return roughly the most memory that training takes, in bytes, from the shape of the base.
 
-    Twice what weights, gradients and AdamW take in full tuning, and 2 GB: more than was measured
-    for tiny, base and small at 6 s (docs/benchmarks.md) and for large-v2 at 30 s (docs/gpu.json).
-    What is frozen has neither gradient nor moments. `model` is one that `applied` returns.
+    It is twice the memory of weights, gradients and AdamW in full tuning, plus 2 GB: more than was
+    measured for tiny, base and small at 6 s (docs/benchmarks.md) and for large-v2 at 30 s
+    (docs/gpu.json). Frozen weights have neither gradient nor moments. `model` comes from `applied`.
     """
     parameters = sum(each.numel() for each in model.parameters())
     saved = (TRAINED_BYTES - FROZEN_BYTES) * (parameters - trained)
@@ -68,8 +68,8 @@ def peak_bytes(model: Whisper, trained: int) -> int:
 
 
 def epoch_s(model: Whisper, clips: Sequence[Utterance], train: TrainConfig) -> float:
-    """The seconds of an epoch, from counted operations and a short probe of this device."""
-    # Longer clips are refused when they train; until then they count as 30 s.
+    """Return the seconds of an epoch, from counted operations and a short probe of this device."""
+    # Training refuses longer clips; until then they count as 30 s.
     frames = mean_frames([min(each.duration_s, FULL_CONTEXT_S) for each in clips], train)
     tokens = mean_tokens([each.text for each in clips])
     per_clip = training_flops(model, frames, tokens, train.gradient_checkpointing)
@@ -79,7 +79,7 @@ def epoch_s(model: Whisper, clips: Sequence[Utterance], train: TrainConfig) -> f
 def _why_not(
     size: str, clips: Sequence[Utterance], train: TrainConfig, limit_s: float
 ) -> str | None:
-    """The reason why a size does not fit; None where it does."""
+    """Return the reason why a size does not fit; None if it fits."""
     model, trained = _fully_tuned(size)
     needed, free = peak_bytes(model, trained), free_memory_bytes(best_device())
     if needed > free:

@@ -1,4 +1,4 @@
-"""An experiment for a corpus and this machine: base, strategy, rate, epochs, and why."""
+"""Propose an experiment for a corpus and this machine: base, strategy, rate, epochs, reasons."""
 
 import re
 from collections import Counter, defaultdict
@@ -39,9 +39,9 @@ class Wish(Config):
     base: str | None = None
     """The base; None: the best that memory and time allow."""
     hours_to_spend: float = Field(default=8.0, gt=0, le=100_000)
-    """The time of the training, with its validations."""
+    """The time of the training in hours, with its validations."""
     borrow: Code | None = None
-    """The language whose token a language without one takes."""
+    """The language whose token is used for a language without one."""
 
     @property
     def limit_s(self) -> float:
@@ -51,7 +51,7 @@ class Wish(Config):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a training takes here: memory in bytes, and seconds by its settings."""
+    """The needs of a training on this machine: memory in bytes, and seconds by its settings."""
 
     peak_memory_bytes: int
     free_memory_bytes: int
@@ -64,37 +64,38 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An experiment, and what it was chosen by."""
+    """An experiment, and the facts by which it was chosen."""
 
     experiment: Experiment
     clips: TrainingClips
     splits: dict[str, int]
     languages: dict[str, float]
-    """Hours of each language in the training split."""
+    """The hours of each language in the training split."""
     choice: BaseChoice | None
-    """The choice of the base; None where it was given."""
+    """The choice of the base; None if it was given."""
     is_measured: bool
-    """Whether steps of the run were measured; otherwise time and memory are from its shape."""
+    """True if steps of the run were measured; otherwise time and memory are estimated from its
+    shape."""
     need: Need
     usual_epochs: int
     limit_s: float
 
     @property
     def seconds(self) -> float:
-        """The estimated time of the whole run."""
+        """The estimated time of the whole run, in seconds."""
         return self.need.seconds(self.experiment.train)
 
     @property
     def fits(self) -> bool:
-        """Whether the run fits in memory and in the time."""
+        """Return whether the run fits in memory and in the time."""
         return self.need.fits and self.seconds <= self.limit_s
 
 
 def propose(wish: Wish) -> Proposal:
-    """The experiment that fits the corpus, and this machine within the time of the wish.
+    """Return the experiment that fits the corpus, and this machine within the time of the wish.
 
-    Where the base is on this machine a few steps of the run are measured, as `plan` does. Raises
-    DataError or ConfigError for what is wrong with corpus or base.
+    If the base is on this machine, a few steps of the run are measured, as in `plan`. Raises
+    DataError or ConfigError if something is wrong with the corpus or the base.
     """
     train = read_split((wish.data,), "train", None)
     clips = TrainingClips(len(train), sum(each.duration_s for each in train))
@@ -121,14 +122,14 @@ def propose(wish: Wish) -> Proposal:
 
 
 def run_name(path: Path) -> str:
-    """The name of a run, from a manifest, its folder, or the experiment's file."""
+    """Return the name of a run, from a manifest, its folder, or the experiment's file."""
     is_manifest = path.name == MANIFEST_NAME
     stem = path.resolve().parent.name if is_manifest else path.resolve().stem
     return re.sub(r"[^\w.-]+", "_", stem).lstrip(".-") or "experiment"
 
 
 def hours_by_language(clips: Sequence[Utterance]) -> dict[str, float]:
-    """The hours of each language, the largest first."""
+    """Return the hours of each language, the largest first."""
     hours = defaultdict[str, float](float)
     for each in clips:
         hours[each.language] += each.duration_s / 3600
@@ -138,9 +139,9 @@ def hours_by_language(clips: Sequence[Utterance]) -> dict[str, float]:
 def within(
     train: TrainConfig, seconds: Callable[[TrainConfig], float], limit_s: float
 ) -> TrainConfig:
-    """The settings with as many epochs as fit into the time, or one where not even that fits.
+    """Return the settings with as many epochs as fit into the time, or one if not even that fits.
 
-    Fewer clips are validated where an epoch more then fits.
+    Fewer clips are validated if this makes room for one more epoch.
     """
     for epochs in range(train.num_epochs, 0, -1):
         for clips in (train.validation_clips, FEW_VALIDATION_CLIPS):
@@ -151,7 +152,7 @@ def within(
 
 
 def _experiment(wish: Wish, base: str, languages: list[str]) -> Experiment:
-    """The experiment that leaves rate and epochs open, with full tuning."""
+    """Return the experiment with full tuning; rate and epochs are left open."""
     tokenless = [each for each in languages if each not in WHISPER_LANGUAGES]
     if tokenless and not wish.borrow:
         raise ConfigError(
@@ -173,7 +174,7 @@ def _experiment(wish: Wish, base: str, languages: list[str]) -> Experiment:
 
 
 def _variants(experiment: Experiment) -> Iterator[Experiment]:
-    """The ways to train it, the best first, each in less memory than the one before."""
+    """Yield variants of the training, the best first; each needs less memory than the last one."""
     yield experiment
     data = experiment.model_dump()
     yield parse(Experiment, data | {"train": {"gradient_checkpointing": True}}, "init")
@@ -185,7 +186,7 @@ def _variants(experiment: Experiment) -> Iterator[Experiment]:
 def _fitting(
     experiment: Experiment, clips: TrainingClips, need_of: Callable[[Experiment], Need]
 ) -> tuple[Experiment, Need]:
-    """The first variant that fits in memory, or the last one, with its rate and epochs."""
+    """Return the first variant that fits in memory, or the last, with its rate and epochs."""
     config, failed = base_config(experiment.base), None
     found: tuple[Experiment, Need] | None = None
     for each in _variants(experiment):
@@ -194,7 +195,7 @@ def _fitting(
             found = variant, need_of(variant)
         except (ConfigError, DataError):
             raise
-        except MothertongueError as error:  # killed for its memory
+        except MothertongueError as error:  # killed because it used too much memory
             failed = error
             continue
         if found[1].fits:
@@ -206,7 +207,7 @@ def _fitting(
 
 
 def _measured(experiment: Experiment) -> Need:
-    """What a few real steps took."""
+    """Return the needs that a few real steps had."""
     found = measure(experiment)
 
     def seconds(train: TrainConfig) -> float:
@@ -217,7 +218,7 @@ def _measured(experiment: Experiment) -> Need:
 
 
 def _by_shape(clips: Sequence[Utterance]) -> Callable[[Experiment], Need]:
-    """Needs from the shape of a base, without its weights and without validations."""
+    """Return a function that finds needs from a base's shape, without weights and validations."""
 
     def need(experiment: Experiment) -> Need:
         model, trained = applied(experiment.strategy, base_config(experiment.base))

@@ -1,4 +1,4 @@
-"""The proposed experiment as a YAML file whose comments say why, and as JSON values."""
+"""Write the proposed experiment as YAML with comments that give reasons, and as JSON values."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ TRAIN = ("epochs", "learning_rate", "patience", "batch_size", "validation_clips"
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise ConfigError where there is something at `path`."""
+    """Raise ConfigError if there is something at `path`."""
     if path.exists():
         raise ConfigError(f"{path} is there already and is not overwritten; give another --out")
 
 
 def write_proposal(path: Path, proposal: Proposal) -> Json:
-    """Write the experiment as YAML and return the proposal as JSON values, with its `file`.
+    """Write the experiment as YAML, and return the proposal as JSON values, with its `file`.
 
-    Raises ConfigError where `path` is there already.
+    Raises ConfigError if `path` already exists.
     """
     settings = dict(_flat(_shown(proposal)))
     found = {
@@ -53,13 +53,13 @@ def write_proposal(path: Path, proposal: Proposal) -> Json:
 
 
 def _yaml_text(proposal: Proposal) -> str:
-    """The YAML of the experiment, with the reason of each setting beside it."""
+    """Return the YAML of the experiment, with the reason of each setting beside it."""
     said = [f"# {name}: {fact}" for name, fact in _facts(proposal).items()]
     return "\n".join([*said, *_lines(_shown(proposal), _reasons(proposal)), ""])
 
 
 def _shown(proposal: Proposal) -> Json:
-    """The settings that were chosen; all others keep their defaults."""
+    """Return the settings that were chosen; all others keep their defaults."""
     every = proposal.experiment.model_dump(mode="json")
     strategy, train = every["strategy"], every["train"]
     found = {key: every[key] for key in SHOWN if every[key] != {}}
@@ -70,7 +70,7 @@ def _shown(proposal: Proposal) -> Json:
 
 
 def _facts(proposal: Proposal) -> dict[str, str]:
-    """The corpus, this machine and the estimate, a line each."""
+    """Return the facts on the corpus, this machine and the estimate, one line each."""
     splits, need = proposal.splits, proposal.need
     hours = ", ".join(f"{hours:.2f} h of {code}" for code, hours in proposal.languages.items())
     held = ", ".join(f"{splits.get(name, 0):,} for {name}" for name in ("validation", "test"))
@@ -84,7 +84,7 @@ def _facts(proposal: Proposal) -> dict[str, str]:
 
 
 def _reasons(proposal: Proposal) -> dict[str, str]:
-    """Why a setting has its value, by its dotted key."""
+    """Return the reason for the value of each setting, by its dotted key."""
     kind = proposal.experiment.strategy.model_dump()["kind"]
     several = len(proposal.languages) > 1
     no_spaces = proposal.experiment.measure == "cer"
@@ -155,6 +155,6 @@ def _lines(settings: Mapping[str, Any], why: Mapping[str, str], parent: str = ""
 
 
 def _scalar(value: Any) -> str:
-    """A value as YAML, on one line."""
+    """Return a value as YAML, on one line."""
     text = yaml.safe_dump(value, allow_unicode=True, width=10**9, default_flow_style=True)
     return text.removesuffix("\n").removesuffix("...").strip()

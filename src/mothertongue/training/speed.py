@@ -1,7 +1,7 @@
-"""Speed of this device in training steps of a base whose weights need not be there.
+"""Measure this device's training speed for a base; the weights of the base are not needed.
 
-The floating-point operations of a clip are counted (model/flops.py); a short probe with random
-weights measures how many a second this device does at the base's width, batch and precision.
+The floating-point operations of a clip are counted (model/flops.py). A short probe with random
+weights measures operations per second at the base's width, batch and precision.
 """
 
 import math
@@ -23,13 +23,13 @@ from mothertongue.strategies.full import Full
 from mothertongue.training.batch import Batch
 from mothertongue.training.loss import LabelLoss
 
-# Of UTF-8 text, on corpora of ten languages: 2.2 to 3.3, but 1.1 in Amharic and 1.3 in Malayalam.
+# For UTF-8 text of ten languages' corpora: 2.2 to 3.3, but Amharic has 1.1 and Malayalam 1.3.
 BYTES_PER_TOKEN = 2.4
 PROBE_STEPS = 2
 
 
 def applied(strategy: Strategy, config: WhisperConfig) -> tuple[Whisper, int]:
-    """The model under a strategy, without memory for its weights, and how many of them train."""
+    """Return the model under a strategy, without memory for weights, and how many of them train."""
     strategy.check(config)
     with torch.device("meta"):
         model = strategy.apply(WhisperForConditionalGeneration(config), seed=0)
@@ -37,12 +37,12 @@ def applied(strategy: Strategy, config: WhisperConfig) -> tuple[Whisper, int]:
 
 
 def mean_tokens(texts: Sequence[str]) -> int:
-    """The mean number of label tokens of transcripts, from the bytes of their text."""
+    """Return the mean number of label tokens of transcripts, from the bytes of their text."""
     return round(fmean(len(each.encode()) for each in texts) / BYTES_PER_TOKEN) + 4
 
 
 def mean_frames(durations_s: Sequence[float], train: TrainConfig) -> int:
-    """The mean number of encoder frames of clips, at the contexts that they train at."""
+    """Return the mean number of encoder frames of clips, at the contexts used in training."""
     if train.context == "full":
         return FULL_CONTEXT_S * FRAMES_PER_S
     cut = fmean(_cut_context_s(each, train) for each in durations_s)
@@ -51,14 +51,14 @@ def mean_frames(durations_s: Sequence[float], train: TrainConfig) -> int:
 
 
 def _cut_context_s(duration_s: float, train: TrainConfig) -> float:
-    """The mean context of a clip that is cut to it, in seconds: augmentation changes its length."""
+    """Return a clip's mean cut context in seconds: augmentation changes the length of the clip."""
     speed = train.augment.speed
     outcomes = speed.outcomes(duration_s) if speed else [(1.0, duration_s)]
     return sum(share * context_s(changed_s, "bucket") for share, changed_s in outcomes)
 
 
 def flops_per_s(config: WhisperConfig, train: TrainConfig, frames: int, tokens: int) -> float:
-    """Operations a second in training steps of a random model: the base's width, 1 + 1 layers."""
+    """Return operations per second when a random model of 1 + 1 layers of base width trains."""
     device = best_device()
     shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
     model = nn.Module.to(Full().apply(WhisperForConditionalGeneration(shallow), seed=0), device)
@@ -68,7 +68,7 @@ def flops_per_s(config: WhisperConfig, train: TrainConfig, frames: int, tokens: 
     batch = _random_batch(frames, size, tokens, config.vocab_size).to(device)
     dtype = dtype_of(train.precision, device)
     times_s = []
-    for _ in range(1 + PROBE_STEPS):  # the first warms up
+    for _ in range(1 + PROBE_STEPS):  # the first is a warm-up
         began = time.perf_counter()
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             loss(*batch.tensors()).backward()

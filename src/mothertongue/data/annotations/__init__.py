@@ -1,5 +1,5 @@
-"""Time-stamped annotation files, one format a module: tiers of segments come out.
+"""Read time-stamped annotation files, one format in each module, as tiers of segments.
 
-`segments.py` has what all of them give, `tiers.py` chooses among tiers, and `media.py` finds the
-recording. A file that cannot be read raises Fault.
+`segments.py` has the data that all formats give, `tiers.py` chooses among tiers, and `media.py`
+finds the recording. A file that cannot be read raises Fault.
 """

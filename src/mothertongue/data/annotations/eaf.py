@@ -1,7 +1,7 @@
-"""ELAN's .eaf (EAF 2 and 3), read.
+"""Read ELAN's .eaf files (EAF 2 and 3).
 
-Its times are milliseconds in TIME_SLOTs that annotations refer to. Tiers depend on each other: an
-ALIGNABLE_ANNOTATION has times, a REF_ANNOTATION has those of its parent.
+Times are milliseconds in TIME_SLOTs, and annotations refer to these. Tiers depend on each other: an
+ALIGNABLE_ANNOTATION has times, a REF_ANNOTATION has the times of its parent.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from mothertongue.errors import Fault
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Times of an annotation in seconds. `is_even`: one was set evenly between its neighbours."""
+    """The times of an annotation in seconds. `is_even`: at least one was interpolated evenly."""
 
     start_s: float | None = None
     end_s: float | None = None
@@ -26,7 +26,7 @@ class Stretch:
 
 @dataclass(slots=True)
 class Known:
-    """What the annotations of a document refer to, by its id."""
+    """The data of a document that its annotations refer to, by their ids."""
 
     slots: Mapping[str, float | None]
     tiers: Mapping[str, Element]
@@ -57,7 +57,7 @@ def read_eaf(path: Path) -> Annotations:
 
 
 def _media(path: Path, header: Element) -> Iterator[Media]:
-    """Yield the media, sound before pictures: a video often lies elsewhere."""
+    """Yield the media, audio files before videos: a video is often stored elsewhere."""
     found = header.findall("MEDIA_DESCRIPTOR")
     for each in sorted(found, key=lambda each: not each.get("MIME_TYPE", "").startswith("audio")):
         names = (each.get("RELATIVE_MEDIA_URL"), each.get("MEDIA_URL"))
@@ -79,7 +79,7 @@ def _seconds(path: Path, name: str, milliseconds: str | None) -> float | None:
 
 
 def _learn_times(element: Element, known: Known) -> None:
-    """Add the times of a tier's annotations, or the parents that have them."""
+    """Add the times of a tier's annotations, or the parents that have the times."""
     for each in element.iterfind("ANNOTATION/REF_ANNOTATION"):
         known.parents[each.get("ANNOTATION_ID", "")] = each.get("ANNOTATION_REF", "")
     annotations = element.findall("ANNOTATION/ALIGNABLE_ANNOTATION")
@@ -97,9 +97,9 @@ def _slots_of(annotation: Element) -> tuple[str, str]:
 
 
 def _interpolated(slots: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return slots of a tier in order, those without a time spread evenly between their neighbours.
+    """Return slots of a tier in order. Slots without a time are spread evenly between neighbours.
 
-    ELAN shows them so. One before the first time or after the last stays without.
+    ELAN shows them in the same way. A slot before the first time or after the last has no time.
     """
     names, times = list(slots), list(slots.values())
     set_ = [i for i, time_s in enumerate(times) if time_s is not None]
@@ -125,7 +125,7 @@ def _tier(element: Element, known: Known) -> Tier:
         segments.append(_segment(children[0], _stretch(parent, known), text, speaker))
     return Tier(
         name,
-        # ELAN's first type is that of every tier where nobody made another, translations included.
+        # ELAN gives its first type to all tiers if nobody made another, also to translations.
         kind if type_ in ("", "default", "default-lt") else type_,
         tuple(segments),
         type_,
@@ -141,7 +141,7 @@ def _segment(annotation: Element, stretch: Stretch, text: str, speaker: str | No
 
 
 def _participant(element: Element, known: Known) -> str | None:
-    """Return the PARTICIPANT of a tier, else that of the nearest tier above it."""
+    """Return the PARTICIPANT of a tier, or that of the nearest tier above it."""
     for _ in range(len(known.tiers)):
         if speaker := element.get("PARTICIPANT", "").strip():
             return speaker
@@ -153,7 +153,7 @@ def _participant(element: Element, known: Known) -> str | None:
 
 
 def _stretch(name: str, known: Known) -> Stretch:
-    """Return the times of the nearest annotation above that has some."""
+    """Return the times of the nearest annotation above that has times."""
     for _ in range(len(known.tiers)):
         if name in known.aligned:
             return known.aligned[name]
@@ -170,7 +170,7 @@ def _by_parent(references: Iterable[Element]) -> dict[str, list[Element]]:
 
 
 def _in_order(group: list[Element]) -> list[Element]:
-    """Return annotations in the order of their PREVIOUS_ANNOTATION, where it is a chain."""
+    """Return annotations in the order of their PREVIOUS_ANNOTATION, if these form a chain."""
     after = {each.get("PREVIOUS_ANNOTATION"): each for each in group}
     chain: list[Element] = []
     previous: str | None = None

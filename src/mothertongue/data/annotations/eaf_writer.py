@@ -1,4 +1,4 @@
-"""Tiers as ELAN's .eaf, EAF 3.0. https://www.mpi.nl/tools/elan/EAFv3.0.xsd"""
+"""Write tiers as ELAN's .eaf, EAF 3.0. https://www.mpi.nl/tools/elan/EAFv3.0.xsd"""
 
 import mimetypes
 import re
@@ -26,8 +26,8 @@ Edge = tuple[str, int, int]  # the tier, the number of a segment in it, and 0 fo
 def write_eaf(tiers: Sequence[Tier], date: datetime, audio: Path | None = None) -> str:
     """Return the text of an .eaf file of a recording.
 
-    Each tier stands after its parent, and its segments are in order, with times, at least 1 ms
-    long. A tier that is not aligned has segments with the times of its parent's.
+    Each tier comes after its parent. Its segments are in order, have times, and are at least 1 ms
+    long. The segments of a tier that is not aligned have the times of the parent's segments.
     """
     root = Element("ANNOTATION_DOCUMENT", SCHEMA)
     root.attrib |= {"AUTHOR": "", "DATE": date.isoformat(timespec="seconds")}

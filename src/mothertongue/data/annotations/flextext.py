@@ -1,6 +1,7 @@
-"""FLEx's interlinear texts, .flextext, as far as ELAN or SayMore gave their phrases times.
+"""Read FLEx's interlinear texts, .flextext, if ELAN or SayMore gave their phrases times.
 
-A phrase has its times in milliseconds, and its text whole or in words, in each writing system.
+A phrase has its times in milliseconds. It has its text as a whole or in words, in each writing
+system.
 """
 
 from collections import Counter
@@ -49,7 +50,7 @@ def _tiers(phrases: list[Element]) -> Iterator[Tier]:
 
 
 def _texts(phrase: Element) -> dict[str, str]:
-    """Return the text of a phrase by its writing system, from its words where it is not whole."""
+    """Return the text of a phrase by its writing system; if it is not whole, from its words."""
     whole = {each.get("lang", ""): each.text or "" for each in _items(phrase, "txt")}
     if whole:
         return whole

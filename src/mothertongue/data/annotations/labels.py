@@ -1,4 +1,4 @@
-"""Audacity's labels: start, end and text on a line, with tabs between them, times in seconds.
+"""Read and write Audacity's labels: lines of start, end (seconds) and text, with tabs between.
 
 A line that begins with a backslash has the frequencies of the label above it.
 https://manual.audacityteam.org/man/importing_and_exporting_labels.html
@@ -13,7 +13,7 @@ from mothertongue.data.annotations.segments import Annotations, Segment, Tier
 from mothertongue.data.annotations.text_files import read_text
 from mothertongue.errors import Fault
 
-TIME = r"(-?\d+(?:[.,]\d+)?)"  # a comma where the computer's language has one
+TIME = r"(-?\d+(?:[.,]\d+)?)"  # a comma if the computer's language uses one
 LABEL = re.compile(rf"{TIME}\t{TIME}(?:\t(.*))?")
 POINTS = "labels at a point of time, which span no sound, left out"
 
@@ -38,7 +38,7 @@ def read_labels(path: Path, encoding: str | None = None) -> Annotations:
 
 
 def write_labels(segments: Iterable[Segment]) -> str:
-    """Return the text of a file of labels. Every segment has times."""
+    """Return the text of a file of labels. Every segment must have times."""
     return "".join(
         f"{each.start_s:.6f}\t{each.end_s:.6f}\t{' '.join(each.text.split())}\n"
         for each in segments

@@ -1,4 +1,4 @@
-"""The recording of an annotation file, in the corpus's folder wherever the file says it is."""
+"""Find the recording of an annotation file in the corpus's folder, also if the path differs."""
 
 import os
 import unicodedata
@@ -16,9 +16,9 @@ SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """The recording of a file. `is_elsewhere`: the file names another path than this.
+    """The recording of a file. `is_elsewhere`: the file names a different path.
 
-    `path` starts in the corpus's folder, or is absolute where it lies outside.
+    `path` starts in the corpus's folder; it is absolute if the recording is outside.
     """
 
     path: str
@@ -27,10 +27,10 @@ class Sound:
 
 
 class Sounds:
-    """The recordings in a corpus's folder. What lies outside is not opened here."""
+    """The recordings in a corpus's folder. Files outside it are not opened here."""
 
     def __init__(self, root: Path, is_whole: bool) -> None:
-        """`is_whole`: the folder is the corpus, and is searched with all below it."""
+        """`is_whole`: the folder is the corpus, and it is searched with all its subfolders."""
         self._root = str(root)
         self._real_root = os.path.join(os.path.realpath(root), "")
         self._is_whole = is_whole
@@ -40,9 +40,10 @@ class Sounds:
     def find(self, file: Path, stem: str, media: Sequence[Media]) -> Sound:
         """Return the recording of an annotation file. `stem`: its name without the suffix.
 
-        The first is taken of: a path that the file names, if it lies in the corpus; a file of that
-        name beside it, or the only one of that name in the corpus; likewise one of the stem. If
-        none is there, a named path outside is returned, if it exists. Raises Fault AUD-MISSING.
+        The first one that exists is taken: a path that the file names, if it is in the corpus; a
+        file of that name beside the annotation file, or the only one of that name in the corpus;
+        then the same for the stem. If none exists, a named path outside the corpus is returned, if
+        it exists. Raises Fault AUD-MISSING.
         """
         folder = str(file.parent)
         for each in media:
@@ -72,7 +73,7 @@ class Sounds:
         return found_all[0] if len(found_all) == 1 else None
 
     def _at(self, path: str) -> str | None:
-        """Return a regular file in the corpus, as the disk spells it: cameras write .WAV."""
+        """Return a regular file in the corpus, spelled as on the disk: cameras write .WAV."""
         folder, name = os.path.split(os.path.normpath(path))
         if not self._is_inside(folder) or not _is_utf8(path):
             return None
@@ -96,7 +97,7 @@ class Sounds:
 
 
 def _paths(folder: str, media: Media) -> Iterator[str]:
-    """Yield the local paths of sound that a name may mean, absolute, the written form first."""
+    """Yield the local audio paths that a name may mean, absolute, the written form first."""
     for name in media.paths:
         if name.startswith("file:"):
             name = "/" + name.removeprefix("file:").lstrip("/")
@@ -108,7 +109,7 @@ def _paths(folder: str, media: Media) -> Iterator[str]:
 
 
 def _names(stem: str) -> Iterator[str]:
-    """Yield the names that a recording of this stem may have; a stem `a.sw` may mean `a` too."""
+    """Yield the names that a recording of this stem may have. A stem `a.sw` may also mean `a`."""
     if stem.lower().endswith(SUFFIXES):
         yield stem
     for each in dict.fromkeys((stem, stem.rpartition(".")[0])):

@@ -1,4 +1,4 @@
-"""The contents of an annotation file: tiers of segments, and the names of its recordings."""
+"""Hold the contents of an annotation file: tiers of segments, and the names of its recordings."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 class Segment:
     """A stretch of a recording and its text. `place` says where it stands in its file.
 
-    A time is None where the file gives none. Notes are codes of `data_report.NOTES`.
+    A time is None if the file gives none. Notes are codes of `data_report.NOTES`.
     """
 
     place: str
@@ -22,10 +22,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Segments of one kind, mostly of one speaker.
+    """Segments of one kind, usually of one speaker.
 
-    `kind` is what tiers of a corpus share while their names differ. `type` is that of ELAN, which
-    is the kind unless nobody chose it. `is_aligned`: its segments have times of their own, not
+    Tiers of a corpus that have different names can share one `kind`. `type` is ELAN's type. It is
+    also the kind, unless nobody chose it. `is_aligned`: the segments have times of their own, not
     those of the tier that is named as parent.
     """
 
@@ -58,9 +58,9 @@ class Annotations:
 
 
 def named(name: str) -> tuple[str, str | None]:
-    """Return the kind of a tier and its speaker, as the tier's name tells them.
+    """Return the kind of a tier and its speaker, read from the tier's name.
 
-    `utterance@Anna` is a convention of ELAN users, `Anna - words` that of the Montreal Forced
+    `utterance@Anna` is a convention of ELAN users, `Anna - words` one of the Montreal Forced
     Aligner.
     """
     kind, at, speaker = name.rpartition("@")
@@ -73,10 +73,10 @@ def named(name: str) -> tuple[str, str | None]:
 
 
 def joined(segments: Iterable[Segment], longest_s: float, max_gap_s: float) -> Iterator[Segment]:
-    """Yield segments in the order of their times, neighbours of one speaker joined.
+    """Yield segments in the order of their times, with neighbours of one speaker joined.
 
-    Two are joined if at most `max_gap_s` seconds lie between them, they are at most `longest_s`
-    seconds together, and nobody else begins to speak between them.
+    Two segments are joined if the pause between them is at most `max_gap_s` seconds, they are at
+    most `longest_s` seconds together, and nobody else begins to speak between them.
     """
     timed = [each for each in segments if _has_times(each)]
     yield from (each for each in segments if not _has_times(each))

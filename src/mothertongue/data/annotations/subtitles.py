@@ -1,6 +1,6 @@
-"""Subtitles, SubRip's .srt and WebVTT's .vtt, read.
+"""Read subtitles: SubRip's .srt and WebVTT's .vtt.
 
-A cue is a line `00:00:01,000 --> 00:00:03,500`, and lines of text up to the next blank one.
+A cue is a line `00:00:01,000 --> 00:00:03,500`, and lines of text up to the next blank line.
 """
 
 import html
@@ -19,8 +19,8 @@ ARROW = "-->"
 CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[,.](\d{1,3}))?"
 TIMES = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?")
 MARKUP = re.compile(
-    r"</?(?:i|b|u|s|em|strong|font|span|c|v|lang|ruby|rt)\b[^<>]*>"  # HTML's, and WebVTT's spans
-    r"|<(?:\d+:)?\d+:\d+\.\d+>"  # when a word of a karaoke cue begins
+    r"</?(?:i|b|u|s|em|strong|font|span|c|v|lang|ruby|rt)\b[^<>]*>"  # tags of HTML and of WebVTT
+    r"|<(?:\d+:)?\d+:\d+\.\d+>"  # the time at which a word of a karaoke cue begins
     r"|\{\\[^{}]*\}|\{[YyCc]:[^{}]*\}",  # {\an8} of SubStation Alpha, {Y:i} of MicroDVD
     re.IGNORECASE,
 )
@@ -32,7 +32,7 @@ STRAY = "blocks of text without times, left out"
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A cue as written: the number of its line of times in the file, that line, its text."""
+    """A cue as written: the line number of its times in the file, that line, and its text."""
 
     number: int
     times: str
@@ -47,9 +47,9 @@ def read_subtitles(path: Path, encoding: str | None = None) -> Annotations:
     for first, lines in _blocks(read_text(path, encoding)):
         before = [*takewhile(lambda line: ARROW not in line, lines)]
         has_cue = len(before) < len(lines)
-        stray = before[:-1] if has_cue else before  # the line above the times is a cue's name
+        stray = before[:-1] if has_cue else before  # the line above the times is the cue's name
         if stray and not (is_vtt and NO_CUE.match(stray[0])):
-            if cues and not is_vtt:  # a blank line within the text of a cue
+            if cues and not is_vtt:  # a blank line inside the text of a cue
                 cues[-1].lines.extend(stray)
             else:
                 ignored[STRAY] += 1
@@ -63,7 +63,7 @@ def read_subtitles(path: Path, encoding: str | None = None) -> Annotations:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the first line, and the lines, of each block between blank lines."""
+    """Yield each block between blank lines: the number of its first line, and its lines."""
     numbered = enumerate(text.split("\n"), start=1)
     for is_text, group in groupby(numbered, key=lambda item: bool(item[1].strip())):
         if is_text:
@@ -72,7 +72,8 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _cues(first: int, lines: Sequence[str]) -> list[Cue]:
-    """Return the cues of lines of which the first has times. The blank one between may lack."""
+    """Return the cues of lines; the first line has times. The blank line between cues may be
+    missing."""
     cues: list[Cue] = []
     for number, line in enumerate(lines, start=first):
         if ARROW not in line:

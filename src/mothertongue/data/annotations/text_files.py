@@ -1,15 +1,15 @@
-"""Text of annotation files. Their first character is always of ASCII, which tells UTF-16."""
+"""Read the text of annotation files. The first character is always ASCII; this reveals UTF-16."""
 
 import codecs
 from pathlib import Path
 
 from mothertongue.errors import ConfigError, Fault
 
-MAX_BYTES = 1 << 26  # 64 MiB; a day of words with times is 10
+MAX_BYTES = 1 << 26  # 64 MiB; a day of words with times takes 10 MiB
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file. Raises Fault MAN-LINE past 64 MiB, MAN-FORMAT for none."""
+    """Return the content of a file. Raises Fault MAN-LINE over 64 MiB, MAN-FORMAT if unreadable."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -24,8 +24,8 @@ def read_bytes(path: Path) -> bytes:
 def read_text(path: Path, encoding: str | None = None) -> str:
     """Return a file's text with \\n at the end of lines and no byte order mark.
 
-    It is UTF-8 or UTF-16, with or without a byte order mark, unless `encoding` says another. Raises
-    Fault MAN-ENCODING with the byte offset where the file is something else.
+    It is UTF-8 or UTF-16, with or without a byte order mark, unless `encoding` names another one.
+    Raises Fault MAN-ENCODING with the byte offset if the file has a different encoding.
     """
     content = read_bytes(path)
     name = encoding or _unicode(content)
@@ -39,7 +39,7 @@ def read_text(path: Path, encoding: str | None = None) -> str:
 
 
 def check_encoding(name: str | None) -> str | None:
-    """Return the name of a text encoding that Python knows. Raises ConfigError for another."""
+    """Return the name of a text encoding that Python knows. Raises ConfigError for another name."""
     try:
         b"a".decode(name or "utf-8", "ignore")
     except LookupError:

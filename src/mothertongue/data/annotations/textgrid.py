@@ -1,7 +1,7 @@
-"""Praat's TextGrid, long and short, read as Praat does.
+"""Read Praat's TextGrid, long and short, as Praat does.
 
-Only strings in quotes, flags such as <exists> and numbers between blanks count; all other words
-explain. So the long form, the short form and ELAN's `item[1]` are the same to it.
+Only strings in quotes, flags such as <exists> and numbers between blanks count. All other words are
+explanations. So the long form, the short form and ELAN's `item[1]` are read in the same way.
 https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
 """
 
@@ -15,7 +15,7 @@ from mothertongue.data.annotations.segments import Annotations, Segment, Tier, n
 from mothertongue.data.annotations.text_files import read_text
 from mothertongue.errors import Fault
 
-# A comment, a string whose quotes are doubled, or a word.
+# The alternatives: a comment, a string whose quotes are doubled, a word.
 TOKEN = re.compile(r'![^\n]*|"(?P<string>[^"]*+(?:""[^"]*+)*+)"|(?P<word>[^\s"]+)|(?P<open>")')
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 POINTS = "point tiers, which span no sound, left out"
@@ -57,7 +57,7 @@ def _interval_tier(name: str, size: int, values: "_Values") -> Tier:
 
 
 class _Values:
-    """The values of a file, one after the other."""
+    """The values of a file, read one after the other."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
@@ -66,14 +66,14 @@ class _Values:
         )
 
     def string(self) -> str:
-        """The next value, which is a string."""
+        """Return the next value, which must be a string."""
         found = self._next("a text in quotes")
         if found["string"] is None:
             raise self._fault(found, "a text in quotes")
         return found["string"].replace('""', '"')
 
     def numbers(self, count: int) -> list[float]:
-        """The next values, which are numbers."""
+        """Return the next values, which must be numbers."""
         expected = "a number"
         found = [self._next(expected) for _ in range(count)]
         for each in found:
@@ -83,7 +83,7 @@ class _Values:
         return [float(each["word"]) for each in found]
 
     def flag(self) -> str:
-        """The next value, which is a flag."""
+        """Return the next value, which must be a flag."""
         found = self._next("<exists>")
         if found["string"] is not None:
             raise self._fault(found, "<exists>")
@@ -104,6 +104,6 @@ class _Values:
 
 
 def _is_comment(found: re.Match[str]) -> bool:
-    """Whether a token is a word that is neither a number nor a flag."""
+    """Return whether a token is a word that is neither a number nor a flag."""
     word = found["word"]
     return word is not None and not (word.startswith("<") or NUMBER.fullmatch(word))

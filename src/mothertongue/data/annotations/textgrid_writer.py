@@ -1,4 +1,4 @@
-"""Tiers as Praat's TextGrid, in its long form."""
+"""Write tiers as Praat's TextGrid, in its long form."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,9 +29,9 @@ Interval = tuple[float, float, str]
 
 
 def write_textgrid(tiers: Sequence[Tier], duration_s: float) -> str:
-    """Return the text of a TextGrid of a recording. Segments are in order, and have times.
+    """Return the text of a TextGrid of a recording. Segments are in order and have times.
 
-    Praat wants intervals without gaps: pauses are intervals without text.
+    Praat needs intervals without gaps: pauses are intervals without text.
     """
     ends = [each.end_s or 0.0 for tier in tiers for each in tier.segments]
     end_s = max([duration_s, *ends])

@@ -1,4 +1,4 @@
-"""The choice of the tiers that hold the transcript, among those of all files of a corpus."""
+"""Choose the tiers that hold the transcript, among those of all files of a corpus."""
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -9,7 +9,7 @@ from mothertongue.errors import ConfigError
 
 NUM_LISTED = 8
 SAMPLE_LETTERS = 40
-CLOSE = 0.5  # share of the most seconds times characters at which longer segments decide
+CLOSE = 0.5  # above this share of the greatest weight, the longer segments win
 IDENTIFIER_SHARE = 0.9
 
 
@@ -19,25 +19,26 @@ class Kind:
 
     num_tiers: int = 0
     num_segments: int = 0
-    """Those with text."""
+    """The number of segments with text."""
     num_identifiers: int = 0
     seconds: float = 0.0
     characters: int = 0
     sample: str = ""
     is_aligned: bool = True
     names: set[str] = field(default_factory=set)
-    """All that may be given as --tier for one of them."""
+    """All names that may be given as --tier for one of these tiers."""
 
     @property
     def weight(self) -> float:
-        """Grows with the time and with the text: comments are long and few, pauses have no text."""
+        """Seconds times characters: comments are long but few, pauses have no text."""
         return self.seconds * self.characters
 
     @property
     def rank(self) -> int:
-        """2 for what has times of its own, 1 for what has its parent's, 0 for no transcript.
+        """2 for tiers with times of their own, 1 for times of a parent, 0 for no transcript.
 
-        Names of segments are none, nor is under a character a second: topics of long stretches.
+        Names of segments are no transcript. A text of less than one character a second is none
+        either: such tiers hold topics of long stretches.
         """
         is_named = self.num_identifiers >= IDENTIFIER_SHARE * self.num_segments
         if is_named or self.characters < self.seconds:
@@ -45,7 +46,7 @@ class Kind:
         return 2 if self.is_aligned else 1
 
     def add(self, tier: Tier) -> None:
-        """Count a tier in."""
+        """Add a tier to the counts."""
         self.num_tiers += 1
         self.names |= _names(tier)
         self.is_aligned &= tier.is_aligned
@@ -69,11 +70,11 @@ def survey(documents: Iterable[Annotations]) -> dict[str, Kind]:
 
 
 def likeliest(kinds: Mapping[str, Kind]) -> str | None:
-    """Return the kind with most time and text; None where none has both.
+    """Return the kind with the most time and text; None if no kind has both.
 
-    One with times of its own comes before one that takes its parent's, such as a translation. Of
-    several with about as much, such as utterances and their words,
-    the one with longer segments is taken.
+    A kind with times of its own comes before one with the times of its parent, such as a
+    translation. Of several kinds with about as much, such as utterances and their words, the one
+    with longer segments is taken.
     """
     found = {name: kind for name, kind in kinds.items() if kind.weight > 0}
     rank = max((kind.rank for kind in found.values()), default=0)
@@ -101,7 +102,7 @@ def check_names(wanted: Collection[str], kinds: Mapping[str, Kind], origin: str)
 
 
 def told(kinds: Mapping[str, Kind], wanted: Collection[str]) -> Iterator[str]:
-    """Yield lines that say which tiers were taken, and which others there are."""
+    """Yield lines that say which tiers were taken, and which other tiers there are."""
     others = {name: kind for name, kind in kinds.items() if kind.names.isdisjoint(wanted)}
     for name in wanted:
         facts = f": {_facts(kinds[name])}" if name in kinds else ""
@@ -136,5 +137,5 @@ def _duration_s(segment: Segment) -> float:
 
 
 def _is_identifier(text: str) -> bool:
-    """Whether a text is a name such as `story.012`, as Toolbox writes into its tier `ref`."""
+    """Return whether a text is a name such as `story.012`; Toolbox's tier `ref` has such names."""
     return any(char.isdigit() for char in text) and not any(char.isspace() for char in text)

@@ -1,4 +1,4 @@
-"""Transcriber's .trs: turns of speakers, cut by <Sync time="..."/>, times in seconds."""
+"""Read Transcriber's .trs: turns of speakers, cut by <Sync time="..."/>, times in seconds."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,8 @@ def read_trs(path: Path) -> Annotations:
 
 
 def _segments(turn: Element, speakers: Mapping[str, str | None]) -> Iterator[Segment]:
-    """Yield the stretches of a turn. One of several speakers, who talk together, names none."""
+    """Yield the stretches of a turn. If several speakers talk together, the stretch has no
+    speaker."""
     names = turn.get("speaker", "").split()
     speaker = (speakers.get(names[0]) or names[0]) if len(names) == 1 else None
     end_s = _seconds(turn.get("endTime"))
@@ -29,12 +30,12 @@ def _segments(turn: Element, speakers: Mapping[str, str | None]) -> Iterator[Seg
         text = each.tail or ""
         if each.tag == "Sync":
             stretches.append((_seconds(each.get("time")), text))
-        else:  # an event such as a cough, a comment, or who of several speaks
+        else:  # an event such as a cough, a comment, or the number of the speaker among several
             start_s, before = stretches[-1]
             stretches[-1] = (start_s, f"{before} {text}")
     ends = [start_s for start_s, _ in stretches[1:]] + [end_s]
     for (start_s, text), stop_s in zip(stretches, ends, strict=True):
-        if start_s != stop_s or text.strip():  # the first sync is where its turn starts
+        if start_s != stop_s or text.strip():  # the first sync is at the start of its turn
             yield Segment(f"{start_s} s", start_s, stop_s, text, speaker)
 
 

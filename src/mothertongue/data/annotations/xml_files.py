@@ -1,4 +1,4 @@
-"""XML as a tree, from files that nobody vouches for."""
+"""Parse XML files of unknown origin as trees."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ from xml.parsers import expat
 from mothertongue.data.annotations.text_files import read_bytes
 from mothertongue.errors import Fault
 
-MAX_DEPTH = 64  # ELAN's has 5
+MAX_DEPTH = 64  # ELAN's files have a depth of 5
 
 
 def parse_xml(path: Path, root_tag: str, program: str) -> Element:
-    """Return the root element of an XML file, which is a `root_tag`.
+    """Return the root element of an XML file, which must be a `root_tag`.
 
-    A document type is passed over; one that declares anything is refused, since a few nested
-    entities expand to gigabytes ("billion laughs"). Raises Fault MAN-FORMAT or MAN-LINE.
+    A document type is ignored. One that declares anything is refused, because a few nested entities
+    expand to gigabytes ("billion laughs"). Raises Fault MAN-FORMAT or MAN-LINE.
     """
     content = read_bytes(path)
     builder = TreeBuilder()

@@ -1,4 +1,5 @@
-"""Data augmentation in training: a clip's samples and its settings in, other samples and masks out.
+"""Augment data in training: from a clip's samples and settings, make changed samples and masks.
 
-Every draw is a function of the run's seed, the epoch and the clip's id. It imports data and config.
+Every random draw is a function of the run's seed, the epoch and the clip's id. It imports data and
+config.
 """

@@ -1,8 +1,8 @@
-"""The random changes of one clip in one epoch.
+"""Change a clip at random, in a new way in each epoch.
 
-Each kind of change draws from a generator of its own, seeded by the run's seed, the epoch, the
-clip's id and the kind: the result depends neither on ranks and data workers nor on what was drawn
-before, and switching one kind off leaves the others as they are.
+Each kind of change draws from its own generator, seeded by the run's seed, the epoch, the clip's id
+and the kind. The result depends neither on ranks and data workers nor on earlier draws, and without
+one kind the other kinds stay as they are.
 """
 
 import hashlib
@@ -43,33 +43,33 @@ Change = Callable[[Samples, Rng], Samples]
 
 
 class Augmenter:
-    """Changes clips as the settings ask; with all of them off it returns what it is given."""
+    """Changes clips as the settings say. With all settings off it returns its input."""
 
     def __init__(self, config: AugmentConfig, seed: int) -> None:
-        """Raises ConfigError where a folder of sounds has none."""
+        """Raises ConfigError if a folder of sounds has no sounds."""
         self.config, self.seed = config, seed
         self._changes = list(_changes(config, dict(_folders(config))))
 
     def factor(self, clip: Utterance, epoch: int) -> float:
-        """How many times as fast the clip is; 1 where that would make it longer than 30 s.
+        """Return the speed factor of the clip; 1 if the factor would make it longer than 30 s.
 
-        It depends on the stated duration, not on the samples: the plan of an epoch asks for it.
+        It depends on the stated duration, not on the samples: the plan of an epoch needs it.
         """
         speed = self.config.speed
         if speed is None:
             return 1.0
-        # Without a generator, which takes 10 times as long: a plan asks for every clip.
+        # Without a generator, which takes 10 times as long: a plan needs this for every clip.
         share = self._number("speed", clip, epoch) / 2**DIGEST_BITS
         return allowed(speed.drawn(share), clip.duration_s)
 
     def duration_s(self, clip: Utterance, epoch: int) -> float:
-        """The seconds of the clip in this epoch."""
+        """Return the duration of the clip in this epoch, in seconds."""
         return clip.duration_s / self.factor(clip, epoch)
 
     def samples(self, samples_N: Samples, clip: Utterance, epoch: int) -> Samples:
-        """The clip's samples as they are heard in this epoch.
+        """Return the changed samples of the clip for this epoch.
 
-        Raises AudioError where a sound that is mixed in cannot be read.
+        Raises AudioError if a sound that is mixed in cannot be read.
         """
         factor = self.factor(clip, epoch)
         if factor != 1:
@@ -81,9 +81,9 @@ class Augmenter:
         return samples_N
 
     def masks(self, num_frames: int, clip: Utterance, epoch: int) -> Masks:
-        """The masks of the clip, whose spectrogram has so many frames, in this epoch.
+        """Return the masks of the clip in this epoch; its spectrogram has `num_frames` frames.
 
-        Only where the settings have `spec_augment`.
+        Valid only if the settings have `spec_augment`.
         """
         config = self.config.spec_augment
         assert config is not None
@@ -95,7 +95,7 @@ class Augmenter:
         return np.random.default_rng(self._number(name, clip, epoch))
 
     def _number(self, name: str, clip: Utterance, epoch: int) -> int:
-        """A number of 256 bits that no other kind of change, clip, epoch or seed has."""
+        """Return a number of 256 bits, different for each kind of change, clip, epoch and seed."""
         facts = f"{name} {self.seed} {epoch} {clip.id}"
         return int.from_bytes(
             hashlib.sha256(facts.encode("utf-8", "surrogatepass")).digest(), "big"
@@ -103,12 +103,12 @@ class Augmenter:
 
 
 def sound_digests(config: AugmentConfig) -> dict[str, str]:
-    """The SHA-256 of each folder of sounds, by the name of the change that takes them."""
+    """Return the SHA-256 of each folder of sounds, by the name of the change that uses it."""
     return {name: folder.digest() for name, folder in _folders(config)}
 
 
 def _folders(config: AugmentConfig) -> Iterator[tuple[str, SoundFolder]]:
-    """The folders of sounds, by the name of the change that takes them."""
+    """Yield the folders of sounds, each after the name of the change that uses it."""
     limits = {"reverberation": LONGEST_RESPONSE_S, "noise": LONGEST_NOISE_S}
     for name, longest_s in limits.items():
         change = getattr(config, name)
@@ -119,9 +119,10 @@ def _folders(config: AugmentConfig) -> Iterator[tuple[str, SoundFolder]]:
 def _changes(
     config: AugmentConfig, folders: dict[str, SoundFolder]
 ) -> Iterator[tuple[str, float, Change]]:
-    """The name, probability and function of each change that is on, in the order of a recording:
+    """Yield the name, probability and function of each change that is on.
 
-    the room, the noise in it, the microphone, the line, its level.
+    The order is that of a recording: the room, the noise in it, the microphone, the line, its
+    level.
     """
     if room := config.reverberation:
         recorded = folders.get("reverberation")
@@ -154,7 +155,7 @@ def _in_noise(
         return add_noise(samples_N, colored_noise(len(samples_N), color, rng), snr_db)
     sound_K = _sound(folder, rng)
     start = int(rng.integers(len(sound_K)))
-    # From there on, and from the beginning again where the sound is shorter than the clip.
+    # From `start` on; the sound is repeated if it is shorter than the clip.
     noise_N = np.resize(np.roll(sound_K, -start), len(samples_N))
     return add_noise(samples_N, noise_N, snr_db)
 

@@ -1,4 +1,4 @@
-"""The settings of augmentation, as `train.augment` gives them."""
+"""Define the settings of augmentation, as `train.augment` gives them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_v
 
 from mothertongue.config import Config
 
-LONGEST_S = 30.0  # what Whisper's positions hold
+LONGEST_S = 30.0  # the length of Whisper's positions
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -20,7 +20,7 @@ def _changing(factors: tuple[float, ...]) -> tuple[float, ...]:
     if 1.0 in factors:
         raise ValueError("factor 1 changes nothing; leave it out, and lower the probability")
     if any(round(each, 3) != each for each in factors):
-        # Then 16,000 times a factor is whole, and no clip is a sample longer than its context.
+        # With three decimals 16,000 times a factor is whole, so no clip exceeds its context.
         raise ValueError("expected at most three decimals")
     return factors
 
@@ -37,33 +37,33 @@ Rt60Range = Annotated[tuple[_Rt60, _Rt60], AfterValidator(_ascending)]
 
 
 def allowed(factor: float, duration_s: float) -> float:
-    """The factor, or 1 where it would make a clip longer than Whisper takes."""
+    """Return the factor, or 1 if it would make a clip longer than Whisper takes."""
     return 1.0 if duration_s / factor > LONGEST_S else factor
 
 
 class SpeedConfig(Config):
-    """Faster or slower speech by resampling, so that its pitch changes too.
+    """Change the speed of speech by resampling. The pitch changes too.
 
     Ko et al. 2015, "Audio augmentation for speech recognition", sec. 2.
     """
 
     probability: Probability = 0.67
-    """Share of the clips that change. With two factors, 0.67 gives a third of the clips each factor
-    and leaves a third as they are, as Ko et al. 2015 do."""
+    """Share of the clips that change. With two factors, 0.67 gives each factor a third of the clips
+    and leaves a third unchanged, as Ko et al. 2015 do."""
     factors: Annotated[tuple[Factor, ...], Field(min_length=1), AfterValidator(_changing)] = (
         0.9,
         1.1,
     )
     """The factors, equally likely: 1.1 is faster. A clip that a factor would make longer than 30 s
-    stays as it is."""
+    stays unchanged."""
 
     def drawn(self, share: float) -> float:
-        """The factor for a number in [0, 1); 1 where the clip stays as it is."""
+        """Return the factor for a number in [0, 1); 1 if the clip stays unchanged."""
         place = int(share / self.probability * len(self.factors))
         return self.factors[place] if place < len(self.factors) else 1.0
 
     def outcomes(self, duration_s: float) -> list[tuple[float, float]]:
-        """The possible durations of a clip in seconds, each after its probability."""
+        """Return the possible durations of a clip in seconds, each after its probability."""
         share = self.probability / len(self.factors)
         factors = [allowed(factor, duration_s) for factor in self.factors]
         changed = [(share, duration_s / factor) for factor in factors]
@@ -71,18 +71,18 @@ class SpeedConfig(Config):
 
 
 class ReverberationConfig(Config):
-    """A room: the clip convolved with an impulse response."""
+    """Add the sound of a room: convolve the clip with an impulse response."""
 
     probability: Probability = 0.1
     """Share of the clips that change."""
     rt60_s: Rt60Range = (0.1, 0.5)
-    """The range of the reverberation time in s, in which the sound falls by 60 dB. The response of
-    the room is noise that decays exponentially (Polack 1988); small rooms are in this range."""
+    """The range of the reverberation time in s. In this time the sound falls by 60 dB. The response
+    of the room is noise that decays exponentially (Polack 1988). Small rooms are in this range."""
     direct_db: DbRange = (0.0, 10.0)
-    """The range of the energy of the direct sound over that of the room, in dB."""
+    """The range of the ratio of the energy of the direct sound to that of the room, in dB."""
     folder: Path | None = None
-    """A folder of recorded impulse responses (sound files, at most 10 s each), instead of synthetic
-    ones."""
+    """A folder of recorded impulse responses (sound files, at most 10 s each), used instead of
+    synthetic ones."""
 
     @model_validator(mode="after")
     def _every_setting_has_effect(self) -> "ReverberationConfig":
@@ -93,7 +93,7 @@ class ReverberationConfig(Config):
 
 
 class NoiseConfig(Config):
-    """Noise behind the speech."""
+    """Add noise to the speech."""
 
     probability: Probability = 0.3
     """Share of the clips that change."""
@@ -102,7 +102,7 @@ class NoiseConfig(Config):
     colors: Annotated[tuple[Color, ...], Field(min_length=1)] = ("white", "pink", "brown")
     """The colors of the noise, equally likely: a power density of 1, 1/f or 1/f^2."""
     folder: Path | None = None
-    """A folder of sound files (at most 10 minutes each), instead of colored noise."""
+    """A folder of sound files (at most 10 minutes each), used instead of colored noise."""
 
     @model_validator(mode="after")
     def _every_setting_has_effect(self) -> "NoiseConfig":
@@ -112,23 +112,24 @@ class NoiseConfig(Config):
 
 
 class LowPassConfig(Config):
-    """A microphone or a file without high frequencies."""
+    """Remove high frequencies, as some microphones and files do."""
 
     probability: Probability = 0.1
     """Share of the clips that change."""
     cutoff_hz: HzRange = (4000.0, 7000.0)
-    """The range of the frequency above which nothing is left; 4000 is what an 8 kHz file holds."""
+    """The range of the cutoff frequency. Higher frequencies are removed; an 8 kHz file holds 4000
+    Hz."""
 
 
 class TelephoneConfig(Config):
-    """A telephone line: 300 to 3,400 Hz at 8 kHz (ITU-T G.712), in 8 bits of mu-law (G.711)."""
+    """Imitate a telephone line: 300 to 3,400 Hz at 8 kHz (ITU-T G.712), 8-bit mu-law (G.711)."""
 
     probability: Probability = 0.1
     """Share of the clips that change."""
 
 
 class GainConfig(Config):
-    """Louder or quieter clips."""
+    """Make clips louder or quieter."""
 
     probability: Probability = 1.0
     """Share of the clips that change."""
@@ -137,7 +138,7 @@ class GainConfig(Config):
 
 
 class SpecAugmentConfig(Config):
-    """Masks on the log-mel spectrogram of a clip, never on the silence after it.
+    """Mask parts of the log-mel spectrogram of a clip, never the silence after it.
 
     Park et al. 2019, "SpecAugment", without time warping, which they found to matter least.
     """
@@ -164,27 +165,27 @@ class SpecAugmentConfig(Config):
 
 
 class AugmentConfig(Config):
-    """Random changes of the training clips, new ones in each epoch, in this order; off by default.
+    """Change the training clips at random, anew in each epoch, in this order; off by default.
 
-    `{}` takes a change with its defaults. Validation and evaluation are never augmented.
+    `{}` turns a change on with its defaults. Validation and evaluation are never augmented.
     """
 
     speed: SpeedConfig | None = None
-    """Faster or slower speech."""
+    """Change the speed of speech."""
     reverberation: ReverberationConfig | None = None
-    """Sound in a room."""
+    """Add the sound of a room."""
     noise: NoiseConfig | None = None
-    """Noise behind the speech."""
+    """Add noise to the speech."""
     low_pass: LowPassConfig | None = None
-    """No high frequencies."""
+    """Remove high frequencies."""
     telephone: TelephoneConfig | None = None
-    """A telephone line."""
+    """Imitate a telephone line."""
     gain: GainConfig | None = None
-    """Louder or quieter."""
+    """Make clips louder or quieter."""
     spec_augment: SpecAugmentConfig | None = None
-    """Masks on the spectrogram."""
+    """Mask parts of the spectrogram."""
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is changed."""
+        """Return whether any change is on."""
         return self != AugmentConfig()

@@ -1,4 +1,4 @@
-"""SpecAugment's masks as bounds: rectangles of a spectrogram, drawn without knowing its values."""
+"""Draw SpecAugment's masks as bounds: rectangles of a spectrogram whose values are not needed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ An empty rectangle masks nothing."""
 
 
 def draw_masks(config: SpecAugmentConfig, num_frames: int, rng: np.random.Generator) -> Masks:
-    """The masks of a clip of `num_frames` mel frames; none reaches beyond them."""
+    """Return the masks of a clip of `num_frames` mel frames; no mask goes beyond them."""
     bands = [_band(config.frequency_share, num_frames, rng) for _ in range(config.frequency_masks)]
     longest = min(config.time_frames, int(config.time_share * num_frames))
     times = [_time(longest, num_frames, rng) for _ in range(config.time_masks)]
@@ -20,7 +20,7 @@ def draw_masks(config: SpecAugmentConfig, num_frames: int, rng: np.random.Genera
 
 
 def no_masks(config: SpecAugmentConfig) -> Masks:
-    """As many masks as `draw_masks` gives, all empty."""
+    """Return as many masks as `draw_masks` does, all empty."""
     return np.zeros((config.frequency_masks + config.time_masks, 4), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Folders of sounds that are mixed into clips: background noise, impulse responses."""
+"""Read folders of sounds that are mixed into clips: background noise, impulse responses."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ class SoundFolder:
     def __init__(self, path: Path, setting: str, longest_s: float) -> None:
         """`setting` is the name of the option that gave the folder.
 
-        Raises ConfigError where there are no sound files.
+        Raises ConfigError if there are no sound files.
         """
         self.path, self.longest_s = path, longest_s
         found = [e for e in path.rglob("*") if e.suffix.lower() in SUFFIXES and e.is_file()]
@@ -31,11 +31,12 @@ class SoundFolder:
             )
 
     def load(self, number: int) -> Samples:
-        """The samples of a file. Raises AudioError where it is damaged or longer than allowed."""
+        """Return the samples of a file. Raises AudioError if it is damaged or longer than
+        allowed."""
         return load_audio(self.files[number], max_duration_s=self.longest_s)
 
     def digest(self) -> str:
-        """The SHA-256 over the names and contents of all files, wherever the folder lies."""
+        """Return the SHA-256 of the names and contents of all files, without the folder's path."""
         names = [each.relative_to(self.path).as_posix() for each in self.files]
         facts = [[name, sha256_file(each)] for name, each in zip(names, self.files, strict=True)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A corpus of recordings with time-stamped annotation files: the part that all formats share."""
+"""Read a corpus of recordings with annotation files: the part that all formats share."""
 
 import math
 import os
@@ -37,7 +37,7 @@ CONVERT = (
 
 
 class AnnotationSource(Source):
-    """One annotation file, or a folder with all below it. A row is a segment of a recording.
+    """One annotation file, or a folder with all its subfolders. A row is a segment of a recording.
 
     Recordings are not cut: rows point into them.
     """
@@ -49,32 +49,33 @@ class AnnotationSource(Source):
     path: Path
     """The file or the folder."""
     join_s: float = Field(0.0, ge=0, le=30)
-    """Neighbouring segments of one speaker are joined up to so many seconds; 0 joins none."""
+    """Neighbouring segments of one speaker are joined up to this number of seconds; 0 joins
+    none."""
     max_gap_s: float | None = Field(None, ge=0)
-    """The longest pause, in seconds, over which they are joined; by default 0.5."""
+    """The longest pause, in seconds, over which segments are joined; by default 0.5."""
     tiers: tuple[str, ...] = ()
-    """The tiers, or types of tiers, to take; by default the type with most time and text."""
+    """The tiers, or types of tiers, to take; by default the type with the most time and text."""
     encoding: str | None = None
     """The encoding of text files that are neither UTF-8 nor UTF-16."""
 
     @classmethod
     @abstractmethod
     def claims(cls, file: Path) -> bool:
-        """Whether a file with one of the suffixes is of this format, by its first bytes."""
+        """Return whether a file with one of the suffixes has this format, by its first bytes."""
 
     @abstractmethod
     def read(self, file: Path) -> Annotations:
-        """The content of a file. Raises Fault where it cannot be read."""
+        """Return the content of a file. Raises Fault if it cannot be read."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By the name of a file in it, or of itself, and where names say little, its beginning."""
+        """Recognize a path by names of files; if names say little, also by a file's beginning."""
         return next(cls._files(path), None) is not None
 
     @classmethod
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
-        """The file or folder. Raises ConfigError for --max-gap without --join, and an encoding
-        that is none."""
+        """Return the source for a file or folder. Raises ConfigError for --max-gap without --join,
+        and for an unknown encoding."""
         check_encoding(settings.get("encoding"))
         if "max_gap_s" in settings and not settings.get("join_s"):
             raise ConfigError("--max-gap has no effect without --join; give both, or leave it out")
@@ -126,7 +127,8 @@ class AnnotationSource(Source):
             yield self._row(file, each, sound)
 
     def _sounds(self, files: Sequence[Path]) -> dict[Path, Sound | Fault]:
-        """The recording of each file. Raises Fault MAN-CONFLICT where two files have the same."""
+        """Return the recording of each file. Raises Fault MAN-CONFLICT if two files have the same
+        one."""
         known = Sounds(self.root, is_whole=self.path.is_dir())
         found: dict[Path, Sound | Fault] = {}
         first: dict[str, Path] = {}
@@ -162,7 +164,7 @@ class AnnotationSource(Source):
         return replace(row, id=f"{name}@{start_s}-{end_s}", start_s=start_s, duration_s=duration_s)
 
     def _wanted(self, files: Sequence[Path]) -> tuple[str, ...]:
-        """The tiers to take; what there is to choose from goes into the remarks."""
+        """Return the tiers to take, and add the tiers to choose from to the remarks."""
         kinds = survey(document for _, document in self._readable(files))
         check_names(self.tiers, kinds, str(self.path))
         likely = likeliest(kinds)
@@ -172,7 +174,7 @@ class AnnotationSource(Source):
 
     def _readable(self, files: Sequence[Path]) -> Iterator[tuple[Path, Annotations]]:
         for file in files:
-            with suppress(Fault):  # it is told when its rows are due
+            with suppress(Fault):  # it is reported when its rows are read
                 yield file, self.read(file)
 
     @classmethod
@@ -184,7 +186,7 @@ class AnnotationSource(Source):
         for folder, folders, names in os.walk(path):
             folders.sort()
             for name in sorted(names):
-                # A Mac leaves ._a.eaf beside a.eaf.
+                # macOS leaves ._a.eaf beside a.eaf.
                 if name.lower().endswith(cls.suffixes) and not name.startswith("."):
                     file = Path(folder, name)
                     if file.is_file() and cls.claims(file):

@@ -1,4 +1,4 @@
-"""Labels that Audacity exported as text, beside the recordings."""
+"""Read labels that Audacity exported as text beside the recordings."""
 
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ class AudacitySource(AnnotationSource):
 
     @classmethod
     def claims(cls, file: Path) -> bool:
-        """By a first line of two times and a text, with tabs between them."""
+        """Recognize a file by its first line: two times and a text, with tabs between them."""
         return has_labels(file)
 
     def read(self, file: Path) -> Annotations:

@@ -1,4 +1,4 @@
-"""Common Voice's spontaneous speech: ss-corpus-LOCALE.tsv and audios/."""
+"""Read Common Voice's spontaneous speech: ss-corpus-LOCALE.tsv and audios/."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from mothertongue.errors import Fault
 
 TABLE_NAME = re.compile(r"ss-corpus-(.+)\.tsv")
 UNASSIGNED = "unassigned"  # recorded and perhaps transcribed, but not validated
-# What its guidelines have transcribers write for what is no word: [noise], [disfluency], ...
+# The tags for sounds that are not words, from its guidelines: [noise], [disfluency], ...
 TAG = re.compile(r"\[[^][]{1,40}\]")
 
 
@@ -40,13 +40,13 @@ class SpontaneousSpeechSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By the table's name beside audios/; the table itself stands for its folder."""
+        """Recognize the corpus by the table's name beside audios/; the path may be the table."""
         folder = _folder(path)
         return (folder / "audios").is_dir() and len(_tables(folder)) == 1
 
     @classmethod
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
-        """The folder, or that of its table."""
+        """Return the source for the folder, or for the folder of the table."""
         return cls(path=_folder(path), **settings)
 
     @property
@@ -79,13 +79,13 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _locale(table: Path) -> dict[str, object]:
-    """The language by the table's name: its column `language` has a name, which is no code."""
+    """Return the language code in the table's name: the column `language` holds no code."""
     match = TABLE_NAME.fullmatch(table.name)
     return {"language": match[1] if match else None}
 
 
 def _transcribed(row: Row) -> Row | Rejection:
-    """The row with the path of its sound, without tags; set aside where it is for review."""
+    """Return the row with the path of its sound, without tags; set aside if it is for review."""
     if row.audio and "/" not in row.audio:
         row = replace(row, audio=f"audios/{row.audio}")
     if row.text is None:

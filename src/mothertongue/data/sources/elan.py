@@ -1,4 +1,4 @@
-"""ELAN's .eaf files beside their recordings, as linguists and archives keep them."""
+"""Read ELAN's .eaf files beside their recordings, as linguists and archives keep them."""
 
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,7 @@ EXAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class ElanSource(AnnotationSource):
-    """Also what SayMore (`a.wav.annotations.eaf`) and lameta (`Sessions/x/x.eaf`) leave."""
+    """Also files that SayMore (`a.wav.annotations.eaf`) and lameta (`Sessions/x/x.eaf`) write."""
 
     examples = (
         {"a.eaf": EXAMPLE, "a.wav": ""},
@@ -43,7 +43,7 @@ class ElanSource(AnnotationSource):
 
     @classmethod
     def claims(cls, file: Path) -> bool:
-        """By the name alone."""
+        """Accept every file: its name is enough."""
         return True
 
     def read(self, file: Path) -> Annotations:

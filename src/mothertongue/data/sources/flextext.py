@@ -1,4 +1,4 @@
-"""FLEx's interlinear texts with times, beside their recordings."""
+"""Read FLEx's interlinear texts with times, beside their recordings."""
 
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,7 @@ class FlexTextSource(AnnotationSource):
 
     @classmethod
     def claims(cls, file: Path) -> bool:
-        """By the name alone."""
+        """Accept every file: its name is enough."""
         return True
 
     def read(self, file: Path) -> Annotations:

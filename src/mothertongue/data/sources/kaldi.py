@@ -1,4 +1,4 @@
-"""Kaldi's data directory: wav.scp and text; segments, utt2spk and utt2lang where it has them."""
+"""Read Kaldi's data directory: wav.scp and text; segments, utt2spk and utt2lang if present."""
 
 import os
 import re
@@ -12,15 +12,15 @@ from mothertongue.data.sources.readers import read_lines
 from mothertongue.errors import Fault
 
 Entries = dict[str, tuple[str, str]]
-"""What a file says of each name: file:line, and the rest of the line."""
+"""The entries of a file by name: file:line, and the rest of the line."""
 ARCHIVE = re.compile(r"\.ark:\d+$")
 
 
 class KaldiSource(Source):
-    """One data directory, or a folder with those of train, dev and test.
+    """One data directory, or a folder with the data directories of train, dev and test.
 
-    Relative paths start in the data directory, or else in the folder given. All but `text` is held
-    in memory, as Kaldi's tools do.
+    Relative paths start in the data directory, or otherwise in the given folder. All files but
+    `text` are held in memory, as in Kaldi's tools.
     """
 
     examples = (
@@ -48,7 +48,7 @@ class KaldiSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By wav.scp."""
+        """Recognize the corpus by wav.scp."""
         return bool(_data_folders(path))
 
     @property
@@ -109,9 +109,9 @@ def _data_folders(path: Path) -> list[Path]:
 
 
 def _entries(path: Path) -> Entries:
-    """The lines of a file by their first word; none where there is no file.
+    """Return the lines of a file by their first word; no lines if there is no file.
 
-    Raises Fault MAN-DUP where one stands on two lines.
+    Raises Fault MAN-DUP if a word begins two lines.
     """
     found: Entries = {}
     for where, line in read_lines(path) if path.is_file() else ():
@@ -136,7 +136,7 @@ def _fields(
 
 
 def _segment(name: str, segments: Entries) -> tuple[str, dict[str, float]]:
-    """(recording, its start_s and duration_s). Raises Fault."""
+    """Return (recording, its start_s and duration_s). Raises Fault."""
     if name not in segments:
         raise Fault("MAN-KALDI", f"no line of segments is about {name}", "add it, or its text goes")
     where, rest = segments[name]
@@ -153,7 +153,7 @@ def _segment(name: str, segments: Entries) -> tuple[str, dict[str, float]]:
 
 
 def _file(recording: str, recordings: Entries) -> str:
-    """The file of a recording. Raises Fault where it is a command, which is never run."""
+    """Return the file of a recording. Raises Fault if it is a command, which is never run."""
     if recording not in recordings:
         reason = f"no line of wav.scp is about {recording}"
         raise Fault("MAN-KALDI", reason, "add it, or remove the utterance")

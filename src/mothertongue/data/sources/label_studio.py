@@ -1,4 +1,4 @@
-"""Label Studio's JSON export: tasks, whose annotations are regions of a sound with transcripts."""
+"""Read Label Studio's JSON export: tasks, annotated with regions of a sound and transcripts."""
 
 import json
 import math
@@ -47,9 +47,9 @@ class _Task(BaseModel):
 class LabelStudioSource(Source):
     """A JSON export, or a folder with exports and the sounds.
 
-    One annotation of a task is read: that marked as ground truth, else the first. What Label Studio
-    served is looked for in the folder, by the end of its path. Tasks and regions without a
-    transcript are for review.
+    One annotation of a task is read: the one marked as ground truth, otherwise the first. Files
+    that Label Studio served are searched in the folder, by the end of their path. Tasks and regions
+    without a transcript are for review.
     """
 
     examples = (
@@ -69,13 +69,13 @@ class LabelStudioSource(Source):
     path: Path
     """The export, or the folder."""
     audio_column: str | None = None
-    """The key of a task's data with the sound; by default found by name."""
+    """The key of the sound in a task's data; by default found by name."""
     text_column: str | None = None
     """The name of the TextArea with transcripts; by default the only one, or found by name."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By a list of objects with annotations."""
+        """Recognize an export by a list of objects with annotations."""
         return bool(_exports(path))
 
     @property
@@ -159,7 +159,7 @@ def _is_export(file: Path) -> bool:
 
 
 def _tasks(export: Path) -> list[Any]:
-    """The tasks of an export, unchecked. Raises Fault where it is no whole JSON."""
+    """Return the tasks of an export, unchecked. Raises Fault if it is not complete JSON."""
     size = export.stat().st_size
     if size > MAX_BYTES:
         reason = f"{export}: {size:,} bytes; expected at most {MAX_BYTES:,}"
@@ -191,7 +191,7 @@ def _joined(text: Any) -> str:
 
 
 def _times(region: dict[str, Any]) -> dict[str, float]:
-    """start_s and duration_s; none for a transcript of the whole sound. Raises Fault."""
+    """Return start_s and duration_s; empty for a transcript of the whole sound. Raises Fault."""
     if "start" not in region or "end" not in region:
         return {}
     shown = f"from {str(region['start'])[:40]} to {str(region['end'])[:40]}"
@@ -206,7 +206,7 @@ def _times(region: dict[str, Any]) -> dict[str, float]:
 
 
 def _located(root: Path, audio: str) -> str:
-    """The path in the folder of what Label Studio served from its uploads or its disk."""
+    """Return the path in the folder of a file that Label Studio served from uploads or disk."""
     match = SERVED.match(audio)
     if match is None:
         return audio

@@ -1,4 +1,4 @@
-"""Lhotse's manifests: recordings with supervisions, or cuts, as .jsonl or .jsonl.gz."""
+"""Read Lhotse's manifests: recordings with supervisions, or cuts, as .jsonl or .jsonl.gz."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from mothertongue.data.sources.readers import first_object, read_jsonl
 from mothertongue.errors import Fault
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
-WHOLE_S = 0.01  # a supervision that leaves no more of its recording is the whole of it
+WHOLE_S = 0.01  # a supervision that leaves out no more of its recording counts as all of it
 M = TypeVar("M", bound=BaseModel)
 Channel = int | list[int]
 
@@ -43,7 +43,7 @@ class _Supervision(BaseModel):
 
 
 class _Cut(BaseModel):
-    """A MonoCut; the times of its supervisions start at its own start."""
+    """A MonoCut. The times of its supervisions are relative to its own start."""
 
     id: str
     start: float
@@ -59,7 +59,7 @@ Recordings = dict[str, tuple[str, _Recording]]
 class LhotseSource(Source):
     """A file of cuts, or a folder of manifests, whose names give the split.
 
-    Where a folder has recordings with supervisions and cuts too, the cuts are not read: they say
+    If a folder has recordings with supervisions and also cuts, the cuts are not read: they contain
     the same. All recordings are held in memory.
     """
 
@@ -89,7 +89,7 @@ class LhotseSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By the keys on the first lines."""
+        """Recognize a manifest by the keys on its first lines."""
         return bool(_manifests(path, _is_cut) or _manifests(path, _is_supervision))
 
     @property
@@ -119,7 +119,7 @@ class LhotseSource(Source):
 def _joined(
     manifest: Path, recordings: Recordings, untranscribed: Recordings
 ) -> Iterator[Row | Rejection]:
-    """The rows of a file of supervisions; their recordings are taken out of `untranscribed`."""
+    """Yield the rows of a file of supervisions; remove their recordings from `untranscribed`."""
     for where, record, found in _parsed(manifest, _Supervision):
         if isinstance(found, Fault):
             yield reject(where, record, found)
@@ -144,7 +144,7 @@ def _cuts(manifest: Path) -> Iterator[Row | Rejection]:
 
 
 def _row(where: str, recording: _Recording | None, spoken: _Supervision) -> Row | Rejection:
-    """The row of a supervision whose start is that in its recording."""
+    """Return the row of a supervision whose start is relative to its recording."""
     fields = spoken.model_dump(include={"id", "text", "language", "speaker"})
     try:
         found = _required(recording, spoken)
@@ -182,7 +182,7 @@ def _is_cut(record: dict[str, Any]) -> bool:
 
 
 def _parsed(path: Path, cls: type[M]) -> Iterator[tuple[str, dict[str, Any], M | Fault]]:
-    """(file:line, record, what it says) of each line, or the Fault of one that cannot be read."""
+    """Yield (file:line, record, parsed content) of each line, or the Fault of an unreadable one."""
     for item in read_jsonl(path):
         if isinstance(item, Rejection):
             yield item.where, item.row, Fault(item.code, item.reason, item.fix)
@@ -204,7 +204,7 @@ def _parsed(path: Path, cls: type[M]) -> Iterator[tuple[str, dict[str, Any], M |
 
 
 def _read_recordings(manifest: Path, recordings: Recordings) -> Iterator[Rejection]:
-    """Add the recordings of a file; yield what is wrong with them."""
+    """Add the recordings of a file, and yield its faults."""
     for where, record, found in _parsed(manifest, _Recording):
         if isinstance(found, Fault):
             yield reject(where, record, found)
@@ -217,7 +217,7 @@ def _read_recordings(manifest: Path, recordings: Recordings) -> Iterator[Rejecti
 
 
 def _required(recording: _Recording | None, spoken: _Supervision) -> _Recording:
-    """The recording. Raises Fault where there is none, or only one whose samples are computed."""
+    """Return the recording. Raises Fault if there is none, or if its samples are computed."""
     if recording is None:
         reason = f"no recording {spoken.recording_id}"
         raise Fault("MAN-RECORDING", reason, "keep the manifest of recordings beside it")
@@ -228,7 +228,7 @@ def _required(recording: _Recording | None, spoken: _Supervision) -> _Recording:
 
 
 def _file(recording: _Recording, channel: Channel) -> str:
-    """The file with a channel and no other. Raises Fault where there is none."""
+    """Return the file that has this channel and no other. Raises Fault if there is none."""
     wanted = {channel} if isinstance(channel, int) else set(channel)
     found = next((each for each in recording.sources if wanted <= set(each.channels)), None)
     if found is None or found.type != "file":

@@ -1,4 +1,4 @@
-"""NeMo's manifests: JSON lines with audio_filepath, text, duration and offset, named .json."""
+"""Read NeMo's manifests: JSON lines of audio_filepath, text, duration, offset, named .json."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +38,7 @@ class NemoSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By audio_filepath on the first line; a lone .jsonl file is a table."""
+        """Recognize it by audio_filepath on the first line. A single .jsonl file is a table."""
         return bool(_manifests(path)) and not (path.is_file() and path.suffix == ".jsonl")
 
     @property

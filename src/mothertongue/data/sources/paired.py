@@ -1,4 +1,4 @@
-"""Sounds, each beside a text file of the same name."""
+"""Read sounds that each have a text file of the same name beside them."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from mothertongue.errors import Fault
 
 SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
 TEXT_SUFFIX = ".txt"
-# Text files that speak of a corpus, and not of one sound.
+# Text files that describe a corpus, not one sound.
 ABOUT = frozenset({"changelog", "citation", "copying", "licence", "license", "notes", "readme"})
 
 
@@ -40,7 +40,7 @@ class PairedSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By one sound with its text."""
+        """Recognize the corpus by one sound with its text."""
         return any(stem in texts for _, sounds, texts in _folders(path) for stem, _ in sounds)
 
     @property
@@ -79,7 +79,7 @@ class PairedSource(Source):
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str, str]]]:
-    """(folder, (stem, name) of its sounds, the names of its texts by their stem), by name."""
+    """Yield (folder, (stem, name) of its sounds, the names of its texts by stem), in order."""
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
         halves = [(*os.path.splitext(name), name) for name in sorted(names)]

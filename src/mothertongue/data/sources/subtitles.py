@@ -1,4 +1,4 @@
-"""Subtitles beside their recordings, .srt or .vtt, such as broadcasters keep them."""
+"""Read subtitles beside their recordings, .srt or .vtt, as broadcasters keep them."""
 
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ class SubtitlesSource(AnnotationSource):
 
     @classmethod
     def claims(cls, file: Path) -> bool:
-        """By the name alone."""
+        """Accept every file: its name is enough."""
         return True
 
     def read(self, file: Path) -> Annotations:

@@ -1,4 +1,4 @@
-"""A table in several files: train.csv and test.csv, or the Hub's train-00000-of-00002.parquet."""
+"""Read a table in several files: train.csv and test.csv, or train-00000-of-00002.parquet."""
 
 import os
 import posixpath
@@ -14,7 +14,7 @@ from mothertongue.errors import Fault
 
 
 class TablesSource(Source):
-    """A folder with the tables of one corpus, whose names or folders give the split."""
+    """A folder with the tables of one corpus. The names of tables or folders give the split."""
 
     examples = (
         {
@@ -37,11 +37,11 @@ class TablesSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By tables that are all named for splits, or Parquet files, which are parts of one."""
+        """Recognize tables that are all named for splits, or Parquet files: parts of one table."""
         names = _tables(path)
         splits = splits_in_names(names).values()
         is_split = None not in splits and bool(names)
-        # A lone file at the top is a table: there is no need to look for parts.
+        # A single file at the top is a table: no parts must be found.
         return is_split or (is_parquet(names) and (len(names) > 1 or "/" in names[0]))
 
     @property
@@ -61,24 +61,24 @@ class TablesSource(Source):
 
 
 def is_parquet(names: Sequence[str]) -> bool:
-    """Whether files are there, and all are Parquet."""
+    """Return whether there are files, and all are Parquet."""
     return bool(names) and all(name.endswith(".parquet") for name in names)
 
 
 def corpora_of(names: Sequence[str]) -> list[str]:
-    """The folders that files lie in, less those of splits: the Hub has one a configuration."""
+    """Return the folders of files, without those of splits: on the Hub, one per configuration."""
     folders = (name.split("/")[:-1] for name in names)
     kept = ([part for part in parts if not _is_split(part)] for parts in folders)
     return sorted({"/".join(parts) or "." for parts in kept})
 
 
 def _is_split(folder: str) -> bool:
-    # The Hub's own conversion to Parquet stops at 5 GB, and then calls the folder so.
+    # The Hub's own conversion to Parquet stops at 5 GB, and then gives the folder this name.
     return split_named(folder.removeprefix("partial-")) is not None
 
 
 def _tables(path: Path) -> list[str]:
-    """The tables in a folder and below it, by their paths there; hidden folders are left out."""
+    """Return the tables in a folder and below, by their paths in it; without hidden folders."""
     found: list[str] = []
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
@@ -88,7 +88,7 @@ def _tables(path: Path) -> list[str]:
 
 
 def _below(row: Row, name: str, split: str | None) -> Row:
-    """The row as it is seen from the folder."""
+    """Return the row with its paths relative to the folder."""
     is_file = row.audio is not None and row.embedded is None
     audio = posixpath.join(posixpath.dirname(name), row.audio or "") if is_file else row.audio
     return replace(row, audio=audio, split=row.split or split)

@@ -1,4 +1,4 @@
-"""Praat's TextGrids beside their recordings, also those of the Montreal Forced Aligner."""
+"""Read Praat's TextGrids beside their recordings, also those of the Montreal Forced Aligner."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ Object class = "TextGrid"
 
 
 class TextGridSource(AnnotationSource):
-    """Tiers have names and no types. Where --tier names several, they are the speakers."""
+    """Tiers have names and no types. If --tier names several, these are the speakers."""
 
     examples = ({"a.TextGrid": EXAMPLE, "a.wav": ""}, {"b/a.textgrid": EXAMPLE, "wav/a.wav": ""})
     suffixes = (".textgrid",)
@@ -43,7 +43,7 @@ class TextGridSource(AnnotationSource):
 
     @classmethod
     def claims(cls, file: Path) -> bool:
-        """By the name alone."""
+        """Accept every file: its name is enough."""
         return True
 
     def read(self, file: Path) -> Annotations:

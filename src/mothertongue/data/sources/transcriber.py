@@ -1,4 +1,4 @@
-"""Transcriber's .trs files beside their recordings, as older archives have them."""
+"""Read Transcriber's .trs files beside their recordings, as older archives have them."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ EXAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 class TranscriberSource(AnnotationSource):
-    """A row is what lies between two syncs."""
+    """A row is the stretch between two syncs."""
 
     examples = ({"a.trs": EXAMPLE, "a.wav": ""},)
     suffixes = (".trs",)
@@ -28,7 +28,7 @@ class TranscriberSource(AnnotationSource):
 
     @classmethod
     def claims(cls, file: Path) -> bool:
-        """By the name alone."""
+        """Accept every file: its name is enough."""
         return True
 
     def read(self, file: Path) -> Annotations:

@@ -1,4 +1,4 @@
-"""The way from the base to the tuned weights: errors in the language against those in others."""
+"""Draw errors in the language against errors in others, from the base to the tuned weights."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ TAKEN = "#ee6677"
 
 
 def interpolation_chart(record: Json) -> Chart:
-    """Each alpha that `average --with-base sweep` tried, with the one that was taken circled.
+    """Return a chart of each alpha that `average --with-base sweep` tried, the one taken circled.
 
-    Across: the WER of other languages where retention sets were scored, else alpha.
+    The x axis is the WER of other languages if retention sets were scored, otherwise alpha.
     """
     facts, rate = record["average"], record["select_by"].upper()
     rows = [_row(point, facts, record["select_by"]) for point in facts["curve"]]

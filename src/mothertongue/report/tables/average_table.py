@@ -1,4 +1,4 @@
-"""The result of `average` as a table for a terminal. No torch."""
+"""Show the result of `average` as a table for a terminal. No torch."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ABSENT = "-"
 
 
 def average_table(record: Json) -> Group:
-    """The scores of the runs and of each alpha, and whether the average is better than its runs."""
+    """Return the scores of runs and alphas, and whether the average is better than its runs."""
     facts = record["average"]
     title = f"Average {plain(record['run'])} on {facts['clips']:,} clips of {facts['split']}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -40,7 +40,7 @@ def average_table(record: Json) -> Group:
 
 
 def verdict(record: Json) -> str:
-    """A sentence that says whether the average is better than the best of its runs."""
+    """Return a sentence that says whether the average is better than the best of its runs."""
     facts, measure = record["average"], record["select_by"]
     best, difference = facts["best_run"], facts["difference"]
     if best is None:

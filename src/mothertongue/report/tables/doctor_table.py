@@ -1,4 +1,4 @@
-"""The findings of `doctor` as tables for a terminal. No torch."""
+"""Show the findings of `doctor` as tables for a terminal. No torch."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ NUM_SHOWN = 20
 
 
 def doctor_table(record: dict[str, Any], folder: Path) -> RenderableType:
-    """The number of findings of each code, the worst 20, and what to do next."""
+    """Return the number of findings of each code, the worst 20, and what to do next."""
     parts: list[RenderableType] = [_count_table(record)]
     if record["findings"]:
         parts.append(_worst_table(record["findings"]))

@@ -1,4 +1,4 @@
-"""A proposed experiment as a table for a terminal. No torch."""
+"""Show a proposed experiment as a table for a terminal. No torch."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from mothertongue.system.console import plain
 
 
 def proposal_table(proposal: dict[str, Any]) -> Group:
-    """What was chosen and why, and the command to type next."""
+    """Return the settings that were chosen and why, and the command to type next."""
     title = f"Written: {plain(proposal['file'])}"
     table = Table("setting", "value", "why", title=title, title_justify="left", box=SIMPLE_HEAD)
     for key, value in proposal["settings"].items():
