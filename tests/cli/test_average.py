@@ -1,4 +1,4 @@
-"""The verb `average` as a user types it."""
+"""Test the verb `average` as a user types it."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def tuned(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the console script in this process: (exit code, standard output, standard error)."""
+    """Return a function that runs the script in this process: (exit code, stdout, stderr)."""
 
     def typed(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])

@@ -1,4 +1,4 @@
-"""Averages of runs: the new run is a run like any other, and says what it was made of."""
+"""Test averages of runs: the new run is like any other run, and records what it was made of."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ STRATEGIES = {"full": {"kind": "full"}, "lora": {"kind": "lora", "rank": 2, "alp
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base, a corpus, and for each strategy a finished run: KIND/0."""
+    """Make a base, a corpus, and for each strategy a finished run: KIND/0."""
     home = tmp_path_factory.mktemp("average")
     base, corpus = save_base(home / "base"), save_corpus(home / "data")
     save_corpus(home / "english", train=1, validation=1, test=4)
@@ -53,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(made: Path, tmp_path: Path) -> Path:
-    """Two runs of each strategy, KIND/0 and the hand-made KIND/1, and their base and data."""
+    """Copy two runs of each strategy, KIND/0 and the hand-made KIND/1, and their base and data."""
     for kind in STRATEGIES:
         shutil.copytree(made / kind / "0", tmp_path / kind / "0")
         copied(tmp_path / kind / "0", tmp_path / kind / "1", seed=1)
@@ -63,7 +63,7 @@ def home(made: Path, tmp_path: Path) -> Path:
 
 
 def copied(run_folder: Path, out: Path, seed: int, **settings: Any) -> Path:
-    """A run as another seed would leave it: other weights, and other settings where given."""
+    """Copy a run as if it had another seed: other weights, and other settings if given."""
     shutil.copytree(run_folder, out)
     changed = yaml.safe_load((out / "experiment.yaml").read_text("utf-8")) | settings
     changed["train"]["seed"] = seed
@@ -95,7 +95,7 @@ def pair(home: Path, kind: str = "full") -> list[Path]:
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, *wers: float) -> Iterator[float]:
-    """Let the models that are scored have these error rates, one after the other."""
+    """Give the scored models these error rates, one after the other."""
     left = iter(wers)
     monkeypatch.setattr(average_scores, "rates", lambda *_: validation(next(left)))
     return left

@@ -1,4 +1,4 @@
-"""Decisions on clips: read with their faults named, and followed by `prepare`."""
+"""Test decisions on clips: their faults are named when read, and `prepare` follows them."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from mothertongue.errors import DataError, Fault
 def prepared(
     folder: Path, decisions: list[Decision], rows: list[dict[str, Any]], **options: Any
 ) -> tuple[DataReport, dict[str, Utterance]]:
-    """The report of a corpus of tones under decisions, and its utterances by id."""
+    """Return the report of a corpus of tones under decisions, and its utterances by id."""
     for number, row in enumerate(rows):
         write_clip(folder / row["audio"], tone(0.5, hertz=200 + 10 * number))
     (folder / "table.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -59,7 +59,7 @@ def test_what_was_decided_is_followed_and_counted(tmp_path: Path) -> None:
     (rejection,) = report.first_rejections
     assert rejection.reason == "dropped by decision (MISPAIRED)"
     assert rejection.row["audio"] == "0.wav"
-    report.require_ok()  # though a quarter of the rows is gone: it was asked for
+    report.require_ok()  # although a quarter of the rows is gone: this was asked for
 
 
 def test_a_fix_saves_a_row_without_a_text_and_a_drop_one_that_cannot_be_read(
@@ -112,7 +112,7 @@ def test_decisions_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_a_clip_for_review_is_examined_once_somebody_has_decided() -> None:
-    """One whose speaker is held out stays aside, whatever was decided on its text."""
+    """A clip whose speaker is held out stays set aside, whatever was decided on its text."""
 
     def examine(row: Row) -> Rejection | SetAside:
         if row.aside:

@@ -15,8 +15,8 @@ from mothertongue.data.hub import HubName, choose_files, declared, parse_name
 from mothertongue.errors import ConfigError, DataError
 
 REPO = "some-one/a.corpus"
-LARGE = 24 << 20  # the Hub's client keeps what it has in steps of 10 MB
-# What reads the settings of the Hub does so once, and the tests' own process is held offline.
+LARGE = 24 << 20  # the Hub's client writes data in steps of 10 MB
+# The Hub's settings are read only once in a process, and that of the tests is kept offline.
 PREPARE = """
 import sys
 from pathlib import Path
@@ -33,7 +33,7 @@ except MothertongueError as error:
 
 
 def shard(*numbers: int) -> bytes:
-    """A Parquet file with clips embedded, as the Hub's `Audio` feature is stored."""
+    """Return a Parquet file with embedded clips, stored like the Hub's `Audio` feature."""
     records = []
     for number in numbers:
         sound = io.BytesIO()
@@ -46,7 +46,7 @@ def shard(*numbers: int) -> bytes:
 
 
 def run(server: HubServer | None, name: str, folder: Path) -> str:
-    """What preparing a dataset prints."""
+    """Return the output of preparing a dataset."""
     ours = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     ours |= {"MOTHERTONGUE_CACHE": str(folder / "cache"), "HF_HOME": str(folder / "home")}
     ours |= {"HF_ENDPOINT": server.address if server else "http://127.0.0.1:9", "NO_PROXY": "*"}

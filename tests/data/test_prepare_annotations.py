@@ -1,4 +1,4 @@
-"""From a folder of one recording and its annotations to a manifest, one format after the other."""
+"""Test each format: from a folder of one recording and its annotations to a manifest."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mothertongue.data.manifest import Utterance, read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.detect import detect
 
-# Start and end in seconds, text, speaker; the last one is too long, the one before has no text.
+# Start and end in seconds, text, speaker. The last is too long; the one before has no text.
 SAID = [
     (0.5, 2.0, "habari gani", "Anna"),
     (2.2, 4.0, "njema sana", "Anna"),

@@ -1,4 +1,4 @@
-"""Splits that `prepare` makes or is given, and what is in two of them."""
+"""Test splits that `prepare` makes or is given, and clips that are in two of them."""
 
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def test_one_sentence_is_split_by_clip_only_where_sentences_may_be_shared(tmp_pa
 
 
 def test_a_few_shared_sentences_are_left_out_to_keep_speakers_apart(tmp_path: Path) -> None:
-    # Every speaker greets with one of two sentences, so that all of them hang together.
+    # Every speaker greets with one of two sentences, so all speakers are connected.
     given = [
         record(n, speaker=f"s{n % 20}", text=f"salamu {n % 2}" if n < 20 else f"neno {n}")
         for n in range(400)

@@ -1,4 +1,4 @@
-"""The whole doctor, with an engine that hears what it is told, and with a tiny Whisper."""
+"""Test the whole doctor, with an engine that is given its transcripts, and with a tiny Whisper."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ COUNT = 40
 
 
 class Told:
-    """Knows clips by their length in samples, and counts how many it was asked for."""
+    """A recognizer that knows clips by their length in samples, and counts its clips."""
 
     def __init__(self, said: dict[int, str]) -> None:
         self.said, self.asked, self.dies_after = said, 0, 10**9
@@ -51,13 +51,13 @@ class Told:
         ]
 
     def engine(self) -> Engine:
-        """It as an engine."""
+        """Return an engine with this recognizer."""
         return Engine("base", lambda context, config, advance: self, {}, byte_tokens())
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> tuple[Path, Told]:
-    """A manifest of noise, each clip of a length of its own, and who knows what is said in it."""
+    """Write a manifest of noise, each clip of its own length; return it with its recognizer."""
     said, clips = {}, []
     for number, each in enumerate(examined(COUNT)):
         samples_N = noise(0.5 + 0.01 * number, number)
@@ -94,7 +94,7 @@ def test_what_was_planted_is_found_and_nothing_else(corpus: tuple[Path, Told]) -
     rewrite(data, plant)
     out = data / "doctor"
     record = examine(data, out, listener(told), lambda count: None)
-    # The clips are noise, whose tempo is not that of the texts.
+    # The clips are noise, and their durations do not fit the texts.
     beside = ("NOISY", "TOO-MUCH-TEXT", "TOO-LITTLE-TEXT")
     found = {each["id"]: each for each in record["findings"] if each["code"] not in beside}
     assert {name: each["code"] for name, each in found.items()} == {

@@ -1,4 +1,4 @@
-"""Swapped, moved and foreign transcripts among clips whose right texts are known."""
+"""Test swapped, moved and foreign transcripts among clips whose right texts are known."""
 
 import random
 from dataclasses import replace
@@ -20,7 +20,7 @@ def judged(clips: list[ExaminedClip]) -> list[Finding]:
 
 
 def swapped(clips: list[ExaminedClip], share: float) -> tuple[list[ExaminedClip], dict[str, str]]:
-    """Pairs of clips drawn at random have each other's transcript; the other's id by the id."""
+    """Swap the transcripts of random pairs of clips; return also the other's id by the id."""
     chosen = random.Random(1).sample(range(len(clips)), 2 * round(share * len(clips) / 2))
     found, other = list(clips), {}
     for a, b in zip(chosen[::2], chosen[1::2], strict=True):
@@ -59,7 +59,7 @@ def test_a_transcript_from_elsewhere_fits_nothing() -> None:
 def test_a_model_that_hears_nothing_of_a_language_accuses_nobody() -> None:
     clips = examined(200, errors=1.0)
     assert not tells_unmatched(fit_of(clips, vectors_of(clips)))
-    assert len(judged(clips)) <= 2  # of 200, at a rate of 1 in 1,000 for text and for clip
+    assert len(judged(clips)) <= 2  # 2 of 200, at a rate of 1 in 1,000 for text and for clip
 
 
 def test_one_sentence_read_twice_is_no_other_text() -> None:
@@ -75,7 +75,7 @@ def test_one_sentence_read_twice_is_no_other_text() -> None:
 @pytest.mark.parametrize("by", [1, -1, 3, -10])
 def test_a_split_that_is_moved_is_found_with_its_shift(by: int) -> None:
     good, moved = examined(100), examined(60, split="validation", first=100)
-    # The text of row i + by is what clip i says.
+    # Clip i contains the text of row i + by.
     bad = [
         with_text(clip, moved[i - by].text if 0 <= i - by < 60 else sentence(9_000 + i))
         for i, clip in enumerate(moved)

@@ -1,4 +1,4 @@
-"""Level, noise, clipping and fingerprints of sounds whose properties are known."""
+"""Test level, noise, clipping and fingerprints of sounds whose properties are known."""
 
 import io
 from dataclasses import replace
@@ -17,7 +17,7 @@ RATE_HZ = 16_000
 
 
 def speech(seed: int, seconds: float = 3.0) -> np.ndarray:
-    """Syllables of harmonics that glide, with pauses between words; float32 (N,), peak 0.5."""
+    """Return gliding harmonic syllables with pauses between words; float32 (N,), peak 0.5."""
     draw = np.random.default_rng(seed)
     parts = []
     while sum(map(len, parts)) < seconds * RATE_HZ:
@@ -33,7 +33,7 @@ def speech(seed: int, seconds: float = 3.0) -> np.ndarray:
 
 
 def noise(samples_N: np.ndarray, snr_db: float) -> np.ndarray:
-    """White noise so far below the loud parts of the samples."""
+    """Return white noise that is `snr_db` below the loud parts of the samples."""
     loud = np.quantile(np.square(samples_N.reshape(-1, 320)).mean(axis=1), 0.9)
     draw = np.random.default_rng(0).standard_normal(len(samples_N))
     return (draw * np.sqrt(loud / 10 ** (snr_db / 10))).astype(np.float32)
@@ -69,7 +69,7 @@ def test_good_sound_noise_silence_and_clipping_are_told_apart() -> None:
 
 
 def coded(samples_N: np.ndarray, container: str, codec: str) -> np.ndarray:
-    """The samples after a lossy codec and back."""
+    """Return the samples after encoding by a lossy codec and decoding."""
     file = io.BytesIO()
     sf.write(file, samples_N, RATE_HZ, format=container, subtype=codec)
     file.seek(0)

@@ -1,4 +1,4 @@
-"""Transcripts that are empty, foreign, too long or too short, among many that are not."""
+"""Test transcripts that are empty, foreign, too long or too short, among many normal ones."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Settings that an experiment leaves open get values, and a run keeps those it began with."""
+"""Test that settings left open get values, and that a run keeps the values it began with."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ COLUMNS = {
 
 
 def rate_of(kind: str, size: str, **train: Any) -> float | None:
-    """The learning rate of an experiment that states only what is in `train`."""
+    """Return the learning rate of an experiment that states only the settings in `train`."""
     strategy = {"kind": kind} | KINDS[kind].examples[0]
     data = {"name": "x", "language": "sw", "data": "d", "strategy": strategy, "train": train}
     config = openai_config(size)
@@ -75,13 +75,13 @@ def test_a_rate_that_is_given_wins() -> None:
 @pytest.mark.parametrize(
     ("hours", "clips", "size", "epochs"),
     [
-        (0.01, 5, BatchSize(8), 30),  # one step an epoch
+        (0.01, 5, BatchSize(8), 30),  # one step in each epoch
         (0.5, 257, BatchSize(8), 30),
         (2, 1029, BatchSize(8), 15),
-        (2, 480, BatchSize(8), 15),  # clips of 15 s: 60 steps an epoch, 900 in all
-        (2, 240, BatchSize(8), 27),  # of 30 s: 30 steps an epoch
-        (2, 1029, BatchSize(64), 30),  # 17 steps an epoch
-        (2, 1029, BatchSize(8, seconds=240.0), 27),  # 30 steps an epoch
+        (2, 480, BatchSize(8), 15),  # clips of 15 s: 60 steps in each epoch, 900 in all
+        (2, 240, BatchSize(8), 27),  # clips of 30 s: 30 steps in each epoch
+        (2, 1029, BatchSize(64), 30),  # 17 steps in each epoch
+        (2, 1029, BatchSize(8, seconds=240.0), 27),  # 30 steps in each epoch
         (7.03, 3600, BatchSize(8), 8),
         (20, 10_286, BatchSize(8), 8),
         (0, 0, BatchSize(8), 30),
@@ -92,7 +92,7 @@ def test_epochs_by_hours_and_steps(hours: float, clips: int, size: BatchSize, ep
 
 
 def test_patience_goes_with_epochs() -> None:
-    """An experiment that states its epochs and no patience trains all of them, as ever."""
+    """An experiment that states its epochs and no patience trains all of them, as before."""
     found = []
     for train in ({}, {"epochs": 3}, {"patience": 2}, {"epochs": 3, "patience": 2}):
         data = {"name": "x", "language": "sw", "data": "d", "strategy": {"kind": "full"}}
@@ -112,7 +112,7 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Defaults of two epochs."""
+    """Set the defaults to two epochs."""
     monkeypatch.setattr(defaults, "MOST_EPOCHS", 2)
 
 

@@ -1,11 +1,12 @@
-"""ELAN's files, written by hand: the right answer is in the arguments."""
+"""Write ELAN's files by hand: the right answer is in the arguments."""
 
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 
 def eaf(slots: Mapping[str, int | None], *tiers: str, media: str = "") -> str:
-    """A document with times in milliseconds by the name of their slot; None: a slot without."""
+    """Return a document. `slots`: times in milliseconds by slot name; None: a slot without a
+    time."""
     times = "".join(
         f'<TIME_SLOT TIME_SLOT_ID="{name}"'
         + (f' TIME_VALUE="{time}"/>' if time is not None else "/>")
@@ -24,7 +25,7 @@ def tier(
     participant: str = "",
     parent: str = "",
 ) -> str:
-    """A tier of annotations."""
+    """Return a tier of annotations."""
     inside = "".join(f"<ANNOTATION>{each}</ANNOTATION>" for each in annotations)
     return (
         f"<TIER TIER_ID={quoteattr(name)} LINGUISTIC_TYPE_REF={quoteattr(type_)} "
@@ -33,7 +34,7 @@ def tier(
 
 
 def aligned(name: str, start: str, end: str, text: str) -> str:
-    """An annotation between two slots."""
+    """Return an annotation between two slots."""
     return (
         f'<ALIGNABLE_ANNOTATION ANNOTATION_ID="{name}" TIME_SLOT_REF1="{start}" '
         f'TIME_SLOT_REF2="{end}"><ANNOTATION_VALUE>{escape(text)}</ANNOTATION_VALUE>'
@@ -42,7 +43,7 @@ def aligned(name: str, start: str, end: str, text: str) -> str:
 
 
 def reference(name: str, parent: str, text: str, previous: str = "") -> str:
-    """An annotation with the time of its parent."""
+    """Return an annotation with the time of its parent."""
     after = f' PREVIOUS_ANNOTATION="{previous}"' if previous else ""
     return (
         f'<REF_ANNOTATION ANNOTATION_ID="{name}" ANNOTATION_REF="{parent}"{after}>'
@@ -51,7 +52,7 @@ def reference(name: str, parent: str, text: str, previous: str = "") -> str:
 
 
 def media(url: str = "", relative: str = "", mime: str = "audio/x-wav", origin: int = 0) -> str:
-    """A recording as ELAN names it."""
+    """Return a recording as ELAN names it."""
     near = f" RELATIVE_MEDIA_URL={quoteattr(relative)}" if relative else ""
     late = f' TIME_ORIGIN="{origin}"' if origin else ""
     return f"<MEDIA_DESCRIPTOR MEDIA_URL={quoteattr(url)}{near} MIME_TYPE={quoteattr(mime)}{late}/>"

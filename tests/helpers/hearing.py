@@ -1,4 +1,4 @@
-"""A made-up language, a model that hears it badly, and clips whose faults are known."""
+"""Make an artificial language, its output from a bad model, and clips whose faults are known."""
 
 import random
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ CHARACTERS_PER_S = 12.0
 
 
 def sentence(seed: int, syllables: Sequence[str] = SYLLABLES, num_words: int = 8) -> str:
-    """Words of two to four syllables."""
+    """Return words of two to four syllables."""
     draw = random.Random(seed)
     words = ["".join(draw.choices(syllables, k=draw.randint(2, 4))) for _ in range(num_words)]
     return " ".join(words)
 
 
 def badly(text: str, seed: int, errors: float = 0.25) -> str:
-    """The text with a share of its letters wrong, and its spaces moved, as a bad model hears."""
+    """Return the text as a bad model writes it: a share of letters wrong, and spaces moved."""
     draw = random.Random(seed)
     letters = [_misheard(c, draw) if draw.random() < errors else c for c in text if c != " "]
     return "".join(c + " " * (draw.random() < 0.2) for c in letters).strip()
 
 
 def _misheard(letter: str, draw: random.Random) -> str:
-    """Another letter, none, or one more."""
+    """Return another letter, none, or the letter and one more."""
     other = draw.choice("aeioukmnst")
     return draw.choice((other, other, "", letter + other))
 
@@ -37,7 +37,7 @@ def _misheard(letter: str, draw: random.Random) -> str:
 def examined(
     count: int, errors: float = 0.25, split: Split = "train", first: int = 0
 ) -> list[ExaminedClip]:
-    """Clips in whose own transcript nothing is wrong; their lengths differ a little."""
+    """Return clips whose own transcripts are right; their speeds differ a little."""
     return [
         _clip(i, sentence(i, num_words=6 + i % 5), errors, split)
         for i in range(first, first + count)
@@ -45,7 +45,7 @@ def examined(
 
 
 def with_text(clip: ExaminedClip, text: str) -> ExaminedClip:
-    """The same sound under another transcript."""
+    """Return the clip with the same sound and another transcript."""
     return replace(clip, utterance=replace(clip.utterance, text=text))
 
 

@@ -1,4 +1,4 @@
-"""A server on this machine that speaks as much of the Hub's protocol as a download needs."""
+"""Run a server on this machine with the part of the Hub's protocol that a download needs."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ Files = dict[str, bytes]
 
 
 class HubServer(ThreadingHTTPServer):
-    """It serves the files of one dataset. `requests` has what was asked, `RANGE` with its start.
+    """It serves the files of one dataset. `requests` lists the requests, `RANGE` with their start.
 
-    Of each file in `cut`, half is sent, then the connection breaks; once.
+    For each file in `cut`, half is sent, then the connection breaks; this happens once.
     """
 
     def __init__(self, repo: str, files: Files, card: dict[str, object]) -> None:
@@ -98,7 +98,7 @@ def etag(content: bytes) -> str:
 
 @contextmanager
 def serving(repo: str, files: Files, card: dict[str, object]) -> Iterator[HubServer]:
-    """A server that answers until the block ends."""
+    """Yield a server that answers until the block ends."""
     server = HubServer(repo, files, card)
     thread = Thread(target=server.serve_forever)
     thread.start()

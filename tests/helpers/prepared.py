@@ -1,4 +1,4 @@
-"""Corpora of tones, and what `prepare` makes of them."""
+"""Make corpora of tones, and prepare them."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def options(**values: object) -> PrepareOptions:
 
 
 def corpus(folder: Path, records: list[Record]) -> Path:
-    """A JSONL table, and a tone of its own for every clip that it names and that is not there."""
+    """Write a JSONL table, and a different tone for every clip in it that does not exist yet."""
     folder.mkdir(exist_ok=True)
     for number, record in enumerate(records):
         path = folder / str(record["audio"])
@@ -40,7 +40,7 @@ def record(number: int, **values: object) -> Record:
 def run(
     tmp_path: Path, records: list[Record], **values: object
 ) -> tuple[DataReport, dict[str, Utterance], list[dict[str, object]]]:
-    """The report, the utterances by id, and the rejections."""
+    """Return the report, the utterances by id, and the rejections."""
     table = corpus(tmp_path / "corpus", records)
     out = tmp_path / "out"
     report = prepare(detect(table), out, options(**values), count_characters)

@@ -1,4 +1,4 @@
-"""Two models with the same weights, which give the same scores."""
+"""Check that two models have the same weights, and give the same scores."""
 
 import torch
 from torch import Tensor

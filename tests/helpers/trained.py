@@ -1,4 +1,4 @@
-"""A run that is trained to its end, by the digest of its weights."""
+"""Train a run to its end, and name it by the digest of its weights."""
 
 from collections.abc import Callable
 from pathlib import Path

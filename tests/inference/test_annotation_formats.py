@@ -1,4 +1,4 @@
-"""What we write for ELAN, Praat and Audacity, read back by our own readers."""
+"""Test the files for ELAN, Praat and Audacity by reading them with our own readers."""
 
 import re
 from dataclasses import replace
@@ -37,8 +37,8 @@ RECORDING = Recording(
             'Habari "yako" & <wewe>?',
             (
                 word(" Habari", 0.5, 1.1, 0.9),
-                word(' "yako" &', 1.1, 1.1, 0.256),  # a word that has no length
-                word(" <wewe>?", 1.0996, 2.0, 1.0),  # and one that begins before it
+                word(' "yako" &', 1.1, 1.1, 0.256),  # a word without length
+                word(" <wewe>?", 1.0996, 2.0, 1.0),  # a word that begins before it
             ),
         ),
         segment(2.5, 3.0, "", None),

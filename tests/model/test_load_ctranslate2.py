@@ -1,4 +1,4 @@
-"""CTranslate2 folders as base models."""
+"""Test CTranslate2 folders as base models."""
 
 import copy
 import shutil

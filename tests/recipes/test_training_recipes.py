@@ -1,4 +1,4 @@
-"""Recipes that say how to train: recipe < file < command line, and values in the record."""
+"""Test recipes for training: recipe < file < command line, and values in the record."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Examples of augmented clips: what a run heard, where it can be heard."""
+"""Test examples of augmented clips, for runs whose augmentation is audible."""
 
 import base64
 import io

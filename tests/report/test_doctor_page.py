@@ -1,4 +1,4 @@
-"""The page of `doctor`: every text is shown as it is, and its sound lies within."""
+"""Test the page of `doctor`: every text is shown unchanged, and the page contains the sound."""
 
 import json
 import re
@@ -14,13 +14,13 @@ HOSTILE = "</script><script>alert(1)</script>\"'&{{ 7 * 7 }}"
 
 
 def finding(name: str, code: str, score: float, **facts: Any) -> dict[str, Any]:
-    """As the record has it."""
+    """Return a finding as the record has it."""
     found = {"id": name, "code": code, "score": score, "message": HOSTILE, "suggestion": "listen"}
     return found | {"text": HOSTILE, "heard": HOSTILE} | facts
 
 
 def clips(folder: Path) -> dict[str, Utterance]:
-    """Two clips, and their manifest in the folder."""
+    """Write two clips and their manifest into the folder; return the clips."""
     found = {}
     for number, name in enumerate((HOSTILE, "b")):
         write_clip(folder / f"{number}.wav", tone(0.5, 200 + number))

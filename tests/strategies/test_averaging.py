@@ -1,4 +1,4 @@
-"""What the average of runs is, for every strategy, on a tiny random Whisper."""
+"""Test the average of runs for every strategy, on a tiny random Whisper."""
 
 from collections.abc import Mapping
 
@@ -35,7 +35,7 @@ def fresh() -> Whisper:
 
 
 def trained(strategy: Strategy, number: int) -> Trained:
-    """Hand-made weights of a run: what `apply` gives, moved at random."""
+    """Return hand-made weights of a run: the weights after `apply`, changed at random."""
     seed = number if strategy.is_adapter else SEED
     model = strategy.apply(fresh(), seed)
     start = {name: each.detach().clone() for name, each in trained_parameters(model).items()}

@@ -1,4 +1,4 @@
-"""A base, a corpus, and experiments on them."""
+"""Make a base, a corpus, and experiments on them."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def make(made: tuple[Path, Path], tmp_path: Path) -> Make:
-    """A function of an experiment's changes."""
+    """Return a function that makes an experiment from its changes."""
     return lambda **changes: tiny_experiment(tmp_path, *made, **changes)

@@ -1,4 +1,4 @@
-"""Augmentation in training: the same draws for any workers, ranks and stops, and none when off."""
+"""Test augmentation in training: equal draws for any workers, ranks and stops; none when off."""
 
 import math
 from pathlib import Path
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seconds(clip: int) -> float:
-    return 0.95 + clip % 3  # slowed, each needs a second more
+    return 0.95 + clip % 3  # each clip that is slowed down needs a second more
 
 
 def dataset(folder: Path, rank: int = 0, ranks: int = 1, **changes: Any) -> StepDataset:
@@ -62,7 +62,7 @@ def dataset(folder: Path, rank: int = 0, ranks: int = 1, **changes: Any) -> Step
 
 
 def rows(batches: list[Batch]) -> dict[str, tuple[bytes, bytes]]:
-    """The samples and masks of each clip of a step."""
+    """Return the samples and masks of each clip of a step."""
     found = {}
     for batch in batches:
         assert batch.samples_BS is not None and batch.masks_BR4 is not None
@@ -139,7 +139,7 @@ def test_a_stopped_run_continues_to_the_same_weights(
         run(experiment, RunDir(tmp_path / "stopped"), After(5))
     run(experiment, RunDir(tmp_path / "stopped"), Silent())
     assert trained(tmp_path / "stopped") == trained(tmp_path / "whole")
-    # Masks go with their clips into smaller micro-batches; without any, the losses are others.
+    # Masks go with their clips into smaller micro-batches; without masks the losses differ.
     smaller, plain = Silent(), Silent()
     changes = {"augment": AUGMENT, "micro_batch_size": 1}
     run(tiny_experiment(tmp_path, *made, **changes), RunDir(tmp_path / "smaller"), smaller)
@@ -198,7 +198,7 @@ def test_other_settings_or_sounds_are_told_when_a_run_continues(
 
 def test_validation_is_never_augmented(made: tuple[Path, Path], tmp_path: Path) -> None:
     def validations(name: str, **augment: Any) -> list[tuple[float, float]]:
-        """Of a run whose weights do not move, for its rate is too small."""
+        """Return the values of a run whose rate is so small that its weights do not change."""
         changes = {"augment": augment, "learning_rate": 1e-20, "epochs": 1}
         run(tiny_experiment(tmp_path, *made, **changes), RunDir(tmp_path / name), Silent())
         lines = [values for _, values in read_json_lines(tmp_path / name / "metrics.jsonl", dict)]

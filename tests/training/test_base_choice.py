@@ -1,4 +1,4 @@
-"""The base that memory and time allow, from shapes: no weights, no network."""
+"""Test the choice of the base by memory and time, from shapes: no weights, no network."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def model_of(size: str, strategy: Strategy) -> tuple[Whisper, int]:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets the free memory, the speed and the sizes that are on the disk."""
+    """Return a function that sets the free memory, the speed, and the sizes on the disk."""
 
     def set_up(free_gb: float, speed: float = FAST, sizes: tuple[str, ...] = SIZES) -> None:
         monkeypatch.setattr(base_choice, "free_memory_bytes", lambda _: int(free_gb * 1e9))
@@ -62,7 +62,7 @@ def test_memory_decides(machine: Any, free_gb: float, size: str) -> None:
 
 
 def test_time_decides(machine: Any) -> None:
-    """With the time of exactly ten epochs of base, base is taken, and with a little less tiny."""
+    """In the time of exactly ten epochs of base, base is chosen; in a little less, tiny."""
     machine(80, speed=1e10)
     limit_s = 10 * epoch_s(model_of("base", Full())[0], CLIPS, TRAIN)
     assert choose_base(CLIPS, TRAIN, limit_s).base == "openai/whisper-base"
@@ -77,7 +77,7 @@ def test_what_is_here_goes_before_what_the_hub_has(machine: Any) -> None:
     found = choose_base(CLIPS, TRAIN, DAY_S)
     assert found.base == "openai/whisper-base"
     assert found.absent == ("openai/whisper-medium", "openai/whisper-small")
-    machine(27, sizes=())  # then the best that fits, which training takes from the Hub
+    machine(27, sizes=())  # then the best that fits; training downloads it from the Hub
     found = choose_base(CLIPS, TRAIN, DAY_S)
     assert (found.base, found.absent) == ("openai/whisper-medium", ())
     machine(1, sizes=("small", "base"))  # nothing fits

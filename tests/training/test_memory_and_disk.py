@@ -1,4 +1,4 @@
-"""Memory or disk that runs out: a smaller micro-batch, or one message."""
+"""Test full memory and full disk: a smaller micro-batch, or one message."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_disk_without_room_is_said_before_the_first_step(
         return int(found.replace(",", ""))
 
     watcher, begun = Silent(), tmp_path / "begun"
-    weights = needed(begun) / 10  # three checkpoints for a while, with two moments; and the best
+    weights = needed(begun) / 10  # for a while three checkpoints, with two moments; and the best
     assert needed(tmp_path / "b", save_every_steps=6) == 8 * weights
     assert needed(tmp_path / "c", save_every_steps=12) == 5 * weights
     assert watcher.losses == []
@@ -89,7 +89,7 @@ def test_steps_at_30_s_go_in_small_micro_batches_on_a_cpu(
 
 
 def test_a_run_goes_on_with_smaller_micro_batches(make: Make, tmp_path: Path) -> None:
-    """As the message about memory on several devices promises."""
+    """The message about memory on several devices promises this."""
     folder = RunDir(tmp_path / "run")
     with pytest.raises(Preempted):
         run(make(batch_size=4, epochs=1), folder, After(2))
@@ -115,7 +115,7 @@ def test_a_run_never_goes_on_with_larger_micro_batches_than_fitted(
 def test_halving_begins_at_the_clips_that_were_there(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps of 60 s hold up to 60 clips, but these at most 12."""
+    """Steps of 60 s can hold 60 clips, but here at most 12."""
     tried: list[int] = []
 
     def none(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:

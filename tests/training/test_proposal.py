@@ -1,4 +1,4 @@
-"""`init`: an experiment for a corpus and this machine, which loads, and trains."""
+"""Test `init`: an experiment for a corpus and this machine, which loads and trains."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the console script in this process: (exit code, standard output, standard error)."""
+    """Return a function that runs the script in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
@@ -42,7 +42,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.fixture
 def needs(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Lets every run need so much memory, by a name of its variant, and 60 s an epoch."""
+    """Return a function that sets each variant's memory by its name, and 60 s for each epoch."""
     tried: list[str] = []
 
     def set_up(*sizes: int | None) -> list[str]:
@@ -150,7 +150,7 @@ def test_fewer_clips_are_validated_before_an_epoch_is_dropped() -> None:
 
 
 def test_languages_and_splits(made: tuple[Path, Path], needs: Any, tmp_path: Path) -> None:
-    """The most hours decide; a language without a token borrows; Thai goes by CER."""
+    """The language with the most hours decides; one without a token borrows one; Thai has CER."""
     clips = [each for each in read_manifest(made[1]) if each.split == "train"]
     spoken = [replace(each, language="fr" if i else "tw") for i, each in enumerate(clips)]
     write_manifest(tmp_path / "manifest.jsonl", spoken)

@@ -1,4 +1,4 @@
-"""A run that was stopped or damaged: it continues to the same weights, or says why not."""
+"""Test runs that were stopped or damaged: they continue to the same weights, or say why not."""
 
 import json
 import multiprocessing
@@ -45,10 +45,10 @@ def test_a_stopped_run_continues_to_the_same_weights(
 def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
     make: Make, tmp_path: Path
 ) -> None:
-    """They are forks: what the run has open is open in them too."""
+    """The workers are forks: they share all files that the run has open."""
     with pytest.raises(Preempted) as raised:
         run(make(workers=2), RunDir(tmp_path / "run"), After(2))
-    assert multiprocessing.active_children(), raised  # whose trace keeps the loader alive
+    assert multiprocessing.active_children(), raised  # the trace of `raised` keeps the loader alive
     with RunDir(tmp_path / "run").locked():
         pass
 
@@ -79,7 +79,7 @@ def test_a_lost_worker_is_one_message_and_the_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(StepDataset, "__getitem__", lost)
         patch.setattr(dataset, "PATIENCE_S", 0.5)
-        patch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # how long torch waits for the rest
+        patch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # torch's wait for the rest
         with pytest.raises(Preempted, match=said) as raised:
             run(settings, run_dir, Silent())
     assert "again to continue, with train.workers=0 if it is lost again" in str(raised.value)
@@ -217,7 +217,7 @@ def test_a_damaged_line_of_metrics_is_named(make: Make, tmp_path: Path, line: by
     folder.metrics.write_bytes(whole + line + whole)
     with pytest.raises(DataError, match=r"metrics\.jsonl.*damaged"):
         run(make(epochs=1), folder, Silent())
-    folder.metrics.write_bytes(whole + line[:-1])  # torn by a power cut: written again
+    folder.metrics.write_bytes(whole + line[:-1])  # cut by a power failure: written again
     run(make(epochs=1), folder, Silent())
     assert [json.loads(x)["step"] for x in folder.metrics.read_text().splitlines()][:3] == [1, 2, 3]
 

@@ -1,4 +1,4 @@
-"""What a clip becomes is a function of seed, epoch and clip, and of nothing else."""
+"""Test that the changes of a clip depend on seed, epoch and clip, and on nothing else."""
 
 import pickle
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_draw_depends_on_seed_epoch_and_clip_alone(change: str) -> None:
     others = {heard(of, "b"), heard(of, epoch=1), heard(augmenter(1, **settings))}
     assert heard(of) == heard(augmenter(**settings)) == heard(pickle.loads(pickle.dumps(of)))
     assert heard(of) == first != SAMPLES.tobytes()
-    if change in ("speed", "telephone"):  # two factors, and a line that is always the same
+    if change in ("speed", "telephone"):  # two factors; a line that is always the same
         others = {heard(of, epoch=epoch) for epoch in range(20)}
         assert len(others) == (2 if change == "speed" else 1)
     else:

@@ -1,4 +1,4 @@
-"""What the settings of augmentation take, and what they refuse."""
+"""Test which settings of augmentation are accepted, and which are refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""SpecAugment's masks stay on the clip's own frames, and are no larger than allowed."""
+"""Test that SpecAugment's masks stay on the clip's own frames, and within the allowed size."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_no_mask_leaves_the_clip_or_is_larger_than_allowed(
     longest = (stop - first)[:, times].max()
     allowed = min(100, int(time_share * num_frames))
     assert longest <= allowed
-    assert longest >= 0.9 * allowed  # and such long ones are drawn
+    assert longest >= 0.9 * allowed  # such long ones are also drawn
     if allowed:
         assert len({*first[:, times].flat}) > 1
 

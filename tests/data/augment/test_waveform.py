@@ -1,4 +1,4 @@
-"""Each change of samples against what it must do by construction."""
+"""Test each change of samples against the effect that is known by construction."""
 
 import math
 
@@ -33,13 +33,13 @@ def decibels(ratio: float) -> float:
 
 
 def pitch_hz(samples_N: np.ndarray) -> float:
-    """The frequency of the highest peak of the spectrum, between its bins."""
+    """Return the frequency of the highest peak of the spectrum, interpolated between its bins."""
     spectrum_K = np.abs(np.fft.rfft(samples_N * np.hanning(len(samples_N)), 16 * len(samples_N)))
     return float(spectrum_K.argmax()) * RATE_HZ / (16 * len(samples_N))
 
 
 def middle(samples_N: np.ndarray) -> np.ndarray:
-    """The samples without the edges, where a filter meets silence."""
+    """Return the samples without the edges, where a filter meets silence."""
     return samples_N[2000:-2000]
 
 
@@ -80,12 +80,12 @@ def test_silence_has_no_ratio_to_noise() -> None:
 
 @pytest.mark.parametrize(("color", "fall_db"), [("white", 0.0), ("pink", 10.0), ("brown", 20.0)])
 def test_a_color_is_the_fall_of_its_power_density(color: Color, fall_db: float) -> None:
-    """In dB from 100 Hz to 1 kHz."""
+    """The fall is measured in dB from 100 Hz to 1 kHz."""
     noise_N = colored_noise(20 * RATE_HZ, color, np.random.default_rng(1))
     density_K = np.square(np.abs(np.fft.rfft(noise_N)))
     hertz_K = np.fft.rfftfreq(len(noise_N), 1 / RATE_HZ)
     near = [density_K[np.abs(hertz_K - f) < 0.1 * f].mean() for f in (100.0, 1000.0)]
-    # The density of a slope, averaged over 10 % on either side, is about that in the middle.
+    # On a slope, the mean density over 10 % on either side is close to that in the middle.
     assert decibels(near[0] / near[1]) == pytest.approx(fall_db, abs=1.0)
     assert power(noise_N) > 0
     assert density_K[hertz_K < 19].max() < 1e-6 * density_K.max()
@@ -133,7 +133,7 @@ def test_a_synthetic_room_decays_by_60_db_in_its_time(rt60_s: float, direct_db: 
     response_K = decaying_response(rt60_s, direct_db, np.random.default_rng(0)).astype(np.float64)
     assert response_K[0] == 1
     assert decibels(1 / np.square(response_K[1:]).sum()) == pytest.approx(direct_db, abs=0.01)
-    # The energy from a time on falls like the sound itself (Schroeder 1965).
+    # The remaining energy falls like the sound itself (Schroeder 1965).
     left_K = np.cumsum(np.square(response_K[:0:-1]))[::-1]
     tenth = len(left_K) // 10
     fall_db = decibels(left_K[tenth] / left_K[4 * tenth])

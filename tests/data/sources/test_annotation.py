@@ -1,4 +1,4 @@
-"""What all sources of annotation files share, shown with ELAN's and subtitles."""
+"""Test the behaviour that all sources of annotation files share, with ELAN's and subtitles."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ def corpus(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 
 
 def read(folder: Path, **options: Any) -> tuple[list[Row], list[Rejection], tuple[str, ...]]:
-    """The rows, the rejections and the remarks of a corpus."""
+    """Return the rows, the rejections and the remarks of a corpus."""
     given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
     source = detect(folder, given)
     found = list(source.rows())

@@ -44,7 +44,7 @@ def row(number: str, text: str, split: str) -> str:
 
 
 def release(folder: Path, clips: list[tuple[str, str, str]] = CLIPS) -> Path:
-    """A release of Swahili as it is unpacked, every clip with a sound of its own."""
+    """Write an unpacked release of Swahili; every clip has its own sound."""
     table = ["\t".join(COLUMNS), *(row(*clip) for clip in clips)]
     folder.mkdir(exist_ok=True)
     (folder / "ss-corpus-sw.tsv").write_text("\n".join(table) + "\n", encoding="utf-8")

@@ -47,7 +47,7 @@ def test_segments_speakers_and_languages_are_read(tmp_path: Path) -> None:
     ]
 
 
-# What is wrong, by (code, what the message says, the files)
+# The faults, by (code, text of the message, the files)
 ROW_FAULTS = {
     "pipe": ("MAN-COMMAND", "no command of a corpus is run", {"wav_scp": "r1 touch pwned |\n"}),
     "write": ("MAN-COMMAND", "wav.scp:1: a command", {"wav_scp": "r1 | cat > x\n"}),
@@ -92,7 +92,7 @@ def test_splits_are_the_names_of_folders_and_nothing_is_lost(tmp_path: Path) -> 
         scp = f"{names[0]} wav/{names[0]}.wav\n{names[1]} {names[1]}.wav\n"
         text = "".join(f"{name} neno {name}\n" for name in names)
         write(corpus / split, {"wav.scp": scp, "text": text})
-        # One path starts in the folder given, the other in the data directory.
+        # One path starts in the given folder, the other in the data directory.
         write_clip(corpus / f"wav/{names[0]}.wav", tone(0.5, 200 + 80 * number))
         write_clip(corpus / split / f"{names[1]}.wav", tone(0.5, 240 + 80 * number))
     with (corpus / "test/text").open("a") as text:

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def region(name: str, start: object, end: object, text: object = None) -> list[Json]:
-    """A labelled region, and its transcript where it has one, as Label Studio writes them."""
+    """Return a labelled region, and its transcript if it has one, as Label Studio writes them."""
     times = {"start": start, "end": end, "channel": 0}
     known = {"id": name, "to_name": "audio", "original_length": 9.0}
     label = {"from_name": "labels", "type": "labels", "value": times | {"labels": ["Speech"]}}

@@ -80,7 +80,7 @@ def test_times_of_a_cuts_supervisions_start_at_the_cut(tmp_path: Path, suffix: s
         ("c2", 1.0, 2.0, None),
     ]
     assert [row.aside for row in found] == [None, None, "untranscribed"]
-    # A file that is named itself speaks of no other splits.
+    # A file that is given by its own name says nothing about other splits.
     assert {row.split for row in rows(path) if isinstance(row, Row)} == {None}
 
 

@@ -11,7 +11,7 @@ from mothertongue.data.sources.table import TableSource
 
 
 def write(folder: Path, **texts: str | bytes | None) -> Path:
-    """A sound and its text for each name; no sound for a name that ends with an underscore."""
+    """Write a sound and its text for each name; no sound if the name ends with an underscore."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         if not name.endswith("_"):

@@ -12,7 +12,7 @@ from mothertongue.errors import Fault
 
 
 def write(path: Path, text: str) -> Path:
-    """A table with one clip, in the format of its suffix."""
+    """Write a table with one clip, in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pq.write_table(pa.table({"audio": ["a.wav"], "text": [text]}), path)
@@ -35,7 +35,7 @@ def test_names_of_tables_give_the_splits(tmp_path: Path) -> None:
         ("a.wav", "dev", "validation"),
         ("a.wav", "train", "train"),
     ]
-    # Whether it repeats the others cannot be known.
+    # It is not known whether it repeats the others.
     write(tmp_path / "all.csv", "all")
     with pytest.raises(Fault, match=r"a folder with all\.csv, corpus_test\.csv"):
         detect(tmp_path)
