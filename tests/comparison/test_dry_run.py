@@ -16,6 +16,7 @@ from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import recipe_path
 from mothertongue.training.dataset import StepDataset
+from mothertongue.training.speed import mean_frames
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_clips_that_augmentation_slows_take_longer(probability: float, frames: i
     """2 and 3 s at half the speed: 4 and 6; half of them: 3 and 4.5, of which the mean is 3.75."""
     speed = {"speed": {"factors": [0.5], "probability": probability}}
     train = TrainConfig(full_context_share=0, augment=speed)
-    assert cost._frames(cost.Clips(2, [2.0, 3.0], 9, False), train) == frames
+    assert mean_frames([2.0, 3.0], train) == frames
 
 
 @pytest.mark.usefixtures("steady")
