@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -130,6 +130,8 @@ def test_a_sentence_id_that_is_held_out_is_a_leak_whatever_its_text(
 
 class Named(Source):
     """Twenty sentences, each read twice in other words, and no splits."""
+
+    kind: Literal["named"] = "named"
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
