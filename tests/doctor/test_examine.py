@@ -159,7 +159,7 @@ def test_another_sound_is_heard_anew_and_one_that_cannot_be_read_is_a_finding(
 def test_a_cache_that_is_damaged_is_named(corpus: tuple[Path, Told]) -> None:
     data, told = corpus
     (data / RECOGNIZED).write_text('{"key": "x"}\n')
-    with pytest.raises(DataError, match=r"heard\.jsonl:1: .*text.*remove it"):
+    with pytest.raises(DataError, match=r"recognized\.jsonl:1: .*text.*remove it"):
         listen(listener(told), read_data([data]), data / RECOGNIZED)
 
 
