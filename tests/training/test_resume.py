@@ -54,10 +54,10 @@ def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
 
 
 @pytest.mark.parametrize(
-    ("end", "said"),
+    ("end", "patience_s", "said"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "is killed by signal: Killed"),
-        (threading.Event().wait, "timed out after 0.5 seconds"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), 600.0, "is killed by signal: Killed"),
+        (threading.Event().wait, 0.5, "timed out after 0.5 seconds"),
     ],
     ids=["killed", "hanging"],
 )
@@ -66,6 +66,7 @@ def test_a_lost_worker_is_one_message_and_the_run_goes_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     end: Callable[[], None],
+    patience_s: float,
     said: str,
 ) -> None:
     load = StepDataset.__getitem__
@@ -78,7 +79,7 @@ def test_a_lost_worker_is_one_message_and_the_run_goes_on(
     settings, run_dir = make(epochs=1, workers=1, validation_clips=1), RunDir(tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(StepDataset, "__getitem__", lost)
-        patch.setattr(dataset, "PATIENCE_S", 0.5)
+        patch.setattr(dataset, "PATIENCE_S", patience_s)
         patch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)  # torch's wait for the rest
         with pytest.raises(Preempted, match=said) as raised:
             run(settings, run_dir, Silent())
