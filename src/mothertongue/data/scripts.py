@@ -1,4 +1,10 @@
-"""Unicode scripts that put no spaces between words, as classes for the package regex. No torch."""
+"""Name the script of a letter; list the scripts without spaces between words. No torch.
+
+The lists are classes for the package regex.
+"""
+
+import unicodedata
+from functools import cache
 
 ZERO_WIDTH_SPACE = "\u200b"
 
@@ -10,3 +16,13 @@ INVISIBLY_SPACED = (
 # Scripts without visible spaces between words: these, Chinese characters and kana (Unicode counts
 # the long vowel ー to no script). Tibetan is not one of them: its tsheg is written.
 UNSPACED_SCRIPTS = INVISIBLY_SPACED + r"\p{Han}\p{Hiragana}\p{Katakana}ー"
+
+
+def script_of(char: str) -> str | None:
+    """Return the script of a letter by its Unicode name, such as LATIN; None if it is no letter."""
+    return _named_script(char) if char.isalpha() else None
+
+
+@cache
+def _named_script(char: str) -> str | None:
+    return unicodedata.name(char, "").split(" ")[0].split("-")[0] or None

@@ -1,11 +1,10 @@
 """Find faults of transcripts: empty, in another script, too long or too short. No torch."""
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
 
+from mothertongue.data.scripts import script_of
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.doctor.findings import ExaminedClip, Finding
 from mothertongue.doctor.similarity import bare_letters
@@ -23,17 +22,6 @@ EACH = 1.5
 them."""
 LEAST = 0.05  # of the logarithm of a length: 5 %
 MIN_FACTOR = 1.4  # with even speed, deviations are tiny; less is no lost or added sentence
-
-
-def script_of(char: str) -> str | None:
-    """Return the script of a letter by its Unicode name, such as LATIN; None if it is no letter."""
-    return _script(char) if char.isalpha() else None
-
-
-@cache
-def _script(char: str) -> str | None:
-    name = unicodedata.name(char, "").split()
-    return name[0].removesuffix("-") if name else None
 
 
 def text_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:

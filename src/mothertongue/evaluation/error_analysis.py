@@ -3,7 +3,6 @@
 Rows are those of Evaluation.rows(), a list for each seed: the same clips in the same order.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mothertongue.data.scripts import script_of
 from mothertongue.evaluation.error_alignment import Piece, align, graphemes
 from mothertongue.evaluation.forgetting import is_hallucination
 from mothertongue.evaluation.metrics import (
@@ -66,7 +66,7 @@ def script(text: str) -> str | None:
 
     It is the first word of the letters' names in Unicode; kana and Chinese characters are one.
     """
-    names = [unicodedata.name(c, "").split(" ")[0].split("-")[0] for c in text if c.isalpha()]
+    names = list(filter(None, map(script_of, text)))
     counts = Counter(ONE_SCRIPT.get(name, name) for name in names if name)
     return counts.most_common(1)[0][0] if counts else None
 
