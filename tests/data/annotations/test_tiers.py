@@ -1,8 +1,22 @@
 import pytest
 
 from mothertongue.data.annotations.segments import Annotations, Segment, Tier
-from mothertongue.data.annotations.tiers import check_names, is_wanted, likeliest, survey, told
+from mothertongue.data.annotations.tiers import (
+    Kinds,
+    add_kinds,
+    check_names,
+    is_wanted,
+    likeliest,
+    told,
+)
 from mothertongue.errors import ConfigError
+
+
+def survey(documents: list[Annotations]) -> Kinds:
+    kinds: Kinds = {}
+    for document in documents:
+        add_kinds(kinds, document)
+    return kinds
 
 
 def tier(kind: str, *texts: str, seconds: float = 2.0, is_aligned: bool = True) -> Tier:

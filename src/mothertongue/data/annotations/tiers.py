@@ -1,7 +1,7 @@
 """Choose the tiers that hold the transcript, among those of all files of a corpus."""
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mothertongue.data.annotations.segments import Annotations, Segment, Tier
@@ -60,13 +60,14 @@ class Kind:
                 self.sample = self.sample or text
 
 
-def survey(documents: Iterable[Annotations]) -> dict[str, Kind]:
-    """Return the kinds of tiers of a corpus by name, in the order of the files."""
-    kinds: dict[str, Kind] = {}
-    for document in documents:
-        for tier in document.tiers:
-            kinds.setdefault(tier.kind, Kind()).add(tier)
-    return kinds
+Kinds = dict[str, Kind]
+"""The kinds of tiers of a corpus by name, in the order of the files."""
+
+
+def add_kinds(kinds: Kinds, document: Annotations) -> None:
+    """Count the tiers of a file in."""
+    for tier in document.tiers:
+        kinds.setdefault(tier.kind, Kind()).add(tier)
 
 
 def likeliest(kinds: Mapping[str, Kind]) -> str | None:

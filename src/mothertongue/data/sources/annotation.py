@@ -15,7 +15,14 @@ from pydantic import Field
 from mothertongue.data.annotations.media import Sound, Sounds
 from mothertongue.data.annotations.segments import Annotations, Segment, joined
 from mothertongue.data.annotations.text_files import check_encoding
-from mothertongue.data.annotations.tiers import check_names, is_wanted, likeliest, survey, told
+from mothertongue.data.annotations.tiers import (
+    Kinds,
+    add_kinds,
+    check_names,
+    is_wanted,
+    likeliest,
+    told,
+)
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import reject_row
@@ -92,8 +99,8 @@ class AnnotationSource(Source):
             raise Fault("MAN-FORMAT", reason, "check the path")
         for file in files:
             require_utf8(str(file))
-        sounds = self._sounds(files)
-        wanted = self._wanted(files)
+        sounds, kinds = self._surveyed(files)
+        wanted = self._wanted(kinds)
         counts: Counter[str] = Counter()
         for file in files:
             try:
@@ -126,13 +133,17 @@ class AnnotationSource(Source):
         for each in joined(said, self.join_s, gap_s):
             yield self._row(file, each, sound)
 
-    def _sounds(self, files: Sequence[Path]) -> dict[Path, Sound | Fault]:
-        """Return the recording of each file. Raises Fault MAN-CONFLICT if two files have the same
-        one."""
+    def _surveyed(self, files: Sequence[Path]) -> tuple[dict[Path, Sound | Fault], Kinds]:
+        """Return the recording of each file, and the kinds of tiers in all of them.
+
+        Raises Fault MAN-CONFLICT if two files have the same recording.
+        """
         known = Sounds(self.root, is_whole=self.path.is_dir())
         found: dict[Path, Sound | Fault] = {}
         first: dict[str, Path] = {}
+        kinds: Kinds = {}
         for file, document in self._readable(files):
+            add_kinds(kinds, document)
             try:
                 sound = known.find(file, _stem(file, self.suffixes), document.media)
             except Fault as fault:
@@ -142,7 +153,7 @@ class AnnotationSource(Source):
             if (other := first.setdefault(sound.path, file)) != file:
                 reason = f"{other} and {file} are both for the recording {sound.path}"
                 raise Fault("MAN-CONFLICT", reason, "move one of them out of the folder")
-        return found
+        return found, kinds
 
     def _row(self, file: Path, segment: Segment, sound: Sound | Fault) -> Row | Rejection:
         row = Row(
@@ -163,9 +174,8 @@ class AnnotationSource(Source):
         end_s = round(start_s + duration_s, 3)
         return replace(row, id=f"{name}@{start_s}-{end_s}", start_s=start_s, duration_s=duration_s)
 
-    def _wanted(self, files: Sequence[Path]) -> tuple[str, ...]:
+    def _wanted(self, kinds: Kinds) -> tuple[str, ...]:
         """Return the tiers to take, and add the tiers to choose from to the remarks."""
-        kinds = survey(document for _, document in self._readable(files))
         check_names(self.tiers, kinds, str(self.path))
         likely = likeliest(kinds)
         wanted = self.tiers or (() if likely is None else (likely,))
