@@ -1,7 +1,7 @@
 """Decode untrusted audio in processes with few rights, called workers.
 
-`prepare`, `transcribe`, `report` and `serve` decode here. Training and evaluation decode in their
-own processes: their clips passed `prepare`.
+`prepare`, `transcribe`, `report` and `serve` decode here. Training, evaluation and `doctor` decode
+in their own processes: their clips passed `prepare`.
 
 A worker gets one open file after the other. A crash, or a file that takes too long, costs this file
 and the worker, and another worker takes its place. On every system a worker
