@@ -16,7 +16,7 @@ from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.defaults import is_open
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.training import base_choice, proposal
-from mothertongue.training.proposal import Need, Wish, propose, within
+from mothertongue.training.proposal import InitOptions, Need, propose, within
 from mothertongue.training.proposal_file import write_proposal
 
 
@@ -60,8 +60,8 @@ def needs(monkeypatch: pytest.MonkeyPatch) -> Any:
     return set_up
 
 
-def wish(made: tuple[Path, Path], **changes: Any) -> Wish:
-    return Wish(**({"name": "mine", "data": made[1], "base": str(made[0])} | changes))
+def wish(made: tuple[Path, Path], **changes: Any) -> InitOptions:
+    return InitOptions(**({"name": "mine", "data": made[1], "base": str(made[0])} | changes))
 
 
 def test_the_written_file_loads_and_trains(

@@ -42,13 +42,14 @@ MaxReject = Annotated[
 AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
 TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
 SourceLayout = Annotated[
-    str | None, typer.Option("--source", help="The layout, where its looks mislead, such as table.")
+    str | None,
+    typer.Option("--source", help="The layout, if recognition takes a wrong one."),
 ]
 Validated = Annotated[
     bool,
     typer.Option(
         "--validated",
-        help="Of Common Voice: all validated clips but those of test and dev speakers.",
+        help="Common Voice only: all validated clips but those of test and dev speakers.",
     ),
 ]
 TokenizerOf = Annotated[str, typer.Option(help="The base whose tokenizer counts label tokens.")]
@@ -58,7 +59,7 @@ TextField = Annotated[
 ]
 Tiers = Annotated[
     list[str] | None,
-    typer.Option("--tier", help="Of ELAN, Praat, FLEx: a tier or type; may be repeated."),
+    typer.Option("--tier", help="ELAN, Praat, FLEx: a tier or type to take; may be repeated."),
 ]
 Join = Annotated[
     float | None,
@@ -68,7 +69,7 @@ MaxGap = Annotated[
     float | None, typer.Option(min=0, help="Seconds between segments to --join; default 0.5.")
 ]
 Encoding = Annotated[
-    str | None, typer.Option(help="Of subtitles, TextGrids, labels: such as cp1252.")
+    str | None, typer.Option(help="Encoding of subtitles, TextGrids and labels, such as cp1252.")
 ]
 TextLeaks = Annotated[
     Literal["reject", "warn"], typer.Option(help="Rows whose sentence is also in a held-out split.")

@@ -30,16 +30,16 @@ def init(
     """Write an experiment that fits this corpus and this machine, and say why."""
     from mothertongue.config import parse
     from mothertongue.report.tables.proposal_table import proposal_table
-    from mothertongue.training.proposal import Wish, propose, run_name
+    from mothertongue.training.proposal import InitOptions, propose, run_name
     from mothertongue.training.proposal_file import refuse_existing, write_proposal
 
     path = out or Path(f"{run_name(data)}.yaml")
     refuse_existing(path)
     given = {"name": run_name(path), "data": data, "base": base}
     given |= {"hours_to_spend": hours_to_spend, "borrow": borrow}
-    wish = parse(Wish, given, "options of init")
+    options = parse(InitOptions, given, "options of init")
     with counting("measuring a few steps"):
-        proposal = propose(wish)
+        proposal = propose(options)
     result = write_proposal(path, proposal)
     show(result, proposal_table(result), json_file)
 

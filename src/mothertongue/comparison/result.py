@@ -79,10 +79,10 @@ def language_result(
     reference: str,
     doubts: Sequence[str],
 ) -> Json:
-    """One language: its data, the base's scores, and each strategy's beside them.
+    """Return the result of one language: its data, the base's scores, and each strategy's.
 
-    `base` has the base model's scores on each set; where it has none of the test split, there is
-    nothing to compare with.
+    `base` has the base model's scores on each set. Without scores on the test split, nothing is
+    compared with the base.
     """
     strategies = [_strategy(each) for each in rows]
     mark_fronts(strategies, measure)
@@ -97,7 +97,7 @@ def language_result(
 
 
 def point(language: str, strategy: str, settings: Json, seed: int, run: str, record: Json) -> Json:
-    """One run on the split that chooses, from its record."""
+    """Return the scores and costs of one run on the split that chooses, from its record."""
     return {
         "language": language,
         "strategy": strategy,

@@ -16,10 +16,8 @@ import numpy as np
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, Samples
 
 Words = np.ndarray[Any, np.dtype[np.uint32]]
-WINDOW, HOP = (
-    4096,
-    512,
-)  # 0.26 s every 32 ms, with much overlap: a shift by half a step matters little
+WINDOW, HOP = 4096, 512
+"""0.26 s every 32 ms, with much overlap: a shift by half a step matters little."""
 NUM_BANDS = 33
 LOWEST_HZ, HIGHEST_HZ = 300.0, 3500.0  # the band of a telephone's codec
 QUIET = 1e-3  # share of the loudest frame's energy: -30 dB; quieter frames differ between codecs

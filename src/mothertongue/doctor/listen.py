@@ -64,7 +64,7 @@ def listen(
     """
     facts = facts_of(clips)
     keys = {c.id: listener.key(c, each.content()) for c, each in zip(clips, facts, strict=True)}
-    known = _read(cache)
+    known = _mended(cache)
     found: Recognized = {c.id: known[keys[c.id]] for c in clips if keys[c.id] in known}
     advance(len(found))
     todo = [clip for clip in clips if clip.id not in found]
@@ -141,9 +141,8 @@ def _batches(clips: Sequence[Utterance], size: int) -> Iterator[Sequence[Utteran
         yield clips[at : at + size]
 
 
-def _read(cache: Path) -> dict[str, Recognition]:
-    """Return the contents of a cache by key. A last line without an end was cut by a kill:
-    ignored."""
+def _mended(cache: Path) -> dict[str, Recognition]:
+    """Return the contents of a cache by key, and remove a last line that a kill cut off."""
     if not cache.is_file():
         return {}
     *lines, rest = read_text(cache, AGAIN).split("\n")

@@ -43,7 +43,7 @@ class AveragedRun(config.Config):
 
 
 class Average(config.Config):
-    """The runs whose weights a run's are the mean of, and how far that is from their base."""
+    """The runs that were averaged, and how far the result is from their base."""
 
     runs: Annotated[tuple[AveragedRun, ...], Field(min_length=1)]
     """The runs."""
@@ -95,16 +95,16 @@ class Experiment(config.Config):
 def load_experiment(
     path: Path, overrides: Sequence[str] = (), recipe: str | None = None
 ) -> Experiment:
-    """The experiment in a YAML file. Its `data` is relative to the working directory.
+    """Return the experiment in a YAML file. Its `data` is relative to the working directory.
 
     The file changes the settings of the recipe, and the overrides change both. Raises ConfigError
-    where there is no recipe of that name.
+    if there is no recipe of that name.
     """
     return config.load(Experiment, path, overrides, recipe_settings(recipe))
 
 
 def recipe_settings(recipe: str | None) -> dict[str, Any]:
-    """The settings of a recipe that says how to train; without one, none."""
+    """Return the settings of a recipe that says how to train; none without a recipe."""
     return config.read_yaml(training_recipe(recipe)) if recipe else {}
 
 

@@ -26,7 +26,7 @@ def recipe_path(name: str) -> Path:
 
 
 def training_recipe(name: str) -> Path:
-    """The settings of a recipe that says how to train. Raises ConfigError listing the names."""
+    """Return the file of a recipe that says how to train. Raises ConfigError with the names."""
     if name not in TRAINING:
         raise ConfigError(f"recipe {name!r}: expected one of {', '.join(TRAINING)}")
     return FOLDER / f"{name}.yaml"

@@ -89,11 +89,13 @@ class Strategy(Config, ABC):
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> "tuple[Strategy, dict[str, Tensor]]":
-        """The mean of runs of this strategy, interpolated with their base by `alpha` in [0, 1].
+        """Return the mean of runs of this strategy, interpolated with their base.
 
-        base + alpha (mean - base): 1 is the mean of the runs, 0 the base. `base` is untouched, on
-        the CPU. Returns the strategy that holds the result, the same for every alpha, and its
-        trained weights, float32. Raises ConfigError where these runs have no meaningful mean.
+
+        The result is base + alpha (mean - base), with alpha in [0, 1]: 1 is the mean, 0 the base.
+        `base` is on the CPU and is not changed. The first value is the strategy that holds the
+        result, the same for every alpha; the second has its trained weights, in float32. Raises
+        ConfigError if these runs have no meaningful mean.
         """
 
     @property

@@ -30,9 +30,9 @@ class BaseWeightStrategy(Strategy, ABC):
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> tuple[Strategy, dict[str, Tensor]]:
-        """The mean of each weight that trains (Wortsman et al. 2022a, 2022b).
+        """Return the mean of each weight that trains (Wortsman et al. 2022a, 2022b).
 
-        Raises ConfigError where the runs drew new layers from other seeds.
+        Raises ConfigError if the runs drew new layers from other seeds.
         """
         seeds = sorted({each.seed for each in runs})
         if self.draws_at_random and len(seeds) > 1:

@@ -62,10 +62,10 @@ class BottleneckAdapters(AdapterStrategy):
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> tuple[Strategy, dict[str, Tensor]]:
-        """One adapter as wide as all together, which adds the mean of what each of them adds.
+        """Return one adapter, as wide as all together, that adds the mean of their outputs.
 
-        So the runs may have drawn their adapters from any seeds: no hidden unit of one is mixed
-        with one of another. `alpha` scales what is added: the base is where nothing is.
+        The runs may have drawn their adapters from any seeds: no hidden unit of one is mixed with
+        one of another. `alpha` scales the output; at 0 the model is the base.
         """
         wide = parse(
             BottleneckAdapters, self.model_dump() | {"dim": len(runs) * self.dim}, "the average"
@@ -132,7 +132,7 @@ def _of_layer(tensors: Mapping[str, Tensor], stem: str) -> dict[str, Tensor]:
 
 
 def _mean_adapter(each: Sequence[dict[str, Tensor]], alpha: float) -> dict[str, Tensor]:
-    """The adapter that adds alpha times the mean of what these add; of one, only `up` changes.
+    """Return the adapter that adds alpha times the mean of these; of one, only `up` changes.
 
     The norms' weights and biases move into `down`: Down(w n(x) + b) = (Down diag(w)) n(x) + Down b.
     """

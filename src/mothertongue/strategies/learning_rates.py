@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Tuned = Literal["full", "lora", "bottleneck"]
-"""What trains: Whisper's own matrices, low-rank changes of them, or few other parameters."""
+"""The kind of trained weights: Whisper's own matrices, low-rank changes of them, or few others."""
 
 
 @dataclass(frozen=True, slots=True)

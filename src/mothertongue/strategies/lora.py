@@ -153,10 +153,10 @@ class Lora(AdapterStrategy):
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> tuple[Strategy, dict[str, Tensor]]:
-        """The mean of the changes B A, exactly, as one LoRA of the sum of their ranks.
+        """Return the exact mean of the changes B A, as one LoRA of the sum of their ranks.
 
         PiSSA's change is what training added to the product that it began with: the result is
-        plain LoRA of twice the rank, which can be disabled. Raises ConfigError where the sum is
+        plain LoRA of twice the rank, which can be disabled. Raises ConfigError if the sum is
         more than the rank of a matrix.
         """
         wide = self._of_runs(len(runs), base.config)
@@ -168,7 +168,7 @@ class Lora(AdapterStrategy):
         return wide, tensors
 
     def _of_runs(self, count: int, config: WhisperConfig) -> "Lora":
-        """The settings of the mean of so many runs; alpha / rank stays."""
+        """Return the settings of the mean of `count` runs; alpha / rank stays."""
         times = 2 * count if self.variant == "pissa" else count
         if times * self.rank > config.d_model:
             raise ConfigError(

@@ -29,7 +29,7 @@ LORA_RANK = 64
 FEW_VALIDATION_CLIPS = 50
 
 
-class Wish(Config):
+class InitOptions(Config):
     """The corpus and the limits of an experiment that is to be proposed."""
 
     name: str
@@ -91,33 +91,33 @@ class Proposal:
         return self.need.fits and self.seconds <= self.limit_s
 
 
-def propose(wish: Wish) -> Proposal:
-    """Return the experiment that fits the corpus, and this machine within the time of the wish.
+def propose(options: InitOptions) -> Proposal:
+    """Return the experiment that fits the corpus, and this machine within the time of the options.
 
     If the base is on this machine, a few steps of the run are measured, as in `plan`. Raises
     DataError or ConfigError if something is wrong with the corpus or the base.
     """
-    train = read_split((wish.data,), "train", None)
+    train = read_split((options.data,), "train", None)
     clips = TrainingClips(len(train), sum(each.duration_s for each in train))
     languages = hours_by_language(train)
     settings = TrainConfig(epochs=usual_epochs(clips, TrainConfig().size))
-    choice = None if wish.base else choose_base(train, settings, wish.limit_s)
+    choice = None if options.base else choose_base(train, settings, options.limit_s)
     is_measured = choice is None or is_on_disk(choice.base)
     need_of = _measured if is_measured else _by_shape(train)
-    first = _experiment(wish, choice.base if choice else str(wish.base), list(languages))
+    first = _experiment(options, choice.base if choice else str(options.base), list(languages))
     experiment, need = _fitting(first, clips, need_of)
     return Proposal(
         experiment=experiment.model_copy(
-            update={"train": within(experiment.train, need.seconds, wish.limit_s)}
+            update={"train": within(experiment.train, need.seconds, options.limit_s)}
         ),
         clips=clips,
-        splits=dict(Counter(each.split for each in read_data((wish.data,)))),
+        splits=dict(Counter(each.split for each in read_data((options.data,)))),
         languages=languages,
         choice=choice,
         is_measured=is_measured,
         need=need,
         usual_epochs=experiment.train.num_epochs,
-        limit_s=wish.limit_s,
+        limit_s=options.limit_s,
     )
 
 
@@ -151,22 +151,22 @@ def within(
     return found
 
 
-def _experiment(wish: Wish, base: str, languages: list[str]) -> Experiment:
+def _experiment(options: InitOptions, base: str, languages: list[str]) -> Experiment:
     """Return the experiment with full tuning; rate and epochs are left open."""
     tokenless = [each for each in languages if each not in WHISPER_LANGUAGES]
-    if tokenless and not wish.borrow:
+    if tokenless and not options.borrow:
         raise ConfigError(
-            f"{wish.data}: Whisper has no token for {', '.join(tokenless)}; give --borrow the code "
-            "of a related language that has one, such as yo"
+            f"{options.data}: Whisper has no token for {', '.join(tokenless)}; give --borrow the "
+            "code of a related language that has one, such as yo"
         )
-    if wish.borrow and not tokenless:
+    if options.borrow and not tokenless:
         raise ConfigError("--borrow has no effect: Whisper has a token for every language here")
     settings = {
-        "name": wish.name,
+        "name": options.name,
         "base": base,
         "language": languages[0],
-        "borrow": dict.fromkeys(tokenless, wish.borrow),
-        "data": str(wish.data),
+        "borrow": dict.fromkeys(tokenless, options.borrow),
+        "data": str(options.data),
         "select_by": usual_measure(languages[0]),
         "strategy": {"kind": "full"},
     }

@@ -76,35 +76,35 @@ class Source(Config, ABC):
 
     @classmethod
     def layout(cls) -> str:
-        """The name of the layout, for `--source` and reports."""
+        """Return the name of the layout, for `--source` and reports."""
         return str(cls.model_fields["kind"].default)
 
     @classmethod
     @abstractmethod
     def recognizes(cls, path: Path) -> bool:
-        """Whether the path holds this layout, by looking at names and first lines."""
+        """Return whether the path holds this layout, by its names and first lines."""
 
     @classmethod
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
-        """The source of a path that it recognizes; `settings` are fields of its `options`."""
+        """Return the source of a path that it recognizes; `settings` are fields of `options`."""
         return cls(path=path, **settings)
 
     @property
     @abstractmethod
     def root(self) -> Path:
-        """The data folder: relative audio paths start here, and none may leave it."""
+        """Return the data folder: relative audio paths start here, and none may leave it."""
 
     @abstractmethod
     def rows(self) -> Iterator[Row | Rejection]:
-        """Every row in file order, one in memory at a time.
+        """Yield every row in file order, one in memory at a time.
 
-        Raises Fault (a DataError) where a file as a whole cannot be read: MAN-COLUMN,
+        Raises Fault (a DataError) if a file as a whole cannot be read: MAN-COLUMN,
         MAN-ENCODING.
         """
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What `rows`, read to its end, says of the corpus as a whole, such as what it left out."""
+        """Return remarks on the whole corpus, such as what was left out, after `rows` ended."""
         return tuple(self._remarks)
 
 
@@ -113,7 +113,7 @@ TIME_FIELDS = ("start_s", "duration_s")
 
 
 def to_row(where: str, record: Record) -> Row | Rejection:
-    """A Row from raw fields under our names: empty is None, a number as id or speaker is text."""
+    """Return a Row of raw fields under our names: empty is None, a number as id becomes text."""
     try:
         fields: dict[str, Any] = {name: _text(name, record.get(name)) for name in TEXT_FIELDS}
         fields |= {name: _seconds(name, record.get(name)) for name in TIME_FIELDS}
@@ -124,12 +124,12 @@ def to_row(where: str, record: Record) -> Row | Rejection:
 
 
 def for_review(row: Row | Rejection, reason: ForReview = "untranscribed") -> Row | Rejection:
-    """The row, set aside for people to transcribe or confirm; a Rejection as it is."""
+    """Return the row, set aside for people to transcribe or confirm; a Rejection as it is."""
     return replace(row, split=None, aside=reason) if isinstance(row, Row) else row
 
 
 def reject(where: str, record: Record, fault: Fault) -> Rejection:
-    """A Rejection for a fault, with what of the row is safe to write as UTF-8 JSON."""
+    """Return a Rejection for a fault, with the fields that are safe to write as UTF-8 JSON."""
     shown = {key: value for key, value in record.items() if value and not isinstance(value, bytes)}
     row = {_printable(str(key)): _printable(value) for key, value in shown.items()}
     return Rejection(where, fault.code, _printable(fault.reason), fault.fix, row)

@@ -1,4 +1,4 @@
-"""Common Voice's scripted speech: train, dev, test and validated tsv files, and clips/."""
+"""Read Common Voice's scripted speech: train, dev, test and validated tsv files, and clips/."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,17 +36,17 @@ class CommonVoiceSource(Source):
     clips: Literal["splits", "validated"] = "splits"
     """`splits`: the published train, dev and test, which keep one clip for each sentence.
     `validated`: every clip that listeners confirmed. The published dev and test stay as they are;
-    of the others, those of their speakers and sentences are held out, and the rest is train. Where
-    there is no published dev and test, we split by speaker and sentence."""
+    of the others, those of their speakers and sentences are held out, and the rest is train. If
+    there is no published dev and test, `prepare` splits by speaker and sentence."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """By clips/ beside a table with client_id."""
+        """Recognize the corpus by clips/ beside a table with client_id."""
         return bool(_tables(path))
 
     @classmethod
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
-        """Its published splits, or where there are none, what listeners validated."""
+        """Return the source of the published splits, or without splits, of all validated clips."""
         has_splits = bool(_tables(path) & set(SPLITS))
         return cls(path=path, **{"clips": "splits" if has_splits else "validated", **settings})
 
@@ -88,7 +88,8 @@ class CommonVoiceSource(Source):
 
     def _missing(self, names: Sequence[str]) -> Fault:
         reason = f"{self.path}: none of {', '.join(f'{name}.tsv' for name in names)}"
-        return Fault("MAN-FORMAT", reason, "unpack the release again, or leave --validated out")
+        fix = "unpack the release again, or take its other tables: with --validated, or without"
+        return Fault("MAN-FORMAT", reason, fix)
 
 
 def _rows(table: Path, split: str | None) -> Iterator[Row | Rejection]:
@@ -105,7 +106,7 @@ def _rows(table: Path, split: str | None) -> Iterator[Row | Rejection]:
 
 
 def _held_out(row: Row, speakers: set[str | None], sentences: set[str]) -> Unused | None:
-    """Why a clip is not trained on: without a speaker it is told by its sentence alone."""
+    """Return why a clip is not trained on; without a speaker, only its sentence decides."""
     if row.speaker is not None and row.speaker in speakers:
         return "held-out speaker"
     return "held-out sentence" if _sentence(row) in sentences else None
@@ -116,7 +117,7 @@ def _sentence(row: Row) -> str:
 
 
 def _tables(path: Path) -> set[str]:
-    """The names of the release's tables in a language folder; none where it is no such folder."""
+    """Return the names of the release's tables in a language folder; none in another folder."""
     if not (path / "clips").is_dir():
         return set()
     tables = [file for file in sorted(path.glob("*.tsv")) if file.is_file()]

@@ -1,4 +1,4 @@
-"""Detection of the layout that a path holds: every source looks at it."""
+"""Detect the layout that a path holds: every source looks at it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +15,11 @@ NUM_LISTED = 12
 def detect(
     path: Path, options: Mapping[str, object] | None = None, layout: str | None = None
 ) -> Source:
-    """The Source that reads `path`; `options` are those of `prepare`, such as --text-column.
+    """Return the Source that reads `path`; `options` are those of `prepare`, such as --tier.
 
-    A path `hub:OWNER/NAME` is downloaded first. `layout` names the one to take where several
-    recognize the path. Raises Fault MAN-FORMAT saying what was seen when no layout recognizes it,
-    and ConfigError where the layout is unknown or an option has no effect on what was found.
+    A path `hub:OWNER/NAME` is downloaded first. `layout` names the one to take if several
+    recognize the path. Raises Fault MAN-FORMAT with what was seen if no layout recognizes it,
+    and ConfigError if the layout is unknown or an option has no effect on what was found.
     """
     if str(path).startswith(PREFIX):
         path = download(str(path))
