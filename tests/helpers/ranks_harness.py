@@ -45,10 +45,12 @@ def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[
 def limited(watcher: After, room: dict[str, int]) -> Any:
     """The forward pass of training on a device that holds so many clips."""
 
-    def forward(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+    def forward(
+        self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor, **rows: Any
+    ) -> Any:
         if len(watcher.losses) >= room["step"] and len(samples_BS) > room["clips"]:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return FORWARD(self, samples_BS, *labels)
+        return FORWARD(self, samples_BS, *labels, **rows)
 
     return forward
 

@@ -144,6 +144,24 @@ def test_split_keeps_all_in_order(name: str, request: pytest.FixtureRequest) -> 
 
 
 @pytest.mark.parametrize("name", ["batch", "masked"])
+def test_silent_rows_follow_the_clips(name: str, request: pytest.FixtureRequest) -> None:
+    batch: Batch = request.getfixturevalue(name)
+    filled = batch.filled(5)
+    assert (filled.rows, filled.ids, filled.counted) == (5, batch.ids, batch.counted)
+    for more, part in zip(filled.tensors(), batch.tensors(), strict=True):
+        assert torch.equal(more[:3], part)
+    assert [part.ids for part in filled.split(2)] == [("a", "b"), ("c",), ()]
+    assert not filled.samples_BS[3:].any()
+    assert all(map(torch.equal, batch.filled(2).tensors(), batch.tensors()))
+
+
+def test_counted_rows_are_those_of_the_flattened_targets(batch: Batch) -> None:
+    rows_N = batch.counted_rows(torch.device("cpu"))
+    assert rows_N.tolist() == [0, 1, 2, 8, 16, 17]
+    assert batch.counted_rows(torch.device("cuda")) is None
+
+
+@pytest.mark.parametrize("name", ["batch", "masked"])
 def test_to_device_keeps_all(name: str, request: pytest.FixtureRequest) -> None:
     batch: Batch = request.getfixturevalue(name)
     moved = batch.to(torch.device("cpu"))

@@ -101,6 +101,29 @@ def test_a_step_is_the_same_whichever_was_asked_for_before(folder: Path) -> None
         assert all(map(torch.equal, batches[0].tensors(), in_order[step][0].tensors()))
 
 
+def test_for_a_gpu_batches_have_few_shapes(folder: Path) -> None:
+    """20 clips: 7, 7 and 6 of 1, 2 and 3 s. Silent rows come after the clips, and do not count."""
+    plain, padded = (dataset(folder, epochs=1, batch_size=4) for _ in range(2))
+    padded.has_few_shapes = True
+    plain_batches = [batch for step in plain.steps_from(0) for batch in step]
+    batches = [batch for step in padded.steps_from(0) for batch in step]
+    assert {len(batch.ids) for batch in plain_batches} == {1, 3, 4}
+    assert {batch.rows for batch in batches} == {1, 4}
+    for plain_batch, batch in zip(plain_batches, batches, strict=True):
+        assert (batch.ids, batch.counted) == (plain_batch.ids, plain_batch.counted)
+        assert batch.inputs_BL.shape[1] % 16 == 0
+        clips, width = plain_batch.inputs_BL.shape
+        assert torch.equal(batch.inputs_BL[:clips, :width], plain_batch.inputs_BL)
+        assert torch.equal(batch.samples_BS[:clips], plain_batch.samples_BS)
+        assert not batch.samples_BS[clips:].any()
+
+
+def test_several_gpus_get_no_silent_rows(folder: Path) -> None:
+    data = StepDataset(folder, utterances(), TOKENS, TrainConfig(epochs=1, batch_size=4), ranks=2)
+    data.has_few_shapes = True
+    assert all(batch.rows == len(batch.ids) for step in data.steps_from(0) for batch in step)
+
+
 def test_label_of_a_language_that_borrows_its_token(folder: Path) -> None:
     clips = utterances({"tw": 1})
     data = StepDataset(folder, clips, TOKENS.borrowing({"tw": "fr"}), TrainConfig(epochs=1))

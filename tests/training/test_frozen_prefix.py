@@ -232,10 +232,10 @@ def test_out_of_memory_halves_batches_of_states(
     small = start("small", batch_size=4, micro_batch_size=2, full_context_share=0)
     real = LabelLoss.forward
 
-    def limited(self: LabelLoss, heard: torch.Tensor, *labels: torch.Tensor) -> Any:
+    def limited(self: LabelLoss, heard: torch.Tensor, *labels: torch.Tensor, **rows: Any) -> Any:
         if len(heard) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return real(self, heard, *labels)
+        return real(self, heard, *labels, **rows)
 
     monkeypatch.setattr(LabelLoss, "forward", limited)
     assert start("limited", batch_size=4, full_context_share=0)[1] == small[1]

@@ -57,8 +57,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_update_and_names_the_clips(
 ) -> None:
     forward = LabelLoss.forward
 
-    def poisoned(self: LabelLoss, *args: Any) -> Any:
-        loss = forward(self, *args)
+    def poisoned(self: LabelLoss, *args: Any, **rows: Any) -> Any:
+        loss = forward(self, *args, **rows)
         return loss * float("nan") if len(watcher.losses) == 4 else loss
 
     watcher = Silent()

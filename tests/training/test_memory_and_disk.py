@@ -55,10 +55,12 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
     small = trained(make(batch_size=4, micro_batch_size=2, epochs=1), tmp_path / "small")
     forward = LabelLoss.forward
 
-    def limited(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+    def limited(
+        self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor, **rows: Any
+    ) -> Any:
         if len(samples_BS) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")
-        return forward(self, samples_BS, *labels)
+        return forward(self, samples_BS, *labels, **rows)
 
     monkeypatch.setattr(LabelLoss, "forward", limited)
     record = run(make(batch_size=4, epochs=1), RunDir(tmp_path / "limited"), Silent())
@@ -76,10 +78,12 @@ def test_steps_at_30_s_go_in_small_micro_batches_on_a_cpu(
 ) -> None:
     forward, seen = LabelLoss.forward, list[int]()
 
-    def counting(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+    def counting(
+        self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor, **rows: Any
+    ) -> Any:
         if self.model.training:  # validation computes its loss too
             seen.append(len(samples_BS))
-        return forward(self, samples_BS, *labels)
+        return forward(self, samples_BS, *labels, **rows)
 
     monkeypatch.setattr(LabelLoss, "forward", counting)
     experiment = make(batch_size=6, epochs=1, full_context_share=1.0, **asked)
@@ -118,7 +122,7 @@ def test_halving_begins_at_the_clips_that_were_there(
     """Steps of 60 s can hold 60 clips, but here at most 12."""
     tried: list[int] = []
 
-    def none(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor) -> Any:
+    def none(self: LabelLoss, samples_BS: torch.Tensor, *labels: torch.Tensor, **rows: Any) -> Any:
         tried.append(len(samples_BS))
         raise RuntimeError("CUDA out of memory. Tried to allocate")
 
@@ -133,7 +137,7 @@ def test_halving_begins_at_the_clips_that_were_there(
 def test_out_of_memory_with_one_clip_says_what_to_do(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(self: LabelLoss, *args: torch.Tensor) -> Any:
+    def never(self: LabelLoss, *args: torch.Tensor, **rows: Any) -> Any:
         raise RuntimeError("CUDA out of memory. Tried to allocate")
 
     monkeypatch.setattr(LabelLoss, "forward", never)

@@ -104,7 +104,7 @@ class TrainConfig(Config):
     (see `select_by`); where it is equal, a lower other error rate, then a lower loss. None: 5 where
     `epochs` is None too; never where it is given."""
     workers: int | None = Field(default=None, ge=0, le=256)
-    """Processes that decode audio ahead of the model; they change no result. None: up to 4 with a
+    """Processes that decode audio ahead of the model; they change no result. None: up to 12 with a
     GPU, and none if the model itself uses the processor."""
     prefix_cache_gb: float = Field(default=10.0, ge=0, le=1e6)
     """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It

@@ -44,16 +44,25 @@ def log_mel(samples_BS: Tensor, mel_bins: int, masks_BR4: Tensor | None = None) 
     sec. 2.2), as Park et al. 2019 set them to the mean.
     """
     with torch.autocast(samples_BS.device.type, enabled=False):
-        window = torch.hann_window(WINDOW_SAMPLES, device=samples_BS.device)
+        window_W, filters_MK = _constants(mel_bins, samples_BS.device)
         spectrum_BKF = torch.stft(
-            samples_BS.float(), WINDOW_SAMPLES, HOP_SAMPLES, window=window, return_complex=True
+            samples_BS.float(), WINDOW_SAMPLES, HOP_SAMPLES, window=window_W, return_complex=True
         )[..., :-1]
         power_BKF = spectrum_BKF.abs().square()
-        mel_BMF = mel_filters(mel_bins).to(samples_BS.device) @ power_BKF
+        mel_BMF = filters_MK @ power_BKF
         log_BMF = mel_BMF.clamp(min=1e-10).log10()
         loudest_B11 = log_BMF.amax(dim=(1, 2), keepdim=True)
         mel_BMF = (log_BMF.maximum(loudest_B11 - 8.0) + 4.0) / 4.0
         return mel_BMF if masks_BR4 is None else _masked(mel_BMF, masks_BR4)
+
+
+@lru_cache(maxsize=4)
+def _constants(mel_bins: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the Hann window (400,) and the mel filters on a device, copied to it once.
+
+    A copy in each step would make the host wait for a GPU to finish.
+    """
+    return torch.hann_window(WINDOW_SAMPLES, device=device), mel_filters(mel_bins).to(device)
 
 
 @lru_cache(maxsize=2)

@@ -16,8 +16,9 @@ from mothertongue.model.tokenizer import MAX_LABEL_TOKENS
 
 IGNORED = -100  # a target that no loss counts
 
-LABEL_STEP = 8
-"""Batches have few different L: a product of another shape is compiled anew, and kept in memory."""
+LABEL_STEP, GPU_LABEL_STEP = 8, 16
+"""L is a multiple of it, so that batches have few different L. A CPU compiles the product of
+another shape anew and keeps it in memory; on a GPU a captured graph serves one shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Batch:
     """Clips of one context with their labels, ready for the model's device."""
 
     ids: tuple[str, ...]
+    """The ids of the clips; fewer than B where silent rows fill the batch, see `filled`."""
     samples_BS: Tensor | None
     """float32, S = context in seconds x 16,000; silence after the end of each clip. None where
     hidden_BTD is given."""
@@ -66,13 +68,35 @@ class Batch:
         return self.hidden_BTD.shape[1] / ENCODER_FRAMES_PER_S
 
     @property
+    def rows(self) -> int:
+        """B: the clips and the silent rows after them."""
+        return len(self.inputs_BL)
+
+    @property
     def counted(self) -> int:
         """How many targets the loss counts."""
         return int((self.targets_BL != IGNORED).sum())
 
+    def counted_rows(self, device: torch.device) -> Tensor | None:
+        """rows_N for `LabelLoss` on a device: where flattened targets count; None for a GPU.
+
+        It computes all B x L rows: N would be another number in each step, and a graph needs one.
+        Ask it of a batch in the host's memory.
+        """
+        if device.type == "cuda":
+            return None
+        return (self.targets_BL != IGNORED).flatten().nonzero()[:, 0]
+
+    def filled(self, rows: int) -> "Batch":
+        """The same batch with silent rows after its clips, `rows` together; no loss counts them."""
+        more = max(0, rows - self.rows)
+        filled = self._with(lambda part: torch.cat([part, part.new_zeros(more, *part.shape[1:])]))
+        filled.targets_BL[self.rows :] = IGNORED
+        return filled
+
     def split(self, size: int) -> list["Batch"]:
         """The same clips in order, in batches of at most `size`."""
-        return [self._rows(slice(i, i + size)) for i in range(0, len(self.ids), size)]
+        return [self._rows(slice(i, i + size)) for i in range(0, self.rows, size)]
 
     def _rows(self, rows: slice) -> "Batch":
         return replace(
@@ -96,18 +120,22 @@ def collate(
     labels: Sequence[Sequence[int]],
     context_s: int,
     end_token: int,
+    multiple: int = LABEL_STEP,
 ) -> Batch:
     """One batch from clips of at most `context_s` seconds and their label tokens."""
-    return Batch(tuple(ids), pad_samples(clips, context_s), *pad_labels(labels, end_token))
+    padded = pad_labels(labels, end_token, multiple)
+    return Batch(tuple(ids), pad_samples(clips, context_s), *padded)
 
 
-def pad_labels(labels: Sequence[Sequence[int]], end_token: int) -> tuple[Tensor, Tensor]:
+def pad_labels(
+    labels: Sequence[Sequence[int]], end_token: int, multiple: int = LABEL_STEP
+) -> tuple[Tensor, Tensor]:
     """inputs_BL and targets_BL of a batch, L = the tokens of the longest label less one.
 
-    L is rounded up to a multiple of LABEL_STEP, as far as Whisper has positions.
+    L is rounded up to a multiple of `multiple`, as far as Whisper has positions.
     """
     longest = max(map(len, labels)) - 1
-    width = min(-(-longest // LABEL_STEP) * LABEL_STEP, MAX_LABEL_TOKENS)
+    width = min(-(-longest // multiple) * multiple, MAX_LABEL_TOKENS)
     inputs_BL = torch.full((len(labels), width), end_token)
     targets_BL = torch.full((len(labels), width), IGNORED)
     for row, label in enumerate(labels):

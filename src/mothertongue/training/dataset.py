@@ -24,11 +24,18 @@ from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device, processors
 from mothertongue.model.features import HOP_SAMPLES
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
-from mothertongue.training.batch import IGNORED, Batch, collate, pad_labels
+from mothertongue.training.batch import (
+    GPU_LABEL_STEP,
+    IGNORED,
+    LABEL_STEP,
+    Batch,
+    collate,
+    pad_labels,
+)
 from mothertongue.training.bucketing import MicroBatch, Step, choose_clips, plan_epoch, share
 from mothertongue.training.prefix_cache import PrefixStore
 
-MOST_WORKERS = 4
+MOST_WORKERS = 12
 PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs
 
 
@@ -60,6 +67,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.rank, self.ranks = rank, ranks
         self.workers = _workers() if config.workers is None else config.workers
         self.store, self._decoded_clips = store, _DecodedClips(len(utterances), self.workers > 0)
+        self.has_few_shapes = best_device().type == "cuda"
+        """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
         self.labels = [tokens.label(each.text, each.language) for each in utterances]
@@ -144,7 +153,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return replace(batch, targets_BL=torch.full_like(batch.targets_BL, IGNORED))
 
     def _batch(self, micro_batch: MicroBatch, epoch: int) -> Batch:
-        """A batch of the clips' stored states if all of them are there, else of their samples."""
+        """A batch of the clips' stored states if all of them are there, else of their samples.
+
+        For one GPU silent rows fill it up to a power of two, as far as a whole batch has rows: what
+        is left of a bucket then has one of few shapes.
+        """
+        batch = self._unfilled(micro_batch, epoch)
+        if not self.has_few_shapes or self.ranks > 1:
+            return batch
+        most = max(batch.rows, self.config.size.clips_at(micro_batch.context_s))
+        return batch.filled(min(most, 1 << (batch.rows - 1).bit_length()))
+
+    def _unfilled(self, micro_batch: MicroBatch, epoch: int) -> Batch:
         stored = self._stored(micro_batch)
         if stored is not None:
             return stored
@@ -152,7 +172,10 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
             stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
         labels = self._labels(micro_batch)
-        batch = collate(self._ids(micro_batch), clips, labels, micro_batch.context_s, self.end)
+        batch = collate(
+            *(self._ids(micro_batch), clips, labels),
+            *(micro_batch.context_s, self.end, self._label_step),
+        )
         masks_BR4 = self._masks(micro_batch, clips, epoch)
         return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
 
@@ -183,8 +206,12 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             if hidden_TD is None:
                 return None
             found.append(hidden_TD)
-        padded = pad_labels(self._labels(micro_batch), self.end)
+        padded = pad_labels(self._labels(micro_batch), self.end, self._label_step)
         return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
+
+    @property
+    def _label_step(self) -> int:
+        return GPU_LABEL_STEP if self.has_few_shapes else LABEL_STEP
 
     def _keys(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         """The keys of the clips in the store; empty while one of them was never decoded."""
@@ -244,7 +271,7 @@ def workers_outlived() -> Iterator[None]:
 
 def _workers() -> int:
     has_gpu = best_device().type == "cuda"
-    return min(MOST_WORKERS, processors() - 1) if has_gpu else 0
+    return max(1, min(MOST_WORKERS, processors() - 2)) if has_gpu else 0
 
 
 def _as_is(batches: list[Batch]) -> list[Batch]:

@@ -4,7 +4,7 @@ B batch, S samples (16,000 a second), T encoder frames (50 a second), D width, R
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -50,6 +50,16 @@ def open_prefix(
     return FrozenPrefix(model, depth, stored_depth, dtype, store, noted)
 
 
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """The states of clips that were not in the store, in the host's memory."""
+
+    clips: int
+    keys: tuple[str, ...]
+    hidden_BTD: Tensor | None
+    """None where they are not stored."""
+
+
 class FrozenPrefix:
     """Turns batches of samples into batches of inputs of the lowest layer that trains.
 
@@ -72,27 +82,32 @@ class FrozenPrefix:
         self.encoder, self.depth, self.stored_depth = model.model.encoder, depth, stored_depth
         self.dtype, self.device, self.store = dtype, model.device, store
         self._noted, self._told = noted, set[str]()
-        self._is_writable, self._computed = True, 0
+        self._is_writable, self._computed = True, list[_Computed]()
 
     @torch.no_grad()
     def states(self, batch: Batch) -> Batch:
         """The batch on the model's device with hidden_BTD after `depth` layers, float32.
 
-        States that had to be computed up to `stored_depth` go into the store.
+        `keep_computed` stores those that had to be computed up to `stored_depth`.
         """
         batch = batch.to(self.device)
         stored_BTD, _, _, *masks = batch.tensors()
         if batch.hidden_BTD is None:
             stored_BTD = self._by_clip(self._from_samples, stored_BTD, *masks)
-            self._keep(batch.keys, stored_BTD)
-            self._computed += len(batch.ids)
+            self._computed.append(_Computed(len(batch.ids), batch.keys, self._on_host(stored_BTD)))
         hidden_BTD = self._by_clip(self._to_depth, stored_BTD).float()
         return replace(batch, samples_BS=None, masks_BR4=None, hidden_BTD=hidden_BTD)
 
-    def take_computed(self) -> int:
-        """How many clips were computed up to `stored_depth` since this was last asked."""
-        computed, self._computed = self._computed, 0
-        return computed
+    def keep_computed(self) -> int:
+        """Store what was computed since the last call, and return the number of its clips.
+
+        Call it when the step's loss was read: the copies from a GPU are then done.
+        """
+        computed, self._computed = self._computed, []
+        for each in computed:
+            if each.hidden_BTD is not None:
+                self._keep(each.keys, each.hidden_BTD)
+        return sum(each.clips for each in computed)
 
     def _by_clip(self, function: Callable[..., Tensor], *inputs_B: Tensor) -> Tensor:
         size = 1 if self.device.type == "cpu" else len(inputs_B[0])
@@ -107,12 +122,22 @@ class FrozenPrefix:
     def _to_depth(self, hidden_BTD: Tensor) -> Tensor:
         return deepen(self.encoder, hidden_BTD, self.stored_depth, self.depth)
 
+    def _on_host(self, hidden_BTD: Tensor) -> Tensor | None:
+        """A copy that nobody waits for, where states are stored; on a CPU the states themselves."""
+        if self.store is None or not self._is_writable:
+            return None
+        if self.device.type != "cuda":
+            return hidden_BTD
+        host_BTD = torch.empty_like(hidden_BTD, device="cpu", pin_memory=True)
+        return host_BTD.copy_(hidden_BTD, non_blocking=True)
+
     def _keep(self, keys: Sequence[str], hidden_BTD: Tensor) -> None:
         """Store states; a disk that is full or read-only ends the storing, not the run."""
         if self.store is None or not self._is_writable:
             return
         try:
-            for key, hidden_TD in zip(keys, hidden_BTD.cpu(), strict=True):
+            # Silent rows after the clips have no key.
+            for key, hidden_TD in zip(keys, hidden_BTD, strict=False):
                 if self.store.put(key, hidden_TD):
                     self._tell_once(f"{self.store.folder}: damaged entries are computed again")
         except OSError as error:

@@ -5,6 +5,7 @@ and the epoch, random numbers of the seed and the step, the learning rate of the
 resumed run ends with the same bits as an uninterrupted one.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,9 +81,24 @@ def train(
     if not config.zero:  # who gives it has more time than memory
         keep_freed_memory()
     trainer = _Trainer(model, job, config, run, watcher, trackers)
-    with StopRequest() as stop, deterministic(model.device), workers_outlived():
+    with StopRequest() as stop, deterministic(model.device), workers_outlived(), _frozen_garbage():
         trainer.run_until(stop)
     return trainer.state
+
+
+@contextmanager
+def _frozen_garbage() -> Iterator[None]:
+    """A context in which garbage collection passes over all that is there when it begins.
+
+    To look at all modules and the model can take longer than a step on a GPU, and they stay until
+    the end anyway.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
@@ -162,7 +178,7 @@ class _Trainer:
         self.state.step += 1
         self.state.train_s += time.monotonic() - began
         if self.job.frozen:
-            computed = self.job.ranks.sum(self.job.frozen.take_computed())
+            computed = self.job.ranks.sum(self.job.frozen.keep_computed())
             self.state.prefixes_computed += int(computed)
         self._log(loss=loss, learning_rate=rate, grad_norm=norm)
         self.watcher.stepped(self.state.step, loss, rate)

@@ -1,16 +1,16 @@
 """The training loss: cross-entropy where a label counts, and nothing computed elsewhere.
 
-B batch, S samples, T encoder frames, D width, L label tokens, N counted tokens, V vocabulary,
+B batch, S samples, T encoder frames, D width, L label tokens, N rows of B x L, V vocabulary,
 R masks.
 """
 
 import torch
 from torch import Tensor, nn
 
+from mothertongue.model.decoder import read_labels
 from mothertongue.model.encoder import continue_from, encode
 from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import Whisper
-from mothertongue.training.batch import IGNORED
 from mothertongue.training.tied_embedding import embed, projected_cross_entropy
 
 
@@ -34,11 +34,13 @@ class LabelLoss(nn.Module):
         inputs_BL: Tensor,
         targets_BL: Tensor,
         masks_BR4: Tensor | None = None,
+        rows_N: Tensor | None = None,
     ) -> Tensor:
-        """The cross-entropy, in nats, summed over the N targets that are not IGNORED; a scalar.
+        """The cross-entropy, in nats, summed over the targets that are not IGNORED; a scalar.
 
         `heard` is samples_BS, or hidden_BTD where there is a depth. masks_BR4 are for the
-        spectrogram of samples_BS. The 51,865-wide projection is computed for those N rows only.
+        spectrogram of samples_BS. The 51,865-wide projection is computed for the rows_N only, see
+        `Batch.counted_rows`; without them for all B x L rows.
         """
         whisper = self.model.model
         hidden_BTD = (
@@ -47,16 +49,12 @@ class LabelLoss(nn.Module):
             else encode(whisper.encoder, log_mel(heard, whisper.config.num_mel_bins, masks_BR4))
         )
         embedded_BLD, weight_VD = embed(inputs_BL, whisper.decoder.embed_tokens)
-        states_BLD = whisper.decoder(
-            inputs_embeds=embedded_BLD,
-            encoder_hidden_states=hidden_BTD,
-            use_cache=False,
-        ).last_hidden_state
-        counts_BL = targets_BL != IGNORED
+        states_ND = read_labels(whisper.decoder, embedded_BLD, hidden_BTD).flatten(0, 1)
+        targets_N = targets_BL.flatten()
+        if rows_N is not None:
+            states_ND, targets_N = states_ND[rows_N], targets_N[rows_N]
         return projected_cross_entropy(
-            states_BLD[counts_BL],
-            weight_VD if self._frozen_VD is None else self._frozen_VD,
-            targets_BL[counts_BL],
+            states_ND, weight_VD if self._frozen_VD is None else self._frozen_VD, targets_N
         )
 
 

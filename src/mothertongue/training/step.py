@@ -60,6 +60,8 @@ class Stepper:
         if self.zero:
             sharding.shard(loss, trained, self.zero, ranks.count)
             sharding.release_parameters(model)
+        self.decides_itself = model.device.type == "cuda" and ranks.count == 1
+        """Whether the optimizer itself leaves out a step that is not finite."""
         self.parameters = trained_parameters(trained)
         self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
         # What "evaluation" leaves out is to wrap it for DDP.
@@ -74,16 +76,46 @@ class Stepper:
         torch.manual_seed(_mix(self.config.seed, step, self.ranks.rank))
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        loss = self._gradients(step, batches)
-        norm = self._clipped_norm()
+        frozen = _frozen_sums(self.model) if step == 0 else {}
+        loss, norm = self._update(self._gradients(step, batches))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise self._not_finite(step, loss, norm, batches)
-        frozen = _frozen_sums(self.model) if step == 0 else {}
-        self._optimizer.step()
         if step == 0:
             _assert_only_promised_moved(self.model, self.parameters, frozen)
         self._optimizer.zero_grad(set_to_none=True)
         return loss, norm
+
+    def _update(self, loss: Tensor) -> tuple[float, float]:
+        """Take the optimizer's step unless it is not finite: the loss of all ranks, the norm.
+
+        One GPU decides by itself whether it is, so that it need not wait for the host.
+        """
+        if self.decides_itself:
+            norm = self._scaled_norm(loss)
+            self._optimizer.step()
+            return _read(loss, norm)
+        clipped = self._accelerator.clip_grad_norm_(
+            self.parameters.values(), self.config.max_grad_norm
+        )
+        mine, norm = _read(loss, sharding.gathered(clipped))
+        total = self.ranks.sum(mine)
+        if math.isfinite(total) and math.isfinite(norm):
+            self._optimizer.step()
+        return total, norm
+
+    def _scaled_norm(self, loss: Tensor) -> Tensor:
+        """The gradient's norm; the fused optimizer is told to scale it down, or to change nothing.
+
+        It reads `grad_scale` and `found_inf`, which torch has for mixed precision in float16.
+        """
+        norm = torch.nn.utils.get_total_norm(
+            [each.grad for each in self.parameters.values() if each.grad is not None]
+        )
+        too_large = (norm + 1e-6) / self.config.max_grad_norm  # as in clip_grad_norm_
+        optimizer: Any = self.raw_optimizer
+        optimizer.grad_scale = too_large.clamp(min=1.0)
+        optimizer.found_inf = (~torch.isfinite(norm + loss)).float()
+        return norm
 
     def gathered_parameters(self) -> AbstractContextManager[None]:
         """Inside, `model` has all of its weights, on every rank; what is changed there is kept."""
@@ -93,15 +125,8 @@ class Stepper:
             else nullcontext()
         )
 
-    def _clipped_norm(self) -> float:
-        """The gradient's norm before it is scaled down."""
-        norm = self._accelerator.clip_grad_norm_(
-            self.parameters.values(), self.config.max_grad_norm
-        )
-        return float(sharding.gathered(norm))
-
-    def _gradients(self, step: int, batches: list[Batch]) -> float:
-        """The mean loss per label token; its gradients are left in the parameters.
+    def _gradients(self, step: int, batches: list[Batch]) -> Tensor:
+        """This rank's part of the mean loss per label token; gradients are left in the parameters.
 
         When memory runs out the micro-batch is halved and the step done again: the effective batch
         stays what was asked for.
@@ -109,40 +134,43 @@ class Stepper:
         count = self.ranks.sum(sum(batch.counted for batch in batches))
         while True:
             try:
-                return self.ranks.sum(self._backward_all(batches, count))
+                return self._backward_all(batches, count)
             except RuntimeError as error:
                 if not should_reduce_batch_size(error):
                     raise
                 self._halve(step, batches, error)
 
-    def _backward_all(self, batches: list[Batch], count: float) -> float:
+    def _backward_all(self, batches: list[Batch], count: float) -> Tensor:
         parts = [part for batch in batches for part in batch.split(self._clips_together(batch))]
+        parts = [part for part in parts if part.ids]  # silent rows alone teach nothing
         if self.zero:
             # Every forward and backward pass is one of all ranks: they gather the weights for it.
             missing = self.ranks.largest(len(parts)) - len(parts)
             parts += [_uncounted(parts[0])] * missing
-        loss = sum(self._backward(part, count, is_last=False) for part in parts[:-1])
-        return loss + self._backward(parts[-1], count, is_last=True)
+        losses = [self._backward(part, count, part is parts[-1]) for part in parts]
+        return torch.stack(losses).double().sum()
 
     def _clips_together(self, batch: Batch) -> int:
         """The clips of one forward pass, so that all passes of a batch are nearly alike."""
-        clips = len(batch.ids)
+        clips = batch.rows
         most = min(clips, self.micro_batch_size)
         if self.config.micro_batch_size is None:
             most = min(most, clips_together(batch.context_s, self.model.device) or most)
         return math.ceil(clips / math.ceil(clips / most))
 
-    def _backward(self, batch: Batch, count: float, is_last: bool) -> float:
+    def _backward(self, batch: Batch, count: float, is_last: bool) -> Tensor:
         """The gradients of all ranks are exchanged with the last micro-batch of each.
 
         With ZeRO, with every one: no device has room for all of them.
         """
-        batch = self.frozen.states(batch) if self.frozen else batch.to(self.model.device)
+        device = self.model.device
+        rows_N = batch.counted_rows(device)
+        batch = self.frozen.states(batch) if self.frozen else batch.to(device)
         with nullcontext() if is_last else self._accelerator.no_sync(self._loss):
-            loss = self._loss(*batch.tensors()) / count
+            loss = self._loss(*batch.tensors(), rows_N=rows_N) / count
             # Times the ranks: the exchange takes the mean of their gradients, we want the sum.
             self._accelerator.backward(loss * self.ranks.count)
-        return float(loss.detach())
+        return loss.detach()
 
     def _halve(self, step: int, batches: list[Batch], error: Exception) -> None:
         self._optimizer.zero_grad(set_to_none=True)
@@ -177,6 +205,12 @@ class Stepper:
             f"numbers; the weights were not changed. Clips of this step: {ids}. Look at them with "
             "mothertongue check, or lower train.learning_rate; the last checkpoint is intact"
         )
+
+
+def _read(loss: Tensor, norm: Tensor) -> tuple[float, float]:
+    """Their values. It is the one moment of a step in which the host waits for a GPU."""
+    first, second = torch.stack([loss.double(), norm.double()]).tolist()
+    return first, second
 
 
 def _uncounted(batch: Batch) -> Batch:

@@ -56,9 +56,9 @@ class _Embed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_BLD: Tensor, grad_VD: Tensor) -> tuple[None, Tensor, None]:
         (tokens_BL,) = ctx.saved_tensors
-        counts_BL = tokens_BL != ctx.padding  # as in torch: no gradient for padding
-        rows_ND = grad_BLD[counts_BL].to(grad_VD.dtype)
-        return None, grad_VD.index_add_(0, tokens_BL[counts_BL], rows_ND), None
+        counts_BL1 = (tokens_BL != ctx.padding)[..., None]  # as in torch: none for padding
+        rows_ND = (grad_BLD * counts_BL1).flatten(0, 1).to(grad_VD.dtype)
+        return None, grad_VD.index_add_(0, tokens_BL.flatten(), rows_ND), None
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -76,10 +76,11 @@ class _CrossEntropy(torch.autograd.Function):
                 chunk_loss, error_CV = _softmax_errors((part_CD @ weight.T).float(), targets_C)
                 loss += chunk_loss
                 error_CV = error_CV.to(weight.dtype)
+                counts_C1 = (targets_C != IGNORED)[:, None]
                 if needs_states:
-                    grad_states.append((error_CV @ weight).to(states_ND.dtype))
+                    grad_states.append((error_CV @ weight * counts_C1).to(states_ND.dtype))
                 if needs_weight:
-                    more_VD = (error_CV.T @ part_CD).to(weight_VD.dtype)
+                    more_VD = (error_CV.T @ (part_CD * counts_C1)).to(weight_VD.dtype)
                     grad_weight_VD = (
                         more_VD if grad_weight_VD is None else grad_weight_VD.add_(more_VD)
                     )
@@ -96,16 +97,16 @@ class _CrossEntropy(torch.autograd.Function):
 def _softmax_errors(scores_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
     """The summed cross-entropy and its gradient by the scores: softmax minus one-hot.
 
-    A row whose target is IGNORED adds nothing to either.
+    A row whose target is IGNORED adds nothing to the sum; its gradient means nothing. No value is
+    read, so that the host does not wait for a GPU.
     """
-    (rows_C,) = (targets_C != IGNORED).nonzero(as_tuple=True)
-    counted_C = targets_C[rows_C]
+    counts_C = targets_C != IGNORED
+    targets_C1 = targets_C.clamp(min=0)[:, None]
     log_CV = scores_CV.log_softmax(-1)
-    loss = -log_CV[rows_C, counted_C].sum()
+    loss = -(log_CV.gather(1, targets_C1)[:, 0] * counts_C).sum()
     error_CV = log_CV.exp_()
-    error_CV[rows_C, counted_C] -= 1
-    error_CV[targets_C == IGNORED] = 0
-    return loss, error_CV
+    minus_C1 = error_CV.new_full((), -1.0).expand(targets_C1.shape)
+    return loss, error_CV.scatter_add_(1, targets_C1, minus_C1)
 
 
 def _in_autocast_type(value: Tensor) -> Tensor:

@@ -125,7 +125,8 @@ class SplitValidator:
             together = clips_together(batch.context_s, model.device) or len(batch.ids)
             for part in batch.split(together):
                 with autocast:
-                    nats += float(loss(*part.to(model.device).tensors()))
+                    inputs = part.to(model.device).tensors()
+                    nats += float(loss(*inputs, rows_N=part.counted_rows(model.device)))
             tokens += batch.counted
             advance(len(batch.ids))
         return nats, tokens

@@ -1,0 +1,160 @@
+"""A step as a GPU takes it: no wait but one, fixed shapes, and what a CPU computes."""
+
+import traceback
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from op_counts import STRATEGIES, operation_name, step_of
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mothertongue.errors import MothertongueError
+from mothertongue.training import step
+from mothertongue.training.batch import IGNORED, Batch
+from mothertongue.training.step import Stepper
+
+READS = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "_unique2"}
+"""Operations whose result the host must know before it goes on."""
+
+IN_THE_HOST = "batch.py counted"
+"""Reads a batch before it goes to the device."""
+READ = step._read
+
+each_strategy = pytest.mark.parametrize("settings", STRATEGIES.values(), ids=list(STRATEGIES))
+
+
+class Waits(TorchDispatchMode):
+    """Lists the functions in which the host waits for the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name = operation_name(operation)
+        indices = args[1] if name in ("index", "index_put", "index_put_") else ()
+        is_mask = any(isinstance(x, Tensor) and x.dtype == torch.bool for x in indices)
+        if is_mask or name in READS:
+            self._note()
+        return operation(*args, **(kwargs or {}))
+
+    def _note(self) -> None:
+        names = [f"{Path(x.filename).name} {x.name}" for x in traceback.extract_stack()]
+        if IN_THE_HOST not in names:
+            self.found.append(names[-3])
+
+
+@pytest.fixture
+def gpu_path(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], tuple[Stepper, Batch]]:
+    """Return a function that makes a step of a strategy, which goes as on a GPU."""
+    monkeypatch.setattr(Batch, "counted_rows", lambda *_: None)
+
+    def make(settings: dict[str, Any]) -> tuple[Stepper, Batch]:
+        stepper, batch = step_of(settings)
+        stepper.decides_itself = True
+        return stepper, batch
+
+    return make
+
+
+@each_strategy
+def test_the_host_waits_once_a_step(
+    settings: dict[str, Any], gpu_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper, batch = gpu_path(settings)
+    stepper.take(1, [batch], 1e-6)
+    reads = list[int]()
+    monkeypatch.setattr(step, "_read", lambda *scalars: reads.append(1) or READ(*scalars))
+    with Waits() as waits:
+        stepper.take(2, [batch, batch], 1e-6)
+    assert waits.found == []
+    assert len(reads) == 1
+
+
+def test_a_wait_is_seen() -> None:
+    batch = Batch(("a",), None, torch.zeros(1, 4), torch.tensor([[1, 2, 3, IGNORED]]))
+    values = torch.zeros(3)
+    with Waits() as waits:
+        assert batch.counted == 3
+        assert batch.counted_rows(torch.device("cpu")) is not None
+        values[values > 1] = 2
+        float(values[0])
+    assert len(waits.found) == 3
+
+
+@each_strategy
+def test_the_passes_depend_on_no_value(settings: dict[str, Any], gpu_path: Any) -> None:
+    """Fake tensors have none: an operation that asks for one raises, and no graph could hold it."""
+    stepper, batch = gpu_path(settings)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        fake = batch._with(mode.from_tensor)
+        loss = stepper._backward_all([fake, fake], 32.0)
+    assert loss.shape == ()
+
+
+def test_a_value_that_is_asked_for_is_seen() -> None:
+    with FakeTensorMode(), pytest.raises(Exception, match=r"aten\.nonzero"):
+        torch.zeros(3).nonzero()
+
+
+@each_strategy
+def test_a_gpu_takes_the_step_of_a_cpu(settings: dict[str, Any]) -> None:
+    """All rows and the optimizer's own clipping, or the counted rows and torch's."""
+    if "dropout" in settings:
+        settings = settings | {"dropout": 0.0}
+    found = []
+    for is_gpu in (False, True):
+        stepper, batch = step_of(settings)
+        batch.targets_BL[0, 9:] = IGNORED  # the rest of the label
+        stepper.decides_itself = is_gpu
+        with pytest.MonkeyPatch.context() as patch:
+            if is_gpu:
+                patch.setattr(Batch, "counted_rows", lambda *_: None)
+            taken = [stepper.take(number, [batch], 1e-3) for number in range(3)]
+        found.append((taken, flat(stepper.parameters)))
+    (cpu_taken, cpu_N), (gpu_taken, gpu_N) = found
+    torch.testing.assert_close(torch.tensor(gpu_taken), torch.tensor(cpu_taken), rtol=1e-3, atol=0)
+    moved = (cpu_N - flat(step_of(settings)[0].parameters)).norm()
+    assert (gpu_N - cpu_N).norm() < 0.02 * moved
+
+
+def flat(parameters: dict[str, Tensor]) -> Tensor:
+    return torch.cat([value.detach().flatten() for value in parameters.values()])
+
+
+def test_the_optimizer_leaves_out_a_step_that_is_not_finite(gpu_path: Any) -> None:
+    stepper, batch = gpu_path({"kind": "full"})
+    stepper.take(1, [batch], 1e-3)
+    before, memory = deepcopy(stepper.parameters), deepcopy(stepper.raw_optimizer.state_dict())
+    assert batch.samples_BS is not None
+    poisoned = batch._with(torch.clone)
+    poisoned.samples_BS[:] = float("nan")
+    with pytest.raises(MothertongueError, match="loss nan"):
+        stepper.take(2, [poisoned], 1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in stepper.parameters.items())
+    after = stepper.raw_optimizer.state_dict()["state"]
+    for index, values in memory["state"].items():
+        assert all(torch.equal(value, after[index][name]) for name, value in values.items())
+
+
+@each_strategy
+def test_silent_rows_teach_nothing(settings: dict[str, Any], gpu_path: Any) -> None:
+    if "dropout" in settings:
+        settings = settings | {"dropout": 0.0}
+    found = []
+    for rows in (1, 4):
+        stepper, batch = gpu_path(settings)
+        filled = batch.filled(rows)
+        assert (filled.rows, filled.counted, filled.ids) == (rows, batch.counted, batch.ids)
+        assert torch.isfinite(stepper._backward_all([filled], float(batch.counted)))
+        found.append({name: value.grad for name, value in stepper.parameters.items()})
+    for name, value in found[0].items():
+        scale = float(value.abs().max())
+        torch.testing.assert_close(found[1][name], value, rtol=0, atol=0.02 * scale, msg=name)
