@@ -87,6 +87,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", help="strategies, as the table names them")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--compile", action="store_true", help="train.compile, on our side")
+    parser.add_argument("--graphs", default="auto", choices=["auto", "off"], help="train.graphs")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
@@ -151,7 +152,7 @@ def our_steps(
 ) -> Json:
     """The training loop itself, on noise; stopped before it would write weights."""
     settings = {"batch_size": BATCH_SIZE, "precision": "bf16", "compile": options.compile}
-    settings |= {"epochs": 1, "learning_rate": 1e-5}
+    settings |= {"epochs": 1, "learning_rate": 1e-5, "graphs": options.graphs}
     config = TrainConfig.model_validate(settings | {"full_context_share": 0.0})
     width, vocabulary = model.config.d_model, model.config.vocab_size
     steps = plan(clips, BATCH_SIZE, 0)

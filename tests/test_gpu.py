@@ -100,6 +100,8 @@ def test_bfloat16_stays_near(train: Train, kind: str) -> None:
         {"micro_batch_size": 1},
         {"workers": 2},
         {"strategy": STRATEGIES["freeze"], "prefix_cache_gb": 0},
+        {"graphs": "auto", "gradient_checkpointing": True},
+        *({"strategy": each, "graphs": "auto"} for each in STRATEGIES.values()),
     ],
     ids=lambda changes: next(reversed(changes)),
 )
@@ -109,12 +111,23 @@ def test_ways_of_the_same_step(train: Train, changes: dict[str, Any]) -> None:
     assert other.losses == pytest.approx(plain.losses, rel=ROUNDING)
 
 
-def test_a_run_that_was_stopped_goes_on(train: Train) -> None:
-    whole, _ = train("whole")
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_replayed_passes_are_the_eager_ones(train: Train, kind: str) -> None:
+    """The same kernels in the same order, in shapes that repeat from the third epoch on."""
+    settings = {"strategy": STRATEGIES[kind], "epochs": 6}
+    eager, _ = train("eager", **settings)
+    replayed, _ = train("replayed", **settings, graphs="auto")
+    assert replayed.losses == pytest.approx(eager.losses, rel=ROUNDING)
+    assert any("are replayed" in note for note in replayed.notes)
+
+
+@pytest.mark.parametrize("graphs", ["off", "auto"])
+def test_a_run_that_was_stopped_goes_on(train: Train, graphs: str) -> None:
+    whole, _ = train("whole", graphs=graphs)
     first = After(5)
     with pytest.raises(Preempted):
-        train("stopped", first)
-    second, found = train("stopped")
+        train("stopped", first, graphs=graphs)
+    second, found = train("stopped", graphs=graphs)
     assert second.began_at == 5
     assert first.losses + second.losses == pytest.approx(whole.losses, rel=ROUNDING)
     assert found.is_done

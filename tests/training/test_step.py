@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mothertongue.errors import MothertongueError
-from mothertongue.training import step
+from mothertongue.training import gpu_step
 from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.step import Stepper
 
@@ -23,7 +23,7 @@ READS = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero
 
 IN_THE_HOST = "batch.py counted"
 """Reads a batch before it goes to the device."""
-READ = step._read
+READ = gpu_step.read
 
 each_strategy = pytest.mark.parametrize("settings", STRATEGIES.values(), ids=list(STRATEGIES))
 
@@ -52,13 +52,12 @@ class Waits(TorchDispatchMode):
 
 
 @pytest.fixture
-def gpu_path(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], tuple[Stepper, Batch]]:
+def gpu_path() -> Callable[[dict[str, Any]], tuple[Stepper, Batch]]:
     """Return a function that makes a step of a strategy, which goes as on a GPU."""
-    monkeypatch.setattr(Batch, "counted_rows", lambda *_: None)
 
     def make(settings: dict[str, Any]) -> tuple[Stepper, Batch]:
         stepper, batch = step_of(settings)
-        stepper.decides_itself = True
+        stepper.one_gpu = stepper.gpu_step(recorder=None)
         return stepper, batch
 
     return make
@@ -71,7 +70,7 @@ def test_the_host_waits_once_a_step(
     stepper, batch = gpu_path(settings)
     stepper.take(1, [batch], 1e-6)
     reads = list[int]()
-    monkeypatch.setattr(step, "_read", lambda *scalars: reads.append(1) or READ(*scalars))
+    monkeypatch.setattr(gpu_step, "read", lambda values: reads.append(1) or READ(values))
     with Waits() as waits:
         stepper.take(2, [batch, batch], 1e-6)
     assert waits.found == []
@@ -113,11 +112,9 @@ def test_a_gpu_takes_the_step_of_a_cpu(settings: dict[str, Any]) -> None:
     for is_gpu in (False, True):
         stepper, batch = step_of(settings)
         batch.targets_BL[0, 9:] = IGNORED  # the rest of the label
-        stepper.decides_itself = is_gpu
-        with pytest.MonkeyPatch.context() as patch:
-            if is_gpu:
-                patch.setattr(Batch, "counted_rows", lambda *_: None)
-            taken = [stepper.take(number, [batch], 1e-3) for number in range(3)]
+        if is_gpu:
+            stepper.one_gpu = stepper.gpu_step(recorder=None)
+        taken = [stepper.take(number, [batch], 1e-3) for number in range(3)]
         found.append((taken, flat(stepper.parameters)))
     (cpu_taken, cpu_N), (gpu_taken, gpu_N) = found
     torch.testing.assert_close(torch.tensor(gpu_taken), torch.tensor(cpu_taken), rtol=1e-3, atol=0)

@@ -23,7 +23,15 @@ else:
 
 Code = Annotated[str, AfterValidator(language_code)]
 RUN_NAME = r"^[\w][\w.-]*$"
-FREE = ("workers", "prefix_cache_gb", "prefix_depth", "trackers", "zero", "micro_batch_size")
+FREE = (
+    "workers",
+    "prefix_cache_gb",
+    "prefix_depth",
+    "trackers",
+    "zero",
+    "micro_batch_size",
+    "graphs",
+)
 """Settings of `train` with which a run may go on, whatever it began with."""
 
 RETIRED: dict[str, tuple[Any, ...] | None] = {"validation_share": None, "validation_clips": (None,)}

@@ -90,6 +90,10 @@ class TrainConfig(Config):
     compile: bool = False
     """Let torch.compile fuse what lies between the products, for a GPU; on two cores of a CPU the
     compiled step took 1.6 times as long."""
+    graphs: Literal["auto", "off"] = "off"
+    """auto: on one GPU, replay the passes of batches whose shape came twice before as CUDA graphs,
+    and so the optimizer; several devices, `compile` and `gradient_checkpointing` go without. It
+    changes no result beyond rounding."""
     eval_every_steps: PositiveInt | None = None
     """How often to decode validation clips; None: once an epoch."""
     validation_clips: PositiveInt | Literal["all"] = 200

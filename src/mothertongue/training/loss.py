@@ -42,11 +42,23 @@ class LabelLoss(nn.Module):
         spectrogram of samples_BS. The 51,865-wide projection is computed for the rows_N only, see
         `Batch.counted_rows`; without them for all B x L rows.
         """
+        return self.of_features(self.features(heard, masks_BR4), inputs_BL, targets_BL, rows_N)
+
+    def features(self, heard: Tensor, masks_BR4: Tensor | None = None) -> Tensor:
+        """mel_BMF of samples_BS; with a depth the hidden_BTD as they are."""
+        if self.depth:
+            return heard
+        return log_mel(heard, self.model.config.num_mel_bins, masks_BR4)
+
+    def of_features(
+        self, heard: Tensor, inputs_BL: Tensor, targets_BL: Tensor, rows_N: Tensor | None = None
+    ) -> Tensor:
+        """The same cross-entropy, from what `features` gives."""
         whisper = self.model.model
         hidden_BTD = (
             continue_from(whisper.encoder, heard, self.depth)
             if self.depth
-            else encode(whisper.encoder, log_mel(heard, whisper.config.num_mel_bins, masks_BR4))
+            else encode(whisper.encoder, heard)
         )
         embedded_BLD, weight_VD = embed(inputs_BL, whisper.decoder.embed_tokens)
         states_ND = read_labels(whisper.decoder, embedded_BLD, hidden_BTD).flatten(0, 1)

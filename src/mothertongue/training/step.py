@@ -26,6 +26,8 @@ from mothertongue.training import fsdp as sharding
 from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
+from mothertongue.training.gpu_step import GpuStep
+from mothertongue.training.graphs import CudaRecorder, Recorder
 from mothertongue.training.loss import LabelLoss
 
 
@@ -60,13 +62,32 @@ class Stepper:
         if self.zero:
             sharding.shard(loss, trained, self.zero, ranks.count)
             sharding.release_parameters(model)
-        self.decides_itself = model.device.type == "cuda" and ranks.count == 1
-        """Whether the optimizer itself leaves out a step that is not finite."""
         self.parameters = trained_parameters(trained)
         self.raw_optimizer = torch.optim.AdamW(_decay_groups(self.parameters, config), fused=True)
         # What "evaluation" leaves out is to wrap it for DDP.
         self._loss = self._accelerator.prepare_model(loss, evaluation_mode=self.zero > 0)
         self._optimizer = self._accelerator.prepare(self.raw_optimizer)
+        self.one_gpu: GpuStep | None = None
+        """Takes the steps where there is one GPU."""
+        if model.device.type == "cuda" and ranks.count == 1:
+            self.one_gpu = self.gpu_step(self._recorder())
+
+    def _recorder(self) -> CudaRecorder | None:
+        config = self.config
+        if config.graphs == "off":
+            return None
+        if config.compile or config.gradient_checkpointing:
+            self._noted("train.graphs: off, as with compile and gradient_checkpointing")
+            return None
+        self._noted("train.graphs: batches whose shape came twice before are replayed")
+        return CudaRecorder(self.model.device)
+
+    def gpu_step(self, recorder: Recorder | None) -> GpuStep:
+        """The step of one GPU, with graphs where a recorder is given."""
+        loss: LabelLoss = self._accelerator.unwrap_model(self._loss)
+        dtype = dtype_of(self.config.precision, self.model.device)
+        parts = loss, self.raw_optimizer, self.parameters, dtype, self.config
+        return GpuStep(*parts, recorder)
 
     def take(self, step: int, batches: list[Batch], learning_rate: float) -> tuple[float, float]:
         """Do the step after `step` steps: the mean loss per label token, the gradient's norm.
@@ -74,48 +95,34 @@ class Stepper:
         Raises MothertongueError where they are not finite; the weights are then unchanged.
         """
         torch.manual_seed(_mix(self.config.seed, step, self.ranks.rank))
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
         frozen = _frozen_sums(self.model) if step == 0 else {}
-        loss, norm = self._update(self._gradients(step, batches))
+        with self.one_gpu.stream() if self.one_gpu else nullcontext():
+            loss, norm = self._learned(step, batches, learning_rate)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise self._not_finite(step, loss, norm, batches)
         if step == 0:
             _assert_only_promised_moved(self.model, self.parameters, frozen)
-        self._optimizer.zero_grad(set_to_none=True)
+        is_kept = self.one_gpu is not None and self.one_gpu.has_graphs
+        self._optimizer.zero_grad(set_to_none=not is_kept)
         return loss, norm
 
-    def _update(self, loss: Tensor) -> tuple[float, float]:
-        """Take the optimizer's step unless it is not finite: the loss of all ranks, the norm.
-
-        One GPU decides by itself whether it is, so that it need not wait for the host.
-        """
-        if self.decides_itself:
-            norm = self._scaled_norm(loss)
-            self._optimizer.step()
-            return _read(loss, norm)
+    def _learned(
+        self, step: int, batches: list[Batch], learning_rate: float
+    ) -> tuple[float, float]:
+        """Take the optimizer's step unless it is not finite: the loss of all ranks, the norm."""
+        mine = self._gradients(step, batches)
+        if self.one_gpu:
+            return self.one_gpu.update(learning_rate)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
         clipped = self._accelerator.clip_grad_norm_(
             self.parameters.values(), self.config.max_grad_norm
         )
-        mine, norm = _read(loss, sharding.gathered(clipped))
-        total = self.ranks.sum(mine)
-        if math.isfinite(total) and math.isfinite(norm):
+        norm = float(sharding.gathered(clipped))
+        loss = self.ranks.sum(float(mine))
+        if math.isfinite(loss) and math.isfinite(norm):
             self._optimizer.step()
-        return total, norm
-
-    def _scaled_norm(self, loss: Tensor) -> Tensor:
-        """The gradient's norm; the fused optimizer is told to scale it down, or to change nothing.
-
-        It reads `grad_scale` and `found_inf`, which torch has for mixed precision in float16.
-        """
-        norm = torch.nn.utils.get_total_norm(
-            [each.grad for each in self.parameters.values() if each.grad is not None]
-        )
-        too_large = (norm + 1e-6) / self.config.max_grad_norm  # as in clip_grad_norm_
-        optimizer: Any = self.raw_optimizer
-        optimizer.grad_scale = too_large.clamp(min=1.0)
-        optimizer.found_inf = (~torch.isfinite(norm + loss)).float()
-        return norm
+        return loss, norm
 
     def gathered_parameters(self) -> AbstractContextManager[None]:
         """Inside, `model` has all of its weights, on every rank; what is changed there is kept."""
@@ -147,6 +154,8 @@ class Stepper:
             # Every forward and backward pass is one of all ranks: they gather the weights for it.
             missing = self.ranks.largest(len(parts)) - len(parts)
             parts += [_uncounted(parts[0])] * missing
+        if self.one_gpu:
+            return self.one_gpu.gradients(map(self._on_device, parts), count)
         losses = [self._backward(part, count, part is parts[-1]) for part in parts]
         return torch.stack(losses).double().sum()
 
@@ -163,14 +172,16 @@ class Stepper:
 
         With ZeRO, with every one: no device has room for all of them.
         """
-        device = self.model.device
-        rows_N = batch.counted_rows(device)
-        batch = self.frozen.states(batch) if self.frozen else batch.to(device)
+        rows_N = batch.counted_rows(self.model.device)
+        batch = self._on_device(batch)
         with nullcontext() if is_last else self._accelerator.no_sync(self._loss):
             loss = self._loss(*batch.tensors(), rows_N=rows_N) / count
             # Times the ranks: the exchange takes the mean of their gradients, we want the sum.
             self._accelerator.backward(loss * self.ranks.count)
         return loss.detach()
+
+    def _on_device(self, batch: Batch) -> Batch:
+        return self.frozen.states(batch) if self.frozen else batch.to(self.model.device)
 
     def _halve(self, step: int, batches: list[Batch], error: Exception) -> None:
         self._optimizer.zero_grad(set_to_none=True)
@@ -189,6 +200,8 @@ class Stepper:
                 "the effective batch stays, and the run goes on from its newest checkpoint"
             ) from error
         self.micro_batch_size = largest // 2
+        if self.one_gpu:
+            self.one_gpu.drop_graphs()
         self._noted(
             f"step {step + 1}: out of memory; going on with micro-batches of "
             f"{self.micro_batch_size}, the effective batch stays"
@@ -205,12 +218,6 @@ class Stepper:
             f"numbers; the weights were not changed. Clips of this step: {ids}. Look at them with "
             "mothertongue check, or lower train.learning_rate; the last checkpoint is intact"
         )
-
-
-def _read(loss: Tensor, norm: Tensor) -> tuple[float, float]:
-    """Their values. It is the one moment of a step in which the host waits for a GPU."""
-    first, second = torch.stack([loss.double(), norm.double()]).tolist()
-    return first, second
 
 
 def _uncounted(batch: Batch) -> Batch:
