@@ -27,7 +27,8 @@ from mothertongue.config import parse
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.training import frozen_prefix, loss
+from mothertongue.model.devices import Precision, dtype_of
+from mothertongue.training import frozen_prefix, lean, loss
 from mothertongue.training.batch import Batch
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
@@ -47,9 +48,9 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 PHASES: dict[str, list[tuple[Any, str]]] = {
     "features": [(loss, "log_mel"), (frozen_prefix, "log_mel")],
     "frozen prefix": [(frozen_prefix, "prefix"), (frozen_prefix, "deepen")],
-    "encoder": [(loss, "encode"), (loss, "continue_from")],
-    "decoder": [(loss, "read_labels")],
-    "loss": [(loss, "projected_cross_entropy")],
+    "encoder": [(lean.LeanPasses, "_encoded")],
+    "decoder": [(lean.LeanPasses, "_decoded")],
+    "loss": [(lean, "projected_cross_entropy")],
     "backward, update": [(torch.Tensor, "backward")],
 }
 """The functions with which each phase begins."""
@@ -125,7 +126,9 @@ def count(settings: dict[str, Any], layers: int) -> dict[str, Counter[str]]:
     return phases.found
 
 
-def step_of(settings: dict[str, Any], layers: int = LAYERS) -> tuple[Stepper, Batch]:
+def step_of(
+    settings: dict[str, Any], layers: int = LAYERS, precision: Precision = "bf16"
+) -> tuple[Stepper, Batch]:
     """Return what trains a narrow random Whisper by a strategy, and a batch for it."""
     shape = {"encoder_layers": layers, "decoder_layers": layers, "d_model": WIDTH}
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
@@ -139,9 +142,9 @@ def step_of(settings: dict[str, Any], layers: int = LAYERS) -> tuple[Stepper, Ba
     experiment = {"name": "counts", "language": "sw", "data": ".", "strategy": settings}
     strategy = parse(Experiment, experiment, "counts").strategy
     model = strategy.apply(model, seed=0).train()
-    depth = strategy.frozen_prefix(model)
-    frozen = FrozenPrefix(model, depth, depth, torch.bfloat16, None, print) if depth else None
-    train = {"precision": "bf16", "learning_rate": 1e-5, "batch_size": CLIPS}
+    depth, dtype = strategy.frozen_prefix(model), dtype_of(precision, model.device)
+    frozen = FrozenPrefix(model, depth, depth, dtype, None, print) if depth else None
+    train = {"precision": precision, "learning_rate": 1e-5, "batch_size": CLIPS}
     stepper = Stepper(model, frozen, TrainConfig.model_validate(train), Ranks(), print)
     labels_BL = torch.randint(2, VOCABULARY, (CLIPS, LABEL))
     samples_BS = 0.1 * torch.randn(CLIPS, SECONDS * SAMPLE_RATE_HZ)

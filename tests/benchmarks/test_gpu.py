@@ -46,7 +46,7 @@ def test_lengths_are_those_of_fleurs() -> None:
 def test_every_candidate_of_a_strategy(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "BATCH_SIZE", 2)
     monkeypatch.setattr(gpu, "WARM_UP", 1)
-    options = Namespace(device="cpu", steps=1, compile=False)
+    options = Namespace(device="cpu", steps=1, compile=False, graphs="auto")
     settings = {"kind": "freeze", "encoder_layers": 1}
     rows = list(gpu.measure("freeze 1", settings, "12 s", tiny_config(tokens), options))
     assert [each["who"] for each in rows] == ["transformers", "ours", "ours, stored states"]

@@ -134,14 +134,15 @@ def test_replayed_steps_are_the_eager_ones(settings: dict[str, Any]) -> None:
 
 
 def out_of_memory(stepper: Stepper, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    passes = stepper.one_gpu.loss.of_features
+    assert stepper.one_gpu is not None
+    passes = stepper.one_gpu.lean.of_features
 
     def limited(features: Tensor, *labels: Tensor) -> Tensor:
         if len(features) > rows:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return passes(features, *labels)
 
-    monkeypatch.setattr(stepper.one_gpu.loss, "of_features", limited)
+    monkeypatch.setattr(stepper.one_gpu.lean, "of_features", limited)
 
 
 def test_after_out_of_memory_there_are_no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.training.batch import Batch
 from mothertongue.training.graphs import CudaRecorder, Graphs, Recorder
+from mothertongue.training.lean import LeanPasses, lean_obstacle
 from mothertongue.training.loss import LabelLoss
 
 
@@ -31,6 +32,7 @@ class GpuStep:
     ) -> None:
         self.loss, self.optimizer, self.parameters = loss, optimizer, parameters
         self.dtype, self.most_norm = dtype, config.max_grad_norm
+        self.lean = None if lean_obstacle(loss.model) else LeanPasses(loss, dtype)
         self.device = next(iter(parameters.values())).device
         self._scale, self._total, self._rate = torch.zeros(3, device=self.device).unbind()
         self._said_2 = torch.zeros(2, device=self.device, dtype=torch.float64)
@@ -61,6 +63,8 @@ class GpuStep:
 
         The batches are on the device; `count` is the number of their label tokens.
         """
+        if self.lean:
+            self.lean.weights.refresh()
         self._scale.fill_(1 / count)
         self._total.zero_()
         for batch in batches:
@@ -82,9 +86,12 @@ class GpuStep:
 
     def _pass(self, features: Tensor, inputs_BL: Tensor, targets_BL: Tensor) -> None:
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            total = self.loss.of_features(features, inputs_BL, targets_BL)
+            passes = self.lean or self.loss
+            total = passes.of_features(features, inputs_BL, targets_BL)
         mean = total.float() * self._scale
         mean.backward()
+        if self.lean:
+            self.lean.weights.hand_over_gradients()
         self._total += mean.detach()
 
     def _update(self) -> None:

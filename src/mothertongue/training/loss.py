@@ -26,7 +26,7 @@ class LabelLoss(nn.Module):
         self.model, self.depth = model, depth
         store_frozen(model, dtype)
         projection = model.proj_out.weight
-        self._frozen_VD = None if projection.requires_grad else projection.detach().to(dtype)
+        self.frozen_VD = None if projection.requires_grad else projection.detach().to(dtype)
 
     def forward(
         self,
@@ -66,7 +66,7 @@ class LabelLoss(nn.Module):
         if rows_N is not None:
             states_ND, targets_N = states_ND[rows_N], targets_N[rows_N]
         return projected_cross_entropy(
-            states_ND, weight_VD if self._frozen_VD is None else self._frozen_VD, targets_N
+            states_ND, weight_VD if self.frozen_VD is None else self.frozen_VD, targets_N
         )
 
 
