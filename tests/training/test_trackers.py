@@ -1,8 +1,10 @@
 """Trackers hear what the run measures, and none of them can stop it."""
 
+import inspect
 import json
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +14,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
 from runs import Silent, save_base, save_corpus, tiny_experiment
 
 from mothertongue.errors import ConfigError
+from mothertongue.experiment import trackers
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training import trackers as tracking
 from mothertongue.training.run import run
@@ -92,7 +95,8 @@ def installed(monkeypatch: pytest.MonkeyPatch, name: str, kind: type[Fake]) -> l
     module = ModuleType(name)
     module.__spec__ = json.__spec__
     monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setitem(LOGGER_TYPE_TO_CLASS, name, make)
+    tracker = import_module(f"{trackers.__name__}.{name}")
+    monkeypatch.setattr(tracker, "open_tracker", make)
     return made
 
 
@@ -129,3 +133,46 @@ def test_one_that_is_not_installed_is_said_before_anything_runs(
 def test_settings_are_flat_and_plain() -> None:
     nested = {"a": {"b": 1, "c": None}, "d": [1, 2], "e": "x"}
     assert flat(nested) == {"a.b": 1, "a.c": "None", "d": "[1, 2]", "e": "x"}
+
+
+@pytest.mark.parametrize("name", trackers.tracker_names())
+def test_each_tracker_is_opened_with_what_accelerate_takes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings reach accelerate's class; the library itself may be missing here."""
+    cls = LOGGER_TYPE_TO_CLASS[name]
+    seen: dict[str, Any] = {}
+
+    def begin(self: Any, project: str, **options: Any) -> None:
+        inspect.signature(real).bind(self, project, **options)
+        seen.update(options, project=project)
+
+    real = cls.__init__
+    monkeypatch.setattr(cls, "__init__", begin)
+    assert isinstance(trackers.open_tracker(name, tmp_path / "my-run"), cls)
+    assert seen.pop("project") == "mothertongue"
+    assert any("my-run" in str(value) for value in seen.values())
+
+
+def test_a_tracker_is_one_new_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "more"
+    home.mkdir()
+    (home / "json.py").write_text(
+        "from test_trackers_fake import FAKES\n"
+        "def open_tracker(title, folder):\n"
+        "    return FAKES[title]\n"
+    )
+    fake, module = Fake(), ModuleType("test_trackers_fake")
+    module.FAKES = {"run": fake}  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "test_trackers_fake", module)
+    monkeypatch.setattr(trackers, "__path__", [*trackers.__path__, str(home)])
+    monkeypatch.delitem(sys.modules, f"{trackers.__name__}.json", raising=False)
+    base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
+    experiment = tiny_experiment(tmp_path, base, data, trackers=["json"], epochs=1)
+    run(experiment, RunDir(tmp_path / "run"), Silent())
+    assert [step for step, values in fake.told if "loss" in values] == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_unknown_tracker_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no tracker 'tensorbord'.*mlflow, tensorboard, trackio"):
+        tiny_experiment(tmp_path, tmp_path, tmp_path, trackers=["tensorbord"])

@@ -2,23 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     model_validator,
 )
 
 from mothertongue.config import Config
 from mothertongue.data.augment.config import AugmentConfig
+from mothertongue.experiment.trackers import known_tracker, tracker_names
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision
 
-TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]
+TrackerName = Annotated[
+    str,
+    AfterValidator(known_tracker),
+    WithJsonSchema({"type": "string", "enum": tracker_names()}),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Logging of a run's metrics to trackers: TensorBoard, Trackio, Weights & Biases, MLflow.
+"""Logging of a run's metrics to trackers, see `experiment/trackers`.
 
-accelerate has the interface to each of them. Each has a thread of its own here, since a server
+Each has a thread of its own here, since a server
 may take minutes to fail: a tracker that is dead, slow or wrong never stops or delays a run. The
 run's own `metrics.jsonl` has all of it in any case.
 """
@@ -12,12 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from accelerate.tracking import LOGGER_TYPE_TO_CLASS, GeneralTracker
-
 from mothertongue.errors import ConfigError
-from mothertongue.experiment.train_config import TrackerName
+from mothertongue.experiment.trackers import open_tracker
 
-PROJECT = "mothertongue"
 LAST_WORDS_S = 30.0
 """How long a finished run waits for its trackers to take what is left."""
 Values = dict[str, Any]
@@ -28,7 +25,7 @@ class Trackers:
 
     def __init__(
         self,
-        names: Sequence[TrackerName],
+        names: Sequence[str],
         run: Path,
         settings: Mapping[str, Any],
         noted: Callable[[str], None],
@@ -61,7 +58,7 @@ class Trackers:
 class _Thread:
     def __init__(
         self,
-        name: TrackerName,
+        name: str,
         run: Path,
         settings: Mapping[str, Any],
         noted: Callable[[str], None],
@@ -83,7 +80,7 @@ class _Thread:
 
     def _work(self) -> None:
         try:
-            tracker = _tracker(self._name, self._run)
+            tracker = open_tracker(self._name, self._run)
             tracker.start()
             tracker.store_init_configuration(dict(self._settings))
             while (said := self._said.get()) is not None:
@@ -108,15 +105,3 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str | int |
         else:
             found[key] = value if isinstance(value, str | int | float | bool) else str(value)
     return found
-
-
-def _tracker(name: TrackerName, run: Path) -> GeneralTracker:
-    title = run.resolve().name
-    options: dict[TrackerName, dict[str, Any]] = {
-        "mlflow": {"run_name": title},
-        "tensorboard": {"logging_dir": run / "tensorboard"},
-        "trackio": {"name": title, "resume": "allow"},
-        "wandb": {"name": title, "dir": str(run), "resume": "allow"},
-    }
-    tracker: GeneralTracker = LOGGER_TYPE_TO_CLASS[name](PROJECT, **options[name])
-    return tracker
