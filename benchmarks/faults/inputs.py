@@ -18,8 +18,9 @@ class Input:
     kind: str  # a key of verbs.VERBS
     name: str  # of the file or the folder, as a message names it
     write: Write
-    code: int = BAD_DATA
-    """The exit code of every verb that reads it, 0 where it is to be taken."""
+    code: int | None = BAD_DATA
+    """The exit code of every verb that reads it, 0 where it is to be taken; None: either of them,
+    where nobody can say whether what is left has a right reading."""
     codes: Mapping[str, int] = field(default_factory=dict)
     """The exit codes of verbs that owe another."""
     names: str = ""
@@ -27,8 +28,8 @@ class Input:
     only: tuple[str, ...] = ()
     """The verbs that it is an input of; every one of its kind where empty."""
 
-    def expected(self, verb: str) -> int:
-        """The exit code of a verb."""
+    def expected(self, verb: str) -> int | None:
+        """The exit code of a verb; None: 0 or BAD_DATA."""
         return self.codes.get(verb, self.code)
 
 

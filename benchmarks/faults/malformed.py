@@ -13,12 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from faults import audio, folders, runs_and_bases, settings, tables
+from faults import audio, folders, layouts, runs_and_bases, settings, tables
 from faults.counts import Counts
 from faults.decoder import decode_as_server
 from faults.forked import Outcome, forked
 from faults.home import Home
-from faults.inputs import Input
+from faults.inputs import BAD_DATA, Input
 from faults.verbs import VERBS
 from mothertongue.system.console import console
 
@@ -35,6 +35,7 @@ KINDS: dict[str, Callable[[], Iterator[Input]]] = {
     "audio": audio.inputs,
     "tables": tables.inputs,
     "folders": folders.inputs,
+    "layouts": layouts.inputs,
     "settings": settings.inputs,
     "runs": runs_and_bases.inputs,
 }
@@ -111,6 +112,8 @@ def judge(each: Input, name: str, outcome: Outcome) -> str | None:
         return "hang"
     if outcome.has_traceback:
         return "traceback"
+    if expected is None:
+        return None if outcome.code in (0, BAD_DATA) else "other exit code"
     if outcome.code == 0 != expected:
         return "silent acceptance"
     if outcome.code != 0 == expected:
