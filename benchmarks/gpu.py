@@ -1,56 +1,52 @@
-"""large-v2's shape on one GPU: ours and the transformers/PEFT recipe, for each strategy.
+"""large-v2's shape on one GPU: ours and the transformers/PEFT recipe, ending with the goals.
 
-    python benchmarks/gpu.py [--shape large-v2] [--steps 6] [--out gpu.json]
+    python benchmarks/gpu.py a --out gpu.json      # each strategy, step by step: 9 minutes
+    python benchmarks/gpu.py b --out gpu.json      # larger batches, a real run, decoding: 9 minutes
 
-Random weights and noise: speed depends on neither. Batches of 8, at FLEURS-like lengths (mean 12 s)
-and at 30 s; seconds a step (mean), peak memory, and MFU: the counted floating-point operations
-over the device's peak rate. `trained` and `seconds` are the columns "Paras" and "Time" of Liu et
-al. 2024, table 6, with one device for all rows. 3.5 minutes on an H200.
+Both write into one file, after each row. A row that would not end within `--budget` seconds is left
+out, and the page says so. The peer is measured in the same call, on the same card. See
+gpu_training.py and gpu_decoding.py for what a row is.
 """
 
 import argparse
-import gc
+import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+import gpu_decoding
 import torch
-from peers import recipe
-from peers.seq2seq_trainer import prepared
-from programs.ours import EnoughError, StepTimer
-from safetensors.torch import save_file
-from torch import nn
-from transformers import WhisperConfig, WhisperForConditionalGeneration
-from work import indices, plan, representative
+from gpu_training import (
+    GRAPHS,
+    LAYERS,
+    LEAN,
+    PEER,
+    STORED,
+    Setup,
+    ceiling_tflops,
+    forget,
+    real_run,
+    row,
+    strategies,
+)
+from transformers import WhisperConfig
+from transformers.utils import logging as transformers_logging
 
-from mothertongue.config import parse
-from mothertongue.data.audio.load import SAMPLE_RATE_HZ
-from mothertongue.data.manifest import Utterance
-from mothertongue.experiment.config import Experiment
-from mothertongue.experiment.run_dir import RunDir, environment
-from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.model.context import FULL_CONTEXT_S, context_s
-from mothertongue.model.devices import peak_memory_bytes
-from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
+from mothertongue.experiment.run_dir import environment
 from mothertongue.model.sizes import openai_config
-from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.system.files import write_json
-from mothertongue.training.batch import Batch
-from mothertongue.training.frozen_prefix import FrozenPrefix
-from mothertongue.training.loop import TrainingInputs, train
 
 Json = dict[str, Any]
-BATCH_SIZE, TOKENS, WARM_UP = 8, 60, 2
-MEAN_S, DEVIATION_S, DRAWN = 12.0, 4.5, 2_000
-EXPERIMENT = {"name": "gpu", "language": "sw", "data": "."}
 # Dense bfloat16, NVIDIA's data sheets.
 PEAK_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "4090": 165}
+TINY = {"encoder_layers": 2, "decoder_layers": 2, "d_model": 64, "encoder_ffn_dim": 64}
+TINY |= {"decoder_ffn_dim": 64, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+MARGIN = 1.2  # of the time of the row before, that the next may need
+RUN_STEPS = {PEER: 40, GRAPHS: 300}
 
 
 def main() -> int:
@@ -58,23 +54,20 @@ def main() -> int:
     if options.device == "cuda" and not torch.cuda.is_available():
         print("no GPU here: benchmarks/gpu.py needs one that CUDA finds", file=sys.stderr)
         return 1
-    config = openai_config(options.shape)
-    assert config is not None, f"{options.shape}: not a shape of Whisper's"
-    name = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
-    found: Json = {"device": name, "shape": options.shape, "environment": environment()}
-    found["ceiling_tflops"] = ceiling_tflops(torch.device(options.device))
-    found["peak_tflops"] = next((v for k, v in PEAK_TFLOPS.items() if k in name), None)
-    found["rows"] = []
-    asked = strategies(config)
-    for label, settings in asked.items():
-        if label not in (options.only or asked):
+    transformers_logging.set_verbosity_error()
+    setup = setup_of(options)
+    found = begun(options.out, setup, options.shape)
+    budget = Budget(options.budget)
+    for key, measure in work(options, setup):
+        if budget.is_over():
+            print(f"{' '.join(key)}: not measured, the time is over", flush=True)
             continue
-        for mean in ("12 s", "30 s"):
-            for row in measure(label, settings, mean, config, options):
-                found["rows"].append(row)
-                print(line(row, found), flush=True)
-    if options.out is not None:
-        write_json(options.out, found)
+        found["rows"] = [each for each in found["rows"] if each["key"] != list(key)]
+        if measured := budget.timed(measure):
+            found["rows"].append({"key": list(key), **measured})
+            print(line(found["rows"][-1], found), flush=True)
+            write_json(options.out, found)
+    print(*goals(found), sep="\n")
     return 0
 
 
@@ -82,177 +75,143 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--shape", default="large-v2")
-    parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--only", nargs="*", help="strategies, as the table names them")
+    parser.add_argument("call", choices=["a", "b"])
+    parser.add_argument("--shape", default="large-v2", help="a shape of Whisper's, or tiny-test")
+    parser.add_argument("--steps", type=int, default=10, help="measured steps of a row")
+    parser.add_argument("--budget", type=float, default=540.0, help="seconds, for the whole call")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--compile", action="store_true", help="train.compile, on our side")
-    parser.add_argument("--graphs", default="auto", choices=["auto", "off"], help="train.graphs")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("gpu.json"))
     return parser.parse_args()
 
 
-def strategies(config: WhisperConfig) -> dict[str, Json]:
-    """The paper's five, and adapters on top: 20 and 9 of 32 layers at large-v2's depth."""
-    depth = config.encoder_layers
-    frozen, top = round(depth * 20 / 32), max(1, round(depth * 9 / 32))
-    lora = {"kind": "lora", "preset": "peft", "rank": 32, "alpha": 64, "dropout": 0.05}
-    return {
-        "full": {"kind": "full"},
-        f"freeze {frozen}": {"kind": "freeze", "encoder_layers": frozen},
-        "reinit 1": {"kind": "reinit", "encoder_layers": 1},
-        "lora": lora,
-        "bottleneck": {"kind": "bottleneck", "dim": 64},
-        f"bottleneck top {top}": {"kind": "bottleneck", "dim": 64, "encoder_top": top},
-    }
-
-
-def measure(
-    label: str, settings: Json, mean: str, config: WhisperConfig, options: argparse.Namespace
-) -> Iterator[Json]:
-    """The recipe, ours, and ours from stored states where a strategy has frozen layers."""
-    strategy = parse(Experiment, EXPERIMENT | {"strategy": settings}, label).strategy
-    clips = drawn_clips(mean, options.steps)
+def setup_of(options: argparse.Namespace) -> Setup:
+    """Return the setup of a call; tiny-test is for a machine without a GPU."""
+    is_tiny = options.shape == "tiny-test"
+    config = openai_config("tiny" if is_tiny else options.shape)
+    assert config is not None, f"{options.shape}: not a shape of Whisper's"
+    if is_tiny:
+        config = WhisperConfig(**{**config.to_dict(), **TINY})
     device = torch.device(options.device)
-    for who in ("transformers", "ours", "ours, stored states"):
-        model = None  # the last candidate's: the Trainer's refers to itself and goes by collection
-        held_bytes = forget(device)
-        with device:
-            model = WhisperForConditionalGeneration(config)
-        if who == "transformers":
-            reply = peer_steps(model, strategy, settings, clips, options)
-        else:
-            model = nn.Module.to(strategy.apply(model, seed=0), device)
-            depth = strategy.frozen_prefix(model)
-            if who != "ours" and not depth:
-                continue
-            reply = our_steps(model, depth, who != "ours", clips, options)
-        yield {
-            "strategy": label,
-            "lengths": mean,
-            "who": who,
-            "trained": sum(each.numel() for each in trained_parameters(model).values()),
-            "seconds": fmean(reply["step_s"][-options.steps :]),
-            "peak_memory_bytes": reply["peak_memory_bytes"] - held_bytes,
-            "tflop": tflop(model, strategy, clips, who),
-        }
+    return Setup(config, device, options.steps, 1 if is_tiny else 5, 2 if is_tiny else 8)
 
 
-def drawn_clips(mean: str, steps: int) -> list[Utterance]:
-    """The clips of representative steps of an epoch of FLEURS-like lengths, or of 30 s."""
-    rng = np.random.default_rng(0)
-    drawn = rng.normal(MEAN_S, DEVIATION_S, DRAWN).clip(3, FULL_CONTEXT_S)
-    lengths = np.full(DRAWN, float(FULL_CONTEXT_S)) if mean == "30 s" else drawn
-    clips = [Utterance(f"{i}", "", "", "sw", float(each)) for i, each in enumerate(lengths)]
-    return representative(clips, steps, BATCH_SIZE)
+class Budget:
+    """The seconds of a call, and what the last row took."""
+
+    def __init__(self, seconds: float) -> None:
+        self.ends, self.last_s = time.monotonic() + seconds, 0.0
+
+    def is_over(self) -> bool:
+        """Return whether another row would not end in time."""
+        return time.monotonic() + MARGIN * self.last_s > self.ends
+
+    def timed(self, measure: Callable[[], Json | None]) -> Json | None:
+        """Return what is measured, and remember how long it took."""
+        began = time.monotonic()
+        found = measure()
+        self.last_s = time.monotonic() - began
+        return found
 
 
-def our_steps(
-    model: Whisper, depth: int, is_stored: bool, clips: list[Utterance], options: argparse.Namespace
-) -> Json:
-    """The training loop itself, on noise; stopped before it would write weights."""
-    settings = {"batch_size": BATCH_SIZE, "precision": "bf16", "compile": options.compile}
-    settings |= {"epochs": 1, "learning_rate": 1e-5, "graphs": options.graphs}
-    config = TrainConfig.model_validate(settings | {"full_context_share": 0.0})
-    width, vocabulary = model.config.d_model, model.config.vocab_size
-    steps = plan(clips, BATCH_SIZE, 0)
-    frozen = FrozenPrefix(model, depth, depth, torch.bfloat16, None, print) if depth else None
-
-    def noise(seconds: int, count: int) -> Batch:
-        labels_BL = torch.randint(vocabulary, (count, TOKENS))
-        samples_BS = None if is_stored else torch.randn(count, seconds * SAMPLE_RATE_HZ)
-        shape = count, seconds * FRAMES_PER_S, width
-        hidden_BTD = torch.randn(shape).bfloat16() if is_stored else None
-        return Batch(("",) * count, samples_BS, labels_BL, labels_BL, hidden_BTD)
-
-    drawn = [[noise(each.context_s, len(each.indices)) for each in step] for step in steps]
-    if options.device == "cuda":
-        drawn = [[batch.pin_memory() for batch in step] for step in drawn]
-
-    def steps_from(_: int) -> Iterator[list[Batch]]:
-        while True:
-            yield from drawn
-
-    timer = StepTimer(WARM_UP * len(steps) + options.steps)
-    with TemporaryDirectory() as folder, suppress(EnoughError):
-        run_dir = RunDir(Path(folder))
-        train(model, TrainingInputs(10**6, steps_from, None, frozen=frozen), config, run_dir, timer)
-    return {"step_s": timer.step_s, "peak_memory_bytes": peak_memory_bytes(model.device)}
+def begun(out: Path, setup: Setup, shape: str) -> Json:
+    """Return what another call on this card left in the file, or an empty result."""
+    name = torch.cuda.get_device_name() if setup.device.type == "cuda" else "CPU"
+    facts = {"device": name, "shape": shape, "steps": setup.steps, "environment": environment()}
+    if out.is_file():
+        before: Json = json.loads(out.read_text())
+        if all(before.get(key) == value for key, value in facts.items()):
+            return before
+    peak = next((value for key, value in PEAK_TFLOPS.items() if key in name), None)
+    ceiling = ceiling_tflops(setup.device)
+    return facts | {"peak_tflops": peak, "ceiling_tflops": ceiling, "rows": []}
 
 
-def peer_steps(
-    model: Whisper,
-    strategy: Strategy,
-    settings: Json,
-    clips: list[Utterance],
-    options: argparse.Namespace,
-) -> Json:
-    """Seq2SeqTrainer at 30 s; PEFT's LoRA, and the modules of the other strategies from ours."""
-    model.config._attn_implementation = "sdpa"
-    is_lora = settings["kind"] == "lora"
-    tuned = prepared(model, settings) if is_lora else strategy.apply(model, seed=0)
-    bins = model.config.num_mel_bins
-    steps = [indices(step) for step in plan(clips, BATCH_SIZE, 0)]
-    labels = torch.randint(100, 50_000, (len(clips), TOKENS + 1)).tolist()
-    with TemporaryDirectory() as folder:
-        mel_NMF = torch.randn(len(clips), bins, FULL_CONTEXT_S * 100)
-        save_file({"mel_NMF": mel_NMF}, Path(folder) / "features.safetensors")
-        spec = {"work": folder, "precision": "bf16", "learning_rate": 1e-6}
-        work = {"labels": labels, "steps": steps * (WARM_UP + 1)}
-        return recipe.train(tuned, spec, work)
+Work = Iterator[tuple[tuple[str, ...], Callable[[], Json | None]]]
 
 
-def tflop(model: Whisper, strategy: Strategy, clips: list[Utterance], who: str) -> float:
-    """Of a step: what is computed forward and backward, without layers that are read."""
-    depth = strategy.frozen_prefix(model) if who == "ours, stored states" else 0
-    total = 0.0
-    for each in clips:
-        cut = context_s(each.duration_s, "full" if who == "transformers" else "bucket")
-        frames = FRAMES_PER_S * cut
-        skipped = [*stem(model.config, frames), *[encoder_layer(model.config, frames)] * depth]
-        total += training_flops(model, frames, TOKENS)
-        total -= sum(part.linear + part.attention for part in skipped if depth)
-    return total / len(clips) * BATCH_SIZE / 1e12
+def work(options: argparse.Namespace, setup: Setup) -> Work:
+    """Yield the key of each row of a call and how it is measured, what matters most first."""
+    yield from steps_by_strategy(setup) if options.call == "a" else runs_and_decoding(setup)
 
 
-def ceiling_tflops(device: torch.device) -> float:
-    """What one large product in bfloat16 reaches."""
-    size = 8192 if device.type == "cuda" else 512
-    left, right = (torch.randn(size, size, device=device).bfloat16() for _ in range(2))
-    times_s = []
-    for _ in range(10):
-        synchronize(device)
-        began = time.perf_counter()
-        torch.mm(left, right)
-        synchronize(device)
-        times_s.append(time.perf_counter() - began)
-    return 2 * size**3 / min(times_s) / 1e12
+def steps_by_strategy(setup: Setup) -> Work:
+    """Yield the rows of call a."""
+    labels = strategies(setup.config)
+    chosen = [name for name in labels if not name.startswith("reinit") and name != "bottleneck"]
+    for mean in ("12 s", "30 s"):
+        for label in chosen:
+            for who in (PEER, GRAPHS, STORED, LEAN, LAYERS):
+                yield (label, mean, who), partial(row, label, who, mean, setup)
 
 
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+def runs_and_decoding(setup: Setup) -> Work:
+    """Yield the rows of call b."""
+    for times in (4, 2):
+        larger = replace(setup, batch_size=times * setup.batch_size, steps=max(1, setup.steps // 2))
+        yield (
+            ("full", "12 s", f"batch {larger.batch_size}"),
+            partial(row, "full", GRAPHS, "12 s", larger),
+        )
+    for who, steps in RUN_STEPS.items():
+        count = steps if setup.device.type == "cuda" else 3
+        yield ("real run", "12 s", who), partial(real_run, who, setup, count)
+    model = None
+    sizes = ((30, 1, 16), (12, 1, 16), (12, 1, 1), (12, 5, 1), (12, 5, 16))
+    for clip_s, beam_size, size in sizes if setup.device.type == "cuda" else ((1, 1, 2),):
+        if model is None:
+            forget(setup.device)
+            model = gpu_decoding.made(setup.config, setup.device)
+        key = ("decoding", f"{clip_s} s", f"{size} clips, beam {beam_size}")
+        yield key, partial(gpu_decoding.measure, model, size, clip_s, beam_size, rounds=2)
 
 
-def forget(device: torch.device) -> int:
-    """Free what the last candidate held, and count its peak no more. The bytes that stay."""
-    gc.collect()
-    if device.type == "cpu":
-        return 0
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    return torch.cuda.memory_allocated()
-
-
-def line(row: Json, facts: Json) -> str:
-    rate = row["tflop"] / row["seconds"]
+def line(each: Json, facts: Json) -> str:
+    """Return a row as a line of text."""
+    title = f"{' | '.join(each['key']):<44}"
+    if "seconds" not in each or "tflop" not in each:
+        shown = {key: value for key, value in each.items() if key != "key"}
+        return f"{title} " + ", ".join(f"{key} {_short(value)}" for key, value in shown.items())
+    rate = each["tflop"] / each["seconds"]
     peak = facts["peak_tflops"]
     mfu = f"MFU {rate / peak:.0%}  " if peak else ""
     return (
-        f"{row['strategy']:<18} {row['lengths']:<5} {row['who']:<20} {row['trained']:>13,}  "
-        f"{row['seconds']:.3f} s/step  {row['peak_memory_bytes'] / 1e9:.1f} GB  {mfu}"
+        f"{title} {each['trained']:>13,}  {each['seconds']:.3f} s/step  "
+        f"{each['peak_memory_bytes'] / 1e9:.1f} GB  {mfu}"
         f"{rate / facts['ceiling_tflops']:.0%} of the ceiling"
     )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+GOALS: tuple[tuple[str, tuple[str, str], tuple[str, ...], float], ...] = (
+    ("full", ("full", "12 s"), (GRAPHS,), 3.0),
+    ("freeze", ("freeze", "12 s"), (GRAPHS, STORED), 4.0),
+    ("bottleneck on top", ("bottleneck top", "12 s"), (GRAPHS, STORED), 5.0),
+    ("LoRA", ("lora", "12 s"), (GRAPHS,), 3.5),
+)
+"""Title, the row's strategy and lengths, the candidates, and times the peer's clips a second."""
+
+
+def goals(found: Json) -> Iterator[str]:
+    """Yield the table of the goals: what was measured, and what is wanted."""
+    yield f"\n{'goal':<44} {'measured':>10} {'wanted':>8}"
+    rows = {tuple(each["key"]): each for each in found["rows"]}
+    for title, (strategy, mean), candidates, wanted in GOALS:
+        names = {key[0] for key in rows if key[0].startswith(strategy) and key[1] == mean}
+        for name in names:
+            for who in candidates:
+                peer, ours = rows.get((name, mean, PEER)), rows.get((name, mean, who))
+                measured = f"{peer['seconds'] / ours['seconds']:.2f}" if peer and ours else "-"
+                yield f"{f'{title}, {mean}, {who}: times the peer':<44} {measured:>10} {wanted:>8}"
+    peer, ours = (rows.get(("real run", "12 s", who)) for who in (PEER, GRAPHS))
+    measured = f"{ours['clips_per_s'] / peer['clips_per_s']:.2f}" if peer and ours else "-"
+    yield f"{'a real run: times the peer':<44} {measured:>10} {2.5:>8}"
+    large = next((each for key, each in rows.items() if key[2].startswith("batch 32")), None)
+    if large and found["peak_tflops"]:
+        mfu = large["tflop"] / large["seconds"] / found["peak_tflops"]
+        yield f"{'MFU of full at batch 32':<44} {mfu:>10.0%} {'45%':>8}"
 
 
 if __name__ == "__main__":

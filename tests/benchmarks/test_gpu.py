@@ -1,32 +1,30 @@
-"""The GPU benchmark without a GPU: what it says, and its parts on a CPU."""
+"""The GPU benchmark without a GPU: what it says, its goals, and both calls whole on a CPU."""
 
+import json
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import gpu
+import gpu_training
 import pytest
 import torch
-from tiny import tiny_config
 
-from mothertongue.model.tokenizer import Tokens
+from mothertongue.model.sizes import openai_config
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_says_so() -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks/gpu.py"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr == "no GPU here: benchmarks/gpu.py needs one that CUDA finds\n"
+def test_without_a_gpu_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "a"])
+    assert gpu.main() == 1
+    assert capsys.readouterr().err == "no GPU here: benchmarks/gpu.py needs one that CUDA finds\n"
 
 
 def test_strategies_at_the_depth_of_large_v2() -> None:
-    from mothertongue.model.sizes import openai_config
-
     config = openai_config("large-v2")
     assert config is not None
     assert list(gpu.strategies(config)) == [
@@ -35,24 +33,55 @@ def test_strategies_at_the_depth_of_large_v2() -> None:
 
 
 def test_lengths_are_those_of_fleurs() -> None:
-    seconds = [each.duration_s for each in gpu.drawn_clips("12 s", 6)]
-    assert len(seconds) == 6 * gpu.BATCH_SIZE
+    config = openai_config("tiny")
+    assert config is not None
+    setup = gpu_training.Setup(config, torch.device("cpu"), steps=6)
+    seconds = [each.duration_s for each in gpu_training.drawn_clips("12 s", setup)]
+    assert len(seconds) == 6 * setup.batch_size
     assert 10.5 < sum(seconds) / len(seconds) < 13.5
-    assert {each.duration_s for each in gpu.drawn_clips("30 s", 2)} == {30.0}
+    assert {each.duration_s for each in gpu_training.drawn_clips("30 s", setup)} == {30.0}
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_every_candidate_of_a_strategy(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "BATCH_SIZE", 2)
-    monkeypatch.setattr(gpu, "WARM_UP", 1)
-    options = Namespace(device="cpu", steps=1, compile=False, graphs="auto")
-    settings = {"kind": "freeze", "encoder_layers": 1}
-    rows = list(gpu.measure("freeze 1", settings, "12 s", tiny_config(tokens), options))
-    assert [each["who"] for each in rows] == ["transformers", "ours", "ours, stored states"]
-    assert len({each["trained"] for each in rows}) == 1
-    theirs, ours, stored = (each["tflop"] for each in rows)
+def test_both_calls_run_whole_on_a_cpu(tmp_path: Path) -> None:
+    """So that no time of a GPU is spent on a mistake."""
+    out = tmp_path / "gpu.json"
+    for call in ("a", "b"):
+        words = ["benchmarks/gpu.py", call, "--device", "cpu", "--shape", "tiny-test"]
+        done = subprocess.run(
+            [sys.executable, *words, "--steps", "1", "--out", out],
+            capture_output=True,
+            cwd=ROOT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(out.read_text())
+    rows = {tuple(each["key"]): each for each in found["rows"]}
+    who = ("transformers", "ours, graphs", "ours, stored states", "ours, lean", "ours, layers")
+    assert {key[2] for key in rows if key[:2] == ("freeze 1", "12 s")} == set(who)
+    assert {key[2] for key in rows if key[:2] == ("full", "30 s")} == {*who} - {who[2]}
+    assert {key[2] for key in rows if key[0] == "real run"} == {who[0], who[1]}
+    theirs, ours, stored = (rows["freeze 1", "12 s", name]["tflop"] for name in who[:3])
     assert theirs > 1.5 * ours > 1.5 * stored > 0
-    assert all(each["seconds"] > 0 for each in rows)
-    facts = {"peak_tflops": None, "ceiling_tflops": 1.0}
-    assert "freeze 1" in gpu.line(rows[0], facts)
+    assert "a real run: times the peer" in done.stdout
+    assert "not measured" not in done.stdout
+
+
+def test_rows_beyond_the_time_are_left_out() -> None:
+    budget = gpu.Budget(1000.0)
+    assert not budget.is_over()
+    assert budget.timed(lambda: {"seconds": 1.0}) == {"seconds": 1.0}
+    budget.last_s = 900.0
+    assert budget.is_over()
+
+
+def test_the_goals_say_what_was_not_measured() -> None:
+    keys = [("full", "12 s", gpu.PEER), ("full", "12 s", gpu.GRAPHS), ("full", "12 s", "batch 32")]
+    rows = [
+        {"key": list(key), "seconds": seconds, "tflop": 30.0}
+        for key, seconds in zip(keys, (0.3, 0.1, 0.1), strict=True)
+    ]
+    told = "\n".join(gpu.goals({"rows": rows, "peak_tflops": 1000}))
+    assert "full, 12 s, ours, graphs: times the peer           3.00      3.0" in told
+    assert "MFU of full at batch 32                             30%      45%" in told
+    assert "a real run: times the peer                            -      2.5" in told
