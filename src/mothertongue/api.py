@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from mothertongue.alignment.aligner import Aligner
+    from mothertongue.data.clip_checks import Limits
     from mothertongue.inference.engine import EngineName
     from mothertongue.inference.model import Model
     from mothertongue.model.devices import Precision
@@ -69,18 +70,18 @@ def prepare(
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
     count = load_tokens(locate(base)).count_label
     found = detect(Path(source), layout=layout)
-    aligner = _aligner(align_with, align or {}, count) if align_with else None
+    aligner = _aligner(align_with, align or {}, count, given) if align_with else None
     report = prepare_source(found, Path(out), given, count, align=aligner)
     report.require_ok()
     return report.to_dict() | {"out": str(out)}
 
 
 def _aligner(
-    model: str, settings: Mapping[str, Any], count: Callable[[str, str], int]
+    model: str, settings: Mapping[str, Any], count: Callable[[str, str], int], limits: "Limits"
 ) -> "Aligner":
     from mothertongue.alignment.open_aligner import open_aligner  # loads torch
 
-    return open_aligner(model, settings, count)
+    return open_aligner(model, settings, count, limits)
 
 
 def train(

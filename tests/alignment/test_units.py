@@ -2,7 +2,7 @@
 
 import pytest
 
-from mothertongue.alignment.units import comparable, heard_words, text_of, units_of
+from mothertongue.alignment.units import comparable, heard_words, in_one_script, text_of, units_of
 from mothertongue.decoding.word_timestamps import Word
 
 TEXTS = [
@@ -48,3 +48,15 @@ def test_comparable(text: str, expected: str) -> None:
 def test_words_without_letters_are_not_heard() -> None:
     words = [Word(" Habari,", 0.0, 0.5, 0.9, (1,)), Word(" -", 0.5, 0.6, 0.9, (2,))]
     assert [each.characters for each in heard_words(words)] == ["habari"]
+
+
+def test_two_scripts_become_one() -> None:
+    units = units_of("ጠቅላይ ሚኒስትር ።", "am")
+    heard = heard_words([Word(" Takai ministar", 0.0, 1.0, 0.5, (1,))])
+    latin, words = in_one_script(units, heard)
+    assert [each.characters for each in latin] == ["thaklai", "ministr", ""]
+    assert [(each.start, each.end) for each in latin] == [(each.start, each.end) for each in units]
+    assert words[0].characters == "takaiministar"
+    own = heard_words([Word(" ጠቅላይ", 0.0, 1.0, 0.5, (1,))])
+    assert in_one_script(units, own) == (units, own)
+    assert in_one_script(units, []) == (units, [])

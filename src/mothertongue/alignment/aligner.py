@@ -10,11 +10,12 @@ from pydantic import Field
 from mothertongue.alignment.evidence import Evidence
 from mothertongue.alignment.pauses import Loudness, Sound, sound_of
 from mothertongue.alignment.spans import Limits, Rest, Span, choose, rests
-from mothertongue.alignment.units import Unit, heard_words, text_of, units_of
+from mothertongue.alignment.units import Unit, heard_words, in_one_script, text_of, units_of
 from mothertongue.config import Config
 from mothertongue.data.audio.decoders import Span as FileSpan
 from mothertongue.data.audio.load import Samples
 from mothertongue.data.clip_checks import CountLabelTokens, LongClip
+from mothertongue.data.clip_checks import Limits as ClipLimits
 from mothertongue.data.long_rows import AlignedSpan, Alignment, Unaligned
 from mothertongue.data.sandbox import samples
 from mothertongue.data.sandbox.pool import Sandbox
@@ -38,8 +39,6 @@ class AlignOptions(Config):
     characters, by the characters of both."""
     max_s: float = Field(30.0, ge=1, le=30)
     """The longest clip in seconds."""
-    max_label_tokens: int = Field(448, gt=FRAME_TOKENS, le=448)
-    """The most tokens of a clip's label."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class Aligner:
     """The speech detector."""
     count_label_tokens: CountLabelTokens
     options: AlignOptions = field(default_factory=AlignOptions)
+    clip_limits: ClipLimits = field(default_factory=ClipLimits)
+    """The limits that every clip keeps, whatever the options allow."""
     on_pieces: Callable[[LongClip, int], None] = lambda _clip, _count: None
     """Called with the number of pieces, of at most 30 s, that were just transcribed."""
 
@@ -64,10 +65,13 @@ class Aligner:
         """
         words, sound, duration_s = self._heard(clip)
         units = units_of(clip.text, clip.language)
-        evidence = Evidence(units, heard_words(words), sound)
+        evidence = Evidence(*in_one_script(units, heard_words(words)), sound)
         tokens_U = [self._tokens(text_of(clip.text, [unit]), clip.language) for unit in units]
-        most = self.options.max_label_tokens - FRAME_TOKENS
-        limits = Limits(self.options.max_s, most, self.options.least)
+        limits = Limits(
+            max_s=min(self.options.max_s, self.clip_limits.max_duration_s),
+            max_tokens=self.clip_limits.max_label_tokens - FRAME_TOKENS,
+            least=self.options.least,
+        )
         spans = choose(evidence, sound, tokens_U, limits, duration_s)
         left = rests(spans, len(units), sound, duration_s)
         return Alignment(

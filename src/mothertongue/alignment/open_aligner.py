@@ -6,7 +6,7 @@ from typing import Any
 
 from mothertongue.alignment.aligner import Aligner, AlignOptions
 from mothertongue.config import parse
-from mothertongue.data.clip_checks import CountLabelTokens, LongClip
+from mothertongue.data.clip_checks import CountLabelTokens, Limits, LongClip
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.transcribe_files import detector
 
@@ -15,14 +15,16 @@ def open_aligner(
     model: str,
     settings: Mapping[str, Any],
     count_label_tokens: CountLabelTokens,
+    clip_limits: Limits,
     on_pieces: Callable[[LongClip, int], None] = lambda _clip, _count: None,
 ) -> Aligner:
     """Return an aligner that opens `model` for the first recording.
 
-    `settings` are those of AlignOptions; None is the default. Raises ConfigError for a wrong one.
+    `settings` are those of AlignOptions; None is the default. `clip_limits` are those that every
+    clip keeps. Raises ConfigError for a wrong one.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     options = parse(AlignOptions, given, "align")
     find, _ = detector("auto")
     opened = partial(open_model, model)
-    return Aligner(model, opened, find, count_label_tokens, options, on_pieces)
+    return Aligner(model, opened, find, count_label_tokens, options, clip_limits, on_pieces)

@@ -5,10 +5,11 @@ A unit is a word; in languages without spaces between words, a character as peop
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import regex
 
+from mothertongue.alignment.romanize import main_script, romanized
 from mothertongue.data.languages import UNSPACED
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.evaluation.normalizers.strict import NORMALIZER
@@ -62,6 +63,19 @@ def heard_words(words: Iterable[Word]) -> list[HeardWord]:
     """Return the recognized words that have comparable characters, in order."""
     found = (HeardWord(comparable(each.text), each.start_s, each.end_s) for each in words)
     return [each for each in found if each.characters]
+
+
+def in_one_script(
+    units: Sequence[Unit], heard: Sequence[HeardWord]
+) -> tuple[list[Unit], list[HeardWord]]:
+    """Return both as they are, or romanized if most letters of the two are of different scripts."""
+    scripts = [main_script("".join(each.characters for each in part)) for part in (units, heard)]
+    if scripts[0] == scripts[1] or None in scripts:
+        return list(units), list(heard)
+    return (
+        [replace(each, characters=romanized(each.characters)) for each in units],
+        [replace(each, characters=romanized(each.characters)) for each in heard],
+    )
 
 
 def text_of(text: str, units: Sequence[Unit]) -> str:

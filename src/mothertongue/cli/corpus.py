@@ -37,6 +37,7 @@ from mothertongue.errors import ConfigError
 
 if TYPE_CHECKING:
     from mothertongue.alignment.aligner import Aligner
+    from mothertongue.data.clip_checks import Limits
 
 AllowOutside = Annotated[
     bool, typer.Option(help="Accept audio paths that leave the source's folder.")
@@ -97,7 +98,7 @@ def prepare(
     found = detect(source, given, source_layout)
     count = _label_counter(base)
     settings = {"--align-least": align_least, "--align-length": align_length}
-    with _aligning(align_with, settings, count) as (progress, align):
+    with _aligning(align_with, settings, count, options) as (progress, align):
         report = prepare(found, out, options, count, progress, align)
     show(report.to_dict() | {"out": str(out)}, report_table(report), json_file)
     report.require_ok()
@@ -180,7 +181,10 @@ def doctor(
 
 @contextmanager
 def _aligning(
-    model: str | None, given: dict[str, float | None], count: Callable[[str, str], int]
+    model: str | None,
+    given: dict[str, float | None],
+    count: Callable[[str, str], int],
+    limits: "Limits",
 ) -> Iterator[tuple[Callable[[int], None], "Aligner | None"]]:
     """Show a progress bar; yield the function that advances it, and the aligner that was asked for.
 
@@ -197,7 +201,7 @@ def _aligning(
 
     with align_progress() as watcher:
         options = {"least": given["--align-least"], "max_s": given["--align-length"]}
-        yield watcher.rows, open_aligner(model, options, count, watcher.pieces)
+        yield watcher.rows, open_aligner(model, options, count, limits, watcher.pieces)
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:
