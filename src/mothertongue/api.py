@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from mothertongue.alignment.aligner import Aligner
     from mothertongue.data.clip_checks import Limits
+    from mothertongue.inference.alignment.aligner import Aligner
     from mothertongue.inference.engine import EngineName
     from mothertongue.inference.model import Model
     from mothertongue.model.devices import Precision
@@ -79,7 +79,7 @@ def prepare(
 def _aligner(
     model: str, settings: Mapping[str, Any], count: Callable[[str, str], int], limits: "Limits"
 ) -> "Aligner":
-    from mothertongue.alignment.open_aligner import open_aligner  # loads torch
+    from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
 
     return open_aligner(model, settings, count, limits)
 

@@ -36,8 +36,8 @@ from mothertongue.cli.support import counting, show
 from mothertongue.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mothertongue.alignment.aligner import Aligner
     from mothertongue.data.clip_checks import Limits
+    from mothertongue.inference.alignment.aligner import Aligner
 
 AllowOutside = Annotated[
     bool, typer.Option(help="Accept audio paths that leave the source's folder.")
@@ -196,8 +196,8 @@ def _aligning(
         with counting("checking") as progress:
             yield progress, None
         return
-    from mothertongue.alignment.open_aligner import open_aligner
-    from mothertongue.alignment.progress import align_progress
+    from mothertongue.inference.alignment.open_aligner import open_aligner
+    from mothertongue.inference.alignment.progress import align_progress
 
     with align_progress() as watcher:
         options = {"least": given["--align-least"], "max_s": given["--align-length"]}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mothertongue.alignment.matching import NONE, Integers, match
-from mothertongue.alignment.pauses import Floats, Sound
-from mothertongue.alignment.units import HeardWord, Unit
+from mothertongue.inference.alignment.matching import NONE, Integers, match
+from mothertongue.inference.alignment.pauses import Floats, Sound
+from mothertongue.inference.alignment.units import HeardWord, Unit
 
 SIDE = 10
 """Characters on each side of a boundary that are looked at."""

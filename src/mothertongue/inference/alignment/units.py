@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import regex
 
-from mothertongue.alignment.romanize import main_script, romanized
 from mothertongue.data.languages import UNSPACED
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.evaluation.normalizers.strict import NORMALIZER
+from mothertongue.inference.alignment.romanize import main_script, romanized
 
 WORD = regex.compile(r"\S+")
 CHARACTER = regex.compile(r"\X")

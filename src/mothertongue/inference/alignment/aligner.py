@@ -7,10 +7,6 @@ from typing import Any
 
 from pydantic import Field
 
-from mothertongue.alignment.evidence import Evidence
-from mothertongue.alignment.pauses import Loudness, Sound, sound_of
-from mothertongue.alignment.spans import Limits, Rest, Span, choose, rests
-from mothertongue.alignment.units import Unit, heard_words, in_one_script, text_of, units_of
 from mothertongue.config import Config
 from mothertongue.data.audio.decoders import Span as FileSpan
 from mothertongue.data.audio.load import Samples
@@ -22,6 +18,16 @@ from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.errors import ConfigError
+from mothertongue.inference.alignment.evidence import Evidence
+from mothertongue.inference.alignment.pauses import Loudness, Sound, sound_of
+from mothertongue.inference.alignment.spans import Limits, Rest, Span, choose, rests
+from mothertongue.inference.alignment.units import (
+    Unit,
+    heard_words,
+    in_one_script,
+    text_of,
+    units_of,
+)
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.transcribe import MAX_DURATION_S, transcribe_blocks

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from narrator import narrate
 
-from mothertongue.alignment.pauses import FRAME_S, Loudness, Sound, sound_of
 from mothertongue.data.audio.load import FRAME_SAMPLES
+from mothertongue.inference.alignment.pauses import FRAME_S, Loudness, Sound, sound_of
 
 
 def measured(samples_N: np.ndarray, block: int = 5_000) -> Sound:

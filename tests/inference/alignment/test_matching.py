@@ -9,8 +9,8 @@ from hearing import badly, sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mothertongue.alignment import matching
-from mothertongue.alignment.matching import (
+from mothertongue.inference.alignment import matching
+from mothertongue.inference.alignment.matching import (
     DIFFERENT,
     EQUAL,
     EXTEND,

@@ -11,7 +11,6 @@ import soundfile as sf
 from hearing import OTHER, sentence
 from narrator import RATE_HZ, Narrator, Recording, narrate
 
-from mothertongue.alignment.aligner import Aligner, AlignOptions
 from mothertongue.data.audio.load import load_audio
 from mothertongue.data.clip_checks import LongClip
 from mothertongue.data.data_report import DataReport
@@ -20,6 +19,7 @@ from mothertongue.data.manifest import Utterance, read_card, read_manifest
 from mothertongue.data.prepare import PrepareOptions, check, prepare
 from mothertongue.data.sources.detect import detect
 from mothertongue.errors import ConfigError
+from mothertongue.inference.alignment.aligner import Aligner, AlignOptions
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.speech_detection import everything
 from mothertongue.model.tokenizer import Tokens

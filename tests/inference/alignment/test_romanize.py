@@ -2,7 +2,7 @@
 
 import pytest
 
-from mothertongue.alignment.romanize import main_script, romanized
+from mothertongue.inference.alignment.romanize import main_script, romanized
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 from hearing import OTHER, badly, sentence
 from narrator import Narrator, Recognize, Recording, narrate
 
-from mothertongue.alignment.evidence import Evidence
-from mothertongue.alignment.pauses import Loudness, Sound, sound_of
-from mothertongue.alignment.spans import Limits, Rest, Span, choose, rests
-from mothertongue.alignment.units import heard_words, text_of, units_of
+from mothertongue.inference.alignment.evidence import Evidence
+from mothertongue.inference.alignment.pauses import Loudness, Sound, sound_of
+from mothertongue.inference.alignment.spans import Limits, Rest, Span, choose, rests
+from mothertongue.inference.alignment.units import heard_words, text_of, units_of
 from mothertongue.inference.speech_detection import everything
 from mothertongue.inference.transcribe import transcribe_samples
 

@@ -2,8 +2,14 @@
 
 import pytest
 
-from mothertongue.alignment.units import comparable, heard_words, in_one_script, text_of, units_of
 from mothertongue.decoding.word_timestamps import Word
+from mothertongue.inference.alignment.units import (
+    comparable,
+    heard_words,
+    in_one_script,
+    text_of,
+    units_of,
+)
 
 TEXTS = [
     (

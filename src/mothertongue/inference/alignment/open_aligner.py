@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from mothertongue.alignment.aligner import Aligner, AlignOptions
 from mothertongue.config import parse
 from mothertongue.data.clip_checks import CountLabelTokens, Limits, LongClip
+from mothertongue.inference.alignment.aligner import Aligner, AlignOptions
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.transcribe_files import detector
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mothertongue.alignment.evidence import Evidence, Place
-from mothertongue.alignment.matching import longest_growing
-from mothertongue.alignment.pauses import FRAME_S, Pause, Sound
+from mothertongue.inference.alignment.evidence import Evidence, Place
+from mothertongue.inference.alignment.matching import longest_growing
+from mothertongue.inference.alignment.pauses import FRAME_S, Pause, Sound
 
 PAD_S = 0.25
 """The silence that a span keeps at each end, at most."""
