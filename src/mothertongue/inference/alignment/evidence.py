@@ -123,17 +123,25 @@ class Evidence:
         is_stop = unit in (0, self.num_units) or self._units[unit - 1].is_stop
         if before is not None and after is not None:
             extra = self._found_N[after] - self._found_N[before] - (after - before)
-            times = sorted((self._end_s(before, at), self._start_s(after, at)))
+            start_s, end_s = sorted((self._end_s(before, at), self._start_s(after, at)))
             if extra <= EXTRA:
-                return [Place(unit, *times, self._expected_s(at), True, True, is_stop)]
+                return [Place(unit, start_s, end_s, self._expected_s(at), True, True, is_stop)]
         found = []
         if before is not None:
-            end_s, expected_s = self._end_s(before, at), self._expected_from(at, -RATE_SIDE)
-            found.append(Place(unit, end_s, end_s, expected_s, False, True, is_stop))
+            times = self._times(self._end_s(before, at), self._expected_from(at, -RATE_SIDE))
+            found.append(Place(unit, *times, False, True, is_stop))
         if after is not None:
-            start_s, expected_s = self._start_s(after, at), self._expected_from(at, RATE_SIDE)
-            found.append(Place(unit, start_s, start_s, expected_s, True, False, is_stop))
+            times = self._times(self._start_s(after, at), self._expected_from(at, RATE_SIDE))
+            found.append(Place(unit, *times, True, False, is_stop))
         return found
+
+    def _times(self, time_s: float, expected_s: float | None) -> tuple[float, float, float | None]:
+        """Return the start, the end and the expected time of a place that is known from one side.
+
+        The word at the edge of what was not recognized often takes in the time of its neighbour.
+        """
+        other_s = time_s if expected_s is None else expected_s
+        return min(time_s, other_s), max(time_s, other_s), expected_s
 
     def _before(self, at: int) -> int | None:
         """Return the nearest recognized character before a place in the text, if it is sure."""
