@@ -57,7 +57,7 @@ def test_the_verb_says_how_much_was_kept(
     assert code == 0 and len(clips) > 4
     assert sorted(" ".join(each.text for each in clips)) == sorted(" ".join(SENTENCES))
     assert all(each.duration_s <= 15 for each in clips)
-    assert f"Cut from 1 long rows: {len(clips)} clips" in shown
+    assert f"Long rows: 1, cut to {len(clips)} clips" in shown
     assert "by runs/mine" in shown and "100.0%" in shown
     found = json.loads(record.read_text())["alignment"]
     assert found["settings"] == {"least": 0.7, "max_s": 15.0}

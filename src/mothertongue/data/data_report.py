@@ -162,7 +162,7 @@ def _split_table(report: DataReport) -> Table:
 
 
 def _alignment_table(found: Mapping[str, Any]) -> Table:
-    title = f"Cut from {found['recordings']:,} long rows: {found['clips']:,} clips"
+    title = f"Long rows: {found['recordings']:,}, cut to {found['clips']:,} clips"
     table = Table("by " + found["model"], "all", "kept", "share", title=title, title_justify="left")
     minutes = found["sound_s"] / 60, found["kept_sound_s"] / 60
     characters = found["characters"], found["kept_characters"]

@@ -187,6 +187,18 @@ def test_words_that_are_lost_or_wrong_move_few_words() -> None:
     assert kept > 0.8 * first
 
 
+def test_a_word_that_takes_in_the_time_of_others_ends_where_it_should() -> None:
+    """A phrase is not recognized; the time of the word before it lasts until it ends."""
+    recording = narrate(SENTENCES[:5])
+    assert recording.duration_s < 30  # one piece: the engine knows the next word
+    first = sum(len(each.words) for each in recording.phrases[:2])
+    lost = range(first, first + len(recording.phrases[2].words))
+    text = " ".join(SENTENCES[:5])
+    spans, left = aligned(recording, text, lambda word, i: "" if i in lost else word)
+    judge(recording, spans, SENTENCES[:5])
+    assert [text for _, text in left] == [SENTENCES[2]]
+
+
 def test_the_least_agreement_decides() -> None:
     recording = narrate(SENTENCES[:10])
     text = " ".join(SENTENCES[:10])

@@ -189,13 +189,18 @@ class Evidence:
         return float(self._middles_M[self._found_N[other]]) + (at - other - 0.5) * self.character_s
 
     def _usual_length(self) -> float:
-        """Return the mean time of a character between recognized ones, in seconds of sound."""
-        places = self._found_N[self._matched_N]
-        if len(places) < 2:
+        """Return the time of a character, in seconds of sound: the median over stretches of text.
+
+        One word may take in the time of many that were not recognized.
+        """
+        first_N, last_N = self._matched_N[:-SIDE], self._matched_N[SIDE:]
+        near = last_N - first_N <= 2 * SIDE
+        if not near.any():
             return 0.0
-        seconds, count = np.diff(self._middles_M[places]), np.diff(self._matched_N)
-        near = count <= SIDE
-        return float(seconds[near].sum() / max(1, count[near].sum()))
+        starts_s, ends_s = (
+            self._middles_M[self._found_N[each[near]]] for each in (first_N, last_N)
+        )
+        return float(np.median((ends_s - starts_s) / (last_N - first_N)[near]))
 
     def _gaps_between(self) -> Integers:
         """Return the pairs of neighbouring recognized characters between which something lacks."""
