@@ -184,7 +184,7 @@ def test_words_that_are_lost_or_wrong_move_few_words() -> None:
         wrong += len(units ^ set().union(*inside))
         kept += len(units)
     assert wrong < 0.02 * kept
-    assert kept > 0.8 * first
+    assert kept > 0.7 * first
 
 
 def test_a_word_that_takes_in_the_time_of_others_ends_where_it_should() -> None:
@@ -207,8 +207,14 @@ def test_the_least_agreement_decides() -> None:
         assert bool(spans) is is_kept
         assert all(each.agreement >= least for each, _ in spans)
         assert (" ".join(t for _, t in left) == text) is not is_kept
-    spans, _ = aligned(recording, text, lambda word, _: word, Limits(30.0, 10_000, 0.99))
-    assert all(each.agreement == 1.0 for each, _ in spans)
+    spans, left = aligned(recording, text, lambda word, _: word, Limits(30.0, 10_000, 0.9))
+    assert left == [] and all(each.agreement == 1.0 for each, _ in spans)
+
+
+def test_a_short_clip_needs_more_agreement() -> None:
+    limits = Limits(30.0, 448, 0.5)
+    assert [limits.least_of(count) for count in (0, 4, 100, 10_000)] == [1.5, 1.0, 0.6, 0.51]
+    assert [Limits(30.0, 448, least).least_of(25) for least in (0.0, 1.0)] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("recognized", ["", "zzz"])

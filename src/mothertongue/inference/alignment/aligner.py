@@ -42,7 +42,8 @@ class AlignOptions(Config):
 
     least: float = Field(0.5, ge=0, le=1)
     """The least agreement of a clip's text with what the model recognized in it: twice the equal
-    characters, by the characters of both."""
+    characters, by the characters of both. A clip of n characters needs two standard errors more: at
+    0.5, 1 / sqrt(n)."""
     max_s: float = Field(30.0, ge=1, le=30)
     """The longest clip in seconds."""
 

@@ -6,6 +6,7 @@ N characters of text, U units (boundary b stands before unit b), T frames of 20 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -38,6 +39,13 @@ class Limits:
     max_tokens: int
     least: float
     """The least agreement of its characters with those recognized, in [0, 1]."""
+
+    def least_of(self, num_characters: int) -> float:
+        """Return the least agreement of a span of so many characters: two standard errors more.
+
+        Texts that have nothing to do with each other agree by chance, and short ones more often.
+        """
+        return self.least + 2 * sqrt(self.least * (1 - self.least) / max(1, num_characters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,13 @@ def choose(
     for unit in range(1, evidence.num_units + 1):
         value, chosen = best[-1], None
         for start, span in _spans_to(ends_at.get(unit), starts, tokens, limits, duration_s):
-            gain = evidence.characters(span.first, unit) - start.cost - ends_at[unit].cost
+            num_characters = evidence.characters(span.first, unit)
+            gain = num_characters - start.cost - ends_at[unit].cost
             if best[span.first] + gain <= value or evidence.has_gap(span.first, unit):
                 continue
             times_s = sound.before(np.array([span.start_s, span.end_s])).tolist()
             agreement = evidence.agreement(span.first, unit, *times_s)
-            if agreement >= limits.least:
+            if agreement >= limits.least_of(num_characters):
                 value, chosen = best[span.first] + gain, replace(span, agreement=agreement)
         best.append(value)
         taken.append(chosen)
