@@ -15,6 +15,7 @@ from mothertongue.data.clip_checks import Limits as ClipLimits
 from mothertongue.data.long_rows import AlignedSpan, Alignment, Unaligned
 from mothertongue.data.sandbox import samples
 from mothertongue.data.sandbox.pool import Sandbox
+from mothertongue.data.sources.base import ForReview
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.errors import ConfigError
@@ -157,5 +158,5 @@ def _unaligned(clip: LongClip, units: list[Unit], rest: Rest) -> Unaligned:
     if rest.first == rest.last:
         return Unaligned(start_s, end_s, None, "untranscribed")
     text = text_of(clip.text, units[rest.first : rest.last])
-    reason = "unaligned" if rest.sound_s >= LEAST_SOUND_S else "unspoken"
+    reason: ForReview = "unaligned" if rest.sound_s >= LEAST_SOUND_S else "unspoken"
     return Unaligned(start_s, end_s, text, reason)

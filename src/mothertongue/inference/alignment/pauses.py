@@ -27,7 +27,7 @@ SILENCE = 1e-9  # the energy of a frame of zeros, -90 dB
 
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-Levels = np.ndarray[Any, np.dtype[np.float32]]
+Levels = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
