@@ -85,7 +85,9 @@ def main() -> None:
         count = load_tokens(locate("openai/whisper-base")).count_label
         settings = {"least": options.least, "max_s": options.length}
         limits = PrepareOptions()
-        aligner = open_aligner(options.model, settings, count, limits, watcher.pieces)
+        aligner = open_aligner(
+            options.model, settings, count, limits, watcher.recording, watcher.pieces
+        )
         result = measured(truth, clips[0].language, options.out, aligner)
     result |= {"data": str(options.data), "splits": options.splits, "seed": options.seed}
     result |= {"gap_s": options.gap, "environment": environment()}

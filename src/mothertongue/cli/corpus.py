@@ -201,7 +201,8 @@ def _aligning(
 
     with align_progress() as watcher:
         options = {"least": given["--align-least"], "max_s": given["--align-length"]}
-        yield watcher.rows, open_aligner(model, options, count, limits, watcher.pieces)
+        callbacks = (watcher.recording, watcher.pieces)
+        yield watcher.rows, open_aligner(model, options, count, limits, *callbacks)
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:

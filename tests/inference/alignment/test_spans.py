@@ -199,6 +199,14 @@ def test_a_word_that_takes_in_the_time_of_others_ends_where_it_should() -> None:
     assert [text for _, text in left] == [SENTENCES[2]]
 
 
+def test_punctuation_that_stands_alone_is_kept() -> None:
+    marked = [f"- {each} -" for each in SENTENCES[:8]]
+    recording = narrate(SENTENCES[:8])
+    spans, left = aligned(recording, " ".join(marked), limits=Limits(9.0, 10_000, 0.5))
+    assert " ".join(text for _, text in spans) == " ".join(marked)
+    assert left == []
+
+
 def test_the_least_agreement_decides() -> None:
     recording = narrate(SENTENCES[:10])
     text = " ".join(SENTENCES[:10])

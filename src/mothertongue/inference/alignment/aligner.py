@@ -62,7 +62,9 @@ class Aligner:
     options: AlignOptions = field(default_factory=AlignOptions)
     clip_limits: ClipLimits = field(default_factory=ClipLimits)
     """The limits that every clip keeps, whatever the options allow."""
-    on_pieces: Callable[[LongClip, int], None] = lambda _clip, _count: None
+    on_clip: Callable[[LongClip], None] = lambda _clip: None
+    """Called before a recording is transcribed."""
+    on_pieces: Callable[[int], None] = lambda _count: None
     """Called with the number of pieces, of at most 30 s, that were just transcribed."""
 
     def __call__(self, clip: LongClip) -> Alignment:
@@ -106,20 +108,19 @@ class Aligner:
             )
         return engine
 
-    def _decoder(self, clip: LongClip) -> ClipTranscriber:
-        engine = self._engine
-        return engine.make(
-            engine.trained_context, DecodeConfig(), lambda count: self.on_pieces(clip, count)
-        )
+    @cached_property
+    def _decoder(self) -> ClipTranscriber:
+        return self._engine.make(self._engine.trained_context, DecodeConfig(), self.on_pieces)
 
     def _heard(self, clip: LongClip) -> tuple[list[Word], Sound, float]:
         """Return the words recognized in a clip, its sound, and its length in seconds."""
         loudness = Loudness()
+        self.on_clip(clip)
         with Sandbox(samples.TASK) as sandbox:
             span = FileSpan(clip.path, clip.start_s, clip.duration_s, MAX_DURATION_S)
             blocks = _measured(samples.stream(sandbox, span), loudness)
             found = transcribe_blocks(
-                self._decoder(clip),
+                self._decoder,
                 blocks,
                 self.find,
                 self._language(clip.language),

@@ -113,7 +113,8 @@ class Evidence:
         """Return the boundaries that are known from one side or both."""
         found = []
         for unit in range(self.num_units + 1):
-            if unit == self.num_units or self._units[unit].characters:
+            # A dash or a quotation mark that stands alone goes with the word before it.
+            if unit in (0, self.num_units) or self._units[unit].characters:
                 found += self._places_at(unit)
         return found
 

@@ -16,7 +16,8 @@ def open_aligner(
     settings: Mapping[str, Any],
     count_label_tokens: CountLabelTokens,
     clip_limits: Limits,
-    on_pieces: Callable[[LongClip, int], None] = lambda _clip, _count: None,
+    on_clip: Callable[[LongClip], None] = lambda _clip: None,
+    on_pieces: Callable[[int], None] = lambda _count: None,
 ) -> Aligner:
     """Return an aligner that opens `model` for the first recording.
 
@@ -27,4 +28,6 @@ def open_aligner(
     options = parse(AlignOptions, given, "align")
     find, _ = detector("auto")
     opened = partial(open_model, model)
-    return Aligner(model, opened, find, count_label_tokens, options, clip_limits, on_pieces)
+    return Aligner(
+        model, opened, find, count_label_tokens, options, clip_limits, on_clip, on_pieces
+    )

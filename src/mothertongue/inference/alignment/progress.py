@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.progress import Progress
 
@@ -15,8 +14,8 @@ class AlignProgress:
     """A display of the rows that are done, and of the pieces of the recording that is aligned."""
 
     def __init__(self, bar: Progress) -> None:
-        self.bar, self.num_rows, self.num_pieces = bar, 0, 0
-        self.path: Path | None = None
+        self.bar, self.num_rows = bar, 0
+        self.name, self.num_pieces = "", 0
         self.task = bar.add_task("checking", total=None, detail="")
         self.last_line_s = time.monotonic()
 
@@ -26,12 +25,15 @@ class AlignProgress:
         self.bar.update(self.task, completed=self.num_rows)
         self._line(f"checking {self.num_rows:,}")
 
-    def pieces(self, clip: LongClip, count: int) -> None:
-        """Count pieces of a recording that were transcribed."""
-        if clip.path != self.path:
-            self.path, self.num_pieces = clip.path, 0
+    def recording(self, clip: LongClip) -> None:
+        """Show which recording is transcribed now."""
+        self.name, self.num_pieces = plain(clip.path.name), 0
+        self.pieces(0)
+
+    def pieces(self, count: int) -> None:
+        """Count pieces of the recording that were transcribed."""
         self.num_pieces += count
-        place = f"{plain(clip.path.name)}: {self.num_pieces:,} pieces transcribed"
+        place = f"{self.name}: {self.num_pieces:,} pieces transcribed"
         self.bar.update(self.task, detail=place)
         self._line(f"aligning {place}")
 
