@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from mothertongue.data.clip_checks import Limits
+    from mothertongue.inference.alignment.aligner import Aligner
     from mothertongue.inference.engine import EngineName
     from mothertongue.inference.model import Model
     from mothertongue.model.devices import Precision
@@ -41,11 +43,14 @@ def prepare(
     language: str | None = None,
     layout: str | None = None,
     base: str = "openai/whisper-base",
+    align_with: str | None = None,
+    align: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Json:
     """Write a clean manifest of a corpus to `out`; `options` are those of PrepareOptions.
 
-    `layout` names the corpus' layout, where its looks mislead.
+    `layout` names the corpus' layout, where its looks mislead. `align_with` is a model that cuts
+    long recordings with their texts; `align` are settings of AlignOptions.
 
     >>> mt.prepare("my_corpus.csv", "data/mine", language="sw")["num_rows"]
 
@@ -56,15 +61,27 @@ def prepare(
     from mothertongue.data.prepare import PrepareOptions
     from mothertongue.data.prepare import prepare as prepare_source
     from mothertongue.data.sources.detect import detect
+    from mothertongue.errors import ConfigError
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
 
+    if align and not align_with:
+        raise ConfigError("align has no effect without align_with; name a model")
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
     count = load_tokens(locate(base)).count_label
     found = detect(Path(source), layout=layout)
-    report = prepare_source(found, Path(out), given, count)
+    aligner = _aligner(align_with, align or {}, count, given) if align_with else None
+    report = prepare_source(found, Path(out), given, count, align=aligner)
     report.require_ok()
     return report.to_dict() | {"out": str(out)}
+
+
+def _aligner(
+    model: str, settings: Mapping[str, Any], count: Callable[[str, str], int], limits: "Limits"
+) -> "Aligner":
+    from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
+
+    return open_aligner(model, settings, count, limits)
 
 
 def train(

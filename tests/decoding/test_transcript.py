@@ -58,3 +58,11 @@ def test_transcript_of_a_loop(tokens: Tokens) -> None:
     made = make_transcript(tokens, "sw", word * 200, 444, -0.1)
     assert (made.text, made.tokens, made.looped) == ("ndiyo", tuple(word), True)
     assert not made.is_cut
+
+
+def test_control_tokens_that_a_model_writes_are_not_text(tokens: Tokens) -> None:
+    """In a language that it hardly knows, a base wrote `<|ja|>` amid the text."""
+    said = tokens.encode("habari yako")
+    made = make_transcript(tokens, "am", [*said, tokens.languages["ja"], *said], 40, -0.5)
+    assert made.tokens == (*said, *said)
+    assert made.text == "habari yako habari yako"

@@ -1,14 +1,18 @@
 """The verbs prepare and check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import (
+    AlignLeast,
+    AlignLength,
+    AlignWith,
     AudioColumn,
     BatchSize,
     ComputeType,
@@ -29,6 +33,11 @@ from mothertongue.cli.options import (
     Validated,
 )
 from mothertongue.cli.support import counting, show
+from mothertongue.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mothertongue.data.clip_checks import Limits
+    from mothertongue.inference.alignment.aligner import Aligner
 
 AllowOutside = Annotated[
     bool, typer.Option(help="Accept audio paths that leave the source's folder.")
@@ -62,6 +71,9 @@ def prepare(
         Path | None,
         typer.Option(help="A decisions.jsonl of doctor: clips to drop, texts to correct."),
     ] = None,
+    align_with: AlignWith = None,
+    align_least: AlignLeast = None,
+    align_length: AlignLength = None,
     base: TokenizerOf = "openai/whisper-base",
     json_file: Json = None,
 ) -> None:
@@ -84,8 +96,10 @@ def prepare(
     given |= {"--tier": tuple(tier) if tier else None, "--encoding": encoding}
     given |= {"--join": join, "--max-gap": max_gap}
     found = detect(source, given, source_layout)
-    with counting("checking") as progress:
-        report = prepare(found, out, options, _label_counter(base), progress)
+    count = _label_counter(base)
+    settings = {"--align-least": align_least, "--align-length": align_length}
+    with _aligning(align_with, settings, count, options) as (progress, align):
+        report = prepare(found, out, options, count, progress, align)
     show(report.to_dict() | {"out": str(out)}, report_table(report), json_file)
     report.require_ok()
 
@@ -163,6 +177,32 @@ def doctor(
     with counting("reading audio") as advance:
         page = write_doctor_page(record, data, folder, audio_mb, advance)
     console.print(f"listen and decide: {page}", highlight=False)
+
+
+@contextmanager
+def _aligning(
+    model: str | None,
+    given: dict[str, float | None],
+    count: Callable[[str, str], int],
+    limits: "Limits",
+) -> Iterator[tuple[Callable[[int], None], "Aligner | None"]]:
+    """Show a progress bar; yield the function that advances it, and the aligner that was asked for.
+
+    Raises ConfigError for an option of the alignment without a model.
+    """
+    if model is None:
+        if useless := [name for name, value in given.items() if value is not None]:
+            raise ConfigError(f"{useless[0]} has no effect without --align-with MODEL")
+        with counting("checking") as progress:
+            yield progress, None
+        return
+    from mothertongue.inference.alignment.open_aligner import open_aligner
+    from mothertongue.inference.alignment.progress import align_progress
+
+    with align_progress() as watcher:
+        options = {"least": given["--align-least"], "max_s": given["--align-length"]}
+        callbacks = (watcher.recording, watcher.pieces)
+        yield watcher.rows, open_aligner(model, options, count, limits, *callbacks)
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:

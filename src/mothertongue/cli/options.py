@@ -71,6 +71,18 @@ MaxGap = Annotated[
 Encoding = Annotated[
     str | None, typer.Option(help="Encoding of subtitles, TextGrids and labels, such as cp1252.")
 ]
+AlignWith = Annotated[
+    str | None,
+    typer.Option("--align-with", help="A base or run that cuts long recordings with their text."),
+]
+AlignLeast = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Least agreement of an aligned clip; default 0.5."),
+]
+AlignLength = Annotated[
+    float | None,
+    typer.Option(min=1, max=30, help="Longest aligned clip in seconds; default 30."),
+]
 TextLeaks = Annotated[
     Literal["reject", "warn"], typer.Option(help="Rows whose sentence is also in a held-out split.")
 ]

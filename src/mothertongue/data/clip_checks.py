@@ -27,6 +27,10 @@ QUIET_PEAK = 0.01  # -40 dB
 CLIPPED_SHARE = 0.01
 # Common Voice's own checks flag below 3 and above 30; 2 leaves room for logographic scripts.
 MIN_CHARACTERS_PER_S, MAX_CHARACTERS_PER_S = 2.0, 30.0
+CUT_IT = (
+    "cut it into clips, each with its own text; or let a model do it: mothertongue prepare ... "
+    "--align-with MODEL"
+)
 
 
 class Limits(Config):
@@ -68,6 +72,17 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class LongClip:
+    """A part of a file and the whole text spoken in it. `duration_s` None means up to its end."""
+
+    path: Path
+    start_s: float
+    duration_s: float | None
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Examiner:
     """A check of rows, with its settings and functions."""
 
@@ -84,6 +99,14 @@ class Examiner:
             return self._set_aside(row, row.aside) if row.aside else self._examine(row)
         except Fault as fault:
             return reject_row(row, fault)
+
+    def long_clip(self, row: Row) -> LongClip:
+        """Return what a row that is too long holds. Raises Fault if that is at fault too."""
+        text, _ = _text(row.text)
+        path, _ = self._locate(row.home or self.root, row.audio)
+        duration_s = None if row.start_s is None else row.duration_s
+        language = _language(row.language or self.language)
+        return LongClip(path, row.start_s or 0.0, duration_s, text, language)
 
     def _set_aside(self, row: Row, reason: str) -> SetAside:
         if reason not in get_args(ForReview):
@@ -137,7 +160,7 @@ class Examiner:
         num_tokens = self.count_label_tokens(text, language)
         if num_tokens > self.limits.max_label_tokens:
             reason = f"{num_tokens} label tokens; expected at most {self.limits.max_label_tokens}"
-            raise Fault("TXT-LONG", reason, "cut the clip and its text into shorter ones")
+            raise Fault("TXT-LONG", reason, CUT_IT)
 
     def _locate(self, root: Path, audio: str | None) -> tuple[Path, tuple[str, ...]]:
         if audio is None:
@@ -155,7 +178,7 @@ class Examiner:
             return row.duration_s, hashed(f"{path}@{row.start_s or 0}".encode()), ()
         is_segment = row.start_s is not None
         wanted_s = row.duration_s if is_segment else None
-        sound = self.listen(Span(path, row.start_s or 0.0, wanted_s, self.limits.max_duration_s))
+        sound = self._decode(Span(path, row.start_s or 0.0, wanted_s, self.limits.max_duration_s))
         self._check_duration(path, sound.duration_s)
         notes = (*sound.notes, *_level_notes(path, sound))
         if row.duration_s and _differ(row.duration_s, sound.duration_s):
@@ -168,6 +191,14 @@ class Examiner:
             notes = (*notes, "MAN-DURATION")
         return sound.duration_s, bytes.fromhex(sound.key), notes
 
+    def _decode(self, span: Span) -> Sound:
+        try:
+            return self.listen(span)
+        except AudioError as error:
+            if not error.reason.endswith(f"at most {span.max_duration_s:g} s"):
+                raise
+            raise AudioError(error.code, error.reason, CUT_IT) from None
+
     def _check_duration(self, path: Path, duration_s: float) -> None:
         low, high = self.limits.min_duration_s, self.limits.max_duration_s
         if duration_s < low:
@@ -175,7 +206,7 @@ class Examiner:
             raise AudioError("AUD-SHORT", reason, "record the clip again, or leave it out")
         if duration_s > high:
             reason = f"{path}: {duration_s:.2f} s; expected at most {high:g} s"
-            raise AudioError("AUD-LONG", reason, "cut it into clips, each with its own text")
+            raise AudioError("AUD-LONG", reason, CUT_IT)
 
 
 def reject_row(row: Row, fault: Fault) -> Rejection:

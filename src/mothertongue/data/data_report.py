@@ -28,6 +28,7 @@ NOTES = {
     "LEAK-TEXT": "sentence is also in a held-out split",
     "MAN-DURATION": "stated duration differs from the sound's, which was taken",
     "PATH-FORM": "file name in another Unicode form than the table's",
+    "SEG-ALIGNED": "cut from a longer recording, as --align-with asks",
     "SEG-EVEN": "a time that the file leaves open, set evenly between its neighbours",
     "SEG-JOINED": "several segments joined, as --join asks",
     "TXT-CONTROL": "invisible characters removed",
@@ -62,7 +63,8 @@ class DataReport:
     `first_rejections` has the first 20; `prepare` writes all of them to rejected.jsonl. `confirmed`
     has the facts that are known from elsewhere and agree with the corpus. `source` is the layout
     that the corpus was taken for. `aside` counts the rows that are neither kept nor rejected, by
-    reason; `num_rows` counts all others.
+    reason; `num_rows` counts all others. `alignment` tells how much of the long rows was kept; None
+    if none was to be aligned.
     """
 
     source: str
@@ -76,6 +78,7 @@ class DataReport:
     first_rejections: tuple[Rejection, ...]
     confirmed: tuple[str, ...] = ()
     aside: Mapping[str, int] = field(default_factory=dict)
+    alignment: Mapping[str, Any] | None = None
 
     @property
     def num_rejected(self) -> int:
@@ -123,12 +126,17 @@ class DataReport:
             "hours": sum(facts.hours for facts in self.splits.values()),
             "num_rejected": self.num_rejected,
         }
-        return asdict(self) | lists | totals | {"ok": self.ok}
+        record = asdict(self) | lists | totals | {"ok": self.ok}
+        if self.alignment is None:
+            del record["alignment"]
+        return record
 
 
 def report_table(report: DataReport) -> RenderableType:
     """Return the report as tables for a terminal; text of the corpus cannot control it."""
     parts: list[RenderableType] = [Text(f"Read as {report.source}"), _split_table(report)]
+    if report.alignment and report.alignment["recordings"]:
+        parts.append(_alignment_table(report.alignment))
     if report.rejected:
         parts.append(_rejected_table(report))
     if report.notes:
@@ -151,6 +159,20 @@ def _split_table(report: DataReport) -> Table:
         clips, speakers, characters = (f"{number:,}" for number in numbers)
         table.add_row(split, f"{facts.hours:.2f}", clips, speakers, characters)
     return table
+
+
+def _alignment_table(found: Mapping[str, Any]) -> Table:
+    title = f"Long rows: {found['recordings']:,}, cut to {found['clips']:,} clips"
+    table = Table("by " + found["model"], "all", "kept", "share", title=title, title_justify="left")
+    minutes = found["sound_s"] / 60, found["kept_sound_s"] / 60
+    characters = found["characters"], found["kept_characters"]
+    table.add_row("minutes of sound", *(f"{each:.1f}" for each in minutes), _share(*minutes))
+    table.add_row("characters of text", *(f"{each:,}" for each in characters), _share(*characters))
+    return table
+
+
+def _share(whole: float, part: float) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
 
 
 def _rejected_table(report: DataReport) -> Table:

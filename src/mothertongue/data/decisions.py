@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mothertongue.data.clip_checks import Examined, SetAside, reject_row
-from mothertongue.data.sources.base import ForReview, Rejection, Row
+from mothertongue.data.long_rows import Checked
+from mothertongue.data.sources.base import ForReview, Row
 from mothertongue.errors import DataError, Fault
 from mothertongue.system.files import open_atomically
 from mothertongue.system.json_files import built, read_json_lines
 
 DECISIONS = "decisions.jsonl"
 Kind = Literal["accept", "fix", "drop"]
-Examine = Callable[[Row], Examined | Rejection | SetAside]
+Examine = Callable[[Row], Checked]
 DROPPED = "DEC-DROP"
 REMEDY = 'write {"id": "...", "decision": "accept", "fix" or "drop", "text": "..."} on each line'
 
@@ -76,7 +77,7 @@ class Decided:
     used: set[str] = field(default_factory=set)
     """The ids of the decisions that matched a row."""
 
-    def __call__(self, row: Row) -> Examined | Rejection | SetAside:
+    def __call__(self, row: Row) -> Checked:
         """Return the row, examined as was decided."""
         found = self.examine(row)
         decision = self._on(row, found)
@@ -100,7 +101,7 @@ class Decided:
             return ()
         return (f"{len(left):,} decisions are on clips that are not there, such as {left[0]}",)
 
-    def _on(self, row: Row, found: Examined | Rejection | SetAside) -> Decision | None:
+    def _on(self, row: Row, found: Checked) -> Decision | None:
         names = [row.id]
         if isinstance(found, SetAside) and found.clip:
             names = [found.clip["id"]]

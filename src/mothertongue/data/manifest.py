@@ -226,6 +226,32 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 
 
+class Aligned(Record):
+    """How much of the long rows an aligner kept: seconds of sound, characters of their texts."""
+
+    duration_s: float
+    sound_s: float
+    kept_sound_s: float
+    characters: int
+    kept_characters: int
+
+
+class WorstAligned(Aligned):
+    """One of the recordings that lost most, and where its row stands."""
+
+    where: str
+
+
+class AllAligned(Aligned):
+    """The result of `--align-with` for a corpus."""
+
+    model: str
+    settings: dict[str, Any]
+    recordings: int
+    clips: int
+    worst: list[WorstAligned]
+
+
 class Prepared(Record):
     """The result of `prepare` for a corpus."""
 
@@ -238,6 +264,7 @@ class Prepared(Record):
     split_by: str
     source: NotRequired[str]
     aside: NotRequired[dict[str, int]]
+    alignment: NotRequired[AllAligned]
 
 
 class Card(Prepared):

@@ -22,6 +22,7 @@ from mothertongue.data.data_report import NUM_EXAMPLES, DataReport, SplitFacts
 from mothertongue.data.decisions import Decided, Examine, read_decisions
 from mothertongue.data.embedded_audio import AUDIO_FOLDER, stored
 from mothertongue.data.languages import language_code
+from mothertongue.data.long_rows import Align, Checked, LongRows, TooLong
 from mothertongue.data.manifest import (
     MANIFEST_NAME,
     SPLITS,
@@ -85,6 +86,7 @@ def prepare(
     options: PrepareOptions,
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None] = lambda rows: None,
+    align: Align | None = None,
 ) -> DataReport:
     """Write manifest.jsonl and rejected.jsonl to `out`, whole or not at all; return a report.
 
@@ -96,12 +98,13 @@ def prepare(
     that is part of a table is written to `out`/audio. All files are written even when too much was
     rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
     label's tokens, its prefix and end included. `progress` is called with how many more rows are
-    done. Raises DataError where the corpus cannot be read or has no rows, and MothertongueError
-    where another process prepares into `out`.
+    done. Rows that are too long are cut with `align`; without it they are rejected. Raises
+    DataError where the corpus cannot be read or has no rows, and MothertongueError where another
+    process prepares into `out`.
     """
     with alone(out / LOCK_NAME, out, "wait for it, stop it, or give --out another folder"):
         sweep(out)
-        return _prepare(source, out, options, count_label_tokens, progress)
+        return _prepare(source, out, options, count_label_tokens, progress, align)
 
 
 def _prepare(
@@ -110,10 +113,11 @@ def _prepare(
     options: PrepareOptions,
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None],
+    align: Align | None,
 ) -> DataReport:
     seen: Counter[Split] = Counter()
     rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
-    with _examined(source, rows, options, count_label_tokens, progress) as (ledger, report):
+    with _examined(source, rows, options, count_label_tokens, progress, align) as (ledger, report):
         _write_lines(out / REJECTED_NAME, map(asdict, ledger.rejections()))
         _write_lines(out / REVIEW_NAME, ledger.for_review())
         home = out.resolve()
@@ -140,7 +144,7 @@ def check(
     """Check a manifest, or the folder of one, as `prepare` does; write nothing."""
     source = ManifestSource(path=manifest)
     rows, exact = source.rows(), options.model_copy(update={"exact_durations": True})
-    with _examined(source, rows, exact, count_label_tokens, progress) as (_, report):
+    with _examined(source, rows, exact, count_label_tokens, progress, None) as (_, report):
         return report
 
 
@@ -151,6 +155,7 @@ def _examined(
     options: PrepareOptions,
     count_label_tokens: CountLabelTokens,
     progress: Callable[[int], None],
+    align: Align | None,
 ) -> Iterator[tuple[RowDatabase, DataReport]]:
     language = options.language and language_code(options.language)
     root = source.root.resolve()
@@ -162,14 +167,28 @@ def _examined(
         with Sandbox(sound.TASK) as sandbox:
             listen = partial(sound.listen_in, sandbox)
             checked = Examiner(root, may_leave, language, options, count_label_tokens, listen)
-            examine = Decided(checked, decisions)
+            long_rows = LongRows(checked, align) if align else None
+            examine = Decided(long_rows or checked, decisions)
             for item in _in_threads(rows, examine, options.workers):
-                ledger.add(item)
+                for part in _parts(item, long_rows, examine):
+                    ledger.add(part)
                 progress(1)
         if not ledger.num_rows and not ledger.asides():
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         report = _compared(ledger, options, source.layout())
-        yield ledger, replace(report, warnings=report.warnings + examine.unused())
+        aligned = long_rows.facts() if long_rows else None
+        warnings = report.warnings + examine.unused()
+        yield ledger, replace(report, warnings=warnings, alignment=aligned)
+
+
+def _parts(
+    item: Checked, long_rows: LongRows | None, examine: Examine
+) -> Iterable[Examined | Rejection | SetAside]:
+    """Return a row as it is, or what it was cut into."""
+    if not isinstance(item, TooLong):
+        return [item]
+    assert long_rows is not None  # only it says that a row is too long
+    return long_rows.cut(item, examine)
 
 
 def _is_ours(source: Source) -> bool:
@@ -178,9 +197,9 @@ def _is_ours(source: Source) -> bool:
 
 def _in_threads(
     rows: Iterator[Row | Rejection], examine: Examine, workers: int
-) -> Iterator[Examined | Rejection | SetAside]:
+) -> Iterator[Checked]:
     """Yield each row after its check, in order. Memory holds a few chunks for each thread."""
-    pending: deque[Future[list[Examined | Rejection | SetAside]]] = deque()
+    pending: deque[Future[list[Checked]]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
         while chunk := list(islice(rows, CHUNK_ROWS)):
@@ -193,9 +212,7 @@ def _in_threads(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _examine_all(
-    chunk: list[Row | Rejection], examine: Examine
-) -> list[Examined | Rejection | SetAside]:
+def _examine_all(chunk: list[Row | Rejection], examine: Examine) -> list[Checked]:
     return [row if isinstance(row, Rejection) else examine(row) for row in chunk]
 
 

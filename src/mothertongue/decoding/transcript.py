@@ -175,8 +175,10 @@ def make_transcript(
     """Make a transcript from raw tokens (without prefix or end); a loop is cut to one cycle.
 
     Tokens beyond the limit are left out. Tokens that reach the limit had no end token before it.
+    Control tokens are left out too: nothing forbids a decoder to write that of a language.
     """
-    kept, looped = cut_at_loop(tokens[:limit], limit)
+    found, looped = cut_at_loop(tokens[:limit], limit)
+    kept = [token for token in found if token < tokenizer.end]
     return Transcript(
         text=tokenizer.decode(kept),
         language=language,

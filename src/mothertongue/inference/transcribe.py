@@ -69,11 +69,34 @@ def transcribe_samples(
     word_times: bool = False,
 ) -> Recording:
     """Return the transcript of a recording in memory, float32 (N,) at 16 kHz."""
-    work = _Work(Path(), pieces(iter([samples_N]), find), language)
-    work.duration_s = len(samples_N) / SAMPLE_RATE_HZ
+    blocks = iter([samples_N])
+    return transcribe_blocks(engine, blocks, find, language, context, word_times)
+
+
+def transcribe_blocks(
+    engine: ClipTranscriber,
+    blocks: Iterable[Samples],
+    find: Find,
+    language: str | None,
+    context: Context,
+    word_times: bool = False,
+) -> Recording:
+    """Return the transcript of a recording that comes in blocks, float32 (N,) at 16 kHz.
+
+    Memory holds a few minutes of it. Raises AudioError if reading the blocks does.
+    """
+    work = _Work(Path(), iter(()), language)
+    work.pieces = pieces(_counted(blocks, work), find)
     ((_, found),) = _transcribed(engine, [work], context, word_times)
-    assert isinstance(found, Recording)  # no file was read
+    if isinstance(found, AudioError):
+        raise found
     return found
+
+
+def _counted(blocks: Iterable[Samples], work: _Work) -> Iterator[Samples]:
+    for block_N in blocks:
+        work.duration_s += len(block_N) / SAMPLE_RATE_HZ
+        yield block_N
 
 
 def _transcribed(

@@ -13,8 +13,9 @@ from mothertongue.config import Config
 from mothertongue.errors import Fault
 
 Record = Mapping[str, Any]
-ForReview = Literal["untranscribed", "unassigned"]
-"""Why a clip is for people to review: it has no transcript, or nobody confirmed the one it has."""
+ForReview = Literal["untranscribed", "unassigned", "unaligned", "unspoken"]
+"""Why a clip is for people to review: it has no transcript, nobody confirmed the one it has, its
+text and sound do not agree, or its text is not spoken."""
 Unused = Literal["held-out speaker", "held-out sentence", "of another annotator"]
 """Why a transcript is not used: its speaker or sentence is in validation or test, or the sound has
 another transcript."""
