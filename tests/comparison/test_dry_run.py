@@ -45,7 +45,7 @@ def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:
 
 @pytest.mark.usefixtures("steady")
 def test_the_averages_of_weights_are_counted(make_grid: MakeGrid) -> None:
-    """3 validation clips by each run and the seven models of a sweep, 4 retention clips by these."""
+    """3 validation clips by each run and by seven models of a sweep, 4 retention clips by these."""
     reinit = {"strategy": {"kind": "reinit", "encoder_layers": 1}}
     strategies = {"full": {"strategy": {"kind": "full"}}, "reinit": reinit}
     plan = dry_run(make_grid(average={}, seeds=[0, 1, 2], strategies=strategies), lambda _: None)
