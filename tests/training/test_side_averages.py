@@ -7,12 +7,22 @@ from typing import Any
 
 import pytest
 import torch
-from runs import After, Silent, save_base, save_corpus, tiny_experiment, validation
+from ranks_harness import launched
+from runs import (
+    After,
+    Silent,
+    save_base,
+    save_corpus,
+    tiny_experiment,
+    validation,
+    write_experiment,
+)
 from torch import Tensor
 from trained import Make, trained, weights
 
 from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment import checkpoints
+from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig
@@ -257,6 +267,41 @@ def test_a_stop_while_an_average_is_decoded_owes_it_still(
     run(make(**BOTH), RunDir(tmp_path / "run"), Silent())
     found, expected = (RunDir(tmp_path / name).read_record() for name in ("run", "whole"))
     assert found["best_of"] == expected["best_of"]
+
+
+@pytest.mark.slow
+def test_all_ranks_keep_the_averages_of_one_process_with_and_without_zero(tmp_path: Path) -> None:
+    """At stage 3 the moving average is in parts, and a kill of a rank changes nothing."""
+    base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data", train=13)
+    alone = RunDir(tmp_path / "alone")
+    (tmp_path / "home").mkdir()
+    path = write_experiment(tmp_path / "home", base, data, validation_clips=2, **BOTH)
+    run(load_experiment(path), alone, Silent())
+    expected = averages_of(alone)
+    plan: list[dict[str, Any]] = []
+    for stage in (0, 3):
+        (tmp_path / f"zero{stage}").mkdir()
+        one = write_experiment(
+            tmp_path / f"zero{stage}", base, data, validation_clips=2, zero=stage, **BOTH
+        )
+        plan.append({"experiment": str(one), "run": str(tmp_path / f"zero{stage}/run")})
+    killed = plan[1] | {"run": str(tmp_path / "killed")}
+    launched(2, [killed | {"kill": {"rank": 1, "step": 8}}], tmp_path)
+    said = launched(2, [*plan, killed], tmp_path)
+    assert [each["outcome"] for each in said] == ["done"] * 6
+    for each in [*plan, killed]:
+        folder = RunDir(Path(each["run"]))
+        found = averages_of(folder)
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-3)
+        models = folder.read_record()["best_of"]["models"]
+        assert list(models) == ["best", "ema", "last"]
+        assert models["last"]["steps"] == [12, 14]
+
+
+def averages_of(run_dir: RunDir) -> dict[str, Tensor]:
+    newest = checkpoints.step_folder(run_dir.checkpoints, run_dir.read_record()["steps"])
+    return checkpoints.read_tensors(newest, checkpoints.AVERAGE)
 
 
 def test_an_average_without_validation_is_refused(tmp_path: Path) -> None:
