@@ -13,7 +13,7 @@ from mothertongue.report.charts.learning import learning_charts
 from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
 from mothertongue.report.charts.vega import Chart
 from mothertongue.report.inputs import INTERVAL95, Part, RunRecords
-from mothertongue.report.tables.cells import Json, primary_measure
+from mothertongue.report.tables.cells import Json, best_weights, primary_measure
 from mothertongue.report.tables.page_tables import (
     Table,
     confusion_tables,
@@ -208,7 +208,7 @@ def _validation(run: RunRecords) -> str:
     return (
         f"{run.name} ({run.strategy}): {measure.upper()} {100 * rate:.1f} % "
         f"(95 % {interval(bounds)}) on "
-        f"{run.record['selected_on']}, step {run.record['best_step']:,}"
+        f"{run.record['selected_on']}, {best_weights(run.record)}"
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from comparison_results import comparison, with_averages
+from report_folders import run_record
 from rich.console import Console
 
+from mothertongue.report.tables.cells import best_weights
 from mothertongue.report.tables.terminal import comparison_tables, write_tables
 from mothertongue.report.tables.weight_average_sheets import weight_average_sheets
 from mothertongue.report.text.summary import findings
@@ -111,3 +113,18 @@ def test_the_files_give_back_every_figure(tmp_path: Path) -> None:
             *(kept["difference"], kept["interval95"][0]),
         ]
         assert json.loads(row["is_taken"].lower()) is (point["alpha"] == each["alpha"])
+
+
+@pytest.mark.parametrize(
+    ("best_of", "said"),
+    [
+        (None, "step 200"),
+        ({"taken": "best", "models": {}}, "step 200"),
+        ({"taken": "ema", "models": {}}, "moving average of the weights"),
+        ({"taken": "last", "models": {}}, "mean of the last validations' weights"),
+    ],
+)
+def test_a_run_names_its_best_weights(best_of: Json | None, said: str) -> None:
+    record = run_record()
+    assert best_weights(record) == "step 200"  # a record of an earlier version
+    assert best_weights(record | {"best_of": best_of}) == said
