@@ -19,7 +19,9 @@ from mothertongue.comparison import average as averaging
 from mothertongue.comparison import average_scores
 from mothertongue.comparison.average_scores import ALPHAS
 from mothertongue.comparison.compare import compare
+from mothertongue.comparison.grid import Grid, WeightAverages
 from mothertongue.comparison.schema import Comparison
+from mothertongue.config import parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import checkpoints
@@ -54,9 +56,7 @@ def test_the_seeds_of_a_strategy_have_an_average_of_their_own(
     # Two seeds, the base, then alpha 0.5 to 1: 0.8 is the best.
     rated(monkeypatch, 0.5, 0.4, 0.9, 0.6, 0.5, 0.4, 0.3, 0.35, 0.45)
     out, watcher = tmp_path / "out", Quiet()
-    result = compare(
-        make_grid(strategies=FULL, seeds=[0, 1], average="auto"), out, in_process, watcher
-    )
+    result = compare(make_grid(strategies=FULL, seeds=[0, 1], average={}), out, in_process, watcher)
     assert watcher.done.index(f"averaging {NAME}") < watcher.done.index("scoring sw-full-seed0")
     assert f"scoring {NAME}" in watcher.done
     (found,) = averages(result)
@@ -189,9 +189,12 @@ def test_without_validation_there_is_no_average(
 
 
 def test_the_test_split_never_chooses_an_average(make_grid: MakeGrid, tmp_path: Path) -> None:
-    assert make_grid(average="auto").averages is not None
-    paper = make_grid(protocol="paper", average="auto", strategies=FULL, seeds=[0, 1])
-    assert paper.averages is None
+    settings = make_grid(strategies=FULL, seeds=[0, 1]).model_dump(mode="json")
+    del settings["average"]
+    assert parse(Grid, settings, "grid").average == WeightAverages(soup=True, with_base="sweep")
+    paper = parse(Grid, settings | {"protocol": "paper"}, "grid")
+    assert paper.average is None
+    assert parse(Grid, paper.model_dump(mode="json"), "grid") == paper  # as grid.yaml keeps it
     result = compare(paper, tmp_path / "out", in_process, Quiet())
     assert averages(result) == []
     with pytest.raises(ConfigError, match="under protocol paper the test split would choose"):
@@ -203,13 +206,14 @@ def test_the_test_split_never_chooses_an_average(make_grid: MakeGrid, tmp_path: 
     [
         ({"soup": False, "with_base": None}, "averages nothing; give average: null"),
         ({"with_base": None}, "the mean of one seed has no effect"),
-        ({"soups": True}, "unknown key"),
+        ({"soups": True}, r"^  average\.soups: unknown key"),
+        ({"with_base": 0.5}, r"^  average\.with_base: Input should be 'sweep' \(got 0\.5\)"),
     ],
 )
 def test_settings_without_effect_are_refused(
     settings: Json, said: str, make_grid: MakeGrid
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=f"(?m){said}"):
         make_grid(average=settings)
 
 

@@ -21,7 +21,7 @@ def counted_averages(
     The values of a sweep are not chosen yet: the first ones stand for them. Retention sets that are
     not there count no clips.
     """
-    settings = grid.averages
+    settings = grid.average
     if settings is None:
         return
     models = len(ALPHAS) + 1 if settings.with_base else 1

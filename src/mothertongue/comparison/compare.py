@@ -105,7 +105,7 @@ def _average(
     watcher: TaskWatcher,
 ) -> list[PlannedAverage]:
     """Make the averages of the chosen runs, and return them."""
-    if grid.averages is None:
+    if grid.average is None:
         return []
     config = base_config(grid.base)
     averages = planned_averages(grid, choices, candidates, config, folder, watcher.noted)

@@ -65,7 +65,7 @@ def planned_averages(
 
     Runs that have no mean are passed to `noted`, and the best of them on validation is swept.
     """
-    settings = grid.averages
+    settings = grid.average
     if settings is None:
         return []
     experiments = {each.experiment.name: each.experiment for each in candidates}
@@ -121,8 +121,8 @@ def average_tasks(grid: Grid, averages: Sequence[PlannedAverage], folder: Path) 
 
 
 def _request(grid: Grid, planned: PlannedAverage, folder: Path) -> AverageRequest:
-    assert grid.averages is not None
-    with_base = grid.averages.with_base
+    assert grid.average is not None
+    with_base = grid.average.with_base
     return AverageRequest(
         runs=tuple(folder / "runs" / name for name in planned.runs),
         out=planned.run_dir(folder).path,
