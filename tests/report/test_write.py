@@ -54,7 +54,8 @@ def test_averages_of_weights_have_a_chapter_with_their_curve(tmp_path: Path) -> 
     html = Path(write_report([folder])["page"]).read_text("utf-8")
     chapter = html[html.index('<section id="averages">') : html.index('<section id="forgetting">')]
     assert "full, alpha 0.7: WER 21.0 %, other languages WER 17.8 %" in chapter
-    assert "sw: averages of weights, chosen on validation, scored on the test split" in chapter
+    assert "sw: averages of weights, chosen on validation, 211 clips" in chapter
+    assert "sw: averages of weights on the test split" in chapter
     assert '<a href="#averages">Averages</a>' in html
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, shaped, tooltip
+from mothertongue.report.charts.vega import INK, Chart, axis, colored, layered, shaped, tooltip
 
 Json = dict[str, Any]
-TAKEN = "#ee6677"
 NOTE = (
     "The numbers are alpha: 0 is the base, 1 the tuned weights. Circled: the alpha that was taken."
 )
@@ -84,7 +83,7 @@ def _chart(
                 },
                 {
                     "transform": [{"filter": "datum.is_taken"}],
-                    "mark": {"type": "point", "size": 260, "color": TAKEN, "aria": False},
+                    "mark": {"type": "point", "size": 260, "color": INK, "aria": False},
                     "encoding": at,
                 },
             ],

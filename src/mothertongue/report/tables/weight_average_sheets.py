@@ -16,10 +16,10 @@ from mothertongue.report.tables.cells import (
 )
 from mothertongue.report.tables.sheets import Sheet
 
+CHOSEN_NOTE = "best run: the lowest of the runs that were averaged, on the same clips"
 TESTED_NOTE = (
-    "chosen at: its rate on the split that chose alpha; best run: the lowest of its runs there; vs "
-    "seeds: its test rate minus the mean of the strategy's seeds on the same clips, with 95 % over "
-    "clips for these runs alone, and without p, since an average is one model"
+    "an average is one model: vs seeds is its rate minus the mean of the strategy's seeds on the "
+    "same clips, with 95 % over clips for these runs alone, and without p"
 )
 CURVE_NOTE = (
     "alpha 0 is the base, 1 the tuned weights; *: the alpha that was taken, with the lowest rate; "
@@ -38,7 +38,7 @@ def weight_average_sheets(result: Json, language: str) -> list[Sheet]:
     found, measure = averages_of(result, language), primary_measure(result, language)
     if not found:
         return []
-    sheets = [_tested(result, language, found, measure)]
+    sheets = [_chosen(language, found, measure), _tested(result, language, found, measure)]
     if any(len(each["curve"]) > 1 for each in found):
         sheets.append(_curve(language, found, measure))
     return sheets
@@ -49,36 +49,35 @@ def taken(average: Json) -> Json:
     return next(each for each in average["curve"] if each["alpha"] == average["alpha"])
 
 
-def _tested(result: Json, language: str, found: list[Json], measure: str) -> Sheet:
-    name, split = measure.upper(), found[0]["split"]
+def _chosen(language: str, found: list[Json], measure: str) -> Sheet:
+    rows = []
+    for each in found:
+        own: float = taken(each)["validation"][measure]
+        rates = (f"{100 * own:.1f}", f"{100 * (own - each['difference']):.1f}")
+        facts = (str(len(each["runs"])), f"{each['alpha']:g}")
+        rows.append((each["strategy"], *facts, *rates, points(each["difference"])))
+    split = found[0]["split"]
     return Sheet(
-        f"{language}: averages of weights, chosen on {split}, scored on the test split",
-        ("strategy", "runs", "alpha", "chosen at", "best run", f"{name} %", "95 %", "vs seeds",
-         "95 %"),
-        tuple(
-            (
-                each["strategy"],
-                str(len(each["runs"])),
-                f"{each['alpha']:g}",
-                *_chosen(each, measure),
-                *rate(each["scores"][result["normalizer"]], measure),
-                *_vs_seeds(each),
-            )
-            for each in found
-        ),
+        f"{language}: averages of weights, chosen on {split}, {found[0]['clips']:,} clips",
+        ("strategy", "runs", "alpha", f"{measure.upper()} %", "best run %", "vs best run"),
+        tuple(rows),
+        note=CHOSEN_NOTE,
+    )
+
+
+def _tested(result: Json, language: str, found: list[Json], measure: str) -> Sheet:
+    rows = []
+    for each in found:
+        low, high = each["vs_seeds"]["interval95"]
+        own = rate(each["scores"][result["normalizer"]], measure)
+        change = (points(each["vs_seeds"]["difference"]), f"{points(low)} to {points(high)}")
+        rows.append((each["strategy"], *own, *change))
+    return Sheet(
+        f"{language}: averages of weights on the test split",
+        ("strategy", f"{measure.upper()} %", "95 %", "vs seeds", "95 %"),
+        tuple(rows),
         note=TESTED_NOTE,
-    )  # fmt: skip
-
-
-def _chosen(average: Json, measure: str) -> Row:
-    """Return the rate of the average and of its best run, on the split that chose."""
-    own: float = taken(average)["validation"][measure]
-    return f"{100 * own:.1f}", f"{100 * (own - average['difference']):.1f}"
-
-
-def _vs_seeds(average: Json) -> Row:
-    low, high = average["vs_seeds"]["interval95"]
-    return points(average["vs_seeds"]["difference"]), f"{points(low)} to {points(high)}"
+    )
 
 
 def _curve(language: str, found: list[Json], measure: str) -> Sheet:
