@@ -10,7 +10,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from mothertongue import strategies
-from mothertongue.comparison.grid import Grid, LanguageData, StrategyVariants, TestSet
+from mothertongue.comparison.grid import (
+    Grid,
+    LanguageData,
+    StrategyVariants,
+    TestSet,
+    WeightAverages,
+)
 from mothertongue.config import Config, members
 from mothertongue.data.augment.config import AugmentConfig
 from mothertongue.decoding.transcript import DecodeConfig
@@ -59,6 +65,7 @@ def sections() -> Iterator[str]:
     yield from section("Each of `languages`", LanguageData)
     yield from section("Each of `strategies`", StrategyVariants)
     yield from section("Each of `also` and `retention`", TestSet)
+    yield from section("`average`", WeightAverages)
 
 
 def section(title: str, config: type[Config]) -> Iterator[str]:

@@ -116,7 +116,7 @@ def test_the_whole_line_from_manifest_to_text(
     experiment = write_experiment(tmp_path, *made)
     code, out, _ = call("train", experiment, "train.epochs=1", "--out", tmp_path / "run")
     assert code == 0
-    assert "best step" in out
+    assert "best weights" in out
     assert "--with-base" in (tmp_path / "run/report.html").read_text("utf-8")
     code, out, _ = call("evaluate", tmp_path / "run", "--data", made[1], "--json", "-")
     result = json.loads(out)

@@ -34,6 +34,7 @@ def make_grid(corpora: dict[str, Path], tmp_path: Path) -> MakeGrid:
                     "also": {"other": {"data": str(corpora["fr"]), "split": "validation"}},
                 }
             },
+            "average": None,
             "retention": {"en": {"data": str(corpora["en"])}},
             "train": {"epochs": 1, "batch_size": 4, "precision": "fp32", "learning_rate": 1e-3},
             "strategies": {

@@ -1,9 +1,11 @@
 """What a dry run says, where it can be known by arithmetic, and the recipes of the paper."""
 
+import io
 from pathlib import Path
 
 import pytest
 from grids import MakeGrid
+from rich.console import Console
 from runs import byte_tokens
 
 from mothertongue.comparison import dry_run as cost
@@ -15,6 +17,7 @@ from mothertongue.data.sources.fleurs import PAPER_ROWS
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import recipe_path
+from mothertongue.report.tables.dry_run_table import plan_table
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.speed import mean_frames
 
@@ -38,6 +41,27 @@ def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:
     assert full["estimated_hours"] > one["estimated_hours"] > two["estimated_hours"] > 0
     assert plan["total_hours"] == pytest.approx(sum(r["estimated_hours"] for r in plan["runs"]))
     assert plan["flops_per_s"] > 1e6
+
+
+@pytest.mark.usefixtures("steady")
+def test_the_averages_of_weights_are_counted(make_grid: MakeGrid) -> None:
+    """3 validation clips by each run and by seven models of a sweep, 4 retention clips by these."""
+    reinit = {"strategy": {"kind": "reinit", "encoder_layers": 1}}
+    strategies = {"full": {"strategy": {"kind": "full"}}, "reinit": reinit}
+    plan = dry_run(make_grid(average={}, seeds=[0, 1, 2], strategies=strategies), lambda _: None)
+    full, best_of_three = plan["averages"]
+    assert (full["strategy"], full["runs"], full["models"]) == ("full", 3, 7)
+    assert full["decoded_clips"] == (3 + 7) * 3 + 7 * 4
+    assert best_of_three["runs"] == 1
+    assert best_of_three["decoded_clips"] == (1 + 7) * 3 + 7 * 4
+    assert plan["average_clips"] == 58 + 52
+    console = Console(file=io.StringIO(), width=200)
+    console.print(plan_table(plan))
+    assert "2 averages of weights come on top too: they decode 110 clips" in console.file.getvalue()
+    soups = make_grid(average={"with_base": None}, seeds=[0, 1], strategies=strategies)
+    (only_full,) = dry_run(soups, lambda _: None)["averages"]
+    assert only_full["decoded_clips"] == (2 + 1) * 3
+    assert dry_run(make_grid(average=None), lambda _: None)["averages"] == []
 
 
 @pytest.mark.usefixtures("steady")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runs import Silent
 
+from mothertongue.comparison.average_worker import AverageRequest, make_average
 from mothertongue.comparison.grid import Grid
 from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
 from mothertongue.comparison.score_worker import Request, score_sets
@@ -44,6 +45,9 @@ def in_process(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = neve
         if "train" in task.command:
             path, out = task.command[-3], task.command[-1]
             run(load_experiment(Path(path)), RunDir(Path(out)), Silent())
+        elif "mothertongue.comparison.average_worker" in task.command:
+            request = json.loads(Path(task.command[-1]).read_text("utf-8"))
+            make_average(parse(AverageRequest, request, "request"))
         else:
             request = json.loads(Path(task.command[-1]).read_text("utf-8"))
             score_sets(parse(Request, request, "request"))

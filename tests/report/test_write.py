@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from comparison_results import by_cer, comparison, spoken
+from comparison_results import by_cer, comparison, spoken, with_averages
 from report_folders import comparison_folder, finished_run, many_clips, poisoned, score_run
 
 from mothertongue.errors import ConfigError, DataError
@@ -47,6 +47,16 @@ def test_every_chapter_is_there(html: str) -> None:
     ]
     links = re.findall(r'<a href="#(\w+)">', html)
     assert set(links) >= set(chapters)
+
+
+def test_averages_of_weights_have_a_chapter_with_their_curve(tmp_path: Path) -> None:
+    folder = comparison_folder(tmp_path / "first", **with_averages(comparison()))
+    html = Path(write_report([folder])["page"]).read_text("utf-8")
+    chapter = html[html.index('<section id="averages">') : html.index('<section id="forgetting">')]
+    assert "full, alpha 0.7: WER 21.0 %, other languages WER 17.8 %" in chapter
+    assert "sw: averages of weights, chosen on validation, 211 clips" in chapter
+    assert "sw: averages of weights on the test split" in chapter
+    assert '<a href="#averages">Averages</a>' in html
 
 
 def test_figures_are_those_of_the_records(html: str) -> None:
@@ -91,7 +101,7 @@ def test_drawings_are_whole_and_named(html: str) -> None:
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
-    folder = comparison_folder(tmp_path / "first")
+    folder = comparison_folder(tmp_path / "first", **with_averages(comparison()))
     for name in ("comparison.json", "clips.json"):
         write_json(folder / name, poisoned(json.loads((folder / name).read_text())))
     page = Path(write_report([folder], tmp_path / "page.html")["page"]).read_text(encoding="utf-8")

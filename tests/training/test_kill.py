@@ -71,6 +71,31 @@ def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
     assert not left
 
 
+def test_a_run_with_averages_that_was_killed_ends_with_the_same_bits_and_record(
+    base_and_data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    changes = {"ema": 0.8, "average_last": 2, "validation_clips": 2}
+    experiment = write_experiment(tmp_path, *base_and_data, **changes)
+    attempts(experiment, tmp_path / "whole", [])
+    kills: list[dict[str, object]] = [
+        {"at": "write tensors", "call": 3},
+        {"at": "rename", "call": 6},
+        {"at": "retire old", "call": 1},
+        {"at": "remove old", "call": 2},
+    ]
+    outcomes = attempts(experiment, tmp_path / "killed", kills)
+    assert outcomes.count("SIGKILL") == len(kills), outcomes
+    assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "whole")
+    found, expected = (
+        json.loads((tmp_path / name / "record.json").read_text())["best_of"]
+        for name in ("killed", "whole")
+    )
+    assert found == expected
+    assert not (tmp_path / "killed/validations").exists()
+    last = "checkpoints/step-0000012/average.safetensors"
+    assert sha256_file(tmp_path / "killed" / last) == sha256_file(tmp_path / "whole" / last)
+
+
 def test_an_augmented_run_that_was_killed_ends_with_the_same_bits(
     base_and_data: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ from mothertongue.strategies.full import Full
 from mothertongue.training import loop
 from mothertongue.training.batch import collate
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.loop import deterministic
+from mothertongue.training.determinism import deterministic
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.run import run
 from mothertongue.training.validator import SplitValidator

@@ -38,6 +38,20 @@ def test_a_step_takes_what_its_neighbours_took() -> None:
     assert epoch_s(MEASURED, TrainConfig(), 5) == pytest.approx(19)
 
 
+def test_averages_take_disk_memory_and_validations() -> None:
+    """10 weights of 4 bytes: 8 copies without averages; the split takes 50 clips of 0.4 s."""
+    plain = estimate(MEASURED, TrainConfig(epochs=2))
+    both = estimate(MEASURED, TrainConfig(epochs=2, ema=0.9, average_last=5))
+    last = estimate(MEASURED, TrainConfig(epochs=2, average_last=5))
+    assert plain["disk_bytes"] == 8 * 40
+    assert last["disk_bytes"] == (8 + 5) * 40
+    assert both["disk_bytes"] == (8 + 5 + 2) * 40
+    peaks = [each["peak_memory_bytes"] for each in (plain, last, both)]
+    assert peaks == [100, 100, 140]
+    assert last["validation_s"] == pytest.approx(plain["validation_s"] + 20)
+    assert both["validation_s"] == pytest.approx(plain["validation_s"] + 40)
+
+
 def test_steps_measured_twice_count_by_their_mean() -> None:
     twice = replace(MEASURED, computed=(*MEASURED.computed, (10.0, 4.0)))
     assert epoch_s(twice, TrainConfig(), 0) == pytest.approx(3 + 3.5 + 4 + 10)

@@ -17,7 +17,7 @@ from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import sha256_file
-from mothertongue.training import loop
+from mothertongue.training import loop, state
 from mothertongue.training.run import assemble, open_data, run
 from mothertongue.training.signals import StopRequest
 from mothertongue.training.validation import Validation, recorded
@@ -146,7 +146,7 @@ def test_a_validation_that_is_dear_is_told_of_once(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = save_corpus(tmp_path / "data", validation=60)
-    monkeypatch.setattr(loop, "EXPENSIVE_SHARE", 0.0)
+    monkeypatch.setattr(state, "EXPENSIVE_SHARE", 0.0)
     watcher = Silent()
     run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), watcher)
     (hint,) = [note for note in watcher.notes if "% of the time" in note]

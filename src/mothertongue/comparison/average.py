@@ -247,6 +247,7 @@ def _facts(
         "split": judge.experiment.select_on,
         "clips": len(judge.chosen_on),
         "retention_clips": {name: len(each) for name, each in judge.retention.items()},
+        "retention_digests": judge.digests,
         "curve": [each.to_dict(base_rows) for each in scored.points],
         **_beside_best(runs, scored, judge),
     }

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mothertongue.comparison.grid import TestSet
+from mothertongue.data.clip_facts import audio_digest, facts_of
 from mothertongue.data.clips import read_split
 from mothertongue.data.languages import Measure
-from mothertongue.data.manifest import Utterance, read_data
+from mothertongue.data.manifest import Utterance, data_digest, read_data
 from mothertongue.evaluation.forgetting import forgetting, json_values, mean_forgetting
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
@@ -56,6 +57,8 @@ class Judge:
     experiment: Experiment
     chosen_on: Sequence[Utterance]
     retention: Mapping[str, Sequence[Utterance]]
+    digests: Mapping[str, Json]
+    """Digests of each retention set, see `digests_of`."""
 
     @classmethod
     def of(
@@ -68,7 +71,8 @@ class Judge:
         for name, each in retention.items():
             sets[name] = read_split([each.data], each.split, None)
             check_unseen(run_dir, sets[name], each.split)
-        return cls(experiment, mine, sets)
+        digests = {name: digests_of(each) for name, each in retention.items()}
+        return cls(experiment, mine, sets, digests)
 
     def num_clips(self, models: int, points: int) -> int:
         """Return how many clips are decoded: by `models` the split, by `points` the other sets."""
@@ -96,6 +100,15 @@ class Judge:
         settings = self.experiment
         engine = torch_engine("run", model, settings.train.precision, settings.language)
         return transcribe_split(engine, utterances, "full", settings.evaluate, advance)
+
+
+def digests_of(scored: TestSet) -> Json:
+    """Return the digests of the manifest and the audio of a set: others give other scores."""
+    utterances = read_split([scored.data], scored.split, None)
+    return {
+        "data_digest": data_digest([scored.data]),
+        "audio_sha256": audio_digest(facts_of(utterances)),
+    }
 
 
 def choose_alpha(points: Sequence[Point], measure: Measure) -> Point:

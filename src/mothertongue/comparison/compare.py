@@ -2,7 +2,7 @@
 
 runs/<name>/
   grid.yaml         the resolved grid               experiments/  one for each run
-  runs/<run>/       a run each                      selection.json  written before any test
+  runs/<run>/       a run each, also each average   selection.json  written before any test
   base/eval/        the base model's scores         logs/         what each process said
   comparison.json   the result                      tables/       the same for people and papers
   clips.json        every clip, every system        report.html   the page
@@ -27,10 +27,16 @@ from mothertongue.comparison.prefix_depths import share_depths
 from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
+from mothertongue.comparison.weight_averages import (
+    PlannedAverage,
+    average_tasks,
+    planned_averages,
+)
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.defaults import settled_all
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, TEST_SCORES, RunDir, is_run
+from mothertongue.model.load import base_config
 from mothertongue.system.files import open_atomically, write_json
 
 
@@ -54,8 +60,9 @@ def compare(
         candidates, cuts = _train(grid, candidates, folder, run_all, watcher, devices)
         choices = choose(candidates, folder, cuts)
         lock_selection(choices, grid, folder)
-        run_all(list(_scorings(grid, candidates, choices, folder)), watcher)
-        result = compare_grid(grid, candidates, choices, cuts, folder)
+        averages = _average(grid, candidates, choices, folder, run_all, watcher)
+        run_all(list(_scorings(grid, candidates, choices, averages, folder)), watcher)
+        result = compare_grid(grid, candidates, choices, cuts, averages, folder)
         write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
         write_json(folder / COMPARISON, result)
     return result
@@ -89,6 +96,23 @@ def _train(
     return left, halvings.cuts
 
 
+def _average(
+    grid: Grid,
+    candidates: Sequence[Candidate],
+    choices: Sequence[Choice],
+    folder: Path,
+    run_all: Runner,
+    watcher: TaskWatcher,
+) -> list[PlannedAverage]:
+    """Make the averages of the chosen runs, and return them."""
+    if grid.average is None:
+        return []
+    config = base_config(grid.base)
+    averages = planned_averages(grid, choices, candidates, config, folder, watcher.noted)
+    run_all(list(average_tasks(grid, averages, folder)), watcher)
+    return averages
+
+
 def _trainings(candidates: Sequence[Candidate], folder: Path, devices: int) -> Iterator[Task]:
     on = ("--devices", str(devices)) if devices > 1 else ()
     for name, each in {each.experiment.name: each for each in candidates}.items():
@@ -105,9 +129,14 @@ def _trainings(candidates: Sequence[Candidate], folder: Path, devices: int) -> I
 
 
 def _scorings(
-    grid: Grid, candidates: Sequence[Candidate], choices: Sequence[Choice], folder: Path
+    grid: Grid,
+    candidates: Sequence[Candidate],
+    choices: Sequence[Choice],
+    averages: Sequence[PlannedAverage],
+    folder: Path,
 ) -> Iterator[Task]:
-    """Yield what to score: the base on all sets, chosen runs on their language and retention."""
+    """Yield what to score: the base on all sets, chosen runs and averages on their language and
+    retention."""
     for language in grid.languages:
         borrow = grid.languages[language].borrow
         sets = _sets(grid, language, folder / "base" / "eval" / language)
@@ -122,6 +151,12 @@ def _scorings(
             sets = [*_sets(grid, choice.language, scores), *_retention(grid, scores)]
             if removable[name]:
                 sets += _disabled_set(grid, scores)
+            yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
+    for name, planned in {each.name: each for each in averages}.items():
+        run_dir = planned.tested(folder)
+        if run_dir == planned.run_dir(folder):
+            scores = run_dir.evaluation(TEST_SCORES).parent
+            sets = [*_sets(grid, planned.language, scores), *_retention(grid, scores)]
             yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from transformers import WhisperConfig
 
+from mothertongue.comparison.average_count import counted_averages
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.data.manifest import read_data
 from mothertongue.errors import ConfigError
@@ -44,7 +45,8 @@ class Clips:
 def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
     """Return every run with its trained parameters, steps and hours of training on this device.
 
-    Validation and scoring come on top. Raises ConfigError where a strategy does not fit the base
+    Validation and scoring come on top; of the averages of weights, the clips to decode are counted.
+    Raises ConfigError where a strategy does not fit the base
     or augmentation, and where data is neither there nor described by `rows`.
     """
     config = base_config(grid.base)
@@ -65,6 +67,7 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
     for each in candidates:
         runs.append(_run(each, config, clips[each.language], speed, memo))
         advance(1)
+    averages = list(counted_averages(grid, candidates, config))
     return {
         "grid": grid.name,
         "base": grid.base,
@@ -74,6 +77,8 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
         "assumed_data": sorted(name for name, found in clips.items() if found.is_assumed),
         "total_hours": sum(run["estimated_hours"] for run in runs),
         "runs": runs,
+        "averages": averages,
+        "average_clips": sum(each["decoded_clips"] for each in averages),
     }
 
 

@@ -1,11 +1,12 @@
 """Make the result of a grid from the records and scores of its runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mothertongue.comparison.alike import leak_doubts
+from mothertongue.comparison.average_rows import AverageRow
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.halving import Cut
 from mothertongue.comparison.paired_scores import Scored, read_scores
@@ -13,6 +14,8 @@ from mothertongue.comparison.result import Row, averages, language_result, point
 from mothertongue.comparison.retention import retention
 from mothertongue.comparison.run_costs import run_cost
 from mothertongue.comparison.selection import Choice, read_record
+from mothertongue.comparison.weight_averages import PlannedAverage
+from mothertongue.experiment.checkpoints import TRAINED
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 
 Json = dict[str, Any]
@@ -23,11 +26,13 @@ def compare_grid(
     candidates: Sequence[Candidate],
     choices: Sequence[Choice],
     cuts: Sequence[Cut],
+    planned: Sequence[PlannedAverage],
     folder: Path,
 ) -> Json:
     """Return everything that was measured, as comparison.json keeps it (`schema.py`)."""
     languages = {
-        name: _language(grid, name, candidates, choices, cuts, folder) for name in grid.languages
+        name: _language(grid, name, candidates, choices, cuts, planned, folder)
+        for name in grid.languages
     }
     return result(
         name=grid.name,
@@ -48,6 +53,7 @@ def _language(
     candidates: Sequence[Candidate],
     choices: Sequence[Choice],
     cuts: Sequence[Cut],
+    planned: Sequence[PlannedAverage],
     folder: Path,
 ) -> Json:
     base_scores = folder / "base" / "eval"
@@ -59,7 +65,23 @@ def _language(
     rows = [_row(grid, each, candidates, cuts, base, folder) for each in chosen]
     manifests, measure = grid.languages[language].manifests, grid.measure(language)
     doubts = _doubts(grid, chosen, base, folder)
-    return language_result(manifests, measure, base, rows, grid.reference, doubts)
+    averaged = [_average(grid, each, base, folder) for each in planned if each.language == language]
+    return language_result(manifests, measure, base, rows, grid.reference, doubts, averaged)
+
+
+def _average(
+    grid: Grid, planned: PlannedAverage, base: Mapping[str, Scored], folder: Path
+) -> AverageRow:
+    tested = planned.tested(folder)
+    scores = tested.evaluation(TEST_SCORES).parent
+    return AverageRow(
+        strategy=planned.arm,
+        run=planned.name,
+        record=planned.run_dir(folder).read_record(),
+        found={name: read_scores([scores / f"{name}.json"]) for name in base},
+        retention=retention(grid.retention, folder / "base" / "eval", [scores]),
+        size_bytes=(tested.best / TRAINED).stat().st_size,
+    )
 
 
 def _doubts(

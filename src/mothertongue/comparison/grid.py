@@ -77,6 +77,22 @@ class Halving(config.Config):
     """The best 1/factor of the runs so far, in the order of the grid, go on."""
 
 
+class WeightAverages(config.Config):
+    """Settings of the averages of weights that a comparison makes of its chosen runs."""
+
+    soup: bool = True
+    """The mean of the weights of all seeds (model soup). A strategy with one seed has none."""
+    with_base: Literal["sweep"] | None = "sweep"
+    """sweep: the mean is interpolated with the base (WiSE-FT), or the run where there is one seed;
+    alpha is chosen on the validation split, and retention sets show what each alpha forgets."""
+
+    @model_validator(mode="after")
+    def _makes_something(self) -> "WeightAverages":
+        if not self.soup and self.with_base is None:
+            raise ValueError("soup=false with with_base=null averages nothing; give average: null")
+        return self
+
+
 class Grid(config.Config):
     """Languages x strategies x hyper-parameters x seeds."""
 
@@ -105,6 +121,11 @@ class Grid(config.Config):
     halving: Halving | None = None
     """Stops the values of a sweep that are far behind after some epochs; {} takes the defaults. The
     result names the values that were cut, and why. None: all runs are trained to the end."""
+    average: WeightAverages | None = WeightAverages()
+    """Averages of the weights of the chosen runs, made after the choice and before the test: {soup:
+    true, with_base: sweep} by default. This trains nothing, and costs about as much as seven
+    validations of a run for each strategy and language. null: none, which is the default under
+    protocol paper, since the test split would choose alpha."""
     retention: dict[str, TestSet] = Field(default_factory=dict)
     """Sets in other languages, by name, to measure what the model forgot."""
 
@@ -112,6 +133,26 @@ class Grid(config.Config):
         """Return the error rate that chooses in one of the grid's languages."""
         code = self.languages[language].language or language
         return usual_measure(code) if self.select_by == "auto" else self.select_by
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_has_no_averages(cls, data: Any) -> Any:
+        is_paper = isinstance(data, dict) and data.get("protocol") == "paper"
+        return {"average": None, **data} if is_paper else data
+
+    @model_validator(mode="after")
+    def _averages_are_chosen_on_validation(self) -> "Grid":
+        if self.average and self.protocol == "paper":
+            raise ValueError(
+                "average: under protocol paper the test split would choose alpha; give average: "
+                "null, or protocol: validation"
+            )
+        if self.average and self.average.with_base is None and len(self.seeds) == 1:
+            raise ValueError(
+                "average: the mean of one seed has no effect; give several seeds, or with_base: "
+                "sweep"
+            )
+        return self
 
     @model_validator(mode="after")
     def _halving_compares_alike(self) -> "Grid":

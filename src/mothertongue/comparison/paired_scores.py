@@ -95,6 +95,16 @@ def with_differences(
     return rows
 
 
+def difference_to_seeds(seeds: Scored, average: Scored, measure: Measure) -> Json:
+    """Return the rate of an average minus the mean rate of the seeds, on the same clips.
+
+    It has no p: the average is one model, so nothing shows how other seeds would change it.
+    """
+    return _compared({"seeds": seeds, "average": average}, [("seeds", "average")], measure)[
+        "seeds", "average"
+    ]
+
+
 def mark_fronts(rows: list[Json], measure: Measure) -> None:
     """Mark in each row whether it is on the Pareto fronts of its rate and of its costs."""
     for name, cost in (("parameters", "trainable_parameters"), ("time", "wall_s")):

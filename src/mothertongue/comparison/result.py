@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from mothertongue.comparison.average_rows import AverageRow, weight_averages
 from mothertongue.comparison.data_facts import data_facts
 from mothertongue.comparison.paired_scores import (
     PRIMARY_NORMALIZER,
@@ -78,11 +79,12 @@ def language_result(
     rows: Sequence[Row],
     reference: str,
     doubts: Sequence[str],
+    averages: Sequence[AverageRow] = (),
 ) -> Json:
     """Return the result of one language: its data, the base's scores, and each strategy's.
 
     `base` has the base model's scores on each set. Without scores on the test split, nothing is
-    compared with the base.
+    compared with the base. `averages` of weights are compared with their strategy alone.
     """
     strategies = [_strategy(each) for each in rows]
     mark_fronts(strategies, measure)
@@ -92,6 +94,7 @@ def language_result(
         **data_facts(manifests),
         "base": _base(base),
         "strategies": with_differences(strategies, found, reference, base, measure),
+        "weight_averages": weight_averages(averages, found, measure),
         "doubts": list(doubts),
     }
 

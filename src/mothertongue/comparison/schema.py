@@ -161,6 +161,53 @@ class _Strategies(TypedDict):
     vs_best: _Difference | None
 
 
+class _Rates(TypedDict):
+    wer: float
+    interval95: Interval
+    cer: float
+    cer_interval95: Interval
+
+
+class _AlphaRetained(TypedDict):
+    n: int
+    wer: _Change
+    cer: _Change
+
+
+class _AlphaRetention(TypedDict):
+    sets: dict[str, _AlphaRetained]
+    mean: _AlphaRetained
+
+
+class _Alpha(TypedDict):
+    alpha: float
+    validation: _Rates
+    retention: _AlphaRetention | None
+
+
+class _AlsoScores(TypedDict):
+    scores: _Scores
+
+
+class _WeightAverage(TypedDict):
+    strategy: str
+    run: str
+    runs: list[str]
+    alpha: float
+    alpha_by: str | None
+    split: str
+    clips: int
+    best_run: str
+    difference: float
+    retention_sets: list[str]
+    curve: list[_Alpha]
+    scores: _Scores
+    also: dict[str, _AlsoScores]
+    retention: _Retention | None
+    vs_seeds: _Difference
+    size_bytes: int
+
+
 class _Split(TypedDict):
     clips: int
     hours: float
@@ -177,6 +224,7 @@ class _Language(TypedDict):
     cards: list[_Card]
     base: _Base | None
     strategies: list[_Strategies]
+    weight_averages: NotRequired[list[_WeightAverage]]
     doubts: NotRequired[list[str]]
 
 

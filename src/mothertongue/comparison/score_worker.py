@@ -6,12 +6,13 @@ python -m mothertongue.comparison.score_worker REQUEST.json
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mothertongue.config import Config, parse
+from mothertongue.config import C, Config, parse
 from mothertongue.data.clip_facts import audio_digest, facts_of
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, Utterance, data_digest
@@ -98,16 +99,20 @@ def _split(data: tuple[Path, ...], split: Split, digest: str) -> list[Utterance]
     return read_split(data, split, None)
 
 
-def main() -> None:
+def answer(kind: type[C], work: Callable[[C], None]) -> None:
+    """Do the work of the request in the file that the command line names.
+
+    Ends the process with a message and an exit code where the work raises MothertongueError.
+    """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         path = Path(sys.argv[1])
-        score_sets(parse(Request, json.loads(path.read_text(encoding="utf-8")), str(path)))
+        work(parse(kind, json.loads(path.read_text(encoding="utf-8")), str(path)))
     except MothertongueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
-    main()
+    answer(Request, score_sets)

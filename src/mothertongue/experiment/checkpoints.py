@@ -1,7 +1,8 @@
 """Write and read checkpoints, whole or not at all: safetensors and JSON, no pickle.
 
-A checkpoint folder holds `trained.safetensors`, `optimizer.safetensors`, `state.json` and, written
-last, `MANIFEST.json` with the size and SHA-256 of each of them.
+A checkpoint folder holds `trained.safetensors`, `optimizer.safetensors`, `state.json`, with
+`train.ema` also `average.safetensors`, and, written last, `MANIFEST.json` with the size and SHA-256
+of each of them.
 """
 
 import json
@@ -28,6 +29,8 @@ from mothertongue.system.json_files import read_json
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+AVERAGE = "average.safetensors"
+"""The moving average of the weights, where a run has one."""
 STATE = "state.json"
 SUMS = "MANIFEST.json"
 KEPT = 2
@@ -51,15 +54,20 @@ def save(
         write_json(fresh / SUMS, {"format": 1, "files": sums})
 
 
-def require_room(run: RunDir, weights: Iterable[Tensor], saves: int) -> None:
+def require_room(
+    run: RunDir, weights: Iterable[Tensor], saves: int, has_ema: bool = False, last: int = 0
+) -> None:
     """Raise DiskFull if there is no room for this number of checkpoints of a run.
 
-    `weights` are those that train: a checkpoint has them and AdamW's two moments.
+    `weights` are those that train: a checkpoint has them, AdamW's two moments, and their moving
+    average if there is one. `last` is the number of validations whose weights are kept.
     """
+    each_has = 4 if has_ema else 3
     # The next checkpoint is written before the oldest goes; the final weights after the last one.
-    copies = max(3 * min(saves, KEPT + 1) + 1, 3 * min(saves, KEPT) + 2)
+    copies = max(each_has * min(saves, KEPT + 1) + 1, each_has * min(saves, KEPT) + 2)
+    copies += last + 1 if last else 0
     num_bytes = copies * sum(each.numel() * each.element_size() for each in weights)
-    there = sum(map(size_bytes, (run.checkpoints, run.best, run.final)))
+    there = sum(map(size_bytes, (run.checkpoints, run.best, run.final, run.validations)))
     require_free(run.checkpoints, num_bytes - there)
 
 
@@ -131,6 +139,18 @@ def keep_newest(checkpoints: Path, count: int = KEPT) -> None:
     """Remove all but the newest checkpoints."""
     for folder in _newest_first(checkpoints)[count:]:
         remove_folder(folder)
+
+
+def steps_in(checkpoints: Path) -> list[int]:
+    """Return the steps of the saved folders in a folder, in order."""
+    return sorted(int(each.name.removeprefix("step-")) for each in _newest_first(checkpoints))
+
+
+def remove_newer(checkpoints: Path, step: int) -> None:
+    """Remove what was saved after a step."""
+    for each in steps_in(checkpoints):
+        if each > step:
+            remove_folder(step_folder(checkpoints, each))
 
 
 def _newest_first(checkpoints: Path) -> list[Path]:

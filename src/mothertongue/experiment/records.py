@@ -76,6 +76,11 @@ class Cost(TypedDict):
     peak_memory_bytes: int
 
 
+class _BestOf(TypedDict):
+    taken: str
+    models: dict[str, dict[str, Any]]
+
+
 class RunRecord(Record, Cost):
     """record.json: a finished run."""
 
@@ -94,6 +99,7 @@ class RunRecord(Record, Cost):
     stopped_early: NotRequired[bool]
     select_by: NotRequired[str]
     prefix_cache: NotRequired[_PrefixCache | None]
+    best_of: NotRequired[_BestOf | None]
     environment: NotRequired[dict[str, Any]]
     average: NotRequired[dict[str, Any]]
 

@@ -6,6 +6,7 @@ runs/<name>/
   data.jsonl        every clip, its audio by SHA-256  best/ final/  trained weights
   start/            the trained weights as they began, where that moved a part of the base (PiSSA)
   checkpoints/      the newest two                    state.json    that of the newest checkpoint
+  validations/      the weights at the last ones, while a run trains with train.average_last
   eval/<name>.json  scores with every utterance       record.json   written last: the run is done
   report.html       the page of all this          interpolation.svg the sweep of `average`, drawn
 
@@ -75,6 +76,10 @@ class RunDir:
         return self.path / "checkpoints"
 
     @property
+    def validations(self) -> Path:
+        return self.path / "validations"
+
+    @property
     def start(self) -> Path:
         return self.path / "start"
 
@@ -124,7 +129,7 @@ class RunDir:
         a process dies, however it dies.
         """
         with alone(self.lock, self.path, IN_USE):
-            for folder in (self.path, self.checkpoints, self.path / "eval"):
+            for folder in (self.path, self.checkpoints, self.validations, self.path / "eval"):
                 sweep(folder)
             yield
 

@@ -114,6 +114,19 @@ class TrainConfig(Config):
     """Stop after this many validations in a row without a better one. Better is a lower error rate
     (see `select_by`); where it is equal, a lower other error rate, then a lower loss. None: 5 where
     `epochs` is None too; never where it is given."""
+    average_last: int | None = Field(default=None, ge=2, le=100)
+    """Average the weights at this many last validations, such as 5. After the last step the
+    average decodes all validation clips at 30 s, and is taken as the best weights if its error rate
+    is lower than theirs; where it is equal, if the other error rate is lower. The record has both.
+    It needs this many copies of what trains on the disk, and no memory while the run trains. Of
+    LoRA the factors are averaged. None: no such average; what it gains was not measured yet."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Keep an exponential moving average of the weights with this decay, over the steps from the
+    first one on; it is taken as `average_last` is, and the better of both where both are given. The
+    weights of the last 1 / (1 - ema) steps count most: 0.99 has 100 steps, and 10 % of all steps is
+    usual. It needs one more copy of what trains, float32, in the memory of each device (with zero a
+    part of it) and in each checkpoint. None: no such average; what it gains was not measured yet.
+    """
     workers: int | None = Field(default=None, ge=0, le=256)
     """Processes that decode audio ahead of the model; they change no result. None: up to 12 with a
     GPU, and none if the model itself uses the processor."""
@@ -154,6 +167,11 @@ class TrainConfig(Config):
     def clips_of(self, split: int) -> int:
         """Return how many clips of a validation split are decoded during training."""
         return split if self.validation_clips == "all" else min(self.validation_clips, split)
+
+    @property
+    def has_averages(self) -> bool:
+        """Return whether an average of the weights may become the best weights."""
+        return self.ema is not None or self.average_last is not None
 
     def decodes_best_again(self, split: int) -> bool:
         """Return whether the best weights decode the whole split at 30 s at the end.

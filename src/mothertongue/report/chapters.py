@@ -7,12 +7,13 @@ from functools import cached_property
 from mothertongue.data.data_report import NOTES
 from mothertongue.data.languages import WHISPER_LANGUAGES
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
+from mothertongue.report.charts.interpolation import forgetting_curves
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
 from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
 from mothertongue.report.charts.vega import Chart
 from mothertongue.report.inputs import INTERVAL95, Part, RunRecords
-from mothertongue.report.tables.cells import Json, primary_measure
+from mothertongue.report.tables.cells import Json, best_weights, primary_measure
 from mothertongue.report.tables.page_tables import (
     Table,
     confusion_tables,
@@ -25,6 +26,7 @@ from mothertongue.report.tables.page_tables import (
     version_table,
 )
 from mothertongue.report.tables.sheets import also_sheets, average_sheets, retention_sheets
+from mothertongue.report.tables.weight_average_sheets import weight_average_sheets
 from mothertongue.report.text.recommendation import Advice, advice
 from mothertongue.report.text.summary import conditions, warning
 from mothertongue.system.console import interval
@@ -78,6 +80,10 @@ class Language:
         return list(map(table_of, retention_sheets(self._part.result, self._code)))
 
     @property
+    def averages(self) -> list[Table]:
+        return list(map(table_of, weight_average_sheets(self._part.result, self._code)))
+
+    @property
     def failures(self) -> Table:
         rows = {row["strategy"]: row["anatomy"] for row in self._found["strategies"]}
         base = self._found["base"]
@@ -101,6 +107,11 @@ class Language:
         return list(learning_charts(self._code, runs)) if runs else []
 
     @cached_property
+    def interpolations(self) -> list[Chart]:
+        chart = forgetting_curves(self._part.result, self._code)
+        return [chart] if chart else []
+
+    @cached_property
     def forgetting(self) -> list[Chart]:
         chart = forgetting_chart(self._part.result, self._code)
         return [chart] if chart else []
@@ -114,7 +125,7 @@ class Language:
         """All charts, for papers."""
         if self.advice:
             yield from [*self.quality, *self.errors]
-        yield from [*self.learning, *self.forgetting]
+        yield from [*self.learning, *self.interpolations, *self.forgetting]
 
 
 class Chapters:
@@ -129,6 +140,7 @@ class Chapters:
         self.warning = warning(result)
         self.languages = [Language(part, code) for code in result["languages"]]
         self.is_scored = any(each.advice for each in self.languages)
+        self.is_averaged = any(each.averages for each in self.languages)
         self.is_forgetting = any(each.forgetting for each in self.languages)
         self.averages = list(map(table_of, average_sheets(result)))
         self.suggestions = [line for each in part.analyses for line in suggestions(each)]
@@ -196,7 +208,7 @@ def _validation(run: RunRecords) -> str:
     return (
         f"{run.name} ({run.strategy}): {measure.upper()} {100 * rate:.1f} % "
         f"(95 % {interval(bounds)}) on "
-        f"{run.record['selected_on']}, step {run.record['best_step']:,}"
+        f"{run.record['selected_on']}, {best_weights(run.record)}"
     )
 
 

@@ -86,16 +86,19 @@ class Strategy(Config, ABC):
         return self.why_not_merged is None
 
     @abstractmethod
+    def check_mean(self, seeds: Sequence[int], config: WhisperConfig) -> None:
+        """Raise ConfigError if runs with these seeds have no meaningful mean on such a Whisper."""
+
+    @abstractmethod
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> "tuple[Strategy, dict[str, Tensor]]":
         """Return the mean of runs of this strategy, interpolated with their base.
 
-
         The result is base + alpha (mean - base), with alpha in [0, 1]: 1 is the mean, 0 the base.
         `base` is on the CPU and is not changed. The first value is the strategy that holds the
         result, the same for every alpha; the second has its trained weights, in float32. Raises
-        ConfigError if these runs have no meaningful mean.
+        ConfigError if these runs have no meaningful mean (see `check_mean`).
         """
 
     @property

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from torch import Tensor
+from transformers import WhisperConfig
 
 from mothertongue.errors import ConfigError
 from mothertongue.strategies.averaging import Trained, interpolated, mean
@@ -27,20 +28,21 @@ class BaseWeightStrategy(Strategy, ABC):
         """Return the model itself."""
         return model
 
+    def check_mean(self, seeds: Sequence[int], config: WhisperConfig) -> None:
+        """Raise ConfigError if the runs drew new layers from different seeds."""
+        if self.draws_at_random and len(set(seeds)) > 1:
+            raise ConfigError(
+                f"strategy {self!r}: these runs drew new layers from the seeds "
+                f"{', '.join(map(str, sorted(set(seeds))))}, so a weight of one has nothing to do "
+                "with the same weight of another; expected one seed: average runs that differ in "
+                "other settings"
+            )
+
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> tuple[Strategy, dict[str, Tensor]]:
-        """Return the mean of each weight that trains (Wortsman et al. 2022a, 2022b).
-
-        Raises ConfigError if the runs drew new layers from other seeds.
-        """
-        seeds = sorted({each.seed for each in runs})
-        if self.draws_at_random and len(seeds) > 1:
-            raise ConfigError(
-                f"strategy {self!r}: these runs drew new layers from the seeds "
-                f"{', '.join(map(str, seeds))}, so a weight of one has nothing to do with the same "
-                "weight of another; expected one seed: average runs that differ in other settings"
-            )
+        """Return the mean of each weight that trains (Wortsman et al. 2022a, 2022b)."""
+        self.check_mean([each.seed for each in runs], base.config)
         tensors = {
             name: interpolated(
                 base.get_parameter(name).detach(),

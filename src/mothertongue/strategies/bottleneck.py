@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from transformers import WhisperConfig
 
 from mothertongue.config import parse
 from mothertongue.model import adapters
@@ -59,6 +60,10 @@ class BottleneckAdapters(AdapterStrategy):
         """Raise CannotMergeError: the adapters are not linear."""
         raise CannotMergeError(f"{self.why_not_merged}; export the adapter itself, or ONNX")
 
+    def check_mean(self, seeds: Sequence[int], config: WhisperConfig) -> None:
+        """Raise ConfigError if all adapters together are wider than an adapter may be."""
+        self._of_runs(len(seeds))
+
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> tuple[Strategy, dict[str, Tensor]]:
@@ -67,9 +72,7 @@ class BottleneckAdapters(AdapterStrategy):
         The runs may have drawn their adapters from any seeds: no hidden unit of one is mixed with
         one of another. `alpha` scales the output; at 0 the model is the base.
         """
-        wide = parse(
-            BottleneckAdapters, self.model_dump() | {"dim": len(runs) * self.dim}, "the average"
-        )
+        wide = self._of_runs(len(runs))
         stem = f".adapters.{adapters.DEFAULT}."
         layers = {name.partition(stem)[0] for name in runs[0].tensors}
         tensors = {
@@ -80,6 +83,12 @@ class BottleneckAdapters(AdapterStrategy):
             ).items()
         }
         return wide, tensors
+
+    def _of_runs(self, count: int) -> "BottleneckAdapters":
+        """Return the settings of the mean of `count` runs."""
+        return parse(
+            BottleneckAdapters, self.model_dump() | {"dim": count * self.dim}, "the average"
+        )
 
     @property
     def is_adapter(self) -> bool:

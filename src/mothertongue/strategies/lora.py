@@ -150,6 +150,10 @@ class Lora(AdapterStrategy):
         """Return True, except for PiSSA, which starts from W's own singular vectors."""
         return self.variant != "pissa"
 
+    def check_mean(self, seeds: Sequence[int], config: WhisperConfig) -> None:
+        """Raise ConfigError if the sum of the ranks is more than the rank of a matrix."""
+        self._of_runs(len(seeds), config)
+
     def average(
         self, base: Whisper, runs: Sequence[Trained], alpha: float
     ) -> tuple[Strategy, dict[str, Tensor]]:

@@ -5,7 +5,6 @@ and the epoch, random numbers of the seed and the step, the learning rate of the
 resumed run ends with the same bits as an uninterrupted one.
 """
 
-import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mothertongue.data.languages import Measure
@@ -25,25 +23,23 @@ from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.system.files import write_json
 from mothertongue.training.batch import Batch
+from mothertongue.training.best_of import best_of, taken_before, with_taken
 from mothertongue.training.dataset import workers_outlived
+from mothertongue.training.determinism import deterministic, frozen_garbage
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.fsdp import on_main
 from mothertongue.training.optimizer_state import optimizer_tensors, restore_optimizer
 from mothertongue.training.progress import Watcher
+from mothertongue.training.side_averages import SideAverages
 from mothertongue.training.signals import StopRequest
-from mothertongue.training.state import State
+from mothertongue.training.state import State, validation_hint
 from mothertongue.training.step import Stepper
 from mothertongue.training.trackers import Trackers
 from mothertongue.training.validation import Validation, Validator
 
 SAVE_EVERY_STEPS = 500
 """The most steps between two checkpoints where the settings give none: an epoch can take days."""
-EXPENSIVE_SHARE = 0.25
-"""A hint is printed when validations take at least this share of the time."""
-FEW_CLIPS = 50
-"""A number of validation clips that the hint can propose."""
-
 StepLoader = Callable[[int], Iterator[list[Batch]]]
 """The micro-batches of each step, from a step on."""
 
@@ -81,45 +77,9 @@ def train(
     if not config.zero:  # who gives it has more time than memory
         keep_freed_memory()
     trainer = _Trainer(model, job, config, run, watcher, trackers)
-    with StopRequest() as stop, deterministic(model.device), workers_outlived(), _frozen_garbage():
+    with StopRequest() as stop, deterministic(model.device), workers_outlived(), frozen_garbage():
         trainer.run_until(stop)
     return trainer.state
-
-
-@contextmanager
-def _frozen_garbage() -> Iterator[None]:
-    """A context in which garbage collection passes over all that is there when it begins.
-
-    To look at all modules and the model can take longer than a step on a GPU, and they stay until
-    the end anyway.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def deterministic(device: torch.device) -> Iterator[None]:
-    """A context in which a CPU gives the same bits each time, with any number of threads.
-
-    Without it the gradient of the decoder's positions is added up in the order in which threads
-    happen to finish. On a GPU it would cost speed and still not be complete: nothing is promised.
-    """
-    before = torch.are_deterministic_algorithms_enabled()
-    settings: Any = torch.utils.deterministic  # a module with a property
-    fills = settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(device.type == "cpu" or before)
-    # It would write every tensor twice, so that code which reads what was never written repeats
-    # its error; the tests for equal bits would find such code.
-    settings.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        settings.fill_uninitialized_memory = fills
 
 
 class _Trainer:
@@ -141,8 +101,10 @@ class _Trainer:
         self._has_hinted = False
         self.stepper = Stepper(model, job.frozen, config, job.ranks, watcher.noted)
         self.state = State()
+        self.averages = SideAverages(config, run.validations, self.parameters, job.ranks.is_main)
         if job.ranks.is_main:
-            checkpoints.require_room(run, self.parameters.values(), self._saves)
+            kept = (config.ema is not None, config.average_last or 0)
+            checkpoints.require_room(run, self.parameters.values(), self._saves, *kept)
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
@@ -176,6 +138,7 @@ class _Trainer:
         rate = learning_rate(self.state.step, self.total_steps, self.config)
         loss, norm = self.stepper.take(self.state.step, batches, rate)
         self.state.step += 1
+        self.averages.stepped(self.state.step)
         self.state.train_s += time.monotonic() - began
         if self.job.frozen:
             computed = self.job.ranks.sum(self.job.frozen.keep_computed())
@@ -214,15 +177,10 @@ class _Trainer:
     def _hint(self, split: int) -> None:
         """Print once that validations are expensive, and how to make them cheaper."""
         clips = self.config.clips_of(split)
-        share = self.state.validate_s / (self.state.validate_s + self.state.train_s)
-        if share < EXPENSIVE_SHARE or clips <= FEW_CLIPS or self._has_hinted:
-            return
-        self._has_hinted = True
-        self.watcher.noted(
-            f"validations ({clips} of {split} clips every {self.eval_every:,} steps) take "
-            f"{share:.0%} of the time; a new run with train.validation_clips={FEW_CLIPS} or a "
-            "larger train.eval_every_steps is cheaper"
-        )
+        hint = validation_hint(self.state, clips, split, self.eval_every)
+        if hint and not self._has_hinted:
+            self._has_hinted = True
+            self.watcher.noted(hint)
 
     @contextmanager
     def _validating(self) -> Iterator[None]:
@@ -236,6 +194,7 @@ class _Trainer:
     def _update_best(self, found: Validation) -> None:
         state, order = self.state, found.order(self.job.measure)
         state.validated_step = state.step
+        self.averages.validated(state.step, self._save_weights)
         is_best = state.best is None or order < state.best.order(self.job.measure)
         if is_best:
             state.best, state.best_step = found, state.step
@@ -265,6 +224,7 @@ class _Trainer:
         folder = checkpoints.step_folder(self.run.checkpoints, self.state.step)
         memory = optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
+        files |= {checkpoints.AVERAGE: self.averages.ema} if self.averages.ema else {}
         self._write(folder, files, asdict(self.state))
         if self.job.ranks.is_main:
             write_json(self.run.state, asdict(self.state))
@@ -303,10 +263,13 @@ class _Trainer:
                 load_trained(self.model, trained, str(folder))
             memory = checkpoints.read_tensors(folder, checkpoints.OPTIMIZER)
             restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
+            if self.averages.ema:
+                self.averages.restore(checkpoints.read_tensors(folder, checkpoints.AVERAGE))
             self.state = State.of(checkpoints.read_state(folder), folder)
             self._keep_fitting(self.state.micro_batch_size)
         if is_main:
             rewind(self.run.metrics, self.state.step)
+            checkpoints.remove_newer(self.run.validations, self.state.step)
 
     def _keep_fitting(self, micro_batch_size: int) -> None:
         """Keep the micro-batch size that fitted before, or a smaller one from the settings."""
@@ -322,24 +285,24 @@ class _Trainer:
         self._save_weights(self.run.final)
         if self.job.validate is None:
             self._save_weights(self.run.best)
-        elif self.config.decodes_best_again(self.job.validate.clips):
+            return
+        checkpoints.require_whole(self.run.best)  # what record.json will say is there
+        if facts := taken_before(self.run.best, self.state.step):
+            self.state = with_taken(self.state, facts)
+            return
+        if self.config.decodes_best_again(self.job.validate.clips):
             self._score_best(self.job.validate, stop)
-        else:
-            checkpoints.require_whole(self.run.best)  # what record.json will say is there
+        if self.config.has_averages:
+            self._take_best_of(stop)
 
     def _score_best(self, validate: Validator, stop: StopRequest) -> None:
-        """Decode the whole split at 30 s with the best weights, which stay in the model.
+        """Decode the whole split at 30 s with the best weights.
 
         The values of a sweep are chosen by this score. The test is decoded alike: shorter contexts
         would favour values that do badly at 30 s.
         """
         best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
-        with self._validating():
-            load_trained(self.model, best, str(self.run.best))
-            found = validate.at_full_context(stop)
-        if found is None:
-            self._is_stopped(stop)
-            raise self._stopped(stop)
+        found = self._decoded(best, str(self.run.best), stop)
         assert self.state.best is not None
         self.state.best = replace(found, loss=self.state.best.loss)
         self._note_peak_memory()
@@ -348,6 +311,34 @@ class _Trainer:
             f"best weights, step {self.state.best_step:,}: {measure.upper()} "
             f"{found.rate(measure):.1%} on all {validate.clips} validation clips at 30 s"
         )
+
+    def _take_best_of(self, stop: StopRequest) -> None:
+        """Decode the same with each average, and let the best of all be the best weights."""
+        facts, weights = best_of(
+            self.state,
+            self.averages,
+            lambda tensors, origin: self._decoded(tensors, origin, stop),
+            self.job.measure,
+            self.watcher.noted,
+        )
+        if weights:
+            files = {checkpoints.TRAINED: weights}
+            self._write(self.run.best, files, {"step": self.state.step, "best_of": facts})
+        self.state = with_taken(self.state, facts)
+
+    def _decoded(self, tensors: dict[str, Tensor], origin: str, stop: StopRequest) -> Validation:
+        """Return the rates of these weights, which stay in the model, on the whole split at 30 s.
+
+        Raises Preempted or Interrupted when a signal asks to stop.
+        """
+        assert self.job.validate is not None
+        with self._validating():
+            load_trained(self.model, tensors, origin)
+            found = self.job.validate.at_full_context(stop)
+        if found is None:
+            self._is_stopped(stop)
+            raise self._stopped(stop)
+        return found
 
     def _stopped(self, stop: StopRequest) -> Preempted:
         kind = Interrupted if stop.is_interrupt else Preempted

@@ -60,7 +60,10 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
     """The plan of a run, as JSON values; times in seconds."""
     epochs = [epoch_s(measured, config, epoch) for epoch in range(config.num_epochs)]
     training_s = sum(epochs)
-    fits = measured.peak_memory_bytes <= measured.free_memory_bytes
+    # The probe takes no average of its few steps.
+    ema_bytes = BYTES_PER_WEIGHT * measured.trained if config.ema is not None else 0
+    peak_bytes = measured.peak_memory_bytes + ema_bytes
+    fits = peak_bytes <= measured.free_memory_bytes
     return {
         "device": measured.device,
         "precision": measured.precision,
@@ -78,14 +81,20 @@ def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
         "training_s": training_s,
         "validation_split_s": split_s(measured),
         "validation_s": validation_s(measured, config),
-        "peak_memory_bytes": measured.peak_memory_bytes,
+        "peak_memory_bytes": peak_bytes,
         "free_memory_bytes": measured.free_memory_bytes,
         "fits": fits,
         "micro_batch_size": measured.micro_batch_size,
         "memory_ran_out": measured.micro_batch_size < config.largest_micro_batch,
-        "disk_bytes": COPIES_KEPT * BYTES_PER_WEIGHT * measured.trained,
+        "disk_bytes": copies_kept(config) * BYTES_PER_WEIGHT * measured.trained,
         "prefix_cache_bytes": stored_bytes(measured, config),
     }
+
+
+def copies_kept(config: TrainConfig) -> int:
+    """Return how many copies of what trains a run keeps on the disk while it trains."""
+    ema = 2 if config.ema is not None else 0  # one in each checkpoint
+    return COPIES_KEPT + ema + (config.average_last or 0)
 
 
 def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
@@ -105,13 +114,14 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
 
 
 def validation_s(measured: Measured, config: TrainConfig) -> float:
-    """Seconds of all validations in mid-training and of the one after the last step."""
+    """Seconds of all validations in mid-training and of those after the last step."""
     every = config.eval_every_steps or measured.steps_per_epoch
     validations = math.ceil(config.num_epochs * measured.steps_per_epoch / every)
     clips = config.clips_of(measured.validation_clips)
     mid_training_s = validations * clips * measured.validation_clip_s
     is_decoded_again = config.decodes_best_again(measured.validation_clips)
-    return mid_training_s + (split_s(measured) if is_decoded_again else 0.0)
+    averages = (config.ema is not None) + (config.average_last is not None)
+    return mid_training_s + (is_decoded_again + averages) * split_s(measured)
 
 
 def split_s(measured: Measured) -> float:

@@ -35,7 +35,7 @@ from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
-from mothertongue.system.files import write_json
+from mothertongue.system.files import remove_folder, write_json
 from mothertongue.system.json_files import FORMAT_VERSION
 from mothertongue.training.bucketing import idle_share
 from mothertongue.training.dataset import StepDataset
@@ -76,6 +76,8 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
         experiment = settled(experiment, run_dir)
         if run_dir.is_done:
             _hold_finished(experiment, run_dir, watcher.noted)
+            if ranks.is_main:  # a run that was killed right after its record
+                remove_folder(run_dir.validations)
             return run_dir.read_record()
         return _run(experiment, run_dir, watcher, ranks)
 
@@ -93,9 +95,10 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
     record = run_record(experiment, base, state, ranks.count, time.monotonic() - began)
-    record["prefix_cache"] = _prefix_cache(work, state)
+    record |= {"prefix_cache": _prefix_cache(work, state), "best_of": state.best_of}
     if ranks.is_main:
         write_json(run_dir.record, record)
+        remove_folder(run_dir.validations)
     return record
 
 
@@ -112,6 +115,7 @@ def open_data(
     _refuse_other_language(experiment, utterances)
     _refuse_empty(experiment, utterances)
     _refuse_idle_borrow(experiment, utterances)
+    _refuse_idle_averages(experiment, utterances)
     check_splits(facts_of(utterances), ", ".join(map(str, experiment.manifests)), noted)
     if known := known_config(experiment.base):
         experiment.strategy.check(known)
@@ -206,6 +210,15 @@ def _refuse_idle_borrow(experiment: Experiment, utterances: Sequence[Utterance])
     if idle := sorted(experiment.borrow.keys() - {each.language for each in utterances}):
         raise ConfigError(
             f"borrow: {', '.join(idle)} has no effect, the data has no such language; remove it"
+        )
+
+
+def _refuse_idle_averages(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
+    if experiment.train.has_averages and not _split(utterances, experiment.select_on):
+        raise ConfigError(
+            "train.ema and train.average_last have no effect: the data has no clip in split "
+            f"{experiment.select_on!r}, on which an average is held against the best weights; "
+            "remove them, or add one"
         )
 
 

@@ -9,6 +9,11 @@ from pydantic import ConfigDict, with_config
 from mothertongue.system.json_files import built
 from mothertongue.training.validation import Validation
 
+EXPENSIVE_SHARE = 0.25
+"""A hint is printed when validations take at least this share of the time."""
+FEW_CLIPS = 50
+"""A number of validation clips that the hint can propose."""
+
 
 @with_config(ConfigDict(extra="forbid"))  # what a newer version counts must not be forgotten
 @dataclass(slots=True)
@@ -23,6 +28,9 @@ class State:
     """The validation of `best_step`; after the last step, that on all clips at 30 s."""
     worse_in_a_row: int = 0
     stopped_early: bool = False
+    best_of: dict[str, Any] | None = None
+    """The best weights and the averages, with their rates, and the name of those that were taken;
+    None before the end, and in runs without averages."""
     prefixes_computed: int = 0
     """How often a clip went through the frozen layers, instead of being read from the store."""
     train_s: float = 0.0
@@ -33,3 +41,18 @@ class State:
     def of(cls, values: dict[str, Any], origin: Path) -> "State":
         """The state that a checkpoint holds as JSON values. Raises DataError for other values."""
         return built(values, origin, cls, "continue the run with the version that wrote it")
+
+
+def validation_hint(state: State, clips: int, split: int, every: int) -> str | None:
+    """Return how to make validations of so many clips cheaper; None if they are not expensive.
+
+    The clips are of a split of `split` clips, decoded every `every` steps.
+    """
+    share = state.validate_s / (state.validate_s + state.train_s)
+    if share < EXPENSIVE_SHARE or clips <= FEW_CLIPS:
+        return None
+    return (
+        f"validations ({clips} of {split} clips every {every:,} steps) take {share:.0%} of the "
+        f"time; a new run with train.validation_clips={FEW_CLIPS} or a larger "
+        "train.eval_every_steps is cheaper"
+    )

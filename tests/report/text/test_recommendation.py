@@ -1,6 +1,6 @@
 """What is recommended, why, and with which doubts."""
 
-from comparison_results import by_cer, comparison, on_test, one_seed, only
+from comparison_results import by_cer, comparison, on_test, one_seed, only, with_averages
 
 from mothertongue.report.text.recommendation import advice
 
@@ -94,3 +94,18 @@ def test_few_speakers_are_said_to_be_few() -> None:
     found = advice(result, "sw")
     assert found is not None
     assert "The test clips are of 3 speakers, too few to draw from" in "\n".join(found.doubts)
+
+
+def test_it_says_whether_the_average_of_the_runs_is_better_than_each_of_them() -> None:
+    result = with_averages(comparison())
+    found = advice(result, "sw")
+    assert found is not None
+    worse = "the average of its 2 runs (sw-freeze-average, alpha 1) is worse than freeze-seed1 by"
+    assert f"On validation, {worse} 0.4 points." in found.reasons
+    assert not any("sw-full-average" in each for each in found.reasons)
+    found = advice(only(result, "sw", "full"), "sw")
+    assert found is not None
+    better = "the average of its 2 runs (sw-full-average, alpha 0.7) is better than full-seed1 by"
+    assert f"On validation, {better} 1.0 points; on the test clips its WER is 23.5 %." in (
+        found.reasons
+    )

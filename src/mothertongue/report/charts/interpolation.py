@@ -1,11 +1,14 @@
 """Draw errors in the language against errors in others, from the base to the tuned weights."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from mothertongue.report.charts.vega import Chart, axis, layered, tooltip
+from mothertongue.report.charts.vega import INK, Chart, axis, colored, layered, shaped, tooltip
 
 Json = dict[str, Any]
-TAKEN = "#ee6677"
+NOTE = (
+    "The numbers are alpha: 0 is the base, 1 the tuned weights. Circled: the alpha that was taken."
+)
 
 
 def interpolation_chart(record: Json) -> Chart:
@@ -13,22 +16,66 @@ def interpolation_chart(record: Json) -> Chart:
 
     The x axis is the WER of other languages if retention sets were scored, otherwise alpha.
     """
-    facts, rate = record["average"], record["select_by"].upper()
-    rows = [_row(point, facts, record["select_by"]) for point in facts["curve"]]
-    across = "WER of other languages %" if facts["retention_clips"] else "alpha"
-    x = axis("across", across, scale={"zero": False})
-    y = axis("rate", f"{facts['split']} {rate} %", scale={"zero": False})
-    at = {"x": x, "y": y}
+    facts, measure = record["average"], record["select_by"]
+    curve = _Curve("", facts["curve"], facts["alpha"])
+    return _chart("interpolation", [curve], measure, facts["split"], bool(facts["retention_clips"]))
+
+
+def forgetting_curves(result: Json, language: str) -> Chart | None:
+    """Return a chart with the curve of each strategy of a comparison; None without a sweep.
+
+    The x axis is the mean WER of the retention sets, otherwise alpha.
+    """
+    found = result["languages"][language]
+    swept = [each for each in found.get("weight_averages", []) if len(each["curve"]) > 1]
+    if not swept:
+        return None
+    curves = [_Curve(each["strategy"], each["curve"], each["alpha"]) for each in swept]
+    has_others = bool(swept[0]["retention_sets"])
+    return _chart(f"{language}-alpha", curves, found["measure"], swept[0]["split"], has_others)
+
+
+class _Curve(NamedTuple):
+    strategy: str
+    points: Sequence[Json]
+    taken: float
+
+    def rows(self, measure: str) -> Iterator[Json]:
+        """Yield a row of the chart for each alpha."""
+        for point in self.points:
+            rate, kept = 100 * point["validation"][measure], point["retention"]
+            across = 100 * kept["mean"]["wer"]["after"] if kept else point["alpha"]
+            name = f"{self.strategy}, alpha" if self.strategy else "alpha"
+            words = f"{name} {point['alpha']:g}: {measure.upper()} {rate:.1f} %"
+            yield {
+                "strategy": self.strategy,
+                "alpha": point["alpha"],
+                "rate": rate,
+                "across": across,
+                "is_taken": point["alpha"] == self.taken,
+                "tooltip": f"{words}, other languages WER {across:.1f} %" if kept else words,
+            }
+
+
+def _chart(
+    name: str, curves: Sequence[_Curve], measure: str, split: str, has_others: bool
+) -> Chart:
+    """Return a chart of curves over the same x axis; several have a color and a shape each."""
+    rate, order = measure.upper(), [each.strategy for each in curves]
+    x = axis("across", "WER of other languages %" if has_others else "alpha", scale={"zero": False})
+    at = {"x": x, "y": axis("rate", f"{split} {rate} %", scale={"zero": False})}
+    color = {"color": colored("strategy", order)} if any(order) else {}
+    shape = {"shape": shaped("strategy", order)} if any(order) else {}
     return Chart(
-        "interpolation",
+        name,
         f"{rate} between the base and the tuned weights",
         layered(
-            rows,
+            [row for each in curves for row in each.rows(measure)],
             [
-                {"mark": "line", "encoding": {**at, "order": {"field": "alpha"}}},
+                {"mark": "line", "encoding": {**at, **color, "order": {"field": "alpha"}}},
                 {
                     "mark": {"type": "point", "filled": True, "size": 60},
-                    "encoding": {**at, "description": tooltip()},
+                    "encoding": {**at, **color, **shape, "description": tooltip()},
                 },
                 {
                     "mark": {"type": "text", "dy": -12, "fontSize": 11},
@@ -36,25 +83,11 @@ def interpolation_chart(record: Json) -> Chart:
                 },
                 {
                     "transform": [{"filter": "datum.is_taken"}],
-                    "mark": {"type": "point", "size": 260, "color": TAKEN, "aria": False},
+                    "mark": {"type": "point", "size": 260, "color": INK, "aria": False},
                     "encoding": at,
                 },
             ],
             height=260,
         ),
-        "The numbers are alpha: 0 is the base, 1 the tuned weights. Circled: the alpha that was "
-        "taken.",
+        NOTE,
     )
-
-
-def _row(point: Json, facts: Json, measure: str) -> Json:
-    rate, kept = 100 * point["validation"][measure], point["retention"]
-    across = 100 * kept["mean"]["wer"]["after"] if kept else point["alpha"]
-    words = f"alpha {point['alpha']:g}: {measure.upper()} {rate:.1f} %"
-    return {
-        "alpha": point["alpha"],
-        "rate": rate,
-        "across": across,
-        "is_taken": point["alpha"] == facts["alpha"],
-        "tooltip": f"{words}, other languages WER {across:.1f} %" if kept else words,
-    }

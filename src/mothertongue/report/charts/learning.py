@@ -88,6 +88,8 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
 
 
 def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
+    taken = (run.record.get("best_of") or {}).get("taken", "best")
+    best_step = run.record["best_step"] if taken == "best" else None  # an average is no checkpoint
     for line in run.metrics:
         if f"validation_{measure}" in line:
             low, high = line[f"validation_{INTERVAL95[measure]}"]
@@ -98,7 +100,7 @@ def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
                 "rate": 100 * line[f"validation_{measure}"],
                 "low": 100 * low,
                 "high": 100 * high,
-                "is_chosen": line["step"] == run.record["best_step"],
+                "is_chosen": line["step"] == best_step,
                 "tooltip": f"{run.name}, step {line['step']:,}: {rate}, {interval([low, high])}",
             }
 

@@ -29,6 +29,7 @@ CHAPTERS = {
     "curves": "Hyper-parameters",
     "learning": "Learning",
     "layers": "Layers",
+    "averages": "Averages",
     "forgetting": "Forgetting",
     "errors": "Errors",
     "clips": "Listen",
@@ -117,6 +118,7 @@ def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[Json]) ->
         "table": first.is_scored,
         "errors": first.is_scored,
         "curves": bool(first.curves),
+        "averages": first.is_averaged,
         "forgetting": first.is_forgetting,
         "clips": bool(clip_sets),
     }

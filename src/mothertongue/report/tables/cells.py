@@ -11,6 +11,11 @@ ABSENT = "-"
 LEVEL = 0.05
 """Differences of a smaller p, adjusted for all that were compared, are measurable."""
 SMALLEST_SHOWN = 0.001
+AVERAGES = {
+    "ema": "moving average of the weights",
+    "last": "mean of the last validations' weights",
+}
+"""Averages that a run may take as its best weights, by their names in its record."""
 OTHER = {"wer": "cer", "cer": "wer"}
 ONE_SEED = "another run of the same settings may differ by as much; give several: seeds: [0, 1, 2]"
 """Why strategies with one seed are not compared."""
@@ -25,6 +30,12 @@ def label(result: Json, row: Json) -> str:
 def short_settings(settings: Json) -> str:
     """Return the swept settings, such as `encoder_layers=3`."""
     return " ".join(f"{key.split('.')[-1]}={value}" for key, value in settings.items())
+
+
+def best_weights(record: Json) -> str:
+    """Return the name of a run's best weights: their step, or the average that was taken."""
+    taken = (record.get("best_of") or {}).get("taken", "best")
+    return AVERAGES.get(taken, f"step {record['best_step']:,}")
 
 
 def set_name(stored: str) -> str:

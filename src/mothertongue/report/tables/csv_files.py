@@ -24,6 +24,7 @@ from typing import Any
 
 from mothertongue.report.tables.cells import BASE, Json, set_name
 from mothertongue.report.tables.markup import one_line
+from mothertongue.report.tables.weight_average_sheets import averages_of
 from mothertongue.report.text.summary import warning
 from mothertongue.system.files import open_atomically
 
@@ -44,6 +45,8 @@ def csv_files(result: Json) -> dict[str, list[Json]]:
         "data.csv": list(_data(result)),
         "base.csv": list(_base(result)),
         "curves.csv": list(_curves(result)),
+        "weight_averages.csv": list(_weight_averages(result)),
+        "alphas.csv": list(_alphas(result)),
     }
 
 
@@ -192,6 +195,56 @@ def _curves(result: Json) -> Iterator[Json]:
             "is_chosen": point["settings"] == chosen[where],
             "run": point["run"],
         }
+
+
+def _weight_averages(result: Json) -> Iterator[Json]:
+    """Yield the test scores of each average of weights."""
+    for language in result["languages"]:
+        for each in averages_of(result, language):
+            low, high = each["vs_seeds"]["interval95"]
+            yield {
+                **_whose(language, each),
+                "measure": each["vs_seeds"]["measure"],
+                "seeds": len(each["runs"]),
+                "alpha": each["alpha"],
+                "alpha_by": each["alpha_by"],
+                **_scores(each["scores"]),
+                "vs_seeds": each["vs_seeds"]["difference"],
+                "vs_seeds_low": low,
+                "vs_seeds_high": high,
+                "vs_best_run_on_split": each["difference"],
+                "split": each["split"],
+                "size_bytes": each["size_bytes"],
+            }
+
+
+def _alphas(result: Json) -> Iterator[Json]:
+    """Yield each alpha of each average: its rates on the split that chose, and what it forgot."""
+    for language in result["languages"]:
+        for each in averages_of(result, language):
+            for point in each["curve"]:
+                facts = {"alpha": point["alpha"], "is_taken": point["alpha"] == each["alpha"]}
+                yield {
+                    **_whose(language, each),
+                    **facts,
+                    "split": each["split"],
+                    **_rates(point["validation"]),
+                    **_others(point["retention"]),
+                }
+
+
+def _whose(language: str, average: Json) -> Json:
+    names = {name: average[name] for name in ("strategy", "run")}
+    return {"language": language, **names}
+
+
+def _others(retention: Json | None) -> Json:
+    """Return the mean WER on the retention sets, and its change from the base."""
+    columns = ("retention_wer", "forgotten", "forgotten_low", "forgotten_high")
+    if retention is None:
+        return dict.fromkeys(columns)
+    wer = retention["mean"]["wer"]
+    return dict(zip(columns, (wer["after"], wer["difference"], *wer["interval95"]), strict=True))
 
 
 def _swept(result: Json, settings: Json) -> Json:

@@ -29,6 +29,12 @@ def plan_table(plan: dict[str, Any]) -> Group:
         f"the other, at the {plan['flops_per_s'] / 1e9:,.0f} GFLOP/s that a probe just measured.",
         "Validation and scoring come on top.",
     ]
+    if plan["averages"]:
+        lines.append(
+            f"{len(plan['averages']):,} averages of weights come on top too: they decode "
+            f"{plan['average_clips']:,} clips of validation and retention sets, and train nothing "
+            "(average=null makes none)."
+        )
     if plan["protocol"] == "paper":
         lines.append(
             "Protocol paper: checkpoints and hyper-parameters are chosen on the test split."

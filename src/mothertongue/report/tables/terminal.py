@@ -2,7 +2,8 @@
 
 tables/
   table.md      as in the terminal      table.csv, average.csv, retention.csv, also.csv
-  table.tex     a table a language      data.csv, base.csv, curves.csv    (see figures.py)
+  table.tex     a table a language      data.csv, base.csv, curves.csv    (see csv_files.py)
+                                        weight_averages.csv, alphas.csv
 """
 
 import re
@@ -24,6 +25,7 @@ from mothertongue.report.tables.sheets import (
     headline,
     retention_sheets,
 )
+from mothertongue.report.tables.weight_average_sheets import weight_average_sheets
 from mothertongue.report.text.summary import conditions, findings, legend, warning
 from mothertongue.system.files import open_atomically
 
@@ -63,6 +65,7 @@ def _sheets(result: Json) -> Iterator[Sheet]:
     for language in result["languages"]:
         yield from headline(result, language)
         yield from also_sheets(result, language)
+        yield from weight_average_sheets(result, language)
         yield from retention_sheets(result, language)
     yield from average_sheets(result)
 

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from mothertongue.report.tables.cells import best_weights
 from mothertongue.system.console import gigabytes, interval, plain
 
 NEXT = """\
@@ -96,7 +97,7 @@ def run_table(record: dict[str, Any]) -> Table:
     early = ", stopped early" if record["stopped_early"] else ""
     table.add_row("trained", f"{record['trainable_parameters']:,} parameters ({share:.1%})")
     table.add_row("steps", f"{record['steps']:,}{early}")
-    table.add_row("best step", f"{record['best_step']:,}")
+    table.add_row("best weights", best_weights(record))
     on_test = record["selected_on"] == "test"
     name = f"{'test' if on_test else 'validation'} {measure.upper()}"
     name += ", chosen on test" if on_test else ""

@@ -75,10 +75,31 @@ def _reasons(result: Json, language: str, best: Json) -> Iterator[str]:
     others = _others(result, language, best)
     if worse := [row["strategy"] for row in others if is_measurable(row["vs_best"])]:
         yield f"Measurably better than {_names(worse)}."
+    yield from _averaged(result, language, best)
     yield (
         f"It trains {share(best)} % of the parameters; a run took {duration(best['wall_s'])} and "
         f"{gigabytes(best['peak_memory_bytes'])} of memory."
     )
+
+
+def _averaged(result: Json, language: str, best: Json) -> Iterator[str]:
+    """Yield whether the average of the strategy's runs is better than each of them, on the split
+    that chose it: a user picks the model of one folder."""
+    measure = primary_measure(result, language)
+    for each in result["languages"][language].get("weight_averages", []):
+        if each["strategy"] != best["strategy"] or each["difference"] == 0:
+            continue
+        points = f"{100 * abs(each['difference']):.1f} points"
+        name = f"its {len(each['runs'])} runs" if len(each["runs"]) > 1 else "its run and the base"
+        average = f"the average of {name} ({each['run']}, alpha {each['alpha']:g})"
+        if each["difference"] > 0:
+            yield f"On {each['split']}, {average} is worse than {each['best_run']} by {points}."
+        else:
+            tested = 100 * each["scores"][result["normalizer"]][measure]
+            yield (
+                f"On {each['split']}, {average} is better than {each['best_run']} by {points}; on "
+                f"the test clips its {measure.upper()} is {tested:.1f} %."
+            )
 
 
 def _doubts(result: Json, language: str, best: Json) -> Iterator[str]:

@@ -64,7 +64,23 @@ def findings(result: Json) -> list[str]:
                 f"{language}: times of {', '.join(warm)} are too short to compare: other runs had "
                 "stored outputs of their frozen layers"
             )
+        averages = found.get("weight_averages", [])
+        lines += [f"{language}: {_averaged(result, each)}" for each in averages]
     return lines + list(map(_cut, result.get("cuts", [])))
+
+
+def _averaged(result: Json, average: Json) -> str:
+    """Return what the average of a strategy gave, on validation first: that is what chose it."""
+    measure = average["vs_seeds"]["measure"]
+    count, rate = len(average["runs"]), measure.upper()
+    of = f"of {count} seeds" if count > 1 else "of one run and the base"
+    name = f"the average {of} of {average['strategy']}, alpha {average['alpha']:g}"
+    if average["difference"] > 0:
+        points = f"{100 * average['difference']:.1f} points above its best run"
+        return f"{name}, is {points} on {average['split']}: use {average['best_run']}"
+    percent = 100 * average["scores"][result["normalizer"]][measure]
+    points = f"{100 * average['vs_seeds']['difference']:+z.1f} points from the mean of the seeds"
+    return f"{name}, has {rate} {percent:.1f} %, {points}"
 
 
 def _cut(cut: Json) -> str:

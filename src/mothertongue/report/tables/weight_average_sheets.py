@@ -1,0 +1,108 @@
+"""Format the averages of weights of a comparison as tables of text. No torch.
+
+Rates are in percent; differences are in points (of percent).
+"""
+
+from collections.abc import Iterator
+
+from mothertongue.report.tables.cells import (
+    ABSENT,
+    BASE,
+    Json,
+    Row,
+    points,
+    primary_measure,
+    rate,
+)
+from mothertongue.report.tables.sheets import Sheet
+
+CHOSEN_NOTE = "best run: the lowest of the runs that were averaged, on the same clips"
+TESTED_NOTE = (
+    "an average is one model: vs seeds is its rate minus the mean of the strategy's seeds on the "
+    "same clips, with 95 % over clips for these runs alone, and without p"
+)
+CURVE_NOTE = (
+    "alpha 0 is the base, 1 the tuned weights; *: the alpha that was taken, with the lowest rate; "
+    "forgot: points of WER on other languages, before is the base"
+)
+
+
+def averages_of(result: Json, language: str) -> list[Json]:
+    """Return the averages of a language; comparisons of earlier versions have none."""
+    found: list[Json] = result["languages"][language].get("weight_averages", [])
+    return found
+
+
+def weight_average_sheets(result: Json, language: str) -> list[Sheet]:
+    """Return tables of what the averages gave, and of every alpha; none without averages."""
+    found, measure = averages_of(result, language), primary_measure(result, language)
+    if not found:
+        return []
+    sheets = [_chosen(language, found, measure), _tested(result, language, found, measure)]
+    if any(len(each["curve"]) > 1 for each in found):
+        sheets.append(_curve(language, found, measure))
+    return sheets
+
+
+def taken(average: Json) -> Json:
+    """Return the point of the curve that was taken."""
+    return next(each for each in average["curve"] if each["alpha"] == average["alpha"])
+
+
+def _chosen(language: str, found: list[Json], measure: str) -> Sheet:
+    rows = []
+    for each in found:
+        own: float = taken(each)["validation"][measure]
+        rates = (f"{100 * own:.1f}", f"{100 * (own - each['difference']):.1f}")
+        facts = (str(len(each["runs"])), f"{each['alpha']:g}")
+        rows.append((each["strategy"], *facts, *rates, points(each["difference"])))
+    split = found[0]["split"]
+    return Sheet(
+        f"{language}: averages of weights, chosen on {split}, {found[0]['clips']:,} clips",
+        ("strategy", "runs", "alpha", f"{measure.upper()} %", "best run %", "vs best run"),
+        tuple(rows),
+        note=CHOSEN_NOTE,
+    )
+
+
+def _tested(result: Json, language: str, found: list[Json], measure: str) -> Sheet:
+    rows = []
+    for each in found:
+        low, high = each["vs_seeds"]["interval95"]
+        own = rate(each["scores"][result["normalizer"]], measure)
+        change = (points(each["vs_seeds"]["difference"]), f"{points(low)} to {points(high)}")
+        rows.append((each["strategy"], *own, *change))
+    return Sheet(
+        f"{language}: averages of weights on the test split",
+        ("strategy", f"{measure.upper()} %", "95 %", "vs seeds", "95 %"),
+        tuple(rows),
+        note=TESTED_NOTE,
+    )
+
+
+def _curve(language: str, found: list[Json], measure: str) -> Sheet:
+    split = found[0]["split"]
+    return Sheet(
+        f"{language}: between the base and the tuned weights, on {split}",
+        ("strategy", "alpha", f"{measure.upper()} %", "others' WER %", "forgot", "95 %"),
+        tuple(row for each in found for row in _points(each, measure)),
+        labels=2,
+        note=CURVE_NOTE,
+    )
+
+
+def _points(average: Json, measure: str) -> Iterator[Row]:
+    for each in average["curve"]:
+        mark = "*" if each["alpha"] == average["alpha"] else ""
+        name = f"{each['alpha']:g}{mark}" if each["alpha"] else f"0, {BASE}{mark}"
+        own = f"{100 * each['validation'][measure]:.1f}"
+        yield average["strategy"], name, own, *_forgot(each["retention"])
+
+
+def _forgot(retention: Json | None) -> Row:
+    if retention is None:
+        return ABSENT, ABSENT, ABSENT
+    change = retention["mean"]["wer"]
+    low, high = change["interval95"]
+    others = f"{100 * change['after']:.1f}"
+    return others, points(change["difference"]), f"{points(low)} to {points(high)}"
