@@ -18,8 +18,9 @@ from pathlib import Path
 
 import bad_decoders
 import pytest
+from shared import once
 from tiny import save_transformers, tiny_model, with_language
-from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
+from tiny_runs import exports, tiny_runs, warm_engines  # noqa: F401  (fixtures)
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.model.locate import BaseFiles, locate
@@ -95,4 +96,8 @@ def transformers_folder(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The tiny model as transformers saves it. Shared: a test that changes it copies it."""
-    return save_transformers(model, tokens, tmp_path_factory.mktemp("transformers"))
+    return once(
+        tmp_path_factory,
+        "transformers",
+        lambda folder: save_transformers(model, tokens, folder),
+    )
