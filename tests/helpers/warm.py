@@ -63,6 +63,7 @@ def _work(
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
+    multiprocessing.set_start_method(None, force=True)  # Python's own, as in any new process
     work(*arguments)
 
 
