@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import warm
 from runs import byte_tokens, save_corpus, write_experiment
 from tiny import save_transformers, tiny_model
 
@@ -43,7 +42,7 @@ def test_a_run_takes_what_its_plan_says(
     """Time loosely: the machine may do other things. docs/results.md has it on a quiet one."""
     settings = {"kind": strategy} | ({"encoder_layers": 1} if strategy == "freeze" else {})
     experiment = write_experiment(tmp_path, *made, strategy=settings)
-    plan = json.loads(warm.run("mothertongue.cli", "plan", experiment, "--json", "-").stdout)
+    plan = call("plan", experiment)
     assert not (tmp_path / "runs").exists()
     run = call("train", experiment, "--out", tmp_path / "run")
     assert plan["trainable_parameters"] == run["trainable_parameters"]
