@@ -31,14 +31,7 @@ def child(program: str, spec: Json, threads: int, environ: dict[str, str] | None
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    done = subprocess.run(
-        [python, str(HERE / program), json.dumps(spec)],
-        env=os.environ | settings | (environ or {}),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = run_program(python, HERE / program, json.dumps(spec), settings | (environ or {}))
     if done.returncode != 0 and not is_peer:
         raise RuntimeError(f"{program} failed:\n{done.stderr[-3000:]}")
     if done.returncode != 0:
@@ -47,6 +40,20 @@ def child(program: str, spec: Json, threads: int, environ: dict[str, str] | None
     reply = json.loads(done.stdout.splitlines()[-1])
     console.print(f"  {program} {_brief(reply)}", highlight=False)
     return reply
+
+
+def run_program(
+    python: str, program: Path, spec: str, environ: dict[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program with an interpreter, and this process's environment with `environ` added."""
+    return subprocess.run(
+        [python, str(program), spec],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
 
 
 def _brief(reply: Json) -> str:

@@ -14,17 +14,36 @@ if "MOTHERTONGUE_TEST_GPU" not in os.environ:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import bad_decoders
 import pytest
+from shared import once
 from tiny import save_transformers, tiny_model, with_language
-from tiny_runs import tiny_runs  # noqa: F401  (a fixture)
+from tiny_runs import exports, tiny_runs, warm_engines  # noqa: F401  (fixtures)
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.model.locate import BaseFiles, locate
 from mothertongue.model.tokenizer import Tokens, load_tokens
 from mothertongue.system.cache import cache_folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every worker begin with its share of the files that have slow tests.
+
+    xdist cuts the list into a piece for each worker, and a worker that is done takes tests from
+    the end of another's: quick ones are left for then. A file stays together, for its fixtures.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 0)
+    if not workers:
+        return
+    files = [list(group) for _, group in groupby(items, lambda item: item.path)]
+    files.sort(key=lambda file: all(item.get_closest_marker("slow") is None for item in file))
+    pieces: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for file in files:
+        min(pieces, key=len).extend(file)
+    items[:] = [item for piece in pieces for item in piece]
 
 
 @pytest.fixture(autouse=True)
@@ -95,4 +114,8 @@ def transformers_folder(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The tiny model as transformers saves it. Shared: a test that changes it copies it."""
-    return save_transformers(model, tokens, tmp_path_factory.mktemp("transformers"))
+    return once(
+        tmp_path_factory,
+        "transformers",
+        lambda folder: save_transformers(model, tokens, folder),
+    )

@@ -135,15 +135,14 @@ class BoxExporter(Exporter):
 '''
 
 
-Verb = Callable[..., str]
+Verbs = Callable[..., None]
 
 
 @pytest.fixture
-def verb(tmp_path: Path) -> Callable[[str, str], Verb]:
-    """Give a package the code of one more module; what comes back runs a verb and returns what it
-    printed."""
+def verbs(tmp_path: Path) -> Callable[[str, str], Verbs]:
+    """Give a package the code of one more module; what comes back runs verbs in a new process."""
 
-    def added(package: str, code: str) -> Verb:
+    def added(package: str, code: str) -> Verbs:
         folder, hooks = tmp_path / "new", tmp_path / "hooks"
         for each in (folder, hooks):
             each.mkdir()
@@ -152,59 +151,64 @@ def verb(tmp_path: Path) -> Callable[[str, str], Verb]:
         (hooks / "sitecustomize.py").write_text(start, encoding="utf-8")
         paths = os.pathsep.join([str(hooks), *sys.path])
 
-        def run(*arguments: object) -> str:
-            command = [sys.executable, "-m", "mothertongue", *map(str, arguments)]
+        def run(*lines: tuple[object, ...]) -> None:
+            given = "".join(json.dumps([*map(str, line)]) + "\n" for line in lines)
+            command = [sys.executable, "-m", "verbs_harness"]
             env = os.environ | {"PYTHONPATH": paths}
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+            done = subprocess.run(command, input=given, capture_output=True, text=True, env=env)
             assert done.returncode == 0, done.stderr
-            return done.stdout
 
         return run
 
     return added
 
 
-def trained(home: Path, strategy: str, verb: Verb) -> Path:
+def training(home: Path, strategy: str) -> tuple[object, ...]:
+    """The verb that makes home/run, on home/base and home/data."""
     base, corpus = save_base(home / "base"), save_corpus(home / "data", 6, 2, 2)
     lines = ["name: x", f"base: {base}", "language: sw", f"data: {corpus}"]
     lines += [f"strategy: {{kind: {strategy}}}", "train: {epochs: 1, batch_size: 2}", ""]
     (home / "x.yaml").write_text("\n".join(lines))
-    verb("train", home / "x.yaml", "--out", home / "run")
-    return home / "run"
+    return "train", home / "x.yaml", "--out", home / "run"
 
 
 @pytest.mark.slow
-def test_a_strategy_in_one_file_trains_and_is_scored(tmp_path: Path, verb) -> None:  # type: ignore[no-untyped-def]
-    run_verb = verb("mothertongue.strategies", STRATEGY)
-    run = trained(tmp_path, "last-norm", run_verb)
+def test_a_strategy_in_one_file_trains_and_is_scored(tmp_path: Path, verbs) -> None:  # type: ignore[no-untyped-def]
+    run = tmp_path / "run"
+    verbs("mothertongue.strategies", STRATEGY)(
+        training(tmp_path, "last-norm"),
+        ("evaluate", run, "--data", tmp_path / "data", "--json", tmp_path / "scores.json"),
+    )
     record = json.loads((run / "record.json").read_text())
     assert record["experiment"]["strategy"]["kind"] == "last-norm"
     width = json.loads((tmp_path / "base/config.json").read_text())["d_model"]
     assert record["trainable_parameters"] == 2 * width
-    result = json.loads(run_verb("evaluate", run, "--data", tmp_path / "data", "--json", "-"))
-    assert len(result["utterances"]) == 2
+    assert len(json.loads((tmp_path / "scores.json").read_text())["utterances"]) == 2
 
 
 @pytest.mark.slow
-def test_a_source_in_one_file_is_prepared(tmp_path: Path, verb) -> None:  # type: ignore[no-untyped-def]
-    corpus = tmp_path / "corpus"
+def test_a_source_in_one_file_is_prepared(tmp_path: Path, verbs) -> None:  # type: ignore[no-untyped-def]
+    corpus, report = tmp_path / "corpus", tmp_path / "report.json"
     corpus.mkdir()
     for number in range(4):
         soundfile.write(corpus / f"{number}.wav", noise(1.0, number), 16_000)
     (corpus / "clips.txt").write_text("".join(f"{i}.wav neno la {'abcd'[i]}\n" for i in range(4)))
-    arguments = ["prepare", corpus, "--language", "sw", "--out", tmp_path / "out", "--json", "-"]
+    arguments = ["prepare", corpus, "--language", "sw", "--out", tmp_path / "out"]
     base = save_base(tmp_path / "base")
-    out = verb("mothertongue.data.sources", SOURCE)(*arguments, "--base", base)
-    assert json.loads(out)["num_rows"] == 4
+    verbs("mothertongue.data.sources", SOURCE)((*arguments, "--base", base, "--json", report))
+    assert json.loads(report.read_text())["num_rows"] == 4
     assert len((tmp_path / "out/manifest.jsonl").read_text().splitlines()) == 4
 
 
 @pytest.mark.slow
-def test_an_exporter_in_one_file_is_verified_and_opened(tmp_path: Path, verb) -> None:  # type: ignore[no-untyped-def]
-    run_verb = verb("mothertongue.export.formats", EXPORTER)
-    run = trained(tmp_path, "full", run_verb)
+def test_an_exporter_in_one_file_is_verified_and_opened(tmp_path: Path, verbs) -> None:  # type: ignore[no-untyped-def]
+    run, found, scores = (tmp_path / name for name in ("run", "export.json", "scores.json"))
+    asked = "--data", tmp_path / "data", "--language", "sw"
     # Verification runs in a process of its own.
-    assert json.loads(run_verb("export", run, "--format", "box", "--json", "-"))["passed"]
-    asked = ["--data", tmp_path / "data", "--language", "sw", "--json", "-"]
-    result = json.loads(run_verb("evaluate", run / "export/box-float32", *asked))
-    assert result["kind"] == "export"
+    verbs("mothertongue.export.formats", EXPORTER)(
+        training(tmp_path, "full"),
+        ("export", run, "--format", "box", "--json", found),
+        ("evaluate", run / "export/box-float32", *asked, "--json", scores),
+    )
+    assert json.loads(found.read_text())["passed"]
+    assert json.loads(scores.read_text())["kind"] == "export"

@@ -16,5 +16,5 @@ class Counts:
     verbs: int = 6  # to kill and to give a full disk, the first of their lists
 
 
-REDUCED = Counts(every=30, mutants=2_000, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)
+REDUCED = Counts(every=30, mutants=500, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)
 """For the tests."""

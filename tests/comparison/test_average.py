@@ -141,6 +141,7 @@ def test_alpha_1_is_the_run_and_alpha_0_the_base_to_the_bit(kind: str, home: Pat
     assert all(torch.equal(zero[name], value) for name, value in base.items())
 
 
+@pytest.mark.usefixtures("warm_engines")
 def test_a_mean_of_lora_runs_is_the_mean_of_the_merged_runs_and_an_adapter(home: Path) -> None:
     average(pair(home, "lora"), home / "mean")
     first, second = map(merged, pair(home, "lora"))

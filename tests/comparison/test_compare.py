@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import warm
 from grids import MakeGrid, Quiet, in_process
 from runs import PATIENCE_S
 
@@ -137,17 +138,15 @@ def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_pa
 def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_path: Path) -> None:
     one = {"sweep": {"strategy.encoder_layers": [1]}, "strategy": {"kind": "freeze"}}
     make_grid(strategies={"full": one}, retention={})
-    command = [sys.executable, "-P", "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
-    command += ["--out", str(tmp_path / "out"), "--json", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    command = ["mothertongue.cli", "compare", tmp_path / "grid.yaml", "--json", "-"]
+    done = warm.run(*command, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["full"]
     assert "done    sw-full-encoder_layers1-seed0" in done.stderr
     assert (tmp_path / "out/tables/table.md").is_file()
-    planned = subprocess.run(
-        [*command[:6], "--dry-run", "--json", "-"], capture_output=True, text=True, check=True
-    )
+    planned = warm.run(*command, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
     (run,) = json.loads(planned.stdout)["runs"]
     assert {"name", "language", "strategy", "trainable_parameters", "steps"} < set(run)
     assert run["estimated_hours"] > 0

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from runs import PATIENCE_S
 from tiny import noise
+from tiny_runs import Exports
 from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue import cli
@@ -49,27 +50,27 @@ def exported(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "format_"), EXACT)
-def test_full_precision_gives_the_same_tokens(
-    kind: str, format_: str, tiny_runs: dict[str, Path], tmp_path: Path
-) -> None:
-    result = exported(tiny_runs[kind], format_, tmp_path / "out")
+def test_full_precision_gives_the_same_tokens(kind: str, format_: str, exports: Exports) -> None:
+    folder = exports(kind, format_)
+    result = json.loads((folder / "verification.json").read_text())
     assert (result["clips"], result["identical"], result["passed"]) == (4, 4, True)
     assert result["difference"] == 0
     assert all(each["run"] for each in result["transcripts"])
     assert result["language_detection"] == 1
     assert result["size_bytes"] > 0
-    assert json.loads((tmp_path / "out/verification.json").read_text()) == result
-    assert not (tmp_path / "out/NOT-VERIFIED.txt").exists()
+    assert not (folder / "NOT-VERIFIED.txt").exists()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_engines")
 def test_whisper_cpp_opens_halved_and_rounded_weights(
-    tiny_runs: dict[str, Path], tmp_path: Path
+    exports: Exports, tiny_runs: dict[str, Path], tmp_path: Path
 ) -> None:
     """It computes in float16, which turns the words of random weights; of real ones it does not."""
-    half = exported(tiny_runs["full"], "ggml", tmp_path / "half", max_wer_loss=1e3)
+    folder = exports("full", "ggml")
+    half = json.loads((folder / "verification.json").read_text())
     assert half["type"] == "float16"
-    written = read_ggml(tmp_path / "half/ggml-model.bin")
+    written = read_ggml(folder / "ggml-model.bin")
     state = to_openai(load_run(tiny_runs["full"]).base.model.state_dict())
     assert set(written) == set(state)
     for name, array in written.items():
@@ -115,10 +116,10 @@ def test_bytes_of_a_vocabulary_come_back() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("format_", "type_"), [("ctranslate2", "int8"), ("onnx", "int8")])
 def test_rounded_weights_are_smaller_and_may_lose_a_little(
-    format_: str, type_: str, tiny_runs: dict[str, Path], tmp_path: Path
+    format_: str, type_: str, exports: Exports, tiny_runs: dict[str, Path]
 ) -> None:
     # What a random model says changes wholly where two tokens are near each other.
-    result = exported(tiny_runs["full"], format_, tmp_path / "out", type_, max_wer_loss=1000)
+    result = json.loads((exports("full", format_, type_) / "verification.json").read_text())
     weights = sum(
         value.numel() for value in load_run(tiny_runs["full"]).base.model.state_dict().values()
     )
@@ -127,6 +128,7 @@ def test_rounded_weights_are_smaller_and_may_lose_a_little(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_engines")
 def test_an_artefact_that_says_something_else_is_marked(
     tiny_runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +171,7 @@ def test_what_is_not_verified_has_no_name_yet(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_engines")
 def test_a_killed_export_leaves_nothing_running_and_is_made_again(
     tiny_runs: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -226,12 +229,13 @@ def test_what_does_not_fit_a_format_is_refused(tiny_runs: dict[str, Path], tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_engines")
 def test_the_transformers_folder_is_whole(
     tiny_runs: dict[str, Path], tmp_path: Path, tokens: Tokens
 ) -> None:
     from transformers import AutoProcessor, pipeline
 
-    run = tiny_runs["full"]
+    run = shutil.copytree(tiny_runs["full"], tmp_path / "run")
     score = {"wer": 0.25, "cer": 0.1, "interval95": [0.2, 0.3], "n": 3, "reference_words": 12}
     write_json(run / "eval/test.json", {"scores": dict.fromkeys(("strict", "raw"), score)})
     exported(run, "hf", folder := tmp_path / "out")

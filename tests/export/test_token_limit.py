@@ -125,6 +125,7 @@ def test_a_window_is_never_empty() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_engines")
 def test_an_export_says_which_text_its_engine_cuts(
     endless_run: Path,
     tmp_path: Path,

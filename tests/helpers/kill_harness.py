@@ -1,6 +1,6 @@
 """Runs one experiment again and again, killing it, until it is done; a process of its own.
 
-usage: kill_harness.py EXPERIMENT RUN PLAN; PLAN is JSON, one kill a line: {"after_s": 0.3}, or
+usage: kill_harness EXPERIMENT RUN PLAN; PLAN is JSON, one kill a line: {"after_s": 0.3}, or
 {"at": "rename", "call": 2}: SIGKILL just before the n-th call of a function that touches the disk.
 Everything heavy is imported once; each attempt is a fork.
 """
@@ -76,7 +76,3 @@ def _deadly(function: Callable[..., Any], call: int) -> Callable[..., Any]:
         return function(*args, **options)
 
     return counted
-
-
-if __name__ == "__main__":
-    main()

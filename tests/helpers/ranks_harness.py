@@ -1,6 +1,6 @@
-"""One rank of several: runs experiments one after the other, as torchrun launched it.
+"""Several ranks, each of which runs experiments one after the other, as torchrun launches them.
 
-usage: ranks_harness.py RANKS PLAN; PLAN is JSON, {"experiment": ..., "run": ...} a line. Prints,
+usage: ranks_harness RANKS PLAN; PLAN is JSON, {"experiment": ..., "run": ...} a line. Prints,
 for each rank and run, a JSON line of the losses, the validation WERs and the notes. A line may have
 "kill": {"rank": 1, "step": 3}, for SIGKILL of one rank after a step, or "signal" instead of "kill";
 "room": {"clips": 1, "step": 3} lets memory run out after a step, in a forward pass of more clips.
@@ -9,14 +9,15 @@ for each rank and run, a JSON line of the losses, the validation WERs and the no
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+import warm
 from accelerate import PartialState
-from runs import PATIENCE_S, After
+from runs import After
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import load_experiment
@@ -31,15 +32,29 @@ def launched(ranks: int, plan: list[dict[str, Any]], folder: Path) -> list[dict[
     """What each rank said of each run of a plan, by torchrun's own launcher."""
     path = folder / "plan.jsonl"
     path.write_text("".join(json.dumps(each) + "\n" for each in plan))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", str(ranks), __file__, str(path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_S, env=environment
-    )
+    done = warm.run("ranks_harness", ranks, path)
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert done.returncode == 0 or any("kill" in each for each in plan), done.stderr
     return sorted(found, key=lambda each: each["rank"])
+
+
+def main() -> None:
+    """Launch as `torchrun --standalone` does, but with forks of this process as ranks.
+
+    On a GPU the ranks start anew, because CUDA does not outlive a fork.
+    """
+    ranks, plan = sys.argv[1:]
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=int(ranks),
+        run_id=str(os.getpid()),
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        start_method="spawn" if torch.cuda.is_available() else "fork",
+    )
+    elastic_launch(config, rank_of)(plan)
 
 
 def limited(watcher: After, room: dict[str, int]) -> Any:
@@ -55,12 +70,13 @@ def limited(watcher: After, room: dict[str, int]) -> Any:
     return forward
 
 
-def main() -> None:
+def rank_of(plan: str) -> None:
+    """One rank, from its start to its end."""
     rank = int(os.environ["RANK"])
     if torch.cuda.device_count() == 1:  # NCCL refuses two ranks on one GPU
         os.environ["LOCAL_RANK"] = "0"
         PartialState(backend="gloo")
-    for line in Path(sys.argv[1]).read_text().splitlines():
+    for line in Path(plan).read_text().splitlines():
         each = json.loads(line)
         kill, stop = each.get("kill"), each.get("signal")
         due = kill or stop or {"rank": -1, "step": 0}
@@ -75,7 +91,3 @@ def main() -> None:
         facts = {"losses": watcher.losses, "wers": watcher.wers, "notes": watcher.notes}
         said = json.dumps({"rank": rank, "run": each["run"], "outcome": outcome, **facts})
         os.write(1, f"{said}\n".encode())  # in one piece: the ranks share the pipe
-
-
-if __name__ == "__main__":
-    main()

@@ -44,7 +44,8 @@ def test_a_job_trains_saves_when_slurm_warns_and_queues_up_again(tmp_path: Path)
         (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
         (tmp_path / name).chmod(0o755)
     made = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
-    experiment = write_experiment(tmp_path, *made, epochs=60)
+    steps = {"save_every_steps": 10, "eval_every_steps": 90}
+    experiment = write_experiment(tmp_path, *made, epochs=60, **steps)
     environment = os.environ | {
         "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),

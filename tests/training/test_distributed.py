@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import warm
 import yaml
 from ranks_harness import launched
-from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
+from runs import Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
@@ -168,26 +169,16 @@ def test_the_processes_die_with_what_started_them(made: Made, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_the_verb_starts_the_processes_and_says_one_thing(made: Made, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mothertongue", "train"]
-    command += [str(write_experiment(tmp_path, *made)), "--out", str(tmp_path / "run")]
-    done = subprocess.run(
-        [*command, "--devices", "2", "--json", "-"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    command = ["mothertongue.cli", "train", write_experiment(tmp_path, *made)]
+    command += ["--out", tmp_path / "run", "--devices"]
+    done = warm.run(*command, 2, "--json", "-")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["devices"] == 2
     (tmp_path / "run/record.json").unlink()
-    changed = subprocess.run(
-        [*command, "train.epochs=9", "--devices", "2"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    changed = warm.run(*command, 2, "train.epochs=9")
     assert changed.returncode == 2
     assert changed.stderr.count("the run was begun with other settings") == 1
     assert "Traceback" not in changed.stderr
-    many = subprocess.run([*command, "--devices", "999"], capture_output=True, text=True)
+    many = warm.run(*command, 999)
     assert many.returncode == 2
     assert "--devices 999: this process may use" in many.stderr

@@ -1,12 +1,12 @@
 """The store of frozen layers' outputs: what it gives back, what it refuses, and its bound."""
 
 import os
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+import warm
 from tiny import tiny_model
 
 from mothertongue.model.tokenizer import Tokens
@@ -134,14 +134,14 @@ for i in range(first, first + 40):
 
 
 def test_two_processes_may_put_at_once(tmp_path: Path) -> None:
-    writers = [
-        subprocess.Popen([sys.executable, "-c", PUT_MANY, str(tmp_path), str(first)])
-        for first in (0, 20)
-    ]
-    assert [writer.wait() for writer in writers] == [0, 0]
-    store = PrefixStore(tmp_path, BIG, "group")
+    program, folder = tmp_path / "put_many.py", tmp_path / "store"
+    program.write_text(PUT_MANY)
+    with ThreadPoolExecutor() as pool:
+        writers = list(pool.map(lambda first: warm.run(program, folder, first), (0, 20)))
+    assert [writer.returncode for writer in writers] == [0, 0]
+    store = PrefixStore(folder, BIG, "group")
     for i in range(60):
         assert torch.equal(store.get(store.key(CLIP, i)), torch.full((50, 8), float(i)))
-    assert int((tmp_path / "total").read_text()) == sum(
-        path.stat().st_size for path in entries(tmp_path)
+    assert int((folder / "total").read_text()) == sum(
+        path.stat().st_size for path in entries(folder)
     )

@@ -1,11 +1,11 @@
 """Files by way of an object store: whole or as before, and nothing sent twice."""
 
 import json
-import multiprocessing
 import time
 from pathlib import Path
 
 import pytest
+import warm
 from ray_worker import NEWS, works
 from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
@@ -154,7 +154,8 @@ def test_a_storage_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_path: Path) -> None:
     base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
-    path = write_experiment(tmp_path, base, data, epochs=40)
+    steps = {"eval_every_steps": 45, "save_every_steps": 6}
+    path = write_experiment(tmp_path, base, data, epochs=30, **steps)
     run(load_experiment(path), RunDir(tmp_path / "whole"), Silent())
     driver, out = tmp_path / "driver", Path("out")
     experiment = write(driver / out / "experiments/tiny.yaml", path.read_text())
@@ -169,9 +170,7 @@ def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_
         run_dir.metrics,
         (inputs, run_dir.path),
     )
-    spawn = multiprocessing.get_context("spawn")
-    first = spawn.Process(target=works, args=(task, Place(str(tmp_path / "a"), 1, out, storage)))
-    first.start()
+    first = warm.started(works, task, Place(str(tmp_path / "a"), 1, out, storage))
     kept = tmp_path / "bucket/runs/tiny/tree.json"
     deadline = time.monotonic() + PATIENCE_S
     while not (kept.is_file() and "checkpoints/step-" in kept.read_text()):
@@ -179,9 +178,8 @@ def test_a_run_moves_to_a_node_that_has_none_of_its_files(storage: Storage, tmp_
         time.sleep(0.05)
     first.kill()
     first.join()
-    second = spawn.Process(target=works, args=(task, Place(str(tmp_path / "b"), 1, out, storage)))
-    second.start()
-    second.join(200)
+    second = warm.started(works, task, Place(str(tmp_path / "b"), 1, out, storage))
+    second.join(PATIENCE_S)
     assert second.exitcode == 0
     assert "continuing after step" in (tmp_path / "b/out/logs/tiny.log").read_text()
     # The validations, for halving: those that were told of can be read by then.
