@@ -5,6 +5,7 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 
 import hashlib
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -104,6 +105,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             num_workers=self.workers,
             collate_fn=_as_is,
             timeout=PATIENCE_S if self.workers else 0,
+            multiprocessing_context=_start_method() if self.workers else None,
             pin_memory=best_device().type == "cuda",
         )
         for batches in loader:
@@ -272,6 +274,15 @@ def workers_outlived() -> Iterator[None]:
 def _workers() -> int:
     has_gpu = best_device().type == "cuda"
     return max(1, min(MOST_WORKERS, processors() - 2)) if has_gpu else 0
+
+
+def _start_method() -> str | None:
+    """How workers start: as forks on Linux, whose parent is the run, so that they end with it.
+
+    From Python 3.14 on the default there is a server that outlives a killed run. None elsewhere:
+    the system's default.
+    """
+    return "fork" if sys.platform == "linux" else None
 
 
 def _as_is(batches: list[Batch]) -> list[Batch]:
