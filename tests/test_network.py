@@ -15,6 +15,7 @@ import pytest
 from runs import PATIENCE_S, save_base, save_corpus, write_experiment
 from verbs_harness import NO_NETWORK
 
+SMALL = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 4, "precision": "fp32"}
 OFF = ("HF_", "HUGGINGFACE", "XDG_", "MOTHERTONGUE_", "ORT_", "DO_NOT_TRACK")
 """Settings of ours and of this machine's that could hide what a user's own verbs would do."""
 
@@ -43,11 +44,17 @@ def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
     for name in ("home", "tmp", "work", "hooks"):
         (tmp_path / name).mkdir()
     (tmp_path / "hooks/sitecustomize.py").write_text(NO_NETWORK)
+    grid = {"name": "grid", "base": str(base), "languages": {"sw": {"data": str(data)}}}
+    grid |= {"strategies": {"lora": {"strategy": lora}}, "reference": "lora", "train": SMALL}
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))
     clips = [str(data / "test0.wav"), "--vad", "silero", "--language", "sw"]
     checks = ["--base", str(base), "--text-leaks", "warn"]
     verbs = [
         ["prepare", str(data), "--language", "sw", "--out", "prepared", *checks],
         ["check", "prepared", *checks],
+        ["doctor", "prepared", "--model", str(base)],
+        ["init", "prepared", "--base", str(base), "--out", "written.yaml"],
+        ["lm", "prepared", "--out", "lm", "--base", str(base)],
         ["plan", str(experiment)],
         ["train", str(experiment), "--out", "run"],
         ["evaluate", "run", "--with-base"],
@@ -55,6 +62,8 @@ def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
         ["analyze", "run", "--figures", "figures"],
         ["report", "run"],
         ["export", "run", "--format", "adapter", "--clips", "1"],
+        ["average", "run", "--with-base", "0.5", "--out", "mean"],
+        ["compare", str(tmp_path / "grid.yaml"), "--out", "compared"],
     ]
     log, attempts = tmp_path / "connects", tmp_path / "attempts"
     mine = {key: value for key, value in os.environ.items() if not key.startswith(OFF)}
@@ -82,5 +91,5 @@ def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
     assert [name for name in files(tmp_path / "home") if not name.startswith(ours)] == []
     assert files(tmp_path / "tmp") == []
     assert {path.name for path in (tmp_path / "work").iterdir()} == {
-        *("prepared", "run", "text", "figures")
+        *("prepared", "run", "text", "figures", "written.yaml", "lm", "mean", "compared")
     }
