@@ -1,4 +1,4 @@
-"""What takes long to make is made once for all of pytest's workers, by the first that needs it."""
+"""Make what takes long once for all of pytest's workers, by the first that needs it."""
 
 import os
 import shutil

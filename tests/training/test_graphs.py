@@ -1,4 +1,4 @@
-"""What is captured when, on a CPU by a recorder that calls again instead of replaying."""
+"""Test when shapes are captured, by a recorder that calls again instead of replaying."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -56,7 +56,7 @@ def test_another_shape_or_type_is_another_graph(other: Tensor) -> None:
 
 
 def test_inputs_are_read_anew_in_each_replay() -> None:
-    """What lies in the graph's places in between counts nothing, nor do later changes of inputs."""
+    """Values left in the places of the graph count nothing, nor do later changes of inputs."""
     results, places = list[float](), list[Tensor]()
 
     def function(value: Tensor) -> None:

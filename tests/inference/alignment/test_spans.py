@@ -128,7 +128,7 @@ def test_text_without_speech_is_left() -> None:
 
 
 def test_a_wrong_text_is_left() -> None:
-    """What is said in a part of the recording is not what its text has."""
+    """In a part of the recording other words are said than its text has."""
     wrong = [sentence(200 + seed, OTHER) for seed in range(4)]
     recording = narrate(SENTENCES[:20])
     said = [*SENTENCES[:8], *wrong, *SENTENCES[12:20]]

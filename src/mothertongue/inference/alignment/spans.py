@@ -61,7 +61,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What lies between two spans: units [first, last), perhaps none, and a time in seconds.
+    """The gap between two spans: units [first, last), perhaps none, and a time in seconds.
 
     `sound_s` is how much of it is louder than the pauses.
     """
