@@ -11,6 +11,8 @@ from mothertongue.cli.options import (
     Beam,
     ComputeType,
     EngineOption,
+    HotWords,
+    HotWordsWeight,
     Json,
     Language,
     Lm,
@@ -40,6 +42,8 @@ def evaluate(
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
+    hotwords: HotWords = None,
+    hotwords_weight: HotWordsWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
@@ -58,7 +62,8 @@ def evaluate(
     opened = partial(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
-    config = decoding(beam_size or own_beams(model), batch_size, lm, lm_weight)
+    beams = beam_size or own_beams(model)
+    config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight)
     result = evaluate_any(model, data, split, code, config, opened, with_base)
     show(result, score_tables(result), json_file)
     if is_run(Path(model)):
@@ -92,6 +97,8 @@ def transcribe(
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
+    hotwords: HotWords = None,
+    hotwords_weight: HotWordsWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
@@ -122,10 +129,11 @@ def transcribe(
     with_times = formats != ["txt"] or json_file is not None
     if lm and lm_weight is None:
         lm_weight = weight_for(lm, model)
-    config = decoding(beam_size, batch_size, lm, lm_weight)
+    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
     settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
     settings["beam_size"] = beam_size
-    settings |= {"lm": str(lm), "lm_weight": config.lm_weight} if lm else {}
+    helped = ("lm", "hotwords")
+    settings |= {name: x for name, x in config.facts().items() if name.startswith(helped)}
     opened = partial(open_model, model, **chosen)
     given = opened_outputs(out, formats, sources, settings | chosen) if out else nullcontext()
     with given as outputs:

@@ -13,7 +13,7 @@ from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding.attention_alignment import align
 from mothertongue.decoding.kv_cache import DecoderState
-from mothertongue.decoding.lm.scorer import open_scorer
+from mothertongue.decoding.scorers import scorer_of
 from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
 from mothertongue.decoding.transcript import (
     Clip,
@@ -62,7 +62,7 @@ class TorchTranscriber:
         self.tokens, self.context, self.config, self.advance = tokens, context, config, advance
         self.device = model.device
         self.rules, self.rows = rules(model, tokens), rows
-        self.scorer = open_scorer(config.lm, config.lm_weight, tokens)
+        self.scorer = scorer_of(config, tokens)
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
