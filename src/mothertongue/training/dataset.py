@@ -6,6 +6,7 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 import hashlib
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device, processors
 from mothertongue.model.features import HOP_SAMPLES
-from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
+from mothertongue.model.tokenizer import CONTROL_TOKENS, Tokens
 from mothertongue.training.batch import (
     GPU_LABEL_STEP,
     IGNORED,
@@ -33,7 +34,16 @@ from mothertongue.training.batch import (
     collate,
     pad_labels,
 )
-from mothertongue.training.bucketing import MicroBatch, Step, choose_clips, plan_epoch, share
+from mothertongue.training.bucketing import (
+    MicroBatch,
+    Row,
+    Step,
+    choose_clips,
+    plan_epoch,
+    share,
+)
+from mothertongue.training.joining import Joiner, joined_masks, joined_samples
+from mothertongue.training.labels import RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
 
 MOST_WORKERS = 12
@@ -59,8 +69,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """`root` is the folder of relative audio paths, `store` has what is computed already.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
-        ConfigError where a language has no token or a temperature but no second language, or where
-        a folder of augmenting sounds has none.
+        ConfigError where a language has no token or a temperature but no second language, where a
+        folder of augmenting sounds has none, or where no clips can be joined.
         """
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
@@ -72,10 +82,11 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
-        self.labels = [tokens.label(each.text, each.language) for each in utterances]
-        _refuse_long(utterances, self.labels)
-        assert store is None or not config.augment.is_on  # see refuse_stored_augmentation
+        self._row_labels = RowLabels(utterances, tokens)
+        self.labels = self._row_labels.clips
+        assert store is None or not config.changes_clips  # see refuse_stored_changes
         self.augmenter = Augmenter(config.augment, config.seed)
+        self.joiner = Joiner(utterances, self.labels, self.augmenter, config)
         self._planned: tuple[int, list[Step]] = (0, self.plan(0))
         self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
@@ -115,19 +126,26 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
     def plan(self, epoch: int) -> list[Step]:
         """The steps of an epoch, by indices into the utterances."""
-        config = self.config
-        clips = choose_clips(
-            self.languages, config.language_temperature, seed=config.seed, epoch=epoch
-        )
+        config, clips = self.config, self.clips(epoch)
+        joined = self.joiner.steps(clips, epoch)
+        taken = Counter(i for step in joined for each in step for i in each.indices)
         share = config.full_context_share if config.context == "bucket" else 0.0
         return plan_epoch(
-            clips,
+            list((Counter(clips) - taken).elements()),
             self.contexts_s(epoch),
             config.size,
             full_context_share=share,
             context_jitter_s=config.context_jitter_s,
             seed=config.seed,
             epoch=epoch,
+            joined=joined,
+        )
+
+    def clips(self, epoch: int) -> list[int]:
+        """The clips of an epoch, by index, each as often as it is seen."""
+        config = self.config
+        return choose_clips(
+            self.languages, config.language_temperature, seed=config.seed, epoch=epoch
         )
 
     def contexts_s(self, epoch: int) -> list[int]:
@@ -170,7 +188,10 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         stored = self._stored(micro_batch)
         if stored is not None:
             return stored
-        clips = [self._clip(i, epoch) for i in micro_batch.indices]
+        rows = micro_batch.rows
+        sounds = [[self._clip(i, epoch) for i in row] for row in rows]
+        starts = [self.joiner.starts(row, epoch) for row in rows]
+        clips = list(map(joined_samples, sounds, starts))
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
             stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
         labels = self._labels(micro_batch)
@@ -178,7 +199,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             *(self._ids(micro_batch), clips, labels),
             *(micro_batch.context_s, self.end, self._label_step),
         )
-        masks_BR4 = self._masks(micro_batch, clips, epoch)
+        masks_BR4 = self._masks(rows, sounds, epoch)
         return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
 
     def _clip(self, index: int, epoch: int) -> Samples:
@@ -187,16 +208,21 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return self.augmenter.samples(load_clip(self.root, utterance), utterance, epoch)
 
     def _masks(
-        self, micro_batch: MicroBatch, clips: Sequence[Samples], epoch: int
+        self, rows: Sequence[Row], sounds: Sequence[Sequence[Samples]], epoch: int
     ) -> Tensor | None:
-        """SpecAugment's masks of each clip, on its own frames only; None where it is off."""
+        """SpecAugment's masks of each row, on its clips' own frames only; None where it is off."""
         if self.config.augment.spec_augment is None:
             return None
-        masks = [
-            self.augmenter.masks(len(clip) // HOP_SAMPLES, self.utterances[i], epoch)
-            for i, clip in zip(micro_batch.indices, clips, strict=True)
-        ]
-        return torch.from_numpy(np.stack(masks))
+        masks = []
+        for row, clips in zip(rows, sounds, strict=True):
+            drawn = [
+                self.augmenter.masks(len(clip) // HOP_SAMPLES, self.utterances[i], epoch)
+                for i, clip in zip(row, clips, strict=True)
+            ]
+            masks.append(joined_masks(drawn, self.joiner.starts(row, epoch)))
+        most = max(map(len, masks))
+        padded = [np.pad(each, [(0, most - len(each)), (0, 0)]) for each in masks]
+        return torch.from_numpy(np.stack(padded))
 
     def _stored(self, micro_batch: MicroBatch) -> Batch | None:
         keys = self._keys(micro_batch)
@@ -223,10 +249,14 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return tuple(self.store.key(each, micro_batch.context_s) for each in digests)
 
     def _ids(self, micro_batch: MicroBatch) -> tuple[str, ...]:
-        return tuple(self.utterances[i].id for i in micro_batch.indices)
+        return tuple("+".join(self.utterances[i].id for i in row) for row in micro_batch.rows)
 
     def _labels(self, micro_batch: MicroBatch) -> list[list[int]]:
-        return [self.labels[i] for i in micro_batch.indices]
+        return [self._row_labels.of(row) for row in micro_batch.rows]
+
+    def label_length(self, row: Row) -> int:
+        """About how many label tokens a row has; exact for one clip."""
+        return sum(len(self.labels[i]) - CONTROL_TOKENS for i in row) + CONTROL_TOKENS
 
 
 class _DecodedClips:
@@ -294,17 +324,4 @@ def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
         raise ConfigError(
             f"train.language_temperature={config.language_temperature:g} has no effect: all "
             f"training data is in {', '.join(languages)}, expected several languages; remove it"
-        )
-
-
-def _refuse_long(utterances: Sequence[Utterance], labels: Sequence[Sequence[int]]) -> None:
-    long = [
-        f"  {each.id}: {len(label)} label tokens"
-        for each, label in zip(utterances, labels, strict=True)
-        if len(label) > MAX_LABEL_TOKENS
-    ]
-    if long:
-        raise DataError(
-            f"{len(long)} transcripts do not fit Whisper's {MAX_LABEL_TOKENS} label tokens; cut "
-            "them, or let mothertongue prepare reject them:\n" + "\n".join(long[:20])
         )
