@@ -80,6 +80,14 @@ class TrainConfig(Config):
     clips of one speaker and language, or of one recording where no speaker is stated. These steps
     count as steps at 30 s, so `full_context_share` adds only what it is more than this. The model
     then also learns long audio. What it gains was not measured yet."""
+    timestamps_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips whose labels have Whisper's timestamps, anew in each epoch: `<|0.00|> text
+    <|2.40|>`, and the times of each clip where clips are joined. The model then keeps its segments
+    in other software. What it gains was not measured yet."""
+    previous_text_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips, anew in each epoch, whose labels begin with the text before them, as far
+    as there is one: that of the 30 s before in the same recording or, where clips are whole files,
+    by the same speaker. It is given, not learned. What it gains was not measured yet."""
     context_jitter_s: int = Field(default=0, ge=0, le=29)
     """Every micro-batch that does not run at 30 s gets a random context, up to this many seconds
     longer than its clips need."""

@@ -87,6 +87,10 @@ class Tokens:
     def no_timestamps(self) -> int:
         return self._id("<|notimestamps|>")
 
+    def timestamp(self, tick: int) -> int:
+        """Return the token of a time in ticks of 0.02 s, from 0 to 1500."""
+        return self.no_timestamps + 1 + tick
+
     @property
     def vocabulary_size(self) -> int:
         """V, the rows of the embedding: the 1,501 timestamps of 0.02 s come last."""

@@ -3,7 +3,6 @@
 Where the outputs of the encoder's frozen layers are stored, a batch brings them instead of audio.
 """
 
-import hashlib
 import math
 import sys
 from collections import Counter
@@ -42,8 +41,9 @@ from mothertongue.training.bucketing import (
     plan_epoch,
     share,
 )
+from mothertongue.training.decoded_clips import DecodedClips
 from mothertongue.training.joining import Joiner, joined_masks, joined_samples
-from mothertongue.training.labels import RowLabels
+from mothertongue.training.labels import Label, RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
 
 MOST_WORKERS = 12
@@ -77,12 +77,12 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
         self.rank, self.ranks = rank, ranks
         self.workers = _workers() if config.workers is None else config.workers
-        self.store, self._decoded_clips = store, _DecodedClips(len(utterances), self.workers > 0)
+        self.store, self._decoded_clips = store, DecodedClips(len(utterances), self.workers > 0)
         self.has_few_shapes = best_device().type == "cuda"
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
-        self._row_labels = RowLabels(utterances, tokens)
+        self._row_labels = RowLabels(utterances, tokens, config)
         self.labels = self._row_labels.clips
         assert store is None or not config.changes_clips  # see refuse_stored_changes
         self.augmenter = Augmenter(config.augment, config.seed)
@@ -185,7 +185,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return batch.filled(min(most, 1 << (batch.rows - 1).bit_length()))
 
     def _unfilled(self, micro_batch: MicroBatch, epoch: int) -> Batch:
-        stored = self._stored(micro_batch)
+        stored = self._stored(micro_batch, epoch)
         if stored is not None:
             return stored
         rows = micro_batch.rows
@@ -193,11 +193,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         starts = [self.joiner.starts(row, epoch) for row in rows]
         clips = list(map(joined_samples, sounds, starts))
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
-            stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
-        labels = self._labels(micro_batch)
+            stored = self._stored(
+                micro_batch, epoch
+            )  # by another run, or by this one before it stopped
+        labels = self._labels(micro_batch, epoch)
         batch = collate(
-            *(self._ids(micro_batch), clips, labels),
-            *(micro_batch.context_s, self.end, self._label_step),
+            self._ids(micro_batch),
+            clips,
+            [each.tokens for each in labels],
+            micro_batch.context_s,
+            self.end,
+            self._label_step,
+            [each.uncounted for each in labels],
         )
         masks_BR4 = self._masks(rows, sounds, epoch)
         return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
@@ -224,7 +231,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         padded = [np.pad(each, [(0, most - len(each)), (0, 0)]) for each in masks]
         return torch.from_numpy(np.stack(padded))
 
-    def _stored(self, micro_batch: MicroBatch) -> Batch | None:
+    def _stored(self, micro_batch: MicroBatch, epoch: int) -> Batch | None:
         keys = self._keys(micro_batch)
         if self.store is None or not keys:
             return None
@@ -234,7 +241,13 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             if hidden_TD is None:
                 return None
             found.append(hidden_TD)
-        padded = pad_labels(self._labels(micro_batch), self.end, self._label_step)
+        labels = self._labels(micro_batch, epoch)
+        padded = pad_labels(
+            [each.tokens for each in labels],
+            self.end,
+            self._label_step,
+            [each.uncounted for each in labels],
+        )
         return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
 
     @property
@@ -251,35 +264,15 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
     def _ids(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         return tuple("+".join(self.utterances[i].id for i in row) for row in micro_batch.rows)
 
-    def _labels(self, micro_batch: MicroBatch) -> list[list[int]]:
-        return [self._row_labels.of(row) for row in micro_batch.rows]
+    def _labels(self, micro_batch: MicroBatch, epoch: int) -> list[Label]:
+        return [
+            self._row_labels.of(row, self.joiner.spans(row, epoch), epoch)
+            for row in micro_batch.rows
+        ]
 
     def label_length(self, row: Row) -> int:
         """About how many label tokens a row has; exact for one clip."""
         return sum(len(self.labels[i]) - CONTROL_TOKENS for i in row) + CONTROL_TOKENS
-
-
-class _DecodedClips:
-    """The SHA-256 of the samples of each clip that was decoded before, by any worker."""
-
-    def __init__(self, count: int, has_workers: bool) -> None:
-        self.digests_N32 = torch.zeros(count, 32, dtype=torch.uint8)
-        if has_workers:
-            self.digests_N32.share_memory_()
-
-    def add(self, indices: Sequence[int], clips: Sequence[Samples]) -> bool:
-        """Remember these clips; returns whether one of them is new."""
-        is_new = not all(self.digest(i) for i in indices)
-        for i, samples_N in zip(indices, clips, strict=True):
-            digest = hashlib.sha256(samples_N.data).digest()
-            self.digests_N32[i] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
-        return is_new
-
-    def digest(self, index: int) -> bytes:
-        """The SHA-256 of a clip's samples; empty where it was not decoded yet."""
-        # A row that another worker is just writing names no entry: the clip is decoded once more.
-        row = self.digests_N32[index].numpy().tobytes()
-        return row if any(row) else b""
 
 
 @contextmanager

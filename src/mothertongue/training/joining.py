@@ -92,6 +92,14 @@ class Joiner:
             starts.append(starts[-1] + self.ticks(before, epoch) + self._silence(clip, epoch))
         return starts
 
+    def spans(self, row: Row, epoch: int) -> list[tuple[int, int]]:
+        """Return the tick at which each clip of a row begins, and the nearest one to its end."""
+        durations_s = [self.augmenter.duration_s(self.utterances[i], epoch) for i in row]
+        return [
+            (start, start + round(duration_s * TIMESTAMPS_PER_S))
+            for start, duration_s in zip(self.starts(row, epoch), durations_s, strict=True)
+        ]
+
     def ticks(self, clip: int, epoch: int) -> int:
         """Return the ticks that a clip needs in an epoch."""
         duration_s = self.augmenter.duration_s(self.utterances[clip], epoch)
