@@ -193,9 +193,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         starts = [self.joiner.starts(row, epoch) for row in rows]
         clips = list(map(joined_samples, sounds, starts))
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
-            stored = self._stored(
-                micro_batch, epoch
-            )  # by another run, or by this one before it stopped
+            # By another run, or by this one before it stopped.
+            stored = self._stored(micro_batch, epoch)
         labels = self._labels(micro_batch, epoch)
         batch = collate(
             self._ids(micro_batch),
