@@ -47,25 +47,47 @@ def evaluate(
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
+    long_form: Annotated[
+        bool,
+        typer.Option(
+            "--long-form",
+            help="Score long recordings: clips of one voice joined, or recordings in --data, each "
+            "with its text in a .txt beside it.",
+        ),
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=120, help="Length of joined recordings. Default: 5 minutes."),
+    ] = None,
+    vad: Annotated[
+        Literal["auto", "silero", "off"] | None,
+        typer.Option(help="Speech detector for --long-form; auto (default) is Silero's if there."),
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Score a model on a split: WER and CER with 95 % intervals under three normalizers."""
     from functools import partial
 
     from mothertongue.data.languages import language_code
+    from mothertongue.decoding.lm.folder import weight_for
     from mothertongue.experiment.run_dir import is_run
     from mothertongue.inference.evaluate_run import evaluate_any, own_beams
+    from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
+    from mothertongue.report.tables.long_form_table import long_tables
     from mothertongue.report.tables.verb_tables import score_tables
 
     code = language_code(language) if language else None
     opened = partial(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
+    long = long_settings(long_form, minutes, vad)
+    if long and lm and lm_weight is None:
+        lm_weight = weight_for(lm, model)
     beams = beam_size or own_beams(model)
     config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight)
-    result = evaluate_any(model, data, split, code, config, opened, with_base)
-    show(result, score_tables(result), json_file)
+    result = evaluate_any(model, data, split, code, config, opened, with_base, long)
+    show(result, long_tables(result) if long else score_tables(result), json_file)
     if is_run(Path(model)):
         write_page(Path(model))
 
