@@ -1,8 +1,8 @@
 """Turn transcripts into label tokens: those of clips, and those of rows of joined clips.
 
 A share of the labels has timestamps, and a share begins with the text before, as in Whisper's own
-training (Radford et al. 2022, sec. 2.3): a model that never sees them forgets them. Times are in
-ticks of 0.02 s.
+training (Radford et al. 2022, sec. 2.3): a model that no longer sees them may forget them. Times
+are in ticks of 0.02 s.
 """
 
 from collections.abc import Hashable, Sequence
