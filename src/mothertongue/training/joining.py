@@ -10,7 +10,6 @@ N samples (320 a tick), R masks.
 
 import heapq
 import math
-from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +22,7 @@ from mothertongue.data.augment.masks import Masks
 from mothertongue.data.clips import Samples
 from mothertongue.data.draws import drawn_share
 from mothertongue.data.manifest import Utterance
-from mothertongue.data.voices import voice_of
+from mothertongue.data.voices import voices
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FULL_CONTEXT_S
@@ -147,17 +146,6 @@ class _OpenRow:
         self.ticks += ticks + (silence if self.clips else 0)
         self.tokens += tokens
         self.clips.append(clip)
-
-
-def voices(utterances: Sequence[Utterance]) -> list[Hashable | None]:
-    """Return a key for the voice of each clip; None where no other clip is known to have it.
-
-    A manifest without speakers and recordings says nothing about who speaks: its clips are never
-    joined.
-    """
-    keys = [voice_of(each) for each in utterances]
-    counts = Counter(keys)
-    return [key if counts[key] > 1 else None for key in keys]
 
 
 def joined_samples(clips: Sequence[Samples], starts: Sequence[int]) -> Samples:
