@@ -3,7 +3,6 @@
 Where the outputs of the encoder's frozen layers are stored, a batch brings them instead of audio.
 """
 
-import hashlib
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,7 +33,9 @@ from mothertongue.training.batch import (
     pad_labels,
 )
 from mothertongue.training.bucketing import MicroBatch, Step, choose_clips, plan_epoch, share
+from mothertongue.training.decoded_clips import DecodedClips
 from mothertongue.training.prefix_cache import PrefixStore
+from mothertongue.training.replay import choose_replay, mixed, replay_seed, replay_steps
 
 MOST_WORKERS = 12
 PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs
@@ -55,8 +56,10 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         store: PrefixStore | None = None,
         rank: int = 0,
         ranks: int = 1,
+        replayed: Sequence[Utterance] = (),
     ) -> None:
         """`root` is the folder of relative audio paths, `store` has what is computed already.
+        `replayed` are the clips that `config.replay` draws from.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
         ConfigError where a language has no token or a temperature but no second language, or where
@@ -64,16 +67,23 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
-        self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
+        assert bool(replayed) == (config.replay is not None)
+        self.root, self.end, self.config = root, tokens.end, config
+        self.utterances = [*utterances, *replayed]
+        self.num_own = len(utterances)
         self.rank, self.ranks = rank, ranks
         self.workers = _workers() if config.workers is None else config.workers
-        self.store, self._decoded_clips = store, _DecodedClips(len(utterances), self.workers > 0)
+        self.store, self._decoded_clips = (
+            store,
+            DecodedClips(len(self.utterances), self.workers > 0),
+        )
         self.has_few_shapes = best_device().type == "cuda"
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
-        self.labels = [tokens.label(each.text, each.language) for each in utterances]
-        _refuse_long(utterances, self.labels)
+        _refuse_idle_weight(utterances, config)
+        self.labels = [tokens.label(each.text, each.language) for each in self.utterances]
+        _refuse_long(self.utterances, self.labels)
         assert store is None or not config.augment.is_on  # see refuse_stored_augmentation
         self.augmenter = Augmenter(config.augment, config.seed)
         self._planned: tuple[int, list[Step]] = (0, self.plan(0))
@@ -119,14 +129,30 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         clips = choose_clips(
             self.languages, config.language_temperature, seed=config.seed, epoch=epoch
         )
-        share = config.full_context_share if config.context == "bucket" else 0.0
+        contexts_s = self.contexts_s(epoch)
+        own = self._planned_steps(clips, contexts_s, config.seed, epoch)
+        if config.replay is None:
+            return own
+        others, seed = self.utterances[self.num_own :], replay_seed(config.seed)
+        count = replay_steps(config.replay.share, len(own))
+        languages, num_clips = [each.language for each in others], count * config.batch_size
+        chosen = choose_replay(languages, num_clips, seed=config.seed, epoch=epoch)
+        replayed = [self.num_own + i for i in chosen]
+        steps = self._planned_steps(replayed, contexts_s, seed, epoch)
+        assert len(steps) == count  # whole steps of clips
+        return mixed(own, steps, seed=config.seed, epoch=epoch)
+
+    def _planned_steps(
+        self, clips: Sequence[int], contexts_s: Sequence[int], seed: int, epoch: int
+    ) -> list[Step]:
+        config = self.config
         return plan_epoch(
             clips,
-            self.contexts_s(epoch),
+            contexts_s,
             config.size,
-            full_context_share=share,
+            full_context_share=config.full_context_share if config.context == "bucket" else 0.0,
             context_jitter_s=config.context_jitter_s,
-            seed=config.seed,
+            seed=seed,
             epoch=epoch,
         )
 
@@ -160,7 +186,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         For one GPU silent rows fill it up to a power of two, as far as a whole batch has rows: what
         is left of a bucket then has one of few shapes.
         """
-        batch = self._unfilled(micro_batch, epoch)
+        batch = replace(self._unfilled(micro_batch, epoch), factors_B=self._factors(micro_batch))
         if not self.has_few_shapes or self.ranks > 1:
             return batch
         most = max(batch.rows, self.config.size.clips_at(micro_batch.context_s))
@@ -198,6 +224,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         ]
         return torch.from_numpy(np.stack(masks))
 
+    def _factors(self, micro_batch: MicroBatch) -> Tensor | None:
+        """The factor of each clip's loss: less than 1 for pseudo-labels; None if it is 1 for all.
+
+        Also for a batch without pseudo-labels: the step of a GPU is captured for one kind of batch.
+        """
+        weight = self.config.pseudo_label_weight
+        if weight == 1:
+            return None
+        clips = [(i < self.num_own, self.utterances[i]) for i in micro_batch.indices]
+        are_pseudo = [is_own and each.is_pseudo_labelled for is_own, each in clips]
+        return torch.tensor([weight if each else 1.0 for each in are_pseudo])
+
     def _stored(self, micro_batch: MicroBatch) -> Batch | None:
         keys = self._keys(micro_batch)
         if self.store is None or not keys:
@@ -227,29 +265,6 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
     def _labels(self, micro_batch: MicroBatch) -> list[list[int]]:
         return [self.labels[i] for i in micro_batch.indices]
-
-
-class _DecodedClips:
-    """The SHA-256 of the samples of each clip that was decoded before, by any worker."""
-
-    def __init__(self, count: int, has_workers: bool) -> None:
-        self.digests_N32 = torch.zeros(count, 32, dtype=torch.uint8)
-        if has_workers:
-            self.digests_N32.share_memory_()
-
-    def add(self, indices: Sequence[int], clips: Sequence[Samples]) -> bool:
-        """Remember these clips; returns whether one of them is new."""
-        is_new = not all(self.digest(i) for i in indices)
-        for i, samples_N in zip(indices, clips, strict=True):
-            digest = hashlib.sha256(samples_N.data).digest()
-            self.digests_N32[i] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
-        return is_new
-
-    def digest(self, index: int) -> bytes:
-        """The SHA-256 of a clip's samples; empty where it was not decoded yet."""
-        # A row that another worker is just writing names no entry: the clip is decoded once more.
-        row = self.digests_N32[index].numpy().tobytes()
-        return row if any(row) else b""
 
 
 @contextmanager
@@ -294,6 +309,15 @@ def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
         raise ConfigError(
             f"train.language_temperature={config.language_temperature:g} has no effect: all "
             f"training data is in {', '.join(languages)}, expected several languages; remove it"
+        )
+
+
+def _refuse_idle_weight(utterances: Sequence[Utterance], config: TrainConfig) -> None:
+    if config.pseudo_label_weight != 1 and not any(each.is_pseudo_labelled for each in utterances):
+        raise ConfigError(
+            f"train.pseudo_label_weight={config.pseudo_label_weight:g} has no effect: no training "
+            "clip has a pseudo-label; add a folder that mothertongue label wrote to data, or "
+            "remove it"
         )
 
 
