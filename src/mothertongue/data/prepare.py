@@ -271,7 +271,7 @@ def _report(
     )
     found = {split: SplitFacts(*values) for split, *values in facts}
     ((pseudo, kept),) = ledger.ask("SELECT COUNT(average_log_probability), COUNT(*) FROM kept")
-    empty = (PSEUDO_LABELS.format(pseudo),) if pseudo else ()
+    empty: tuple[str, ...] = (PSEUDO_LABELS.format(pseudo),) if pseudo else ()
     if pseudo < kept or not kept:
         empty += tuple(f"{split} has no clips" for split in SPLITS if split not in found)
     if options.allow_outside:

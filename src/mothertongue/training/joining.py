@@ -46,21 +46,27 @@ class Joiner:
     def __init__(
         self,
         utterances: Sequence[Utterance],
+        num_own: int,
         labels: Sequence[Sequence[int]],
         augmenter: Augmenter,
         config: TrainConfig,
     ) -> None:
-        """`labels` are those of the clips alone.
+        """`labels` are those of the clips alone. Only the first `num_own` clips are joined.
 
         Raises ConfigError where clips are to be joined, but no two are known to be of one voice.
         """
         self.utterances, self.augmenter, self.config = utterances, augmenter, config
-        self.voices = voices(utterances)
+        own = utterances[:num_own]
+        # A row has one weight: clips with pseudo-labels are not joined with others.
+        self.voices: list[Hashable | None] = [
+            None if voice is None else (voice, each.is_pseudo_labelled)
+            for voice, each in zip(voices(own), own, strict=True)
+        ]
         self.tokens = [len(each) - CONTROL_TOKENS + MORE_TOKENS for each in labels]
         if config.join_share and not any(self.voices):
             raise ConfigError(
                 f"train.join_share={config.join_share:g} has no effect: no two of the "
-                f"{len(utterances):,} training clips have the same speaker and language, or are "
+                f"{num_own:,} training clips have the same speaker and language, or are "
                 "parts of the same recording; prepare the data with its speakers, or remove it"
             )
 

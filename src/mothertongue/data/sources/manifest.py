@@ -68,7 +68,7 @@ class ManifestSource(Source):
 
 def _pseudo_labelled(where: str, record: Record) -> Row | Rejection:
     """Return the row of a line; a pseudo-label keeps its log-probability."""
-    row = to_row(where, {"split": "train"} | record)
+    row = to_row(where, {"split": "train", **record})
     value = record.get("average_log_probability")
     if value is None or isinstance(row, Rejection):
         return row

@@ -61,7 +61,8 @@ def label(
     with alone(out / FOLDER / LOCK, out, IN_USE):
         sweep(out / FOLDER)
         found = recognize(teachers.first, sources, out / FOLDER)
-        others = teachers.second and recognize(teachers.second, sources, out / FOLDER)
+        second = teachers.second
+        others = recognize(second, sources, out / FOLDER) if second else None
     judged = _judged(found, others, options)
     if not any(each.pieces or each.fault for each in found):
         raise DataError(
@@ -112,12 +113,14 @@ def _judged(
 ) -> list[_Judged]:
     """Return every piece of every recording with the reason why it is dropped."""
     pieces = [(recording, piece) for recording in found for piece in recording.pieces]
-    second = others and [
-        text_within(piece, other.pieces)
-        for recording, other in zip(found, others, strict=True)
-        for piece in recording.pieces
-    ]
-    faults = faults_of([piece for _, piece in pieces], second or None, options)
+    second = None
+    if others is not None:
+        second = [
+            text_within(piece, other.pieces)
+            for recording, other in zip(found, others, strict=True)
+            for piece in recording.pieces
+        ]
+    faults = faults_of([piece for _, piece in pieces], second, options)
     return [_Judged(*place, fault) for place, fault in zip(pieces, faults, strict=True)]
 
 
