@@ -64,6 +64,7 @@ def test_both_calls_run_whole_on_a_cpu(tmp_path: Path) -> None:
     theirs, ours, stored = (rows["freeze 1", "12 s", name]["tflop"] for name in who[:3])
     assert theirs > 1.5 * ours > 1.5 * stored > 0
     assert "a real run: times the peer" in done.stdout
+    assert "decoding 1 s 2 clips, beam 1: times generate" in done.stdout
     assert "not measured" not in done.stdout
 
 

@@ -99,6 +99,10 @@ class DecodeConfig(Config):
     """A language model that takes part in the search: a folder that `mothertongue lm` wrote."""
     lm_weight: Annotated[float, Field(ge=0, le=2)] | None = None
     """The factor of its log-probabilities before they are added."""
+    graphs: Literal["auto", "off"] = "off"
+    """auto: on a GPU, replay the step of a token as a CUDA graph, with memory for a whole batch of
+    the longest clips and texts; adapters that are mixed in a batch go without. It changes no
+    result beyond rounding."""
 
     @model_validator(mode="after")
     def _lm_weight_needs_lm(self) -> Self:
@@ -109,7 +113,7 @@ class DecodeConfig(Config):
     def facts(self) -> dict[str, Any]:
         """Return the settings that scores depend on, as JSON values."""
         unset = set() if self.lm else {"lm", "lm_weight"}
-        return self.model_dump(mode="json", exclude=unset)
+        return self.model_dump(mode="json", exclude=unset | {"graphs"})
 
 
 def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:
