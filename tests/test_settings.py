@@ -77,7 +77,12 @@ def test_a_number_is_taken_or_refused_with_its_key(
 
 def test_there_are_numbers_to_try() -> None:
     assert {"epochs", "batch_seconds", "micro_batch_size", "seed"} <= set(numeric(TrainConfig))
-    assert set(numeric(DecodeConfig)) == {"beam_size", "batch_size", "lm_weight"}
+    assert set(numeric(DecodeConfig)) == {
+        "beam_size",
+        "batch_size",
+        "lm_weight",
+        "hotwords_weight",
+    }
     assert {"rank", "alpha", "dropout"} <= set(numeric(KINDS["lora"]))
 
 

@@ -188,6 +188,18 @@ def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path
     assert (code, result["kind"], result["scores_cut"]) == (0, "base", None)
 
 
+def test_a_base_is_scored_on_long_recordings(call: Any, made: tuple[Path, Path]) -> None:
+    options = ["--long-form", "--vad", "off"]
+    code, out, err = call("evaluate", made[0], "--data", made[1], *options, "--json", "-")
+    result = json.loads(out)
+    assert code == 0, err
+    assert [each["parts"] for each in result["recordings"]] == [2, 1]  # test clips of two speakers
+    assert result["scores_clips"]["strict"]["n"] == 3
+    assert result["decoding"]["vad"] == "off"
+    code, out, _ = call("evaluate", made[0], "--data", made[1], *options)
+    assert (code, "recordings: 2, " in out, "the clips alone: 3" in out) == (0, True, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -210,6 +222,7 @@ def test_a_base_is_scored_at_full_context_only(call: Any, made: tuple[Path, Path
         (["transcribe", "{base}", "x.wav", "--language", "klingon!"], 2, "klingon!"),
         (["evaluate", "{base}"], 2, "add --data MANIFEST"),
         (["evaluate", "{base}", "--data", "{data}", "--with-base"], 2, "is no run"),
+        (["evaluate", "{base}", "--data", "{data}", "--minutes", "3"], 2, "without --long-form"),
         (["report", "{data}"], 2, "neither a finished comparison nor a run"),
     ],
 )

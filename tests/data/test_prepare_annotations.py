@@ -71,6 +71,14 @@ def as_trs() -> str:
     return f'<Trans audio_filename="story">{turns}</Trans>'
 
 
+def as_cha() -> str:
+    lines = "".join(
+        f"*{name}:\t{text} \x15{round(1000 * start)}_{round(1000 * end)}\x15\n"
+        for start, end, text, name in SAID
+    )
+    return f"@UTF8\n@Begin\n@Media:\tstory, audio\n{lines}@End\n"
+
+
 def as_labels() -> str:
     return "".join(f"{start}\t{end}\t{text}\n" for start, end, text, _ in SAID)
 
@@ -97,6 +105,7 @@ def prepared(
         ("story.txt", as_labels(), False),
         ("story.flextext", as_flextext(), True),
         ("story.trs", as_trs(), True),
+        ("story.cha", as_cha(), True),
     ],
 )
 def test_a_manifest_points_into_the_recording(

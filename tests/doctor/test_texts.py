@@ -3,11 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hearing import OTHER, badly, examined, sentence, with_text
 
 from mothertongue.doctor.findings import ExaminedClip, Recognition
-from mothertongue.doctor.languages import language_findings
+from mothertongue.doctor.languages import language_findings, strangeness
 from mothertongue.doctor.texts import length_findings, text_findings
 
 
@@ -100,3 +101,11 @@ def test_a_model_that_takes_the_language_for_others_accuses_nobody() -> None:
         for i, clip in enumerate(examined(200))
     ]
     assert languages(clips) == {}
+    # It hears Welsh in one clip, and another text: it does so in many.
+    assert languages(clips, unlike={0, 5}) == {}
+
+
+def test_short_texts_are_no_stranger_than_long_ones() -> None:
+    texts = [sentence(i) for i in range(300)] + [sentence(i, num_words=1) for i in range(300, 400)]
+    strange_N = np.abs(strangeness(texts))
+    assert strange_N[300:].max() < 1.5 * strange_N[:300].max()

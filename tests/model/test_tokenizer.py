@@ -36,6 +36,8 @@ def test_ids_are_those_of_the_tokenizer(tokens: Tokens) -> None:
     assert (tokens.end, tokens.start) == (50257, 50258)
     assert (tokens.translate, tokens.transcribe, tokens.no_timestamps) == (50358, 50359, 50363)
     assert tokens.vocabulary_size == 51865
+    # <|0.00|>, <|2.40|> and <|30.00|>, as openai/whisper's vocabulary has them.
+    assert [tokens.timestamp(tick) for tick in (0, 120, 1500)] == [50364, 50484, 51864]
     assert len(tokens.languages) == 99
     assert tokens.language("en") == 50259
     assert tokens.language("sw") == tokens.special["<|sw|>"]
@@ -45,6 +47,7 @@ def test_one_more_language_shifts_the_ids_after_it(tokens: Tokens, tokens_v3: To
     assert tokens_v3.vocabulary_size == 51866
     assert tokens_v3.language("yue") == 50358
     assert (tokens_v3.transcribe, tokens_v3.no_timestamps) == (50360, 50364)
+    assert tokens_v3.timestamp(1500) == 51865
     assert tokens_v3.language("sw") == tokens.language("sw")
 
 

@@ -1,10 +1,12 @@
 """The files of an earlier release (tests/golden, as it wrote them) are still read."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.run_dir import RunDir
@@ -39,3 +41,14 @@ def test_a_comparison_is_read_and_has_its_page(tmp_path: Path) -> None:
     write_report([folder], out=tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
     assert all(f"{100 * wer:.1f}" in page for wer in wers)
+
+
+def test_a_normalizer_that_came_later_has_no_scores_and_is_hidden_like_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NORMALIZERS, "latin", replace(NORMALIZERS["raw"], name="latin"))
+    folder = Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
+    write_report([folder], out=tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert '[data-normalizer="latin"] :is(.n-strict, .n-whisper, .n-raw)' in page
+    assert '[data-normalizer="raw"] :is(.n-strict, .n-whisper, .n-latin)' in page

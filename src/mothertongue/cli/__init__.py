@@ -1,6 +1,7 @@
 """The command line: one verb for each task; each calls the package that does it.
 
 Arguments come in. Results go to standard output, logs and progress to standard error.
+It may import every other package.
 
 Nothing heavy is imported before a verb runs: --help answers at once.
 """

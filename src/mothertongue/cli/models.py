@@ -11,6 +11,8 @@ from mothertongue.cli.options import (
     Beam,
     ComputeType,
     EngineOption,
+    HotWords,
+    HotWordsWeight,
     Json,
     Language,
     Lm,
@@ -40,27 +42,52 @@ def evaluate(
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
+    hotwords: HotWords = None,
+    hotwords_weight: HotWordsWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
+    long_form: Annotated[
+        bool,
+        typer.Option(
+            "--long-form",
+            help="Score long recordings: clips of one voice joined, or recordings in --data, each "
+            "with its text in a .txt beside it.",
+        ),
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=120, help="Length of joined recordings. Default: 5 minutes."),
+    ] = None,
+    vad: Annotated[
+        Literal["auto", "silero", "off"] | None,
+        typer.Option(help="Speech detector for --long-form; auto (default) is Silero's if there."),
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Score a model on a split: WER and CER with 95 % intervals under three normalizers."""
     from functools import partial
 
     from mothertongue.data.languages import language_code
+    from mothertongue.decoding.lm.folder import weight_for
     from mothertongue.experiment.run_dir import is_run
     from mothertongue.inference.evaluate_run import evaluate_any, own_beams
+    from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
+    from mothertongue.report.tables.long_form_table import long_tables
     from mothertongue.report.tables.verb_tables import score_tables
 
     code = language_code(language) if language else None
     opened = partial(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
-    config = decoding(beam_size or own_beams(model), batch_size, lm, lm_weight)
-    result = evaluate_any(model, data, split, code, config, opened, with_base)
-    show(result, score_tables(result), json_file)
+    long = long_settings(long_form, minutes, vad)
+    if long and lm and lm_weight is None:
+        lm_weight = weight_for(lm, model)
+    beams = beam_size or own_beams(model)
+    config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight)
+    result = evaluate_any(model, data, split, code, config, opened, with_base, long)
+    show(result, long_tables(result) if long else score_tables(result), json_file)
     if is_run(Path(model)):
         write_page(Path(model))
 
@@ -92,6 +119,8 @@ def transcribe(
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
+    hotwords: HotWords = None,
+    hotwords_weight: HotWordsWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     compute_type: ComputeType = "default",
@@ -122,10 +151,11 @@ def transcribe(
     with_times = formats != ["txt"] or json_file is not None
     if lm and lm_weight is None:
         lm_weight = weight_for(lm, model)
-    config = decoding(beam_size, batch_size, lm, lm_weight)
+    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
     settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
     settings["beam_size"] = beam_size
-    settings |= {"lm": str(lm), "lm_weight": config.lm_weight} if lm else {}
+    helped = ("lm", "hotwords")
+    settings |= {name: x for name, x in config.facts().items() if name.startswith(helped)}
     opened = partial(open_model, model, **chosen)
     given = opened_outputs(out, formats, sources, settings | chosen) if out else nullcontext()
     with given as outputs:

@@ -96,3 +96,13 @@ LmWeight = Annotated[
     float | None,
     typer.Option(min=0, max=2, help="Weight of the language model. Default: as evaluate chose."),
 ]
+HotWords = Annotated[
+    Path | None,
+    typer.Option("--hotwords", help="A file of words to favor, such as names: one a line."),
+]
+HotWordsWeight = Annotated[
+    float | None,
+    typer.Option(
+        "--hotwords-weight", min=0.01, max=20, help="Nats for each token of them; default 1.5."
+    ),
+]

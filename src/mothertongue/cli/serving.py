@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from mothertongue.cli.app import app
-from mothertongue.cli.options import BatchSize, Beam, Lm, LmWeight, PrecisionOption
+from mothertongue.cli.options import (
+    BatchSize,
+    Beam,
+    HotWords,
+    HotWordsWeight,
+    Lm,
+    LmWeight,
+    PrecisionOption,
+)
 from mothertongue.cli.support import decoding
 from mothertongue.serving import defaults
 
@@ -35,6 +43,8 @@ def serve(
     batch_size: BatchSize = 16,
     lm: Lm = None,
     lm_weight: LmWeight = None,
+    hotwords: HotWords = None,
+    hotwords_weight: HotWordsWeight = None,
     precision: PrecisionOption = "auto",
     compute_type: Annotated[str, typer.Option(help="CTranslate2's type.")] = "default",
     max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload.")] = (
@@ -84,6 +94,6 @@ def serve(
         )
     if lm and lm_weight is None:
         lm_weight = weight_for(lm, specs[0].model)
-    config = decoding(beam_size, batch_size, lm, lm_weight)
+    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
     offer = load(specs, config, precision, compute_type, merge, note)
     run_server(offer, where, limits, batch_size, decoders)

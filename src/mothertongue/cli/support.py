@@ -43,13 +43,19 @@ def counting(description: str, total: int | None = None) -> Any:
 
 
 def decoding(
-    beam_size: int, batch_size: int, lm: Path | None, lm_weight: float | None
+    beam_size: int,
+    batch_size: int,
+    lm: Path | None,
+    lm_weight: float | None,
+    hotwords: Path | None,
+    hotwords_weight: float | None,
 ) -> "DecodeConfig":
     """Return the decoding settings in the options. Raises ConfigError if they do not fit."""
     from mothertongue.config import parse
     from mothertongue.decoding.transcript import DecodeConfig
 
     options = {"beam_size": beam_size, "batch_size": batch_size, "lm": lm, "lm_weight": lm_weight}
+    options |= {"hotwords": hotwords, "hotwords_weight": hotwords_weight}
     return parse(DecodeConfig, options, "options of decoding")
 
 

@@ -24,7 +24,7 @@ from mothertongue.model.flops import training_flops
 from mothertongue.model.load import base_config
 from mothertongue.strategies.base import Strategy, Whisper
 from mothertongue.training.bucketing import plan_epoch
-from mothertongue.training.frozen_prefix import refuse_stored_augmentation
+from mothertongue.training.frozen_prefix import refuse_stored_changes
 from mothertongue.training.speed import applied, flops_per_s, mean_frames, mean_tokens
 
 ASSUMED_S, ASSUMED_TOKENS = 12.0, 60  # of a clip where the data is not there: FLEURS-like
@@ -93,7 +93,7 @@ def _run(
     if strategy not in memo:
         memo[strategy] = applied(strategy, config)
     model, trained = memo[strategy]
-    refuse_stored_augmentation(train, strategy.frozen_prefix(model))
+    refuse_stored_changes(train, strategy.frozen_prefix(model))
     frames = mean_frames(clips.durations_s, train)
     recomputes = train.gradient_checkpointing
     per_clip = training_flops(model, frames, clips.tokens, recomputes)

@@ -19,7 +19,7 @@ from mothertongue.model.context import FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import best_device, dtype_of
 from mothertongue.model.flops import FRAMES_PER_S
 from mothertongue.model.load import base_config
-from mothertongue.training.frozen_prefix import refuse_stored_augmentation
+from mothertongue.training.frozen_prefix import refuse_stored_changes
 
 SHARE_PLANNED = 0.9  # of the disk that is allowed: how often clips are seen at 30 s is chance
 
@@ -37,7 +37,7 @@ def share_depths(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]
     for each in candidates:
         each.experiment.strategy.check(config)
         depths[each.experiment.name] = each.experiment.strategy.frozen_prefix(model)
-        refuse_stored_augmentation(each.experiment.train, depths[each.experiment.name])
+        refuse_stored_changes(each.experiment.train, depths[each.experiment.name])
     runs = {each.experiment.name: each for each in candidates if _shares(each, depths)}
     if len({depths[name] for name in runs}) < 2:
         return list(candidates)

@@ -2,5 +2,5 @@
 
 Corpora come in (`sources`, of which some read `annotations`), their audio is decoded (`audio`, in
 the processes of `sandbox`), each row is checked, then all rows against each other; manifest.jsonl
-and a data card go out. It imports config, console and files.
+and a data card go out. It imports config and system.
 """

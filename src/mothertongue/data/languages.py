@@ -40,6 +40,7 @@ UNSPACED = frozenset({
     "th", "wuu", "yue", "zh",
 })  # fmt: skip
 Measure = Literal["wer", "cer"]
+
 # Names that Whisper accepts besides its own (openai/whisper, tokenizer.py, TO_LANGUAGE_CODE).
 OTHER_NAMES = {
     "burmese": "my", "valencian": "ca", "flemish": "nl", "haitian": "ht", "letzeburgesch": "lb",
@@ -100,3 +101,8 @@ def _unknown(code: str) -> ConfigError:
         f"language {code!r}: names no language; expected an ISO 639 code such as sw, swh or sw-KE,"
         " or one of Whisper's English names; look codes up at iso639-3.sil.org"
     )
+
+
+def separator(language: str) -> str:
+    """Return what stands between two texts of a language that are joined: a space, or nothing."""
+    return "" if language in UNSPACED else " "

@@ -144,6 +144,11 @@ def read_card(path: Path) -> dict[str, Any] | None:
     return card if card["manifest_sha256"] == sha256_file(manifest) else None
 
 
+def is_manifest(path: Path) -> bool:
+    """Return whether a path is a manifest by its name, or a folder that has one."""
+    return (path / MANIFEST_NAME).is_file() if path.is_dir() else path.suffix == ".jsonl"
+
+
 def manifest_path(path: Path) -> Path:
     """Return the manifest's file, given the file or its folder. Raises DataError without one."""
     found = path / MANIFEST_NAME if path.is_dir() else path

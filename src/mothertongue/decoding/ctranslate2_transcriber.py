@@ -13,7 +13,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
-from mothertongue.decoding.lm.scorer import open_scorer
+from mothertongue.decoding.scorers import scorer_of
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,
@@ -70,11 +70,11 @@ class CTranslate2Transcriber:
     ) -> None:
         self.whisper, self.tokens, self.suppressed = model.whisper, model.tokens, model.suppressed
         self.config, self.context, self.advance = config, context, advance
-        self.scorer = open_scorer(config.lm, config.lm_weight, model.tokens)
+        self.scorer = scorer_of(config, model.tokens)
         if self.scorer and config.beam_size == 1:
             raise ConfigError(
-                "a language model orders the texts that CTranslate2 found, and greedy search finds "
-                "one; expected more: add --beam-size 5"
+                "a language model and hot words order the texts that CTranslate2 found, and greedy "
+                "search finds one; expected more: add --beam-size 5"
             )
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:

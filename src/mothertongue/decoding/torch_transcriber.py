@@ -15,7 +15,7 @@ from transformers import WhisperForConditionalGeneration
 from mothertongue.decoding.attention_alignment import align
 from mothertongue.decoding.beams import Hypothesis
 from mothertongue.decoding.decoder_layers import read
-from mothertongue.decoding.lm.scorer import open_scorer
+from mothertongue.decoding.scorers import scorer_of
 from mothertongue.decoding.search import Rules, Search, Waiting
 from mothertongue.decoding.transcript import (
     Clip,
@@ -75,7 +75,7 @@ class TorchTranscriber:
         self.tokens, self.context, self.config, self.advance = tokens, context, config, advance
         self.device = model.device
         self.rules, self.rows = rules(model, tokens), rows
-        self.scorer = open_scorer(config.lm, config.lm_weight, tokens)
+        self.scorer = scorer_of(config, tokens)
         has_graphs = config.graphs == "auto" and self.device.type == "cuda" and rows is None
         self._recorder = CudaRecorder(self.device) if has_graphs else None
         self._replayed: Search | None = None

@@ -16,6 +16,7 @@ from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.word_timestamps import Alignment, Word, words_of
 from mothertongue.model.context import Context, context_s
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
+from mothertongue.system.files import sha256_file
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -99,21 +100,30 @@ class DecodeConfig(Config):
     """A language model that takes part in the search: a folder that `mothertongue lm` wrote."""
     lm_weight: Annotated[float, Field(ge=0, le=2)] | None = None
     """The factor of its log-probabilities before they are added."""
+    hotwords: Path | None = None
+    """A file of words that the search favors, such as names: one a line."""
+    hotwords_weight: Annotated[float, Field(gt=0, le=20)] | None = None
+    """What each token of such a word adds to its log-probability, in nats. None: 1.5."""
     graphs: Literal["auto", "off"] = "off"
     """auto: on a GPU, replay the step of a token as a CUDA graph, with memory for a whole batch of
     the longest clips and texts; adapters that are mixed in a batch go without. It changes no
     result beyond rounding."""
 
     @model_validator(mode="after")
-    def _lm_weight_needs_lm(self) -> Self:
+    def _weights_need_files(self) -> Self:
         if self.lm_weight is not None and self.lm is None:
             raise ValueError("lm_weight without lm has no effect; name the language model's folder")
+        if self.hotwords_weight is not None and self.hotwords is None:
+            raise ValueError("hotwords_weight without hotwords has no effect; name the file")
         return self
 
     def facts(self) -> dict[str, Any]:
         """Return the settings that scores depend on, as JSON values."""
-        unset = set() if self.lm else {"lm", "lm_weight"}
-        return self.model_dump(mode="json", exclude=unset | {"graphs"})
+        unset = {"graphs"} if self.lm else {"graphs", "lm", "lm_weight"}
+        if self.hotwords is None:
+            return self.model_dump(mode="json", exclude=unset | {"hotwords", "hotwords_weight"})
+        digest = {"hotwords_sha256": sha256_file(self.hotwords)}
+        return self.model_dump(mode="json", exclude=unset) | digest
 
 
 def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:

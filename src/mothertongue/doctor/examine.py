@@ -101,10 +101,9 @@ def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], Json]:
     findings = [*text_findings(clips), *length_findings(clips)]
     if len(clips) < MIN_CLIPS:
         return findings, {"clips": len(clips), "fit_own": None, "tells_unmatched": False}
-    vectors = vectors_of(clips)
-    fit = fit_of(clips, vectors)
-    findings += language_findings(clips, (fit.own_N < fit.unmatched).tolist())
-    shifted = list(shift_findings(clips, vectors, fit))
+    fit = fit_of(clips, vectors_of(clips))
+    findings += language_findings(clips, ((fit.own_N < fit.unmatched) & ~fit.fits_N).tolist())
+    shifted = list(shift_findings(clips, fit))
     moved = {each.id for each in shifted}
     paired = [each for each in pairing_findings(clips, fit) if each.id not in moved]
     facts = {

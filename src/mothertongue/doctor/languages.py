@@ -4,6 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from mothertongue.doctor.findings import ExaminedClip, Finding
 from mothertongue.doctor.similarity import bare_letters
 from mothertongue.doctor.statistics import Floats, robust_z
@@ -11,6 +13,9 @@ from mothertongue.doctor.statistics import Floats, robust_z
 MIN_CLIPS = 20  # smaller corpora have no profile
 RARE = 0.1
 """A language that the model detects in a larger share of the clips is its usual mistake here."""
+CONFUSED = 0.25
+"""A model that detects other languages in a larger share of the clips does not know this one: that
+it recognizes another text is then no evidence."""
 STRANGE_Z, VERY_STRANGE_Z = 3.5, 5.0
 """The distance of a text's letters from those of the corpus, in robust standard deviations. The
 first is enough together with a rarely detected language, the second is enough alone."""
@@ -23,12 +28,15 @@ def strangeness(texts: Sequence[str]) -> Floats:
 
     The measure is the mean log-probability of a trigram, counted in all other texts. It is not the
     probability of a letter after two others: with that, a few clips of one foreign language would
-    make each other likely.
+    make each other likely. The mean over a short text varies more, so its distance counts less:
+    by the root of its share of the usual length.
     """
     trigrams = [Counter(_trigrams(text)) for text in texts]
     everywhere: Counter[str] = sum(trigrams, Counter())
     means = [_mean_log_probability(own, everywhere) for own in trigrams]
-    return -robust_z(means, LEAST)
+    lengths = np.array([own.total() for own in trigrams], np.float64)
+    usual = max(1.0, float(np.median(lengths))) if len(lengths) else 1.0
+    return -robust_z(means, LEAST) * np.sqrt(np.minimum(1, lengths / usual))
 
 
 def language_findings(
@@ -39,19 +47,22 @@ def language_findings(
     `unlike_heard` says for each clip whether its transcript has little in common with the
     recognized text. A rarely detected language alone is no evidence, because models confuse
     low-resource languages. There must also be strange letters, or a transcript unlike the
-    recognized text.
+    recognized text. Where the model takes many clips for other languages, letters must be
+    strange.
     """
     if len(clips) < MIN_CLIPS:
         return
     strange_N = strangeness([clip.text for clip in clips])
     detected = Counter(clip.heard.detected_language for clip in clips)
+    is_confused = 1 - max(detected.values()) / len(clips) > CONFUSED
     for clip, strange, unlike in zip(clips, strange_N, unlike_heard, strict=True):
         heard = clip.heard.detected_language
-        is_rare = heard not in (None, clip.utterance.language) and (
-            (detected[heard] - 1) / len(clips) < RARE
+        is_usual = heard in (None, clip.utterance.language) or (
+            (detected[heard] - 1) / len(clips) >= RARE
         )
+        is_unlike = unlike and not is_confused
         facts = {"detected_language": heard, "strangeness": round(float(strange), 1)}
-        if is_rare and (strange > STRANGE_Z or unlike):
+        if not is_usual and (strange > STRANGE_Z or is_unlike):
             message = f"the model hears {heard}, and " + (
                 "the letters are unlike the corpus's"
                 if strange > STRANGE_Z

@@ -18,13 +18,16 @@ import numpy as np
 
 from mothertongue.data.manifest import SPLITS
 from mothertongue.doctor.findings import ExaminedClip, Finding
-from mothertongue.doctor.pairing import ALPHA, Fit, Vectors
-from mothertongue.doctor.similarity import SAME_TEXT
+from mothertongue.doctor.pairing import Fit
 
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 MAX_SHIFT = 100
 HIT = 0.6
 """The share of hits in a run that is really moved: a weak model misses some rows."""
+HIT_P = 0.05
+"""The largest p value of a hit; one text in N has it at one shift by chance."""
+ALPHA = 1e-3
+"""How often the best run of unrelated texts may count as a shift."""
 NUMBER = re.compile(r"(\d+)")
 
 
@@ -41,15 +44,14 @@ class Run:
         return self.last - self.first + 1
 
 
-def shift_findings(clips: Sequence[ExaminedClip], vectors: Vectors, fit: Fit) -> Iterator[Finding]:
+def shift_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Finding]:
     """Yield SHIFTED findings of one language: in each split, in the manifest's order or by name."""
     for split in SPLITS:
         rows = [i for i, clip in enumerate(clips) if clip.utterance.split == split]
         by_name = sorted(rows, key=lambda i: _natural(clips[i]))
         orders = {"the manifest's order": rows, "the order of audio names": by_name}
         found = {
-            name: find_runs(_hits(order, vectors, fit), _chance_of_hit(len(clips)))
-            for name, order in orders.items()
+            name: find_runs(_hits(order, fit), HIT_P / len(clips)) for name, order in orders.items()
         }
         name = max(found, key=lambda each: sum(map(len, found[each])))
         for run in found[name]:
@@ -87,26 +89,17 @@ def _best_run(scores_nK: np.ndarray[Any, Any]) -> Run:
     return best
 
 
-def _hits(order: Sequence[int], vectors: Vectors, fit: Fit) -> Booleans:
-    """Return whether row i fits the text of row i + k, and not its own; shifts up to MAX_SHIFT."""
+def _hits(order: Sequence[int], fit: Fit) -> Booleans:
+    """Return whether clip i and the text of row i + k fit each other; shifts up to MAX_SHIFT."""
     num_rows = len(order)
     reach = min(MAX_SHIFT, max(num_rows - 1, 0))
     hits_nK = np.zeros((num_rows, 2 * reach + 1), np.bool_)
-    places = np.array(order, np.int64)
-    for i, clip in enumerate(order):
-        if fit.own_N[clip] > fit.chance:
-            continue
-        first, last = max(0, i - reach), min(num_rows, i + reach + 1)
-        near = places[first:last]
-        fits = vectors.said_centered_ND[near] @ vectors.heard_centered_ND[clip] > fit.usual_cosine
-        is_other = vectors.said_ND[near] @ vectors.said_ND[clip] <= SAME_TEXT
-        hits_nK[i, first - i + reach : last - i + reach] = fits & is_other
+    row_of = {clip: row for row, clip in enumerate(order)}
+    for row, clip in enumerate(order):
+        other = row_of.get(int(fit.texts.at_N3[clip, 0]))
+        if fit.p_N[clip] <= HIT_P and other is not None and 0 < abs(other - row) <= reach:
+            hits_nK[row, other - row + reach] = True
     return hits_nK
-
-
-def _chance_of_hit(num_texts: int) -> float:
-    # The most similar of all unrelated texts exceeds `usual_cosine` in half of the clips.
-    return float(1 - 0.5 ** (1 / max(1, num_texts - 1)))
 
 
 def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str, split: str) -> Iterator[Finding]:

@@ -1,13 +1,13 @@
-"""Compute outliers and levels of chance that a few bad clips do not change. No torch."""
+"""Compute outliers that a few bad clips do not change, and what many tests find. No torch."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 MAD_TO_SD = 1.4826  # of a normal distribution
-GUMBEL_IQR = 1.5725  # its interquartile range in units of its scale: ln(ln 4 / ln(4/3))
 
 
 def robust_z(values_N: Sequence[float] | Floats, least: float) -> Floats:
@@ -22,13 +22,14 @@ def robust_z(values_N: Sequence[float] | Floats, least: float) -> Floats:
     return distances / max(least, MAD_TO_SD * float(np.median(np.abs(distances))))
 
 
-def chance_level(maxima_N: Sequence[float] | Floats, alpha: float) -> float:
-    """Return the level that the largest of many unrelated values exceeds with probability `alpha`.
+def discoveries(p_N: npt.ArrayLike, false_share: float) -> np.ndarray[Any, Any]:
+    """Return whether each p value counts, so that at most a share of those that do are wrong.
 
-    `maxima_N` are such largest values. A Gumbel distribution, the limit of maxima, is fitted to
-    their quartiles, so a few related values among them do not matter.
+    Benjamini and Hochberg 1995, "Controlling the false discovery rate", procedure (1).
     """
-    lower, middle, upper = np.quantile(np.asarray(maxima_N, np.float64), (0.25, 0.5, 0.75))
-    scale = (upper - lower) / GUMBEL_IQR
-    mode = middle + scale * np.log(np.log(2))
-    return float(mode - scale * np.log(-np.log1p(-alpha)))
+    p_values = np.asarray(p_N, np.float64)
+    order = np.argsort(p_values, kind="stable")
+    is_below = p_values[order] <= false_share * np.arange(1, len(order) + 1) / len(order)
+    found = np.zeros(len(order), np.bool_)
+    found[order[: int(np.flatnonzero(is_below).max(initial=-1)) + 1]] = True
+    return found

@@ -127,6 +127,43 @@ class Scores(Record):
     environment: NotRequired[dict[str, Any]]
 
 
+class _LongRecording(TypedDict):
+    id: str
+    language: str
+    parts: int
+    duration_s: float
+    reference: str
+    hypothesis: str
+
+
+class _Ratio(TypedDict):
+    measure: str
+    ratio: float | None
+    interval95: Interval | None
+
+
+class _TimeErrors(TypedDict):
+    parts: int
+    starts_found: int
+    median_start_error_s: float | None
+    ends_found: int
+    median_end_error_s: float | None
+
+
+class LongScores(Record):
+    """eval/long-NAME.json: the scores of a model on long recordings."""
+
+    recordings: list[_LongRecording]
+    scores: dict[str, dict[str, Any]]
+    scores_clips: dict[str, dict[str, Any]] | None
+    ratio: _Ratio | None
+    times: _TimeErrors | None
+    data_digest: str
+    decoding: dict[str, Any]
+    environment: dict[str, Any]
+    leaks: NotRequired[dict[str, int] | None]
+
+
 class _SystemTranscript(TypedDict):
     text: str
     word_errors: int

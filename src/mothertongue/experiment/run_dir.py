@@ -45,6 +45,8 @@ OTHER_DATA_PREFIX = "also-"
 """Begins the name of scores on other data."""
 BASE_PREFIX = "base-"
 """Begins the name of the base model's scores on the same clips."""
+LONG_PREFIX = "long-"
+"""Begins the name of scores on long recordings."""
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
 

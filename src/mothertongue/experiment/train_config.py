@@ -75,6 +75,19 @@ class TrainConfig(Config):
     """bucket: each clip at its own length in whole seconds; full: all at 30 s, as in the paper."""
     full_context_share: float = Field(default=0.15, ge=0, le=1)
     """Share of the steps that run at 30 s all the same, since other software decodes at 30 s."""
+    join_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the steps whose clips are joined up to 30 s with short silences, anew in each epoch:
+    clips of one speaker and language, or of one recording where no speaker is stated. These steps
+    count as steps at 30 s, so `full_context_share` adds only what it is more than this. The model
+    then also learns long audio. What it gains was not measured yet."""
+    timestamps_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips whose labels have Whisper's timestamps, anew in each epoch: `<|0.00|> text
+    <|2.40|>`, and the times of each clip where clips are joined. The model then keeps its segments
+    in other software. What it gains was not measured yet."""
+    previous_text_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the clips, anew in each epoch, whose labels begin with the text before them, as far
+    as there is one: that of the 30 s before in the same recording or, where clips are whole files,
+    by the same speaker. It is given, not learned. What it gains was not measured yet."""
     context_jitter_s: int = Field(default=0, ge=0, le=29)
     """Every micro-batch that does not run at 30 s gets a random context, up to this many seconds
     longer than its clips need."""
@@ -155,6 +168,16 @@ class TrainConfig(Config):
         return self.learning_rate
 
     @property
+    def changes_clips(self) -> bool:
+        """Return whether the model hears clips in another way in each epoch."""
+        return self.augment.is_on or self.join_share > 0
+
+    @property
+    def padded_share(self) -> float:
+        """Return the share of the steps whose clips are padded to 30 s, where clips are cut."""
+        return max(0.0, self.full_context_share - self.join_share)
+
+    @property
     def size(self) -> BatchSize:
         """The size of an optimizer step."""
         return BatchSize(self.batch_size, self.batch_seconds)
@@ -189,6 +212,16 @@ class TrainConfig(Config):
             raise ValueError(
                 "batch_seconds gives no fixed number of steps with language_temperature above 1; "
                 "give batch_size"
+            )
+        if self.join_share and self.batch_seconds is not None:
+            raise ValueError(
+                "batch_seconds gives no fixed number of steps with join_share, which joins other "
+                "clips in each epoch; give batch_size, or remove join_share"
+            )
+        if self.join_share and self.batch_size == 1:
+            raise ValueError(
+                "join_share has no effect with batch_size=1: the joined clips of a step are as "
+                "many as batch_size; give a larger one, or remove join_share"
             )
         if self.batch_seconds is not None and self.augment.speed is not None:
             raise ValueError(

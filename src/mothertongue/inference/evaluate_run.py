@@ -1,7 +1,8 @@
 """Score a run's best weights and its base model on the same clips, and keep the scores.
 
 eval/test.json and eval/base-test.json on its own data; eval/also-NAME-DIGEST.json on the data in a
-folder of that name, whose manifest has that SHA-256: what its page shows.
+folder of that name, whose manifest has that SHA-256: what its page shows. eval/long-NAME.json has
+scores of long recordings instead of clips.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mothertongue.data.clips import read_split
-from mothertongue.data.manifest import Split, data_digest, manifest_path
+from mothertongue.data.manifest import Split, data_digest, is_manifest, manifest_path
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import read_experiment
@@ -21,12 +22,14 @@ from mothertongue.experiment.identity import (
 )
 from mothertongue.experiment.run_dir import (
     BASE_PREFIX,
+    LONG_PREFIX,
     OTHER_DATA_PREFIX,
     TEST_SCORES,
     RunDir,
     is_run,
 )
 from mothertongue.inference.engine import Engine
+from mothertongue.inference.long_form import LongForm
 from mothertongue.inference.score_split import check_unseen, evaluate_model
 from mothertongue.system.console import note
 from mothertongue.system.files import require_writable, write_json
@@ -48,10 +51,12 @@ def evaluate_run(
     config: DecodeConfig,
     open_model: Open,
     with_base: bool,
+    long_form: LongForm | None = None,
 ) -> Json:
     """Score a run's best weights on its own or on other data, and keep the scores in the run.
 
-    With `with_base` its base is scored on the same clips, under `base` in the result. Scores of
+    With `with_base` its base is scored on the same clips, under `base` in the result. With
+    `long_form` the clips are joined to long recordings, whose scores are kept beside. Scores of
     the final weights, or under another language than the run's, are not kept. `leaks` in the result
     counts the clips that are not new to the run.
     Raises DataError where the run's own data is no longer what it was trained on, or clips to be
@@ -63,7 +68,8 @@ def evaluate_run(
     is_own = data is None or data_digest([data]) == read_identity(run_dir)["manifest_sha256"]
     if is_own:
         refuse_changes(run_dir, data_changes(run_dir, manifests), "scored without --data")
-    name = stored_name(None if is_own else data, split)
+    name = (LONG_PREFIX if long_form else "") + stored_name(None if is_own else data, split)
+    score = long_form.score if long_form else evaluate_model
     leaks = check_unseen(run_dir, read_split(manifests, split, None), split)
     if changes := code_changes(run_dir):
         note(f"{run_dir.path} was trained by another version of the code: {'; '.join(changes)}")
@@ -74,7 +80,7 @@ def evaluate_run(
         is_kept = is_own_language and opened.settings.get("weights", "best") == "best"
         if is_kept:
             require_writable(kept, "the scores are kept there; make the run writable, or copy it")
-        result = evaluate_model(model, opened, manifests, split, config, language)
+        result = score(model, opened, manifests, split, config, language)
         result["leaks"] = leaks
         if is_kept:
             write_json(kept, result)
@@ -94,17 +100,32 @@ def evaluate_any(
     config: DecodeConfig,
     open_model: Open,
     with_base: bool,
+    long_form: LongForm | None = None,
 ) -> Json:
-    """Score MODEL: a run knows its data and keeps its scores; other models need `data`."""
+    """Score MODEL: a run knows its data and keeps its scores; other models need `data`.
+
+    With `long_form`, `data` may also be recordings with their text beside them; scores on these are
+    not kept.
+    """
     path = Path(model).expanduser()
+    if long_form and data is not None and not is_manifest(data):
+        if is_run(path) and with_base:
+            raise ConfigError(
+                f"--with-base: {data} is no manifest, and only scores on manifests are compared; "
+                "score the base by itself"
+            )
+        return long_form.score_files(model, open_model(model), data, config, language)
     if is_run(path):
         run_dir = RunDir(path)
-        return evaluate_run(run_dir, data, split, language, config, open_model, with_base)
+        return evaluate_run(
+            run_dir, data, split, language, config, open_model, with_base, long_form
+        )
     if with_base:
         raise ConfigError(f"--with-base: {model} is no run, so it has no base; leave it out")
     if data is None:
         raise ConfigError(f"{model} is no run, which would know its data; add --data MANIFEST")
-    return evaluate_model(model, open_model(model), (data,), split, config, language)
+    score = long_form.score if long_form else evaluate_model
+    return score(model, open_model(model), (data,), split, config, language)
 
 
 def own_beams(model: str) -> int:

@@ -86,6 +86,8 @@ def _other(folder: Path, writer: Exporter, borrow: Mapping[str, str]) -> Engine:
             raise ConfigError(f"{folder}: {writer.format} decodes greedily; leave out --beam-size")
         if config.lm:
             raise ConfigError(f"{folder}: {writer.format} takes no language model; leave out --lm")
+        if config.hotwords:
+            raise ConfigError(f"{folder}: {writer.format} takes no hot words; leave out --hotwords")
         return opened.telling(advance)
 
     settings = {"engine": writer.engine, "format": writer.format}

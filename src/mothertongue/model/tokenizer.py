@@ -19,6 +19,8 @@ from mothertongue.model.locate import BaseFiles, locate
 
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
 MAX_PROMPT_TOKENS = 448 // 2 - 1  # as openai/whisper, decoding.py: half of them, less one
+CONTROL_TOKENS = 5  # of a label: the four of its prefix, and the end
+TIMESTAMPS_PER_S = 50  # 0.02 s apart, as openai/whisper, tokenizer.py; the last is at 30 s
 ENGLISH_ONLY_END = 50256  # one text token fewer than in the multilingual tokenizer
 LABEL_RULES = 2
 """The version of the rules by which a text becomes label tokens (`Tokens.encode`).
@@ -85,6 +87,10 @@ class Tokens:
     def no_timestamps(self) -> int:
         return self._id("<|notimestamps|>")
 
+    def timestamp(self, tick: int) -> int:
+        """Return the token of a time in ticks of 0.02 s, from 0 to 1500."""
+        return self.no_timestamps + 1 + tick
+
     @property
     def vocabulary_size(self) -> int:
         """V, the rows of the embedding: the 1,501 timestamps of 0.02 s come last."""
@@ -138,7 +144,7 @@ class Tokens:
     def count_label(self, text: str, language: str) -> int:
         """Return the number of label tokens of a transcript; Whisper takes MAX_LABEL_TOKENS."""
         del language  # the prefix has four tokens in every language, known to Whisper or not
-        return 4 + len(self.encode(text)) + 1
+        return CONTROL_TOKENS + len(self.encode(text))
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of plain text, without prefix or end.

@@ -121,18 +121,23 @@ def collate(
     context_s: int,
     end_token: int,
     multiple: int = LABEL_STEP,
+    uncounted: Sequence[int] = (),
 ) -> Batch:
     """One batch from clips of at most `context_s` seconds and their label tokens."""
-    padded = pad_labels(labels, end_token, multiple)
+    padded = pad_labels(labels, end_token, multiple, uncounted)
     return Batch(tuple(ids), pad_samples(clips, context_s), *padded)
 
 
 def pad_labels(
-    labels: Sequence[Sequence[int]], end_token: int, multiple: int = LABEL_STEP
+    labels: Sequence[Sequence[int]],
+    end_token: int,
+    multiple: int = LABEL_STEP,
+    uncounted: Sequence[int] = (),
 ) -> tuple[Tensor, Tensor]:
     """inputs_BL and targets_BL of a batch, L = the tokens of the longest label less one.
 
-    L is rounded up to a multiple of `multiple`, as far as Whisper has positions.
+    L is rounded up to a multiple of `multiple`, as far as Whisper has positions. `uncounted` are
+    how many targets at the beginning of each label no loss counts; none where it is empty.
     """
     longest = max(map(len, labels)) - 1
     width = min(-(-longest // multiple) * multiple, MAX_LABEL_TOKENS)
@@ -141,4 +146,6 @@ def pad_labels(
     for row, label in enumerate(labels):
         inputs_BL[row, : len(label) - 1] = torch.tensor(label[:-1])
         targets_BL[row, : len(label) - 1] = torch.tensor(label[1:])
+    for row, count in enumerate(uncounted):
+        targets_BL[row, :count] = IGNORED
     return inputs_BL, targets_BL

@@ -10,12 +10,16 @@ Where the data is in several languages, a temperature decides how often each is 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
 from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.context import FULL_CONTEXT_S
+
+Row = tuple[int, ...]
+"""The clips of one row of a batch, by index: one, or several that are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,20 @@ class MicroBatch:
 
     context_s: int
     indices: tuple[int, ...]
+    joined: tuple[int, ...] = ()
+    """How many clips each row joins; empty where each row is one clip."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the clips of each row."""
+        ends = accumulate(self.joined or (1,) * len(self.indices), initial=0)
+        return [self.indices[start:end] for start, end in pairwise(ends)]
+
+
+def micro_batch_of(context_s: int, rows: Sequence[Row]) -> MicroBatch:
+    """Return the micro-batch of these rows."""
+    lengths = tuple(map(len, rows))
+    return MicroBatch(context_s, tuple(chain(*rows)), lengths if max(lengths) > 1 else ())
 
 
 Step = tuple[MicroBatch, ...]
@@ -81,6 +99,7 @@ def plan_epoch(
     context_jitter_s: int = 0,
     seed: int,
     epoch: int,
+    joined: Sequence[Step] = (),
 ) -> list[Step]:
     """The steps of one epoch, shuffled; each of `size`, but the last of a bucket may be smaller.
 
@@ -88,7 +107,8 @@ def plan_epoch(
     are drawn at random. What is left of each bucket fills steps of several smaller micro-batches.
     A share of the steps runs at the full 30 s, so that the tuned model also decodes well where the
     context is not cut: over any number of epochs, to within one step. Every other micro-batch runs
-    at up to `context_jitter_s` more than its clips need.
+    at up to `context_jitter_s` more than its clips need. The steps of `joined` clips, which run at
+    30 s too, are shuffled among the others and count in that share.
     """
     rng = np.random.default_rng([seed, epoch])
     steps: list[Step] = []
@@ -102,17 +122,19 @@ def plan_epoch(
         ]
         leftovers += [(context, index) for index in bucket[whole:]]
     steps += [_grouped(clips) for clips in _filled(leftovers, size)]
+    num_cut = len(steps)
+    steps += joined
     order = rng.permutation(len(steps))
-    num_full = _full_steps(full_context_share * len(steps), seed, epoch)
-    full = set(rng.permutation(len(steps))[:num_full].tolist())
+    num_full = steps_of_share(full_context_share * len(steps), seed, epoch) - len(joined)
+    full = set(rng.permutation(num_cut)[: max(0, num_full)].tolist())
     return [
         _at_full(steps[i], size) if i in full else _jittered(steps[i], context_jitter_s, rng)
         for i in order
     ]
 
 
-def _full_steps(an_epoch: float, seed: int, epoch: int) -> int:
-    """How many steps of an epoch run at 30 s, where it should be `an_epoch` of them on average.
+def steps_of_share(an_epoch: float, seed: int, epoch: int) -> int:
+    """How many steps of an epoch are of a kind, where it should be `an_epoch` of them on average.
 
     Rounded in each epoch alone it would be none at all in a small corpus: 0.15 x 3 steps.
     """
@@ -130,15 +152,15 @@ def share(step: Step, rank: int, ranks: int) -> Step:
     """
     if ranks == 1:
         return step
-    work_s, taken = [0] * ranks, defaultdict[int, list[int]](list)
+    work_s, taken = [0] * ranks, defaultdict[int, list[Row]](list)
     for each in sorted(step, key=lambda each: -each.context_s):
-        for index in each.indices:
+        for row in each.rows:
             idlest = min(range(ranks), key=lambda other: work_s[other])
             work_s[idlest] += each.context_s
             if idlest == rank:
-                taken[each.context_s].append(index)
+                taken[each.context_s].append(row)
     return tuple(
-        MicroBatch(context, tuple(taken[context][i : i + room]))
+        micro_batch_of(context, taken[context][i : i + room])
         for context, room in sorted((c, _room(step, c)) for c in taken)
         for i in range(0, len(taken[context]), room)
     )
@@ -152,11 +174,11 @@ def idle_share(steps: Sequence[Step], ranks: int) -> float:
 
 
 def _room(step: Step, context_s: int) -> int:
-    return max(len(each.indices) for each in step if each.context_s == context_s)
+    return max(len(each.rows) for each in step if each.context_s == context_s)
 
 
 def _context_s(step: Step) -> int:
-    return sum(each.context_s * len(each.indices) for each in step)
+    return sum(each.context_s * len(each.rows) for each in step)
 
 
 def _filled(clips: Sequence[tuple[int, int]], size: BatchSize) -> list[list[tuple[int, int]]]:
@@ -195,6 +217,6 @@ def _jittered(step: Step, jitter_s: int, rng: np.random.Generator) -> Step:
         return step
     more_s = rng.integers(jitter_s + 1, size=len(step)).tolist()
     return tuple(
-        MicroBatch(min(FULL_CONTEXT_S, each.context_s + more), each.indices)
+        replace(each, context_s=min(FULL_CONTEXT_S, each.context_s + more))
         for each, more in zip(step, more_s, strict=True)
     )

@@ -3,9 +3,9 @@
 Where the outputs of the encoder's frozen layers are stored, a batch brings them instead of audio.
 """
 
-import hashlib
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +24,7 @@ from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device, processors
 from mothertongue.model.features import HOP_SAMPLES
-from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
+from mothertongue.model.tokenizer import CONTROL_TOKENS, Tokens
 from mothertongue.training.batch import (
     GPU_LABEL_STEP,
     IGNORED,
@@ -33,7 +33,17 @@ from mothertongue.training.batch import (
     collate,
     pad_labels,
 )
-from mothertongue.training.bucketing import MicroBatch, Step, choose_clips, plan_epoch, share
+from mothertongue.training.bucketing import (
+    MicroBatch,
+    Row,
+    Step,
+    choose_clips,
+    plan_epoch,
+    share,
+)
+from mothertongue.training.decoded_clips import DecodedClips
+from mothertongue.training.joining import Joiner, joined_masks, joined_samples
+from mothertongue.training.labels import Label, RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
 
 MOST_WORKERS = 12
@@ -59,23 +69,24 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """`root` is the folder of relative audio paths, `store` has what is computed already.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
-        ConfigError where a language has no token or a temperature but no second language, or where
-        a folder of augmenting sounds has none.
+        ConfigError where a language has no token or a temperature but no second language, where a
+        folder of augmenting sounds has none, or where no clips can be joined.
         """
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
         self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
         self.rank, self.ranks = rank, ranks
         self.workers = _workers() if config.workers is None else config.workers
-        self.store, self._decoded_clips = store, _DecodedClips(len(utterances), self.workers > 0)
+        self.store, self._decoded_clips = store, DecodedClips(len(utterances), self.workers > 0)
         self.has_few_shapes = best_device().type == "cuda"
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
         _refuse_idle_temperature(set(self.languages), config)
-        self.labels = [tokens.label(each.text, each.language) for each in utterances]
-        _refuse_long(utterances, self.labels)
-        assert store is None or not config.augment.is_on  # see refuse_stored_augmentation
+        self._row_labels = RowLabels(utterances, tokens, config)
+        self.labels = self._row_labels.clips
+        assert store is None or not config.changes_clips  # see refuse_stored_changes
         self.augmenter = Augmenter(config.augment, config.seed)
+        self.joiner = Joiner(utterances, self.labels, self.augmenter, config)
         self._planned: tuple[int, list[Step]] = (0, self.plan(0))
         self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
@@ -115,19 +126,26 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
     def plan(self, epoch: int) -> list[Step]:
         """The steps of an epoch, by indices into the utterances."""
-        config = self.config
-        clips = choose_clips(
-            self.languages, config.language_temperature, seed=config.seed, epoch=epoch
-        )
+        config, clips = self.config, self.clips(epoch)
+        joined = self.joiner.steps(clips, epoch)
+        taken = Counter(i for step in joined for each in step for i in each.indices)
         share = config.full_context_share if config.context == "bucket" else 0.0
         return plan_epoch(
-            clips,
+            list((Counter(clips) - taken).elements()),
             self.contexts_s(epoch),
             config.size,
             full_context_share=share,
             context_jitter_s=config.context_jitter_s,
             seed=config.seed,
             epoch=epoch,
+            joined=joined,
+        )
+
+    def clips(self, epoch: int) -> list[int]:
+        """The clips of an epoch, by index, each as often as it is seen."""
+        config = self.config
+        return choose_clips(
+            self.languages, config.language_temperature, seed=config.seed, epoch=epoch
         )
 
     def contexts_s(self, epoch: int) -> list[int]:
@@ -167,18 +185,27 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return batch.filled(min(most, 1 << (batch.rows - 1).bit_length()))
 
     def _unfilled(self, micro_batch: MicroBatch, epoch: int) -> Batch:
-        stored = self._stored(micro_batch)
+        stored = self._stored(micro_batch, epoch)
         if stored is not None:
             return stored
-        clips = [self._clip(i, epoch) for i in micro_batch.indices]
+        rows = micro_batch.rows
+        sounds = [[self._clip(i, epoch) for i in row] for row in rows]
+        starts = [self.joiner.starts(row, epoch) for row in rows]
+        clips = list(map(joined_samples, sounds, starts))
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
-            stored = self._stored(micro_batch)  # by another run, or by this one before it stopped
-        labels = self._labels(micro_batch)
+            # By another run, or by this one before it stopped.
+            stored = self._stored(micro_batch, epoch)
+        labels = self._labels(micro_batch, epoch)
         batch = collate(
-            *(self._ids(micro_batch), clips, labels),
-            *(micro_batch.context_s, self.end, self._label_step),
+            self._ids(micro_batch),
+            clips,
+            [each.tokens for each in labels],
+            micro_batch.context_s,
+            self.end,
+            self._label_step,
+            [each.uncounted for each in labels],
         )
-        masks_BR4 = self._masks(micro_batch, clips, epoch)
+        masks_BR4 = self._masks(rows, sounds, epoch)
         return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
 
     def _clip(self, index: int, epoch: int) -> Samples:
@@ -187,18 +214,23 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return self.augmenter.samples(load_clip(self.root, utterance), utterance, epoch)
 
     def _masks(
-        self, micro_batch: MicroBatch, clips: Sequence[Samples], epoch: int
+        self, rows: Sequence[Row], sounds: Sequence[Sequence[Samples]], epoch: int
     ) -> Tensor | None:
-        """SpecAugment's masks of each clip, on its own frames only; None where it is off."""
+        """SpecAugment's masks of each row, on its clips' own frames only; None where it is off."""
         if self.config.augment.spec_augment is None:
             return None
-        masks = [
-            self.augmenter.masks(len(clip) // HOP_SAMPLES, self.utterances[i], epoch)
-            for i, clip in zip(micro_batch.indices, clips, strict=True)
-        ]
-        return torch.from_numpy(np.stack(masks))
+        masks = []
+        for row, clips in zip(rows, sounds, strict=True):
+            drawn = [
+                self.augmenter.masks(len(clip) // HOP_SAMPLES, self.utterances[i], epoch)
+                for i, clip in zip(row, clips, strict=True)
+            ]
+            masks.append(joined_masks(drawn, self.joiner.starts(row, epoch)))
+        most = max(map(len, masks))
+        padded = [np.pad(each, [(0, most - len(each)), (0, 0)]) for each in masks]
+        return torch.from_numpy(np.stack(padded))
 
-    def _stored(self, micro_batch: MicroBatch) -> Batch | None:
+    def _stored(self, micro_batch: MicroBatch, epoch: int) -> Batch | None:
         keys = self._keys(micro_batch)
         if self.store is None or not keys:
             return None
@@ -208,7 +240,13 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             if hidden_TD is None:
                 return None
             found.append(hidden_TD)
-        padded = pad_labels(self._labels(micro_batch), self.end, self._label_step)
+        labels = self._labels(micro_batch, epoch)
+        padded = pad_labels(
+            [each.tokens for each in labels],
+            self.end,
+            self._label_step,
+            [each.uncounted for each in labels],
+        )
         return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
 
     @property
@@ -223,33 +261,17 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return tuple(self.store.key(each, micro_batch.context_s) for each in digests)
 
     def _ids(self, micro_batch: MicroBatch) -> tuple[str, ...]:
-        return tuple(self.utterances[i].id for i in micro_batch.indices)
+        return tuple("+".join(self.utterances[i].id for i in row) for row in micro_batch.rows)
 
-    def _labels(self, micro_batch: MicroBatch) -> list[list[int]]:
-        return [self.labels[i] for i in micro_batch.indices]
+    def _labels(self, micro_batch: MicroBatch, epoch: int) -> list[Label]:
+        return [
+            self._row_labels.of(row, self.joiner.spans(row, epoch), epoch)
+            for row in micro_batch.rows
+        ]
 
-
-class _DecodedClips:
-    """The SHA-256 of the samples of each clip that was decoded before, by any worker."""
-
-    def __init__(self, count: int, has_workers: bool) -> None:
-        self.digests_N32 = torch.zeros(count, 32, dtype=torch.uint8)
-        if has_workers:
-            self.digests_N32.share_memory_()
-
-    def add(self, indices: Sequence[int], clips: Sequence[Samples]) -> bool:
-        """Remember these clips; returns whether one of them is new."""
-        is_new = not all(self.digest(i) for i in indices)
-        for i, samples_N in zip(indices, clips, strict=True):
-            digest = hashlib.sha256(samples_N.data).digest()
-            self.digests_N32[i] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
-        return is_new
-
-    def digest(self, index: int) -> bytes:
-        """The SHA-256 of a clip's samples; empty where it was not decoded yet."""
-        # A row that another worker is just writing names no entry: the clip is decoded once more.
-        row = self.digests_N32[index].numpy().tobytes()
-        return row if any(row) else b""
+    def label_length(self, row: Row) -> int:
+        """About how many label tokens a row has; exact for one clip."""
+        return sum(len(self.labels[i]) - CONTROL_TOKENS for i in row) + CONTROL_TOKENS
 
 
 @contextmanager
@@ -294,17 +316,4 @@ def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
         raise ConfigError(
             f"train.language_temperature={config.language_temperature:g} has no effect: all "
             f"training data is in {', '.join(languages)}, expected several languages; remove it"
-        )
-
-
-def _refuse_long(utterances: Sequence[Utterance], labels: Sequence[Sequence[int]]) -> None:
-    long = [
-        f"  {each.id}: {len(label)} label tokens"
-        for each, label in zip(utterances, labels, strict=True)
-        if len(label) > MAX_LABEL_TOKENS
-    ]
-    if long:
-        raise DataError(
-            f"{len(long)} transcripts do not fit Whisper's {MAX_LABEL_TOKENS} label tokens; cut "
-            "them, or let mothertongue prepare reject them:\n" + "\n".join(long[:20])
         )

@@ -32,10 +32,10 @@ def open_prefix(
 
     None where there are no such layers, or where their output is random, which `noted` reports.
     Raises ConfigError for a prefix_depth that is not among them, and for a store of clips that
-    augmentation changes.
+    change in each epoch.
     """
     _check_depth(config.prefix_depth, depth)
-    refuse_stored_augmentation(config, depth)
+    refuse_stored_changes(config, depth)
     if depth == 0:
         return None
     if reasons := random_parts(model.config):
@@ -150,17 +150,21 @@ class FrozenPrefix:
             self._noted(message)
 
 
-def refuse_stored_augmentation(config: TrainConfig, depth: int) -> None:
+def refuse_stored_changes(config: TrainConfig, depth: int) -> None:
     """Raise ConfigError where the outputs of frozen layers are to be stored, of clips that change.
 
     Each epoch would fill the disk with outputs that no other epoch reads.
     """
-    if depth and config.augment.is_on and config.prefix_cache_gb:
+    if depth and config.changes_clips and config.prefix_cache_gb:
+        name = "augment" if config.augment.is_on else "join_share"
+        reason = {
+            "augment": "augmentation changes the clips in every epoch",
+            "join_share": "other clips are joined in every epoch",
+        }
         raise ConfigError(
-            f"train.augment: the strategy freezes {depth} bottom encoder layers, whose outputs are "
-            "stored for the next epochs, but augmentation changes the clips in every epoch; give "
-            "train.prefix_cache_gb=0, so that these layers are computed in every step, or remove "
-            "train.augment"
+            f"train.{name}: the strategy freezes {depth} bottom encoder layers, whose outputs are "
+            f"stored for the next epochs, but {reason[name]}; give train.prefix_cache_gb=0, so "
+            f"that these layers are computed in every step, or remove train.{name}"
         )
 
 

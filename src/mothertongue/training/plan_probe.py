@@ -92,7 +92,7 @@ def probe(experiment: Experiment) -> Measured:
         audio_s=sum(each.duration_s for each in dataset.utterances),
         step_flops=tuple(flops),
         step_is_full=tuple(_is_full(step) for step in steps),
-        context_s=sum(each.context_s * len(each.indices) for step in steps for each in step)
+        context_s=sum(each.context_s * len(each.rows) for step in steps for each in step)
         // len(epochs),
         computed=tuple(pairs[: len(chosen)] if has_store else pairs),
         read=tuple(pairs[len(chosen) :] if has_store else ()),
@@ -115,7 +115,7 @@ def first_epochs(dataset: StepDataset) -> list[list[Step]]:
     augmentation changes the speed, the longest clips may not be slowed in one epoch.
     """
     config = dataset.config
-    an_epoch = config.full_context_share * dataset.steps_per_epoch
+    an_epoch = (config.padded_share or config.join_share) * dataset.steps_per_epoch
     is_mixed = config.context == "bucket" and an_epoch > 0
     enough = math.ceil(FULL_STEPS / an_epoch) if is_mixed else 1
     if config.augment.speed is not None:
@@ -135,9 +135,9 @@ def step_flops(
     def of_step(step: Step) -> float:
         total = 0.0
         for each in step:
-            longest = max(len(dataset.labels[i]) - 1 for i in each.indices)
+            longest = max(map(dataset.label_length, each.rows)) - 1
             tokens = -(-longest // TOKENS_APART) * TOKENS_APART
-            total += len(each.indices) * of_clip(each.context_s, tokens)
+            total += len(each.rows) * of_clip(each.context_s, tokens)
         return total
 
     return [of_step(step) for step in steps]

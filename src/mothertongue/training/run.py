@@ -145,6 +145,7 @@ def assemble(
     )
     _tell_idle(dataset, noted)
     _tell_too_long(dataset, noted)
+    _tell_unjoined(dataset, noted)
     validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
     job = TrainingInputs(
         dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
@@ -170,6 +171,17 @@ def _tell_too_long(dataset: StepDataset, noted: Callable[[str], None]) -> None:
         noted(
             f"train.augment.speed: {too_long:,} of {len(dataset.utterances):,} clips are not "
             f"slowed by {slowest:g}: they would be longer than 30 s"
+        )
+
+
+def _tell_unjoined(dataset: StepDataset, noted: Callable[[str], None]) -> None:
+    clips = dataset.clips(0)
+    asked, found = dataset.joiner.asked(clips, 0), len(dataset.joiner.steps(clips, 0))
+    if found < asked:
+        noted(
+            f"train.join_share={dataset.config.join_share:g}: {found:,} of {asked:,} steps have "
+            "joined clips in the first epoch; the others find no clip of the same speaker that "
+            "fits beside them in 30 s"
         )
 
 

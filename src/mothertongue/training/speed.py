@@ -46,7 +46,7 @@ def mean_frames(durations_s: Sequence[float], train: TrainConfig) -> int:
     if train.context == "full":
         return FULL_CONTEXT_S * FRAMES_PER_S
     cut = fmean(_cut_context_s(each, train) for each in durations_s)
-    share = train.full_context_share
+    share = train.padded_share  # joined clips take about their own length
     return round(FRAMES_PER_S * (share * FULL_CONTEXT_S + (1 - share) * cut))
 
 

@@ -179,7 +179,7 @@ def test_two_files_of_one_recording_are_told_before_anything_else(tmp_path: Path
         ({"b.txt": "habari", "t.csv": "audio,text\n"}, TableSource),
     ],
 )
-def test_one_layout_of_a_mixed_folder_is_taken(
+def test_one_of_several_formats_of_a_recording_is_taken(
     tmp_path: Path, files: dict[str, str], kind: type
 ) -> None:
     assert type(detect(corpus(tmp_path, files))) is kind

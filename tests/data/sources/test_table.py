@@ -191,6 +191,18 @@ def test_quotes_are_plain_characters_in_tsv(tmp_path: Path) -> None:
     assert [row.text for row in rows(path) if isinstance(row, Row)] == ['"Well', "yes"]
 
 
+def test_the_fix_of_a_row_with_too_many_fields_advises_quotes_only_where_they_help(
+    tmp_path: Path,
+) -> None:
+    fixes = []
+    for suffix, line in ((".csv", "a.wav,well, yes"), (".tsv", 'a.wav\t"well\tyes"')):
+        header = "audio,text" if suffix == ".csv" else "audio\ttext"
+        (found,) = rows(write(tmp_path / f"t{suffix}", f"{header}\n{line}\n"))
+        assert isinstance(found, Rejection) and found.code == "MAN-RAGGED"
+        fixes.append(found.fix)
+    assert fixes[0].startswith("quote fields") and "quotes are plain characters" in fixes[1]
+
+
 def test_embedded_audio_is_read_and_never_shown(tmp_path: Path) -> None:
     audio = [
         {"bytes": b"RIFF", "path": "x/a.wav"},

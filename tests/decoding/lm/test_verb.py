@@ -10,7 +10,7 @@ from runs import WORDS, save_base, save_corpus
 from typer.testing import CliRunner
 
 from mothertongue.cli import app
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.lm_weight import WEIGHTS
 
 Made = tuple[Path, Path, Path]
@@ -82,6 +82,20 @@ def test_a_weight_without_a_model_is_refused(made: Made) -> None:
     base, data, _ = made
     with pytest.raises(ConfigError, match="lm_weight"):
         call("evaluate", base, "--data", data, "--lm-weight", 0.3)
+
+
+def test_hot_words_of_evaluate_and_transcribe(made: Made, tmp_path: Path) -> None:
+    base, data, _ = made
+    names = tmp_path / "names.txt"
+    names.write_text("Nairobi\nDar es Salaam\n")
+    options = ("--hotwords", names, "--hotwords-weight", 3)
+    scores = call("evaluate", base, "--data", data, *options)
+    assert scores["decoding"]["hotwords_weight"] == 3
+    assert scores["decoding"]["hotwords_sha256"]
+    call("transcribe", base, data / "test0.wav", "--language", "sw", *options)
+    names.write_text("\n")
+    with pytest.raises(DataError, match="no words"):
+        call("evaluate", base, "--data", data, *options)
 
 
 def test_a_server_of_several_languages_takes_no_model_of_one(made: Made, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ and the kind. The result depends neither on ranks and data workers nor on earlie
 one kind the other kinds stay as they are.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -33,10 +32,10 @@ from mothertongue.data.augment.waveform import (
     reverberate,
     telephone,
 )
+from mothertongue.data.draws import drawn_number, drawn_share
 from mothertongue.data.manifest import Utterance
 
 LONGEST_NOISE_S, LONGEST_RESPONSE_S = 600.0, 10.0
-DIGEST_BITS = 256
 
 Rng = np.random.Generator
 Change = Callable[[Samples, Rng], Samples]
@@ -59,7 +58,7 @@ class Augmenter:
         if speed is None:
             return 1.0
         # Without a generator, which takes 10 times as long: a plan needs this for every clip.
-        share = self._number("speed", clip, epoch) / 2**DIGEST_BITS
+        share = drawn_share("speed", self.seed, epoch, clip.id)
         return allowed(speed.drawn(share), clip.duration_s)
 
     def duration_s(self, clip: Utterance, epoch: int) -> float:
@@ -92,14 +91,7 @@ class Augmenter:
         return draw_masks(config, num_frames, rng) if is_masked else no_masks(config)
 
     def _rng(self, name: str, clip: Utterance, epoch: int) -> Rng:
-        return np.random.default_rng(self._number(name, clip, epoch))
-
-    def _number(self, name: str, clip: Utterance, epoch: int) -> int:
-        """Return a number of 256 bits, different for each kind of change, clip, epoch and seed."""
-        facts = f"{name} {self.seed} {epoch} {clip.id}"
-        return int.from_bytes(
-            hashlib.sha256(facts.encode("utf-8", "surrogatepass")).digest(), "big"
-        )
+        return np.random.default_rng(drawn_number(name, self.seed, epoch, clip.id))
 
 
 def sound_digests(config: AugmentConfig) -> dict[str, str]:

@@ -80,6 +80,11 @@ class AnnotationSource(Source):
         return next(cls._files(path), None) is not None
 
     @classmethod
+    def stems(cls, path: Path) -> set[Path]:
+        """Return the paths of the format's files, without their suffixes."""
+        return {file.with_name(_stem(file, cls.suffixes)) for file in cls._files(path)}
+
+    @classmethod
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
         """Return the source for a file or folder. Raises ConfigError for --max-gap without --join,
         and for an unknown encoding."""

@@ -81,6 +81,11 @@ def read_delimited(
     A row with too few or too many fields is a Rejection MAN-RAGGED. Every row is one line: a
     quote that is left open (MAN-QUOTE) then costs its own row, and not the ones below it.
     """
+    mend = (
+        "quote fields that hold the delimiter, or mend the row"
+        if has_quotes
+        else "take the delimiter out of the field (quotes are plain characters), or mend the row"
+    )
     for where, line in read_lines(path):
         try:
             fields = _fields(line, delimiter, has_quotes)
@@ -92,10 +97,7 @@ def read_delimited(
             header = fields
         elif len(fields) != len(header):
             reason = f"{len(fields)} fields, expected {len(header)}: {', '.join(header)}"
-            fault = Fault(
-                "MAN-RAGGED", reason, "quote fields that hold the delimiter, or mend the row"
-            )
-            yield reject(where, {"line": line}, fault)
+            yield reject(where, {"line": line}, Fault("MAN-RAGGED", reason, mend))
         else:
             yield where, dict(zip(header, fields, strict=True))
 

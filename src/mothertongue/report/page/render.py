@@ -46,7 +46,8 @@ def render(
     augmented: Sequence[Augmented | None],
 ) -> str:
     """Return the page as HTML; `augmented` has the examples of each part."""
-    css, js = own_source("page.css"), own_source("page.js") + own_source("explorer.js")
+    css = own_source("page.css") + normalizer_rules(list(NORMALIZERS))
+    js = own_source("page.js") + own_source("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -76,6 +77,15 @@ def render(
 def own_source(name: str) -> str:
     """The text of a file of the page's own, such as page.css."""
     return source("mothertongue.report", f"page/{name}")
+
+
+def normalizer_rules(names: Sequence[str]) -> str:
+    """Return the style rules that hide the scores of all normalizers but the chosen one."""
+    hidden = {name: [f".n-{other}" for other in names if other != name] for name in names}
+    return "".join(
+        f'[data-normalizer="{name}"] :is({", ".join(others)}) {{ display: none; }}\n'
+        for name, others in hidden.items()
+    )
 
 
 def page_policy(css: str, js: str, beside: bool) -> str:

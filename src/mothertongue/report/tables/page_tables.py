@@ -200,15 +200,17 @@ def _row(result: Json, row: Json, measure: str) -> tuple[Cell, ...]:
 
 
 def _rates(scores: Json, measure: str) -> tuple[Cell, Cell, Cell]:
+    # A comparison that is older than a normalizer has no scores under it.
+    names = [name for name in NORMALIZERS if name in scores]
+
     def cell(key: str) -> Cell:
         return tuple(
-            Variant(f"{100 * scores[name][key]:.1f}", scores[name][key], name)
-            for name in NORMALIZERS
+            Variant(f"{100 * scores[name][key]:.1f}", scores[name][key], name) for name in names
         )
 
     spread = tuple(
         Variant(interval(found), found[0], name)
-        for name, found in ((name, bounds(scores[name], measure)) for name in NORMALIZERS)
+        for name, found in ((name, bounds(scores[name], measure)) for name in names)
     )
     return cell(measure), spread, cell(OTHER[measure])
 

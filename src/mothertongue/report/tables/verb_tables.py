@@ -143,8 +143,10 @@ def verification_table(folder: str, result: dict[str, Any]) -> Table:
 
 def report_line(result: dict[str, Any]) -> Text:
     """Return the path of a page, and the number of clips without sound."""
-    size = f"{result['bytes'] / 1e6:.1f} MB, {result['playable']:,} of {result['clips']:,} clips"
-    lines = [f"{result['page']}: {size} with sound"]
+    size = f"{result['bytes'] / 1e6:.1f} MB"
+    sound = f"{result['playable']:,} of {result['clips']:,} clips with sound"
+    scored = sound if result["clips"] else "no clips yet; mothertongue evaluate adds them"
+    lines = [f"{result['page']}: {size}, {scored}"]
     if result["over_budget"]:
         lines.append(
             f"{result['over_budget']:,} clips are silent: the sound embedded is limited by "

@@ -1,0 +1,128 @@
+"""Bias a search towards words of a list, such as names.
+
+V tokens of the vocabulary, N texts, C candidates for the next token of each, S states.
+
+The words form a trie over tokens. A text that follows a word gains with each of its characters; it
+keeps what it gained where the word ends as the text does, and returns it where the word breaks off.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import regex
+
+from mothertongue.data.scripts import UNSPACED_SCRIPTS
+from mothertongue.decoding.lm.ngrams import Floats, Ints
+from mothertongue.errors import DataError
+from mothertongue.model.tokenizer import Tokens
+
+DEFAULT_WEIGHT = 1.5
+START, INSIDE = 0, 1  # the states outside of every word: before the text's first token, and after
+
+UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
+GOES_ON = regex.compile(r"[\p{L}\p{M}\p{N}'’\uFFFD]")
+"""The first character of a token that continues a word; U+FFFD is a part of a character."""
+
+
+class HotWords:
+    """Adds a gain to each candidate of a search that follows a listed word.
+
+    The gain is `weight` nats a token, but not more than `weight` nats a character: in scripts where
+    a character has several tokens, the tokens after the first are nearly certain. As the context
+    graphs of icefall and NeMo do, a word that breaks off returns its gain.
+    """
+
+    def __init__(self, words: Sequence[str], tokens: Tokens, weight: float) -> None:
+        """`words`: words or phrases, spelled as the model writes them."""
+        self.tokens, self.weight, self.start = tokens, weight, START
+        self.children: list[dict[int, int]] = [{}, {}]
+        self.values, self.saved = [0.0, 0.0], [0.0, 0.0]
+        self.ends, self.unspaced = [False, False], [False, False]
+        for word in words:
+            # At its start a text has no space in some scripts: see Tokens.encode.
+            self._add(START, tokens.encode(word))
+            is_unspaced = UNSPACED.search(word) is not None
+            self._add(INSIDE, tokens.encode_exact(word if is_unspaced else f" {word}"))
+        self._save()
+        self._pack()
+
+    def advance(self, states_N: Ints, tokens_NC: Ints) -> tuple[Floats, Ints]:
+        """Return the gain of each candidate's log-probability, and the states_NC that follow."""
+        is_over_NC = self.is_boundary_V[tokens_NC] | self.unspaced_S[states_N][:, None]
+        keeps_NC = is_over_NC & self.ends_S[states_N][:, None]
+        value_N1, saved_N1 = self.values_S[states_N][:, None], self.saved_S[states_N][:, None]
+        gains_NC = np.where(keeps_NC, value_N1, saved_N1) - value_N1
+        after_NC = np.full_like(tokens_NC, INSIDE)
+        for n, c in np.argwhere(self.is_known_V[tokens_NC]):
+            state, token = int(states_N[n]), int(tokens_NC[n, c])
+            if (child := self.children[state].get(token)) is not None:
+                gains_NC[n, c] = self.values[child] - self.values[state]
+            elif (child := self.children[INSIDE].get(token)) is not None:
+                gains_NC[n, c] += self.values[child]
+            after_NC[n, c] = INSIDE if child is None else child
+        return gains_NC, after_NC
+
+    def gain(self, text: list[int]) -> float:
+        """Return the gain of a whole text, with its end."""
+        state_N, total = np.array([self.start]), 0.0
+        for token in [*text, self.tokens.end]:
+            gains_NC, states_NC = self.advance(state_N, np.array([[token]]))
+            state_N, total = states_NC[:, 0], total + float(gains_NC[0, 0])
+        return total
+
+    def _add(self, root: int, word: list[int]) -> None:
+        node = root
+        for depth, token in enumerate(word, start=1):
+            if token not in self.children[node]:
+                self.children[node][token] = len(self.children)
+                self._new_node(word[:depth])
+            node = self.children[node][token]
+        self.ends[node] = True
+
+    def _new_node(self, path: list[int]) -> None:
+        text = self.tokens.decode(path).replace("\ufffd", "")
+        self.children.append({})
+        self.values.append(self.weight * min(len(path), len(text)))
+        self.saved.append(0.0)
+        self.ends.append(False)
+        self.unspaced.append(UNSPACED.search(text) is not None)
+
+    def _save(self) -> None:
+        """Note at each node what the whole words before it on its path have gained."""
+        for node, children in enumerate(self.children):  # a parent stands before its children
+            for token, child in children.items():
+                is_over = self.unspaced[node] or self._is_boundary(token)
+                is_whole = self.ends[node] and is_over
+                self.saved[child] = self.values[node] if is_whole else self.saved[node]
+
+    def _pack(self) -> None:
+        """Make the arrays that `advance` reads."""
+        self.values_S, self.saved_S = np.array(self.values), np.array(self.saved)
+        self.ends_S, self.unspaced_S = np.array(self.ends), np.array(self.unspaced)
+        texts = [self._is_boundary(token) for token in range(self.tokens.end)]
+        others = self.tokens.vocabulary_size - self.tokens.end
+        self.is_boundary_V = np.array(texts + [True] * others)
+        self.is_known_V = np.zeros(self.tokens.vocabulary_size, bool)
+        for children in self.children:
+            self.is_known_V[list(children)] = True
+
+    def _is_boundary(self, token: int) -> bool:
+        """Return whether the word before a token is over: a space or punctuation follows."""
+        return GOES_ON.match(self.tokens.decode_exact([token])) is None
+
+
+def read_words(path: Path) -> list[str]:
+    """Return the words of a file in their order, each once: one a line, UTF-8, # for comments.
+
+    Raises DataError if the file cannot be read, or has no words.
+    """
+    remedy = "expected UTF-8 text with one word or phrase a line"
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"--hotwords {path}: {error}; {remedy}") from error
+    words = [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+    if not words:
+        raise DataError(f"--hotwords {path}: no words; {remedy}")
+    return list(dict.fromkeys(words))
