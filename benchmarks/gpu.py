@@ -208,6 +208,11 @@ def goals(found: Json) -> Iterator[str]:
     peer, ours = (rows.get(("real run", "12 s", who)) for who in (PEER, GRAPHS))
     measured = f"{ours['clips_per_s'] / peer['clips_per_s']:.2f}" if peer and ours else "-"
     yield f"{'a real run: times the peer':<44} {measured:>10} {2.5:>8}"
+    for key, each in rows.items():
+        if key[0] == "decoding" and gpu_decoding.GRAPHS in each:
+            measured = f"{each[gpu_decoding.GRAPHS] / each['transformers']:.2f}"
+            title = f"{' '.join(key)}: times generate"
+            yield f"{title:<44} {measured:>10} {6.0:>8}"
     large = next((each for key, each in rows.items() if key[2].startswith("batch 32")), None)
     if large and found["peak_tflops"]:
         mfu = large["tflop"] / large["seconds"] / found["peak_tflops"]

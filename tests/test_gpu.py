@@ -167,3 +167,22 @@ def test_decoding_writes_the_tokens_of_a_cpu(beam_size: int, context: Any) -> No
 
     here, there = decoded("cuda"), decoded("cpu")
     assert [each.tokens for each in here] == [each.tokens for each in there]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize("context", ["full", "bucket"])
+def test_replayed_decoding_writes_the_tokens_of_the_eager_one(beam_size: int, context: Any) -> None:
+    """In a second call too, which finds the graphs of the first."""
+    tokens = byte_tokens()
+    audio = [tone(0.6 + 0.3 * (i % 7), 200.0 + 90 * i) for i in range(9)]
+
+    def decoded(graphs: Any) -> list[list[Transcript]]:
+        model = torch.nn.Module.to(tiny_model(tokens, seed=3), "cuda")
+        config = DecodeConfig(batch_size=3, beam_size=beam_size, graphs=graphs)
+        transcriber = TorchTranscriber(model, tokens, context=context, config=config)
+        return [transcriber(clips, "sw") for clips in (audio, audio[::-1])]
+
+    eager, replayed = decoded("off"), decoded("auto")
+    for there, here in zip(eager, replayed, strict=True):
+        assert [each.tokens for each in here] == [each.tokens for each in there]
+        assert any(each.tokens for each in here)

@@ -64,6 +64,7 @@ def test_both_calls_run_whole_on_a_cpu(tmp_path: Path) -> None:
     theirs, ours, stored = (rows["freeze 1", "12 s", name]["tflop"] for name in who[:3])
     assert theirs > 1.5 * ours > 1.5 * stored > 0
     assert "a real run: times the peer" in done.stdout
+    assert "decoding 1 s 2 clips, beam 1: times generate" in done.stdout
     assert "not measured" not in done.stdout
 
 
@@ -81,7 +82,11 @@ def test_the_goals_say_what_was_not_measured() -> None:
         {"key": list(key), "seconds": seconds, "tflop": 30.0}
         for key, seconds in zip(keys, (0.3, 0.1, 0.1), strict=True)
     ]
+    decoding = {"key": ["decoding", "12 s", "16 clips, beam 1"], "transformers": 100.0}
+    rows.append(decoding | {"ours, graphs": 700.0})
     told = "\n".join(gpu.goals({"rows": rows, "peak_tflops": 1000}))
     assert "full, 12 s, ours, graphs: times the peer           3.00      3.0" in told
     assert "MFU of full at batch 32                             30%      45%" in told
     assert "a real run: times the peer                            -      2.5" in told
+    assert "decoding 12 s 16 clips, beam 1: times generate" in told
+    assert "      7.00      6.0" in told

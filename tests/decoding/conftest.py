@@ -10,7 +10,7 @@ from talker import eight_clips, talkative
 from tiny import save_transformers
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding import search, transcript
+from mothertongue.decoding import beams, transcript
 from mothertongue.model.tokenizer import Tokens
 
 
@@ -41,7 +41,7 @@ def clips() -> list[np.ndarray]:
 @pytest.fixture
 def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loops go on, and are left in the text."""
-    monkeypatch.setattr(search, "is_loop", lambda tokens: False)
+    monkeypatch.setattr(beams, "is_loop", lambda tokens: False)
     monkeypatch.setattr(transcript, "cut_at_loop", lambda tokens, limit: (list(tokens), False))
 
 

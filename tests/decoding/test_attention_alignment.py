@@ -14,7 +14,7 @@ from transformers import WhisperForConditionalGeneration
 from mothertongue.data.audio.load import load_audio
 from mothertongue.decoding.attention_alignment import align, alignment_heads
 from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
-from mothertongue.decoding.kv_cache import DecoderState
+from mothertongue.decoding.decoder_layers import read
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig
 from mothertongue.decoding.word_timestamps import MEDIAN_FRAMES, starts_of
@@ -133,7 +133,7 @@ def test_scores_are_those_of_transformers(tuned, tokens: Tokens, clips) -> None:
     tuned.set_attn_implementation("sdpa")
     heads = alignment_heads(tuned)
     assert heads == [(1, 0), (1, 1)]
-    hidden_BLD, scores_BHLT = DecoderState(tuned, hidden_TD).read(tokens_BL, heads)
+    hidden_BLD, (scores_BHLT,) = read(tuned, hidden_TD, tokens_BL, heads)
     torch.testing.assert_close(
         scores_BHLT.softmax(-1), wanted.cross_attentions[1], rtol=1e-3, atol=1e-5
     )
@@ -149,7 +149,7 @@ def test_what_was_learned_counts(tuned, tokens: Tokens, clips) -> None:
     )
     assert after.probabilities != pytest.approx(before.probabilities, rel=0.01)
     before_BHLT, after_BHLT = (
-        DecoderState(model, hidden_TD).read(torch.tensor([prefix]), alignment_heads(model))[1]
+        read(model, hidden_TD, torch.tensor([prefix]), alignment_heads(model))[1][0]
         for model in (base, tuned)
     )
     assert (after_BHLT - before_BHLT).abs().max() > 0.01

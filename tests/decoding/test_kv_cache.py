@@ -1,15 +1,19 @@
-"""Our decoder beside transformers' own, without its cache: the same scores for every strategy."""
+"""Our decoder beside transformers' own, without its cache: the same scores for every strategy.
+
+Each clip is at a position of its own, and has a context of its own.
+"""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import pytest
 import torch
 from tiny import tiny_model
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.kv_cache import GROWTH_TOKENS, DecoderState
+from mothertongue.decoding.kv_cache import GROWTH_TOKENS, KeyValueCache
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Strategy
 from mothertongue.strategies.bottleneck import BottleneckAdapters
@@ -50,76 +54,104 @@ def expected(model: Whisper, hidden_TD: Tensor, tokens_L: Tensor) -> Tensor:
     return model.proj_out(states[0, -1])
 
 
-def draw(count: int, length: int, seed: int = 0) -> Tensor:
+def draw(count: int, seed: int = 0) -> list[int]:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 50_000, (count, length), generator=generator)
+    return torch.randint(0, 50_000, (count,), generator=generator).tolist()
 
 
-def assert_equal(found_NV: Tensor, wanted: list[Tensor]) -> None:
-    torch.testing.assert_close(found_NV, torch.stack(wanted), rtol=1e-4, atol=1e-4)
+class Rows:
+    """What each row of a cache was told, beside the cache."""
+
+    def __init__(self, model: Whisper, slots: int, beam_size: int = 1) -> None:
+        self.model, self.size = model, beam_size
+        self.cache = KeyValueCache(model, slots, beam_size)
+        self.hidden: list[Tensor] = [torch.empty(0)] * slots
+        self.said: list[list[int]] = [[]] * (slots * beam_size)
+
+    def admit(
+        self, slots: Sequence[int], hidden: Sequence[Tensor], prefixes: Sequence[int]
+    ) -> None:
+        """Give slots to clips, with prefixes of so many tokens and one that is not yet read."""
+        said = [draw(count, seed=100 + count) for count in prefixes]
+        frames, longest = [len(each) for each in hidden], max(prefixes)
+        self.cache.make_room(longest, max(frames))
+        self.cache.admit(
+            pad_sequence(list(hidden), batch_first=True),
+            torch.tensor(frames),
+            torch.tensor([each + [0] * (longest - len(each)) for each in said]),
+            torch.tensor(slots),
+        )
+        for slot, heard, each in zip(slots, hidden, said, strict=True):
+            self.hidden[slot] = heard
+            self.said[slot * self.size : (slot + 1) * self.size] = [each] * self.size
+
+    def step(self, seed: int, parents: Sequence[int] | None = None) -> Tensor:
+        """Give each row another token, on top of the past of its parent."""
+        count = len(self.said)
+        parents, tokens = parents or range(count), draw(count, seed)
+        positions = [len(self.said[row]) for row in parents]
+        frames = [len(self.hidden[row // self.size]) for row in range(count)]
+        self.said = [[*self.said[row], token] for row, token in zip(parents, tokens, strict=True)]
+        self.cache.make_room(max(positions) + 1, max(frames))
+        step = torch.tensor([tokens, list(parents), positions, frames, [0] * count])
+        return self.cache.logits(step, max(positions) + 1, max(frames))
+
+    def check(self, found_NV: Tensor) -> None:
+        wanted = [
+            expected(self.model, self.hidden[row // self.size], torch.tensor(said))
+            for row, said in enumerate(self.said)
+        ]
+        torch.testing.assert_close(found_NV, torch.stack(wanted), rtol=1e-4, atol=1e-4)
 
 
 def test_scores_are_those_of_transformers(tuned: Whisper, hidden_TD: list[Tensor]) -> None:
-    """Clips of different contexts together, past the point where the room for keys grows."""
-    said_BL = draw(3, 4)
-    state = DecoderState(tuned, hidden_TD)
-    found_BV = state.logits(said_BL)
-    for step in range(GROWTH_TOKENS + 3):
-        if step % 11 == 0 or step > GROWTH_TOKENS - 6:
-            pairs = zip(hidden_TD, said_BL, strict=True)
-            assert_equal(found_BV, [expected(tuned, *pair) for pair in pairs])
-        next_B1 = draw(3, 1, seed=step)
-        found_BV = state.logits(next_B1)
-        said_BL = torch.cat([said_BL, next_B1], 1)
+    """Past the point where the room for keys grows."""
+    rows = Rows(tuned, 3)
+    rows.admit([0, 1, 2], hidden_TD, [3, 5, 1])
+    for seed in range(GROWTH_TOKENS + 3):
+        found_NV = rows.step(seed)
+        if seed % 16 == 0 or GROWTH_TOKENS - 6 < seed < GROWTH_TOKENS:
+            rows.check(found_NV)
 
 
-def test_rows_that_stay_are_not_changed(tuned: Whisper, hidden_TD: list[Tensor]) -> None:
-    said_BL = draw(3, 4)
-    state = DecoderState(tuned, hidden_TD)
-    state.logits(said_BL)
-    state.select([2, 0])
-    next_B1 = draw(2, 1, seed=5)
-    found_BV = state.logits(next_B1)
-    said_BL = torch.cat([said_BL[[2, 0]], next_B1], 1)
-    heard = [hidden_TD[2], hidden_TD[0]]
-    assert_equal(found_BV, [expected(tuned, *pair) for pair in zip(heard, said_BL, strict=True)])
+def test_a_clip_takes_the_slot_of_another(tuned: Whisper, hidden_TD: list[Tensor]) -> None:
+    rows = Rows(tuned, 2)
+    rows.admit([0, 1], hidden_TD[:2], [3, 3])
+    for seed in range(6):
+        rows.step(seed)
+    rows.cache.audio[0][:, 1] = rows.cache.text[1][:, 1] = torch.nan
+    rows.admit([1], hidden_TD[2:], [4])
+    for seed in range(3):
+        rows.check(rows.step(seed))
 
 
-@pytest.mark.parametrize("change", [DecoderState.reorder, DecoderState.select])
-def test_beams_go_on_from_the_past_of_another(
-    tuned: Whisper, hidden_TD: list[Tensor], change: Callable[[DecoderState, list[int]], None]
-) -> None:
-    """Two beams a clip, which share what they hear; `select` also drops the middle clip."""
-    said_NL = draw(3, 4).repeat_interleave(2, 0)
-    state = DecoderState(tuned, hidden_TD, beam_size=2)
-    state.logits(said_NL)
-    first_N1 = draw(6, 1, seed=6)  # now the two beams of a clip differ
-    state.logits(first_N1)
-    rows = [1, 1, 2, 3, 5, 4] if change is DecoderState.reorder else [1, 1, 5, 4]
-    change(state, rows)
-    second_N1 = draw(len(rows), 1, seed=7)
-    found_NV = state.logits(second_N1)
-    said_NL = torch.cat([torch.cat([said_NL, first_N1], 1)[rows], second_N1], 1)
-    heard = [hidden_TD[row // 2] for row in rows]
-    assert_equal(found_NV, [expected(tuned, *pair) for pair in zip(heard, said_NL, strict=True)])
+def test_beams_go_on_from_the_past_of_another(tuned: Whisper, hidden_TD: list[Tensor]) -> None:
+    """Three beams a clip, which share what they hear; a beam may come from one that comes back."""
+    rows = Rows(tuned, 3, beam_size=3)
+    rows.admit([0, 1, 2], hidden_TD, [3, 4, 2])
+    rows.step(0)
+    for seed, parents in enumerate(
+        ([1, 1, 0, 3, 4, 5, 8, 6, 6], [2, 0, 1, 5, 5, 5, 7, 8, 6], [0, 0, 0, 4, 3, 5, 8, 8, 7])
+    ):
+        rows.check(rows.step(seed, parents))
 
 
-def test_what_is_beyond_a_clip_is_not_heard(model: Whisper, hidden_TD: list[Tensor]) -> None:
-    """Each clip alone, where nothing is masked, and all together."""
-    said_BL = draw(3, 4)
-    together_BV = DecoderState(model, hidden_TD).logits(said_BL)
-    alone = [
-        DecoderState(model, [heard]).logits(said[None])[0]
-        for heard, said in zip(hidden_TD, said_BL, strict=True)
-    ]
-    assert_equal(together_BV, alone)
+def test_a_clip_moves_with_all_of_its_past(tuned: Whisper, hidden_TD: list[Tensor]) -> None:
+    rows = Rows(tuned, 3, beam_size=2)
+    rows.admit([0, 1, 2], hidden_TD, [3, 4, 2])
+    rows.step(0)
+    rows.step(1, [1, 0, 2, 2, 4, 5])
+    rows.cache.move(2, 0)
+    rows.hidden, rows.said = [hidden_TD[2], hidden_TD[1]], [*rows.said[4:], *rows.said[2:4]]
+    for seed in range(2):
+        rows.check(rows.step(seed, [1, 0, 2, 3]))
 
 
 def test_half_precision(tokens: Tokens, hidden_TD: list[Tensor]) -> None:
-    exact, half = tiny_model(tokens), tiny_model(tokens).to(torch.bfloat16)
-    said_BL = draw(3, 4)
-    found_BV = DecoderState(half, [each.bfloat16() for each in hidden_TD]).logits(said_BL)
-    assert found_BV.dtype == torch.float32
-    wanted_BV = DecoderState(exact, hidden_TD).logits(said_BL)
-    similarity_B = torch.cosine_similarity(found_BV, wanted_BV)
-    assert similarity_B.min() > 0.999
+    found = []
+    for dtype in (torch.bfloat16, torch.float32):
+        rows = Rows(tiny_model(tokens).to(dtype), 3)
+        rows.admit([0, 1, 2], [each.to(dtype) for each in hidden_TD], [3, 4, 5])
+        found.append(rows.step(0))
+    assert found[0].dtype == torch.float32
+    assert torch.cosine_similarity(*found).min() > 0.999

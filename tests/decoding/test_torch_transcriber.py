@@ -4,10 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from recorders import Again
 from tiny import noise
 
 from mothertongue.decoding.torch_transcriber import TorchTranscriber, as_dtype, rules
-from mothertongue.decoding.transcript import DecodeConfig, token_limit
+from mothertongue.decoding.transcript import DecodeConfig, Transcript, token_limit
 from mothertongue.model.load import non_speech_tokens
 from mothertongue.model.tokenizer import Tokens
 
@@ -50,6 +51,25 @@ def test_batches_have_one_context_longest_first(transcriber, monkeypatch) -> Non
     monkeypatch.setattr(TorchTranscriber, "_encode", encode)
     transcriber(batch_size=2)([noise(s) for s in (1, 3, 1, 2, 3, 3)], "sw")
     assert seen == [(3, [3, 3]), (3, [3]), (2, [2]), (1, [1, 1])]
+
+
+def test_graphs_are_kept_for_later_calls(transcriber, clips: list[np.ndarray]) -> None:
+    short = [clips[0], clips[3]]
+    plain = transcriber(batch_size=2)(short, "sw")
+    replaying, recorder = transcriber(batch_size=2), Again()
+    replaying._recorder = recorder
+    assert replaying(short, "sw") == approximately(plain)
+    first = recorder.captured
+    assert first >= 2  # steps of up to 64 tokens, and of more
+    assert replaying(short[::-1], "sw") == approximately(plain[::-1])
+    assert recorder.captured == first + 1  # the admission of a clip, which came the third time
+
+
+def approximately(transcripts: list[Transcript]) -> list[Transcript]:
+    return [
+        replace(each, average_log_probability=pytest.approx(each.average_log_probability, rel=1e-4))
+        for each in transcripts
+    ]
 
 
 def test_no_clips(transcriber) -> None:

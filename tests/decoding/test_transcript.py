@@ -2,7 +2,7 @@ import pytest
 from scripts import LETTERS
 
 from mothertongue.data.clip_checks import MAX_CHARACTERS_PER_S
-from mothertongue.decoding.transcript import make_transcript, token_limit
+from mothertongue.decoding.transcript import DecodeConfig, make_transcript, token_limit
 from mothertongue.model.tokenizer import Tokens
 
 
@@ -66,3 +66,9 @@ def test_control_tokens_that_a_model_writes_are_not_text(tokens: Tokens) -> None
     made = make_transcript(tokens, "am", [*said, tokens.languages["ja"], *said], 40, -0.5)
     assert made.tokens == (*said, *said)
     assert made.text == "habari yako habari yako"
+
+
+def test_scores_do_not_depend_on_graphs() -> None:
+    """A record of scores is the same whether steps were replayed or not."""
+    assert DecodeConfig(graphs="auto").facts() == DecodeConfig().facts()
+    assert DecodeConfig(beam_size=2).facts() != DecodeConfig().facts()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mothertongue import strategies
 from mothertongue.config import members
-from mothertongue.decoding.search import DecoderState
+from mothertongue.decoding.kv_cache import KeyValueCache
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.model.encoder import encode, stem
 from mothertongue.model.features import log_mel
@@ -202,8 +202,19 @@ def test_with_a_cache_of_keys_and_values_it_writes_the_same(
     batch = a_batch()
     with torch.inference_mode():
         hidden_BTD = encode(tuned.model.encoder, log_mel(batch.samples_BS, 80))
-        state = DecoderState(tuned, hidden_BTD)
-        steps = [state.logits(token_B1) for token_B1 in batch.inputs_BL.split(1, dim=1)]
+        count, frames, _ = hidden_BTD.shape
+        cache, rows_B = KeyValueCache(tuned, count), torch.arange(count)
+        cache.make_room(batch.inputs_BL.shape[1], frames)
+        heard_B = torch.full_like(rows_B, frames)
+        cache.admit(hidden_BTD, heard_B, batch.inputs_BL[:, :0], rows_B)
+        steps = [
+            cache.logits(
+                torch.stack([token_B, rows_B, torch.full_like(rows_B, i), heard_B, 0 * rows_B]),
+                i + 1,
+                frames,
+            )
+            for i, token_B in enumerate(batch.inputs_BL.T)
+        ]
     torch.testing.assert_close(torch.stack(steps, 1), outputs(tuned), rtol=1e-4, atol=1e-4)
 
 

@@ -1,55 +1,25 @@
 """A step as a GPU takes it: no wait but one, fixed shapes, and what a CPU computes."""
 
-import traceback
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from op_counts import STRATEGIES, operation_name, step_of
+from op_counts import STRATEGIES, step_of
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from waits import Waits
 
 from mothertongue.errors import MothertongueError
 from mothertongue.training import gpu_step
 from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.step import Stepper
 
-READS = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "_unique2"}
-"""Operations whose result the host must know before it goes on."""
-
-IN_THE_HOST = "batch.py counted"
-"""Reads a batch before it goes to the device."""
 READ = gpu_step.read
 
 each_strategy = pytest.mark.parametrize("settings", STRATEGIES.values(), ids=list(STRATEGIES))
-
-
-class Waits(TorchDispatchMode):
-    """Lists the functions in which the host waits for the device."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def __torch_dispatch__(
-        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        name = operation_name(operation)
-        indices = args[1] if name in ("index", "index_put", "index_put_") else ()
-        is_mask = any(isinstance(x, Tensor) and x.dtype == torch.bool for x in indices)
-        if is_mask or name in READS:
-            self._note()
-        return operation(*args, **(kwargs or {}))
-
-    def _note(self) -> None:
-        names = [f"{Path(x.filename).name} {x.name}" for x in traceback.extract_stack()]
-        if IN_THE_HOST not in names:
-            self.found.append(names[-3])
 
 
 @pytest.fixture

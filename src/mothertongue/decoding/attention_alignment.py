@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.kv_cache import DecoderState
+from mothertongue.decoding.decoder_layers import read
 from mothertongue.decoding.word_timestamps import (
     FRAMES_PER_S,
     MEDIAN_FRAMES,
@@ -19,7 +19,6 @@ from mothertongue.decoding.word_timestamps import (
     warp,
 )
 from mothertongue.errors import DataError
-from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.tokenizer import Tokens
 
 PREFIX = 4  # start, language, task, no timestamps; a prompt before them is left out
@@ -32,7 +31,6 @@ def align(
     prefixes: Sequence[Sequence[int]],
     texts: Sequence[Sequence[int]],
     seconds_B: Sequence[float],
-    adapter_rows: AdapterAssignment | None = None,
 ) -> list[Alignment]:
     """Return the alignment of each clip's text tokens with its audio, in one decoder pass.
 
@@ -47,8 +45,8 @@ def align(
     tokens_BL = torch.tensor(
         [each + [tokens.end] * (longest - len(each)) for each in said], device=model.device
     )
-    state = DecoderState(model, hidden_TD, 1, adapter_rows)
-    hidden_BLD, scores_BHLT = state.read(tokens_BL, alignment_heads(model))
+    hidden_BLD, scores = read(model, hidden_TD, tokens_BL, alignment_heads(model))
+    scores_BHLT = torch.cat(scores, 1)
     found = []
     for row, (text, seconds) in enumerate(zip(texts, seconds_B, strict=True)):
         frames = min(len(hidden_TD[row]), max(1, math.ceil(FRAMES_PER_S * seconds)))

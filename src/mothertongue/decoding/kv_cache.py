@@ -1,179 +1,173 @@
-"""Run Whisper's decoder token by token; keys and values are computed once, written in place.
+"""Keep the keys and values of clips that are decoded together, each at its own position.
 
-The numbers equal those of transformers' decoder, whose cache copies the whole past at every token
-and takes clips of one context only. B clips, K beams a clip, N = B x K rows, L new tokens, P past
-ones, T encoder frames, D width, H heads, E width of a head, V vocabulary.
+Each clip has a slot. A clip that takes the slot of another leaves the others as they are.
+B slots, K beams a slot, N = B x K rows, L tokens of a prefix, P tokens so far, T encoder frames,
+D width, H heads, E width of a head, V vocabulary.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
-from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.model.adapters import AdaptedLayer, AdapterAssignment
+from mothertongue.decoding.decoder_layers import (
+    DecoderLayers,
+    KeysAndValues,
+    Remember,
+    mask_beyond,
+)
 
-GROWTH_TOKENS = 64  # the room for keys and values grows by so many tokens at a time
+GROWTH_TOKENS = 64  # the room for the keys and values of tokens grows by so many at a time
+TOKEN, PARENT, POSITION, FRAMES, IS_FIRST = range(5)
+"""The values of a row in a step: its token; the row whose past it goes on from; the token's
+position; the encoder frames of its clip; and whether it is the last token of the prefix."""
 
 
-class DecoderState:
-    """The key-value cache of each row: keys and values of its tokens and of its audio."""
+class KeyValueCache:
+    """The keys and values of each row's tokens and of each slot's audio.
+
+    The K rows of a slot share the audio. A row of several beams reads its past where it was
+    written: `ancestors_NP` has the row that wrote each position.
+    """
 
     def __init__(
-        self,
-        model: WhisperForConditionalGeneration,
-        hidden_TD: Sequence[Tensor],
-        beam_size: int = 1,
-        adapter_rows: AdapterAssignment | None = None,
+        self, model: WhisperForConditionalGeneration, slots: int, beam_size: int = 1
     ) -> None:
-        """`hidden_TD`: the encoder's output of each clip, of any length; its K rows share it.
+        self.model, self.beam_size = model, beam_size
+        self.decoder = DecoderLayers(model)
+        first = self.decoder.layers[0]
+        self.heads, rows = first.heads, slots * beam_size
+        sizes = [(2, rows, first.heads, 0, first.head_width)] * len(self.decoder.layers)
+        self.text = [torch.zeros(x, dtype=model.dtype, device=model.device) for x in sizes]
+        sizes = [(2, slots, first.heads, 0, first.head_width)] * len(self.decoder.layers)
+        self.audio = [torch.zeros(x, dtype=model.dtype, device=model.device) for x in sizes]
+        self.rows_N1 = torch.arange(rows, device=model.device)[:, None]
+        self.ancestors_NP = self.rows_N1.expand(-1, 0)
 
-        `adapter_rows`: which adapter each clip takes, where the model mixes them.
+    def make_room(self, positions: int, frames: int) -> None:
+        """Let each row have so many positions, and each slot so many encoder frames."""
+        room = self.text[0].shape[3]
+        if positions > room:
+            room = max(room + GROWTH_TOKENS, positions)
+            self.text = [_longer(each, room) for each in self.text]
+            fresh_NP = self.rows_N1.expand(-1, room - self.ancestors_NP.shape[1])
+            self.ancestors_NP = torch.cat([self.ancestors_NP, fresh_NP], 1)
+        if frames > self.audio[0].shape[3]:
+            self.audio = [_longer(each, frames) for each in self.audio]
+
+    def admit(
+        self, hidden_BTD: Tensor, frames_B: Tensor, prefix_BL: Tensor, slots_B: Tensor
+    ) -> None:
+        """Give these slots to other clips: their audio, and the prefix without its last token.
+
+        Prefixes of other lengths are padded at their end; what is written there is not seen before
+        it is written again. There must be room for all of it.
         """
-        self.model, self.beam_size, self.adapter_rows = model, beam_size, adapter_rows
-        self.decoder: Any = model.model.decoder
-        self.past = 0
-        lengths = [len(each) for each in hidden_TD]
-        hidden_BTD = pad_sequence(list(hidden_TD), batch_first=True)
-        self.mask_B11T = _mask(lengths, hidden_BTD) if len(set(lengths)) > 1 else None
-        self.layers = [
-            _LayerState(layer, hidden_BTD, len(lengths) * beam_size)
-            for layer in self.decoder.layers
-        ]
+        count, frames = prefix_BL.shape[1], hidden_BTD.shape[1]
+        first_B = slots_B * self.beam_size
+        rows_BK = first_B[:, None] + self.rows_N1[: self.beam_size, 0]
+        self.ancestors_NP[rows_BK] = first_B[:, None, None]
+        audio = [layer.listen(hidden_BTD) for layer in self.decoder.layers]
+        for text_2NHPE, audio_2BHTE, heard in zip(self.text, self.audio, audio, strict=True):
+            # A mask hides what the former clip left there only if it is finite.
+            text_2NHPE.index_fill_(1, rows_BK.flatten(), 0)
+            audio_2BHTE[..., frames:, :].index_fill_(1, slots_B, 0)
+            for kept_BHTE, new_BHTE in zip(audio_2BHTE, heard, strict=True):
+                kept_BHTE[slots_B, :, :frames] = new_BHTE
+        self.decoder(
+            prefix_BL,
+            torch.arange(count, device=prefix_BL.device),
+            [_writer(each, first_B, count) for each in self.text],
+            None,
+            audio,
+            mask_beyond(frames_B, frames, hidden_BTD.dtype),
+        )
 
-    def logits(self, tokens_NL: Tensor) -> Tensor:
-        """Append tokens to the cache; return logits (N, V), float32, of the next token."""
-        return self.model.proj_out(self._hidden(tokens_NL)[:, -1]).float()
+    def logits(self, step_5N: Tensor, positions: int, frames: int) -> Tensor:
+        """Append a token to each row; return logits (N, V), float32, of the next.
 
-    def read(self, tokens_BL: Tensor, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """Return hidden_BLD before the vocabulary, and attention scores_BHLT of these heads.
-
-        The scores are those before the softmax, of frames beyond a clip's end too.
+        The N rows are those of the first slots. `positions` and `frames` are no less than the
+        largest of these rows, and have room.
         """
-        for i, layer in enumerate(self.layers):
-            layer.captured_heads = [head for place, head in heads if place == i]
-        hidden_BLD = self._hidden(tokens_BL)
-        scores = [
-            layer.captured_scores for layer in self.layers if layer.captured_scores is not None
-        ]
-        return hidden_BLD, torch.cat(scores, 1)
-
-    def _hidden(self, tokens_NL: Tensor) -> Tensor:
-        """Return hidden_NLD after the last LayerNorm."""
-        count = tokens_NL.shape[1]
-        positions = self.decoder.embed_positions.weight[self.past : self.past + count]
-        hidden_NLD = self.decoder.embed_tokens(tokens_NL) + positions
-        for layer in self.layers:
-            hidden_NLD = layer.forward(hidden_NLD, self.past, self.beam_size, self.mask_B11T)
-        self.past += count
-        normed_NLD: Tensor = self.decoder.layer_norm(hidden_NLD)
-        return normed_NLD
-
-    def select(self, rows: Sequence[int]) -> None:
-        """Keep only these rows, in this order: all K rows of each clip that stays."""
-        kept = torch.tensor(rows, device=self.model.device)
-        clips = kept[:: self.beam_size] // self.beam_size
-        if self.adapter_rows is not None:
-            self.adapter_rows.keep(clips.tolist())
-        self.mask_B11T = None if self.mask_B11T is None else self.mask_B11T[clips]
-        for layer in self.layers:
-            layer.keep_rows(kept)
-            layer.keep_clips(clips)
-
-    def reorder(self, rows: Sequence[int]) -> None:
-        """Give each row the past of another row of the same clip."""
-        kept = torch.tensor(rows, device=self.model.device)
-        for layer in self.layers:
-            layer.keep_rows(kept)
-
-
-class _LayerState:
-    """A decoder layer, with or without adapters, and its keys and values."""
-
-    def __init__(self, layer: nn.Module, hidden_BTD: Tensor, rows: int) -> None:
-        self.adapted = layer if isinstance(layer, AdaptedLayer) else None
-        self.layer: Any = layer.base_layer if isinstance(layer, AdaptedLayer) else layer
-        cross: Any = self.layer.encoder_attn
-        self.heads = cross.num_heads
-        self.cross_kv = self._split(cross.k_proj(hidden_BTD)), self._split(cross.v_proj(hidden_BTD))
-        shape = (rows, self.heads, 0, cross.head_dim)
-        self.self_kv = hidden_BTD.new_empty(shape), hidden_BTD.new_empty(shape)
-        self.captured_heads: list[int] = []
-        """The heads whose scores for the audio are kept in `captured_scores`, (B, heads, L, T)."""
-        self.captured_scores: Tensor | None = None
-
-    def forward(self, x_NLD: Tensor, past: int, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
-        layer = self.layer
-        x_NLD = x_NLD + self._attend_to_text(layer.self_attn_layer_norm(x_NLD), past)
-        normed_NLD = layer.encoder_attn_layer_norm(x_NLD)
-        x_NLD = x_NLD + self._attend_to_audio(normed_NLD, beam_size, mask_B11T)
-        x_NLD = x_NLD + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(x_NLD))))
-        return x_NLD if self.adapted is None else self.adapted.adapt(x_NLD)
-
-    def keep_rows(self, rows: Tensor) -> None:
-        self.self_kv = self.self_kv[0][rows], self.self_kv[1][rows]
-
-    def keep_clips(self, clips: Tensor) -> None:
-        self.cross_kv = self.cross_kv[0][clips], self.cross_kv[1][clips]
-
-    def _attend_to_text(self, x_NLD: Tensor, past: int) -> Tensor:
-        attention = self.layer.self_attn
-        end = past + x_NLD.shape[1]
-        self._make_room(end)
-        keys_NHPE, values_NHPE = self.self_kv
-        keys_NHPE[:, :, past:end] = self._split(attention.k_proj(x_NLD))
-        values_NHPE[:, :, past:end] = self._split(attention.v_proj(x_NLD))
-        queries_NHLE = self._split(attention.q_proj(x_NLD) * attention.scaling)
-        out_NHLE = scaled_dot_product_attention(
-            queries_NHLE,
-            keys_NHPE[:, :, :end],
-            values_NHPE[:, :, :end],
-            is_causal=x_NLD.shape[1] > 1,  # several tokens at once come first: there is no past
-            scale=1.0,
+        slots = step_5N.shape[1] // self.beam_size
+        states_N1D = self.decoder(
+            step_5N[TOKEN, :, None],
+            step_5N[POSITION, :, None],
+            self._appenders(step_5N, positions),
+            mask_beyond(step_5N[POSITION] + 1, positions, self.model.dtype),
+            [(each[0, :slots, :, :frames], each[1, :slots, :, :frames]) for each in self.audio],
+            mask_beyond(step_5N[FRAMES, :: self.beam_size], frames, self.model.dtype),
         )
-        return self._join(out_NHLE, x_NLD, attention)
+        return self.model.proj_out(states_N1D[:, 0]).float()
 
-    def _attend_to_audio(self, x_NLD: Tensor, beam_size: int, mask_B11T: Tensor | None) -> Tensor:
-        """Attend to the audio; the K beams of a clip share its keys, as K times the tokens."""
-        attention = self.layer.encoder_attn
-        queries_NLD = attention.q_proj(x_NLD) * attention.scaling
-        queries_BHQE = self._split(queries_NLD.reshape(-1, beam_size * x_NLD.shape[1], self._width))
-        if self.captured_heads:
-            keys_BHTE = self.cross_kv[0][:, self.captured_heads]
-            self.captured_scores = queries_BHQE[:, self.captured_heads] @ keys_BHTE.transpose(2, 3)
-        out_BHQE = scaled_dot_product_attention(
-            queries_BHQE, *self.cross_kv, attn_mask=mask_B11T, scale=1.0
+    def move(self, source: int, slot: int) -> None:
+        """Copy a clip to another slot."""
+        size = self.beam_size
+        rows, rows_of_source = (slice(x * size, (x + 1) * size) for x in (slot, source))
+        for text_2NHPE, audio_2BHTE in zip(self.text, self.audio, strict=True):
+            text_2NHPE[:, rows] = text_2NHPE[:, rows_of_source]
+            audio_2BHTE[:, slot] = audio_2BHTE[:, source]
+        self.ancestors_NP[rows] = self.ancestors_NP[rows_of_source] + (slot - source) * size
+
+    def _appenders(self, step_5N: Tensor, positions: int) -> list[Remember]:
+        """Return what writes a token of each row, and gives all its keys and values, by layer."""
+        count, room = step_5N.shape[1], self.text[0].shape[3]
+        rows_N1, heads_H = self.rows_N1[:count], torch.arange(self.heads, device=step_5N.device)
+        # Places in (N, H, room) as one row of them: an index of a head's keys is of one dimension.
+        new_NH = (rows_N1 * self.heads + heads_H) * room + step_5N[POSITION, :, None]
+        if self.beam_size == 1:
+            return [_appender(each, new_NH.flatten(), count, positions) for each in self.text]
+        ancestors_NP = self.ancestors_NP[:count]
+        ancestors_NP.copy_(ancestors_NP[step_5N[PARENT]])
+        ancestors_NP.scatter_(1, step_5N[POSITION, :, None], rows_N1)
+        past_N1P = ancestors_NP[:, None, :positions] * self.heads
+        past_P = torch.arange(positions, device=step_5N.device)
+        past_NHP = (past_N1P + heads_H[:, None]) * room + past_P
+        return [_gatherer(each, new_NH.flatten(), past_NHP) for each in self.text]
+
+
+def _writer(text_2NHPE: Tensor, rows_B: Tensor, count: int) -> Remember:
+    """Return what writes the keys and values of the first tokens of these rows."""
+
+    def remember(*new: Tensor) -> KeysAndValues:
+        for kept_NHPE, new_BHLE in zip(text_2NHPE, new, strict=True):
+            kept_NHPE[rows_B, :, :count] = new_BHLE
+        keys, values = new
+        return keys, values
+
+    return remember
+
+
+def _appender(text_2NHPE: Tensor, new_M: Tensor, count: int, positions: int) -> Remember:
+    """Return what writes at the places new_M and reads the first positions of the same rows."""
+
+    def remember(*new: Tensor) -> KeysAndValues:
+        _write(text_2NHPE, new_M, new)
+        keys, values = text_2NHPE[:, :count, :, :positions]
+        return keys, values
+
+    return remember
+
+
+def _gatherer(text_2NHPE: Tensor, new_M: Tensor, past_NHP: Tensor) -> Remember:
+    """Return what writes at the places new_M and reads at the places past_NHP."""
+
+    def remember(*new: Tensor) -> KeysAndValues:
+        _write(text_2NHPE, new_M, new)
+        keys, values = (
+            each.flatten(0, 2).index_select(0, past_NHP.flatten()).unflatten(0, past_NHP.shape)
+            for each in text_2NHPE
         )
-        return self._join(out_BHQE, x_NLD, attention)
+        return keys, values
 
-    @property
-    def _width(self) -> int:
-        return int(self.layer.encoder_attn.embed_dim)
-
-    def _make_room(self, tokens: int) -> None:
-        room = self.self_kv[0].shape[2]
-        if tokens > room:
-            more = (0, 0, 0, max(GROWTH_TOKENS, tokens - room))
-            self.self_kv = (
-                nn.functional.pad(self.self_kv[0], more),
-                nn.functional.pad(self.self_kv[1], more),
-            )
-
-    def _split(self, x_NLD: Tensor) -> Tensor:
-        """Return x_NHLE."""
-        return x_NLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def _join(self, x_BHQE: Tensor, like_NLD: Tensor, attention: Any) -> Tensor:
-        joined: Tensor = attention.out_proj(x_BHQE.transpose(1, 2).reshape(like_NLD.shape))
-        return joined
+    return remember
 
 
-def _mask(lengths: Sequence[int], hidden_BTD: Tensor) -> Tensor:
-    """Return a mask (B, 1, 1, T) of 0 and -inf, so that no clip attends beyond its end."""
-    frames_T = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)
-    is_beyond_BT = frames_T >= torch.tensor(lengths, device=hidden_BTD.device)[:, None]
-    mask_BT = torch.zeros_like(is_beyond_BT, dtype=hidden_BTD.dtype)
-    return mask_BT.masked_fill(is_beyond_BT, -torch.inf)[:, None, None]
+def _write(text_2NHPE: Tensor, new_M: Tensor, new: Sequence[Tensor]) -> None:
+    for kept_NHPE, new_NH1E in zip(text_2NHPE, new, strict=True):
+        kept_NHPE.flatten(0, 2).index_copy_(0, new_M, new_NH1E.flatten(0, 2))
+
+
+def _longer(kept_2NHPE: Tensor, length: int) -> Tensor:
+    return nn.functional.pad(kept_2NHPE, (0, 0, 0, length - kept_2NHPE.shape[3]))

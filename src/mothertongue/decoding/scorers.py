@@ -10,7 +10,7 @@ from mothertongue.model.tokenizer import Tokens
 
 
 class TextScorer(Protocol):
-    """A scorer of a search (see search.Scorer) that also scores whole texts."""
+    """A scorer of a search (see beams.Scorer) that also scores whole texts."""
 
     start: int
 

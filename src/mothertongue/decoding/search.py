@@ -1,33 +1,40 @@
-"""Greedy and beam search over Whisper's decoder, batched; finished clips leave the batch.
+"""Greedy and beam search over Whisper's decoder; a clip that ends gives its slot to the next one.
 
-B clips, K beams, N = B x K rows, T encoder frames, D width, V vocabulary, L tokens so far.
+The step of one token has always the same form, whatever the position of each clip, so that a GPU
+can replay it. B slots, K beams a clip, N = B x K rows, C candidates, T encoder frames, D width,
+V vocabulary, L tokens.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import islice
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import WhisperForConditionalGeneration
 
-from mothertongue.decoding.kv_cache import DecoderState
-from mothertongue.decoding.loops import is_loop
+from mothertongue.decoding.beams import (
+    Array,
+    Beams,
+    Choice,
+    Hypothesis,
+    Scorer,
+    choices_needed,
+    choices_of_scorer,
+    choices_without_scorer,
+)
+from mothertongue.decoding.kv_cache import IS_FIRST, KeyValueCache
 from mothertongue.model.adapters import AdapterAssignment
+from mothertongue.model.graphs import Graphs, Recorder
 
-LEAVE_AT = 0.7  # finished clips leave below this share of unfinished: leaving copies the cache
-
-# Of a beam's next tokens one may be the end, and one may close a loop. Not two: a text that repeats
-# two cycles repeats the largest cycle that both are made of (Fine and Wilf 1965).
-SPARE_CHOICES = 2
-
-SCORED_CHOICES = 32
-"""The number of likeliest next tokens of a text that a language model scores."""
-
-Array = np.ndarray[Any, np.dtype[Any]]
-Choice = tuple[int, float, float, int]
-"""A next token, its log-probability, what a language model adds to it, and its state after it."""
+FRAMES_OF_GRAPHS = (256, 512, 768, 1024, 1504)
+POSITIONS_OF_GRAPHS = (64, 128, 256, 448)
+"""A replayed step reads so many encoder frames and positions: the least that is enough."""
+MULTIPLE = 16
+"""On a GPU, attention with a mask is fastest where its length is a multiple of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,201 +47,189 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """The tokens between prefix and end token, and the sum of log-probabilities with the end."""
+class Waiting:
+    """A clip that waits for a slot."""
 
-    tokens: list[int]
-    log_probability: float
-    gain: float = 0.0
-    """The sum that a language model adds to the log-probability in the search, in nats."""
-    state: int = 0
-    """The language model's state."""
-
-    @property
-    def score(self) -> float:
-        """The number that decides in the search."""
-        return self.log_probability + self.gain
-
-    @property
-    def average_log_probability(self) -> float:
-        """The log-probability per token, with the end as one more, as openai/whisper counts."""
-        return self.log_probability / (len(self.tokens) + 1)
+    clip: int
+    """Its number, for the caller."""
+    hidden_TD: Tensor
+    """The encoder's output, of any length."""
+    prefix: Sequence[int]
+    limit: int
+    """The most tokens of its text."""
+    adapter: str | None = None
 
 
-class Scorer(Protocol):
-    """A language model that takes part in the search."""
+@dataclass(slots=True)
+class _Slot:
+    """A clip that is being decoded: what its rows read next, and where."""
 
-    start: int
-    """The state of a text that begins."""
+    clip: int
+    beams: Beams
+    moves: list[tuple[int, int]]
+    """The (row of the past, next token) of each beam."""
+    position: int
+    frames: int
+    adapter: str | None
+    is_first: int = 1
+    """1 where the next token is the prefix's last one, else 0."""
 
-    def advance(self, states_N: Array, tokens_NC: Array) -> tuple[Array, Array]:
-        """Return the gain of each candidate token's log-probability, and the states_NC after it."""
-        ...
+    def rows(self, first: int) -> list[list[int]]:
+        """Return the values of its rows in a step, as kv_cache has them; `first` is its row."""
+        same = [self.position, self.frames, self.is_first]
+        return [[token, first + parent, *same] for parent, token in self.moves]
+
+    def advance(self, choices: Sequence[Sequence[Choice]]) -> None:
+        self.moves = self.beams.advance(choices)
+        self.position, self.is_first = self.position + 1, 0
 
 
-def greedy(
-    model: WhisperForConditionalGeneration,
-    hidden_TD: Sequence[Tensor],
-    prefixes: Sequence[Sequence[int]],
-    limits: Sequence[int],
-    rules: Rules,
-    adapter_rows: AdapterAssignment | None = None,
-) -> list[Hypothesis]:
-    """Take the most likely token at every step, for each clip up to its limit of tokens.
+class Search:
+    """Decodes any number of clips, as many at a time as there are slots.
 
-    `hidden_TD`: the encoder's output of each clip, of any length. `adapter_rows`: which adapter
-    each clip takes, where the model mixes them.
+    A beam of 1 without a language model takes the likeliest token at every step. A wider beam is
+    done with a clip when as many hypotheses as it is wide are finished; the best wins: as
+    openai/whisper and CTranslate2 with patience 1 and no length penalty. A language model's gains
+    count in all that the search decides, and not in the log-probabilities that are returned.
     """
-    state = DecoderState(model, hidden_TD, 1, adapter_rows)
-    tokens_BL = torch.tensor(prefixes, device=hidden_TD[0].device)
-    found = [Hypothesis([], 0.0) for _ in prefixes]
-    clips = list(range(len(prefixes)))  # the clip of each row
-    unfinished = set(clips)
-    while unfinished:
-        is_first = tokens_BL.shape[1] > 1
-        scores_BV = _log_probabilities(state.logits(tokens_BL), rules, is_first)
-        best_B, next_B = scores_BV.max(-1)
-        for clip, token, score in zip(clips, next_B.tolist(), best_B.tolist(), strict=True):
-            if clip in unfinished:
-                found[clip] = _extended(found[clip], token, score, 0.0, 0, rules.end)
-                if token == rules.end or _is_over(found[clip].tokens, limits[clip]):
-                    unfinished.remove(clip)
-        tokens_BL = next_B[:, None]
-        if 0 < len(unfinished) < LEAVE_AT * len(clips):
-            rows = [row for row, clip in enumerate(clips) if clip in unfinished]
-            state.select(rows)
-            tokens_BL, clips = tokens_BL[rows], [clips[row] for row in rows]
-    return found
 
+    def __init__(
+        self,
+        model: WhisperForConditionalGeneration,
+        rules: Rules,
+        slots: int,
+        beam_size: int = 1,
+        scorer: Scorer | None = None,
+        adapter_rows: AdapterAssignment | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """`adapter_rows`: which adapter each clip takes, where the model mixes them.
 
-def beam(
-    model: WhisperForConditionalGeneration,
-    hidden_TD: Sequence[Tensor],
-    prefixes: Sequence[Sequence[int]],
-    limits: Sequence[int],
-    rules: Rules,
-    beam_size: int,
-    adapter_rows: AdapterAssignment | None = None,
-    scorer: Scorer | None = None,
-) -> list[Hypothesis]:
-    """Search with beams: a clip is done when `beam_size` hypotheses are finished; the best wins.
+        With a recorder all slots are always computed, and the steps are replayed; adapters that
+        mix are not recorded.
+        """
+        self.model, self.device = model, rules.always_V.device
+        self.end, self.scorer = rules.end, scorer
+        self.most, self.beam_size, self.adapter_rows = slots, beam_size, adapter_rows
+        self.cache = KeyValueCache(model, slots, beam_size)
+        self.masks_2V = torch.stack([rules.always_V, rules.always_V + rules.first_V])
+        needed = min(choices_needed(beam_size, scorer), len(rules.always_V))
+        self._said_2NC = torch.zeros(2, slots * beam_size, needed, device=self.device)
+        recorder = recorder if adapter_rows is None else None
+        self._steps = Graphs(self._step, recorder)
+        self._admissions = Graphs(self.cache.admit, recorder)
+        self._slots: list[_Slot] = []
+        if self._is_recorded:  # a graph holds the places of what it reads
+            self.cache.make_room(POSITIONS_OF_GRAPHS[-1], FRAMES_OF_GRAPHS[-1])
 
-    As openai/whisper and CTranslate2 with patience 1 and no length penalty. A scorer's gains count
-    in all that the search decides, and not in the log-probabilities that are returned.
-    """
-    state = DecoderState(model, hidden_TD, beam_size, adapter_rows)
-    tokens_NL = torch.tensor(prefixes, device=hidden_TD[0].device).repeat_interleave(beam_size, 0)
-    begin = Hypothesis([], 0.0, state=scorer.start if scorer else 0)
-    clips = [_Beams(beam_size, limit, rules.end, begin) for limit in limits]
-    unfinished = clips
-    while unfinished:
-        is_first = tokens_NL.shape[1] > 1
-        scores_NV = _log_probabilities(state.logits(tokens_NL), rules, is_first)
-        states = [state for clip in unfinished for state in clip.states()]
-        choices = _choices(scores_NV, states, beam_size + SPARE_CHOICES, scorer)
-        steps = [
-            clip.advance(choices[place * beam_size : (place + 1) * beam_size])
-            for place, clip in enumerate(unfinished)
-        ]
-        rows = [place * beam_size + row for place, step in enumerate(steps) for row, _ in step]
-        tokens_NL = tokens_NL.new_tensor([token for step in steps for _, token in step])[:, None]
-        still = [clip for clip in unfinished if not clip.is_done]
-        if len(still) == len(unfinished):
-            state.reorder(rows)
-        elif still:
-            state.select(rows)
-        unfinished = still
-    return [clip.best() for clip in clips]
+    def __call__(self, waiting: Iterable[Waiting]) -> Iterator[tuple[int, Hypothesis]]:
+        """Yield each clip's number and its best text, as soon as it ends.
 
+        A clip is taken from `waiting` when there is a slot for it.
+        """
+        self._slots, queue = [], iter(waiting)
+        self._refill(range(self.most), queue)
+        while self._slots:
+            choices, ended = self._choices(), []
+            for place, slot in enumerate(self._slots):
+                first = place * self.beam_size
+                slot.advance(choices[first : first + self.beam_size])
+                if slot.beams.is_done:
+                    ended.append(place)
+                    yield slot.clip, slot.beams.best()
+            self._refill(ended, queue)
 
-class _Beams:
-    """The hypotheses of one clip, alive and finished."""
+    def _refill(self, free: Sequence[int], queue: Iterator[Waiting]) -> None:
+        """Give free slots to clips that wait, and close what is left of them."""
+        fresh = list(islice(queue, len(free)))
+        # A graph takes one clip at a time: each number of clips would be another graph.
+        size = 1 if self._is_recorded else max(1, len(fresh))
+        for i in range(0, len(fresh), size):
+            self._take(free[i : i + size], fresh[i : i + size])
+        for place in reversed([each for each in free[len(fresh) :] if each < len(self._slots)]):
+            last = self._slots.pop()
+            if place < len(self._slots):
+                self.cache.move(len(self._slots), place)
+                self._slots[place] = last
 
-    def __init__(self, size: int, limit: int, end: int, begin: Hypothesis) -> None:
-        self.size, self.limit, self.end = size, limit, end
-        self.alive = [begin]
-        self.finished: list[Hypothesis] = []
+    def _take(self, places: Sequence[int], fresh: Sequence[Waiting]) -> None:
+        frames = [len(each.hidden_TD) for each in fresh]
+        prefixes = [torch.tensor(each.prefix[:-1], dtype=torch.long) for each in fresh]
+        hidden_BTD = pad_sequence([each.hidden_TD for each in fresh], batch_first=True)
+        prefix_BL = pad_sequence(prefixes, batch_first=True)
+        longest = self._frames(max(frames))
+        self.cache.make_room(self._positions(prefix_BL.shape[1]), longest)
+        self._assign([each.adapter for each in fresh])
+        self._admissions(
+            nn.functional.pad(hidden_BTD, (0, 0, 0, longest - hidden_BTD.shape[1])),
+            *(self._sent(each) for each in (torch.tensor(frames), prefix_BL, torch.tensor(places))),
+        )
+        for place, each, count in zip(places, fresh, frames, strict=True):
+            self._slots[place : place + 1] = [self._opened(each, count)]
+
+    def _opened(self, clip: Waiting, frames: int) -> _Slot:
+        begin = Hypothesis([], 0.0, state=self.scorer.start if self.scorer else 0)
+        beams = Beams(self.beam_size, clip.limit, self.end, begin)
+        moves = [(0, clip.prefix[-1])] * self.beam_size
+        return _Slot(clip.clip, beams, moves, len(clip.prefix) - 1, frames, clip.adapter)
+
+    def _choices(self) -> list[list[Choice]]:
+        """Take a step of all rows; return the best next tokens of each."""
+        slots, size = self._slots, self.beam_size
+        rows = [row for i, slot in enumerate(slots) for row in slot.rows(i * size)]
+        count = len(rows)
+        if self._is_recorded:  # the rows of free slots write where nobody reads
+            rows += [[0, row, 0, 1, 0] for row in range(count, self.most * size)]
+        positions = self._positions(1 + max(slot.position for slot in slots))
+        frames = self._frames(max(slot.frames for slot in slots))
+        self.cache.make_room(positions, frames)
+        self._assign([slot.adapter for slot in slots])
+        self._steps(self._sent(torch.tensor(rows).T), positions, frames)
+        values_NC, tokens_NC = read(self._said_2NC[:, :count])
+        tokens_NC = tokens_NC.astype(np.int64)
+        if self.scorer is None:
+            return choices_without_scorer(values_NC, tokens_NC)
+        states = [state for slot in slots for state in slot.beams.states()]
+        return choices_of_scorer(values_NC, tokens_NC, states, self.scorer, size)
+
+    def _step(self, step_5N: Tensor, positions: int, frames: int) -> None:
+        """Leave the best next tokens of each row, and their log-probabilities, in `_said_2NC`."""
+        logits_NV = self.cache.logits(step_5N, positions, frames)
+        # -inf for forbidden tokens, the others sum to one, as in openai/whisper.
+        scores_NV = (logits_NV + self.masks_2V[step_5N[IS_FIRST]]).log_softmax(-1)
+        count = self._said_2NC.shape[2]
+        best = scores_NV.topk(count) if count > 1 else scores_NV.max(-1, keepdim=True)
+        for kept_NC, found_NC in zip(self._said_2NC, best, strict=True):
+            kept_NC[: len(found_NC)].copy_(found_NC)  # float32 holds each token exactly
+
+    def _assign(self, adapters: Sequence[str | None]) -> None:
+        if self.adapter_rows is not None:
+            self.adapter_rows.put(adapters)
 
     @property
-    def is_done(self) -> bool:
-        return len(self.finished) >= self.size
+    def _is_recorded(self) -> bool:
+        return self._steps.recorder is not None
 
-    def states(self) -> list[int]:
-        """The language model's state of each of the K rows; those without a text repeat one."""
-        states = [each.state for each in self.alive]
-        return states + states[:1] * (self.size - len(states))
+    def _frames(self, needed: int) -> int:
+        """Return how many encoder frames a step reads."""
+        return self._length(needed, FRAMES_OF_GRAPHS)
 
-    def advance(self, choices: Sequence[Sequence[Choice]]) -> list[tuple[int, int]]:
-        """The (row of the past, next token) of each beam after one more token; none when done.
+    def _positions(self, needed: int) -> int:
+        """Return how many positions of each row a step reads."""
+        return self._length(needed, POSITIONS_OF_GRAPHS)
 
-        As in CTranslate2 and transformers, only what is among the K best candidates may finish: a
-        poor ending must not use up the patience.
-        """
-        going: list[tuple[int, int, Hypothesis]] = []
-        for rank, (row, token, hypothesis) in enumerate(self._candidates(choices)):
-            if token != self.end and not _is_over(hypothesis.tokens, self.limit):
-                going.append((row, token, hypothesis))
-            elif rank < self.size:
-                self.finished.append(hypothesis)
-            if len(going) == self.size:
-                break
-        self.alive = [hypothesis for _, _, hypothesis in going]
-        return [] if self.is_done else [(row, token) for row, token, _ in going]
+    def _length(self, needed: int, sizes: Sequence[int]) -> int:
+        if self._is_recorded:
+            return next(each for each in sizes if each >= needed)
+        return needed if self.device.type == "cpu" else MULTIPLE * math.ceil(needed / MULTIPLE)
 
-    def best(self) -> Hypothesis:
-        """The hypothesis of the highest score per token, of those that ended.
-
-        One that was stopped, at its limit or in a loop, is the best only where none ended.
-        """
-
-        def rank(each: Hypothesis) -> tuple[bool, float]:
-            has_ended = not _is_over(each.tokens, self.limit)
-            # As in openai/whisper, the end counts for the average that is told, but not here.
-            return has_ended, each.score / max(1, len(each.tokens))
-
-        return max(self.finished, key=rank)
-
-    def _candidates(self, choices: Sequence[Sequence[Choice]]) -> list[tuple[int, int, Hypothesis]]:
-        """Every (row, next token, hypothesis of both), the best first."""
-        candidates = [
-            (row, choice[0], _extended(parent, *choice, self.end))
-            for row, parent in enumerate(self.alive)
-            for choice in choices[row]
-        ]
-        return sorted(candidates, key=lambda each: -each[2].score)
+    def _sent(self, values: Tensor) -> Tensor:
+        """Return the values on the device; the host does not wait for a GPU to have them."""
+        values = values.pin_memory() if self.device.type == "cuda" else values
+        return values.to(self.device, non_blocking=True)
 
 
-def _choices(
-    scores_NV: Tensor, states_N: Sequence[int], count: int, scorer: Scorer | None
-) -> list[list[Choice]]:
-    """The `count` best next tokens of each row."""
-    if scorer is None:
-        top = scores_NV.topk(count)
-        rows = zip(top.values.tolist(), top.indices.tolist(), strict=True)
-        return [[(token, value, 0.0, 0) for value, token in zip(*row, strict=True)] for row in rows]
-    top = scores_NV.topk(min(max(count, SCORED_CHOICES), scores_NV.shape[1]))
-    values_NC, tokens_NC = top.values.cpu().numpy(), top.indices.cpu().numpy()
-    gains_NC, states_NC = scorer.advance(np.array(states_N), tokens_NC)
-    best_NC = np.argsort(-(values_NC + gains_NC), axis=1, kind="stable")[:, :count]
-    kept = (
-        np.take_along_axis(each, best_NC, 1).tolist()
-        for each in (tokens_NC, values_NC, gains_NC, states_NC)
-    )
-    return [list(zip(*row, strict=True)) for row in zip(*kept, strict=True)]
-
-
-def _log_probabilities(logits_NV: Tensor, rules: Rules, is_first: bool) -> Tensor:
-    """Return (N, V): -inf for forbidden tokens, the others sum to one, as in openai/whisper."""
-    allowed_NV = logits_NV + rules.always_V
-    return (allowed_NV + rules.first_V if is_first else allowed_NV).log_softmax(-1)
-
-
-def _extended(
-    hypothesis: Hypothesis, token: int, value: float, gain: float, state: int, end: int
-) -> Hypothesis:
-    tokens = hypothesis.tokens if token == end else [*hypothesis.tokens, token]
-    return Hypothesis(tokens, hypothesis.log_probability + value, hypothesis.gain + gain, state)
-
-
-def _is_over(tokens: list[int], limit: int) -> bool:
-    return len(tokens) >= limit or is_loop(tokens)
+def read(said_2NC: Tensor) -> tuple[Array, Array]:
+    """Return values of the device: the one moment of a token in which the host waits for a GPU."""
+    values_NC, tokens_NC = said_2NC.cpu().numpy()
+    return values_NC, tokens_NC

@@ -4,7 +4,8 @@ B clips of one context, T encoder frames, D width, V vocabulary.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding.attention_alignment import align
-from mothertongue.decoding.kv_cache import DecoderState
+from mothertongue.decoding.beams import Hypothesis
+from mothertongue.decoding.decoder_layers import read
 from mothertongue.decoding.scorers import scorer_of
-from mothertongue.decoding.search import Hypothesis, Rules, beam, greedy
+from mothertongue.decoding.search import Rules, Search, Waiting
 from mothertongue.decoding.transcript import (
     Clip,
     DecodeConfig,
@@ -22,25 +24,36 @@ from mothertongue.decoding.transcript import (
     Transcript,
     batches_of_context,
     clip_languages,
-    group_by_task_and_prompt,
     make_transcript,
     token_limit,
     with_word_times,
 )
-from mothertongue.decoding.word_timestamps import Alignment
 from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.context import Context
 from mothertongue.model.devices import clips_together
 from mothertongue.model.encoder import encode
 from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.graphs import CudaRecorder
 from mothertongue.model.tokenizer import Tokens
 
 Advance = Callable[[int], None]
 """A callback that receives the number of clips just finished."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A clip in the search, and what its transcript is made with."""
+
+    clip: Clip
+    hidden_TD: Tensor
+    language: str
+    detected: str | None
+    prefix: list[int]
+    limit: int
+
+
 class TorchTranscriber:
-    """Decodes clips in batches of equal context, longest first; the order of results is kept.
+    """Encodes clips in batches of equal context, longest first; the order of results is kept.
 
     In another dtype than the model's it decodes with a copy: an adapter that is switched on or off
     later is not in it.
@@ -63,6 +76,9 @@ class TorchTranscriber:
         self.device = model.device
         self.rules, self.rows = rules(model, tokens), rows
         self.scorer = scorer_of(config, tokens)
+        has_graphs = config.graphs == "auto" and self.device.type == "cuda" and rows is None
+        self._recorder = CudaRecorder(self.device) if has_graphs else None
+        self._replayed: Search | None = None
 
     def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
@@ -71,73 +87,90 @@ class TorchTranscriber:
     @torch.inference_mode()
     def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
         """One transcript a clip. Raises ValueError for a clip of more than 30 s."""
-        hidden_TD: dict[int, Tensor] = {}
-        done: dict[int, Transcript] = {}
-        size = self.config.batch_size
-        for seconds, batch in batches_of_context(clips, size):
+        found: dict[int, Transcript] = {}
+        asked: dict[int, _Asked] = {}
+        untimed: dict[int, _Asked] = {}
+        for i, best in self._search(len(clips))(self._waiting(clips, asked)):
+            found[i] = self._transcript(best, each := asked.pop(i))
+            if each.clip.word_times:
+                untimed[i] = each
+            if len(untimed) == self.config.batch_size:
+                self._time(untimed, found)
+            self.advance(1)
+        self._time(untimed, found)
+        return [found[i] for i in range(len(clips))]
+
+    def _search(self, clips: int) -> Search:
+        """Return a search; one with graphs is kept for later calls."""
+        if self._recorder is None:
+            return self._made_search(max(1, min(self.config.batch_size, clips)))
+        self._replayed = self._replayed or self._made_search(self.config.batch_size)
+        return self._replayed
+
+    def _made_search(self, slots: int) -> Search:
+        size = self.config.beam_size
+        return Search(self.model, self.rules, slots, size, self.scorer, self.rows, self._recorder)
+
+    def _waiting(self, clips: Sequence[Clip], asked: dict[int, "_Asked"]) -> Iterator[Waiting]:
+        """Yield the clips ready for the search, and note what was asked of them.
+
+        They are encoded when they are wanted, about a batch ahead.
+        """
+        encoded = self._encoded(clips)
+        while batch := list(islice(encoded, self.config.batch_size)):
+            for i, each in self._asked(clips, dict(batch)).items():
+                asked[i] = each
+                yield Waiting(i, each.hidden_TD, each.prefix, each.limit, each.clip.adapter)
+
+    def _encoded(self, clips: Sequence[Clip]) -> Iterator[tuple[int, Tensor]]:
+        """Yield each clip's index and hidden_TD, the longest contexts first."""
+        for seconds, batch in batches_of_context(clips, self.config.batch_size):
             self._put([clips[i] for i in batch])
             hidden_BTD = self._encode([clips[i].samples_N for i in batch], seconds)
-            hidden_TD.update(zip(batch, hidden_BTD, strict=True))
-            while len(hidden_TD) >= size or (
-                hidden_TD and len(hidden_TD) + len(done) == len(clips)
-            ):
-                ready = dict(islice(hidden_TD.items(), size))
-                hidden_TD = dict(islice(hidden_TD.items(), size, None))
-                found = self._decode([clips[i] for i in ready], [*ready.values()])
-                done.update(zip(ready, found, strict=True))
-                self.advance(len(ready))
-        return [done[i] for i in range(len(clips))]
+            yield from zip(batch, hidden_BTD, strict=True)
 
-    def _decode(self, clips: Sequence[Clip], hidden_TD: Sequence[Tensor]) -> list[Transcript]:
-        done: dict[int, Transcript] = {}
-        for run in group_by_task_and_prompt(clips):
-            found = self._decode_run([clips[i] for i in run], [hidden_TD[i] for i in run])
-            done.update(zip(run, found, strict=True))
-        return [done[i] for i in range(len(clips))]
+    def _asked(self, clips: Sequence[Clip], hidden_TD: dict[int, Tensor]) -> dict[int, "_Asked"]:
+        batch = [clips[i] for i in hidden_TD]
 
-    def _decode_run(self, clips: list[Clip], hidden_TD: list[Tensor]) -> list[Transcript]:
-        self._put(clips)
-        languages, detected = clip_languages(clips, self.config, lambda: self.detect(hidden_TD))
-        prefixes = [
-            self.tokens.prefix(code, clip.task, clip.prompt)
-            for code, clip in zip(languages, clips, strict=True)
-        ]
-        limits = [token_limit(clip.duration_s, len(prefixes[0])) for clip in clips]
-        found = self._search(hidden_TD, prefixes, limits)
-        transcripts = [
-            make_transcript(
-                self.tokens, code, best.tokens, limit, best.average_log_probability, found_language
-            )
-            for code, best, limit, found_language in zip(
-                languages, found, limits, detected, strict=True
-            )
-        ]
-        for i, each in self._alignments(clips, hidden_TD, prefixes, transcripts).items():
-            transcripts[i] = with_word_times(transcripts[i], clips[i], each, self.tokens)
-        return transcripts
+        def detect() -> list[str]:
+            self._put(batch)
+            return self.detect(list(hidden_TD.values()))
 
-    def _alignments(
-        self,
-        clips: list[Clip],
-        hidden_TD: list[Tensor],
-        prefixes: list[list[int]],
-        transcripts: list[Transcript],
-    ) -> dict[int, Alignment]:
-        """The alignments of the clips that ask for word times, by their place in the batch."""
-        wanted = [i for i, clip in enumerate(clips) if clip.word_times]
-        if not wanted:
-            return {}
-        self._put([clips[i] for i in wanted])  # decoding dropped what was done
-        found = align(
+        languages, detected = clip_languages(batch, self.config, detect)
+        found = {}
+        for i, clip, code, likeliest in zip(hidden_TD, batch, languages, detected, strict=True):
+            prefix = self.tokens.prefix(code, clip.task, clip.prompt)
+            limit = token_limit(clip.duration_s, len(prefix))
+            found[i] = _Asked(clip, hidden_TD[i], code, likeliest, prefix, limit)
+        return found
+
+    def _transcript(self, best: Hypothesis, asked: "_Asked") -> Transcript:
+        return make_transcript(
+            self.tokens,
+            asked.language,
+            best.tokens,
+            asked.limit,
+            best.average_log_probability,
+            asked.detected,
+        )
+
+    def _time(self, untimed: dict[int, "_Asked"], found: dict[int, Transcript]) -> None:
+        """Find the times of the words of these clips, and forget the clips."""
+        if not untimed:
+            return
+        asked = list(untimed.values())
+        self._put([each.clip for each in asked])
+        alignments = align(
             self.model,
             self.tokens,
-            [hidden_TD[i] for i in wanted],
-            [prefixes[i] for i in wanted],
-            [transcripts[i].tokens for i in wanted],
-            [clips[i].duration_s for i in wanted],
-            self.rows,
+            [each.hidden_TD for each in asked],
+            [each.prefix for each in asked],
+            [found[i].tokens for i in untimed],
+            [each.clip.duration_s for each in asked],
         )
-        return dict(zip(wanted, found, strict=True))
+        for (i, each), alignment in zip(untimed.items(), alignments, strict=True):
+            found[i] = with_word_times(found[i], each.clip, alignment, self.tokens)
+        untimed.clear()
 
     def _put(self, clips: Sequence[Clip]) -> None:
         """Assign to each row of the model's layers its adapter."""
@@ -157,21 +190,12 @@ class TorchTranscriber:
         mel_BMF = log_mel(samples_BS.to(self.device), self.model.config.num_mel_bins)
         return encode(self.model.model.encoder, mel_BMF.to(self.model.dtype))
 
-    def _search(
-        self, hidden_TD: list[Tensor], prefixes: list[list[int]], limits: list[int]
-    ) -> list[Hypothesis]:
-        size = self.config.beam_size
-        if size == 1 and self.scorer is None:
-            return greedy(self.model, hidden_TD, prefixes, limits, self.rules, self.rows)
-        return beam(
-            self.model, hidden_TD, prefixes, limits, self.rules, size, self.rows, self.scorer
-        )
-
     def detect(self, hidden_TD: Sequence[Tensor]) -> list[str]:
         """The most likely language of each clip, among Whisper's."""
         codes, ids = zip(*self.tokens.languages.items(), strict=True)
         start_B1 = torch.full((len(hidden_TD), 1), self.tokens.start, device=self.device)
-        scores_BV = DecoderState(self.model, hidden_TD, 1, self.rows).logits(start_B1)
+        hidden_B1D, _ = read(self.model, hidden_TD, start_B1)
+        scores_BV = self.model.proj_out(hidden_B1D[:, 0]).float()
         return [codes[i] for i in scores_BV[:, list(ids)].argmax(-1).tolist()]
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.model.graphs import CudaRecorder, Graphs, Recorder
 from mothertongue.training.batch import Batch
-from mothertongue.training.graphs import CudaRecorder, Graphs, Recorder
 from mothertongue.training.lean import LeanPasses, lean_obstacle
 from mothertongue.training.loss import LabelLoss
 

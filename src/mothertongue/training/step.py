@@ -21,13 +21,13 @@ from torch import Tensor
 from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.devices import clips_together, dtype_of
+from mothertongue.model.graphs import CudaRecorder, Recorder
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.training import fsdp as sharding
 from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.gpu_step import GpuStep
-from mothertongue.training.graphs import CudaRecorder, Recorder
 from mothertongue.training.loss import LabelLoss
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 Function = Callable[..., None]
-Key = tuple[tuple[tuple[int, ...], torch.dtype], ...]
+Key = tuple[object, ...]
 
 MOST_GRAPHS = 128
 EAGER_TIMES = 2
@@ -33,14 +33,15 @@ class Recorder(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Graph:
     replay: Callable[[], None]
-    inputs: tuple[Tensor, ...]
-    """The place from which the graph reads its inputs."""
+    inputs: tuple[Tensor | int, ...]
+    """The places from which the graph reads its tensors."""
 
 
 class Graphs:
     """A function of tensors that returns nothing, and a graph of it for each shape that repeats.
 
-    The function must leave its results in tensors that stay where they are.
+    The function must leave its results in tensors that stay where they are. Another number among
+    its arguments is another graph, as another shape is.
     """
 
     def __init__(
@@ -50,11 +51,11 @@ class Graphs:
         self.function, self.recorder, self.most = function, recorder, most
         self._graphs, self._seen = OrderedDict[Key, _Graph](), Counter[Key]()
 
-    def __call__(self, *inputs: Tensor) -> None:
+    def __call__(self, *inputs: Tensor | int) -> None:
         """Call the function, or replay its graph: the least recently used graph goes first."""
         if self.recorder is None:
             return self.function(*inputs)
-        key = tuple((tuple(each.shape), each.dtype) for each in inputs)
+        key = tuple(_form(each) for each in inputs)
         self._seen[key] += 1
         if self._seen[key] <= EAGER_TIMES:
             return self.function(*inputs)
@@ -64,7 +65,8 @@ class Graphs:
             oldest, _ = self._graphs.popitem(last=False)
             del self._seen[oldest]
         for place, value in zip(graph.inputs, inputs, strict=True):
-            place.copy_(value, non_blocking=True)
+            if isinstance(place, Tensor) and isinstance(value, Tensor):
+                place.copy_(value, non_blocking=True)
         graph.replay()
 
     def __len__(self) -> int:
@@ -75,9 +77,13 @@ class Graphs:
         self.recorder = None
         self._graphs.clear()
 
-    def _captured(self, recorder: Recorder, inputs: tuple[Tensor, ...]) -> _Graph:
-        places = tuple(each.clone() for each in inputs)
+    def _captured(self, recorder: Recorder, inputs: tuple[Tensor | int, ...]) -> _Graph:
+        places = tuple(each.clone() if isinstance(each, Tensor) else each for each in inputs)
         return _Graph(recorder.record(lambda: self.function(*places)), places)
+
+
+def _form(value: Tensor | int) -> object:
+    return (tuple(value.shape), value.dtype) if isinstance(value, Tensor) else value
 
 
 class CudaRecorder:
