@@ -97,9 +97,10 @@ class TrainConfig(Config):
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
     2020, sec. 3)."""
-    pseudo_label_weight: float = Field(default=1.0, gt=0, le=1)
+    pseudo_label_weight: float | None = Field(default=None, gt=0, le=1)
     """The factor of the loss of clips whose text a model wrote (see `mothertongue label`); they
-    stand in `data` beside the others. 0.5: such a clip moves the weights half as much."""
+    stand in `data` beside the others. 0.5: such a clip moves the weights half as much. None: as
+    much as any other."""
     replay: ReplayConfig | None = None
     """Also train on other languages: {data: [data/en, data/fr]}. Replay kept languages far better
     than penalties on the weights when large-v2 learned ten languages one after the other (CL-MASR's

@@ -264,7 +264,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         Also for a batch without pseudo-labels: the step of a GPU is captured for one kind of batch.
         """
         weight = self.config.pseudo_label_weight
-        if weight == 1:
+        if weight in (None, 1):
             return None
         clips = [(i < self.num_own, self.utterances[i]) for i, *_ in micro_batch.rows]
         are_pseudo = [is_own and each.is_pseudo_labelled for is_own, each in clips]

@@ -18,9 +18,9 @@ def refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
 
 def refuse_idle_weight(utterances: Sequence[Utterance], config: TrainConfig) -> None:
     """Raise ConfigError where pseudo-labels should weigh less and there are none."""
-    if config.pseudo_label_weight != 1 and not any(each.is_pseudo_labelled for each in utterances):
+    weight = config.pseudo_label_weight
+    if weight is not None and not any(each.is_pseudo_labelled for each in utterances):
         raise ConfigError(
-            f"train.pseudo_label_weight={config.pseudo_label_weight:g} has no effect: no training "
-            "clip has a pseudo-label; add a folder that mothertongue label wrote to data, or "
-            "remove it"
+            f"train.pseudo_label_weight={weight:g} has no effect: no training clip has a "
+            "pseudo-label; add a folder that mothertongue label wrote to data, or remove it"
         )

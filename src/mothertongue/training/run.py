@@ -276,7 +276,7 @@ def _begin(
         inputs = run_dir, base.digest, experiment.manifests, utterances
         write_identity(*inputs, noted, sounds, experiment.train.replay)
         if facts := pseudo_label_facts(experiment.manifests, utterances):
-            noted(f"{pseudo_label_line(facts)}; weight {experiment.train.pseudo_label_weight:g}")
+            noted(pseudo_label_line(facts))
         return
     refuse_other_settings(experiment, run_dir)
     changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
