@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 from runs import PATIENCE_S, save_base, save_corpus, write_experiment
+from tokenizers.pre_tokenizers import ByteLevel
 from verbs_harness import NO_NETWORK
 
 SMALL = {"epochs": 1, "learning_rate": 1e-3, "batch_size": 4, "precision": "fp32"}
@@ -36,9 +38,19 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def write_letters_only(base: Path) -> None:
+    """Let a base with random weights write text, which no random bytes are."""
+    path = base / "generation_config.json"
+    settings = json.loads(path.read_text())
+    names = sorted(ByteLevel.alphabet())
+    settings["suppress_tokens"] = [i for i, name in enumerate(names) if name not in ascii_lowercase]
+    path.write_text(json.dumps(settings))
+
+
 @pytest.mark.slow
 def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
     base, data = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
+    write_letters_only(base)
     lora = {"kind": "lora", "rank": 2}
     experiment = write_experiment(tmp_path, base, data, strategy=lora, epochs=1)
     for name in ("home", "tmp", "work", "hooks"):
@@ -59,6 +71,7 @@ def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
         ["train", str(experiment), "--out", "run"],
         ["evaluate", "run", "--with-base"],
         ["transcribe", "run", *clips, "--out", "text"],
+        ["label", "run", clips[0], "--vad", "off", "--max-speed", "999", "--out", "pseudo"],
         ["analyze", "run", "--figures", "figures"],
         ["report", "run"],
         ["export", "run", "--format", "adapter", "--clips", "1"],
@@ -91,5 +104,6 @@ def test_no_verb_connects_or_writes_elsewhere(tmp_path: Path) -> None:
     assert [name for name in files(tmp_path / "home") if not name.startswith(ours)] == []
     assert files(tmp_path / "tmp") == []
     assert {path.name for path in (tmp_path / "work").iterdir()} == {
-        *("prepared", "run", "text", "figures", "written.yaml", "lm", "mean", "compared")
+        *("prepared", "run", "text", "pseudo", "figures", "written.yaml", "lm", "mean"),
+        "compared",
     }

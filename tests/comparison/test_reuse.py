@@ -74,6 +74,29 @@ def test_a_set_with_training_audio_is_refused_before_anything_runs(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_replay_of_what_is_tested_is_refused_before_anything_runs(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    """The replay trains on the audio of a retention set, under another text."""
+    data, other = save_corpus(tmp_path / "sw"), save_corpus(tmp_path / "en", validation=0, test=0)
+    clips = [replace(each, language="en") for each in read_manifest(other)]
+    for number, path in enumerate(sorted(other.glob("*.wav"))):
+        path.write_bytes(path.read_bytes() + bytes([number]))  # not the audio of sw
+    write_manifest(other / "manifest.jsonl", clips)
+    tested = tmp_path / "tested" / "manifest.jsonl"
+    held_out = [replace(e, split="test", audio=str(other / e.audio)) for e in clips[:3]]
+    write_manifest(tested, held_out)
+    train = {"epochs": 1, "learning_rate": 1e-3, "replay": {"data": str(other)}}
+    grid = make_grid(
+        languages={"sw": {"data": str(data)}},
+        retention={"en": {"data": str(tested)}},
+        train=train,
+    )
+    with pytest.raises(DataError, match=r"retention\.en: 3 of 3 clips have audio that the replay"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_manifests_of_a_language_with_common_audio_are_refused(
     make_grid: MakeGrid, tmp_path: Path
 ) -> None:

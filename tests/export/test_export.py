@@ -288,6 +288,11 @@ def test_the_verb_writes_into_the_run_and_says_what_it_heard(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = shutil.copytree(tiny_runs["lora"], tmp_path / "run")
+    identity = json.loads((run / "identity.json").read_text())
+    pseudo = {"clips": 3, "hours": 1.5, "of_clips": 9, "of_hours": 4.0, "round": 2}
+    pseudo |= {"models": [{"model": "runs/first", "model_sha256": "1"}]}
+    replay = {"manifest_sha256": "r", "share": 0.1, "languages": {"en": {"clips": 1, "hours": 0.5}}}
+    write_json(run / "identity.json", identity | {"pseudo_labels": pseudo, "replay": replay})
     arguments = ["export", str(run), "--format", "adapter", "--clips", "2"]
     monkeypatch.setattr(sys, "argv", ["mothertongue", *arguments])
     with pytest.raises(SystemExit) as stop:
@@ -305,3 +310,5 @@ def test_the_verb_writes_into_the_run_and_says_what_it_heard(
     assert "tokens for one window" not in card
     assert "base_model_relation: adapter" in card
     assert "library_name" not in card
+    assert "1.50 of 4.00 hours to train on have pseudo-labels by runs/first, round 2" in card
+    assert "10 % of the steps replay en (0.50 h)" in card

@@ -98,6 +98,14 @@ def test_its_training_clips_are_scored_under_their_own_name(run_dir: RunDir) -> 
     assert run_dir.evaluation("also-train").is_file()
 
 
+def test_pseudo_labels_are_not_scored(run_dir: RunDir, tmp_path: Path) -> None:
+    clips = list(read_manifest(save_corpus(tmp_path / "pseudo", validation=0, test=0)))
+    pseudo = [replace(each, average_log_probability=-0.5) for each in clips]
+    write_manifest(tmp_path / "pseudo" / "manifest.jsonl", pseudo)
+    with pytest.raises(DataError, match="12 of the 12 utterances to score have pseudo-labels"):
+        score(run_dir, tmp_path / "pseudo", "train")
+
+
 def test_scores_on_data_in_folders_of_one_name_are_kept_apart(
     run_dir: RunDir, tmp_path: Path
 ) -> None:

@@ -100,6 +100,11 @@ def test_recordings_are_of_one_voice_and_of_the_length_asked_for(data: Path) -> 
         for i, each in enumerate(clips[:4])
     ]
     assert recordings_of(unknown, 5.0) == [[0], [1, 2, 3]]
+    whole = [replace(each, start_s=0.0) for each in unknown]  # files of which each is one clip
+    assert recordings_of(whole, 5.0) == [[0], [1, 2, 3]]
+    parts = [replace(each, start_s=4.0 * i, audio="a.wav") for i, each in enumerate(unknown)]
+    other = [replace(each, audio="b.wav") for each in parts]
+    assert recordings_of(parts + other, 5.0) == [[0, 4], [1, 2, 3], [5, 6, 7]]
     durations = [replace(each, duration_s=1.0 + 5 * (i % 7)) for i, each in enumerate(clips * 20)]
     for minutes in (0.5, 1.0, 3.0):
         found = recordings_of(durations, minutes)

@@ -49,6 +49,19 @@ def test_every_chapter_is_there(html: str) -> None:
     assert set(links) >= set(chapters)
 
 
+def test_beside_forgetting_it_says_what_was_replayed(tmp_path: Path, html: str) -> None:
+    folder = comparison_folder(tmp_path / "first")
+    identity = min(folder.rglob("identity.json"))
+    facts = {"manifest_sha256": "r" * 64, "share": 0.1}
+    facts |= {"languages": {"en": {"clips": 3, "hours": 0.5}, "fr": {"clips": 1, "hours": 0.25}}}
+    write_json(identity, json.loads(identity.read_text()) | {"replay": facts})
+    page = Path(write_report([folder])["page"]).read_text("utf-8")
+    said = "10 % of the steps replay en (0.50 h), fr (0.25 h)"
+    chapter = page[page.index('<section id="forgetting">') : page.index('<section id="errors">')]
+    assert f"{identity.parent.name} (" in chapter and said in chapter
+    assert said not in html
+
+
 def test_averages_of_weights_have_a_chapter_with_their_curve(tmp_path: Path) -> None:
     folder = comparison_folder(tmp_path / "first", **with_averages(comparison()))
     html = Path(write_report([folder])["page"]).read_text("utf-8")

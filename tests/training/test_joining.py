@@ -20,7 +20,7 @@ from mothertongue.system.files import sha256_file
 from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import MicroBatch, Step, micro_batch_of, share
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.joining import ROW_TICKS, joined_masks, joined_samples, voices
+from mothertongue.training.joining import ROW_TICKS, joined_masks, joined_samples
 from mothertongue.training.run import run
 
 TOKENS = byte_tokens().borrowing({"zh": "en"})
@@ -244,31 +244,6 @@ def test_a_rank_takes_whole_rows() -> None:
     assert step[0] == MicroBatch(30, (1, 2, 3, 4, 5, 6), (3, 1, 2))
     assert share(step, 0, 2) == (micro_batch_of(30, [(1, 2, 3), (5, 6)]),)
     assert share(step, 1, 2) == (MicroBatch(30, (4,)),)
-
-
-def test_voices() -> None:
-    def clip(name: str, **facts: Any) -> Utterance:
-        return Utterance(
-            name, **({"audio": name, "text": "x", "language": "sw"} | facts), duration_s=1
-        )
-
-    found = voices(
-        [
-            clip("a", speaker="one"),
-            clip("b", speaker="one"),
-            clip("c", speaker="one", language="fr"),
-            clip("d", speaker="two"),
-            clip("e"),
-            clip("f"),
-            clip("g", audio="radio", start_s=0.0),
-            clip("h", audio="radio", start_s=3.0),
-            clip("i", audio="alone", start_s=3.0),
-            clip("j", audio="radio", start_s=6.0, speaker="two", language="fr"),
-        ]
-    )
-    assert found[0] == found[1] is not None
-    assert found[6] == found[7] is not None
-    assert [each is None for each in found] == [i not in (0, 1, 6, 7) for i in range(10)]
 
 
 def test_a_stopped_run_continues_to_the_same_weights(

@@ -132,7 +132,7 @@ def test_clips_before_are_those_of_the_last_30_s() -> None:
         clip("h", speaker="s", duration_s=20.0),
         clip("i"),
         clip("j", speaker="t"),
-        clip("k", speaker="s", duration_s=1.0),
+        clip("k", speaker="s", duration_s=1.0, start_s=0.0),  # a whole file all the same
     ]
     found = clips_before(clips)
     assert found == [(4,), (), (1,), (1,), (2, 3), (), (), (6,), (), (), (6, 7)]

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -84,6 +85,21 @@ def test_micro_batches_add_up(learner, tokens: Tokens) -> None:
     parts = [loss(*part.tensors()) for part in batch.split(1)]
     torch.stack(parts).sum().backward()
     torch.testing.assert_close(torch.stack(parts).sum(), whole, rtol=1e-5, atol=0)
+    assert_close(gradients(learner), expected)
+
+
+def test_factors_of_clips_are_the_same_in_micro_batches(learner, tokens: Tokens) -> None:
+    batch = batch_of(tokens, 4)
+    loss, factors_B = LabelLoss(learner), torch.tensor([1.0, 0.25, 0.5])
+    alone_B = torch.stack([loss(*part.tensors()).detach() for part in batch.split(1)])
+    batch = replace(batch, factors_B=factors_B)
+    rows_N = batch.counted_rows(torch.device("cpu"))
+    whole = loss(*batch.tensors(), rows_N=rows_N, factors_B=batch.factors_B)
+    torch.testing.assert_close(whole.detach(), factors_B @ alone_B, rtol=1e-5, atol=0)
+    whole.backward()
+    expected = gradients(learner)
+    for part in batch.split(2):
+        loss(*part.tensors(), factors_B=part.factors_B).backward()
     assert_close(gradients(learner), expected)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,7 @@ def test_a_gpu_takes_the_step_of_a_cpu(settings: dict[str, Any]) -> None:
     for is_gpu in (False, True):
         stepper, batch = step_of(settings, precision="fp32")
         batch.targets_BL[0, 9:] = IGNORED  # the rest of the label
+        batch = replace(batch, factors_B=torch.full((batch.rows,), 0.5))
         if is_gpu:
             stepper.one_gpu = stepper.gpu_step(recorder=None)
         taken = [stepper.take(number, [batch], 1e-3) for number in range(3)]

@@ -57,13 +57,33 @@ def test_ignored_targets_count_nothing() -> None:
     torch.testing.assert_close(mine, expected)
 
 
+@pytest.mark.parametrize("rows", [7, 512])
+def test_factors_multiply_the_loss_of_each_row(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "CHUNK_ROWS", rows)
+    embedding, middle, tokens, targets = parts()
+    targets[[0, 4, 32]] = IGNORED
+    factors_N = torch.tensor([1.0, 0.3, 0.5]).repeat(11)
+
+    def weighed(factors_N: Tensor | None) -> list[Tensor]:
+        states_BLD, weight_VD = embed(tokens, embedding)
+        states_ND = middle(states_BLD).flatten(0, 1)
+        loss = projected_cross_entropy(states_ND, weight_VD, targets, factors_N)
+        return learned(loss, embedding, middle)
+
+    scores = middle(embedding(tokens)).flatten(0, 1) @ embedding.weight.T
+    each_N = nn.functional.cross_entropy(scores, targets, reduction="none")
+    expected = learned((each_N * factors_N).sum(), embedding, middle)
+    torch.testing.assert_close(weighed(factors_N), expected)
+    assert all(map(torch.equal, weighed(torch.ones(33)), weighed(None)))
+
+
 def test_rows_of_the_product_come_in_few_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A product of another height is compiled anew."""
     seen, errors = set[int](), projection._softmax_errors
 
-    def counting(scores_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+    def counting(scores_CV: Tensor, *labels: Tensor) -> tuple[Tensor, Tensor]:
         seen.add(len(scores_CV))
-        return errors(scores_CV, targets_C)
+        return errors(scores_CV, *labels)
 
     monkeypatch.setattr(projection, "_softmax_errors", counting)
     weight_VD = torch.randn(VOCABULARY, WIDTH)

@@ -19,7 +19,7 @@ from mothertongue.system import runtime
 
 # isort: off
 # What is imported joins the app, in the order of --help.
-from mothertongue.cli import corpus, training, models, lm, serving, comparing  # noqa: F401
+from mothertongue.cli import corpus, training, models, label, lm, serving, comparing  # noqa: F401
 # isort: on
 
 

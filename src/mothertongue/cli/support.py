@@ -47,8 +47,8 @@ def decoding(
     batch_size: int,
     lm: Path | None,
     lm_weight: float | None,
-    hotwords: Path | None,
-    hotwords_weight: float | None,
+    hotwords: Path | None = None,
+    hotwords_weight: float | None = None,
 ) -> "DecodeConfig":
     """Return the decoding settings in the options. Raises ConfigError if they do not fit."""
     from mothertongue.config import parse

@@ -150,6 +150,7 @@ def _average(
     state = _state(runs, mixture, scored, seconds)
     record = run_record(experiment, mixture.tuned, state, 1, seconds)
     record |= {"prefix_cache": None, "average": _facts(runs, judge, scored, with_base)}
+    record["pseudo_labels"] = first.identity.get("pseudo_labels")
     _write(out, first, experiment, mixture.tensors_at(scored.taken.alpha)[1], record)
     return record
 

@@ -52,8 +52,9 @@ def compare(
     MothertongueError naming the runs that failed; Preempted when asked to stop.
     """
     require_data(grid)
-    refuse_leaks(grid, watcher.noted)
-    candidates = share_depths(grid, _settled(expand(grid), folder))
+    expanded = expand(grid)
+    refuse_leaks(grid, expanded, watcher.noted)
+    candidates = share_depths(grid, _settled(expanded, folder))
     refuse_changed_runs(candidates, folder)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)

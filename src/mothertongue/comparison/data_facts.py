@@ -7,13 +7,15 @@ from typing import Any
 from mothertongue.data.manifest import SPLITS, Utterance, manifest_path, read_card, read_data
 
 Json = dict[str, Any]
+PSEUDO_LABELS = "of train, pseudo-labels"
 
 
 def data_facts(manifests: Sequence[Path]) -> Json:
     """Return the size of each split and the data cards of the manifests, as JSON values.
 
-    `data`: clips, hours and speakers of each split (the paper's table 2). `cards`: the card that
-    `mothertongue prepare` wrote beside a manifest, where there is one, with its folder's name.
+    `data`: clips, hours and speakers of each split (the paper's table 2), and of the pseudo-labels
+    in train, if there are any. `cards`: the card that `mothertongue prepare` or `label` wrote
+    beside a manifest, where there is one, with its folder's name.
     """
     utterances = read_data(manifests)
     cards = [
@@ -21,12 +23,12 @@ def data_facts(manifests: Sequence[Path]) -> Json:
         for path in manifests
         if (card := read_card(path)) is not None
     ]
-    return {
-        "data": {
-            split: _size([each for each in utterances if each.split == split]) for split in SPLITS
-        },
-        "cards": cards,
+    sizes: Json = {
+        split: _size([each for each in utterances if each.split == split]) for split in SPLITS
     }
+    if pseudo := [each for each in utterances if each.is_pseudo_labelled]:
+        sizes[PSEUDO_LABELS] = _size(pseudo)
+    return {"data": sizes, "cards": cards}
 
 
 def _size(utterances: Sequence[Utterance]) -> Json:

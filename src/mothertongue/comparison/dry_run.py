@@ -25,6 +25,7 @@ from mothertongue.model.load import base_config
 from mothertongue.strategies.base import Strategy, Whisper
 from mothertongue.training.bucketing import plan_epoch
 from mothertongue.training.frozen_prefix import refuse_stored_changes
+from mothertongue.training.replay import replay_steps
 from mothertongue.training.speed import applied, flops_per_s, mean_frames, mean_tokens
 
 ASSUMED_S, ASSUMED_TOKENS = 12.0, 60  # of a clip where the data is not there: FLEURS-like
@@ -97,6 +98,9 @@ def _run(
     frames = mean_frames(clips.durations_s, train)
     recomputes = train.gradient_checkpointing
     per_clip = training_flops(model, frames, clips.tokens, recomputes)
+    own = _steps_per_epoch(clips, train)
+    steps = own + (replay_steps(train.replay.share, own) if train.replay else 0)
+    hours = train.num_epochs * clips.count * per_clip / speed / 3600
     return {
         "name": candidate.experiment.name,
         "language": candidate.language,
@@ -104,8 +108,8 @@ def _run(
         "settings": candidate.settings,
         "seed": candidate.seed,
         "trainable_parameters": trained,
-        "steps": train.num_epochs * _steps_per_epoch(clips, train),
-        "estimated_hours": train.num_epochs * clips.count * per_clip / speed / 3600,
+        "steps": train.num_epochs * steps,
+        "estimated_hours": hours * steps / own,
     }
 
 

@@ -8,14 +8,20 @@ from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
 from mothertongue.data.clip_facts import ClipFacts, facts_of
 from mothertongue.data.leaks import check_splits, find_leaks, named, shared
 from mothertongue.data.manifest import read_data
+from mothertongue.data.replay import read_replay
 from mothertongue.errors import DataError
-from mothertongue.experiment.identity import code_changes, data_changes, read_identity
+from mothertongue.experiment.identity import (
+    code_changes,
+    data_changes,
+    read_identity,
+    replay_changes,
+)
 
 Noted = Callable[[str], None]
 
 
-def refuse_leaks(grid: Grid, noted: Noted) -> None:
-    """Raise DataError if a language is tested on audio that it is trained on.
+def refuse_leaks(grid: Grid, candidates: Sequence[Candidate], noted: Noted) -> None:
+    """Raise DataError if a language is tested on audio that it is trained on, or that it replays.
 
     It is tested on its own test split, on its `also` and on all of `retention`. Sentences and
     speakers that it is trained on are passed to `noted`; so is audio of a set whose split is train.
@@ -24,9 +30,13 @@ def refuse_leaks(grid: Grid, noted: Noted) -> None:
         facts = facts_of(read_data(place.manifests))
         name = f"languages.{language}"
         check_splits(facts, f"{name}.data", noted)
-        trained = [each for each in facts if each.split == "train"]
+        trained = {f"{name}.data": [each for each in facts if each.split == "train"]}
+        if replayed := _replayed(language, place, candidates):
+            check_splits([*facts, *replayed], f"{name}.data with train.replay", lambda _: None)
+            trained[f"the replay of {name}"] = replayed
         for key, each in _other_sets(grid, language, place).items():
-            _refuse_shared(trained, each, name, key, noted)
+            for what, clips in trained.items():
+                _refuse_shared(clips, each, what, key, noted)
 
 
 def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
@@ -38,9 +48,11 @@ def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
         if not run_dir.identity.is_file():
             continue
         identity = read_identity(run_dir)
-        data = (manifests, identity["manifest_sha256"], identity.get("audio_sha256"))
+        digests = identity["manifest_sha256"], identity.get("audio_sha256")
+        data = (manifests, *digests, each.experiment.train.replayed)
         if data not in checked:
-            checked[data] = data_changes(run_dir, manifests)
+            replay = each.experiment.train.replay
+            checked[data] = data_changes(run_dir, manifests) + replay_changes(run_dir, replay)
         for change in checked[data] + code_changes(run_dir):
             found[change].append(name)
     if not found:
@@ -54,21 +66,33 @@ def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
     )
 
 
+def _replayed(
+    language: str, place: LanguageData, candidates: Sequence[Candidate]
+) -> list[ClipFacts]:
+    """Return the clips that any run of a language replays."""
+    mine = [each.experiment.train for each in candidates if each.language == language]
+    manifests = dict.fromkeys(path for train in mine for path in train.replayed)
+    if not manifests:
+        return []
+    trained = {each.language for each in read_data(place.manifests) if each.split == "train"}
+    return facts_of([clip for path in manifests for clip in read_replay((path,), trained)])
+
+
 def _other_sets(grid: Grid, language: str, place: LanguageData) -> dict[str, TestSet]:
     also = {f"languages.{language}.also.{name}": each for name, each in place.also.items()}
     return also | {f"retention.{name}": each for name, each in grid.retention.items()}
 
 
 def _refuse_shared(
-    trained: Sequence[ClipFacts], tested: TestSet, language: str, key: str, noted: Noted
+    trained: Sequence[ClipFacts], tested: TestSet, what: str, key: str, noted: Noted
 ) -> None:
     held_out = [each for each in facts_of(read_data([tested.data])) if each.split == tested.split]
     found = find_leaks(trained, held_out)
     if found.audio and tested.split != "train":
         raise DataError(
             f"{key}: {len(found.audio):,} of {found.num_clips:,} clips have audio that "
-            f"{language}.data trains on: {named(found.audio)}; expected none. Remove them from one "
-            "of the two, or the set from the grid"
+            f"{what} trains on: {named(found.audio)}; expected none. Remove them from one of the "
+            "two, or the set from the grid"
         )
     if said := shared(found.counts()):
-        noted(f"{key}: {said} of {language}.data")
+        noted(f"{key}: {said} of {what}")

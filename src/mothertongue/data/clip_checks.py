@@ -13,6 +13,7 @@ from mothertongue.data.audio.headers import AudioError, inspect_file, regular_si
 from mothertongue.data.audio_paths import clip_path
 from mothertongue.data.languages import language_code
 from mothertongue.data.manifest import Split, Utterance, duration_tolerance_s
+from mothertongue.data.pseudo_labels import SCORES_NOTHING
 from mothertongue.data.sound_facts import Listen, Sound, hashed
 from mothertongue.data.sources.base import TEXT_FIELDS, TIME_FIELDS, ForReview, Rejection, Row
 from mothertongue.data.sources.columns import split_named
@@ -127,6 +128,8 @@ class Examiner:
 
     def _examine(self, row: Row) -> Examined:
         split = _split(row.split)
+        if row.average_log_probability is not None and split != "train":
+            raise Fault("MAN-SPLIT", f"split is {split!r}, expected train", SCORES_NOTHING)
         language = _language(row.language or self.language)
         text, text_notes = _text(row.text)
         self._check_length(text, language)
@@ -144,6 +147,7 @@ class Examiner:
             split=split or "train",
             speaker=clean_text(row.speaker)[0] or None if row.speaker else None,
             license=clean_text(row.license)[0] or None if row.license else None,
+            average_log_probability=row.average_log_probability,
         )
         notes = (*row.notes, *text_notes, *path_notes, *audio_notes)
         notes += _rate_notes(text, duration_s)

@@ -9,15 +9,16 @@ import numpy as np
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError, load_audio
 from mothertongue.data.manifest import Split, Utterance, duration_tolerance_s, read_data
+from mothertongue.data.pseudo_labels import SCORES_NOTHING
 from mothertongue.errors import DataError
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def read_split(data: Sequence[Path], split: Split, language: str | None) -> list[Utterance]:
-    """Return the utterances of one split of manifests, with `language` for all if it is given.
+    """Return the utterances of a split to score, with `language` for all if it is given.
 
-    Raises DataError naming the splits there are when this one is empty.
+    Raises DataError naming the splits there are when this one is empty, and for pseudo-labels.
     """
     utterances = read_data(data)
     chosen = [each for each in utterances if each.split == split]
@@ -25,7 +26,16 @@ def read_split(data: Sequence[Path], split: Split, language: str | None) -> list
         found = ", ".join(sorted({each.split for each in utterances})) or "no utterances"
         names = ", ".join(map(str, data))
         raise DataError(f"{names}: no utterance in split {split!r}; found {found}")
+    _refuse_pseudo_labels(data, chosen)
     return [replace(each, language=language) for each in chosen] if language else chosen
+
+
+def _refuse_pseudo_labels(data: Sequence[Path], chosen: Sequence[Utterance]) -> None:
+    if found := [each.id for each in chosen if each.is_pseudo_labelled]:
+        raise DataError(
+            f"{', '.join(map(str, data))}: {len(found):,} of the {len(chosen):,} utterances to "
+            f"score have pseudo-labels, such as {found[0]}; expected none: {SCORES_NOTHING}"
+        )
 
 
 def load_clip(root: Path, utterance: Utterance) -> Samples:

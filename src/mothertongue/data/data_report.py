@@ -64,7 +64,7 @@ class DataReport:
     has the facts that are known from elsewhere and agree with the corpus. `source` is the layout
     that the corpus was taken for. `aside` counts the rows that are neither kept nor rejected, by
     reason; `num_rows` counts all others. `alignment` tells how much of the long rows was kept; None
-    if none was to be aligned.
+    if none was to be aligned. `labelling` tells which model wrote the texts; None if people did.
     """
 
     source: str
@@ -79,6 +79,7 @@ class DataReport:
     confirmed: tuple[str, ...] = ()
     aside: Mapping[str, int] = field(default_factory=dict)
     alignment: Mapping[str, Any] | None = None
+    labelling: Mapping[str, Any] | None = None
 
     @property
     def num_rejected(self) -> int:
@@ -127,9 +128,8 @@ class DataReport:
             "num_rejected": self.num_rejected,
         }
         record = asdict(self) | lists | totals | {"ok": self.ok}
-        if self.alignment is None:
-            del record["alignment"]
-        return record
+        unset = [name for name in ("alignment", "labelling") if record[name] is None]
+        return {name: value for name, value in record.items() if name not in unset}
 
 
 def report_table(report: DataReport) -> RenderableType:

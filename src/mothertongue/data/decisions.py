@@ -89,7 +89,8 @@ class Decided:
             return reject_row(row, Fault(DROPPED, reason, "nothing; or change the decision"))
         reviewed = replace(row, aside=None) if row.aside in get_args(ForReview) else row
         if decision.decision == "fix":
-            reviewed = replace(reviewed, text=decision.text)
+            # A person wrote this text: it is no pseudo-label.
+            reviewed = replace(reviewed, text=decision.text, average_log_probability=None)
         found = found if reviewed is row else self.examine(reviewed)
         if isinstance(found, Examined):
             return replace(found, notes=(*found.notes, f"DEC-{decision.decision.upper()}"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, get_args
 
 from mothertongue.data.audio_paths import clip_path
+from mothertongue.data.pseudo_labels import Labelling, pseudo_label_faults
 from mothertongue.errors import DataError, Fault
 from mothertongue.system.cache import cache_folder, state_folder
 from mothertongue.system.files import open_atomically, sha256_file, write_json
@@ -39,6 +40,14 @@ class Utterance:
     split: Split = "train"
     speaker: str | None = None
     license: str | None = None
+    average_log_probability: float | None = None
+    """Set where a model wrote the text (a pseudo-label): its mean log-probability of a token, in
+    nats. Such an utterance is in train, and nothing is scored on it."""
+
+    @property
+    def is_pseudo_labelled(self) -> bool:
+        """Return whether a model wrote the text, and no person confirmed it."""
+        return self.average_log_probability is not None
 
 
 def duration_tolerance_s(duration_s: float) -> float:
@@ -224,7 +233,8 @@ def _type_faults(utterance: Utterance) -> list[str]:
     ]
     if utterance.split not in SPLITS:
         faults.append(f"split is {utterance.split!r}, expected one of {', '.join(SPLITS)}")
-    return faults
+    value = utterance.average_log_probability
+    return faults + ([] if value is None else pseudo_label_faults(value, utterance.split))
 
 
 def _is_seconds(value: object) -> bool:
@@ -270,6 +280,7 @@ class Prepared(Record):
     source: NotRequired[str]
     aside: NotRequired[dict[str, int]]
     alignment: NotRequired[AllAligned]
+    labelling: NotRequired[Labelling]
 
 
 class Card(Prepared):

@@ -47,6 +47,7 @@ REJECTED_NAME = "rejected.jsonl"
 REVIEW_NAME = "review.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time
+PSEUDO_LABELS = "{:,} texts are pseudo-labels: a model wrote them"
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
@@ -124,7 +125,8 @@ def _prepare(
         clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
         write_manifest(out / MANIFEST_NAME, clips)
     report = with_row_counts(report, source, options.language, seen)
-    report = replace(report, warnings=(*report.warnings, *source.remarks))
+    warnings = (*report.warnings, *source.remarks)
+    report = replace(report, warnings=warnings, labelling=source.labelling)
     write_card(out, report.to_dict())
     return report
 
@@ -268,10 +270,15 @@ def _report(
         "SUM(LENGTH(text)) FROM kept GROUP BY split"
     )
     found = {split: SplitFacts(*values) for split, *values in facts}
-    empty = tuple(f"{split} has no clips" for split in SPLITS if split not in found)
+    ((pseudo, kept),) = ledger.ask("SELECT COUNT(average_log_probability), COUNT(*) FROM kept")
+    empty: tuple[str, ...] = (PSEUDO_LABELS.format(pseudo),) if pseudo else ()
+    if pseudo < kept or not kept:
+        empty += tuple(f"{split} has no clips" for split in SPLITS if split not in found)
     if options.allow_outside:
         empty += ("--allow-outside was given: audio outside of the data folder was taken",)
-    ((unnamed,),) = ledger.ask("SELECT COUNT(*) FROM kept WHERE speaker IS NULL")
+    ((unnamed,),) = ledger.ask(
+        "SELECT COUNT(*) FROM kept WHERE speaker IS NULL AND average_log_probability IS NULL"
+    )
     if unnamed:
         empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
     counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")

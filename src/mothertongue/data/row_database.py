@@ -25,6 +25,7 @@ PRAGMA cache_size = -{CACHE_KIB};
 CREATE TABLE rows (
     n INTEGER PRIMARY KEY, place TEXT, id TEXT, long_id TEXT, audio TEXT, text TEXT,
     language TEXT, duration_s REAL, start_s REAL, split TEXT, speaker TEXT, license TEXT,
+    average_log_probability REAL,
     audio_key BLOB, sentence_key BLOB, sentence_id TEXT, notes TEXT, grp INTEGER);
 CREATE TABLE faults (n INTEGER PRIMARY KEY, place TEXT, code TEXT, reason TEXT, fix TEXT, row TEXT);
 CREATE TABLE asides (reason TEXT, clip TEXT);
@@ -40,7 +41,10 @@ CREATE INDEX by_audio ON rows (audio_key);
 CREATE INDEX by_sentence ON rows (sentence_key);
 CREATE INDEX by_speaker ON rows (speaker);
 """
-FIELDS = ("id", "audio", "text", "language", "duration_s", "start_s", "split", "speaker", "license")
+FIELDS = (
+    *("id", "audio", "text", "language", "duration_s", "start_s", "split", "speaker", "license"),
+    "average_log_probability",
+)
 
 
 @contextmanager
@@ -77,8 +81,9 @@ class RowDatabase:
         clip = item.utterance
         values = (item.where, clip.id, item.long_id, clip.audio, clip.text, clip.language)
         values += (clip.duration_s, clip.start_s, item.split, clip.speaker, clip.license)
+        values += (clip.average_log_probability,)
         values += (item.audio_key, item.sentence_key, item.sentence_id, " ".join(item.notes), None)
-        marks = ", ".join("?" * 17)
+        marks = ", ".join("?" * 18)
         self._database.execute(f"INSERT INTO rows VALUES ({marks})", (self.num_rows, *values))
 
     def index(self) -> None:

@@ -17,6 +17,19 @@ INVISIBLY_SPACED = (
 # the long vowel ー to no script). Tibetan is not one of them: its tsheg is written.
 UNSPACED_SCRIPTS = INVISIBLY_SPACED + r"\p{Han}\p{Hiragana}\p{Katakana}ー"
 
+# Scripts whose characters are syllables or words, by the first word of a character's Unicode name.
+SYLLABIC = frozenset(
+    {"CANADIAN", "CJK", "ETHIOPIC", "HANGUL", "HIRAGANA", "KATAKANA", "MENDE", "VAI", "YI"}
+)
+
+
+def spoken_letters(text: str) -> int:
+    """Return the characters of a text; those of syllables and words count as two letters each.
+
+    So a script hardly changes how many of them people say in a second.
+    """
+    return len(text) + sum(script_of(char) in SYLLABIC for char in text)
+
 
 def script_of(char: str) -> str | None:
     """Return the script of a letter by its Unicode name, such as LATIN; None if it is no letter."""

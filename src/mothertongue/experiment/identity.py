@@ -13,7 +13,20 @@ from mothertongue.data.clip_facts import (
     write_facts,
 )
 from mothertongue.data.leaks import named
-from mothertongue.data.manifest import Utterance, data_digest, manifest_path, read_data
+from mothertongue.data.manifest import (
+    Utterance,
+    data_digest,
+    manifest_path,
+    read_card,
+    read_data,
+)
+from mothertongue.data.replay import (
+    ReplayConfig,
+    is_replayed,
+    read_replay,
+    replay_facts,
+    replay_line,
+)
 from mothertongue.errors import DataError
 from mothertongue.experiment.records import Identity
 from mothertongue.experiment.run_dir import RunDir, deciding_versions
@@ -32,10 +45,12 @@ def write_identity(
     utterances: Sequence[Utterance],
     noted: Callable[[str], None],
     sound_digests: Mapping[str, str] | None = None,
+    replay: ReplayConfig | None = None,
 ) -> None:
     """Write the inputs of a run: identity.json, and data.jsonl with every clip.
 
-    `sound_digests` are those of the folders that augmentation mixes into clips.
+    `sound_digests` are those of the folders that augmentation mixes into clips. The utterances of a
+    replay come after those of the manifests.
     """
     facts = facts_of(utterances)
     num_bytes = sum({each.audio: each.size for each in facts}.values())
@@ -51,7 +66,42 @@ def write_identity(
         "label_rules": LABEL_RULES,
         "packages": deciding_versions(),
     }
+    if pseudo_labels := pseudo_label_facts(manifests, utterances):
+        identity["pseudo_labels"] = pseudo_labels
+    if replay is not None:
+        digest, languages = data_digest(replay.manifests), replay_facts(utterances)
+        found = {"manifest_sha256": digest, "share": replay.share, "languages": languages}
+        identity["replay"] = found
+        noted(replay_line(found))
     write_json(run_dir.identity, identity)
+
+
+def pseudo_label_facts(manifests: Sequence[Path], utterances: Sequence[Utterance]) -> Json | None:
+    """Return which training clips have pseudo-labels, as `PseudoLabels`; None if none has."""
+    own = [each for each in utterances if not is_replayed(each.id)]
+    train = [each for each in own if each.split == "train"]
+    pseudo = [each for each in train if each.is_pseudo_labelled]
+    if not pseudo:
+        return None
+    cards = [card for path in manifests if (card := read_card(path)) is not None]
+    found = [card["labelling"] for card in cards if "labelling" in card]
+    return {
+        "clips": len(pseudo),
+        "hours": sum(each.duration_s for each in pseudo) / 3600,
+        "of_clips": len(train),
+        "of_hours": sum(each.duration_s for each in train) / 3600,
+        "round": max((each["round"] for each in found), default=1),
+        "models": [{key: each[key] for key in ("model", "model_sha256")} for each in found],
+    }
+
+
+def pseudo_label_line(facts: Json) -> str:
+    """Return what `pseudo_label_facts` found, as text."""
+    models = ", ".join(each["model"] for each in facts["models"]) or "a model"
+    return (
+        f"{facts['hours']:.2f} of {facts['of_hours']:.2f} hours to train on have pseudo-labels by "
+        f"{models}, round {facts['round']}"
+    )
 
 
 def read_identity(run_dir: RunDir) -> Json:
@@ -66,15 +116,39 @@ def data_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
     """The changes between a run's data and the data that is there now, as text; empty for none."""
     if changes := manifest_changes(run_dir, manifests):
         return changes
-    changed = list(changed_audio(read_facts(run_dir.data), facts_of(read_data(manifests))))
-    return [f"audio: {len(changed):,} files, such as {named(changed)}"] if changed else []
+    own, _ = _facts_before(run_dir)
+    return _audio_change("audio", own, facts_of(read_data(manifests)))
+
+
+def replay_changes(run_dir: RunDir, replay: ReplayConfig | None) -> list[str]:
+    """The changes of the clips that a run replays, as text; empty for none."""
+    if replay is None:
+        return []
+    if data_digest(replay.manifests) != read_identity(run_dir)["replay"]["manifest_sha256"]:
+        return ["train.replay.data: its manifests have changed"]
+    _, before = _facts_before(run_dir)
+    return _audio_change(
+        "audio of train.replay", before, facts_of(read_replay(replay.manifests, ()))
+    )
+
+
+def _audio_change(name: str, before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> list[str]:
+    changed = list(changed_audio(before, now))
+    return [f"{name}: {len(changed):,} files, such as {named(changed)}"] if changed else []
+
+
+def _facts_before(run_dir: RunDir) -> tuple[list[ClipFacts], list[ClipFacts]]:
+    """Return the facts of the clips that a run was begun with: its own, and those of its replay."""
+    facts = read_facts(run_dir.data)
+    own = [each for each in facts if not is_replayed(each.id)]
+    return own, [each for each in facts if is_replayed(each.id)]
 
 
 def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
     """The changes of the manifests alone, as text; empty for none."""
     if data_digest(manifests) == read_identity(run_dir)["manifest_sha256"]:
         return []
-    before, now = read_facts(run_dir.data), facts_of(read_data(manifests))
+    before, now = _facts_before(run_dir)[0], facts_of(read_data(manifests))
     places = ", ".join(str(manifest_path(each).resolve()) for each in manifests)
     return [f"manifest {places}: {_manifest_change(before, now)}"]
 

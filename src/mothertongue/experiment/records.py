@@ -8,9 +8,34 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
+from mothertongue.data.pseudo_labels import Labeller
 from mothertongue.system.json_files import Record
 
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class PseudoLabels(TypedDict):
+    """The training clips whose texts a model wrote, and all training clips."""
+
+    clips: int
+    hours: float
+    of_clips: int
+    of_hours: float
+    round: int
+    models: list[Labeller]
+
+
+class _Replayed(TypedDict):
+    clips: int
+    hours: float
+
+
+class Replay(TypedDict):
+    """The clips that a run replays, by language, and their share of the steps."""
+
+    manifest_sha256: str
+    share: float
+    languages: dict[str, _Replayed]
 
 
 class Identity(Record):
@@ -21,6 +46,8 @@ class Identity(Record):
     augment_sha256: NotRequired[dict[str, str]]
     label_rules: NotRequired[int]
     packages: NotRequired[dict[str, str | None]]
+    pseudo_labels: NotRequired[PseudoLabels]
+    replay: NotRequired[Replay]
 
 
 class _Choice(TypedDict):
@@ -102,6 +129,7 @@ class RunRecord(Record, Cost):
     best_of: NotRequired[_BestOf | None]
     environment: NotRequired[dict[str, Any]]
     average: NotRequired[dict[str, Any]]
+    pseudo_labels: NotRequired[PseudoLabels | None]
 
 
 class Row(TypedDict):

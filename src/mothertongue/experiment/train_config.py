@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
 
 from mothertongue.config import Config
 from mothertongue.data.augment.config import AugmentConfig
+from mothertongue.data.replay import ReplayConfig
 from mothertongue.experiment.trackers import known_tracker, tracker_names
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision
@@ -95,6 +97,13 @@ class TrainConfig(Config):
     """Each language's share of an epoch is proportional to its clips^(1/T): 1 is as the data is,
     larger evens languages out by repeating the small; XLM-R's alpha 0.3 is 3.3 (Conneau et al.
     2020, sec. 3)."""
+    pseudo_label_weight: float = Field(default=1.0, gt=0, le=1)
+    """The factor of the loss of clips whose text a model wrote (see `mothertongue label`); they
+    stand in `data` beside the others. 0.5: such a clip moves the weights half as much."""
+    replay: ReplayConfig | None = None
+    """Also train on other languages: {data: [data/en, data/fr]}. Replay kept languages far better
+    than penalties on the weights when large-v2 learned ten languages one after the other (CL-MASR's
+    README: 50.8 % mean WER, 98.0 % with EWC, 98.5 % without either)."""
     augment: AugmentConfig = AugmentConfig()
     """Random changes of the training clips: {speed: {}, gain: {}, spec_augment: {}}; all are off by
     default."""
@@ -154,6 +163,11 @@ class TrainConfig(Config):
     set up by its own environment variables; one that dies stops no run."""
     seed: NonNegativeInt = 0
     """The seed of the order of the clips and of all random numbers."""
+
+    @property
+    def replayed(self) -> tuple[Path, ...]:
+        """The manifests of `replay`."""
+        return self.replay.manifests if self.replay else ()
 
     @property
     def num_epochs(self) -> int:
@@ -227,6 +241,11 @@ class TrainConfig(Config):
             raise ValueError(
                 "batch_seconds gives no fixed number of steps with augment.speed, which changes "
                 "the lengths of clips in each epoch; give batch_size, or remove augment.speed"
+            )
+        if self.batch_seconds is not None and self.replay is not None:
+            raise ValueError(
+                "batch_seconds gives no fixed number of steps with replay, which draws other clips "
+                "in each epoch; give batch_size, or remove replay"
             )
         return self
 

@@ -11,6 +11,9 @@ import yaml
 
 from mothertongue import __version__
 from mothertongue.data.languages import WHISPER_LANGUAGES
+from mothertongue.data.replay import replay_line
+from mothertongue.experiment.identity import pseudo_label_line, read_identity
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export.base import Exported, Exporter
 from mothertongue.system.console import interval
 
@@ -96,12 +99,23 @@ of the run, and `verification.json` says how this export compares.
 
 Trained on {record["device"]}, {record["train_s"] / 60:.1f} minutes. Base weights
 SHA-256 {record["base_digest"]}.
-
+{_inputs(exported)}
 ## Limits
 
 It was tuned on the speech described above. Other speakers, recordings and languages may fare worse
 than before tuning, and nothing here measures that unless a figure says so.
 {_cut_text(exported)}"""
+
+
+def _inputs(exported: Exported) -> str:
+    """Return the hours whose text a model wrote, and the languages that were replayed."""
+    identity = read_identity(RunDir(exported.run))
+    lines = []
+    if facts := identity.get("pseudo_labels"):
+        lines.append(f"\n{pseudo_label_line(facts)}: a model wrote their text.\n")
+    if facts := identity.get("replay"):
+        lines.append(f"\nAgainst forgetting, {replay_line(facts)}.\n")
+    return "".join(lines)
 
 
 def _cut_text(exported: Exported) -> str:

@@ -18,7 +18,7 @@ from mothertongue.data.clip_facts import audio_digest, facts_of
 from mothertongue.data.clips import Samples, load_clip, read_split
 from mothertongue.data.languages import usual_measure
 from mothertongue.data.manifest import ROOT, Split, Utterance, data_digest
-from mothertongue.data.voices import voice_of
+from mothertongue.data.voices import voices
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.long_form import (
@@ -177,14 +177,14 @@ def recordings_of(utterances: Sequence[Utterance], minutes: float) -> list[list[
     """Return the clips of each recording, by index: of one voice, in their order.
 
     A voice has as many recordings of nearly equal length as bring them closest to `minutes`. Clips
-    of no known voice are joined with each other, by language.
+    whose voice no other clip is known to share are joined with each other, by language.
     """
-    voices: dict[object, list[int]] = {}
-    for i, each in enumerate(utterances):
-        voices.setdefault(voice_of(each) or each.language, []).append(i)
+    of_voice: dict[object, list[int]] = {}
+    for i, (each, voice) in enumerate(zip(utterances, voices(utterances), strict=True)):
+        of_voice.setdefault(voice or each.language, []).append(i)
     return [
         recording
-        for clips in voices.values()
+        for clips in of_voice.values()
         for recording in _shared_out(clips, [utterances[i].duration_s for i in clips], minutes)
     ]
 

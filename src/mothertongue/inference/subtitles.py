@@ -55,6 +55,8 @@ class Recording:
     """How many pieces were decoded again in halves, since their text was cut off or looped."""
     is_translated: bool = False
     """Whether the text is English, whatever the language of the speech."""
+    textless: tuple[tuple[float, float], ...] = ()
+    """The start and end of each piece in which the decoder wrote nothing."""
 
     @property
     def text(self) -> str:

@@ -34,12 +34,19 @@ class _Work:
     waiting: int = 0
     decoded_again: int = 0
     segments: list[Segment] = field(default_factory=list)
+    textless: list[tuple[float, float]] = field(default_factory=list)
     error: AudioError | None = None
 
     def result(self) -> Recording | AudioError:
         if self.error:
             return self.error
-        return Recording(self.language, self.duration_s, tuple(self.segments), self.decoded_again)
+        return Recording(
+            self.language,
+            self.duration_s,
+            tuple(self.segments),
+            self.decoded_again,
+            textless=tuple(self.textless),
+        )
 
 
 def transcribe_files(
@@ -164,6 +171,8 @@ def _decode(
     found |= decoded([i for i in range(len(waiting)) if i not in found])
     for i, (work, piece) in enumerate(waiting):
         for part in found[i]:
-            work.segments += segments_of(part.piece(piece.start_s), part.transcript)
+            place = part.piece(piece.start_s)
+            work.segments += segments_of(place, part.transcript)
+            work.textless += [] if part.transcript.text else [(place.start_s, place.end_s)]
         work.decoded_again += len(found[i]) > 1
         work.waiting -= 1

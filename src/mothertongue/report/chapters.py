@@ -6,6 +6,7 @@ from functools import cached_property
 
 from mothertongue.data.data_report import NOTES
 from mothertongue.data.languages import WHISPER_LANGUAGES
+from mothertongue.data.replay import replay_line
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.interpolation import forgetting_curves
 from mothertongue.report.charts.layers import layer_charts, suggestions
@@ -65,6 +66,15 @@ class Language:
     def validations(self) -> list[str]:
         """Return the result of each run on the split that chose its weights."""
         return [_validation(run) for run in self._part.runs if run.language == self._code]
+
+    @property
+    def replays(self) -> list[str]:
+        """Return which other languages each run replayed, for those that did."""
+        return [
+            f"{run.name} ({run.strategy}): {replay_line(run.identity['replay'])}"
+            for run in self._part.runs
+            if run.language == self._code and "replay" in run.identity
+        ]
 
     @property
     def headline(self) -> Table:

@@ -40,6 +40,8 @@ class Batch:
     """The key of each clip's output in the store of such outputs; empty without a store."""
     masks_BR4: Tensor | None = None
     """float32, the masks of each clip's spectrogram, see `log_mel`; None without SpecAugment."""
+    factors_B: Tensor | None = None
+    """float32, the factor of each clip's loss; None where all are 1."""
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on a device."""
@@ -111,6 +113,7 @@ class Batch:
             targets_BL=change(self.targets_BL),
             hidden_BTD=None if self.hidden_BTD is None else change(self.hidden_BTD),
             masks_BR4=None if self.masks_BR4 is None else change(self.masks_BR4),
+            factors_B=None if self.factors_B is None else change(self.factors_B),
         )
 
 

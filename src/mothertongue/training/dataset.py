@@ -4,10 +4,8 @@ Where the outputs of the encoder's frozen layers are stored, a batch brings them
 """
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +17,10 @@ from torch.utils.data import DataLoader, Dataset
 from mothertongue.data.augment.augmenter import Augmenter
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
-from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
+from mothertongue.errors import DataError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
-from mothertongue.model.devices import best_device, processors
+from mothertongue.model.devices import best_device
 from mothertongue.model.features import HOP_SAMPLES
 from mothertongue.model.tokenizer import CONTROL_TOKENS, Tokens
 from mothertongue.training.batch import (
@@ -42,11 +40,13 @@ from mothertongue.training.bucketing import (
     share,
 )
 from mothertongue.training.decoded_clips import DecodedClips
+from mothertongue.training.idle_settings import refuse_idle_temperature, refuse_idle_weight
 from mothertongue.training.joining import Joiner, joined_masks, joined_samples
 from mothertongue.training.labels import Label, RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
+from mothertongue.training.replay import choose_replay, mixed, replay_seed, replay_steps
+from mothertongue.training.workers import start_method, usual_workers
 
-MOST_WORKERS = 12
 PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs
 
 
@@ -65,8 +65,10 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         store: PrefixStore | None = None,
         rank: int = 0,
         ranks: int = 1,
+        replayed: Sequence[Utterance] = (),
     ) -> None:
         """`root` is the folder of relative audio paths, `store` has what is computed already.
+        `replayed` are the clips that `config.replay` draws from.
 
         Raises DataError where there is nothing to train on or a transcript does not fit,
         ConfigError where a language has no token or a temperature but no second language, where a
@@ -74,19 +76,24 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         """
         if not utterances:
             raise DataError(f"{root}: no utterance in split 'train'; see mothertongue prepare")
-        self.root, self.utterances, self.end, self.config = root, utterances, tokens.end, config
+        assert bool(replayed) == (config.replay is not None)
+        self.root, self.end, self.config = root, tokens.end, config
+        self.utterances = [*utterances, *replayed]
+        self.num_own = len(utterances)
         self.rank, self.ranks = rank, ranks
-        self.workers = _workers() if config.workers is None else config.workers
-        self.store, self._decoded_clips = store, DecodedClips(len(utterances), self.workers > 0)
+        self.workers = usual_workers() if config.workers is None else config.workers
+        self.store = store
+        self._decoded_clips = DecodedClips(len(self.utterances), self.workers > 0)
         self.has_few_shapes = best_device().type == "cuda"
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
-        _refuse_idle_temperature(set(self.languages), config)
-        self._row_labels = RowLabels(utterances, tokens, config)
+        refuse_idle_temperature(set(self.languages), config)
+        refuse_idle_weight(utterances, config)
+        self._row_labels = RowLabels(self.utterances, tokens, config)
         self.labels = self._row_labels.clips
         assert store is None or not config.changes_clips  # see refuse_stored_changes
         self.augmenter = Augmenter(config.augment, config.seed)
-        self.joiner = Joiner(utterances, self.labels, self.augmenter, config)
+        self.joiner = Joiner(self.utterances, self.num_own, self.labels, self.augmenter, config)
         self._planned: tuple[int, list[Step]] = (0, self.plan(0))
         self.steps_per_epoch = len(self._planned[1])  # of every epoch: see plan_epoch
 
@@ -116,7 +123,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             num_workers=self.workers,
             collate_fn=_as_is,
             timeout=PATIENCE_S if self.workers else 0,
-            multiprocessing_context=_start_method() if self.workers else None,
+            multiprocessing_context=start_method() if self.workers else None,
             pin_memory=best_device().type == "cuda",
         )
         for batches in loader:
@@ -126,17 +133,38 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
     def plan(self, epoch: int) -> list[Step]:
         """The steps of an epoch, by indices into the utterances."""
-        config, clips = self.config, self.clips(epoch)
+        config, clips, contexts_s = self.config, self.clips(epoch), self.contexts_s(epoch)
         joined = self.joiner.steps(clips, epoch)
         taken = Counter(i for step in joined for each in step for i in each.indices)
-        share = config.full_context_share if config.context == "bucket" else 0.0
+        alone = list((Counter(clips) - taken).elements())
+        own = self._planned_steps(alone, contexts_s, config.seed, epoch, joined)
+        if config.replay is None:
+            return own
+        others, seed = self.utterances[self.num_own :], replay_seed(config.seed)
+        count = replay_steps(config.replay.share, len(own))
+        languages, num_clips = [each.language for each in others], count * config.batch_size
+        chosen = choose_replay(languages, num_clips, seed=config.seed, epoch=epoch)
+        replayed = [self.num_own + i for i in chosen]
+        steps = self._planned_steps(replayed, contexts_s, seed, epoch)
+        assert len(steps) == count  # whole steps of clips
+        return mixed(own, steps, seed=config.seed, epoch=epoch)
+
+    def _planned_steps(
+        self,
+        clips: Sequence[int],
+        contexts_s: Sequence[int],
+        seed: int,
+        epoch: int,
+        joined: Sequence[Step] = (),
+    ) -> list[Step]:
+        config = self.config
         return plan_epoch(
-            list((Counter(clips) - taken).elements()),
-            self.contexts_s(epoch),
+            clips,
+            contexts_s,
             config.size,
-            full_context_share=share,
+            full_context_share=config.full_context_share if config.context == "bucket" else 0.0,
             context_jitter_s=config.context_jitter_s,
-            seed=config.seed,
+            seed=seed,
             epoch=epoch,
             joined=joined,
         )
@@ -178,7 +206,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         For one GPU silent rows fill it up to a power of two, as far as a whole batch has rows: what
         is left of a bucket then has one of few shapes.
         """
-        batch = self._unfilled(micro_batch, epoch)
+        batch = replace(self._unfilled(micro_batch, epoch), factors_B=self._factors(micro_batch))
         if not self.has_few_shapes or self.ranks > 1:
             return batch
         most = max(batch.rows, self.config.size.clips_at(micro_batch.context_s))
@@ -230,6 +258,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         padded = [np.pad(each, [(0, most - len(each)), (0, 0)]) for each in masks]
         return torch.from_numpy(np.stack(padded))
 
+    def _factors(self, micro_batch: MicroBatch) -> Tensor | None:
+        """The factor of each clip's loss: less than 1 for pseudo-labels; None if it is 1 for all.
+
+        Also for a batch without pseudo-labels: the step of a GPU is captured for one kind of batch.
+        """
+        weight = self.config.pseudo_label_weight
+        if weight == 1:
+            return None
+        clips = [(i < self.num_own, self.utterances[i]) for i, *_ in micro_batch.rows]
+        are_pseudo = [is_own and each.is_pseudo_labelled for is_own, each in clips]
+        return torch.tensor([weight if each else 1.0 for each in are_pseudo])
+
     def _stored(self, micro_batch: MicroBatch, epoch: int) -> Batch | None:
         keys = self._keys(micro_batch)
         if self.store is None or not keys:
@@ -274,46 +314,5 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         return sum(len(self.labels[i]) - CONTROL_TOKENS for i in row) + CONTROL_TOKENS
 
 
-@contextmanager
-def workers_outlived() -> Iterator[None]:
-    """A context in which a killed or hanging worker ends the run with Preempted.
-
-    It surrounds all of the training: torch raises from a signal's handler, wherever the run is.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader "):
-            raise
-        said = str(error).splitlines()[0]
-        raise Preempted(
-            f"a process that reads clips was lost ({said}); systems kill such processes for their "
-            "memory, and a disk can hang. The newest checkpoint is whole: give the same command "
-            "again to continue, with train.workers=0 if it is lost again"
-        ) from error
-
-
-def _workers() -> int:
-    has_gpu = best_device().type == "cuda"
-    return max(1, min(MOST_WORKERS, processors() - 2)) if has_gpu else 0
-
-
-def _start_method() -> str | None:
-    """How workers start: as forks on Linux, whose parent is the run, so that they end with it.
-
-    From Python 3.14 on the default there is a server that outlives a killed run. None elsewhere:
-    the system's default.
-    """
-    return "fork" if sys.platform == "linux" else None
-
-
 def _as_is(batches: list[Batch]) -> list[Batch]:
     return batches
-
-
-def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
-    if config.language_temperature != 1 and len(languages) == 1:
-        raise ConfigError(
-            f"train.language_temperature={config.language_temperature:g} has no effect: all "
-            f"training data is in {', '.join(languages)}, expected several languages; remove it"
-        )

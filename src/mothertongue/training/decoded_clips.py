@@ -1,4 +1,4 @@
-"""Remember which clips were decoded before, so that their stored states can be found."""
+"""Remember the content of the clips that a run decoded, over its workers."""
 
 import hashlib
 from collections.abc import Sequence

@@ -70,7 +70,8 @@ class GpuStep:
         for batch in batches:
             heard, inputs_BL, targets_BL, *masks = batch.tensors()
             # Outside of the graph: the plans of the Fourier transform ask for memory of their own.
-            self._passes(self.loss.features(heard, *masks), inputs_BL, targets_BL)
+            factors = () if batch.factors_B is None else (batch.factors_B,)
+            self._passes(self.loss.features(heard, *masks), inputs_BL, targets_BL, *factors)
         return self._total
 
     def update(self, learning_rate: float) -> tuple[float, float]:
@@ -84,10 +85,11 @@ class GpuStep:
         self._passes.drop()
         self._updates.drop()
 
-    def _pass(self, features: Tensor, inputs_BL: Tensor, targets_BL: Tensor) -> None:
+    def _pass(self, features: Tensor, *labels: Tensor) -> None:
+        """Labels are inputs_BL, targets_BL and, where there are any, factors_B."""
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
             passes = self.lean or self.loss
-            total = passes.of_features(features, inputs_BL, targets_BL)
+            total = passes.of_features(features, *labels)
         mean = total.float() * self._scale
         mean.backward()
         if self.lean:

@@ -10,7 +10,6 @@ N samples (320 a tick), R masks.
 
 import heapq
 import math
-from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -23,7 +22,7 @@ from mothertongue.data.augment.masks import Masks
 from mothertongue.data.clips import Samples
 from mothertongue.data.draws import drawn_share
 from mothertongue.data.manifest import Utterance
-from mothertongue.data.voices import voice_of
+from mothertongue.data.voices import voices
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FULL_CONTEXT_S
@@ -47,21 +46,27 @@ class Joiner:
     def __init__(
         self,
         utterances: Sequence[Utterance],
+        num_own: int,
         labels: Sequence[Sequence[int]],
         augmenter: Augmenter,
         config: TrainConfig,
     ) -> None:
-        """`labels` are those of the clips alone.
+        """`labels` are those of the clips alone. Only the first `num_own` clips are joined.
 
         Raises ConfigError where clips are to be joined, but no two are known to be of one voice.
         """
         self.utterances, self.augmenter, self.config = utterances, augmenter, config
-        self.voices = voices(utterances)
+        own = utterances[:num_own]
+        # A row has one weight: clips with pseudo-labels are not joined with others.
+        self.voices: list[Hashable | None] = [
+            None if voice is None else (voice, each.is_pseudo_labelled)
+            for voice, each in zip(voices(own), own, strict=True)
+        ]
         self.tokens = [len(each) - CONTROL_TOKENS + MORE_TOKENS for each in labels]
         if config.join_share and not any(self.voices):
             raise ConfigError(
                 f"train.join_share={config.join_share:g} has no effect: no two of the "
-                f"{len(utterances):,} training clips have the same speaker and language, or are "
+                f"{num_own:,} training clips have the same speaker and language, or are "
                 "parts of the same recording; prepare the data with its speakers, or remove it"
             )
 
@@ -147,17 +152,6 @@ class _OpenRow:
         self.ticks += ticks + (silence if self.clips else 0)
         self.tokens += tokens
         self.clips.append(clip)
-
-
-def voices(utterances: Sequence[Utterance]) -> list[Hashable | None]:
-    """Return a key for the voice of each clip; None where no other clip is known to have it.
-
-    A manifest without speakers and recordings says nothing about who speaks: its clips are never
-    joined.
-    """
-    keys = [voice_of(each) for each in utterances]
-    counts = Counter(keys)
-    return [key if counts[key] > 1 else None for key in keys]
 
 
 def joined_samples(clips: Sequence[Samples], starts: Sequence[int]) -> Samples:

@@ -1,18 +1,18 @@
 """Turn transcripts into label tokens: those of clips, and those of rows of joined clips.
 
 A share of the labels has timestamps, and a share begins with the text before, as in Whisper's own
-training (Radford et al. 2022, sec. 2.3): a model that never sees them forgets them. Times are in
-ticks of 0.02 s.
+training (Radford et al. 2022, sec. 2.3): a model that no longer sees them may forget them. Times
+are in ticks of 0.02 s.
 """
 
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from mothertongue.data.draws import drawn_share
 from mothertongue.data.languages import separator
 from mothertongue.data.manifest import Utterance
-from mothertongue.data.voices import voice_of
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FULL_CONTEXT_S
@@ -116,28 +116,28 @@ def clips_before(utterances: Sequence[Utterance]) -> list[Row]:
     They are of the same recording. Where clips are whole files, they are of the same speaker, in
     the order of the manifest: for sentences that were read one after another, this is their text.
     """
-    sequences: dict[Hashable, list[int]] = {}
+    recordings = Counter(each.audio for each in utterances if each.start_s is not None)
+    sequences: dict[tuple[str, str, str], list[int]] = {}
     for i, each in enumerate(utterances):
-        if (key := _sequence(each)) is not None:
-            sequences.setdefault(key, []).append(i)
+        # A whole file may have a start too, which is 0.
+        if each.start_s is not None and recordings[each.audio] > 1:
+            sequences.setdefault((each.language, "recording", each.audio), []).append(i)
+        elif each.speaker is not None:
+            sequences.setdefault((each.language, "speaker", each.speaker), []).append(i)
     found: list[Row] = [()] * len(utterances)
-    for clips in sequences.values():
-        for clip, row in _before(clips, [utterances[i] for i in clips]):
+    for (_, kind, _), clips in sequences.items():
+        for clip, row in _before(clips, [utterances[i] for i in clips], kind == "recording"):
             found[clip] = row
     return found
 
 
-def _sequence(clip: Utterance) -> Hashable | None:
-    if clip.start_s is not None:
-        return clip.language, "recording", clip.audio
-    return voice_of(clip)
-
-
-def _before(clips: Sequence[int], utterances: Sequence[Utterance]) -> list[tuple[int, Row]]:
-    """Return each clip of a sequence with those before it."""
+def _before(
+    clips: Sequence[int], utterances: Sequence[Utterance], is_recording: bool
+) -> list[tuple[int, Row]]:
+    """Return each clip of a sequence with those before it; files follow each other in order."""
     together_s = accumulate((each.duration_s for each in utterances), initial=0.0)
     starts_s = [
-        at_s if each.start_s is None else each.start_s
+        (each.start_s or 0.0) if is_recording else at_s
         for each, at_s in zip(utterances, together_s, strict=False)
     ]
     timed = sorted(

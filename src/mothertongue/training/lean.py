@@ -16,7 +16,7 @@ from torch.nn.functional import conv1d, gelu, layer_norm, linear, scaled_dot_pro
 
 from mothertongue.model.adapters import AdaptedLayer
 from mothertongue.strategies.base import Whisper
-from mothertongue.training.loss import LabelLoss
+from mothertongue.training.loss import LabelLoss, per_target
 from mothertongue.training.shadow_weights import ShadowWeights
 from mothertongue.training.tied_embedding import embed, projected_cross_entropy
 
@@ -58,7 +58,13 @@ class LeanPasses:
             self.weights, [each for part in across for each in (part.k_proj, part.v_proj)]
         )
 
-    def of_features(self, features: Tensor, inputs_BL: Tensor, targets_BL: Tensor) -> Tensor:
+    def of_features(
+        self,
+        features: Tensor,
+        inputs_BL: Tensor,
+        targets_BL: Tensor,
+        factors_B: Tensor | None = None,
+    ) -> Tensor:
         """Return what `LabelLoss.of_features` does for all rows; under autocast as there."""
         whisper = self.loss.model.model
         embedded_BLD, weight_VD = embed(inputs_BL, whisper.decoder.embed_tokens)
@@ -67,6 +73,7 @@ class LeanPasses:
             states_BLD.flatten(0, 1),
             weight_VD if self.loss.frozen_VD is None else self.loss.frozen_VD,
             targets_BL.flatten(),
+            per_target(factors_B, targets_BL),
         )
 
     def _encoded(self, features: Tensor) -> Tensor:

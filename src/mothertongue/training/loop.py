@@ -24,7 +24,6 @@ from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.system.files import write_json
 from mothertongue.training.batch import Batch
 from mothertongue.training.best_of import best_of, taken_before, with_taken
-from mothertongue.training.dataset import workers_outlived
 from mothertongue.training.determinism import deterministic, frozen_garbage
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
@@ -37,6 +36,7 @@ from mothertongue.training.state import State, validation_hint
 from mothertongue.training.step import Stepper
 from mothertongue.training.trackers import Trackers
 from mothertongue.training.validation import Validation, Validator
+from mothertongue.training.workers import workers_outlived
 
 SAVE_EVERY_STEPS = 500
 """The most steps between two checkpoints where the settings give none: an epoch can take days."""

@@ -35,14 +35,17 @@ class LabelLoss(nn.Module):
         targets_BL: Tensor,
         masks_BR4: Tensor | None = None,
         rows_N: Tensor | None = None,
+        factors_B: Tensor | None = None,
     ) -> Tensor:
         """The cross-entropy, in nats, summed over the targets that are not IGNORED; a scalar.
 
         `heard` is samples_BS, or hidden_BTD where there is a depth. masks_BR4 are for the
         spectrogram of samples_BS. The 51,865-wide projection is computed for the rows_N only, see
-        `Batch.counted_rows`; without them for all B x L rows.
+        `Batch.counted_rows`; without them for all B x L rows. factors_B multiply the cross-entropy
+        of each clip.
         """
-        return self.of_features(self.features(heard, masks_BR4), inputs_BL, targets_BL, rows_N)
+        features = self.features(heard, masks_BR4)
+        return self.of_features(features, inputs_BL, targets_BL, factors_B, rows_N)
 
     def features(self, heard: Tensor, masks_BR4: Tensor | None = None) -> Tensor:
         """mel_BMF of samples_BS; with a depth the hidden_BTD as they are."""
@@ -51,7 +54,12 @@ class LabelLoss(nn.Module):
         return log_mel(heard, self.model.config.num_mel_bins, masks_BR4)
 
     def of_features(
-        self, heard: Tensor, inputs_BL: Tensor, targets_BL: Tensor, rows_N: Tensor | None = None
+        self,
+        heard: Tensor,
+        inputs_BL: Tensor,
+        targets_BL: Tensor,
+        factors_B: Tensor | None = None,
+        rows_N: Tensor | None = None,
     ) -> Tensor:
         """The same cross-entropy, from what `features` gives."""
         whisper = self.model.model
@@ -62,12 +70,17 @@ class LabelLoss(nn.Module):
         )
         embedded_BLD, weight_VD = embed(inputs_BL, whisper.decoder.embed_tokens)
         states_ND = read_labels(whisper.decoder, embedded_BLD, hidden_BTD).flatten(0, 1)
-        targets_N = targets_BL.flatten()
+        targets_N, factors_N = targets_BL.flatten(), per_target(factors_B, targets_BL)
         if rows_N is not None:
             states_ND, targets_N = states_ND[rows_N], targets_N[rows_N]
-        return projected_cross_entropy(
-            states_ND, weight_VD if self.frozen_VD is None else self.frozen_VD, targets_N
-        )
+            factors_N = None if factors_N is None else factors_N[rows_N]
+        projection_VD = weight_VD if self.frozen_VD is None else self.frozen_VD
+        return projected_cross_entropy(states_ND, projection_VD, targets_N, factors_N)
+
+
+def per_target(factors_B: Tensor | None, targets_BL: Tensor) -> Tensor | None:
+    """factors_N of B x L flattened targets from those of the clips; None without them."""
+    return None if factors_B is None else factors_B[:, None].expand_as(targets_BL).flatten()
 
 
 def store_frozen(model: Whisper, dtype: torch.dtype) -> None:

@@ -88,8 +88,8 @@ def probe(experiment: Experiment) -> Measured:
         precision=str(dtype_of(experiment.train.precision, model.device))[6:],
         trained=trained,
         parameters=sum(each.numel() for each in model.parameters()),
-        clips=len(dataset.utterances),
-        audio_s=sum(each.duration_s for each in dataset.utterances),
+        clips=dataset.num_own,
+        audio_s=sum(each.duration_s for each in dataset.utterances[: dataset.num_own]),
         step_flops=tuple(flops),
         step_is_full=tuple(_is_full(step) for step in steps),
         context_s=sum(each.context_s * len(each.rows) for step in steps for each in step)

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import Field
 
 from mothertongue.config import Config, parse
-from mothertongue.data.clips import read_split
 from mothertongue.data.languages import WHISPER_LANGUAGES, usual_measure
 from mothertongue.data.manifest import MANIFEST_NAME, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError, MothertongueError
@@ -97,7 +96,10 @@ def propose(options: InitOptions) -> Proposal:
     If the base is on this machine, a few steps of the run are measured, as in `plan`. Raises
     DataError or ConfigError if something is wrong with the corpus or the base.
     """
-    train = read_split((options.data,), "train", None)
+    corpus = read_data((options.data,))
+    train = [each for each in corpus if each.split == "train"]
+    if not train:
+        raise DataError(f"{options.data}: no utterance in split 'train'; see mothertongue prepare")
     clips = TrainingClips(len(train), sum(each.duration_s for each in train))
     languages = hours_by_language(train)
     settings = TrainConfig(epochs=usual_epochs(clips, TrainConfig().size))
@@ -111,7 +113,7 @@ def propose(options: InitOptions) -> Proposal:
             update={"train": within(experiment.train, need.seconds, options.limit_s)}
         ),
         clips=clips,
-        splits=dict(Counter(each.split for each in read_data((options.data,)))),
+        splits=dict(Counter(each.split for each in corpus)),
         languages=languages,
         choice=choice,
         is_measured=is_measured,

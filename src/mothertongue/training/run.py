@@ -13,6 +13,7 @@ from mothertongue.data.augment.config import allowed
 from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
+from mothertongue.data.replay import is_replayed, read_replay
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import (
@@ -25,7 +26,10 @@ from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
     data_changes,
+    pseudo_label_facts,
+    pseudo_label_line,
     refuse_changes,
+    replay_changes,
     sound_changes,
     write_identity,
 )
@@ -96,6 +100,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
     record = run_record(experiment, base, state, ranks.count, time.monotonic() - began)
     record |= {"prefix_cache": _prefix_cache(work, state), "best_of": state.best_of}
+    record["pseudo_labels"] = pseudo_label_facts(experiment.manifests, utterances)
     if ranks.is_main:
         write_json(run_dir.record, record)
         remove_folder(run_dir.validations)
@@ -105,18 +110,25 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
 def open_data(
     experiment: Experiment, noted: Callable[[str], None] = lambda _: None
 ) -> tuple[Base, list[Utterance]]:
-    """The base and the utterances, once it is clear that they fit the experiment."""
+    """The base and the utterances, once it is clear that they fit the experiment.
+
+    The clips of a replay come last; see `is_replayed`.
+    """
     if experiment.average:
         raise ConfigError(
             "average: mothertongue average wrote these settings, and its runs are not trained; "
             "train the runs that it names, or remove the key"
         )
     utterances = read_data(experiment.manifests)
+    trained = {each.language for each in utterances if each.split == "train"}
+    replayed = read_replay(experiment.train.replayed, trained)
     _refuse_other_language(experiment, utterances)
+    utterances += replayed
     _refuse_empty(experiment, utterances)
     _refuse_idle_borrow(experiment, utterances)
     _refuse_idle_averages(experiment, utterances)
-    check_splits(facts_of(utterances), ", ".join(map(str, experiment.manifests)), noted)
+    places = [*experiment.manifests, *experiment.train.replayed]
+    check_splits(facts_of(utterances), ", ".join(map(str, places)), noted)
     if known := known_config(experiment.base):
         experiment.strategy.check(known)
     base = open_base(experiment)
@@ -134,14 +146,16 @@ def assemble(
     depth = experiment.strategy.frozen_prefix(model)
     frozen = open_prefix(model, depth, experiment.train, noted)
     ranks = Ranks()
+    train = _split(utterances, "train")
     dataset = StepDataset(
         ROOT,
-        _split(utterances, "train"),
+        [each for each in train if not is_replayed(each.id)],
         base.tokens,
         experiment.train,
         frozen.store if frozen else None,
         ranks.rank,
         ranks.count,
+        [each for each in train if is_replayed(each.id)],
     )
     _tell_idle(dataset, noted)
     _tell_too_long(dataset, noted)
@@ -259,19 +273,23 @@ def _begin(
     sounds = sound_digests(experiment.train.augment)
     if not run_dir.identity.is_file():
         write_experiment(experiment, run_dir)
-        write_identity(run_dir, base.digest, experiment.manifests, utterances, noted, sounds)
+        inputs = run_dir, base.digest, experiment.manifests, utterances
+        write_identity(*inputs, noted, sounds, experiment.train.replay)
+        if facts := pseudo_label_facts(experiment.manifests, utterances):
+            noted(f"{pseudo_label_line(facts)}; weight {experiment.train.pseudo_label_weight:g}")
         return
     refuse_other_settings(experiment, run_dir)
     changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
     changes += base_changes(run_dir, experiment.base, base.digest)
-    changes += sound_changes(run_dir, sounds)
+    changes += sound_changes(run_dir, sounds) + replay_changes(run_dir, experiment.train.replay)
     refuse_changes(run_dir, changes, "continued")
 
 
 def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str], None]) -> None:
     """Raise where a finished run has other settings or data; report where its code was another."""
     refuse_other_settings(experiment, run_dir)
-    refuse_changes(run_dir, data_changes(run_dir, experiment.manifests), "used")
+    changes = data_changes(run_dir, experiment.manifests)
+    refuse_changes(run_dir, changes + replay_changes(run_dir, experiment.train.replay), "used")
     noted(f"{run_dir.path} is complete; nothing to do")
     if changes := code_changes(run_dir):
         noted(

@@ -175,7 +175,8 @@ class Stepper:
         rows_N = batch.counted_rows(self.model.device)
         batch = self._on_device(batch)
         with nullcontext() if is_last else self._accelerator.no_sync(self._loss):
-            loss = self._loss(*batch.tensors(), rows_N=rows_N) / count
+            inputs, factors_B = batch.tensors(), batch.factors_B
+            loss = self._loss(*inputs, rows_N=rows_N, factors_B=factors_B) / count
             # Times the ranks: the exchange takes the mean of their gradients, we want the sum.
             self._accelerator.backward(loss * self.ranks.count)
         return loss.detach()

@@ -30,8 +30,12 @@ def embed(tokens_BL: Tensor, embedding: nn.Embedding) -> tuple[Tensor, Tensor]:
     return states_BLD, weight_VD
 
 
-def projected_cross_entropy(states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+def projected_cross_entropy(
+    states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, factors_N: Tensor | None = None
+) -> Tensor:
     """The cross-entropy, in nats, of softmax(states x weight^T) summed over N; a scalar.
+
+    factors_N, float32, multiply the cross-entropy of each row; without them all are 1.
 
     The scores of only CHUNK_ROWS rows are in memory at once, and none is kept for the backward
     pass: the gradients are computed with them. Under autocast the products run in its type, the
@@ -40,7 +44,10 @@ def projected_cross_entropy(states_ND: Tensor, weight_VD: Tensor, targets_N: Ten
     missing = -len(targets_N) % ROWS
     states_ND = nn.functional.pad(states_ND, (0, 0, 0, missing))
     targets_N = nn.functional.pad(targets_N, (0, missing), value=IGNORED)
-    loss: Tensor = _CrossEntropy.apply(states_ND, weight_VD, targets_N)
+    counts_N = targets_N != IGNORED
+    if factors_N is not None:
+        counts_N = counts_N * nn.functional.pad(factors_N, (0, missing))
+    loss: Tensor = _CrossEntropy.apply(states_ND, weight_VD, targets_N, counts_N)
     return loss
 
 
@@ -63,24 +70,28 @@ class _Embed(torch.autograd.Function):
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, counts_N: Tensor
+    ) -> Tensor:
+        """counts_N: whether each row counts, or its factor."""
         states, weight = _in_autocast_type(states_ND), _in_autocast_type(weight_VD)
-        needs_states, needs_weight, _ = ctx.needs_input_grad
+        needs_states, needs_weight, *_ = ctx.needs_input_grad
         loss = states_ND.new_zeros((), dtype=torch.float32)
         grad_states: list[Tensor] = []
         grad_weight_VD: Tensor | None = None
         with torch.autocast(states.device.type, enabled=False):
-            for part_CD, targets_C in zip(
-                states.split(CHUNK_ROWS), targets_N.split(CHUNK_ROWS), strict=True
-            ):
-                chunk_loss, error_CV = _softmax_errors((part_CD @ weight.T).float(), targets_C)
+            chunks = (each.split(CHUNK_ROWS) for each in (states, targets_N, counts_N))
+            for part_CD, targets_C, counts_C in zip(*chunks, strict=True):
+                scores_CV = (part_CD @ weight.T).float()
+                chunk_loss, error_CV = _softmax_errors(scores_CV, targets_C, counts_C)
                 loss += chunk_loss
                 error_CV = error_CV.to(weight.dtype)
-                counts_C1 = (targets_C != IGNORED)[:, None]
+                counts_C1 = counts_C[:, None]
                 if needs_states:
                     grad_states.append((error_CV @ weight * counts_C1).to(states_ND.dtype))
                 if needs_weight:
-                    more_VD = (error_CV.T @ (part_CD * counts_C1)).to(weight_VD.dtype)
+                    counted_CD = (part_CD * counts_C1).to(part_CD.dtype)
+                    more_VD = (error_CV.T @ counted_CD).to(weight_VD.dtype)
                     grad_weight_VD = (
                         more_VD if grad_weight_VD is None else grad_weight_VD.add_(more_VD)
                     )
@@ -88,19 +99,20 @@ class _CrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         states_ND, weight_VD = (_times(gradient, grad) for gradient in ctx.gradients)
         ctx.gradients = None
-        return states_ND, weight_VD, None
+        return states_ND, weight_VD, None, None
 
 
-def _softmax_errors(scores_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
-    """The summed cross-entropy and its gradient by the scores: softmax minus one-hot.
+def _softmax_errors(
+    scores_CV: Tensor, targets_C: Tensor, counts_C: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The summed cross-entropy and its gradient by the scores, softmax minus one-hot.
 
-    A row whose target is IGNORED adds nothing to the sum; its gradient means nothing. No value is
-    read, so that the host does not wait for a GPU.
+    counts_C multiply the terms of the sum, not the gradient. No value is read, so that the host
+    does not wait for a GPU.
     """
-    counts_C = targets_C != IGNORED
     targets_C1 = targets_C.clamp(min=0)[:, None]
     log_CV = scores_CV.log_softmax(-1)
     loss = -(log_CV.gather(1, targets_C1)[:, 0] * counts_C).sum()

@@ -46,6 +46,8 @@ class Row:
     home: Path | None = None
     aside: ForReview | Unused | None = None
     notes: tuple[str, ...] = ()
+    average_log_probability: float | None = None
+    """As in Utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Source(Config, ABC):
     """The corpus: a file or a folder."""
 
     _remarks: list[str] = PrivateAttr(default_factory=list)
+    _labelling: dict[str, Any] | None = PrivateAttr(default=None)
 
     @classmethod
     def layout(cls) -> str:
@@ -107,6 +110,11 @@ class Source(Config, ABC):
     def remarks(self) -> tuple[str, ...]:
         """Return remarks on the whole corpus, such as what was left out, after `rows` ended."""
         return tuple(self._remarks)
+
+    @property
+    def labelling(self) -> Mapping[str, Any] | None:
+        """Return how a model wrote the texts, for the data card; None if people did."""
+        return self._labelling
 
 
 TEXT_FIELDS = ("audio", "text", "id", "language", "speaker", "split", "license", "sentence_id")

@@ -1,12 +1,18 @@
 """Our own manifest.jsonl, as a corpus."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.manifest import MANIFEST_NAME, Utterance, manifest_path
-from mothertongue.data.sources.base import Rejection, Row, Source, reject, to_row
+from mothertongue.data.manifest import (
+    MANIFEST_NAME,
+    Utterance,
+    manifest_path,
+    read_card,
+)
+from mothertongue.data.pseudo_labels import is_log_probability
+from mothertongue.data.sources.base import Record, Rejection, Row, Source, reject, to_row
 from mothertongue.data.sources.readers import read_jsonl
 from mothertongue.errors import Fault
 
@@ -43,6 +49,7 @@ class ManifestSource(Source):
         return manifest_path(self.path).parent
 
     def rows(self) -> Iterator[Row | Rejection]:
+        has_pseudo_labels = False
         for item in read_jsonl(manifest_path(self.path)):
             if isinstance(item, Rejection):
                 yield item
@@ -53,4 +60,19 @@ class ManifestSource(Source):
                 reason = f"unknown field {unknown[0]!r}; expected {', '.join(FIELDS)}"
                 yield reject(where, record, Fault("MAN-FIELD", reason, "remove or rename it"))
             else:
-                yield to_row(where, {"split": "train"} | record)
+                has_pseudo_labels |= record.get("average_log_probability") is not None
+                yield _pseudo_labelled(where, record)
+        if has_pseudo_labels:
+            self._labelling = (read_card(self.path) or {}).get("labelling")
+
+
+def _pseudo_labelled(where: str, record: Record) -> Row | Rejection:
+    """Return the row of a line; a pseudo-label keeps its log-probability."""
+    row = to_row(where, {"split": "train", **record})
+    value = record.get("average_log_probability")
+    if value is None or isinstance(row, Rejection):
+        return row
+    if not is_log_probability(value):
+        reason = f"average_log_probability is {str(value)[:40]!r}, expected a number <= 0"
+        return reject(where, record, Fault("MAN-TYPE", reason, "remove the row, or label it again"))
+    return replace(row, average_log_probability=float(value))

@@ -97,6 +97,8 @@ def run_table(record: dict[str, Any]) -> Table:
     early = ", stopped early" if record["stopped_early"] else ""
     table.add_row("trained", f"{record['trainable_parameters']:,} parameters ({share:.1%})")
     table.add_row("steps", f"{record['steps']:,}{early}")
+    if (pseudo := record.get("pseudo_labels")) is not None:
+        table.add_row("pseudo-labels", f"{pseudo['hours']:.2f} of {pseudo['of_hours']:.2f} hours")
     table.add_row("best weights", best_weights(record))
     on_test = record["selected_on"] == "test"
     name = f"{'test' if on_test else 'validation'} {measure.upper()}"

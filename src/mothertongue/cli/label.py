@@ -1,0 +1,92 @@
+"""The verb label."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from mothertongue.cli.app import app
+from mothertongue.cli.options import (
+    BatchSize,
+    Beam,
+    ComputeType,
+    EngineOption,
+    Json,
+    Language,
+    Lm,
+    LmWeight,
+    Model,
+    PrecisionOption,
+    Weights,
+)
+from mothertongue.cli.support import decoding, show
+
+
+@app.command()
+def label(
+    model: Model,
+    audio: Annotated[
+        list[Path], typer.Argument(help="Recordings without text, folders or patterns.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the manifest and what is left out.")],
+    language: Language = None,
+    keep: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the pieces to keep, the most probable.")
+    ] = 0.7,
+    min_speed: Annotated[float, typer.Option(min=0, help="Least characters a second.")] = 5.0,
+    max_speed: Annotated[float, typer.Option(min=0, help="Most characters a second.")] = 25.0,
+    agree_with: Annotated[
+        str | None, typer.Option(help="A second model, which has to recognize nearly the same.")
+    ] = None,
+    least_agreement: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Least agreement of both texts; default 0.8."),
+    ] = None,
+    vad: Annotated[
+        Literal["auto", "silero", "off"],
+        typer.Option(help="Speech detector; auto is Silero's if it is installed."),
+    ] = "auto",
+    weights: Weights = "best",
+    beam_size: Beam = 1,
+    batch_size: BatchSize = 16,
+    lm: Lm = None,
+    lm_weight: LmWeight = None,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    compute_type: ComputeType = "default",
+    json_file: Json = None,
+) -> None:
+    """Make training data of recordings without text: a model's most certain transcripts."""
+    from mothertongue.config import parse
+    from mothertongue.data.languages import language_code
+    from mothertongue.decoding.lm.folder import weight_for
+    from mothertongue.errors import ConfigError
+    from mothertongue.inference.labelling.filters import AGREEMENT, LabelOptions
+    from mothertongue.inference.labelling.label import Teachers, refuse_nothing_kept
+    from mothertongue.inference.labelling.label import label as label_audio
+    from mothertongue.inference.labelling.teacher import label_round, recognizer, spoken_language
+    from mothertongue.inference.output_files import find_sources
+    from mothertongue.inference.transcribe_files import detector
+    from mothertongue.report.tables.label_table import label_table
+
+    if agree_with is None and least_agreement is not None:
+        raise ConfigError("--least-agreement has no effect without --agree-with MODEL")
+    filters: dict[str, Any] = {"keep": keep, "min_speed": min_speed, "max_speed": max_speed}
+    if agree_with is not None:
+        filters["least_agreement"] = AGREEMENT if least_agreement is None else least_agreement
+    options = parse(LabelOptions, filters, "filters of label")
+    code = spoken_language(model, language_code(language) if language else None)
+    sources, find = find_sources(audio), detector(vad)
+    if lm and lm_weight is None:
+        lm_weight = weight_for(lm, model)
+    config = decoding(beam_size, batch_size, lm, lm_weight)
+    chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
+    chosen["compute_type"] = compute_type
+    first = recognizer(model, code, config, find, chosen)
+    plain = decoding(beam_size, batch_size, None, None)
+    second = recognizer(agree_with, code, plain, find, {}) if agree_with else None
+    teachers = Teachers(first, label_round(model), second)
+    report = label_audio(teachers, sources, out, options)
+    result = report.to_dict() | {"out": str(out)}
+    show(result, label_table(report, str(out)), json_file)
+    refuse_nothing_kept(report, out)

@@ -1,0 +1,80 @@
+"""Open a MODEL to label with: its digest, its language, and its round."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment import checkpoints
+from mothertongue.experiment.config import read_experiment
+from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.run_dir import RunDir, is_run
+from mothertongue.inference.labelling.recognize import Recognizer
+from mothertongue.inference.open_model import export_format, open_model
+from mothertongue.inference.speech_detection import Find
+from mothertongue.model.locate import locate
+from mothertongue.system.files import sha256_file
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
+
+
+def recognizer(
+    model: str,
+    language: str,
+    config: DecodeConfig,
+    detector: tuple[Find, str],
+    chosen: Mapping[str, Any],
+) -> Recognizer:
+    """Return the recognizer of a MODEL; `chosen` are settings of `open_model`.
+
+    Raises DataError if it has no weights.
+    """
+    find, found_by = detector
+    digest = weights_sha256(model, chosen.get("weights", "best"))
+    opened = partial(open_model, model, **chosen)
+    settings = {"vad": found_by, **chosen}
+    return Recognizer(model, digest, opened, config, language, find, settings)
+
+
+def spoken_language(model: str, language: str | None) -> str:
+    """Return the language to label in: the given code, or that of a run.
+
+    Raises ConfigError without either: a detected language may be wrong in every other recording.
+    """
+    path = Path(model).expanduser()
+    if language is None and not is_run(path):
+        raise ConfigError(f"{model} is no run, which would know its language; add --language CODE")
+    return language or read_experiment(RunDir(path)).language
+
+
+def label_round(model: str) -> int:
+    """Return the round of pseudo-labels that a MODEL writes: 1 more than of those in its training.
+
+    An export counts as a model that had none.
+    """
+    path = Path(model).expanduser()
+    trained_on = read_identity(RunDir(path)).get("pseudo_labels") if is_run(path) else None
+    return 1 + (trained_on["round"] if trained_on else 0)
+
+
+def weights_sha256(model: str, weights: str = "best") -> str:
+    """Return the SHA-256 of a MODEL's file of weights; of several, that of their digests in order.
+
+    For a run it is that of trained.safetensors; it is opened with the base that it was trained on.
+    """
+    path = Path(model).expanduser()
+    if is_run(path):
+        files = [path / weights / checkpoints.TRAINED]
+    else:
+        place = path if export_format(path) else locate(model).path
+        below = sorted(place.rglob("*")) if place.is_dir() else [place]
+        files = [each for each in below if each.suffix in WEIGHTS]
+    digests = [sha256_file(each) for each in files if each.is_file()]
+    if not digests:
+        raise DataError(f"{model}: no weights, expected {files[0] if files else WEIGHTS}")
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
