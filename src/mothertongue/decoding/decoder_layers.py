@@ -5,7 +5,7 @@ B clips, K beams a clip, N = B x K rows, L new tokens, P tokens so far, T encode
 H heads, E width of a head.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class DecoderLayers:
         positions: Tensor,
         remember: Sequence[Remember],
         text_mask_N11P: Tensor | None,
-        audio_BHTE: Sequence[KeysAndValues],
+        audio_BHTE: Iterable[KeysAndValues],
         audio_mask_B11T: Tensor,
     ) -> Tensor:
         """Return hidden_NLD after the last norm. `positions`: those of the tokens, (L,) or (N, L).
@@ -148,7 +148,7 @@ def read(
         torch.arange(tokens_BL.shape[1], device=tokens_BL.device),
         [lambda keys, values: (keys, values)] * len(decoder.layers),
         None,
-        [layer.listen(hidden_BTD) for layer in decoder.layers],
+        (layer.listen(hidden_BTD) for layer in decoder.layers),
         mask_beyond(frames_B, hidden_BTD.shape[1], hidden_BTD.dtype),
     )
     scores = [each.captured_scores for each in decoder.layers if each.captured_scores is not None]

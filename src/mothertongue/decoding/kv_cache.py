@@ -5,10 +5,10 @@ B slots, K beams a slot, N = B x K rows, L tokens of a prefix, P tokens so far, 
 D width, H heads, E width of a head, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding.decoder_layers import (
@@ -68,21 +68,27 @@ class KeyValueCache:
         first_B = slots_B * self.beam_size
         rows_BK = first_B[:, None] + self.rows_N1[: self.beam_size, 0]
         self.ancestors_NP[rows_BK] = first_B[:, None, None]
-        audio = [layer.listen(hidden_BTD) for layer in self.decoder.layers]
-        for text_2NHPE, audio_2BHTE, heard in zip(self.text, self.audio, audio, strict=True):
+        for text_2NHPE in self.text:
             # A mask hides what the former clip left there only if it is finite.
             text_2NHPE.index_fill_(1, rows_BK.flatten(), 0)
-            audio_2BHTE[..., frames:, :].index_fill_(1, slots_B, 0)
-            for kept_BHTE, new_BHTE in zip(audio_2BHTE, heard, strict=True):
-                kept_BHTE[slots_B, :, :frames] = new_BHTE
         self.decoder(
             prefix_BL,
             torch.arange(count, device=prefix_BL.device),
             [_writer(each, first_B, count) for each in self.text],
             None,
-            audio,
+            self._heard(hidden_BTD, slots_B),
             mask_beyond(frames_B, frames, hidden_BTD.dtype),
         )
+
+    def _heard(self, hidden_BTD: Tensor, slots_B: Tensor) -> Iterator[KeysAndValues]:
+        """Write the keys and values of these slots' audio, and yield them, layer by layer."""
+        frames = hidden_BTD.shape[1]
+        for layer, audio_2BHTE in zip(self.decoder.layers, self.audio, strict=True):
+            heard = layer.listen(hidden_BTD)
+            audio_2BHTE[..., frames:, :].index_fill_(1, slots_B, 0)
+            for kept_BHTE, new_BHTE in zip(audio_2BHTE, heard, strict=True):
+                kept_BHTE[slots_B, :, :frames] = new_BHTE
+            yield heard
 
     def logits(self, step_5N: Tensor, positions: int, frames: int) -> Tensor:
         """Append a token to each row; return logits (N, V), float32, of the next.
@@ -170,4 +176,10 @@ def _write(text_2NHPE: Tensor, new_M: Tensor, new: Sequence[Tensor]) -> None:
 
 
 def _longer(kept_2NHPE: Tensor, length: int) -> Tensor:
-    return nn.functional.pad(kept_2NHPE, (0, 0, 0, length - kept_2NHPE.shape[3]))
+    """Return a copy with room for more. What is new in a slot that is in use must be finite."""
+    old = kept_2NHPE.shape[3]
+    longer_2NHPE = kept_2NHPE.new_empty(*kept_2NHPE.shape[:3], length, kept_2NHPE.shape[4])
+    if old:
+        longer_2NHPE[..., :old, :] = kept_2NHPE
+        longer_2NHPE[..., old:, :] = 0
+    return longer_2NHPE
