@@ -2,17 +2,20 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from clips import tone, write_clip
 from pydantic import ValidationError
 from runs import After, Silent, byte_tokens, save_base, save_corpus, tiny_experiment
 
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
+from mothertongue.data.replay import ReplayConfig
 from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig
@@ -302,3 +305,27 @@ def test_too_few_clips_of_a_voice_are_told(made: tuple[Path, Path], tmp_path: Pa
 def test_refused_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TrainConfig(**({"join_share": 0.2} | settings))
+
+
+def test_replayed_and_pseudo_labelled_clips_are_no_part_of_other_rows(folder: Path) -> None:
+    own = [
+        replace(each, speaker="a", language="sw", average_log_probability=-0.5 if i % 2 else None)
+        for i, each in enumerate(clips(16))
+    ]
+    others = [replace(each, id=f"o{each.id}", language="en") for each in clips(16)]
+    replay = ReplayConfig(data=folder, share=0.25)
+    config = TrainConfig(
+        epochs=1, batch_size=4, join_share=0.5, replay=replay, pseudo_label_weight=0.5
+    )
+    data = StepDataset(folder, own, TOKENS, config, replayed=others)
+    rows = [row for step in data.plan(0) for each in step for row in each.rows]
+    joined = [row for row in rows if len(row) > 1]
+    assert joined and any(row[0] >= data.num_own for row in rows)
+    for row in joined:
+        assert max(row) < data.num_own
+        assert len({own[i].is_pseudo_labelled for i in row}) == 1
+    assert sorted(i for row in rows for i in row if i < data.num_own) == list(range(16))
+    factors = torch.cat(
+        [each.factors_B for step in map(data.__getitem__, range(4)) for each in step]
+    )
+    assert set(factors.tolist()) == {0.5, 1.0}
