@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from mothertongue.decoding.beams import Scorer
 from mothertongue.decoding.hotwords import DEFAULT_WEIGHT, HotWords, read_words
 from mothertongue.decoding.lm.ngrams import Floats, Ints
 from mothertongue.decoding.lm.scorer import open_scorer
@@ -9,17 +10,11 @@ from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.model.tokenizer import Tokens
 
 
-class TextScorer(Protocol):
-    """A scorer of a search (see beams.Scorer) that also scores whole texts."""
-
-    start: int
-
-    def advance(self, states_N: Ints, tokens_NC: Ints) -> tuple[Floats, Ints]:
-        """Return the gain of each candidate's log-probability, and the states_NC that follow."""
-        ...
+class TextScorer(Scorer, Protocol):
+    """A scorer of a search that also scores whole texts."""
 
     def gain(self, text: list[int]) -> float:
-        """Return the gain of a whole text, with its end."""
+        """Return the gain of a whole text, with its end, in nats."""
         ...
 
 

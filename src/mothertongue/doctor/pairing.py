@@ -215,9 +215,7 @@ def pairing_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Findin
         if fit.fits_N[i]:
             continue
         partners = {"belongs_to": int(fit.belongs_to_N[i]), "says": int(fit.says_N[i])}
-        facts: dict[str, Any] = {
-            name: clips[at].id for name, at in partners.items() if at not in {NONE, i}
-        }
+        facts: dict[str, Any] = {name: clips[at].id for name, at in partners.items() if at != NONE}
         own = float(fit.own_N[i])
         best = float(max(fit.texts.like_N3[i, 0], fit.clips.like_N3[i, 0]))
         numbers = {"likeness": round(own, 3), "best_likeness": round(best, 3)}

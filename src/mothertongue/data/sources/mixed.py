@@ -70,6 +70,7 @@ class MixedSource(Source):
         return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
+        self._remarks.clear()
         taken: set[Path] = set()
         for kind, path in _parts(self.path):
             part = kind.at(path, self._settings_of(kind))
@@ -121,9 +122,9 @@ def _parts(folder: Path) -> Iterator[tuple[type[Source], Path]]:
         yield from ((kind, folder) for kind in _adding(formats, folder))
         kinds = [kind for kind in kinds if kind.precedence < formats[0].precedence]
     known = [
-        (kind, each)
-        for each in _folders(folder)
-        if (kind := next((kind for kind in kinds if kind.recognizes(each)), None))
+        (kind, below)
+        for below in _folders(folder)
+        for kind in [each for each in kinds if each.recognizes(below)][:1]
     ]
     if formats or len({kind for kind, _ in known}) > 1:
         yield from known
