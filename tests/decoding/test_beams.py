@@ -1,4 +1,4 @@
-"""What greedy and beam search decide, where the probability of every text is known."""
+"""Test greedy and beam search where the probability of every text is known."""
 
 import itertools
 import math

@@ -103,7 +103,7 @@ def test_both_engines_write_a_hot_word_more_often(tokens: Tokens, tmp_path: Path
     clips, names = eight_clips(), tmp_path / "names.txt"
 
     def heard(**settings: object) -> list[str]:
-        """What torch and CTranslate2 write, each in one text."""
+        """Return the texts that torch and CTranslate2 write, each joined to one."""
         config = DecodeConfig(beam_size=5, **settings)
         exported = CTranslate2Model(tmp_path / "model", "float32", tokens)
         engines: list[Transcriber] = [

@@ -60,7 +60,7 @@ def draw(count: int, seed: int = 0) -> list[int]:
 
 
 class Rows:
-    """What each row of a cache was told, beside the cache."""
+    """Keep what each row of a cache was told, beside the cache."""
 
     def __init__(self, model: Whisper, slots: int, beam_size: int = 1) -> None:
         self.model, self.size = model, beam_size

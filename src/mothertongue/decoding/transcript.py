@@ -103,7 +103,7 @@ class DecodeConfig(Config):
     hotwords: Path | None = None
     """A file of words that the search favors, such as names: one a line."""
     hotwords_weight: Annotated[float, Field(gt=0, le=20)] | None = None
-    """What each token of such a word adds to its log-probability, in nats. None: 1.5."""
+    """Nats that each token of such a word adds to its log-probability. None: 1.5."""
     graphs: Literal["auto", "off"] = "off"
     """auto: on a GPU, replay the step of a token as a CUDA graph, with memory for a whole batch of
     the longest clips and texts; adapters that are mixed in a batch go without. It changes no

@@ -1,4 +1,4 @@
-"""Which pieces are kept, and why the others are not."""
+"""Test the filters of pseudo-labels: the pieces that are kept, and the reasons for the others."""
 
 from dataclasses import replace
 
