@@ -13,6 +13,7 @@ from shared import once
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export import export as exporting
 from mothertongue.export.verify import VerificationRequest
+from mothertongue.system.processes import answered
 from mothertongue.training.run import run
 
 STRATEGIES: dict[str, tuple[dict[str, Any], float]] = {
@@ -47,7 +48,7 @@ def in_a_warm_process(request: VerificationRequest) -> dict[str, Any]:
     """Transcribe as `export` does, in a process that need not import torch first."""
     done = warm.run("mothertongue.export.verify", text=request.model_dump_json())
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = answered(done.stdout)
     return found
 
 

@@ -4,14 +4,21 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.system import runtime
-from mothertongue.system.processes import child_command
+from mothertongue.system.processes import (
+    ChildError,
+    ask,
+    child_command,
+    start,
+    without_secrets,
+)
 
 HOME = Path(__file__).parents[2]
 HOSTILE = ("json", "numpy", "runpy", "soxr", "torch", "mothertongue")
@@ -74,6 +81,103 @@ def test_every_module_is_started_without_the_working_directory() -> None:
     trees = {name: ast.parse(text) for name, text in texts.items() if '"-m"' in text}
     assert {name: found for name, tree in trees.items() if (found := list(unsafe(tree)))} == {}
     assert list(unsafe(ast.parse("run([sys.executable, '-m', 'x'])")))
+
+
+def starters(tree: ast.AST) -> Iterator[str]:
+    """The imports and calls that start processes."""
+    for node in ast.walk(tree):
+        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+        yield from (name for name in names if name in ("subprocess", "multiprocessing"))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("concurrent.futures"):
+            yield from (each.name for each in node.names if each.name == "ProcessPoolExecutor")
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.fork", "os.posix_spawn"):
+            yield ast.unparse(node)
+
+
+def test_one_module_starts_the_processes() -> None:
+    package = HOME / "src/mothertongue"
+    trees = {
+        str(path.relative_to(package)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in package.rglob("*.py")
+    }
+    found = {name: names for name, tree in trees.items() if (names := list(starters(tree)))}
+    # The runner of a comparison names the type of what it waits for.
+    assert found == {
+        "comparison/jobs/local.py": ["subprocess"],
+        "system/processes.py": ["subprocess"],
+    }
+
+
+@pytest.fixture
+def children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Return a function that makes a module of a text, which child processes can import."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+
+    def make(text: str) -> str:
+        (tmp_path / "child.py").write_text(f"{IMPORTS}\n{text}", "utf-8")
+        return "child"
+
+    return make
+
+
+IMPORTS = """
+import os, signal, sys
+from mothertongue.errors import ConfigError, Fault
+from mothertongue.system.processes import answer
+def work(request):
+    print("a library's own words")
+    print("and its warnings", file=sys.stderr)
+    if request == "refuse": raise ConfigError("give another\\nfor two reasons")
+    if request == "fault": raise Fault("AUD-EMPTY", "a.wav: no sound", "record it again")
+    if request == "kill": os.kill(os.getpid(), signal.SIGKILL)
+    if request == "bug": raise TypeError("of the program")
+    return {"heard": request}
+"""
+
+
+def test_a_child_answers_a_request(children: Callable[[str], str]) -> None:
+    child = children("answer(work)")
+    assert ask(child, ["é", 1.5]) == {"heard": ["é", 1.5]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "message"),
+    [
+        ("refuse", ConfigError, "give another\nfor two reasons"),
+        ("fault", DataError, "AUD-EMPTY: a.wav: no sound; record it again"),
+        ("kill", ChildError, "SIGKILL"),
+        ("bug", ChildError, "TypeError: of the program"),
+    ],
+)
+def test_an_error_of_a_child_is_one_of_its_parent(
+    children: Callable[[str], str],
+    capfd: pytest.CaptureFixture[str],
+    request_: str,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    child = children("answer(work)")
+    with pytest.raises(kind) as caught:
+        ask(child, request_, is_quiet=request_ == "bug")
+    assert (type(caught.value), str(caught.value)) == (kind, message)
+    assert ("warnings" in capfd.readouterr().err) == (request_ != "bug")
+
+
+def test_the_output_of_a_child_is_appended_to_its_log(
+    children: Callable[[str], str], tmp_path: Path
+) -> None:
+    log = tmp_path / "logs/child.log"
+    environment = {**os.environ, "WORD": "new"}
+    for _ in range(2):
+        child = children("print(os.environ['WORD'], *sys.argv[1:], os.getsid(0) == os.getpid())")
+        assert start([child, "a"], environment, log).wait() == 0
+    assert log.read_text("utf-8") == "new a True\n" * 2
+
+
+def test_an_environment_without_secrets_has_what_python_needs() -> None:
+    given = {"PYTHONPATH": "src", "PATH": "/bin", "HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    assert without_secrets(given) == {"PYTHONPATH": "src", "PATH": "/bin"}
 
 
 def test_a_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,6 @@ from mothertongue.cli import corpus, training, models, label, lm, serving, compa
 
 def main() -> None:
     """Run the console script: an error of the user gives one message and an exit code."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     runtime.set_up(os.environ)
     signal.signal(signal.SIGTERM, _end)
     try:

@@ -4,7 +4,6 @@ python -m mothertongue.comparison.score_worker REQUEST.json
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -104,8 +103,6 @@ def answer(kind: type[C], work: Callable[[C], None]) -> None:
 
     Ends the process with a message and an exit code where the work raises MothertongueError.
     """
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         path = Path(sys.argv[1])
         work(parse(kind, json.loads(path.read_text(encoding="utf-8")), str(path)))

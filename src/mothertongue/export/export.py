@@ -7,8 +7,6 @@ OUT/
 OUT gets its name only when it is verified or marked; an export that was stopped is made again.
 """
 
-import json
-import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +27,7 @@ from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
 from mothertongue.system.json_files import FORMAT_VERSION, read_json
 from mothertongue.system.locks import alone
-from mothertongue.system.processes import child_command
+from mothertongue.system.processes import ChildError, ask
 
 Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
@@ -192,19 +190,16 @@ def _errors(utterances: Sequence[Utterance], transcripts: Json, text: str) -> An
     return utterance_errors(rows, normalizer(NORMALIZER))
 
 
-def _in_a_process(hearing: VerificationRequest) -> Json:
+def _in_a_process(request: VerificationRequest) -> Json:
     """Transcribe with an engine in a separate process, to measure its memory and time."""
-    done = subprocess.run(
-        child_command("mothertongue.export.verify"),
-        input=json.dumps(hearing.model_dump(mode="json")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise MothertongueError(f"{hearing.format or hearing.path}: its engine failed: {said[0]}")
-    found: Json = json.loads(done.stdout.splitlines()[-1])
+    try:
+        found: Json = ask(
+            "mothertongue.export.verify", request.model_dump(mode="json"), is_quiet=True
+        )
+    except ChildError as error:
+        raise MothertongueError(
+            f"{request.format or request.path}: its engine failed: {error}"
+        ) from None
     return found
 
 

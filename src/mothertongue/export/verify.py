@@ -1,13 +1,8 @@
 """Transcribe clips with one engine in a separate process, to compare a run with its export.
 
-python -P -m mothertongue.export.verify
-
-It reads a VerificationRequest as JSON from standard input, and writes its reply to standard output.
+`export` asks it with a VerificationRequest (`system.processes.ask`).
 """
 
-import json
-import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,7 +14,6 @@ from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig, Samples
-from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.export.base import (
@@ -33,6 +27,7 @@ from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens, load_tokens
+from mothertongue.system.processes import answer
 
 Json = dict[str, Any]
 
@@ -138,17 +133,8 @@ def _opened(request: VerificationRequest) -> tuple[ClipTranscriber, Tokens]:
 
 
 def main() -> None:
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        print(
-            json.dumps(
-                transcribe_clips(parse(VerificationRequest, json.load(sys.stdin), "standard input"))
-            )
-        )
-    except MothertongueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    """Answer the request of the process that started this one."""
+    answer(lambda request: transcribe_clips(parse(VerificationRequest, request, "request")))
 
 
 if __name__ == "__main__":

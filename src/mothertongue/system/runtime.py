@@ -16,6 +16,9 @@ REPORTS = {
 }
 """The variables that turn off the reports that libraries make of their use."""
 
+QUIET = {"TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false"}
+"""transformers warns of what is not a fault here; tokenizers warns where a worker is a fork."""
+
 
 def silence(environment: MutableMapping[str, str]) -> None:
     """Turn off the telemetry of libraries before they are imported; child processes inherit this.
@@ -44,6 +47,8 @@ def set_up(environment: MutableMapping[str, str]) -> None:
     memory cannot be used again: a default run of whisper-base grew by 0.09 GB a step (docs/log.md).
     Here few are kept.
     """
+    for name, value in QUIET.items():
+        environment.setdefault(name, value)
     environment.setdefault("PYTHONSAFEPATH", "1")
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", "0")

@@ -8,16 +8,14 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from mothertongue.config import parse
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
@@ -25,6 +23,7 @@ from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
 from mothertongue.model.flops import FRAMES_PER_S, training_flops
 from mothertongue.strategies.base import Whisper, trained_parameters
+from mothertongue.system.processes import ChildError, answer, ask
 from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import Step
 from mothertongue.training.dataset import StepDataset
@@ -48,15 +47,16 @@ def measure(experiment: Experiment) -> Measured:
     Raises what training would, and MothertongueError where the probe was killed for its memory.
     """
     free = free_memory_bytes(best_device())
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(probe, experiment).result()
-        except BrokenProcessPool:
-            raise MothertongueError(
-                f"the probe was killed, most likely for its memory ({free / 1e9:.1f} GB were free);"
-                " give a train.micro_batch_size, train.gradient_checkpointing=true, a strategy "
-                "that trains less, or a smaller base"
-            ) from None
+    try:
+        return Measured(**ask(__name__, experiment.model_dump(mode="json")))
+    except ChildError as error:
+        if str(error) != "SIGKILL":
+            raise MothertongueError(f"the probe ended with {error}; see above") from None
+        raise MothertongueError(
+            f"the probe was killed, most likely for its memory ({free / 1e9:.1f} GB were free);"
+            " give a train.micro_batch_size, train.gradient_checkpointing=true, a strategy "
+            "that trains less, or a smaller base"
+        ) from None
 
 
 def probe(experiment: Experiment) -> Measured:
@@ -227,3 +227,7 @@ def _is_full(step: Step) -> bool:
 
 def _silent(message: str) -> None:
     del message
+
+
+if __name__ == "__main__":
+    answer(lambda request: asdict(probe(parse(Experiment, request, "request"))))

@@ -4,11 +4,11 @@ Each run has a process of its own: its peak memory is its own, and its crash tak
 """
 
 import os
-import subprocess
 import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from subprocess import Popen
 
 import torch
 
@@ -23,7 +23,7 @@ from mothertongue.comparison.jobs.task import (
 )
 from mothertongue.errors import ConfigError, Interrupted, Preempted
 from mothertongue.model.devices import processors
-from mothertongue.system.processes import child_command
+from mothertongue.system.processes import start
 from mothertongue.training.signals import StopRequest
 
 POLL_S = 0.2
@@ -72,7 +72,7 @@ def run_all(
 ) -> None:
     """Run every task as `Runner` states: one at each place, in that place's environment."""
     pending, failed, cut = deque(tasks), list[Task](), set[str]()
-    running: dict[int, tuple[Task, subprocess.Popen[bytes]]] = {}
+    running: dict[int, tuple[Task, Popen[bytes]]] = {}
     watcher.total(len(tasks))
     with StopRequest() as stop:
         while pending or running:
@@ -84,7 +84,8 @@ def run_all(
                 if pending and place not in running:
                     task = pending.popleft()
                     watcher.started(task.name)
-                    running[place] = (task, _start(task, places[place]))
+                    process = start(task.command, {**os.environ, **places[place]}, task.log)
+                    running[place] = (task, process)
             for place, (task, process) in list(running.items()):
                 if task.name not in cut and is_cut(task):
                     cut.add(task.name)
@@ -99,21 +100,7 @@ def run_all(
     refuse_failed(failed)
 
 
-def _start(task: Task, place: dict[str, str]) -> subprocess.Popen[bytes]:
-    task.log.parent.mkdir(parents=True, exist_ok=True)
-    with task.log.open("ab") as log:
-        return subprocess.Popen(
-            child_command(*task.command),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **place},
-            # Ctrl-C is for us alone: we ask the children to save and wait for them.
-            start_new_session=True,
-        )
-
-
-def _stop(running: Sequence[tuple[Task, subprocess.Popen[bytes]]]) -> None:
+def _stop(running: Sequence[tuple[Task, Popen[bytes]]]) -> None:
     for _, process in running:
         process.terminate()
     for _, process in running:

@@ -6,7 +6,6 @@ run continues from its newest checkpoint.
 
 import os
 import socket
-import subprocess
 import threading
 import time
 from concurrent.futures import Future
@@ -19,7 +18,7 @@ from mothertongue.comparison.jobs.object_store import Storage
 from mothertongue.comparison.jobs.task import Task, last_word
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.run_dir import RunDir, is_run
-from mothertongue.system.processes import child_command
+from mothertongue.system.processes import start
 
 POLL_S = 0.5
 LOCK_S = 60.0  # for what a killed worker's process still holds
@@ -60,7 +59,8 @@ def work(task: Task, place: Place, board: Any) -> int:
         if answer.exception() or answer.result():  # a board that is gone, or says so
             stopped.set()
 
-    with _started(task, place) as process:
+    environment = {**os.environ, "OMP_NUM_THREADS": str(place.threads)}
+    with start(task.command, environment, task.log) as process:
         try:
             while process.poll() is None:
                 files.push_new()
@@ -123,19 +123,6 @@ class _Mirror:
     def _saved(self) -> set[str]:
         runs = [RunDir(path) for path in self._task.uses]
         return {path.name for run in runs for path in run.checkpoints.glob("step-*")}
-
-
-def _started(task: Task, place: Place) -> subprocess.Popen[bytes]:
-    task.log.parent.mkdir(parents=True, exist_ok=True)
-    with task.log.open("ab") as log:
-        return subprocess.Popen(
-            child_command(*task.command),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": str(place.threads)},
-            start_new_session=True,
-        )
 
 
 def _wait_for_lock(task: Task) -> None:

@@ -4,8 +4,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import asdict
 
 from mothertongue.data.audio.decoders import Span
@@ -14,15 +13,10 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.sandbox.bounds import Bounds
 from mothertongue.data.sandbox.channel import Answer, read_answer, send_file
 from mothertongue.errors import MothertongueError
-from mothertongue.system.processes import child_command
+from mothertongue.system.processes import ending, start, without_secrets
 
 START_S = 60.0
-KEPT = (
-    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
-    *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"),
-)
-"""Variables of its parent's environment that a worker gets: paths of Python and its libraries."""
-SET = {
+SETTINGS = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
@@ -48,18 +42,11 @@ class Worker:
         self.channel, theirs = socket.socketpair()
         self.answers_of = self.channel.makefile("rb")
         with theirs:
-            self.process = subprocess.Popen(
-                child_command(
-                    "mothertongue.data.sandbox.worker",
-                    str(theirs.fileno()),
-                    task,
-                    json.dumps(asdict(bounds)),
-                ),
-                env=clean(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the parent, which has work to finish
+            arguments = str(theirs.fileno()), task, json.dumps(asdict(bounds))
+            self.process = start(
+                ("mothertongue.data.sandbox.worker", *arguments),
+                without_secrets(os.environ) | SETTINGS,
+                descriptors=[theirs.fileno()],
             )
 
     @property
@@ -131,16 +118,10 @@ class Worker:
 
     def _death(self, span: Span) -> AudioError:
         self.process.kill()  # it may have closed its end and live on
-        number = -self.process.wait()
-        if number == signal.SIGXCPU:
+        code = self.process.wait()
+        if code == -signal.SIGXCPU:
             return costly(span, f"{self.bounds.processor_s:g} s of processor time were not enough")
-        name = signal.Signals(number).name if number > 0 else f"exit code {-number}"
-        return corrupt(span, f"its decoder crashed ({name})")
-
-
-def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a worker, without anything that could be a secret."""
-    return {name: environment[name] for name in KEPT if name in environment} | SET
+        return corrupt(span, f"its decoder crashed ({ending(code)})")
 
 
 def costly(span: Span, reason: str) -> AudioError:
