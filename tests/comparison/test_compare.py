@@ -149,7 +149,7 @@ def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_
     assert planned.returncode == 0, planned.stderr
     (run,) = json.loads(planned.stdout)["runs"]
     assert {"name", "language", "strategy", "trainable_parameters", "steps"} < set(run)
-    assert run["estimated_hours"] > 0
+    assert run["is_measured"] and run["estimated_hours"] > 0
 
 
 @pytest.mark.slow

@@ -1,46 +1,97 @@
 """What a dry run says, where it can be known by arithmetic, and the recipes of the paper."""
 
 import io
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grids import MakeGrid
+from measured import MEASURED
 from rich.console import Console
 from runs import byte_tokens
 
 from mothertongue.comparison import dry_run as cost
-from mothertongue.comparison.dry_run import dry_run
+from mothertongue.comparison.dry_run import SHOWN, dry_run
 from mothertongue.comparison.grid import expand, load_grid
 from mothertongue.comparison.prefix_depths import share_depths
 from mothertongue.data.manifest import read_data
 from mothertongue.data.sources.fleurs import PAPER_ROWS
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.model.load import base_config
 from mothertongue.recipes import recipe_path
 from mothertongue.report.tables.dry_run_table import plan_table
+from mothertongue.training import plan_probe
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.speed import mean_frames
+from mothertongue.training.plan import plan
+from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_shape import applied, by_shape, facts_of, mean_frames
+
+
+def by_counting(experiment: Experiment) -> Measured:
+    """The costs of a run that is on this machine, without a probe."""
+    train = [each for each in read_data(experiment.manifests) if each.split == "train"]
+    model, trained = applied(experiment.strategy, base_config(experiment.base))
+    return by_shape(model, trained, facts_of(train), experiment.train, 1e12)
 
 
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device of 1 TFLOP/s."""
     monkeypatch.setattr(cost, "flops_per_s", lambda *_: 1e12)
+    monkeypatch.setattr(cost, "measure", by_counting)
 
 
+def test_a_plan_and_a_dry_run_tell_the_same_costs(
+    make_grid: MakeGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each run; runs that differ only in seed and learning rate are measured once."""
+    probed: list[str] = []
+
+    def ask(module: str, request: dict[str, Any]) -> dict[str, Any]:
+        probed.append(request["strategy"]["kind"])
+        seconds = float(len(str(request["strategy"])))
+        read = ((1.0, seconds / 2),) if probed[-1] == "freeze" else ()
+        peak = int(1e9 * seconds)
+        fields = {"computed": ((1.0, seconds),), "read": read, "peak_memory_bytes": peak}
+        return asdict(MEASURED) | fields
+
+    monkeypatch.setattr(plan_probe, "ask", ask)
+    swept = {"strategy.encoder_layers": [1], "train.learning_rate": [1e-3, 1e-4]}
+    strategies = {
+        "full": {"strategy": {"kind": "full"}},
+        "freeze": {"strategy": {"kind": "freeze"}, "sweep": swept},
+    }
+    grid = make_grid(strategies=strategies, seeds=[0, 1], train={"epochs": 3})
+    found = dry_run(grid, lambda _: None)
+    assert probed == ["full", "freeze"]
+    assert len(found["runs"]) == 2 + 4 and all(run["is_measured"] for run in found["runs"])
+    experiments = {each.experiment.name: each.experiment for each in expand(grid)}
+    for run in found["runs"]:
+        planned = plan(experiments[run["name"]])
+        assert {key: run[key] for key in SHOWN} == {key: planned[key] for key in SHOWN}
+        assert run["training_s"] > 0 and run["validation_s"] > 0
+    assert len({run["training_s"] for run in found["runs"]}) == 2
+    console = Console(file=io.StringIO(), width=200)
+    console.print(plan_table(found))
+    assert "shape of the base" not in console.file.getvalue()
+
+
+@pytest.mark.usefixtures("steady")
 def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:
-    plan = dry_run(make_grid(), lambda _: None)
-    assert [run["name"] for run in plan["runs"]] == [
+    found = dry_run(make_grid(), lambda _: None)
+    assert [run["name"] for run in found["runs"]] == [
         "sw-full-seed0",
         "sw-freeze-encoder_layers1-seed0",
         "sw-freeze-encoder_layers2-seed0",
     ]
-    full, one, two = plan["runs"]
+    full, one, two = found["runs"]
     assert full["steps"] == 12 // 4
     assert full["trainable_parameters"] > one["trainable_parameters"] > two["trainable_parameters"]
     assert full["estimated_hours"] > one["estimated_hours"] > two["estimated_hours"] > 0
-    assert plan["total_hours"] == pytest.approx(sum(r["estimated_hours"] for r in plan["runs"]))
-    assert plan["flops_per_s"] > 1e6
+    assert found["total_hours"] == pytest.approx(sum(r["estimated_hours"] for r in found["runs"]))
 
 
 @pytest.mark.usefixtures("steady")
@@ -48,15 +99,15 @@ def test_the_averages_of_weights_are_counted(make_grid: MakeGrid) -> None:
     """3 validation clips by each run and by seven models of a sweep, 4 retention clips by these."""
     reinit = {"strategy": {"kind": "reinit", "encoder_layers": 1}}
     strategies = {"full": {"strategy": {"kind": "full"}}, "reinit": reinit}
-    plan = dry_run(make_grid(average={}, seeds=[0, 1, 2], strategies=strategies), lambda _: None)
-    full, best_of_three = plan["averages"]
+    found = dry_run(make_grid(average={}, seeds=[0, 1, 2], strategies=strategies), lambda _: None)
+    full, best_of_three = found["averages"]
     assert (full["strategy"], full["runs"], full["models"]) == ("full", 3, 7)
     assert full["decoded_clips"] == (3 + 7) * 3 + 7 * 4
     assert best_of_three["runs"] == 1
     assert best_of_three["decoded_clips"] == (1 + 7) * 3 + 7 * 4
-    assert plan["average_clips"] == 58 + 52
+    assert found["average_clips"] == 58 + 52
     console = Console(file=io.StringIO(), width=200)
-    console.print(plan_table(plan))
+    console.print(plan_table(found))
     assert "2 averages of weights come on top too: they decode 110 clips" in console.file.getvalue()
     soups = make_grid(average={"with_base": None}, seeds=[0, 1], strategies=strategies)
     (only_full,) = dry_run(soups, lambda _: None)["averages"]
@@ -98,11 +149,12 @@ def test_a_store_of_augmented_clips_is_refused_before_anything_runs(make_grid: M
 
 @pytest.mark.usefixtures("steady")
 def test_the_papers_recipe_by_arithmetic() -> None:
+    """Neither its data nor its base is here: nothing is measured."""
     grid = load_grid(
         recipe_path("paper"), ["strategies.freeze.sweep={strategy.encoder_layers: [20]}"]
     )
-    plan = dry_run(grid, lambda _: None)
-    runs = {run["name"]: run for run in plan["runs"]}
+    found = dry_run(grid, lambda _: None)
+    runs = {run["name"]: run for run in found["runs"]}
     # full 7, freeze 7, reinit 5 x 7, adapters 7 + 3 more widths, top 10 x 7, LoRA 7
     assert len(runs) == 7 + 7 + 35 + 10 + 70 + 7
     # The paper's table 2, and 35 epochs of batches of 8 (LoRA: 4)
@@ -113,8 +165,9 @@ def test_the_papers_recipe_by_arithmetic() -> None:
     assert runs["sw-lora-seed0"]["trainable_parameters"] == 10_485_760
     assert runs["sw-bottleneck-seed0"]["trainable_parameters"] == 10_735_616
     assert runs["af-bottleneck-top-encoder_top9-seed0"]["trainable_parameters"] == 6_877_504
-    assert plan["assumed_data"] == sorted(PAPER_ROWS)
-    assert plan["protocol"] == "paper"
+    assert found["assumed_data"] == sorted(PAPER_ROWS)
+    assert found["protocol"] == "paper"
+    assert not any(run["is_measured"] for run in found["runs"])
 
 
 def test_the_recipes_know_the_rows_of_fleurs() -> None:

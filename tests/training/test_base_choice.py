@@ -13,8 +13,9 @@ from mothertongue.strategies.base import Strategy, Whisper
 from mothertongue.strategies.full import Full
 from mothertongue.strategies.lora import Lora
 from mothertongue.training import base_choice
-from mothertongue.training.base_choice import SIZES, choose_base, epoch_s, peak_bytes
-from mothertongue.training.speed import applied
+from mothertongue.training.base_choice import SIZES, choose_base
+from mothertongue.training.plan_estimate import run_s
+from mothertongue.training.plan_shape import applied, by_shape, facts_of, peak_bytes
 
 CLIPS = [Utterance(f"{i}", "a.wav", "habari ya asubuhi", "sw", 7.0) for i in range(100)]
 TRAIN = TrainConfig(epochs=10, full_context_share=0.0)
@@ -64,7 +65,8 @@ def test_memory_decides(machine: Any, free_gb: float, size: str) -> None:
 def test_time_decides(machine: Any) -> None:
     """In the time of exactly ten epochs of base, base is chosen; in a little less, tiny."""
     machine(80, speed=1e10)
-    limit_s = 10 * epoch_s(model_of("base", Full())[0], CLIPS, TRAIN)
+    model, trained = model_of("base", Full())
+    limit_s = run_s(by_shape(model, trained, facts_of(CLIPS), TRAIN, 1e10), TRAIN)
     assert choose_base(CLIPS, TRAIN, limit_s).base == "openai/whisper-base"
     found = choose_base(CLIPS, TRAIN, 0.99 * limit_s)
     assert found.base == "openai/whisper-tiny"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured import MEASURED
 from runs import save_base, save_corpus
 
 from mothertongue import cli
@@ -15,9 +16,19 @@ from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.defaults import is_open
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.training import base_choice, proposal
-from mothertongue.training.proposal import InitOptions, Need, propose, within
+from mothertongue.training import base_choice, plan_shape, proposal
+from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.proposal import InitOptions, propose, within
 from mothertongue.training.proposal_file import write_proposal
+
+MINUTE = replace(
+    MEASURED,
+    step_flops=(1.0,),
+    step_is_full=(False,),
+    computed=((1.0, 60.0),),
+    validation_clips=0,
+)
+"""Steps of a run that takes 60 s an epoch."""
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +57,15 @@ def needs(monkeypatch: pytest.MonkeyPatch) -> Any:
     tried: list[str] = []
 
     def set_up(*sizes: int | None) -> list[str]:
-        def need(experiment: Experiment) -> Need:
+        def need(experiment: Experiment) -> Measured:
             kind = experiment.strategy.model_dump()["kind"]
             tried.append(kind + "+" * experiment.train.gradient_checkpointing)
             peak = sizes[len(tried) - 1]
             if peak is None:
                 raise MothertongueError("the probe was killed")
-            return Need(peak, 10, lambda train: 60.0 * train.num_epochs)
+            return replace(MINUTE, peak_memory_bytes=peak, free_memory_bytes=10)
 
-        monkeypatch.setattr(proposal, "_measured", need)
+        monkeypatch.setattr(proposal, "measure", need)
         return tried
 
     return set_up
@@ -191,9 +202,10 @@ def test_a_base_that_is_not_here_is_estimated_by_its_shape(
 ) -> None:
     monkeypatch.setattr(base_choice, "is_on_disk", lambda _: False)
     monkeypatch.setattr(proposal, "is_on_disk", lambda _: False)
-    for module in (base_choice, proposal):
+    for module in (base_choice, plan_shape):
         monkeypatch.setattr(module, "free_memory_bytes", lambda _: 12_000_000_000)
-    monkeypatch.setattr(base_choice, "flops_per_s", lambda *_: 1e15)
+    for module in (base_choice, proposal):
+        monkeypatch.setattr(module, "flops_per_s", lambda *_: 1e15)
     found = write_proposal(tmp_path / "x.yaml", propose(wish(made, base=None)))
     assert (found["settings"]["base"], found["is_measured"]) == ("openai/whisper-small", False)
     assert found["settings"]["train.learning_rate"] == 5e-5

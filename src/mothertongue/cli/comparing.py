@@ -37,7 +37,7 @@ def compare(
         Path | None, typer.Option(help="The comparison's folder. Default: runs/<name>.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list the runs, their parameters and hours.")
+        bool, typer.Option("--dry-run", help="Only list the runs and what they would cost.")
     ] = False,
     jobs: Annotated[
         int | None,
@@ -203,6 +203,6 @@ def _dry_run(grid: "Grid", json_file: Path | None) -> None:
     from mothertongue.comparison.grid import expand
     from mothertongue.report.tables.dry_run_table import plan_table
 
-    with counting("counting", len(expand(grid))) as advance:
+    with counting("measuring", len(expand(grid))) as advance:
         plan = dry_run(grid, advance)
     show(plan, plan_table(plan), json_file)

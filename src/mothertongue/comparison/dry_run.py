@@ -1,12 +1,9 @@
-"""Estimate the costs of a grid before it runs.
+"""Estimate the costs of a grid before it runs, as `plan` does for each of its runs."""
 
-The floating-point operations of each run are counted; a short probe measures how many a second this
-device does at the same width, batch and precision.
-"""
-
-import math
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from statistics import fmean
 from typing import Any
 
@@ -16,39 +13,35 @@ from mothertongue.comparison.average_count import counted_averages
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.data.manifest import read_data
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.defaults import TrainingClips, settled_for
-from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device
-from mothertongue.model.flops import training_flops
 from mothertongue.model.load import base_config
+from mothertongue.model.locate import is_on_disk
 from mothertongue.strategies.base import Strategy, Whisper
-from mothertongue.training.bucketing import plan_epoch
 from mothertongue.training.frozen_prefix import refuse_stored_changes
-from mothertongue.training.replay import replay_steps
-from mothertongue.training.speed import applied, flops_per_s, mean_frames, mean_tokens
+from mothertongue.training.plan import costs
+from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_probe import measure
+from mothertongue.training.plan_shape import ClipFacts, applied, by_shape, facts_of, flops_per_s
 
 ASSUMED_S, ASSUMED_TOKENS = 12.0, 60  # of a clip where the data is not there: FLEURS-like
+FREE = ("seed", "learning_rate", "warmup_ratio", "weight_decay", "max_grad_norm", "patience")
+"""The settings of `train` that change no costs: runs that differ in them are measured once."""
+SHOWN = ("trainable_parameters", "training_s", "validation_s", "peak_memory_bytes", "fits")
+"""The costs of a run that the result has, as in the result of `plan`."""
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Clips:
-    """Facts of a language's training clips: number, lengths, mean number of label tokens."""
-
-    count: int
-    durations_s: Sequence[float]
-    tokens: int
-    is_assumed: bool
-
-
 def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
-    """Return every run with its trained parameters, steps and hours of training on this device.
+    """Return every run with its trained parameters, steps, time and memory on this device.
 
-    Validation and scoring come on top; of the averages of weights, the clips to decode are counted.
-    Raises ConfigError where a strategy does not fit the base
-    or augmentation, and where data is neither there nor described by `rows`.
+    The runs are measured as by `plan`. Where the base or the data of a run is not on this machine,
+    its costs are estimated from the shape of the base, without validations. Scoring comes on top;
+    of the averages of weights, the clips to decode are counted.
+    Raises ConfigError where a strategy does not fit the base or augmentation, and where data is
+    neither there nor described by `rows`; and what `plan` raises.
     """
     config = base_config(grid.base)
     clips = {name: _clips(name, place) for name, place in grid.languages.items()}
@@ -59,14 +52,19 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
         replace(each, experiment=settled_for(each.experiment, sizes[each.language], config))
         for each in {each.experiment.name: each for each in expand(grid)}.values()
     ]
-    first = candidates[0]
-    train, its_clips = first.experiment.train, clips[first.language]
-    frames = mean_frames(its_clips.durations_s, train)
-    speed = flops_per_s(config, train, frames, its_clips.tokens)
-    memo: dict[Strategy, tuple[Whisper, int]] = {}
+    models = _models(candidates, config)
+    is_base_here = is_on_disk(grid.base)
+    assumed = {name for name, place in grid.languages.items() if not _is_here(place)}
+    measured, speed = _measured(), cache(lambda: _speed(candidates[0], clips, config))
     runs = []
     for each in candidates:
-        runs.append(_run(each, config, clips[each.language], speed, memo))
+        is_measured = is_base_here and each.language not in assumed
+        if is_measured:
+            found = measured(each.experiment)
+        else:
+            shape, trained = models[each.experiment.strategy]
+            found = by_shape(shape, trained, clips[each.language], each.experiment.train, speed())
+        runs.append(_run(each, found, is_measured))
         advance(1)
     averages = list(counted_averages(grid, candidates, config))
     return {
@@ -74,64 +72,75 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
         "base": grid.base,
         "protocol": grid.protocol,
         "device": str(best_device()),
-        "flops_per_s": speed,
-        "assumed_data": sorted(name for name, found in clips.items() if found.is_assumed),
+        "assumed_data": sorted(assumed),
         "total_hours": sum(run["estimated_hours"] for run in runs),
+        "validation_hours": sum(run["validation_s"] for run in runs) / 3600,
         "runs": runs,
         "averages": averages,
         "average_clips": sum(each["decoded_clips"] for each in averages),
     }
 
 
-def _run(
-    candidate: Candidate,
-    config: WhisperConfig,
-    clips: Clips,
-    speed: float,
-    memo: dict[Strategy, tuple[Whisper, int]],
-) -> Json:
-    strategy, train = candidate.experiment.strategy, candidate.experiment.train
-    if strategy not in memo:
-        memo[strategy] = applied(strategy, config)
-    model, trained = memo[strategy]
-    refuse_stored_changes(train, strategy.frozen_prefix(model))
-    frames = mean_frames(clips.durations_s, train)
-    recomputes = train.gradient_checkpointing
-    per_clip = training_flops(model, frames, clips.tokens, recomputes)
-    own = _steps_per_epoch(clips, train)
-    steps = own + (replay_steps(train.replay.share, own) if train.replay else 0)
-    hours = train.num_epochs * clips.count * per_clip / speed / 3600
+def _models(
+    candidates: Sequence[Candidate], config: WhisperConfig
+) -> dict[Strategy, tuple[Whisper, int]]:
+    """Return the model of each strategy and how many of its weights train, before anything runs."""
+    found: dict[Strategy, tuple[Whisper, int]] = {}
+    for each in candidates:
+        strategy, train = each.experiment.strategy, each.experiment.train
+        if strategy not in found:
+            found[strategy] = applied(strategy, config)
+        refuse_stored_changes(train, strategy.frozen_prefix(found[strategy][0]))
+    return found
+
+
+def _measured() -> Callable[[Experiment], Measured]:
+    """Return `measure` for several runs: those that differ in the settings FREE share one."""
+    found: dict[str, Measured] = {}
+
+    def measured(experiment: Experiment) -> Measured:
+        settings = experiment.model_dump(mode="json", exclude={"name": True, "train": set(FREE)})
+        key = json.dumps(settings, sort_keys=True)
+        if key not in found:
+            found[key] = measure(experiment)
+        return found[key]
+
+    return measured
+
+
+def _speed(first: Candidate, clips: dict[str, ClipFacts], config: WhisperConfig) -> float:
+    return flops_per_s(config, clips[first.language], first.experiment.train)
+
+
+def _run(candidate: Candidate, measured: Measured, is_measured: bool) -> Json:
+    plan = costs(candidate.experiment, measured)
     return {
         "name": candidate.experiment.name,
         "language": candidate.language,
         "strategy": candidate.arm,
         "settings": candidate.settings,
         "seed": candidate.seed,
-        "trainable_parameters": trained,
-        "steps": train.num_epochs * steps,
-        "estimated_hours": hours * steps / own,
+        "is_measured": is_measured,
+        "steps": plan["epochs"] * plan["steps_per_epoch"],
+        "estimated_hours": plan["training_s"] / 3600,
+        **{key: plan[key] for key in SHOWN},
     }
 
 
-def _clips(name: str, place: LanguageData) -> Clips:
-    if all(path.exists() for path in place.manifests):
+def _is_here(place: LanguageData) -> bool:
+    return all(path.exists() for path in place.manifests)
+
+
+def _clips(name: str, place: LanguageData) -> ClipFacts:
+    if _is_here(place):
         train = [each for each in read_data(place.manifests) if each.split == "train"]
         if not train:
             raise ConfigError(f"languages.{name}.data: no utterance in split 'train'")
-        tokens = mean_tokens([each.text for each in train])
-        return Clips(len(train), [each.duration_s for each in train], tokens, False)
+        return facts_of(train)
     if place.rows is None:
         missing = ", ".join(str(path) for path in place.manifests if not path.exists())
         raise ConfigError(
             f"languages.{name}: {missing} is not there; make it with mothertongue prepare, or "
             "state rows: [train, validation, test] for a dry run"
         )
-    return Clips(place.rows[0], [ASSUMED_S], ASSUMED_TOKENS, True)
-
-
-def _steps_per_epoch(clips: Clips, train: TrainConfig) -> int:
-    if train.batch_seconds is None:
-        return math.ceil(clips.count / train.batch_size)
-    known = [context_s(each, train.context) for each in clips.durations_s]
-    contexts_s = known * (clips.count // len(known))  # one stands for all where they are assumed
-    return len(plan_epoch(range(clips.count), contexts_s, train.size, seed=train.seed, epoch=0))
+    return ClipFacts(place.rows[0], [ASSUMED_S], ASSUMED_TOKENS)

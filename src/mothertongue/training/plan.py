@@ -1,20 +1,27 @@
-"""Plan of an experiment's time, memory and disk on this machine, from a few of its steps."""
+"""The costs of an experiment on this machine: time, memory and disk.
+
+`plan` and `compare --dry-run` show them, and `init` chooses by them.
+"""
 
 from typing import Any
 
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.defaults import settled
-from mothertongue.training.plan_estimate import estimate
+from mothertongue.training.plan_estimate import Measured, estimate
 from mothertongue.training.plan_probe import measure
 
 
 def plan(experiment: Experiment) -> dict[str, Any]:
-    """Parameters, time an epoch, peak memory and disk, as JSON values.
+    """Measure a few steps of an experiment, and return its costs.
 
     Raises what training would raise: for settings, data or a base that do not fit.
     """
     experiment = settled(experiment)
-    measured = measure(experiment)
+    return costs(experiment, measure(experiment))
+
+
+def costs(experiment: Experiment, measured: Measured) -> dict[str, Any]:
+    """Return parameters, time an epoch, peak memory and disk of an experiment, as JSON values."""
     return {
         "name": experiment.name,
         "base": experiment.base,

@@ -38,6 +38,7 @@ class Measured:
     """Bytes in the store for a second of context."""
     start_s: float
     validation_clips: int
+    """The clips of the validation split; 0 where validations are not counted."""
     validation_clip_s: float
     """Seconds for a clip in mid-training, at the run's context."""
     final_clip_s: float
@@ -55,10 +56,20 @@ class Measured:
         """The number of steps, the same in each epoch."""
         return len(self.step_flops) // self.planned_epochs
 
+    @property
+    def fits(self) -> bool:
+        """Return whether there was enough free memory."""
+        return self.peak_memory_bytes <= self.free_memory_bytes
+
+
+def run_s(measured: Measured, config: TrainConfig) -> float:
+    """Seconds of a run with its validations."""
+    return sum(_epochs_s(measured, config)) + validation_s(measured, config)
+
 
 def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
     """The plan of a run, as JSON values; times in seconds."""
-    epochs = [epoch_s(measured, config, epoch) for epoch in range(config.num_epochs)]
+    epochs = _epochs_s(measured, config)
     training_s = sum(epochs)
     # The probe takes no average of its few steps.
     ema_bytes = BYTES_PER_WEIGHT * measured.trained if config.ema is not None else 0
@@ -95,6 +106,10 @@ def copies_kept(config: TrainConfig) -> int:
     """Return how many copies of what trains a run keeps on the disk while it trains."""
     ema = 2 if config.ema is not None else 0  # one in each checkpoint
     return COPIES_KEPT + ema + (config.average_last or 0)
+
+
+def _epochs_s(measured: Measured, config: TrainConfig) -> list[float]:
+    return [epoch_s(measured, config, epoch) for epoch in range(config.num_epochs)]
 
 
 def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:

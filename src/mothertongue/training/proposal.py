@@ -4,8 +4,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -16,13 +16,12 @@ from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment.config import Code, Experiment
 from mothertongue.experiment.defaults import TrainingClips, settled_for, usual_epochs
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.model.devices import best_device, free_memory_bytes
 from mothertongue.model.load import base_config
 from mothertongue.model.locate import is_on_disk
-from mothertongue.training.base_choice import BaseChoice, choose_base, epoch_s, peak_bytes
-from mothertongue.training.plan_estimate import estimate
+from mothertongue.training.base_choice import BaseChoice, choose_base
+from mothertongue.training.plan_estimate import Measured, run_s
 from mothertongue.training.plan_probe import measure
-from mothertongue.training.speed import applied
+from mothertongue.training.plan_shape import applied, by_shape, facts_of, flops_per_s
 
 LORA_RANK = 64
 FEW_VALIDATION_CLIPS = 50
@@ -49,19 +48,6 @@ class InitOptions(Config):
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """The needs of a training on this machine: memory in bytes, and seconds by its settings."""
-
-    peak_memory_bytes: int
-    free_memory_bytes: int
-    seconds: Callable[[TrainConfig], float]
-
-    @property
-    def fits(self) -> bool:
-        return self.peak_memory_bytes <= self.free_memory_bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Proposal:
     """An experiment, and the facts by which it was chosen."""
 
@@ -75,14 +61,15 @@ class Proposal:
     is_measured: bool
     """True if steps of the run were measured; otherwise time and memory are estimated from its
     shape."""
-    need: Need
+    need: Measured
+    """The memory and the time that the run needs."""
     usual_epochs: int
     limit_s: float
 
     @property
     def seconds(self) -> float:
         """The estimated time of the whole run, in seconds."""
-        return self.need.seconds(self.experiment.train)
+        return run_s(self.need, self.experiment.train)
 
     @property
     def fits(self) -> bool:
@@ -105,12 +92,12 @@ def propose(options: InitOptions) -> Proposal:
     settings = TrainConfig(epochs=usual_epochs(clips, TrainConfig().size))
     choice = None if options.base else choose_base(train, settings, options.limit_s)
     is_measured = choice is None or is_on_disk(choice.base)
-    need_of = _measured if is_measured else _by_shape(train)
+    need_of = measure if is_measured else _by_shape(train)
     first = _experiment(options, choice.base if choice else str(options.base), list(languages))
     experiment, need = _fitting(first, clips, need_of)
     return Proposal(
         experiment=experiment.model_copy(
-            update={"train": within(experiment.train, need.seconds, options.limit_s)}
+            update={"train": within(experiment.train, partial(run_s, need), options.limit_s)}
         ),
         clips=clips,
         splits=dict(Counter(each.split for each in corpus)),
@@ -186,11 +173,11 @@ def _variants(experiment: Experiment) -> Iterator[Experiment]:
 
 
 def _fitting(
-    experiment: Experiment, clips: TrainingClips, need_of: Callable[[Experiment], Need]
-) -> tuple[Experiment, Need]:
+    experiment: Experiment, clips: TrainingClips, need_of: Callable[[Experiment], Measured]
+) -> tuple[Experiment, Measured]:
     """Return the first variant that fits in memory, or the last, with its rate and epochs."""
     config, failed = base_config(experiment.base), None
-    found: tuple[Experiment, Need] | None = None
+    found: tuple[Experiment, Measured] | None = None
     for each in _variants(experiment):
         variant = settled_for(each, clips, config)
         try:
@@ -208,23 +195,14 @@ def _fitting(
     return found
 
 
-def _measured(experiment: Experiment) -> Need:
-    """Return the needs that a few real steps had."""
-    found = measure(experiment)
-
-    def seconds(train: TrainConfig) -> float:
-        plan: dict[str, Any] = estimate(found, train)
-        return float(plan["training_s"] + plan["validation_s"])
-
-    return Need(found.peak_memory_bytes, found.free_memory_bytes, seconds)
-
-
-def _by_shape(clips: Sequence[Utterance]) -> Callable[[Experiment], Need]:
+def _by_shape(clips: Sequence[Utterance]) -> Callable[[Experiment], Measured]:
     """Return a function that finds needs from a base's shape, without weights and validations."""
 
-    def need(experiment: Experiment) -> Need:
+    facts = facts_of(clips)
+
+    def need(experiment: Experiment) -> Measured:
         model, trained = applied(experiment.strategy, base_config(experiment.base))
-        once, peak = epoch_s(model, clips, experiment.train), peak_bytes(model, trained)
-        return Need(peak, free_memory_bytes(best_device()), lambda train: train.num_epochs * once)
+        speed = flops_per_s(model.config, facts, experiment.train)
+        return by_shape(model, trained, facts, experiment.train, speed)
 
     return need

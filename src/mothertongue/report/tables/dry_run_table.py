@@ -7,28 +7,35 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.system.console import plain
+from mothertongue.system.console import gigabytes, plain
 
 
 def plan_table(plan: dict[str, Any]) -> Group:
-    """Return a table of every run with trained parameters, steps and hours, and their sum."""
+    """Return a table of every run with its costs, and the sum of their hours."""
     title = f"{plan['grid']}: {len(plan['runs']):,} runs of {plan['base']}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("run", no_wrap=True)
-    for name in ("parameters", "steps", "hours"):
+    for name in ("parameters", "steps", "memory", "hours", "validation"):
         table.add_column(name, justify="right", no_wrap=True)
     for run in plan["runs"]:
         table.add_row(
             plain(run["name"]),
             f"{run['trainable_parameters']:,}",
             f"{run['steps']:,}",
+            gigabytes(run["peak_memory_bytes"]) + ("" if run["fits"] else ", too much"),
             f"{run['estimated_hours']:,.2f}",
+            f"{run['validation_s'] / 3600:,.2f}",
         )
     lines = [
         f"{plan['total_hours']:,.1f} hours of training on this {plan['device']}, one run after "
-        f"the other, at the {plan['flops_per_s'] / 1e9:,.0f} GFLOP/s that a probe just measured.",
-        "Validation and scoring come on top.",
+        f"the other, and up to {plan['validation_hours']:,.1f} of validation.",
+        "Scoring comes on top.",
     ]
+    if rough := sum(not run["is_measured"] for run in plan["runs"]):
+        lines.append(
+            f"{rough:,} runs are estimated from the shape of the base, without validations: their "
+            "base or data is not on this machine yet. The others were measured by a few steps."
+        )
     if plan["averages"]:
         lines.append(
             f"{len(plan['averages']):,} averages of weights come on top too: they decode "
