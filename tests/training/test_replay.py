@@ -212,9 +212,9 @@ def test_validation_takes_no_replayed_clip(
 
     evaluate = validator.evaluate
 
-    def watched(transcribe: Any, root: Path, clips: Any, context: Any) -> Any:
+    def watched(transcribe: Any, clips: Any, context: Any) -> Any:
         seen.update(each.id for each in clips)
-        return evaluate(transcribe, root, clips, context)
+        return evaluate(transcribe, clips, context)
 
     monkeypatch.setattr(validator, "evaluate", watched)
     trained(make(made, tmp_path), tmp_path / "run")

@@ -189,7 +189,7 @@ def test_each_language_counts_as_much_as_another() -> None:
     texts = ["moja mbili"] * 30 + ["kini nkam"]
     found = rates(
         Evaluation(
-            [*large, *small], [Transcript(text, "sw", (), None) for text in texts], context="cut"
+            [*large, *small], [Transcript(text, "sw", (), None) for text in texts], context="bucket"
         ),
         loss=1.5,
     )

@@ -1,15 +1,15 @@
 """Score any transcriber on any utterances, with the same code for base and tuned models."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from mothertongue.data.clips import load_clip
-from mothertongue.data.manifest import Utterance
+from mothertongue.data.manifest import ROOT, Utterance
 from mothertongue.decoding.transcript import Transcriber, Transcript
-from mothertongue.evaluation.metrics import Context, LanguageSource, Score, count_errors, score
+from mothertongue.evaluation.metrics import Score, count_errors, score
 from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
+from mothertongue.model.context import Context
 
 BLOCK = 512  # clips in memory at once: 512 x 30 s x 64 kB/s = 1 GB at most
 
@@ -21,7 +21,6 @@ class Evaluation:
     utterances: Sequence[Utterance]
     transcripts: Sequence[Transcript]
     context: Context
-    language_source: LanguageSource = "given"
 
     def score(self, normalizer_name: str = "strict", seed: int = 0) -> Score:
         """Return WER and CER with intervals under one normalizer."""
@@ -47,7 +46,7 @@ class Evaluation:
                 "id": utterance.id,
                 "language": utterance.language,
                 "detected_language": transcript.detected_language,
-                "language_source": self.language_source,
+                "language_source": "given",
                 "reference": utterance.text,
                 "hypothesis": transcript.text,
                 "wer": count_errors(words, normalize(transcript.text).split()).rate,
@@ -60,30 +59,22 @@ class Evaluation:
 
 
 def evaluate(
-    transcribe: Transcriber,
-    root: Path,
-    utterances: Sequence[Utterance],
-    context: Context,
-    language_source: LanguageSource = "given",
+    transcribe: Transcriber, utterances: Sequence[Utterance], context: Context
 ) -> Evaluation:
-    """Decode utterances, each with its own or its detected language; memory stays flat.
+    """Decode utterances, each in its language; memory stays flat.
 
-    `root` is the folder of their manifest.
-    Raises AudioError for a clip that cannot be read.
+    Every verb that scores a model decodes here: evaluate, compare, average, the verification of an
+    export, and the validations of a training. The audio paths are absolute, as from `read_data`.
+    `context` is that of `transcribe`. Raises AudioError for a clip that cannot be read.
     """
-
-    def given(i: int) -> str | None:
-        return utterances[i].language if language_source == "given" else None
-
     order = sorted(
-        range(len(utterances)), key=lambda i: (given(i) or "", -utterances[i].duration_s)
+        range(len(utterances)), key=lambda i: (utterances[i].language, -utterances[i].duration_s)
     )
     found: dict[int, Transcript] = {}
-    for block in _blocks(order, given):
-        clips = [load_clip(root, utterances[i]) for i in block]
-        found.update(zip(block, transcribe(clips, given(block[0])), strict=True))
-    transcripts = [found[i] for i in range(len(utterances))]
-    return Evaluation(utterances, transcripts, context, language_source)
+    for block in _blocks(order, [each.language for each in utterances]):
+        clips = [load_clip(ROOT, utterances[i]) for i in block]
+        found.update(zip(block, transcribe(clips, utterances[block[0]].language), strict=True))
+    return Evaluation(utterances, [found[i] for i in range(len(utterances))], context)
 
 
 def interleaved(parts: Sequence[Evaluation]) -> Evaluation:
@@ -97,10 +88,10 @@ def interleaved(parts: Sequence[Evaluation]) -> Evaluation:
     )
 
 
-def _blocks(order: Sequence[int], language: Callable[[int], str | None]) -> Iterator[list[int]]:
+def _blocks(order: Sequence[int], languages: Sequence[str]) -> Iterator[list[int]]:
     block: list[int] = []
     for i in order:
-        if block and (len(block) == BLOCK or language(block[0]) != language(i)):
+        if block and (len(block) == BLOCK or languages[block[0]] != languages[i]):
             yield block
             block = []
         block.append(i)

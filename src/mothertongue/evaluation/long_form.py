@@ -21,7 +21,6 @@ from mothertongue.decoding.word_timestamps import Word
 from mothertongue.evaluation.error_alignment import Unit, align, tokens, unit_of
 from mothertongue.evaluation.metrics import (
     BOUNDS,
-    Context,
     Integers,
     bootstrap_interval,
     count_errors,
@@ -30,6 +29,7 @@ from mothertongue.evaluation.metrics import (
     sentences,
 )
 from mothertongue.evaluation.normalizers import NORMALIZERS, Normalizer, characters, normalizer
+from mothertongue.model.context import Context
 
 Json = dict[str, Any]
 Split = Callable[[str], list[str]]

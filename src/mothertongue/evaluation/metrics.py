@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from mothertongue.errors import DataError
 from mothertongue.evaluation.normalizers import Normalizer, characters
+from mothertongue.model.context import Context
 
-Context = Literal["full", "cut"]
 LanguageSource = Literal["given", "detected"]
 """Whether a clip was decoded under its utterance's language or under the detected one."""
 Integers = npt.NDArray[np.int64]
@@ -117,7 +117,8 @@ class Score:
     reference_characters: int
     normalizer: str
     normalizer_version: str
-    context: Context
+    context: Literal["full", "cut"]
+    """The audio context of the decoding: 30 s, or the length of each clip."""
     empty_references: int = 0
 
     def to_dict(self) -> dict[str, object]:
@@ -176,7 +177,7 @@ def score(
         reference_characters=letters.reference_length,
         normalizer=normalizer.name,
         normalizer_version=normalizer.version,
-        context=context,
+        context="full" if context == "full" else "cut",
         empty_references=sum(not counts.reference_length for counts in words_N),
     )
 

@@ -11,9 +11,16 @@ from typing import Any
 
 from mothertongue.config import Config, parse
 from mothertongue.data.clips import load_clip
-from mothertongue.data.manifest import Utterance
+from mothertongue.data.manifest import ROOT, Utterance
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
-from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig, Samples
+from mothertongue.decoding.transcript import (
+    ClipTranscriber,
+    DecodeConfig,
+    Samples,
+    Transcriber,
+    Transcript,
+)
+from mothertongue.evaluation.evaluate import evaluate
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.export.base import (
@@ -85,10 +92,9 @@ def transcribe_clips(request: VerificationRequest) -> Json:
     """
     engine, tokens = _opened(request)
     language = tokens.borrowed.get(request.language, request.language)
-    samples = [load_clip(Path(), Utterance(**each)) for each in request.clips]
-    began = time.perf_counter()
-    found = engine.decode([Clip(samples_N, language) for samples_N in samples])
-    decode_s = time.perf_counter() - began
+    clips, timer = [Utterance(**each) for each in request.clips], _Timer(engine)
+    found = evaluate(timer, clips, "full").transcripts
+    samples = [load_clip(ROOT, each) for each in clips]
     kept = [
         comparable(each.tokens, tokens, seconds(samples_N), request.max_tokens)
         for samples_N, each in zip(samples, found, strict=True)
@@ -104,9 +110,22 @@ def transcribe_clips(request: VerificationRequest) -> Json:
             for same, whole, detected in zip(kept, found, _detected(engine, samples), strict=True)
         ],
         "timestamps": _has_timestamps(engine, samples[0], language),
-        "decode_s": decode_s,
+        "decode_s": timer.decode_s,
         "peak_memory_bytes": peak_memory_bytes(best_device()),
     }
+
+
+class _Timer:
+    """A transcriber that counts the seconds of decoding, without those of reading the clips."""
+
+    def __init__(self, transcribe: Transcriber) -> None:
+        self.transcribe, self.decode_s = transcribe, 0.0
+
+    def __call__(self, audio: Sequence[Samples], language: str | None) -> list[Transcript]:
+        began = time.perf_counter()
+        found = self.transcribe(audio, language)
+        self.decode_s += time.perf_counter() - began
+        return found
 
 
 def _detected(engine: ClipTranscriber, samples: Sequence[Samples]) -> list[str]:

@@ -151,7 +151,7 @@ class LongForm:
             "kind": engine.kind,
             "language": ",".join(sorted({each.language for each in found})),
             "recordings": [_row(each) for each in found],
-            "scores": long_scores(found, "full" if context == "full" else "cut"),
+            "scores": long_scores(found, context),
             "times": time_errors(found),
             "decoding": config.facts() | engine.settings | {"vad": self.vad, "context": context},
             "pause_s": PAUSE_S,

@@ -53,8 +53,7 @@ def transcribe_split(
     advance: Advance,
 ) -> Evaluation:
     """Return the engine's transcripts of utterances from `read_split`, at one context."""
-    transcribe = engine.make(context, config, advance)
-    return evaluate(transcribe, Path(), utterances, "full" if context == "full" else "cut")
+    return evaluate(engine.make(context, config, advance), utterances, context)
 
 
 def evaluate_model(

@@ -7,13 +7,12 @@ import copy
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from mothertongue.data.clips import load_clip
-from mothertongue.data.manifest import Utterance
+from mothertongue.data.manifest import ROOT, Utterance
 from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_context
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
@@ -27,8 +26,6 @@ from mothertongue.training.distributed import Ranks
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.signals import StopRequest
 from mothertongue.training.validation import Validation
-
-ROOT = Path()  # the utterances' audio paths are absolute
 
 
 class SplitValidator:
@@ -104,7 +101,7 @@ class SplitValidator:
         )
         mine = self.utterances[self.ranks.rank : clips : self.ranks.count]
         try:
-            found = evaluate(transcriber, ROOT, mine, "full" if context == "full" else "cut")
+            found = evaluate(transcriber, mine, context)
             if not with_loss:
                 return _Share(found, 0.0, 0)
             return _Share(found, *self._loss(transcriber, mine, advance))
