@@ -156,7 +156,7 @@ def our_steps(model: Whisper, depth: int, who: str, steps: Sequence[Step], setup
     settings |= {"learning_rate": 1e-5, "full_context_share": 0.0}
     has_graphs = who in (GRAPHS, STORED)
     config = TrainConfig.model_validate(settings | {"graphs": "auto" if has_graphs else "off"})
-    frozen = FrozenPrefix(model, depth, depth, torch.bfloat16, None, print) if depth else None
+    frozen = FrozenPrefix(model, depth, torch.bfloat16, None, print) if depth else None
     drawn = [[_noise(model, len(x.indices), x.context_s, who) for x in step] for step in steps]
     if setup.device.type == "cuda":
         drawn = [[batch.pin_memory() for batch in step] for step in drawn]

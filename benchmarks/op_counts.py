@@ -47,7 +47,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 PHASES: dict[str, list[tuple[Any, str]]] = {
     "features": [(loss, "log_mel"), (frozen_prefix, "log_mel")],
-    "frozen prefix": [(frozen_prefix, "prefix"), (frozen_prefix, "deepen")],
+    "frozen prefix": [(frozen_prefix, "prefix")],
     "encoder": [(lean.LeanPasses, "_encoded")],
     "decoder": [(lean.LeanPasses, "_decoded")],
     "loss": [(lean, "projected_cross_entropy")],
@@ -143,7 +143,7 @@ def step_of(
     strategy = parse(Experiment, experiment, "counts").strategy
     model = strategy.apply(model, seed=0).train()
     depth, dtype = strategy.frozen_prefix(model), dtype_of(precision, model.device)
-    frozen = FrozenPrefix(model, depth, depth, dtype, None, print) if depth else None
+    frozen = FrozenPrefix(model, depth, dtype, None, print) if depth else None
     train = {"precision": precision, "learning_rate": 1e-5, "batch_size": CLIPS}
     stepper = Stepper(model, frozen, TrainConfig.model_validate(train), Ranks(), print)
     labels_BL = torch.randint(2, VOCABULARY, (CLIPS, LABEL))

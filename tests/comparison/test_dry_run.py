@@ -14,7 +14,7 @@ from runs import byte_tokens
 from mothertongue.comparison import dry_run as cost
 from mothertongue.comparison.dry_run import SHOWN, dry_run
 from mothertongue.comparison.grid import expand, load_grid
-from mothertongue.comparison.prefix_depths import share_depths
+from mothertongue.comparison.reuse import refuse_unfit
 from mothertongue.data.manifest import read_data
 from mothertongue.data.sources.fleurs import PAPER_ROWS
 from mothertongue.errors import ConfigError
@@ -142,9 +142,9 @@ def test_a_store_of_augmented_clips_is_refused_before_anything_runs(make_grid: M
     with pytest.raises(ConfigError, match=r"give train\.prefix_cache_gb=0"):
         dry_run(grid, lambda _: None)
     with pytest.raises(ConfigError, match=r"give train\.prefix_cache_gb=0"):
-        share_depths(grid, expand(grid))
+        refuse_unfit(expand(grid), base_config(grid.base))
     grid = make_grid(train={"augment": {"gain": {}}, "prefix_cache_gb": 0})
-    assert len(share_depths(grid, expand(grid))) == 3
+    refuse_unfit(expand(grid), base_config(grid.base))
 
 
 @pytest.mark.usefixtures("steady")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
-from mothertongue.errors import ConfigError, Preempted
+from mothertongue.errors import Preempted
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import sha256_file
 from mothertongue.training import dataset
@@ -147,20 +147,6 @@ def test_runs_of_other_depths_do_not_share_and_other_strategies_of_one_depth_do(
 def test_full_tuning_opens_no_store(made: tuple[Path, Path], tmp_path: Path, start: Start) -> None:
     run(tiny_experiment(tmp_path, *made), RunDir(tmp_path / "full"), Silent())
     assert not (tmp_path / "cache" / "prefix").exists()
-
-
-def test_a_lower_depth_serves_as_well(start: Start, computed: list[int]) -> None:
-    start("shallow", "freeze", full_context_share=0)
-    deep = start("deep", "decoder only", full_context_share=0, prefix_depth=1)
-    assert computed == [1] * 12
-    own = start("own", "decoder only", full_context_share=0)
-    assert (own[0].losses, own[1]) == (deep[0].losses, deep[1])
-
-
-@pytest.mark.parametrize("strategy", ["freeze", "lora"])
-def test_a_depth_that_trains_is_refused(start: Start, strategy: str) -> None:
-    with pytest.raises(ConfigError, match=r"train.prefix_depth: 3, but the strategy freezes"):
-        start("run", strategy, prefix_depth=3)
 
 
 def test_a_stopped_run_continues_to_the_same_weights(

@@ -23,8 +23,7 @@ from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.halving import Cut, Halvings, first_seed
 from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
 from mothertongue.comparison.paired_scores import read_scores
-from mothertongue.comparison.prefix_depths import share_depths
-from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks
+from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks, refuse_unfit
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
 from mothertongue.comparison.weight_averages import (
@@ -54,7 +53,8 @@ def compare(
     require_data(grid)
     expanded = expand(grid)
     refuse_leaks(grid, expanded, watcher.noted)
-    candidates = share_depths(grid, _settled(expanded, folder))
+    candidates = _settled(expanded, folder)
+    refuse_unfit(candidates, base_config(grid.base))
     refuse_changed_runs(candidates, folder)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)

@@ -1,7 +1,7 @@
 """Estimate the costs of a grid before it runs, as `plan` does for each of its runs."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from statistics import fmean
@@ -11,6 +11,7 @@ from transformers import WhisperConfig
 
 from mothertongue.comparison.average_count import counted_averages
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
+from mothertongue.comparison.reuse import refuse_unfit
 from mothertongue.data.manifest import read_data
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import Experiment
@@ -18,8 +19,6 @@ from mothertongue.experiment.defaults import TrainingClips, settled_for
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import base_config
 from mothertongue.model.locate import is_on_disk
-from mothertongue.strategies.base import Strategy, Whisper
-from mothertongue.training.frozen_prefix import refuse_stored_changes
 from mothertongue.training.plan import costs
 from mothertongue.training.plan_estimate import Measured
 from mothertongue.training.plan_probe import measure
@@ -52,18 +51,19 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
         replace(each, experiment=settled_for(each.experiment, sizes[each.language], config))
         for each in {each.experiment.name: each for each in expand(grid)}.values()
     ]
-    models = _models(candidates, config)
+    refuse_unfit(candidates, config)
     is_base_here = is_on_disk(grid.base)
     assumed = {name for name, place in grid.languages.items() if not _is_here(place)}
-    measured, speed = _measured(), cache(lambda: _speed(candidates[0], clips, config))
+    measured, model_of = _measured(), cache(lambda strategy: applied(strategy, config))
+    speed = cache(lambda: _speed(candidates[0], clips, config))
     runs = []
     for each in candidates:
         is_measured = is_base_here and each.language not in assumed
         if is_measured:
             found = measured(each.experiment)
         else:
-            shape, trained = models[each.experiment.strategy]
-            found = by_shape(shape, trained, clips[each.language], each.experiment.train, speed())
+            model = model_of(each.experiment.strategy)
+            found = by_shape(*model, clips[each.language], each.experiment.train, speed())
         runs.append(_run(each, found, is_measured))
         advance(1)
     averages = list(counted_averages(grid, candidates, config))
@@ -79,19 +79,6 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
         "averages": averages,
         "average_clips": sum(each["decoded_clips"] for each in averages),
     }
-
-
-def _models(
-    candidates: Sequence[Candidate], config: WhisperConfig
-) -> dict[Strategy, tuple[Whisper, int]]:
-    """Return the model of each strategy and how many of its weights train, before anything runs."""
-    found: dict[Strategy, tuple[Whisper, int]] = {}
-    for each in candidates:
-        strategy, train = each.experiment.strategy, each.experiment.train
-        if strategy not in found:
-            found[strategy] = applied(strategy, config)
-        refuse_stored_changes(train, strategy.frozen_prefix(found[strategy][0]))
-    return found
 
 
 def _measured() -> Callable[[Experiment], Measured]:

@@ -1,8 +1,11 @@
-"""Check before a comparison that no clip is in train and test, and no run has other data."""
+"""Check before a comparison that its settings fit, and its data: no clip is in train and test."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+
+import torch
+from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
 from mothertongue.data.clip_facts import ClipFacts, facts_of
@@ -16,6 +19,7 @@ from mothertongue.experiment.identity import (
     read_identity,
     replay_changes,
 )
+from mothertongue.training.frozen_prefix import refuse_stored_changes
 
 Noted = Callable[[str], None]
 
@@ -37,6 +41,16 @@ def refuse_leaks(grid: Grid, candidates: Sequence[Candidate], noted: Noted) -> N
         for key, each in _other_sets(grid, language, place).items():
             for what, clips in trained.items():
                 _refuse_shared(clips, each, what, key, noted)
+
+
+def refuse_unfit(candidates: Sequence[Candidate], config: WhisperConfig) -> None:
+    """Raise ConfigError where a strategy does not fit the base or the augmentation."""
+    with torch.device("meta"):
+        model = WhisperForConditionalGeneration(config)
+    for each in candidates:
+        strategy = each.experiment.strategy
+        strategy.check(config)
+        refuse_stored_changes(each.experiment.train, strategy.frozen_prefix(model))
 
 
 def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:

@@ -26,7 +26,6 @@ RUN_NAME = r"^[\w][\w.-]*$"
 FREE = (
     "workers",
     "prefix_cache_gb",
-    "prefix_depth",
     "trackers",
     "zero",
     "micro_batch_size",
@@ -34,7 +33,11 @@ FREE = (
 )
 """Settings of `train` with which a run may go on, whatever it began with."""
 
-RETIRED: dict[str, tuple[Any, ...] | None] = {"validation_share": None, "validation_clips": (None,)}
+RETIRED: dict[str, tuple[Any, ...] | None] = {
+    "validation_share": None,
+    "validation_clips": (None,),
+    "prefix_depth": None,
+}
 """Settings of `train` that runs of earlier versions recorded and nothing reads any more: those with
 the values given, or with any. They do not change what such a run's weights are."""
 

@@ -156,9 +156,6 @@ class TrainConfig(Config):
     prefix_cache_gb: float = Field(default=10.0, ge=0, le=1e6)
     """Disk for the outputs of the encoder layers that do not train, shared by all runs; 0: none. It
     changes no result."""
-    prefix_depth: NonNegativeInt | None = None
-    """Store outputs after this many layers instead of after all that are frozen, so that the runs
-    of a grid share them."""
     trackers: tuple[TrackerName, ...] = ()
     """Trackers that log every step and validation too: mlflow, tensorboard, trackio, wandb. Each is
     set up by its own environment variables; one that dies stops no run."""

@@ -34,16 +34,8 @@ def continue_from(encoder: WhisperEncoder, hidden_BTD: Tensor, depth: int) -> Te
 
 
 def prefix(encoder: WhisperEncoder, mel_BMF: Tensor, depth: int, dtype: torch.dtype) -> Tensor:
-    """Return hidden_BTD after the stem and `depth` layers, of type `dtype`; see `deepen`."""
-    return deepen(encoder, stem(encoder, mel_BMF).to(dtype), 0, depth)
-
-
-def deepen(encoder: WhisperEncoder, hidden_BTD: Tensor, start: int, stop: int) -> Tensor:
-    """Return hidden_BTD after `stop` layers, given that after `start` layers, in its type.
-
-    What goes from layer to layer is rounded to that type: the result has the same bits whatever
-    depth it starts from.
-    """
-    for layer in encoder.layers[start:stop]:
-        hidden_BTD = layer(hidden_BTD.float(), None).to(hidden_BTD.dtype)
+    """Return hidden_BTD after the stem and `depth` layers, rounded to `dtype` after each."""
+    hidden_BTD = stem(encoder, mel_BMF).to(dtype)
+    for layer in encoder.layers[:depth]:
+        hidden_BTD = layer(hidden_BTD.float(), None).to(dtype)
     return hidden_BTD

@@ -13,7 +13,7 @@ from transformers import WhisperConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.devices import dtype_of
-from mothertongue.model.encoder import deepen, prefix
+from mothertongue.model.encoder import prefix
 from mothertongue.model.features import log_mel
 from mothertongue.strategies.base import Whisper
 from mothertongue.system.cache import cache_folder
@@ -31,23 +31,20 @@ def open_prefix(
     """The stem and the `depth` bottom layers, which a strategy left as they were, and their store.
 
     None where there are no such layers, or where their output is random, which `noted` reports.
-    Raises ConfigError for a prefix_depth that is not among them, and for a store of clips that
-    change in each epoch.
+    Raises ConfigError for a store of clips that change in each epoch.
     """
-    _check_depth(config.prefix_depth, depth)
     refuse_stored_changes(config, depth)
     if depth == 0:
         return None
     if reasons := random_parts(model.config):
         noted(f"frozen layers are computed each time: the base has {', '.join(reasons)}")
         return None
-    stored_depth = depth if config.prefix_depth is None else config.prefix_depth
     dtype = dtype_of(config.precision, model.device)
     store = None
     if config.prefix_cache_gb:
-        group = group_of(model.model.encoder, stored_depth, dtype)
+        group = group_of(model.model.encoder, depth, dtype)
         store = PrefixStore(cache_folder() / "prefix", int(config.prefix_cache_gb * 1e9), group)
-    return FrozenPrefix(model, depth, stored_depth, dtype, store, noted)
+    return FrozenPrefix(model, depth, dtype, store, noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +61,20 @@ class FrozenPrefix:
     """Turns batches of samples into batches of inputs of the lowest layer that trains.
 
     The values are a function of the clip, its context and the model alone, whether they were
-    computed, read, or computed from those of a lower layer: they are rounded to the run's precision
-    after each layer, and a CPU takes one clip at a time, since a product of other height may round
-    differently. On one thread whisper-base's encoder takes 0.9 times as long that way for clips of
-    30 s, 0.95 for 7 s and 1.3 for 2 s.
+    computed or read: they are rounded to the run's precision after each layer, and a CPU takes one
+    clip at a time, since a product of other height may round differently. On one thread whisper-
+    base's encoder takes 0.9 times as long that way for clips of 30 s, 0.95 for 7 s and 1.3 for 2 s.
     """
 
     def __init__(
         self,
         model: Whisper,
         depth: int,
-        stored_depth: int,
         dtype: torch.dtype,
         store: PrefixStore | None,
         noted: Noted,
     ) -> None:
-        self.encoder, self.depth, self.stored_depth = model.model.encoder, depth, stored_depth
+        self.encoder, self.depth = model.model.encoder, depth
         self.dtype, self.device, self.store = dtype, model.device, store
         self._noted, self._told = noted, set[str]()
         self._is_writable, self._computed = True, list[_Computed]()
@@ -88,15 +83,14 @@ class FrozenPrefix:
     def states(self, batch: Batch) -> Batch:
         """The batch on the model's device with hidden_BTD after `depth` layers, float32.
 
-        `keep_computed` stores those that had to be computed up to `stored_depth`.
+        `keep_computed` stores those that had to be computed.
         """
         batch = batch.to(self.device)
-        stored_BTD, _, _, *masks = batch.tensors()
+        hidden_BTD, _, _, *masks = batch.tensors()
         if batch.hidden_BTD is None:
-            stored_BTD = self._by_clip(self._from_samples, stored_BTD, *masks)
-            self._computed.append(_Computed(len(batch.ids), batch.keys, self._on_host(stored_BTD)))
-        hidden_BTD = self._by_clip(self._to_depth, stored_BTD).float()
-        return replace(batch, samples_BS=None, masks_BR4=None, hidden_BTD=hidden_BTD)
+            hidden_BTD = self._by_clip(hidden_BTD, *masks)
+            self._computed.append(_Computed(len(batch.ids), batch.keys, self._on_host(hidden_BTD)))
+        return replace(batch, samples_BS=None, masks_BR4=None, hidden_BTD=hidden_BTD.float())
 
     def keep_computed(self) -> int:
         """Store what was computed since the last call, and return the number of its clips.
@@ -109,18 +103,15 @@ class FrozenPrefix:
                 self._keep(each.keys, each.hidden_BTD)
         return sum(each.clips for each in computed)
 
-    def _by_clip(self, function: Callable[..., Tensor], *inputs_B: Tensor) -> Tensor:
+    def _by_clip(self, *inputs_B: Tensor) -> Tensor:
         size = 1 if self.device.type == "cpu" else len(inputs_B[0])
         parts = zip(*(each.split(size) for each in inputs_B), strict=True)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            return torch.cat([function(*part) for part in parts])
+            return torch.cat([self._from_samples(*part) for part in parts])
 
     def _from_samples(self, samples_BS: Tensor, masks_BR4: Tensor | None = None) -> Tensor:
         mel_BMF = log_mel(samples_BS, self.encoder.config.num_mel_bins, masks_BR4)
-        return prefix(self.encoder, mel_BMF, self.stored_depth, self.dtype)
-
-    def _to_depth(self, hidden_BTD: Tensor) -> Tensor:
-        return deepen(self.encoder, hidden_BTD, self.stored_depth, self.depth)
+        return prefix(self.encoder, mel_BMF, self.depth, self.dtype)
 
     def _on_host(self, hidden_BTD: Tensor) -> Tensor | None:
         """A copy that nobody waits for, where states are stored; on a CPU the states themselves."""
@@ -172,11 +163,3 @@ def random_parts(config: WhisperConfig) -> list[str]:
     """The settings that make an encoder's output random in training, such as "dropout 0.1"."""
     found = [(name, getattr(config, name)) for name in RANDOM]
     return [f"{name} {value:g}" for name, value in found if value > 0]
-
-
-def _check_depth(stored_depth: int | None, depth: int) -> None:
-    if stored_depth is not None and (depth == 0 or stored_depth > depth):
-        raise ConfigError(
-            f"train.prefix_depth: {stored_depth}, but the strategy freezes {depth} bottom encoder "
-            "layers; " + (f"give 0 to {depth}, or remove it" if depth else "remove it")
-        )
