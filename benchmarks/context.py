@@ -28,7 +28,7 @@ from mothertongue.evaluation.metrics import (
 from mothertongue.evaluation.normalizers import normalizer
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.inference.engine import open_engine
+from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import transcribe_split
 from mothertongue.system.console import counting
 from mothertongue.system.files import write_json
@@ -99,7 +99,7 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> None:
 
 def decoded(run_dir: RunDir, options: argparse.Namespace) -> dict[str, list[Json]]:
     """Every held-out utterance with its transcript, at each context."""
-    engine = open_engine(str(run_dir.path), weights="final")
+    engine = open_model(str(run_dir.path), weights="final")
     clips = [each for split in HELD_OUT for each in read_split([options.data], split, None)]
     with counting("decoding", len(CONTEXTS) * len(clips)) as advance:
         return {

@@ -8,7 +8,7 @@ from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
-from mothertongue.inference.engine import open_engine
+from mothertongue.inference.open_model import open_model
 from mothertongue.strategies.base import NotAdapterError
 from mothertongue.training.run import run
 
@@ -28,7 +28,7 @@ def test_lora_folds_into_ctranslate2(trained) -> None:
     model = trained(strategy={"kind": "lora", "rank": 4, "alpha": 8})
     clips = [noise(1.2), noise(2.7)]
     engines = [
-        open_engine(model, engine=name, precision=precision)
+        open_model(model, engine=name, precision=precision)
         for name, precision in (("torch", "fp32"), ("ctranslate2", "auto"))
     ]
     assert [each.settings["engine"] for each in engines] == ["torch", "ctranslate2"]
@@ -44,11 +44,11 @@ def test_lora_folds_into_ctranslate2(trained) -> None:
 def test_adapters_that_do_not_fold_need_torch(trained) -> None:
     model = trained(strategy={"kind": "bottleneck", "dim": 4})
     with pytest.raises(ConfigError) as caught:
-        open_engine(model, engine="ctranslate2")
+        open_model(model, engine="ctranslate2")
     assert "bottleneck adapters cannot become part of a plain Whisper" in str(caught.value)
     assert str(caught.value).endswith("decode it with --engine torch")
 
 
 def test_an_export_in_torch(packaged) -> None:
-    engine = open_engine(str(packaged.path), engine="torch")
+    engine = open_model(str(packaged.path), engine="torch")
     assert (engine.kind, engine.settings["engine"]) == ("base", "torch")

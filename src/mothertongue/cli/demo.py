@@ -8,7 +8,7 @@ from typing import Any
 
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.run_dir import BASE_PREFIX, TEST_SCORES, RunDir
-from mothertongue.inference.engine import open_engine
+from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import evaluate_model
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.system.console import console
@@ -56,7 +56,7 @@ def demo_experiment(overrides: Sequence[str] = ()) -> Experiment:
 
 def _score(model: str, experiment: Experiment, stored: Path) -> Json:
     """Score a model on the test split and keep the scores in the run for its page."""
-    engine = open_engine(model)
+    engine = open_model(model)
     result = evaluate_model(model, engine, experiment.manifests, "test", experiment.evaluate, None)
     write_json(stored, result)
     return result

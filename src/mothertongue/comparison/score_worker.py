@@ -18,7 +18,7 @@ from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.run_dir import RunDir, deciding_versions, environment, is_run
-from mothertongue.inference.engine import open_engine
+from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import check_unseen, transcribe_split
 from mothertongue.system.console import counting
 from mothertongue.system.files import sha256_file, write_json
@@ -49,7 +49,7 @@ def score_sets(request: Request) -> None:
     due = [each for each in request.sets if not is_scored(each, request)]
     if not due:
         return
-    engine = open_engine(request.model, borrow=request.borrow)
+    engine = open_model(request.model, borrow=request.borrow)
     run_dir = RunDir(Path(request.model))
     for each in due:
         utterances = read_split(each.data, each.split, None)

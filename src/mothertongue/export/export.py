@@ -8,6 +8,8 @@ OUT gets its name only when it is verified or marked; an export that was stopped
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -124,9 +126,16 @@ def _transcribed(
     utterances: Sequence[Utterance],
 ) -> tuple[Json, Json]:
     """Return the transcripts of the same clips by the run and by its export."""
-    of_run = VerificationRequest.of_run(run, experiment.language, writer.max_tokens, utterances)
-    of_export = VerificationRequest.of(writer, folder, experiment, utterances)
-    return _in_a_process(of_run), _in_a_process(of_export)
+    requested = partial(
+        VerificationRequest,
+        base=experiment.base,
+        borrow=experiment.borrow,
+        language=experiment.language,
+        max_tokens=writer.max_tokens,
+        clips=tuple(map(asdict, utterances)),
+    )
+    of_run = _in_a_process(requested(path=run, format=None))
+    return of_run, _in_a_process(requested(path=folder, format=writer.format))
 
 
 def _mark(folder: Path, result: Json) -> None:

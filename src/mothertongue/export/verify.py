@@ -5,7 +5,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,8 @@ from mothertongue.decoding.transcript import (
     Transcript,
 )
 from mothertongue.evaluation.evaluate import evaluate
-from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.export.base import (
-    Exporter,
     ExportTranscriber,
     comparable,
     exporter,
@@ -51,38 +48,6 @@ class VerificationRequest(Config):
     max_tokens: int
     """The most text tokens of a clip that are compared: the limit of the export's engine."""
     clips: tuple[Json, ...]
-
-    @classmethod
-    def of_run(
-        cls, run: Path, language: str, max_tokens: int, clips: Sequence[Utterance]
-    ) -> "VerificationRequest":
-        return cls(
-            path=run,
-            format=None,
-            base="",
-            borrow={},
-            language=language,
-            max_tokens=max_tokens,
-            clips=tuple(map(asdict, clips)),
-        )
-
-    @classmethod
-    def of(
-        cls,
-        writer: Exporter,
-        folder: Path,
-        experiment: Experiment,
-        clips: Sequence[Utterance],
-    ) -> "VerificationRequest":
-        return cls(
-            path=folder,
-            format=writer.format,
-            base=experiment.base,
-            borrow=experiment.borrow,
-            language=experiment.language,
-            max_tokens=writer.max_tokens,
-            clips=tuple(map(asdict, clips)),
-        )
 
 
 def transcribe_clips(request: VerificationRequest) -> Json:
