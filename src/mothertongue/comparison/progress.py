@@ -1,6 +1,5 @@
 """Show the progress of a comparison: its processes, and the number of finished tasks."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -8,7 +7,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from mothertongue.system.console import LINE_EVERY_S, console, note, progress_bar
+from mothertongue.system.console import RareLines, console, note, progress_bar
 
 
 class TaskProgress:
@@ -17,7 +16,7 @@ class TaskProgress:
     def __init__(self, live: Live) -> None:
         self.live, self.bar = live, progress_bar()
         self.task = self.bar.add_task("comparing", total=None, detail="")
-        self.done, self.last_line_s = 0, time.monotonic()
+        self.done, self.lines = 0, RareLines()
 
     def total(self, count: int) -> None:
         """Called before each stage, with the number of its tasks."""
@@ -40,9 +39,7 @@ class TaskProgress:
         for name, word in running.items():
             table.add_row(name, word)
         self.live.update(Group(table, self.bar))
-        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
-            self.last_line_s = time.monotonic()
-            self.noted("running " + "; ".join(f"{name} {word}" for name, word in running.items()))
+        self.lines.note("running " + "; ".join(f"{name} {word}" for name, word in running.items()))
 
     def noted(self, message: str) -> None:
         """Print a line above the table."""

@@ -1,15 +1,12 @@
 """Show a progress bar, or progress lines, while recordings are transcribed."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import (
-    Progress,
-)
+from rich.progress import Progress
 
-from mothertongue.system.console import LINE_EVERY_S, console, note, plain, progress_bar
+from mothertongue.system.console import RareLines, plain, progress_bar
 
 
 class RecordingsProgress:
@@ -18,16 +15,14 @@ class RecordingsProgress:
     def __init__(self, bar: Progress, total: int) -> None:
         self.bar, self.count, self.total = bar, 0, total
         self.task = bar.add_task("transcribing", total=total, detail="")
-        self.last_line_s = time.monotonic()
+        self.lines = RareLines()
 
     def read(self, path: Path, seconds: float) -> None:
         """Show the seconds of a recording that were read so far."""
         minutes, rest = divmod(int(seconds), 60)
         self.bar.update(self.task, detail=f"{plain(path.name)} {minutes}:{rest:02}")
-        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
-            self.last_line_s = time.monotonic()
-            place = f"{self.count:,}/{self.total:,} done, {path.name} at {minutes}:{rest:02}"
-            note(f"transcribing: {place}")
+        place = f"{self.count:,}/{self.total:,} done, {path.name} at {minutes}:{rest:02}"
+        self.lines.note(f"transcribing: {place}")
 
     def done(self) -> None:
         """Count a recording whose transcript is written."""

@@ -32,18 +32,29 @@ def note(message: str) -> None:
     console.print(plain(message), highlight=False)
 
 
+class RareLines:
+    """Prints lines of progress where no terminal shows a bar: one in LINE_EVERY_S, not each."""
+
+    def __init__(self) -> None:
+        self.last_s = time.monotonic()
+
+    def note(self, message: str) -> None:
+        """Print a line if it is time for one."""
+        if not console.is_terminal and time.monotonic() - self.last_s > LINE_EVERY_S:
+            self.last_s = time.monotonic()
+            note(message)
+
+
 @contextmanager
 def counting(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar; call the yielded function with the number of things newly done."""
-    done, last_line_s = 0, time.monotonic()
+    done, lines = 0, RareLines()
 
     def advance(count: int) -> None:
-        nonlocal done, last_line_s
+        nonlocal done
         done += count
         bar.update(task, completed=done)
-        if not console.is_terminal and time.monotonic() - last_line_s > LINE_EVERY_S:
-            last_line_s = time.monotonic()
-            console.print(f"{description} {done:,}" + (f"/{total:,}" if total else ""))
+        lines.note(f"{description} {done:,}" + (f"/{total:,}" if total else ""))
 
     with progress_bar() as bar:
         task = bar.add_task(description, total=total, detail="")

@@ -1,13 +1,12 @@
 """Progress of a training run: a bar on a terminal, plain lines elsewhere. No torch."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.progress import Progress
 
-from mothertongue.system.console import LINE_EVERY_S, console, is_main_process, note, progress_bar
+from mothertongue.system.console import RareLines, is_main_process, note, progress_bar
 from mothertongue.training.validation import Validation
 
 
@@ -50,7 +49,7 @@ class TrainingProgress:
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
         self.task = bar.add_task("training", total=None, detail="")
-        self.total_steps, self.last_line_s = 0, time.monotonic()
+        self.total_steps, self.lines = 0, RareLines()
 
     def begun(self, step: int, total_steps: int) -> None:
         """Called once, with the step a continued run starts from."""
@@ -63,9 +62,7 @@ class TrainingProgress:
         """Called after every optimizer step; loss in nats per label token."""
         detail = f"loss {loss:.3f}"
         self.bar.update(self.task, completed=step, detail=detail)
-        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
-            self.last_line_s = time.monotonic()
-            self.noted(f"step {step:,}/{self.total_steps:,}  {detail}  rate {learning_rate:.1e}")
+        self.lines.note(f"step {step:,}/{self.total_steps:,}  {detail}  rate {learning_rate:.1e}")
 
     def validated(self, step: int, found: Validation, is_best: bool) -> None:
         """Called after every validation."""

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from mothertongue.data.clip_checks import LongClip
-from mothertongue.inference.alignment import progress
 from mothertongue.inference.alignment.progress import align_progress
+from mothertongue.system import console
 
 
 def test_lines_say_which_recording_and_how_much(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY_S", -1.0)
+    monkeypatch.setattr(console, "LINE_EVERY_S", -1.0)
     with align_progress() as watcher:
         watcher.rows(3)
         for name in ("a.wav", "b\x1b.wav"):

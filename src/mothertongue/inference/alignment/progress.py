@@ -1,13 +1,12 @@
 """Show how many rows are checked, and how much of a long recording is transcribed."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import Progress
 
 from mothertongue.data.clip_checks import LongClip
-from mothertongue.system.console import LINE_EVERY_S, console, note, plain, progress_bar
+from mothertongue.system.console import RareLines, plain, progress_bar
 
 
 class AlignProgress:
@@ -17,13 +16,13 @@ class AlignProgress:
         self.bar, self.num_rows = bar, 0
         self.name, self.num_pieces = "", 0
         self.task = bar.add_task("checking", total=None, detail="")
-        self.last_line_s = time.monotonic()
+        self.lines = RareLines()
 
     def rows(self, count: int) -> None:
         """Count rows that are done."""
         self.num_rows += count
         self.bar.update(self.task, completed=self.num_rows)
-        self._line(f"checking {self.num_rows:,}")
+        self.lines.note(f"checking {self.num_rows:,}")
 
     def recording(self, clip: LongClip) -> None:
         """Show which recording is transcribed now."""
@@ -35,12 +34,7 @@ class AlignProgress:
         self.num_pieces += count
         place = f"{self.name}: {self.num_pieces:,} pieces transcribed"
         self.bar.update(self.task, detail=place)
-        self._line(f"aligning {place}")
-
-    def _line(self, text: str) -> None:
-        if not console.is_terminal and time.monotonic() - self.last_line_s > LINE_EVERY_S:
-            self.last_line_s = time.monotonic()
-            note(text)
+        self.lines.note(f"aligning {place}")
 
 
 @contextmanager
