@@ -16,7 +16,7 @@ from pathlib import Path
 from mothertongue.data.manifest import Split, Utterance
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import DataError
-from mothertongue.system.files import open_atomically, sha256_file
+from mothertongue.system.files import sha256_file, write_json_lines
 
 KNOWN_FILES = 1 << 18  # of 300 bytes each: 80 MB at most
 NUM_NAMED = 5
@@ -70,10 +70,7 @@ def facts_of(utterances: Sequence[Utterance]) -> list[ClipFacts]:
 
 def write_facts(path: Path, facts: Sequence[ClipFacts]) -> None:
     """Write facts, each with its audio's SHA-256, whole or not at all; reads every audio file."""
-    with open_atomically(path) as file:
-        for each in facts:
-            line = asdict(replace(each, sha256=each.content()))
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    write_json_lines(path, (asdict(replace(each, sha256=each.content())) for each in facts))
 
 
 def read_facts(path: Path) -> list[ClipFacts]:

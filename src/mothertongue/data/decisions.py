@@ -4,7 +4,6 @@ One object on each line: {"id": ..., "decision": "accept" | "fix" | "drop", "tex
 ...}.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from mothertongue.data.clip_checks import Examined, SetAside, reject_row
 from mothertongue.data.long_rows import Checked
 from mothertongue.data.sources.base import ForReview, Row
 from mothertongue.errors import DataError, Fault
-from mothertongue.system.files import open_atomically
+from mothertongue.system.files import write_json_lines
 from mothertongue.system.json_files import built, read_json_lines
 
 DECISIONS = "decisions.jsonl"
@@ -56,10 +55,8 @@ def read_decisions(path: Path) -> dict[str, Decision]:
 
 def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
     """Write decisions, one on each line, either completely or not at all."""
-    with open_atomically(path) as file:
-        for each in decisions:
-            given = {key: value for key, value in asdict(each).items() if value is not None}
-            file.write(json.dumps(given, ensure_ascii=False) + "\n")
+    rows = (asdict(each).items() for each in decisions)
+    write_json_lines(path, ({key: x for key, x in row if x is not None} for row in rows))
 
 
 @dataclass(frozen=True, slots=True)

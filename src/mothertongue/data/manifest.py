@@ -1,6 +1,5 @@
 """Read and write manifests: JSON, UTF-8, one utterance a line, all times in seconds."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,7 @@ from mothertongue.data.audio_paths import clip_path
 from mothertongue.data.pseudo_labels import Labelling, pseudo_label_faults
 from mothertongue.errors import DataError, Fault
 from mothertongue.system.cache import cache_folder, state_folder
-from mothertongue.system.files import open_atomically, sha256_file, write_json
+from mothertongue.system.files import sha256_file, sha256_files, write_json, write_json_lines
 from mothertongue.system.json_files import FORMAT_VERSION, Record, read_json
 
 ROOT = Path()  # read_data makes every audio path absolute
@@ -105,10 +104,7 @@ def data_digest(paths: Sequence[Path]) -> str:
 
     The paths of the manifests do not count.
     """
-    digests = [sha256_file(manifest_path(path)) for path in paths]
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
+    return sha256_files(map(manifest_path, paths))
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
@@ -116,10 +112,8 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> None:
 
     The manifest is ours from then on (see `is_ours`).
     """
-    with open_atomically(path) as file:
-        for utterance in utterances:
-            record = {key: value for key, value in asdict(utterance).items() if value is not None}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    rows = (asdict(each).items() for each in utterances)
+    write_json_lines(path, ({key: x for key, x in row if x is not None} for row in rows))
     for mark in _marks(path):
         with suppress(OSError):  # without any, audio outside the folder has to be allowed again
             mark.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """A corpus to manifest.jsonl, rejected.jsonl, review.jsonl and a data card: every row is checked,
 then all against each other."""
 
-import json
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +10,6 @@ from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -40,7 +38,7 @@ from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.sources.manifest import ManifestSource
 from mothertongue.data.splits import SplitBy
 from mothertongue.errors import DataError
-from mothertongue.system.files import open_atomically, sweep
+from mothertongue.system.files import sweep, write_json_lines
 from mothertongue.system.locks import alone
 
 REJECTED_NAME = "rejected.jsonl"
@@ -119,8 +117,8 @@ def _prepare(
     seen: Counter[Split] = Counter()
     rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
     with _examined(source, rows, options, count_label_tokens, progress, align) as (ledger, report):
-        _write_lines(out / REJECTED_NAME, map(asdict, ledger.rejections()))
-        _write_lines(out / REVIEW_NAME, ledger.for_review())
+        write_json_lines(out / REJECTED_NAME, map(asdict, ledger.rejections()))
+        write_json_lines(out / REVIEW_NAME, ledger.for_review())
         home = out.resolve()
         clips = (replace(clip, audio=_seen_from(home, clip)) for clip in ledger.utterances())
         write_manifest(out / MANIFEST_NAME, clips)
@@ -129,12 +127,6 @@ def _prepare(
     report = replace(report, warnings=warnings, labelling=source.labelling)
     write_card(out, report.to_dict())
     return report
-
-
-def _write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    with open_atomically(path) as file:
-        for record in records:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def check(

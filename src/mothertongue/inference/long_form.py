@@ -6,7 +6,6 @@ they are files with their text beside them.
 N samples (16,000 a second), F frames (50 a second).
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +36,7 @@ from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files, transcribe_samples
 from mothertongue.inference.transcribe_files import Vad, detector
 from mothertongue.system.console import counting
-from mothertongue.system.files import sha256_file
+from mothertongue.system.files import sha256_files
 from mothertongue.system.json_files import FORMAT_VERSION, read_text
 
 MINUTES = 5.0
@@ -113,11 +112,10 @@ class LongForm:
                 found.append(_long(str(audio), texts[audio], heard, code))
                 advance(1)
         files = [file for each in texts for file in (each, each.with_suffix(".txt"))]
-        digest = hashlib.sha256("".join(map(sha256_file, files)).encode()).hexdigest()
         return {
             **self._facts(model, engine, found, config),
             "data": str(path),
-            "data_digest": digest,
+            "data_digest": sha256_files(files),
             "split": None,
             "scores_clips": None,
             "ratio": None,

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -27,6 +27,21 @@ def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, as hexadecimal; memory stays flat."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_files(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 of a file's bytes; of several files, that of their digests in order."""
+    digests = [sha256_file(path) for path in paths]
+    return (
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
+
+
+def write_json_lines(path: Path, records: Iterable[Any]) -> None:
+    """Write a line of JSON for each record, all of them or none."""
+    with open_atomically(path) as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:

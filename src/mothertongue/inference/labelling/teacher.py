@@ -1,6 +1,5 @@
 """Open a MODEL to label with: its digest, its language, and its round."""
 
-import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from mothertongue.inference.labelling.recognize import Recognizer
 from mothertongue.inference.open_model import export_format, open_model
 from mothertongue.inference.speech_detection import Find
 from mothertongue.model.locate import locate
-from mothertongue.system.files import sha256_file
+from mothertongue.system.files import sha256_files
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
 
@@ -72,9 +71,7 @@ def weights_sha256(model: str, weights: str = "best") -> str:
         place = path if export_format(path) else locate(model).path
         below = sorted(place.rglob("*")) if place.is_dir() else [place]
         files = [each for each in below if each.suffix in WEIGHTS]
-    digests = [sha256_file(each) for each in files if each.is_file()]
-    if not digests:
+    found = [each for each in files if each.is_file()]
+    if not found:
         raise DataError(f"{model}: no weights, expected {files[0] if files else WEIGHTS}")
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
+    return sha256_files(found)
