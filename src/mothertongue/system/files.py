@@ -15,7 +15,6 @@ from typing import Any, BinaryIO, TextIO
 
 from mothertongue.errors import DiskFull, MothertongueError
 
-BLOCK_BYTES = 1 << 20
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"

@@ -1,6 +1,5 @@
 """Load audio files as 16 kHz mono samples: with limits, and never shorter without an error."""
 
-import math
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -62,14 +61,6 @@ def decode(
     notes: set[str] = set()
     blocks = list(stream_span(Span(path, start_s, duration_s, max_duration_s), notes.add))
     return Decoded(np.concatenate(blocks), tuple(sorted(notes)))
-
-
-def stream_audio(path: Path, max_duration_s: float = math.inf) -> Iterator[Samples]:
-    """Yield the samples of a recording in blocks, as `load_audio` gives them; memory holds one.
-
-    Raises AudioError where `load_audio` does, perhaps only after some blocks.
-    """
-    return stream_span(Span(path, max_duration_s=max_duration_s), lambda _: None)
 
 
 def stream_span(span: Span, note: Callable[[str], None]) -> Iterator[Samples]:

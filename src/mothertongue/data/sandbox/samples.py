@@ -18,7 +18,7 @@ BLOCK_SAMPLES = 30 * SAMPLE_RATE_HZ
 
 
 def stream(sandbox: Sandbox, span: Span) -> Iterator[Samples]:
-    """Yield the samples of a part of a file in blocks, as `audio.stream_audio` does.
+    """Yield the samples of a part of a file in blocks, as `audio.load.stream_span` does.
 
     `sandbox` has this module's TASK. Raises AudioError as `Sandbox.answers` does.
     """
