@@ -1,5 +1,6 @@
 """Hot words: what a text gains, counted word by word, and what both engines then write."""
 
+import os
 import random
 import re
 from pathlib import Path
@@ -137,6 +138,24 @@ def test_the_file_of_words(tmp_path: Path) -> None:
         read_words(path)
     with pytest.raises(DataError, match="missing"):
         read_words(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("name", ["pipe", "device", "circle"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if name == "device" else name)
+    with pytest.raises(DataError, match=f"{name}: no such file; expected UTF-8 text"):
+        read_words(path)
+
+
+def test_a_text_in_one_line_is_no_word(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("Nairobi\n" + "neno " * 40_000, encoding="utf-8")
+    with pytest.raises(DataError, match="a line of 199,999 characters, and at most 448"):
+        read_words(path)
 
 
 def test_scores_belong_to_the_words(tmp_path: Path) -> None:

@@ -50,9 +50,16 @@ def decoding(
     hotwords: Path | None = None,
     hotwords_weight: float | None = None,
 ) -> "DecodeConfig":
-    """Return the decoding settings in the options. Raises ConfigError if they do not fit."""
+    """Return the decoding settings in the options.
+
+    Raises ConfigError if they do not fit, DataError if the file of hot words has no words.
+    """
     from mothertongue.config import parse
+    from mothertongue.decoding.hotwords import read_words
     from mothertongue.decoding.transcript import DecodeConfig
+
+    if hotwords is not None:
+        read_words(hotwords)  # what is wrong is said before a model is opened
 
     options = {"beam_size": beam_size, "batch_size": batch_size, "lm": lm, "lm_weight": lm_weight}
     options |= {"hotwords": hotwords, "hotwords_weight": hotwords_weight}

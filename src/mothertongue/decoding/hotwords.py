@@ -18,6 +18,9 @@ from mothertongue.errors import DataError
 from mothertongue.model.tokenizer import Tokens
 
 DEFAULT_WEIGHT = 1.5
+LONGEST = 448
+"""The most characters of a line. Whisper's texts have at most as many tokens, so a longer line is a
+text and no word; the time to read it grows with the square of its length."""
 START, INSIDE = 0, 1  # the states outside of every word: before the text's first token, and after
 
 UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
@@ -115,9 +118,11 @@ class HotWords:
 def read_words(path: Path) -> list[str]:
     """Return the words of a file in their order, each once: one a line, UTF-8, # for comments.
 
-    Raises DataError if the file cannot be read, or has no words.
+    Raises DataError if the file cannot be read, has no words, or a line is no word.
     """
     remedy = "expected UTF-8 text with one word or phrase a line"
+    if not path.is_file():  # nobody may ever write into a pipe, and a device has no end
+        raise DataError(f"--hotwords {path}: no such file; {remedy}")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeError) as error:
@@ -125,4 +130,9 @@ def read_words(path: Path) -> list[str]:
     words = [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
     if not words:
         raise DataError(f"--hotwords {path}: no words; {remedy}")
+    if (longest := max(map(len, words))) > LONGEST:
+        raise DataError(
+            f"--hotwords {path}: a line of {longest:,} characters, and at most {LONGEST} are "
+            f"allowed; {remedy}"
+        )
     return list(dict.fromkeys(words))
