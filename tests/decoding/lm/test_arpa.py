@@ -74,9 +74,13 @@ def test_kenlm_reads_the_file_and_says_the_same(model: NGrams, tmp_path: Path) -
     [
         ("\\end\\\n", "", "cut"),
         ("-0.4 a b", "-0.4 a c", "'c', which is no 1-gram"),
-        ("-0.4 a b", "-0.4 a", r":13: '-0.4 a'; expected a logarithm, 2 words"),
+        ("-0.4 a b", "-0.4 a", r":13: '-0.4 a'; expected the logarithm of a probability, 2 w"),
         ("-0.4 a b", "x a b", r":13: 'x a b'"),
         ("-0.4 a b", "-0.4 a b\n-0.5 a b", "twice"),
+        ("-0.4 a b", "nan a b", r":13: 'nan a b'"),
+        ("-0.4 a b", "0.4 a b", r":13: '0.4 a b'"),
+        ("-1.0 </s>\n", "-1.0 </s> inf\n", "'-1.0 </s> inf'"),
+        ("-1.0 </s>\n", "-1.0 </s>\n-2.0 </s>\n", "a 1-gram is there twice"),
         ("-1.0 </s>\n", "", "no 1-gram </s>"),
         ("\\1-grams:", "nothing", "expected"),
     ],
@@ -87,6 +91,13 @@ def test_a_damaged_file_is_refused(tmp_path: Path, old: str, new: str, said: str
     with pytest.raises(DataError, match=r"lm\.arpa") as caught:
         read_arpa(path)
     assert said in str(caught.value)
+
+
+def test_a_length_without_ngrams_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "lm.arpa"
+    path.write_text(BY_HAND.replace("-0.1 <s> a\n-0.4 a b\n", ""))
+    model = read_arpa(path)
+    assert log10(model, "b") == pytest.approx(-0.5 - 0.6 - 0.1 - 1.0)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from runs import byte_tokens
 
@@ -8,6 +9,7 @@ from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.decoding.lm.folder import (
     ARPA,
     RECORD,
+    SENTENCES,
     WEIGHTS,
     build,
     open_model,
@@ -118,9 +120,33 @@ def test_what_is_damaged_is_refused(
     (folder / ARPA).write_text("changed")
     with pytest.raises(DataError, match="changed since it was made"):
         open_model(folder, byte)
+    (folder / ARPA).unlink()
+    with pytest.raises(DataError, match=r"lm\.arpa: changed since it was made"):
+        open_model(folder, byte)
+    record = json.loads((folder / RECORD).read_text())
+    (folder / RECORD).write_text(json.dumps(record | {"format_version": 99}))
+    with pytest.raises(DataError, match=r"lm\.json: damaged, or of another version"):
+        open_model(folder, byte)
     (folder / RECORD).write_text(json.dumps({"order": 3}))
     with pytest.raises(DataError, match=r"lm\.json: damaged"):
         open_model(folder, byte)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe" * 50, "floats", "half"])
+def test_damaged_hashes_of_sentences_are_refused(
+    data: Path, byte: Tokens, tmp_path: Path, content: bytes | str | None
+) -> None:
+    folder = tmp_path / "lm"
+    build([data], [], byte, 3, folder)
+    path = folder / SENTENCES
+    if content is None:
+        path.unlink()
+    elif content == "floats":
+        np.save(path, np.zeros(3))
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"sentences\.npy: not the hashes of the sentences"):
+        seen_sentences(folder, ["habari"])
 
 
 def test_each_model_has_its_own_weight(data: Path, byte: Tokens, tmp_path: Path) -> None:
@@ -133,6 +159,7 @@ def test_each_model_has_its_own_weight(data: Path, byte: Tokens, tmp_path: Path)
     remember_weight(folder, "openai/whisper-base", 0.1)
     assert weight_for(folder, f"{run}/../run") == 0.3
     assert weight_for(folder, "openai/whisper-base") == 0.1
-    (folder / WEIGHTS).write_text("[")
-    with pytest.raises(DataError, match="damaged"):
-        weight_for(folder, str(run))
+    for damaged in ("[", '{"a": NaN}', '{"a": 99}', '{"a": "much"}'):
+        (folder / WEIGHTS).write_text(damaged)
+        with pytest.raises(DataError, match=r"weights\.json: damaged"):
+            weight_for(folder, str(run))

@@ -16,6 +16,8 @@ from mothertongue.system.files import open_atomically
 
 LN_10 = math.log(10)
 LOWEST = -99.0
+ROUNDING = 1e-6
+"""What the logarithm of a probability of 1 may be above 0 in a file."""
 
 
 def write_arpa(path: Path, model: NGrams) -> None:
@@ -48,6 +50,8 @@ def read_arpa(path: Path) -> NGrams:
     sections = _sections(path)
     first = next(sections, [])
     words = [each[1][0] for each in first]
+    if len(set(words)) < len(words):
+        raise DataError(f"{path}: a 1-gram is there twice; expected each once")
     lacking = [word for word in (BEGIN, END) if word not in words]
     if lacking:
         raise DataError(f"{path}: no 1-gram {lacking[0]}; expected an ARPA file of sentences")
@@ -63,7 +67,7 @@ def read_arpa(path: Path) -> NGrams:
     for section in sections:
         order += 1
         model = NGrams(words, order, keys_G, suffix_G, np.array(log_p), np.array(backoff))
-        ids = _ids(path, section, index)
+        ids = _ids(path, section, order, index)
         parents = _nodes(model, ids[:, :-1])
         if not parents.all():
             text = " ".join(section[int(np.argmin(parents))][1])
@@ -102,11 +106,12 @@ def _longest_suffix(model: NGrams, ids_KL: Ints) -> Ints:
 Entry = tuple[float, tuple[str, ...], float]
 
 
-def _ids(path: Path, section: Sequence[Entry], index: dict[str, int]) -> Ints:
+def _ids(path: Path, section: Sequence[Entry], length: int, index: dict[str, int]) -> Ints:
     for _, words, _ in section:
         if unknown := [word for word in words if word not in index]:
             raise DataError(f"{path}: {' '.join(words)!r} has {unknown[0]!r}, which is no 1-gram")
-    return np.array([[index[word] for word in words] for _, words, _ in section])
+    rows = [[index[word] for word in words] for _, words, _ in section]
+    return np.array(rows, np.int64).reshape(len(rows), length)
 
 
 def _sections(path: Path) -> Iterator[list[Entry]]:
@@ -144,8 +149,11 @@ def _entry(text: str, length: int, where: str) -> Entry:
         backoff = float(rest[length]) if len(rest) > length else 0.0
         if len(words) != length or len(rest) > length + 1:
             raise ValueError
+        if not float(log_p) <= ROUNDING or not math.isfinite(backoff):  # NaN compares false
+            raise ValueError
         return float(log_p), words, backoff
     except ValueError:
         raise DataError(
-            f"{where}: {text[:80]!r}; expected a logarithm, {length} words and perhaps a backoff"
+            f"{where}: {text[:80]!r}; expected the logarithm of a probability, {length} words "
+            "and perhaps a backoff"
         ) from None

@@ -6,21 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from mothertongue.data.manifest import MANIFEST_NAME, read_manifest
 from mothertongue.data.text_cleaning import clean_text, sentence_key
 from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
 from mothertongue.decoding.lm.kneser_ney import estimate
 from mothertongue.decoding.lm.ngrams import NGrams
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.system.files import folder_atomically, sha256_file, write_json
 from mothertongue.system.json_files import built, read_json
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
 REMEDY = "make it again with: mothertongue lm"
+Weight = Annotated[float, Field(ge=0, le=2)]  # as DecodeConfig.lm_weight
 HELD_OUT_WORDS = 8
 """A line that shares this many words in a row with a held-out sentence is removed."""
 
@@ -47,7 +50,7 @@ class LmRecord:
     """The tokens of Whisper's vocabulary."""
     arpa_sha256: str
     """The digest of lm.arpa."""
-    format_version: int = 1
+    format_version: Literal[1] = 1
 
 
 def build(
@@ -123,8 +126,13 @@ def read_record(folder: Path) -> LmRecord:
 
 
 def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
-    """Return how many of these texts the model was made from."""
-    seen = np.load(folder / SENTENCES, allow_pickle=False)
+    """Return how many of these texts the model was made from. Raises DataError where it is not
+    known."""
+    path = folder / SENTENCES
+    with refusing(path, "the hashes of the sentences that a language model was made from"):
+        seen = np.load(path, allow_pickle=False)
+        if seen.dtype != np.uint64 or seen.ndim != 1:
+            raise ValueError(f"{seen.dtype} of {seen.ndim} dimensions")
     hashes = np.array([_hash(sentence_key(text)) for text in texts], np.uint64)
     return int(np.isin(hashes, seen).sum())
 
@@ -149,7 +157,9 @@ def weight_for(folder: Path, model: str) -> float:
 def _weights(folder: Path) -> dict[str, float]:
     path = folder / WEIGHTS
     remedy = "remove it, and choose the weights again: mothertongue evaluate MODEL --lm FOLDER"
-    found: dict[str, float] = read_json(path, dict[str, float], remedy) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    found: dict[str, float] = read_json(path, dict[str, Weight], remedy)
     return found
 
 
@@ -221,6 +231,6 @@ def _sizes(model: NGrams) -> tuple[int, ...]:
 
 @lru_cache(maxsize=2)
 def _read(path: Path, digest: str) -> NGrams:
-    if sha256_file(path) != digest:
+    if not path.is_file() or sha256_file(path) != digest:
         raise DataError(f"{path}: changed since it was made; make it again with: mothertongue lm")
     return read_arpa(path)
