@@ -124,6 +124,13 @@ def test_rooms_of_a_folder(tmp_path: Path) -> None:
     np.testing.assert_allclose(of.samples(SAMPLES, clip(), 0), SAMPLES, atol=1e-5)
 
 
+def test_a_silent_room_is_refused_and_silences_no_clip(tmp_path: Path) -> None:
+    write_clip(tmp_path / "room.wav", np.zeros(RATE_HZ, np.float32))
+    of = augmenter(reverberation={"folder": str(tmp_path), "probability": 1})
+    with pytest.raises(AudioError, match=r"AUD-SILENT: .*room\.wav: silence"):
+        of.samples(SAMPLES, clip(), 0)
+
+
 @pytest.mark.parametrize("change", ["noise", "reverberation"])
 def test_a_folder_without_sounds(tmp_path: Path, change: str) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):

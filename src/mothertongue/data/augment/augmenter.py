@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from mothertongue.data.audio.decoders import Samples
+from mothertongue.data.audio.file import AudioError
 from mothertongue.data.augment.config import (
     AugmentConfig,
     GainConfig,
@@ -133,7 +134,7 @@ def _in_room(
     config: ReverberationConfig, folder: SoundFolder | None, samples_N: Samples, rng: Rng
 ) -> Samples:
     if folder is not None:
-        return reverberate(samples_N, from_direct_sound(_sound(folder, rng)))
+        return reverberate(samples_N, from_direct_sound(_response(folder, rng)))
     response_K = decaying_response(rng.uniform(*config.rt60_s), rng.uniform(*config.direct_db), rng)
     return reverberate(samples_N, response_K)
 
@@ -162,6 +163,16 @@ def _on_telephone(samples_N: Samples, rng: Rng) -> Samples:
 
 def _gained(config: GainConfig, samples_N: Samples, rng: Rng) -> Samples:
     return change_gain(samples_N, rng.uniform(*config.db))
+
+
+def _response(folder: SoundFolder, rng: Rng) -> Samples:
+    """Return a recorded room. Raises AudioError for silence, which would silence the clip too."""
+    number = int(rng.integers(len(folder.files)))
+    response_K = folder.load(number)
+    if not response_K.any():
+        reason = f"{folder.files[number]}: silence, expected the response of a room to an impulse"
+        raise AudioError("AUD-SILENT", reason, "remove it from the folder")
+    return response_K
 
 
 def _sound(folder: SoundFolder, rng: Rng) -> Samples:
