@@ -1,5 +1,6 @@
 """Recordings without text become training data, the same however often the command is stopped."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -138,6 +139,16 @@ def test_what_is_dropped_is_counted_and_listed(audio: Path, tmp_path: Path) -> N
     assert found["recordings"] == 41 and found["pieces"] == 40
     assert found["filters"] == LabelOptions().model_dump(mode="json")
     assert found["least_log_probability"] == pytest.approx(-max(k.duration_s for k in kept) / 10)
+
+
+def test_a_name_that_is_no_utf8_costs_its_recording(audio: Path, tmp_path: Path) -> None:
+    (audio / "0/00.wav").rename(audio / os.fsdecode(b"0/a\xff.wav"))
+    out = tmp_path / "pseudo"
+    report = label(teacher(Stub(by_length)), find_sources([audio]), out, KEEP_ALL)
+    assert report.rejected == {"PATH-NAME": 1}
+    assert report.splits["train"].clips == 39
+    (rejected,) = [record for _, record in read_json_lines(out / "rejected.jsonl")]
+    assert rejected["row"] == {"audio": f"{audio}/0/a\\udcff.wav"}
 
 
 def test_the_same_command_gives_the_same_bytes_and_decodes_nothing_again(

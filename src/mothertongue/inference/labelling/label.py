@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import CountLabelTokens
 from mothertongue.data.data_report import DataReport
 from mothertongue.data.prepare import PrepareOptions, prepare
@@ -21,7 +22,7 @@ from mothertongue.inference.labelling.filters import LabelOptions, Piece, faults
 from mothertongue.inference.labelling.recognize import Recognized, Recognizer, recognize
 from mothertongue.inference.labelling.source import PseudoLabels
 from mothertongue.inference.output_files import IN_USE, Source
-from mothertongue.system.console import counting
+from mothertongue.system.console import counting, plain
 from mothertongue.system.files import sweep
 from mothertongue.system.locks import alone
 
@@ -58,22 +59,37 @@ def label(
     there is no speech, and MothertongueError where another process writes to `out`.
     """
     _refuse_idle(teachers, options)
+    sources, unnamed = _named(sources)
     with alone(out / FOLDER / LOCK, out, IN_USE):
         sweep(out / FOLDER)
         found = recognize(teachers.first, sources, out / FOLDER)
         second = teachers.second
         others = recognize(second, sources, out / FOLDER) if second else None
     judged = _judged(found, others, options)
-    if not any(each.pieces or each.fault for each in found):
+    if not unnamed and not any(each.pieces or each.fault for each in found):
         raise DataError(
             f"no speech was found in {len(found):,} recordings; listen to one, or give --vad off"
         )
     corpus = PseudoLabels(path=out)
-    rows = _rows(sources, found, judged, teachers.first.language)
+    rows = [*unnamed, *_rows(sources, found, judged, teachers.first.language)]
     corpus.take(rows, _facts(teachers, found, judged, options))
     settings = PrepareOptions(language=teachers.first.language, max_reject_fraction=1.0)
     with counting("checking", len(rows)) as advance:
         return prepare(corpus, out, settings, _label_counter(teachers.first), advance)
+
+
+def _named(sources: Sequence[Source]) -> tuple[list[Source], list[Rejection]]:
+    """Return the recordings that a manifest can name, and why it cannot name the others."""
+    named, unnamed = list[Source](), list[Rejection]()
+    for source in sources:
+        try:
+            require_utf8(str(source.path))
+        except Fault as fault:
+            shown = plain(str(source.path))
+            unnamed.append(Rejection(shown, *fault.args, {"audio": shown}))
+        else:
+            named.append(source)
+    return named, unnamed
 
 
 def refuse_nothing_kept(report: DataReport, out: Path) -> None:
