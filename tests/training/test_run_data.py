@@ -10,6 +10,7 @@ from clips import tone, write_clip
 from report_folders import run_record
 from runs import After, Silent, save_base, save_corpus, tiny_experiment
 
+from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, read_manifest, write_manifest
 from mothertongue.errors import DataError, Preempted
 from mothertongue.experiment.config import Experiment
@@ -105,6 +106,15 @@ def test_clips_without_a_text_are_named_with_their_manifest(
     write_manifest(data / "manifest.jsonl", [replace(clips[0], text=" "), *clips[1:]])
     with pytest.raises(DataError, match=rf"^{data}: 1 clips to train on have no text(.*\n)+"):
         run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), Silent())
+
+
+def test_a_clip_that_whisper_cannot_take_is_named(base: Path, data: Path, tmp_path: Path) -> None:
+    clips = list(read_manifest(data))
+    write_manifest(data / "manifest.jsonl", [replace(clips[0], duration_s=31.0), *clips[1:]])
+    with pytest.raises(DataError, match=rf"^{data}: 1 clips have more than 30 s, such as train0 w"):
+        run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), Silent())
+    with pytest.raises(DataError, match=r"such as train0 with 31\.00 s; Whisper takes no more"):
+        read_split([data], "train", None)
 
 
 def test_a_folder_in_the_records_place_is_a_damaged_record(

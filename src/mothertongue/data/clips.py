@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError, load_audio
+from mothertongue.data.augment.config import LONGEST_S
 from mothertongue.data.manifest import Split, Utterance, duration_tolerance_s, read_data
 from mothertongue.data.pseudo_labels import SCORES_NOTHING
 from mothertongue.errors import DataError
@@ -18,7 +19,8 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 def read_split(data: Sequence[Path], split: Split, language: str | None) -> list[Utterance]:
     """Return the utterances of a split to score, with `language` for all if it is given.
 
-    Raises DataError naming the splits there are when this one is empty, and for pseudo-labels.
+    Raises DataError naming the splits there are when this one is empty, and for pseudo-labels and
+    clips of over 30 s.
     """
     utterances = read_data(data)
     chosen = [each for each in utterances if each.split == split]
@@ -27,7 +29,18 @@ def read_split(data: Sequence[Path], split: Split, language: str | None) -> list
         names = ", ".join(map(str, data))
         raise DataError(f"{names}: no utterance in split {split!r}; found {found}")
     _refuse_pseudo_labels(data, chosen)
+    refuse_long(data, chosen)
     return [replace(each, language=language) for each in chosen] if language else chosen
+
+
+def refuse_long(data: Sequence[Path], utterances: Sequence[Utterance]) -> None:
+    """Raise DataError for clips of over 30 s: Whisper's positions hold no more."""
+    if long := [each for each in utterances if each.duration_s > LONGEST_S]:
+        raise DataError(
+            f"{', '.join(map(str, data))}: {len(long):,} clips have more than {LONGEST_S:.0f} s, "
+            f"such as {long[0].id} with {long[0].duration_s:.2f} s; Whisper takes no more: cut "
+            "them, or let mothertongue prepare reject them"
+        )
 
 
 def _refuse_pseudo_labels(data: Sequence[Path], chosen: Sequence[Utterance]) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from mothertongue.data.augment.augmenter import sound_digests
 from mothertongue.data.augment.config import allowed
 from mothertongue.data.clip_facts import facts_of
+from mothertongue.data.clips import refuse_long
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
 from mothertongue.data.replay import is_replayed, read_replay
@@ -128,6 +129,7 @@ def open_data(
     _refuse_idle_borrow(experiment, utterances)
     _refuse_idle_averages(experiment, utterances)
     places = [*experiment.manifests, *experiment.train.replayed]
+    refuse_long(places, [e for e in utterances if e.split in ("train", experiment.select_on)])
     check_splits(facts_of(utterances), ", ".join(map(str, places)), noted)
     if known := known_config(experiment.base):
         experiment.strategy.check(known)
