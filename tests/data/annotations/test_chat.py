@@ -47,6 +47,13 @@ def test_a_line_of_a_speaker_is_a_segment(tmp_path: Path, encoding: str) -> None
     assert has_chat(path)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_time_that_is_none_is_left_open(tmp_path: Path, digits: int) -> None:
+    path = write(tmp_path, CHAT.replace("1250", "9" * digits))
+    first = read_cha(path).tiers[0].segments[0]
+    assert (first.start_s, first.end_s, first.text) == (0.5, None, "habari gani?")
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [

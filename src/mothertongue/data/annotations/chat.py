@@ -90,10 +90,17 @@ def _names(line: str) -> dict[str, str]:
 
 
 def _segment(place: str, speaker: str, text: str) -> Segment:
-    times = [(int(start), int(end)) for start, end in BULLET.findall(text)]
-    start_s, end_s = (times[0][0] / 1000, times[-1][1] / 1000) if times else (None, None)
+    times = BULLET.findall(text)
+    start_s, end_s = (_seconds(times[0][0]), _seconds(times[-1][1])) if times else (None, None)
     said = BULLET.sub(" ", text)
     return Segment(place, start_s, end_s, "" if UNHEARD.search(said) else _plain(said), speaker)
+
+
+def _seconds(milliseconds: str) -> float | None:
+    try:
+        return int(milliseconds) / 1000
+    except (ValueError, OverflowError):  # Python reads at most 4,300 digits, and divides 308
+        return None
 
 
 def _plain(text: str) -> str:
