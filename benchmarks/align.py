@@ -36,7 +36,7 @@ from mothertongue.data.audio.load import SAMPLE_RATE_HZ, Samples
 from mothertongue.data.clips import load_clip
 from mothertongue.data.data_report import DataReport
 from mothertongue.data.manifest import Utterance, read_data, read_manifest
-from mothertongue.data.prepare import REVIEW_NAME, PrepareOptions, prepare
+from mothertongue.data.prepare import ALIGN_CACHE, REVIEW_NAME, PrepareOptions, prepare
 from mothertongue.data.sources.paired import PairedSource
 from mothertongue.data.text_cleaning import clean_text
 from mothertongue.experiment.run_dir import environment
@@ -85,9 +85,8 @@ def main() -> None:
         count = load_tokens(locate("openai/whisper-base")).count_label
         settings = {"least": options.least, "max_s": options.length}
         limits = PrepareOptions()
-        aligner = open_aligner(
-            options.model, settings, count, limits, watcher.recording, watcher.pieces
-        )
+        cache, callbacks = options.out / ALIGN_CACHE, (watcher.recording, watcher.pieces)
+        aligner = open_aligner(options.model, settings, count, limits, cache, *callbacks)
         result = measured(truth, clips[0].language, options.out, aligner)
     result |= {"data": str(options.data), "splits": options.splits, "seed": options.seed}
     result |= {"gap_s": options.gap, "environment": environment()}

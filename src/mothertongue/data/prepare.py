@@ -43,6 +43,8 @@ from mothertongue.system.locks import alone
 
 REJECTED_NAME = "rejected.jsonl"
 REVIEW_NAME = "review.jsonl"
+ALIGN_CACHE = "transcripts.jsonl"
+"""The name of the file in which an aligner keeps what its model wrote."""
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time
 PSEUDO_LABELS = "{:,} texts are pseudo-labels: a model wrote them"

@@ -22,13 +22,13 @@ from mothertongue.doctor.fingerprints import fingerprint
 from mothertongue.doctor.sounds import level_of
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.engine import Engine
+from mothertongue.inference.transcript_cache import weights_of
 from mothertongue.model.context import FULL_CONTEXT_S
-from mothertongue.system.json_files import built, parse_json, read_text
+from mothertongue.system.line_cache import LineCache
 
 RECOGNIZED = "recognized.jsonl"
 VERSION = 1
 """The version of the contents of a Recognition. If it changes, every clip is recognized again."""
-WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
 AGAIN = "remove it; the clips are then recognized again"
 
 Advance = Callable[[int], None]
@@ -64,36 +64,20 @@ def listen(
     """
     facts = facts_of(clips)
     keys = {c.id: listener.key(c, each.content()) for c, each in zip(clips, facts, strict=True)}
-    known = _mended(cache)
-    found: Recognized = {c.id: known[keys[c.id]] for c in clips if keys[c.id] in known}
+    kept = LineCache(cache, Recognition, AGAIN)
+    found: Recognized = {c.id: kept.known[keys[c.id]] for c in clips if keys[c.id] in kept.known}
     advance(len(found))
     todo = [clip for clip in clips if clip.id not in found]
     if not todo:
         return found
-    cache.parent.mkdir(parents=True, exist_ok=True)
     engine = listener.open_engine()
     decoder = engine.make(engine.trained_context, listener.config, lambda _: None)
-    with cache.open("a", encoding="utf-8") as file:
-        for batch in _batches(todo, listener.config.batch_size):
-            new = _recognized(engine, decoder, batch)
-            lines = [
-                {"key": keys[name], **asdict(heard)}
-                for name, heard in new.items()
-                if isinstance(heard, Recognition)
-            ]
-            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-            file.flush()
-            found |= new
-            advance(len(batch))
+    for batch in _batches(todo, listener.config.batch_size):
+        new = _recognized(engine, decoder, batch)
+        kept.add({keys[name]: x for name, x in new.items() if isinstance(x, Recognition)})
+        found |= new
+        advance(len(batch))
     return found
-
-
-def weights_of(model: str) -> list[Any]:
-    """Return the weight files below a folder, with sizes and times; empty for another name."""
-    path = Path(model).expanduser()
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    facts = [(each, each.stat()) for each in files if each.suffix in WEIGHTS and each.is_file()]
-    return [[str(each), fact.st_size, fact.st_mtime_ns] for each, fact in facts]
 
 
 def _recognized(engine: Engine, decoder: ClipTranscriber, batch: Sequence[Utterance]) -> Recognized:
@@ -139,18 +123,3 @@ def _language(engine: Engine, code: str) -> str | None:
 def _batches(clips: Sequence[Utterance], size: int) -> Iterator[Sequence[Utterance]]:
     for at in range(0, len(clips), size):
         yield clips[at : at + size]
-
-
-def _mended(cache: Path) -> dict[str, Recognition]:
-    """Return the contents of a cache by key, and remove a last line that a kill cut off."""
-    if not cache.is_file():
-        return {}
-    *lines, rest = read_text(cache, AGAIN).split("\n")
-    if rest:
-        with cache.open("r+b") as file:
-            file.truncate(cache.stat().st_size - len(rest.encode()))
-    found: dict[str, Recognition] = {}
-    for number, line in enumerate(lines, start=1):
-        record = parse_json(line, f"{cache}:{number}", dict[str, Any], AGAIN)
-        found[record.pop("key", "")] = built(record, f"{cache}:{number}", Recognition, AGAIN)
-    return found

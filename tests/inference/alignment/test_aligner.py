@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile as sf
@@ -18,6 +19,7 @@ from mothertongue.data.long_rows import TOO_LONG
 from mothertongue.data.manifest import Utterance, read_card, read_manifest
 from mothertongue.data.prepare import PrepareOptions, check, prepare
 from mothertongue.data.sources.detect import detect
+from mothertongue.decoding.transcript import ClipTranscriber
 from mothertongue.errors import ConfigError
 from mothertongue.inference.alignment.aligner import Aligner, AlignOptions
 from mothertongue.inference.engine import Engine
@@ -105,6 +107,24 @@ def test_it_gives_the_same_manifest_again(tmp_path: Path, tokens: Tokens) -> Non
     corpus = story(tmp_path / "corpus", recording, " ".join(SENTENCES))
     first = prepared(corpus, aligner_of(recording, tokens))[1]
     assert first == prepared(corpus, aligner_of(recording, tokens))[1]
+
+
+def test_what_the_model_wrote_is_kept(tmp_path: Path, tokens: Tokens) -> None:
+    recording = narrate(SENTENCES)
+    corpus = story(tmp_path / "corpus", recording, " ".join(SENTENCES))
+    align = replace(aligner_of(recording, tokens), cache=tmp_path / "transcripts.jsonl")
+    clips = prepared(corpus, align)[1]
+
+    def refuse(*_: object) -> ClipTranscriber:
+        raise AssertionError
+
+    silent = SimpleNamespace(decode=refuse)
+    engine = engine_of(recording, tokens, make=lambda *_: silent)
+    again = replace(align, open_engine=lambda: engine)
+    assert prepared(corpus, again)[1] == clips
+    retuned = replace(again, model="another")
+    with pytest.raises(AssertionError):
+        prepared(corpus, retuned)
 
 
 def test_what_does_not_agree_is_for_review(tmp_path: Path, tokens: Tokens) -> None:

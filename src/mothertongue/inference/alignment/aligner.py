@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -32,6 +33,7 @@ from mothertongue.inference.alignment.units import (
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.transcribe import MAX_DURATION_S, transcribe_blocks
+from mothertongue.inference.transcript_cache import CachedTranscriber, weights_of
 
 FRAME_TOKENS = 5  # of a label: four before its text and one after it
 LEAST_SOUND_S = 0.5
@@ -62,6 +64,8 @@ class Aligner:
     options: AlignOptions = field(default_factory=AlignOptions)
     clip_limits: ClipLimits = field(default_factory=ClipLimits)
     """The limits that every clip keeps, whatever the options allow."""
+    cache: Path | None = None
+    """A file that keeps what the model writes, so that no piece is transcribed twice."""
     on_clip: Callable[[LongClip], None] = lambda _clip: None
     """Called before a recording is transcribed."""
     on_pieces: Callable[[int], None] = lambda _count: None
@@ -110,7 +114,13 @@ class Aligner:
 
     @cached_property
     def _decoder(self) -> ClipTranscriber:
-        return self._engine.make(self._engine.trained_context, DecodeConfig(), self.on_pieces)
+        engine = self._engine
+        made = engine.make(engine.trained_context, DecodeConfig(), self.on_pieces)
+        if self.cache is None:
+            return made
+        return CachedTranscriber(
+            made, self.cache, [self.model, weights_of(self.model), engine.settings]
+        )
 
     def _heard(self, clip: LongClip) -> tuple[list[Word], Sound, float]:
         """Return the words recognized in a clip, its sound, and its length in seconds."""
