@@ -16,6 +16,7 @@ import mothertongue as mt
 from mothertongue.errors import ConfigError, DataError
 
 README = Path(__file__).parents[1] / "README.md"
+GUIDE = Path(__file__).parents[1] / "docs/guide.md"
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ def test_the_readmes_example_runs(home: Path, capsys: pytest.CaptureFixture[str]
     wer, text = capsys.readouterr().out.splitlines()
     assert float(wer) > 0.5 and isinstance(text, str)
     assert (home / "runs/mine/record.json").is_file()
+
+
+def test_the_guides_doctor_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n([^`]*mt\.doctor.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    mt.prepare("my_corpus.csv", "data/mine", language="sw", base=str(home / "base"))
+    exec(code.replace("runs/mine", str(home / "base")), {})
+    assert "'NOISY': 12" in capsys.readouterr().out
+    names = {"doctor.json", "doctor.html", "recognized.jsonl", "decisions.jsonl"}
+    assert {path.name for path in (home / "data/mine/doctor").iterdir()} == names
 
 
 def test_a_model_takes_samples_and_files_alike(home: Path) -> None:

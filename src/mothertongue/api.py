@@ -58,7 +58,7 @@ def prepare(
     rejected.jsonl are there all the same.
     """
     from mothertongue.config import parse
-    from mothertongue.data.prepare import PrepareOptions
+    from mothertongue.data.prepare import ALIGN_CACHE, PrepareOptions
     from mothertongue.data.prepare import prepare as prepare_source
     from mothertongue.data.sources.detect import detect
     from mothertongue.errors import ConfigError
@@ -70,18 +70,71 @@ def prepare(
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
     count = load_tokens(locate(base)).count_label
     found = detect(Path(source), layout=layout)
-    aligner = _aligner(align_with, align or {}, count, given) if align_with else None
+    cache = Path(out) / ALIGN_CACHE
+    aligner = _aligner(align_with, align or {}, count, given, cache) if align_with else None
     report = prepare_source(found, Path(out), given, count, align=aligner)
     report.require_ok()
     return report.to_dict() | {"out": str(out)}
 
 
 def _aligner(
-    model: str, settings: Mapping[str, Any], count: Callable[[str, str], int], limits: "Limits"
+    model: str,
+    settings: Mapping[str, Any],
+    count: Callable[[str, str], int],
+    limits: "Limits",
+    cache: Path,
 ) -> "Aligner":
     from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
 
-    return open_aligner(model, settings, count, limits)
+    return open_aligner(model, settings, count, limits, cache)
+
+
+def doctor(
+    data: StrPath,
+    out: StrPath | None = None,
+    *,
+    model: StrPath | Sequence[StrPath] = "openai/whisper-base",
+    batch_size: int = 16,
+    audio_mb: float = 16.0,
+    engine: "EngineName" = "auto",
+    precision: "Precision" = "auto",
+    compute_type: str = "default",
+) -> Json:
+    """Transcribe prepared data and rank the clips that look wrong, worst first; removes nothing.
+
+    Of several models, the first that did not train on a clip recognizes it. The record, the page
+    and the decisions are written to `out`, by default the folder doctor beside the manifest. The
+    page needs the extra `report`, and holds at most `audio_mb` megabytes of sound.
+
+    >>> mt.doctor("data/mine")["counts"]
+    """
+    from functools import partial
+    from importlib.util import find_spec
+
+    from mothertongue.data.manifest import manifest_path, read_data
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.doctor.examine import examine
+    from mothertongue.doctor.listen import Listener
+    from mothertongue.inference.open_model import open_model
+    from mothertongue.system.console import counting
+
+    path = Path(data)
+    folder = Path(out) if out else manifest_path(path).parent / "doctor"
+    config = DecodeConfig(batch_size=batch_size, detect_language=True)
+    opened = partial(open_model, engine=engine, precision=precision, compute_type=compute_type)
+    names = [model] if isinstance(model, str | Path) else model
+    listeners = [
+        Listener(str(each), partial(opened, str(each)), config, (engine, precision, compute_type))
+        for each in names
+    ]
+    with counting("listening", len(read_data([path]))) as advance:
+        record = examine(path, folder, listeners, advance) | {"out": str(folder)}
+    if find_spec("jinja2"):
+        from mothertongue.report.doctor_page import write_doctor_page
+
+        with counting("reading audio", None) as advance:
+            record["page"] = str(write_doctor_page(record, path, folder, audio_mb, advance))
+    return record
 
 
 def train(

@@ -93,7 +93,7 @@ def test_what_was_planted_is_found_and_nothing_else(corpus: tuple[Path, Told]) -
 
     rewrite(data, plant)
     out = data / "doctor"
-    record = examine(data, out, listener(told), lambda count: None)
+    record = examine(data, out, [listener(told)], lambda count: None)
     # The clips are noise, and their durations do not fit the texts.
     beside = ("NOISY", "TOO-MUCH-TEXT", "TOO-LITTLE-TEXT")
     found = {each["id"]: each for each in record["findings"] if each["code"] not in beside}
@@ -116,7 +116,7 @@ def test_what_somebody_decided_is_not_written_over(corpus: tuple[Path, Told]) ->
     out = data / "doctor"
     out.mkdir()
     (out / "decisions.jsonl").write_text('{"id": "c1", "decision": "drop"}\n')
-    examine(data, out, listener(told), lambda count: None)
+    examine(data, out, [listener(told)], lambda count: None)
     assert read_decisions(out / "decisions.jsonl")["c1"].decision == "drop"
 
 
@@ -147,11 +147,11 @@ def test_another_sound_is_heard_anew_and_one_that_cannot_be_read_is_a_finding(
 ) -> None:
     data, told = corpus
     out = data / "doctor"
-    examine(data, out, listener(told), lambda count: None)
+    examine(data, out, [listener(told)], lambda count: None)
     (data / "5.wav").write_bytes((data / "5.wav").read_bytes()[:5_000])
     write_clip(data / "6.wav", noise(0.56, 99))
     told.asked = 0
-    record = examine(data, out, listener(told), lambda count: None)
+    record = examine(data, out, [listener(told)], lambda count: None)
     assert told.asked == 1
     assert record["findings"][0]["id"] == "c5" and record["counts"]["UNREADABLE"] == 1
 
@@ -176,3 +176,12 @@ def test_the_verb_runs_with_a_tiny_whisper(tmp_path: Path) -> None:
     names = {"doctor.json", "doctor.html", "recognized.jsonl", "decisions.jsonl"}
     assert {path.name for path in out.iterdir()} == names
     assert "http" not in (out / "doctor.html").read_text().replace("http-equiv", "")
+
+
+def test_the_verb_writes_folds_and_says_what_to_type(tmp_path: Path) -> None:
+    data = save_corpus(tmp_path / "data", train=4)
+    done = CliRunner().invoke(app, ["doctor", str(data), "--folds", "2"])
+    assert done.exit_code == 0, done.output
+    last = f"mothertongue doctor {data} --model runs/fold1 --model runs/fold2"
+    assert done.output.splitlines()[-1] == last
+    assert {path.name for path in (data / "doctor").iterdir()} == {"fold1", "fold2"}

@@ -41,6 +41,7 @@ def test_no_text_becomes_markup_and_the_worst_clips_have_their_sound(tmp_path: P
     record = {
         "data": str(tmp_path),
         "model": HOSTILE,
+        "warnings": [HOSTILE],
         "clips": 2,
         "clips_with_findings": 2,
         "counts": {"EMPTY": 1, "NOISY": 1},

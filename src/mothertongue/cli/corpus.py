@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -79,7 +78,7 @@ def prepare(
 ) -> None:
     """Write a clean manifest of a corpus, and show what is wrong with it."""
     from mothertongue.data.data_report import report_table
-    from mothertongue.data.prepare import PrepareOptions, prepare
+    from mothertongue.data.prepare import ALIGN_CACHE, PrepareOptions, prepare
     from mothertongue.data.sources.detect import detect
 
     options = PrepareOptions(
@@ -98,7 +97,7 @@ def prepare(
     found = detect(source, given, source_layout)
     count = _label_counter(base)
     settings = {"--align-least": align_least, "--align-length": align_length}
-    with _aligning(align_with, settings, count, options) as (progress, align):
+    with _aligning(align_with, settings, count, options, out / ALIGN_CACHE) as (progress, align):
         report = prepare(found, out, options, count, progress, align)
     show(report.to_dict() | {"out": str(out)}, report_table(report), json_file)
     report.require_ok()
@@ -135,10 +134,18 @@ def check(
 def doctor(
     data: Annotated[Path, typer.Argument(help="A manifest, or its folder, as prepare wrote it.")],
     model: Annotated[
-        str, typer.Option(help="What listens: a base, a run's folder or an export's.")
-    ] = "openai/whisper-base",
+        list[str] | None,
+        typer.Option(
+            help="What listens: a base (default openai/whisper-base), a run's folder or an "
+            "export's. Repeat it: the first that did not train on a clip recognizes it."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Its folder; default doctor, beside the manifest.")
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Only write so many manifests to train runs for --model on."),
     ] = None,
     audio_mb: Annotated[
         float, typer.Option("--audio-mb", min=0, help="Megabytes of sound on the page at most.")
@@ -150,33 +157,32 @@ def doctor(
     json_file: Json = None,
 ) -> None:
     """Listen to prepared data and rank what looks wrong, worst first; removes nothing."""
-    from functools import partial
-
-    from mothertongue.data.manifest import manifest_path, read_data
-    from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.doctor.examine import examine
-    from mothertongue.doctor.listen import Listener
-    from mothertongue.inference.open_model import open_model
-    from mothertongue.report.tables.doctor_table import doctor_table
+    from mothertongue import api
+    from mothertongue.report.tables.doctor_table import doctor_table, fold_lines
     from mothertongue.system.console import console
 
-    chosen: dict[str, Any] = {"engine": engine, "precision": precision}
-    chosen["compute_type"] = compute_type
-    config = DecodeConfig(batch_size=batch_size, detect_language=True)
-    opened = partial(open_model, model, **chosen)
-    listener = Listener(model, opened, config, tuple(map(str, chosen.values())))
-    folder = out or manifest_path(data).parent / "doctor"
-    with counting("listening", len(read_data([data]))) as advance:
-        record = examine(data, folder, listener, advance)
-    show(record, doctor_table(record, folder), json_file)
-    if find_spec("jinja2") is None:
-        console.print("no page: pip install 'mothertongue[report]', and call doctor again")
-        return
-    from mothertongue.report.doctor_page import write_doctor_page
+    if folds:
+        from mothertongue.data.manifest import manifest_path
+        from mothertongue.doctor.folds import write_folds
 
-    with counting("reading audio") as advance:
-        page = write_doctor_page(record, data, folder, audio_mb, advance)
-    console.print(f"listen and decide: {page}", highlight=False)
+        found = list(write_folds(data, out or manifest_path(data).parent / "doctor", folds))
+        show({"folds": [str(each) for each in found]}, fold_lines(data, found), json_file)
+        return
+    record = api.doctor(
+        data,
+        out,
+        model=model or "openai/whisper-base",
+        batch_size=batch_size,
+        audio_mb=audio_mb,
+        engine=engine,
+        precision=precision,
+        compute_type=compute_type,
+    )
+    show(record, doctor_table(record), json_file)
+    if page := record.get("page"):
+        console.print(f"listen and decide: {page}", highlight=False)
+    else:
+        console.print("no page: pip install 'mothertongue[report]', and call doctor again")
 
 
 @contextmanager
@@ -185,6 +191,7 @@ def _aligning(
     given: dict[str, float | None],
     count: Callable[[str, str], int],
     limits: "Limits",
+    cache: Path,
 ) -> Iterator[tuple[Callable[[int], None], "Aligner | None"]]:
     """Show a progress bar; yield the function that advances it, and the aligner that was asked for.
 
@@ -202,7 +209,7 @@ def _aligning(
     with align_progress() as watcher:
         options = {"least": given["--align-least"], "max_s": given["--align-length"]}
         callbacks = (watcher.recording, watcher.pieces)
-        yield watcher.rows, open_aligner(model, options, count, limits, *callbacks)
+        yield watcher.rows, open_aligner(model, options, count, limits, cache, *callbacks)
 
 
 def _label_counter(base: str) -> Callable[[str, str], int]:

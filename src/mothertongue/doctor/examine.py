@@ -23,7 +23,7 @@ from mothertongue.doctor.findings import (
     worst_first,
 )
 from mothertongue.doctor.languages import language_findings
-from mothertongue.doctor.listen import RECOGNIZED, Advance, Listener, listen
+from mothertongue.doctor.listen import RECOGNIZED, Advance, Listener, Recognized, listen
 from mothertongue.doctor.pairing import (
     MIN_CLIPS,
     fit_of,
@@ -34,6 +34,7 @@ from mothertongue.doctor.pairing import (
 from mothertongue.doctor.shifts import shift_findings
 from mothertongue.doctor.sounds import sound_findings
 from mothertongue.doctor.texts import length_findings, text_findings
+from mothertongue.doctor.unseen import shares_of, warnings_of
 from mothertongue.errors import DataError
 from mothertongue.experiment.run_dir import environment
 from mothertongue.system.files import sweep, write_json
@@ -46,20 +47,25 @@ EXPLAINED = ("EMPTY", "WRONG-SCRIPT", "OTHER-LANGUAGE", "SILENT", "SHIFTED", "MI
 """Findings that explain why a transcript fits nothing."""
 
 
-def examine(data: Path, out: Path, listener: Listener, advance: Advance) -> Json:
+def examine(data: Path, out: Path, listeners: Sequence[Listener], advance: Advance) -> Json:
     """Examine the clips of a manifest, or of its folder, write OUT and return the record.
 
-    `advance` is called with the number of clips just recognized. Raises DataError if there are no
-    clips, and MothertongueError if another process works in `out`.
+    Each clip is recognized by the first of the `listeners` that did not train on it. `advance` is
+    called with the number of clips just recognized. Raises DataError if there are no clips, and
+    MothertongueError if another process works in `out`.
     """
     clips = read_data([data])
     if not clips:
         raise DataError(f"{data}: no clips; expected one at least: mothertongue prepare SOURCE")
     with alone(out / LOCK, out, "wait for it, stop it, or give another --out"):
         sweep(out)
-        recognized = listen(listener, clips, out / RECOGNIZED, advance)
+        shares = shares_of([each.model for each in listeners], clips)
+        recognized: Recognized = {}
+        for listener, share in zip(listeners, shares, strict=True):
+            recognized |= listen(listener, share.clips, out / RECOGNIZED, advance)
         record = record_of(clips, recognized)
-        record |= {"model": listener.model, "decoding": listener.config.facts()}
+        record |= {"model": ", ".join(each.model for each in listeners)}
+        record |= {"warnings": warnings_of(shares), "decoding": listeners[0].config.facts()}
         record |= {"data": str(data), "data_digest": data_digest([data])}
         record["environment"] = environment()
         write_json(out / RECORD, record)

@@ -51,6 +51,33 @@ for (const card of cards) {
     count();
   });
 }
+
+const typed = { a: "accept", f: "fix", d: "drop" };
+
+// Moves to another card, plays it, or decides; keys that a control takes itself are left to it.
+function press(event) {
+  const target = event.target;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const card = target.closest(".finding");
+  if (target.matches("textarea")) {
+    if (event.key === "Escape") card.focus();
+    return;
+  }
+  const at = cards.indexOf(card);
+  const next = { j: at + 1, k: at < 0 ? 0 : at - 1 }[event.key];
+  if (cards[next]) cards[next].focus();
+  else if (card && typed[event.key]) {
+    card.querySelector(`input[value=${typed[event.key]}]`).click();
+    if (event.key === "f") card.querySelector("textarea").focus();
+  } else if (event.key === " " && target === card) {
+    const player = card.querySelector("audio");
+    if (player && player.paused) player.play();
+    else if (player) player.pause();
+  } else return;
+  event.preventDefault();
+}
+
+document.addEventListener("keydown", press);
 const button = document.getElementById("export");
 if (button) button.addEventListener("click", save);
 window.addEventListener("beforeunload", (event) => {

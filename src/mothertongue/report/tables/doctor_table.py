@@ -1,5 +1,6 @@
 """Show the findings of `doctor` as tables for a terminal. No torch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,23 @@ from mothertongue.system.console import plain
 NUM_SHOWN = 20
 
 
-def doctor_table(record: dict[str, Any], folder: Path) -> RenderableType:
+def doctor_table(record: dict[str, Any]) -> RenderableType:
     """Return the number of findings of each code, the worst 20, and what to do next."""
     parts: list[RenderableType] = [_count_table(record)]
     if record["findings"]:
         parts.append(_worst_table(record["findings"]))
-    return Group(*parts, *(Text(plain(line)) for line in _notes(record, folder)))
+    return Group(*parts, *(Text(plain(line)) for line in _notes(record)))
+
+
+def fold_lines(data: Path, folds: Sequence[Path]) -> str:
+    """Return what to type after `doctor --folds`: a run for each fold, then all of them."""
+    runs = [f"runs/{fold.name}" for fold in folds]
+    trains = (
+        f"mothertongue train EXPERIMENT.yaml data={fold} --out {run}"
+        for fold, run in zip(folds, runs, strict=True)
+    )
+    models = " ".join(f"--model {run}" for run in runs)
+    return "\n".join((*trains, f"mothertongue doctor {data} {models}"))
 
 
 def _count_table(record: dict[str, Any]) -> Table:
@@ -44,15 +56,16 @@ def _worst_table(findings: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _notes(record: dict[str, Any], folder: Path) -> list[str]:
+def _notes(record: dict[str, Any]) -> list[str]:
     unsure = [code for code, facts in record["languages"].items() if not facts["tells_unmatched"]]
     notes = [
         f"{code}: too few clips, or the model knows the language too little, to say of a "
         "transcript that it fits nothing; --model takes a run, which knows it better"
         for code in unsure
     ]
+    notes += record["warnings"]
     if record["findings"]:
-        decisions = folder / DECISIONS
+        decisions = Path(record["out"]) / DECISIONS
         notes.append(
             f"Nothing was removed. Write accept, fix or drop into {decisions}, or export it from "
             f"the page; then: mothertongue prepare SOURCE --decisions {decisions}"
