@@ -1,14 +1,14 @@
 """How many planted faults `mothertongue doctor` finds, and how often it is wrong on clean clips.
 
 python benchmarks/doctor.py DATA OUT [--clean DATA ...] [--other DATA ...] [--share 0.05]
-    [--seeds 0 1 2] [--splits train test] [--clips 200]
+    [--seeds 0 1 2] [--splits train test] [--skip 0] [--clips 200]
 
-DATA is what `prepare` wrote. For each seed, faults are planted into its first clips of the splits:
-swapped transcripts, a run of rows moved by one, halved and doubled transcripts, and clips of
---other data under this language. Each kind is planted alone, so that what is found beside it counts
-as a false alarm, as does everything on the clips as they are and on those of --clean. A fault
-counts as found under any code of its kind. Each clip is recognized once, and kept in
-OUT/recognized.jsonl.
+DATA is what `prepare` wrote. For each seed, faults are planted into --clips clips of the splits,
+after the first --skip ones: swapped transcripts, a run of rows moved by one, halved and doubled
+transcripts, and clips of --other data under this language. Each kind is planted alone, so that what
+is found beside it counts as a false alarm, as does everything on the clips as they are and on those
+of --clean. A fault counts as found under any code of its kind. Each clip is recognized once, and
+kept in OUT/recognized.jsonl.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from typing import Any
 
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.doctor.examine import record_of
-from mothertongue.doctor.listen import RECOGNIZED, Listener, Recognized, listen
+from mothertongue.diagnosis.examine import record_of
+from mothertongue.diagnosis.listen import RECOGNIZED, Listener, Recognized, listen
 from mothertongue.experiment.run_dir import environment
 from mothertongue.inference.open_model import open_model
 from mothertongue.system.console import counting
@@ -66,6 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--clean", type=Path, nargs="*", default=[])
     parser.add_argument("--other", type=Path, nargs="*", default=[])
     parser.add_argument("--splits", nargs="*", default=["train", "test"])
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
@@ -74,8 +75,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def taken(data: Path, options: argparse.Namespace) -> list[Utterance]:
-    """Return the first clips of the splits that were asked for."""
-    return [each for each in read_data([data]) if each.split in options.splits][: options.clips]
+    """Return so many clips of the splits that were asked for, after those that are skipped."""
+    found = [each for each in read_data([data]) if each.split in options.splits]
+    return found[options.skip : options.skip + options.clips]
 
 
 def recognized(clips: Sequence[Utterance], options: argparse.Namespace) -> Recognized:

@@ -49,6 +49,7 @@ def test_the_guides_doctor_runs(home: Path, capsys: pytest.CaptureFixture[str]) 
     mt.prepare("my_corpus.csv", "data/mine", language="sw", base=str(home / "base"))
     exec(code.replace("runs/mine", str(home / "base")), {})
     assert "'NOISY': 12" in capsys.readouterr().out
+    assert callable(mt.doctor)  # no package of this name hides it
     names = {"doctor.json", "doctor.html", "recognized.jsonl", "decisions.jsonl"}
     assert {path.name for path in (home / "data/mine/doctor").iterdir()} == names
 

@@ -113,8 +113,8 @@ def doctor(
 
     from mothertongue.data.manifest import manifest_path, read_data
     from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.doctor.examine import examine
-    from mothertongue.doctor.listen import Listener
+    from mothertongue.diagnosis.examine import examine
+    from mothertongue.diagnosis.listen import Listener
     from mothertongue.inference.open_model import open_model
     from mothertongue.system.console import counting
 

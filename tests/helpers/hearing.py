@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mothertongue.data.manifest import Split, Utterance
-from mothertongue.doctor.findings import ExaminedClip, Recognition
+from mothertongue.diagnosis.findings import ExaminedClip, Recognition
 
 SYLLABLES = [c + v for c in ("b", "ch", "d", "g", "k", "l", "m", "n", "ng", "s", "t", "w", "y")
              for v in "aeiou"]  # fmt: skip

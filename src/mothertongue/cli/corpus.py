@@ -163,7 +163,7 @@ def doctor(
 
     if folds:
         from mothertongue.data.manifest import manifest_path
-        from mothertongue.doctor.folds import write_folds
+        from mothertongue.diagnosis.folds import write_folds
 
         found = list(write_folds(data, out or manifest_path(data).parent / "doctor", folds))
         show({"folds": [str(each) for each in found]}, fold_lines(data, found), json_file)

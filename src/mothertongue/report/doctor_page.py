@@ -13,7 +13,7 @@ from markupsafe import Markup
 from mothertongue import __version__
 from mothertongue.data.decisions import DECISIONS
 from mothertongue.data.manifest import Utterance, read_data
-from mothertongue.doctor.findings import CODES
+from mothertongue.diagnosis.findings import CODES
 from mothertongue.report.audio_clips import collect_sounds
 from mothertongue.report.page.render import embedded_json, own_source, page_policy
 from mothertongue.report.write import MB

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mothertongue.data.decisions import DECISIONS
-from mothertongue.doctor.findings import CODES
+from mothertongue.diagnosis.findings import CODES
 from mothertongue.system.console import plain
 
 NUM_SHOWN = 20

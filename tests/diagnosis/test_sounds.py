@@ -8,10 +8,10 @@ import pytest
 import soundfile as sf
 from hearing import examined
 
-from mothertongue.doctor.duplicates import duplicate_findings
-from mothertongue.doctor.findings import ExaminedClip
-from mothertongue.doctor.fingerprints import fingerprint, near_duplicates
-from mothertongue.doctor.sounds import level_of, sound_findings
+from mothertongue.diagnosis.duplicates import duplicate_findings
+from mothertongue.diagnosis.findings import ExaminedClip
+from mothertongue.diagnosis.fingerprints import fingerprint, near_duplicates
+from mothertongue.diagnosis.sounds import level_of, sound_findings
 
 RATE_HZ = 16_000
 

@@ -18,8 +18,8 @@ from mothertongue.cli import app
 from mothertongue.data.decisions import read_decisions
 from mothertongue.data.manifest import Utterance, read_data, write_manifest
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
-from mothertongue.doctor.examine import examine
-from mothertongue.doctor.listen import RECOGNIZED, Listener, listen
+from mothertongue.diagnosis.examine import examine
+from mothertongue.diagnosis.listen import RECOGNIZED, Listener, listen
 from mothertongue.errors import DataError
 from mothertongue.inference.engine import Engine
 

@@ -7,8 +7,8 @@ from runs import save_corpus
 
 from mothertongue.data.clip_facts import facts_of, write_facts
 from mothertongue.data.manifest import read_data
-from mothertongue.doctor.folds import write_folds
-from mothertongue.doctor.unseen import shares_of, warnings_of
+from mothertongue.diagnosis.folds import write_folds
+from mothertongue.diagnosis.unseen import shares_of, warnings_of
 from mothertongue.errors import DataError
 
 

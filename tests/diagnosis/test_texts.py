@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hearing import OTHER, badly, examined, sentence, with_text
 
-from mothertongue.doctor.findings import ExaminedClip, Recognition
-from mothertongue.doctor.languages import language_findings, strangeness
-from mothertongue.doctor.texts import length_findings, text_findings
+from mothertongue.diagnosis.findings import ExaminedClip, Recognition
+from mothertongue.diagnosis.languages import language_findings, strangeness
+from mothertongue.diagnosis.texts import length_findings, text_findings
 
 
 def codes(clips: list[ExaminedClip]) -> dict[str, str]:

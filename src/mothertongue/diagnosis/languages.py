@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mothertongue.doctor.findings import ExaminedClip, Finding
-from mothertongue.doctor.similarity import bare_letters
-from mothertongue.doctor.statistics import Floats, robust_z
+from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.similarity import bare_letters
+from mothertongue.diagnosis.statistics import Floats, robust_z
 
 MIN_CLIPS = 20  # smaller corpora have no profile
 RARE = 0.1

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mothertongue.data.scripts import script_of
 from mothertongue.data.text_cleaning import sentence_key
-from mothertongue.doctor.findings import ExaminedClip, Finding
-from mothertongue.doctor.similarity import bare_letters
-from mothertongue.doctor.statistics import robust_z
+from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.similarity import bare_letters
+from mothertongue.diagnosis.statistics import robust_z
 
 HOME_SHARE = 0.1
 """A script that this share of a language's transcripts have is one of its own: Japanese has

@@ -17,9 +17,9 @@ from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig
-from mothertongue.doctor.findings import Recognition
-from mothertongue.doctor.fingerprints import fingerprint
-from mothertongue.doctor.sounds import level_of
+from mothertongue.diagnosis.findings import Recognition
+from mothertongue.diagnosis.fingerprints import fingerprint
+from mothertongue.diagnosis.sounds import level_of
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.transcript_cache import weights_of

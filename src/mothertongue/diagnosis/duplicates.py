@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mothertongue.data.manifest import SPLITS
-from mothertongue.doctor.findings import ExaminedClip, Finding
-from mothertongue.doctor.fingerprints import near_duplicates
-from mothertongue.doctor.similarity import BLOCK, SAME_TEXT, bare_letters, text_vectors
+from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.fingerprints import near_duplicates
+from mothertongue.diagnosis.similarity import BLOCK, SAME_TEXT, bare_letters, text_vectors
 from mothertongue.evaluation.metrics import count_errors
 
 MAX_TEXT_ERRORS = 0.1

@@ -7,9 +7,9 @@ import pytest
 from hearing import badly, examined, sentence, with_text
 
 from mothertongue.data.manifest import Split
-from mothertongue.doctor.findings import ExaminedClip, Finding, Recognition
-from mothertongue.doctor.pairing import fit_of, pairing_findings, tells_unmatched, vectors_of
-from mothertongue.doctor.shifts import shift_findings
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, Recognition
+from mothertongue.diagnosis.pairing import fit_of, pairing_findings, tells_unmatched, vectors_of
+from mothertongue.diagnosis.shifts import shift_findings
 
 
 def judged(clips: list[ExaminedClip]) -> list[Finding]:

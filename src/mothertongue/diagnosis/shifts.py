@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.manifest import SPLITS
-from mothertongue.doctor.findings import ExaminedClip, Finding
-from mothertongue.doctor.pairing import Fit
+from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.pairing import Fit
 
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 MAX_SHIFT = 100

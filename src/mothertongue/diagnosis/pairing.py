@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.doctor.findings import ExaminedClip, Finding
-from mothertongue.doctor.similarity import (
+from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.similarity import (
     BLOCK,
     SAME_TEXT,
     Floats,
@@ -25,7 +25,7 @@ from mothertongue.doctor.similarity import (
     likeness,
     text_vectors,
 )
-from mothertongue.doctor.statistics import MAD_TO_SD, discoveries
+from mothertongue.diagnosis.statistics import MAD_TO_SD, discoveries
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.audio.load import FRAME_SAMPLES, Samples
-from mothertongue.doctor.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 FLOOR_DB = -96.0  # the step of 16 bits

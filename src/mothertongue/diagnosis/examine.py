@@ -14,27 +14,27 @@ from typing import Any
 
 from mothertongue.data.decisions import DECISIONS, Decision, write_decisions
 from mothertongue.data.manifest import Utterance, data_digest, read_data
-from mothertongue.doctor.duplicates import duplicate_findings
-from mothertongue.doctor.findings import (
+from mothertongue.diagnosis.duplicates import duplicate_findings
+from mothertongue.diagnosis.findings import (
     ExaminedClip,
     Finding,
     Recognition,
     counts,
     worst_first,
 )
-from mothertongue.doctor.languages import language_findings
-from mothertongue.doctor.listen import RECOGNIZED, Advance, Listener, Recognized, listen
-from mothertongue.doctor.pairing import (
+from mothertongue.diagnosis.languages import language_findings
+from mothertongue.diagnosis.listen import RECOGNIZED, Advance, Listener, Recognized, listen
+from mothertongue.diagnosis.pairing import (
     MIN_CLIPS,
     fit_of,
     pairing_findings,
     tells_unmatched,
     vectors_of,
 )
-from mothertongue.doctor.shifts import shift_findings
-from mothertongue.doctor.sounds import sound_findings
-from mothertongue.doctor.texts import length_findings, text_findings
-from mothertongue.doctor.unseen import shares_of, warnings_of
+from mothertongue.diagnosis.shifts import shift_findings
+from mothertongue.diagnosis.sounds import sound_findings
+from mothertongue.diagnosis.texts import length_findings, text_findings
+from mothertongue.diagnosis.unseen import shares_of, warnings_of
 from mothertongue.errors import DataError
 from mothertongue.experiment.run_dir import environment
 from mothertongue.system.files import sweep, write_json
