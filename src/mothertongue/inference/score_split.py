@@ -73,7 +73,7 @@ def evaluate_model(
     at the context that the model was trained at; `lm` has the trials.
     """
     utterances = read_split(data, split, language)
-    config, trials = _with_weight(model, engine, data, split, config, language)
+    config, trials = with_lm_weight(model, engine, data, split, config, language)
     with counting("decoding", len(utterances) * len(engine.contexts)) as advance:
         done = {
             context: transcribe_split(engine, utterances, context, config, advance)
@@ -101,7 +101,7 @@ def evaluate_model(
     }
 
 
-def _with_weight(
+def with_lm_weight(
     model: str,
     engine: Engine,
     data: Sequence[Path],
@@ -109,7 +109,11 @@ def _with_weight(
     config: DecodeConfig,
     language: str | None,
 ) -> tuple[DecodeConfig, list[Trial]]:
-    """Return the configuration with the weight of its language model, and all trials."""
+    """Return the configuration with the weight of its language model, and all trials.
+
+    The weight is chosen on the validation split, unless it is given. Raises ConfigError where that
+    split is what is scored.
+    """
     if config.lm is None or config.lm_weight is not None:
         return config, []
     if split == "validation":
