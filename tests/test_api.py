@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from runs import save_base
+from clips import tone
+from runs import save_base, save_corpus
 from tiny import noise
 
 import mothertongue as mt
+from mothertongue.data.manifest import read_manifest
 from mothertongue.errors import ConfigError, DataError
 
 README = Path(__file__).parents[1] / "README.md"
@@ -52,6 +54,33 @@ def test_the_guides_doctor_runs(home: Path, capsys: pytest.CaptureFixture[str]) 
     assert callable(mt.doctor)  # no package of this name hides it
     names = {"doctor.json", "doctor.html", "recognized.jsonl", "decisions.jsonl"}
     assert {path.name for path in (home / "data/mine/doctor").iterdir()} == names
+
+
+@pytest.mark.slow
+def test_the_guides_example_runs(home: Path) -> None:
+    save_corpus(home / "data/mine")
+    settings = {"name": "mine", "base": str(home / "base"), "language": "sw", "data": "data/mine"}
+    settings |= {
+        "strategy": {"kind": "full"},
+        "train": {"epochs": 20, "learning_rate": 1e-2, "eval_every_steps": 40},
+    }
+    mt.train(settings)
+    (home / "news.txt").write_text("habari ya leo\n")
+    (home / "names.txt").write_text("Amina\n")
+    (home / "radio").mkdir()
+    soundfile.write(home / "radio/talk.wav", tone(2.4, 500.0), 16_000)
+    guide = README.parent / "docs/guide.md"
+    blocks = re.findall(r"```python\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
+    (code,) = [each for each in blocks if "mt.label" in each]
+    scope: dict[str, Any] = {}
+    code = code.replace('], "lm")', f'], "lm", base="{home / "base"}")')
+    exec(code.replace("keep=0.5", "vad='off', min_speed=0, max_speed=1000"), scope)
+    assert isinstance(scope["text"], str)
+    labelled = scope["labelled"]["labelling"]
+    assert (labelled["recordings"], labelled["settings"]["lm"]) == (1, "lm")
+    assert [each.text for each in read_manifest(home / "data/pseudo")] == ["tatu"]
+    long = mt.evaluate("runs/mine", long_form=True, vad="off", minutes=1)
+    assert long["ratio"]["measure"] == "wer" and (home / "runs/mine/eval/long-test.json").is_file()
 
 
 def test_a_model_takes_samples_and_files_alike(home: Path) -> None:

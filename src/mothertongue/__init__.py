@@ -1,7 +1,7 @@
 """Teach Whisper your mother tongue.
 
-The verbs are functions here too: load_model, prepare, doctor, train, evaluate, average, compare
-(see `api`).
+The verbs are functions here too: load_model, prepare, doctor, train, evaluate, label, lm, average,
+compare (see `api`).
 """
 
 import os
@@ -10,11 +10,30 @@ from typing import TYPE_CHECKING, Any
 from mothertongue.system import runtime
 
 if TYPE_CHECKING:
-    from mothertongue.api import average, compare, doctor, evaluate, load_model, prepare, train
+    from mothertongue.api import (
+        average,
+        compare,
+        doctor,
+        evaluate,
+        label,
+        lm,
+        load_model,
+        prepare,
+        train,
+    )
 
 __all__ = [
-    "__version__", "average", "compare", "doctor", "evaluate", "load_model", "prepare", "train",
-]  # fmt: skip
+    "__version__",
+    "average",
+    "compare",
+    "doctor",
+    "evaluate",
+    "label",
+    "lm",
+    "load_model",
+    "prepare",
+    "train",
+]
 __version__ = "0.1.0.dev0"
 
 runtime.silence(os.environ)

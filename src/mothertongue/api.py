@@ -14,16 +14,25 @@ if TYPE_CHECKING:
     from mothertongue.inference.alignment.aligner import Aligner
     from mothertongue.inference.engine import EngineName
     from mothertongue.inference.model import Model
+    from mothertongue.inference.transcribe_files import Vad
     from mothertongue.model.devices import Precision
 
 Json = dict[str, Any]
 StrPath = str | Path
+Weights = Literal["best", "final"]
 
 
 def load_model(
-    name_or_path: StrPath, *, engine: "EngineName" = "auto", precision: "Precision" = "auto"
+    name_or_path: StrPath,
+    *,
+    weights: Weights = "best",
+    engine: "EngineName" = "auto",
+    precision: "Precision" = "auto",
+    compute_type: str = "default",
 ) -> "Model":
     """Load a base, a run or an export, to transcribe with.
+
+    `weights` are those of a run, `precision` is torch's and `compute_type` CTranslate2's.
 
     >>> import mothertongue as mt
     >>> model = mt.load_model("runs/mine")
@@ -33,7 +42,10 @@ def load_model(
     from mothertongue.inference.open_model import open_model
 
     name = str(name_or_path)
-    return Model(name, open_model(name, engine=engine, precision=precision))
+    opened = open_model(
+        name, engine=engine, precision=precision, weights=weights, compute_type=compute_type
+    )
+    return Model(name, opened)
 
 
 def prepare(
@@ -179,21 +191,35 @@ def evaluate(
     split: str = "test",
     language: str | None = None,
     with_base: bool = False,
+    long_form: bool = False,
+    minutes: float | None = None,
+    vad: "Vad | None" = None,
+    weights: Weights = "best",
+    engine: "EngineName" = "auto",
+    precision: "Precision" = "auto",
+    compute_type: str = "default",
     **decoding: Any,
 ) -> Json:
     """Score a model on a split: error rates with 95 % intervals, and each utterance.
 
     `data` is a manifest or its folder; a run knows its own. `decoding` are the settings of
-    DecodeConfig, such as beam_size, which is a run's own by default.
+    DecodeConfig, such as beam_size, which is a run's own by default, lm and hotwords. `long_form`
+    scores whole recordings: clips of one voice joined to `minutes`, or the recordings in `data`,
+    each with its text in a .txt beside it; `vad` is their speech detector.
 
     >>> mt.evaluate("runs/mine")["scores"]["strict"]["wer"]
+    >>> mt.evaluate("runs/mine", beam_size=5, lm="lm", hotwords="names.txt")["lm"]["trials"]
+    >>> mt.evaluate("runs/mine", long_form=True)["ratio"]
     """
+    from functools import partial
+
     from mothertongue.config import parse
     from mothertongue.data.languages import language_code
     from mothertongue.data.manifest import SPLITS
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.errors import ConfigError
     from mothertongue.inference.evaluate_run import evaluate_any, own_beams
+    from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
 
     chosen = next((each for each in SPLITS if each == split), None)
@@ -205,9 +231,90 @@ def evaluate(
         chosen,
         language_code(language) if language else None,
         parse(DecodeConfig, {"beam_size": own_beams(str(model))} | decoding, "evaluate"),
-        open_model,
+        partial(
+            open_model,
+            engine=engine,
+            precision=precision,
+            weights=weights,
+            compute_type=compute_type,
+        ),
         with_base,
+        long_settings(long_form, minutes, vad),
     )
+
+
+def label(
+    model: StrPath,
+    audio: StrPath | Sequence[StrPath],
+    out: StrPath,
+    *,
+    language: str | None = None,
+    agree_with: StrPath | None = None,
+    vad: "Vad" = "auto",
+    weights: Weights = "best",
+    engine: "EngineName" = "auto",
+    precision: "Precision" = "auto",
+    compute_type: str = "default",
+    decoding: Mapping[str, Any] | None = None,
+    **filters: Any,
+) -> Json:
+    """Make training data of recordings without text, and return what was labelled and kept.
+
+    `audio` are recordings, folders or patterns. `agree_with` is a second model, which has to
+    recognize nearly the same. `decoding` are settings of DecodeConfig, such as beam_size and lm;
+    `filters` are those of LabelOptions: keep, min_speed, max_speed and least_agreement.
+
+    >>> mt.label("runs/mine", "radio/", "data/pseudo", keep=0.5)["labelling"]["pieces"]
+
+    Raises DataError where nothing is kept; the texts and the reasons are in rejected.jsonl.
+    """
+    from mothertongue.config import parse
+    from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.inference.labelling.filters import label_options
+    from mothertongue.inference.labelling.label import label as label_audio
+    from mothertongue.inference.labelling.label import refuse_nothing_kept
+    from mothertongue.inference.labelling.teacher import teachers
+    from mothertongue.inference.output_files import find_sources
+    from mothertongue.inference.transcribe_files import detector
+
+    second = str(agree_with) if agree_with else None
+    options = label_options(filters, second)
+    config = parse(DecodeConfig, decoding or {}, "label")
+    given = [audio] if isinstance(audio, str | Path) else audio
+    sources, find = find_sources([Path(each) for each in given]), detector(vad)
+    chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
+    chosen["compute_type"] = compute_type
+    asked = teachers(str(model), second, language, config, find, chosen)
+    report = label_audio(asked, sources, Path(out), options)
+    refuse_nothing_kept(report, Path(out))
+    return report.to_dict() | {"out": str(out)}
+
+
+def lm(
+    texts: StrPath | Sequence[StrPath],
+    out: StrPath,
+    *,
+    order: int = 5,
+    held_out: Sequence[StrPath] = (),
+    base: str = "openai/whisper-base",
+) -> Json:
+    """Make an n-gram language model from texts, for `lm` of `evaluate`, `transcribe` and `label`.
+
+    A text is a file with one sentence a line, or prepared data: its training text. Sentences of
+    its validation and test are left out, and those of `held_out`, which is more data.
+
+    >>> mt.lm(["data/mine", "news.txt"], "lm")["taken_out"]
+    """
+    from dataclasses import asdict
+
+    from mothertongue.decoding.lm.folder import build
+    from mothertongue.model.locate import locate
+    from mothertongue.model.tokenizer import load_tokens
+
+    given = [texts] if isinstance(texts, str | Path) else texts
+    paths, others = [Path(each) for each in given], [Path(each) for each in held_out]
+    record = build(paths, others, load_tokens(locate(base)), order, Path(out))
+    return {**asdict(record), "out": str(out)}
 
 
 def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = None) -> Json:

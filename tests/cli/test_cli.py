@@ -223,6 +223,11 @@ def test_a_base_is_scored_on_long_recordings(call: Any, made: tuple[Path, Path])
         (["evaluate", "{base}"], 2, "add --data MANIFEST"),
         (["evaluate", "{base}", "--data", "{data}", "--with-base"], 2, "is no run"),
         (["evaluate", "{base}", "--data", "{data}", "--minutes", "3"], 2, "without --long-form"),
+        (["label", "{base}", "{data}", "--out", "x"], 2, "add --language CODE"),
+        (
+            ["label", "{base}", "{data}", "--out=x", "--language=sw", "--least-agreement=0.5"],
+            *(2, "add --agree-with MODEL"),
+        ),
         (["report", "{data}"], 2, "neither a finished comparison nor a run"),
     ],
 )

@@ -57,36 +57,21 @@ def label(
     json_file: Json = None,
 ) -> None:
     """Make training data of recordings without text: a model's most certain transcripts."""
-    from mothertongue.config import parse
-    from mothertongue.data.languages import language_code
-    from mothertongue.decoding.lm.folder import weight_for
-    from mothertongue.errors import ConfigError
-    from mothertongue.inference.labelling.filters import AGREEMENT, LabelOptions
-    from mothertongue.inference.labelling.label import Teachers, refuse_nothing_kept
+    from mothertongue.inference.labelling.filters import label_options
     from mothertongue.inference.labelling.label import label as label_audio
-    from mothertongue.inference.labelling.teacher import label_round, recognizer, spoken_language
+    from mothertongue.inference.labelling.label import refuse_nothing_kept
+    from mothertongue.inference.labelling.teacher import teachers
     from mothertongue.inference.output_files import find_sources
     from mothertongue.inference.transcribe_files import detector
     from mothertongue.report.tables.label_table import label_table
 
-    if agree_with is None and least_agreement is not None:
-        raise ConfigError("--least-agreement has no effect without --agree-with MODEL")
-    filters: dict[str, Any] = {"keep": keep, "min_speed": min_speed, "max_speed": max_speed}
-    if agree_with is not None:
-        filters["least_agreement"] = AGREEMENT if least_agreement is None else least_agreement
-    options = parse(LabelOptions, filters, "filters of label")
-    code = spoken_language(model, language_code(language) if language else None)
-    sources, find = find_sources(audio), detector(vad)
-    if lm and lm_weight is None:
-        lm_weight = weight_for(lm, model)
-    config = decoding(beam_size, batch_size, lm, lm_weight)
+    filters = {"keep": keep, "min_speed": min_speed, "max_speed": max_speed}
+    options = label_options(filters | {"least_agreement": least_agreement}, agree_with)
     chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
     chosen["compute_type"] = compute_type
-    first = recognizer(model, code, config, find, chosen)
-    plain = decoding(beam_size, batch_size, None, None)
-    second = recognizer(agree_with, code, plain, find, {}) if agree_with else None
-    teachers = Teachers(first, label_round(model), second)
-    report = label_audio(teachers, sources, out, options)
-    result = report.to_dict() | {"out": str(out)}
-    show(result, label_table(report, str(out)), json_file)
+    config = decoding(beam_size, batch_size, lm, lm_weight)
+    sources, find = find_sources(audio), detector(vad)
+    asked = teachers(model, agree_with, language, config, find, chosen)
+    report = label_audio(asked, sources, out, options)
+    show(report.to_dict() | {"out": str(out)}, label_table(report, str(out)), json_file)
     refuse_nothing_kept(report, out)

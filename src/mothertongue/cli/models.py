@@ -69,7 +69,6 @@ def evaluate(
     from functools import partial
 
     from mothertongue.data.languages import language_code
-    from mothertongue.decoding.lm.folder import weight_for
     from mothertongue.experiment.run_dir import is_run
     from mothertongue.inference.evaluate_run import evaluate_any, own_beams
     from mothertongue.inference.long_form import long_settings
@@ -82,8 +81,6 @@ def evaluate(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
     long = long_settings(long_form, minutes, vad)
-    if long and lm and lm_weight is None:
-        lm_weight = weight_for(lm, model)
     beams = beam_size or own_beams(model)
     config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight)
     result = evaluate_any(model, data, split, code, config, opened, with_base, long)
@@ -131,7 +128,7 @@ def transcribe(
     from functools import partial
 
     from mothertongue.data.languages import language_code
-    from mothertongue.decoding.lm.folder import weight_for
+    from mothertongue.decoding.lm.folder import with_known_weight
     from mothertongue.inference.open_model import open_model
     from mothertongue.inference.output_files import find_sources, opened_outputs
     from mothertongue.inference.transcribe_files import (
@@ -149,9 +146,8 @@ def transcribe(
     chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
     chosen["compute_type"] = compute_type
     with_times = formats != ["txt"] or json_file is not None
-    if lm and lm_weight is None:
-        lm_weight = weight_for(lm, model)
     config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
+    config = with_known_weight(config, model)
     settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
     settings["beam_size"] = beam_size
     helped = ("lm", "hotwords")

@@ -70,7 +70,7 @@ def serve(
     from mothertongue.serving import require_packages
 
     require_packages()
-    from mothertongue.decoding.lm.folder import weight_for
+    from mothertongue.decoding.lm.folder import with_known_weight
     from mothertongue.errors import ConfigError
     from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
@@ -92,8 +92,7 @@ def serve(
             f"--lm: {len(specs)} models are served, and a language model is of one language; "
             "expected one model: serve the others on another --port"
         )
-    if lm and lm_weight is None:
-        lm_weight = weight_for(lm, specs[0].model)
     config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
+    config = with_known_weight(config, specs[0].model)
     offer = load(specs, config, precision, compute_type, merge, note)
     run_server(offer, where, limits, batch_size, decoders)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, data_digest, is_manifest, manifest_path
+from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import read_experiment
@@ -105,9 +106,11 @@ def evaluate_any(
     """Score MODEL: a run knows its data and keeps its scores; other models need `data`.
 
     With `long_form`, `data` may also be recordings with their text beside them; scores on these are
-    not kept.
+    not kept. Their language model has the weight that was chosen on clips.
     """
     path = Path(model).expanduser()
+    if long_form:
+        config = with_known_weight(config, model)
     if long_form and data is not None and not is_manifest(data):
         if is_run(path) and with_base:
             raise ConfigError(

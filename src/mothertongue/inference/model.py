@@ -1,11 +1,14 @@
 """A loaded model for programs: it transcribes recordings, as the verb does for people."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mothertongue.config import parse
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.languages import language_code
+from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.engine import Engine
@@ -28,19 +31,21 @@ class Model:
         audio: str | Path | Samples,
         *,
         language: str | None = None,
-        beam_size: int = 1,
         word_times: bool = False,
+        **decoding: Any,
     ) -> Recording:
         """Transcribe a recording of any length.
 
         `audio` is a path, or float32 samples (N,) at 16 kHz between -1 and 1. `language` is a code
-        such as "sw"; by default a run's own, else it is detected. The result has `text`,
-        `language`, `duration_s` and `segments` with times in seconds, and words with theirs where
-        `word_times` asks for them. Raises ConfigError for an unknown language or other samples,
-        and DataError where a file cannot be read.
+        such as "sw"; by default a run's own, else it is detected. `decoding` are settings of
+        DecodeConfig, such as beam_size, lm and hotwords. The result has `text`, `language`,
+        `duration_s` and `segments` with times in seconds, and words with theirs where `word_times`
+        asks for them. Raises ConfigError for an unknown language, settings that do not fit or
+        other samples, and DataError where a file cannot be read.
         """
         code = language_code(language) if language else self.engine.language
-        context, config = self.engine.trained_context, DecodeConfig(beam_size=beam_size)
+        config = with_known_weight(parse(DecodeConfig, decoding, "transcribe"), self.name)
+        context = self.engine.trained_context
         decoder = self.engine.make(context, config, lambda _: None)
         find = voiced if has_detector() else everything
         if isinstance(audio, str | Path):

@@ -16,6 +16,7 @@ from mothertongue.data.text_cleaning import clean_text, sentence_key
 from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
 from mothertongue.decoding.lm.kneser_ney import estimate
 from mothertongue.decoding.lm.ngrams import NGrams
+from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.system.files import folder_atomically, sha256_file, write_json
@@ -152,6 +153,16 @@ def weight_for(folder: Path, model: str) -> float:
             f"{folder}"
         )
     return found
+
+
+def with_known_weight(config: DecodeConfig, model: str) -> DecodeConfig:
+    """Return the settings with the weight of their language model, where it is not given.
+
+    Raises ConfigError if none was chosen for the model.
+    """
+    if config.lm is None or config.lm_weight is not None:
+        return config
+    return config.model_copy(update={"lm_weight": weight_for(config.lm, model)})
 
 
 def _weights(folder: Path) -> dict[str, float]:

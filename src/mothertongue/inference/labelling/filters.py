@@ -5,12 +5,13 @@ probable part, agreement of two models (docs/guide.md names the sources).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 
-from mothertongue.config import Config
+from mothertongue.config import Config, parse
 from mothertongue.data.scripts import spoken_letters
 from mothertongue.errors import Fault
 from mothertongue.evaluation.metrics import count_errors
@@ -33,6 +34,14 @@ class LabelOptions(Config):
     least_agreement: float | None = Field(None, ge=0, le=1)
     """The least agreement with the text of a second model: 1 - edits / characters of the longer
     text, without punctuation and spaces."""
+
+
+def label_options(filters: Mapping[str, Any], agree_with: str | None) -> LabelOptions:
+    """Return the filters, with the usual least agreement if a second model has to agree."""
+    options = parse(LabelOptions, filters, "filters of label")
+    if agree_with is None or options.least_agreement is not None:
+        return options
+    return options.model_copy(update={"least_agreement": AGREEMENT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,9 @@ def _label_counter(recognizer: Recognizer) -> CountLabelTokens:
 def _refuse_idle(teachers: Teachers, options: LabelOptions) -> None:
     second = teachers.second
     if (second is None) != (options.least_agreement is None):
-        raise ConfigError("least_agreement has no effect without a second model; give both")
+        raise ConfigError(
+            "--least-agreement has no effect without a second model; add --agree-with MODEL"
+        )
     if second and second.model_sha256 == teachers.first.model_sha256:
         raise ConfigError(
             f"--agree-with {second.model}: has the weights of the model that labels, so it always "

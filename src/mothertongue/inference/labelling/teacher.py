@@ -5,12 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mothertongue.data.languages import language_code
+from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.run_dir import RunDir, is_run
+from mothertongue.inference.labelling.label import Teachers
 from mothertongue.inference.labelling.recognize import Recognizer
 from mothertongue.inference.open_model import export_format, open_model
 from mothertongue.inference.speech_detection import Find
@@ -18,6 +21,29 @@ from mothertongue.model.locate import locate
 from mothertongue.system.files import sha256_files
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
+
+
+def teachers(
+    model: str,
+    agree_with: str | None,
+    language: str | None,
+    config: DecodeConfig,
+    detector: tuple[Find, str],
+    chosen: Mapping[str, Any],
+) -> Teachers:
+    """Return the MODEL that labels, and the one that has to agree with it, if any.
+
+    `config` and `chosen` are of the first; the second has the same beams, and neither a language
+    model nor hot words. Raises ConfigError without a language, DataError without weights.
+    """
+    code = spoken_language(model, language_code(language) if language else None)
+    weighed = with_known_weight(config, model)
+    second = None
+    if agree_with is not None:
+        plain = DecodeConfig(beam_size=config.beam_size, batch_size=config.batch_size)
+        second = recognizer(agree_with, code, plain, detector, {})
+    first = recognizer(model, code, weighed, detector, chosen)
+    return Teachers(first, label_round(model), second)
 
 
 def recognizer(
