@@ -45,7 +45,7 @@ def test_a_sweep_prints_a_table_and_draws_a_chart(call: Any, tuned: Path, tmp_pa
     assert said.count(", taken") == 1 and f"alpha {facts['alpha']:g}, taken" in said
     assert "others' WER" in said and "its best run" in " ".join(said.split())
     assert "<svg" in (out / "interpolation.svg").read_text("utf-8")
-    assert (out / "report.html").is_file()
+    assert '<section id="averages">' in (out / "report.html").read_text("utf-8")
     code, _, err = call(*words)
     assert (code, "there is something already" in err) == (2, True)
     code, _, err = call("average", tuned, "--out", tmp_path / "x")

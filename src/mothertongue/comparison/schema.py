@@ -8,7 +8,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from mothertongue.data.manifest import Prepared
-from mothertongue.experiment.records import Interval
+from mothertongue.experiment.records import AlphaRetention, Change, Interval, Rates
 from mothertongue.system.json_files import Record
 
 
@@ -90,21 +90,14 @@ class _Anatomy(TypedDict):
     by: _By
 
 
-class _Change(TypedDict):
-    before: float
-    after: float
-    difference: float
-    interval95: Interval
-
-
 class _Retained(TypedDict):
     n: int
-    wer: _Change
-    cer: _Change
-    hallucinations: _Change
-    loops: _Change
-    empty: _Change
-    language_identification: NotRequired[_Change]
+    wer: Change
+    cer: Change
+    hallucinations: Change
+    loops: Change
+    empty: Change
+    language_identification: NotRequired[Change]
 
 
 class _SwitchedOff(TypedDict):
@@ -161,28 +154,10 @@ class _Strategies(TypedDict):
     vs_best: _Difference | None
 
 
-class _Rates(TypedDict):
-    wer: float
-    interval95: Interval
-    cer: float
-    cer_interval95: Interval
-
-
-class _AlphaRetained(TypedDict):
-    n: int
-    wer: _Change
-    cer: _Change
-
-
-class _AlphaRetention(TypedDict):
-    sets: dict[str, _AlphaRetained]
-    mean: _AlphaRetained
-
-
 class _Alpha(TypedDict):
     alpha: float
-    validation: _Rates
-    retention: _AlphaRetention | None
+    validation: Rates
+    retention: AlphaRetention | None
 
 
 class _AlsoScores(TypedDict):

@@ -108,6 +108,55 @@ class _BestOf(TypedDict):
     models: dict[str, dict[str, Any]]
 
 
+class Change(TypedDict):
+    """A rate of two models on the same clips; the difference has the 95 % interval."""
+
+    before: float
+    after: float
+    difference: float
+    interval95: Interval
+
+
+class Rates(TypedDict):
+    """WER and CER with 95 % intervals."""
+
+    wer: float
+    interval95: Interval
+    cer: float
+    cer_interval95: Interval
+
+
+class _AlphaRetained(TypedDict):
+    n: int
+    wer: Change
+    cer: Change
+
+
+class AlphaRetention(TypedDict):
+    """The changes of retention sets at one alpha, from the base on."""
+
+    sets: dict[str, _AlphaRetained]
+    mean: _AlphaRetained
+
+
+class _AveragePoint(TypedDict):
+    alpha: float
+    validation: Rates | None
+    retention: AlphaRetention | None
+
+
+class _Averaged(TypedDict):
+    runs: list[dict[str, Any]]
+    alpha: float
+    alpha_by: str | None
+    split: str
+    clips: int
+    retention_clips: dict[str, int]
+    curve: list[_AveragePoint]
+    best_run: str | None
+    difference: float | None
+
+
 class RunRecord(Record, Cost):
     """record.json: a finished run."""
 
@@ -128,7 +177,7 @@ class RunRecord(Record, Cost):
     prefix_cache: NotRequired[_PrefixCache | None]
     best_of: NotRequired[_BestOf | None]
     environment: NotRequired[dict[str, Any]]
-    average: NotRequired[dict[str, Any]]
+    average: NotRequired[_Averaged]
     pseudo_labels: NotRequired[PseudoLabels | None]
 
 

@@ -15,6 +15,7 @@ from mothertongue.report.charts.quality import BASE, curve_charts, price_charts,
 from mothertongue.report.charts.vega import Chart
 from mothertongue.report.inputs import INTERVAL95, Part, RunRecords
 from mothertongue.report.tables.cells import Json, best_weights, primary_measure
+from mothertongue.report.tables.long_form_sheets import long_form_sheets
 from mothertongue.report.tables.page_tables import (
     Table,
     confusion_tables,
@@ -27,7 +28,11 @@ from mothertongue.report.tables.page_tables import (
     version_table,
 )
 from mothertongue.report.tables.sheets import also_sheets, average_sheets, retention_sheets
-from mothertongue.report.tables.weight_average_sheets import weight_average_sheets
+from mothertongue.report.tables.weight_average_sheets import (
+    averages_of,
+    averages_of_runs,
+    weight_average_sheets,
+)
 from mothertongue.report.text.recommendation import Advice, advice
 from mothertongue.report.text.summary import conditions, warning
 from mothertongue.system.console import interval
@@ -52,6 +57,9 @@ class Language:
         self.advice: Advice | None = advice(part.result, code)
         self.name = _language_name(code)
         self.measure = primary_measure(part.result, code).upper()
+        self._averages = averages_of(part.result, code) or averages_of_runs(
+            {run.name: run.record for run in part.runs if run.language == code}
+        )
         self.is_choice = len(self._found["strategies"]) > 1
         self.data = data_table(self._found)
         self.cards = [_card(card) for card in self._found["cards"]]
@@ -86,12 +94,21 @@ class Language:
         return list(map(table_of, also_sheets(self._part.result, self._code)))
 
     @property
+    def long_form(self) -> list[Table]:
+        runs = [run for run in self._part.runs if run.language == self._code]
+        return list(
+            map(table_of, long_form_sheets(self._code, runs, self._part.result["normalizer"]))
+        )
+
+    @property
     def retention(self) -> list[Table]:
         return list(map(table_of, retention_sheets(self._part.result, self._code)))
 
     @property
     def averages(self) -> list[Table]:
-        return list(map(table_of, weight_average_sheets(self._part.result, self._code)))
+        measure, name = self.measure.lower(), self._part.result["normalizer"]
+        sheets = weight_average_sheets(self._code, measure, self._averages, name)
+        return list(map(table_of, sheets))
 
     @property
     def failures(self) -> Table:
@@ -118,7 +135,7 @@ class Language:
 
     @cached_property
     def interpolations(self) -> list[Chart]:
-        chart = forgetting_curves(self._part.result, self._code)
+        chart = forgetting_curves(self._code, self.measure.lower(), self._averages)
         return [chart] if chart else []
 
     @cached_property
@@ -151,6 +168,7 @@ class Chapters:
         self.languages = [Language(part, code) for code in result["languages"]]
         self.is_scored = any(each.advice for each in self.languages)
         self.is_averaged = any(each.averages for each in self.languages)
+        self.is_long_form = any(each.long_form for each in self.languages)
         self.is_forgetting = any(each.forgetting for each in self.languages)
         self.averages = list(map(table_of, average_sheets(result)))
         self.suggestions = [line for each in part.analyses for line in suggestions(each)]

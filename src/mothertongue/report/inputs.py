@@ -1,7 +1,7 @@
 """The data of a page, read from the files of runs and comparisons. No torch."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,15 @@ from mothertongue.comparison.from_runs import compare_runs
 from mothertongue.comparison.schema import Comparison
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.identity import read_identity
-from mothertongue.experiment.records import Analysis, ClipSet, MetricsLine
-from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir, is_run
+from mothertongue.experiment.records import Analysis, ClipSet, LongScores, MetricsLine
+from mothertongue.experiment.run_dir import (
+    BASE_PREFIX,
+    CLIPS,
+    COMPARISON,
+    LONG_PREFIX,
+    RunDir,
+    is_run,
+)
 from mothertongue.system.json_files import REMEDY, read_json, read_json_lines, read_text
 
 Json = dict[str, Any]
@@ -31,6 +38,8 @@ class RunRecords:
     identity: Json
     settings: str
     """Its experiment, YAML."""
+    long_scores: dict[str, Json] = field(default_factory=dict)
+    """Its scores on long recordings, and those of its base, by the names of their files."""
 
     @property
     def measure(self) -> str:
@@ -156,6 +165,11 @@ def _run(folder: Path, language: str, strategy: str) -> RunRecords:
         metrics=metrics,
         identity=read_identity(run_dir),
         settings=read_text(run_dir.experiment),
+        long_scores={
+            path.stem: read_json(path, LongScores)
+            for prefix in (LONG_PREFIX, BASE_PREFIX + LONG_PREFIX)
+            for path in sorted((folder / "eval").glob(f"{prefix}*.json"))
+        },
     )
 
 

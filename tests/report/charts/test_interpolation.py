@@ -7,12 +7,13 @@ from comparison_results import comparison, with_averages
 
 from mothertongue.report.charts.interpolation import forgetting_curves
 from mothertongue.report.charts.vega import Chart
+from mothertongue.report.tables.weight_average_sheets import averages_of
 
 Json = dict[str, Any]
 
 
 def drawn(result: Json) -> Chart:
-    chart = forgetting_curves(result, "sw")
+    chart = forgetting_curves("sw", "wer", averages_of(result, "sw"))
     assert chart is not None
     return chart
 
@@ -41,6 +42,9 @@ def test_without_retention_sets_alpha_is_the_axis() -> None:
     for each in result["languages"]["sw"]["weight_averages"]:
         each["retention_sets"] = []
         each["curve"] = [point | {"retention": None} for point in each["curve"]]
+    second = result["languages"]["sw"]["weight_averages"][1]
+    assert "WER of other languages" not in drawn(result).svg()
+    second |= with_averages(comparison())["languages"]["sw"]["weight_averages"][1]
     chart = drawn(result)
     assert "WER of other languages" not in chart.svg()
     assert [row["across"] for row in chart.spec["data"]["values"][:2]] == [0, 0.5]
@@ -50,5 +54,5 @@ def test_a_mean_without_a_sweep_has_no_curve() -> None:
     result = with_averages(comparison())
     for each in result["languages"]["sw"]["weight_averages"]:
         each["curve"] = each["curve"][-1:]
-    assert forgetting_curves(result, "sw") is None
-    assert forgetting_curves(comparison(), "sw") is None
+    assert forgetting_curves("sw", "wer", averages_of(result, "sw")) is None
+    assert forgetting_curves("sw", "wer", []) is None

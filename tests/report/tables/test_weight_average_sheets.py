@@ -12,8 +12,9 @@ from report_folders import run_record
 from rich.console import Console
 
 from mothertongue.report.tables.cells import best_weights
+from mothertongue.report.tables.sheets import Sheet
 from mothertongue.report.tables.terminal import comparison_tables, write_tables
-from mothertongue.report.tables.weight_average_sheets import weight_average_sheets
+from mothertongue.report.tables.weight_average_sheets import averages_of, weight_average_sheets
 from mothertongue.report.text.summary import findings
 
 Json = dict[str, Any]
@@ -26,13 +27,17 @@ def printed(result: Json, width: int = 80) -> str:
     return console.file.getvalue()
 
 
+def sheets(result: Json) -> list[Sheet]:
+    return weight_average_sheets("sw", "wer", averages_of(result, "sw"), "strict")
+
+
 def read(path: Path) -> list[Json]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def test_an_average_stands_beside_its_best_run_and_its_seeds() -> None:
-    chosen, tested, curve = weight_average_sheets(with_averages(comparison()), "sw")
+    chosen, tested, curve = sheets(with_averages(comparison()))
     assert chosen.rows == (
         ("full", "2", "0.7", "21.0", "22.0", "-1.0"),
         ("freeze", "2", "1", "21.0", "20.6", "+0.4"),
@@ -61,7 +66,7 @@ def test_the_widest_are_printed_whole_on_80_columns() -> None:
 
 def test_a_comparison_of_an_earlier_version_has_none() -> None:
     assert "weight_averages" not in comparison()["languages"]["sw"]
-    assert weight_average_sheets(comparison(), "sw") == []
+    assert sheets(comparison()) == []
     assert "average" not in "\n".join(findings(comparison()))
 
 
@@ -82,7 +87,7 @@ def test_without_retention_sets_only_the_rates_are_shown() -> None:
     for each in result["languages"]["sw"]["weight_averages"]:
         each |= NO_RETENTION
         each["curve"] = [point | {"retention": None} for point in each["curve"]]
-    *_, curve = weight_average_sheets(result, "sw")
+    *_, curve = sheets(result)
     assert curve.rows[3] == ("full", "0.7*", "21.0", "-", "-", "-")
 
 

@@ -21,18 +21,17 @@ def interpolation_chart(record: Json) -> Chart:
     return _chart("interpolation", [curve], measure, facts["split"], bool(facts["retention_clips"]))
 
 
-def forgetting_curves(result: Json, language: str) -> Chart | None:
-    """Return a chart with the curve of each strategy of a comparison; None without a sweep.
+def forgetting_curves(language: str, measure: str, averages: Sequence[Json]) -> Chart | None:
+    """Return a chart with the curve of each strategy or run that was swept; None without any.
 
-    The x axis is the mean WER of the retention sets, otherwise alpha.
+    The x axis is the mean WER of the retention sets, or alpha if one was swept without them.
     """
-    found = result["languages"][language]
-    swept = [each for each in found.get("weight_averages", []) if len(each["curve"]) > 1]
+    swept = [each for each in averages if len(each["curve"]) > 1]
     if not swept:
         return None
     curves = [_Curve(each["strategy"], each["curve"], each["alpha"]) for each in swept]
-    has_others = bool(swept[0]["retention_sets"])
-    return _chart(f"{language}-alpha", curves, found["measure"], swept[0]["split"], has_others)
+    has_others = all(each["retention_sets"] for each in swept)
+    return _chart(f"{language}-alpha", curves, measure, swept[0]["split"], has_others)
 
 
 class _Curve(NamedTuple):
@@ -40,11 +39,11 @@ class _Curve(NamedTuple):
     points: Sequence[Json]
     taken: float
 
-    def rows(self, measure: str) -> Iterator[Json]:
+    def rows(self, measure: str, has_others: bool) -> Iterator[Json]:
         """Yield a row of the chart for each alpha."""
         for point in self.points:
             rate, kept = 100 * point["validation"][measure], point["retention"]
-            across = 100 * kept["mean"]["wer"]["after"] if kept else point["alpha"]
+            across = 100 * kept["mean"]["wer"]["after"] if has_others else point["alpha"]
             name = f"{self.strategy}, alpha" if self.strategy else "alpha"
             words = f"{name} {point['alpha']:g}: {measure.upper()} {rate:.1f} %"
             yield {
@@ -53,7 +52,7 @@ class _Curve(NamedTuple):
                 "rate": rate,
                 "across": across,
                 "is_taken": point["alpha"] == self.taken,
-                "tooltip": f"{words}, other languages WER {across:.1f} %" if kept else words,
+                "tooltip": f"{words}, other languages WER {across:.1f} %" if has_others else words,
             }
 
 
@@ -70,7 +69,7 @@ def _chart(
         name,
         f"{rate} between the base and the tuned weights",
         layered(
-            [row for each in curves for row in each.rows(measure)],
+            [row for each in curves for row in each.rows(measure, has_others)],
             [
                 {"mark": "line", "encoding": {**at, **color, "order": {"field": "alpha"}}},
                 {

@@ -26,6 +26,7 @@ Json = dict[str, Any]
 CHAPTERS = {
     "answer": "Recommendation",
     "table": "Results",
+    "long": "Long recordings",
     "curves": "Hyper-parameters",
     "learning": "Learning",
     "layers": "Layers",
@@ -127,6 +128,7 @@ def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[Json]) ->
     there = {
         "table": first.is_scored,
         "errors": first.is_scored,
+        "long": first.is_long_form,
         "curves": bool(first.curves),
         "averages": first.is_averaged,
         "forgetting": first.is_forgetting,

@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.report.tables.cells import Json
+from mothertongue.report.tables.cells import Json, primary_measure
 from mothertongue.report.tables.csv_files import csv_files, write_csv
 from mothertongue.report.tables.markup import latex_text, markdown, markdown_text, one_line, tabular
 from mothertongue.report.tables.sheets import (
@@ -25,7 +25,7 @@ from mothertongue.report.tables.sheets import (
     headline,
     retention_sheets,
 )
-from mothertongue.report.tables.weight_average_sheets import weight_average_sheets
+from mothertongue.report.tables.weight_average_sheets import averages_of, weight_average_sheets
 from mothertongue.report.text.summary import conditions, findings, legend, warning
 from mothertongue.system.files import open_atomically
 
@@ -65,7 +65,8 @@ def _sheets(result: Json) -> Iterator[Sheet]:
     for language in result["languages"]:
         yield from headline(result, language)
         yield from also_sheets(result, language)
-        yield from weight_average_sheets(result, language)
+        found, measure = averages_of(result, language), primary_measure(result, language)
+        yield from weight_average_sheets(language, measure, found, result["normalizer"])
         yield from retention_sheets(result, language)
     yield from average_sheets(result)
 

@@ -3,7 +3,7 @@
 Rates are in percent; differences are in points (of percent).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from mothertongue.report.tables.cells import (
     ABSENT,
@@ -11,7 +11,6 @@ from mothertongue.report.tables.cells import (
     Json,
     Row,
     points,
-    primary_measure,
     rate,
 )
 from mothertongue.report.tables.sheets import Sheet
@@ -33,12 +32,30 @@ def averages_of(result: Json, language: str) -> list[Json]:
     return found
 
 
-def weight_average_sheets(result: Json, language: str) -> list[Sheet]:
-    """Return tables of what the averages gave, and of every alpha; none without averages."""
-    found, measure = averages_of(result, language), primary_measure(result, language)
+def averages_of_runs(records: Mapping[str, Json]) -> list[Json]:
+    """Return the averages among runs, given by their names, whose weights were scored.
+
+    They have no scores on the test split: the tables of the runs have them.
+    """
+    return [
+        {"strategy": name, "retention_sets": list(facts["retention_clips"]), **facts}
+        for name, record in records.items()
+        if (facts := record.get("average")) and facts["difference"] is not None
+    ]
+
+
+def weight_average_sheets(
+    language: str, measure: str, found: Sequence[Json], normalizer: str
+) -> list[Sheet]:
+    """Return tables of what the averages gave, and of every alpha; none without averages.
+
+    `found` is of `averages_of` or of `averages_of_runs`.
+    """
     if not found:
         return []
-    sheets = [_chosen(language, found, measure), _tested(result, language, found, measure)]
+    sheets = [_chosen(language, found, measure)]
+    if all("scores" in each for each in found):
+        sheets.append(_tested(language, found, measure, normalizer))
     if any(len(each["curve"]) > 1 for each in found):
         sheets.append(_curve(language, found, measure))
     return sheets
@@ -49,7 +66,7 @@ def taken(average: Json) -> Json:
     return next(each for each in average["curve"] if each["alpha"] == average["alpha"])
 
 
-def _chosen(language: str, found: list[Json], measure: str) -> Sheet:
+def _chosen(language: str, found: Sequence[Json], measure: str) -> Sheet:
     rows = []
     for each in found:
         own: float = taken(each)["validation"][measure]
@@ -65,11 +82,11 @@ def _chosen(language: str, found: list[Json], measure: str) -> Sheet:
     )
 
 
-def _tested(result: Json, language: str, found: list[Json], measure: str) -> Sheet:
+def _tested(language: str, found: Sequence[Json], measure: str, normalizer: str) -> Sheet:
     rows = []
     for each in found:
         low, high = each["vs_seeds"]["interval95"]
-        own = rate(each["scores"][result["normalizer"]], measure)
+        own = rate(each["scores"][normalizer], measure)
         change = (points(each["vs_seeds"]["difference"]), f"{points(low)} to {points(high)}")
         rows.append((each["strategy"], *own, *change))
     return Sheet(
@@ -80,7 +97,7 @@ def _tested(result: Json, language: str, found: list[Json], measure: str) -> She
     )
 
 
-def _curve(language: str, found: list[Json], measure: str) -> Sheet:
+def _curve(language: str, found: Sequence[Json], measure: str) -> Sheet:
     split = found[0]["split"]
     return Sheet(
         f"{language}: between the base and the tuned weights, on {split}",
