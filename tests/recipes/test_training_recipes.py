@@ -77,6 +77,8 @@ def test_a_run_records_what_its_recipe_set(tmp_path: Path, monkeypatch: pytest.M
     assert found["evaluate"]["beam_size"] == 5
     rate, epochs = found["train"]["learning_rate"], found["train"]["epochs"]
     assert (rate, epochs, found["train"]["patience"]) == (1e-4, 1, 5)
+    assert set(found["train"]["augment"].values()) == {None}
+    assert yaml.safe_load(Path("runs/x/experiment.yaml").read_text()) == found
     assert own_beams("runs/x") == 5
     assert mt.evaluate("runs/x")["decoding"]["beam_size"] == 5
     assert mt.evaluate("runs/x", beam_size=1)["decoding"]["beam_size"] == 1
