@@ -69,8 +69,7 @@ def test_the_guides_example_runs(home: Path) -> None:
     (home / "names.txt").write_text("Amina\n")
     (home / "radio").mkdir()
     soundfile.write(home / "radio/talk.wav", tone(2.4, 500.0), 16_000)
-    guide = README.parent / "docs/guide.md"
-    blocks = re.findall(r"```python\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     (code,) = [each for each in blocks if "mt.label" in each]
     scope: dict[str, Any] = {}
     code = code.replace('], "lm")', f'], "lm", base="{home / "base"}")')

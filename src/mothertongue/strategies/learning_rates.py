@@ -1,8 +1,8 @@
 """Choose learning rates by what trains and by the width of the base.
 
 full: whisper-base at 1e-5 and 1e-4 had 34.0 and 26.9 % WER in Czech (see `train.learning_rate`),
-32.6 and 24.6 % in Swahili, 70.7 and 49.8 % in Yoruba (docs/results.md); 1e-5 is usual for large (Liu
-et al. 2024).
+32.6 and 24.6 % in Swahili, 70.7 and 49.8 % in Yoruba (docs/results.md); 1e-5 is usual for large
+(Liu et al. 2024).
 lora: whisper-base in Swahili 52.4 % at 1e-4 and 29.1 % at 1e-3 (docs/results.md, validation): about
 ten times full's, as for language models (Schulman et al. 2025, "LoRA Without Regret").
 bottleneck: base at 1e-3 (docs/results.md), large-v2 at 3e-4 (recipes/paper.yaml).
