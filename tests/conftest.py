@@ -1,5 +1,6 @@
 """Fixtures that cost time, made once: the tokenizer and tiny models in every layout."""
 
+import gc
 import os
 
 import mothertongue  # noqa: F401  (first: it keeps libraries from reporting that they are used)
@@ -44,6 +45,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for file in files:
         min(pieces, key=len).extend(file)
     items[:] = [item for piece in pieces for item in piece]
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage collection pass over all that was imported: each training looks at it once."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from typing import Any
 from runs import PATIENCE_S
 
 PRELOADED = ["mothertongue.cli.app", "mothertongue.export.verify", "mothertongue.training.run"]
-PRELOADED += ["mothertongue.comparison.jobs.ray_worker", "torch.distributed.launcher.api"]
+PRELOADED += ["mothertongue.comparison.jobs.ray_worker", "torch.distributed.launcher.api", "frozen"]
 STREAMS = {"in": os.O_RDONLY, "out": os.O_WRONLY, "err": os.O_WRONLY}  # 0, 1 and 2
 
 

@@ -34,8 +34,12 @@ def frozen_garbage() -> Iterator[None]:
     """A context in which garbage collection passes over all that is there when it begins.
 
     To look at all modules and the model can take longer than a step on a GPU, and they stay until
-    the end anyway.
+    the end anyway. Where the caller has frozen objects, all stays as it is: Python can only release
+    all of them together.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     gc.collect()
     gc.freeze()
     try:
