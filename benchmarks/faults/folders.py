@@ -40,8 +40,13 @@ def inputs() -> Iterator[Input]:
         yield Input("recordings", name, write)
     for key, name in ODD_NAMES.items():
         # A name is no fault: the recording is read, and a damaged one of that name is named.
-        yield Input("recordings", f"good-{key}", _named(name, whole("wav")), code=0)
-        yield Input("recordings", f"cut-{key}", _named(name, whole("wav")[:9000]), names="AUD-")
+        yield Input("recordings", f"good-{key}", _named(name, whole("wav")), 0, {"label": None})
+        cut = _named(name, whole("wav")[:9000])
+        if key == "not-utf8":  # no manifest can hold it, and `label` writes one
+            yield Input("recordings", f"label-{key}", cut, names="PATH-NAME", only=("label",))
+            yield Input("recordings", f"cut-{key}", cut, names="AUD-", only=("transcribe",))
+        else:
+            yield Input("recordings", f"cut-{key}", cut, names="AUD-")
 
 
 def _folders() -> dict[str, Write]:

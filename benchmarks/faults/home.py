@@ -16,7 +16,8 @@ from faults.forked import Outcome, forked, verb
 PATIENCE_S = 600.0
 VERBS = (
     *("comparison.compare", "data.prepare", "data.sources.detect", "export.export"),
-    *("inference.evaluate_run", "inference.open_model", "inference.transcribe_files"),
+    *("inference.evaluate_run", "inference.labelling.label", "inference.open_model"),
+    *("inference.transcribe_files",),
     *("report.tables.verb_tables", "report.write", "training.run"),
 )
 """The verbs import these when they run; imported once here, every fork has them."""
@@ -40,6 +41,10 @@ class Home:
     @property
     def run(self) -> Path:
         return self.folder / "run"
+
+    @property
+    def lm(self) -> Path:
+        return self.folder / "lm"
 
     @property
     def experiment(self) -> Path:
@@ -70,7 +75,11 @@ def furnished() -> Iterator[Home]:
         save_corpus(home.data)
         _write_table(home)
         write_experiment(home.folder, home.base, home.data, **SMALL)
-        for command in (("train", home.experiment, "--out", home.run), ("evaluate", home.run)):
+        for command in (
+            ("train", home.experiment, "--out", home.run),
+            ("evaluate", home.run),
+            ("lm", home.data, "--out", home.lm, "--base", home.base),
+        ):
             must(forked(verb(*command), home.folder, PATIENCE_S))
         yield home
 

@@ -21,7 +21,7 @@ class Input:
     code: int | None = BAD_DATA
     """The exit code of every verb that reads it, 0 where it is to be taken; None: either of them,
     where nobody can say whether what is left has a right reading."""
-    codes: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[str, int | None] = field(default_factory=dict)
     """The exit codes of verbs that owe another."""
     names: str = ""
     """A part of the path that the message has to show; the name where empty."""

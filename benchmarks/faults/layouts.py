@@ -43,7 +43,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "nan": lambda data: NUMBER.sub(b"nan", data),
     "infinite": lambda data: NUMBER.sub(b"1e999", data),
     "negative": lambda data: NUMBER.sub(b"-5", data),
-    "long-numbers": lambda data: NUMBER.sub(b"9" * 5000, data),
+    "long-numbers": lambda data: NUMBER.sub(b"9" * 5000, data),  # Python refuses to read it
+    "huge-numbers": lambda data: NUMBER.sub(b"9" * 400, data),  # no float is so large
     "up": lambda data: data.replace(b"a.", b"../../../etc/a."),
     "controls": lambda data: data.replace(b"a", b"\x1b[2J\x00"),
 }

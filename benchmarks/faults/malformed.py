@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from faults import audio, folders, layouts, runs_and_bases, settings, tables
+from faults import audio, beside, folders, layouts, runs_and_bases, settings, tables
 from faults.counts import Counts
 from faults.decoder import decode_as_server
 from faults.forked import Outcome, forked
@@ -38,6 +38,7 @@ KINDS: dict[str, Callable[[], Iterator[Input]]] = {
     "layouts": layouts.inputs,
     "settings": settings.inputs,
     "runs": runs_and_bases.inputs,
+    "beside": beside.inputs,
 }
 
 

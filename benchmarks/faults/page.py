@@ -14,7 +14,7 @@ from mothertongue.experiment.run_dir import environment
 from mothertongue.system.files import open_atomically, write_json
 
 Json = dict[str, Any]
-MALFORMED = ("audio", "tables", "folders", "layouts", "settings", "runs")
+MALFORMED = ("audio", "tables", "folders", "layouts", "settings", "runs", "beside")
 MB = 1e6
 HEAD = """# Reliability
 

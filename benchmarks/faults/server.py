@@ -1,6 +1,6 @@
 """Bad clients against a server of a tiny base: slow ones, malformed requests, a crowd, a soak.
 
-    PYTHONPATH=src:benchmarks:tests/helpers python -m faults.server [--reduced] [--minutes 60]
+    PYTHONPATH=src:benchmarks:tests/helpers python -m faults.server [--reduced] [--minutes 30]
 
 Prints one JSON object; `found` names what broke a promise. Everything is on this machine alone.
 """
@@ -31,6 +31,7 @@ from runs import save_base
 from serving_client import form
 
 from faults.bad_requests import malformed
+from faults.described import statuses_of
 
 Json = dict[str, Any]
 CLIP = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
@@ -54,14 +55,16 @@ class Size:
     slow: int = 200
     malformed: int = 200
     clients: int = 32
-    soak_s: float = 3600.0
+    soak_s: float = 1800.0
     crowd: int = 150
     slower: float = 2.0
     """Beside slow clients a good request takes so many times as long at most, 95 in 100."""
     limits: str = "{}"
+    described: int = 5000
+    """Requests that the server's description allows."""
 
 
-REDUCED = Size(40, 60, 8, 5.0, 0, math.inf, '{"head_s": 2, "receive_s": 2, "send_s": 2}')
+REDUCED = Size(40, 60, 8, 5.0, 0, math.inf, '{"head_s": 2, "receive_s": 2, "send_s": 2}', 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def measure(size: Size) -> Json:
             parts = [
                 _slow(server, size),
                 _malformed(server, size.malformed),
+                _described(server, size.described),
                 _soak(server, size.clients, size.soak_s),
                 _log(server),
             ]
@@ -200,6 +204,17 @@ def _malformed(server: Server, count: int) -> Json:
     if _asked(server, *_upload()) != 200:
         wrong.append("a good request after the malformed ones was not answered")
     return {"malformed requests": count, "their statuses": _counted(statuses), "found": wrong}
+
+
+def _described(server: Server, count: int) -> Json:
+    statuses = statuses_of(server.url, count)
+    wrong = [f"{n} requests by schemathesis: {status}" for status, n in statuses.items()
+             if status == 0 or status >= 500]  # fmt: skip
+    return {
+        "requests by schemathesis": statuses.total(),
+        "the statuses of these": _counted(statuses),
+        "found": wrong,
+    }
 
 
 def _status(server: Server, request: bytes) -> int:
@@ -324,7 +339,7 @@ def _serve(base: str, limits: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reduced", action="store_true", help="a share, in half a minute")
-    parser.add_argument("--minutes", type=float, help="of the soak; default 60")
+    parser.add_argument("--minutes", type=float, help="of the soak; default 30")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--limits", default="{}", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)

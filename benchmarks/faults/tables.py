@@ -245,5 +245,6 @@ def _clips_of_manifests() -> dict[str, tuple[Record, str]]:
     return {
         "duration-other.jsonl": ({"duration_s": 7.0}, GOOD),
         "start-late.jsonl": ({"start_s": 99.0}, GOOD),
+        "too-long.jsonl": ({"duration_s": 31.0}, "too-long.jsonl"),
         "audio-missing.jsonl": ({"audio": "nowhere.wav"}, "nowhere.wav"),
     }

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from runs import write_experiment
 
@@ -57,6 +58,56 @@ def _transcribe(path: Path, home: Home) -> Work:
     return verb("transcribe", home.base, path, *HEARD)
 
 
+def _label(path: Path, home: Home) -> Work:
+    return verb("label", home.base, path, "--out", _out(path), *HEARD)
+
+
+def _with_words(path: Path, home: Home) -> Work:
+    return verb("transcribe", home.base, home.clip, "--hotwords", path, *HEARD)
+
+
+def _score_with_words(path: Path, home: Home) -> Work:
+    return verb("evaluate", home.base, "--data", home.data, "--hotwords", path)
+
+
+def _lm(path: Path, home: Home) -> Work:
+    return verb("lm", path, "--out", _out(path), "--base", home.base)
+
+
+def _with_lm(path: Path, home: Home) -> Work:
+    return verb("transcribe", home.base, home.clip, "--lm", path, "--lm-weight", 0.2, *HEARD)
+
+
+def _weighed(path: Path, home: Home) -> Work:
+    return verb("transcribe", home.base, home.clip, "--lm", path, *HEARD)
+
+
+def _score_with_lm(path: Path, home: Home) -> Work:
+    return verb("evaluate", home.base, "--data", home.data, "--lm", path, "--lm-weight", 0.2)
+
+
+def _score_long(path: Path, home: Home) -> Work:
+    return verb("evaluate", home.base, "--data", path, "--long-form", *HEARD)
+
+
+def _replay(path: Path, home: Home) -> Work:
+    return _train_with(path, home, replay={"data": str(path), "share": 0.5})
+
+
+def _train_in_noise(path: Path, home: Home) -> Work:
+    return _train_with(path, home, augment={"noise": {"probability": 1.0, "folder": str(path)}})
+
+
+def _train_in_rooms(path: Path, home: Home) -> Work:
+    room = {"probability": 1.0, "folder": str(path)}
+    return _train_with(path, home, augment={"reverberation": room})
+
+
+def _train_with(path: Path, home: Home, **changes: Any) -> Work:
+    experiment = write_experiment(path.parent, home.base, home.data, **SMALL, **changes)
+    return verb("train", experiment, "--out", _out(path))
+
+
 def _train(path: Path, home: Home) -> Work:
     return verb("train", path, "--out", _out(path))
 
@@ -105,11 +156,12 @@ VERBS: Mapping[str, Mapping[str, Command]] = {
         "train": lambda path, home: _train_on(_manifest_of(path, home), home),
         "evaluate": lambda path, home: _evaluate_base(_manifest_of(path, home), home),
         "transcribe": _transcribe,
+        "label": _label,
     },
     "table": {"prepare": _prepare},
     "manifest": {"check": _check, "train": _train_on, "evaluate": _evaluate_base},
     "folder": {"prepare": _prepare},
-    "recordings": {"transcribe": _transcribe},
+    "recordings": {"transcribe": _transcribe, "label": _label},
     "experiment": {"train": _train},
     "grid": {"compare": _compare},
     "run": {
@@ -121,4 +173,12 @@ VERBS: Mapping[str, Mapping[str, Command]] = {
     },
     "base": {"train": _train_from, "evaluate": _evaluate_by, "transcribe": _transcribe_by},
     "adapter": {"transcribe": _transcribe_by},
+    "words": {"transcribe": _with_words, "evaluate": _score_with_words},
+    "texts": {"lm": _lm},
+    "lm": {"transcribe": _with_lm, "evaluate": _score_with_lm},
+    "weights": {"transcribe": _weighed},
+    "replay": {"train": _replay},
+    "noise": {"train": _train_in_noise},
+    "responses": {"train": _train_in_rooms},
+    "long": {"evaluate": _score_long},
 }
