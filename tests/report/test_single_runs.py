@@ -69,7 +69,7 @@ def test_long_recordings_stand_beside_their_clips(tmp_path: Path) -> None:
     (part,) = read_parts([run], [])
     radio, test = long_form_sheets("sw", part.runs, "strict")
     assert test.title == "sw: long recordings of test"
-    how = ("5 beams, speech by silero, LM 0.2", "2", "10.0")
+    how = ("5 beams, VAD silero, LM 0.2", "2", "10.0")
     clips = ("20.0", "18.0-22.0", "1.25", "1.10-1.40")
     assert test.rows[1] == ("full", "one", *how, "25.0", "23.0-27.0", *clips, "0.12", "-")
     assert test.rows[0][:2] == ("base (untouched)", "-") and test.rows[0][-2:] == ("-", "-")

@@ -227,6 +227,11 @@ class _TimeErrors(TypedDict):
     median_end_error_s: float | None
 
 
+class _LongDecoding(TypedDict):
+    beam_size: int
+    vad: str
+
+
 class LongScores(Record):
     """eval/long-NAME.json: the scores of a model on long recordings."""
 
@@ -236,7 +241,7 @@ class LongScores(Record):
     ratio: _Ratio | None
     times: _TimeErrors | None
     data_digest: str
-    decoding: dict[str, Any]
+    decoding: _LongDecoding
     environment: dict[str, Any]
     leaks: NotRequired[dict[str, int] | None]
 

@@ -65,7 +65,7 @@ def _figures(found: Json, normalizer: str) -> Row:
 
 
 def _decoding(settings: Json) -> str:
-    said = [f"{settings.get('beam_size', 1)} beams", f"speech by {settings.get('vad', 'off')}"]
+    said = [f"{settings['beam_size']} beams", f"VAD {settings['vad']}"]
     if settings.get("lm"):
         said.append(f"LM {settings['lm_weight']:g}")
     if settings.get("hotwords"):
