@@ -1,5 +1,6 @@
 """Makes what every part of the campaign begins from: a base, a corpus, a run, an export."""
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def furnished() -> Iterator[Home]:
     logging.disable(logging.WARNING)
     for name in VERBS:
         import_module(f"mothertongue.{name}")
+    gc.freeze()  # each fork that trains would look at all of it
     with TemporaryDirectory(prefix="faults-") as name:
         home = Home(Path(name).resolve())
         # What verbs remember for a user is not to be mixed with what this one did.
