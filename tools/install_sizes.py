@@ -20,7 +20,7 @@ def main() -> None:
     work = Path(sys.argv[1])
     work.mkdir(parents=True)
     core = work / "core"
-    subprocess.run([sys.executable, "-m", "venv", str(core)], check=True)
+    subprocess.run([sys.executable, "-P", "-m", "venv", str(core)], check=True)
     empty = size(core)
     install(core, str(ROOT))
     print("| installed | MiB |\n| --- | --- |", flush=True)
@@ -36,7 +36,8 @@ def main() -> None:
 def install(venv: Path, what: str) -> None:
     """Install into the environment's own folder, whatever its scripts say."""
     python = str(venv / "bin/python")
-    command = [python, "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt", what]
+    command = [python, "-P", "-m", "pip", "install", "--quiet", "--constraint"]
+    command += ["constraints.txt", what]
     subprocess.run(command, check=True, cwd=ROOT)
 
 
