@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from runs import PATIENCE_S
 
 from mothertongue.decoding.transcript import Clip, Transcript
 from mothertongue.serving.limits import Limits
@@ -52,7 +53,7 @@ def form(path: Path, **fields: str) -> tuple[bytes, dict[str, str]]:
 
 @contextlib.contextmanager
 def connected(server: Any) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=PATIENCE_S)
     try:
         yield connection
     finally:
@@ -75,8 +76,8 @@ def transcribe(server: Any, path: Path, headers: dict[str, str] | None = None) -
     return ask(server, "POST", "/v1/audio/transcriptions", body, kind | (headers or {}))
 
 
-def until(condition: Any, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
+def until(condition: Any) -> None:
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import warm
 from peft import IA3Config, get_peft_model
 from runs import PATIENCE_S
 from serving_client import LIMITS, Slow, transcribe, until
@@ -93,7 +94,7 @@ def test_an_idle_server_gives_memory_back_once(
         until(lambda: engine.batches and server.worked_s < math.inf)
         assert not given, "it works"
         engine.go.set()
-        asking.join(20)
+        asking.join(PATIENCE_S)
         until(lambda: given)
         assert server.worked_s == math.inf, "once, until it has worked again"
 
@@ -110,9 +111,8 @@ def test_what_was_begun_is_finished_after_sigterm(
         data = {"model": "base", "language": "sw"}
         files = {"file": recordings[0].read_bytes()}
         try:
-            answers.append(
-                httpx2.post(f"{url}/v1/audio/transcriptions", data=data, files=files, timeout=60)
-            )
+            where = f"{url}/v1/audio/transcriptions"
+            answers.append(httpx2.post(where, data=data, files=files, timeout=PATIENCE_S))
         except httpx2.ConnectError as error:  # it came when nobody listened any more
             refused.append(error)
 
@@ -125,8 +125,8 @@ def test_what_was_begun_is_finished_after_sigterm(
         pass
     process.send_signal(signal.SIGTERM)
     for thread in threads:
-        thread.join(60)
-    assert process.wait(60) == 0
+        thread.join(PATIENCE_S)
+    assert process.wait(PATIENCE_S) == 0
     statuses = [each.status_code for each in answers]
     assert len(statuses) + len(refused) == 12
     assert set(statuses) <= {200, 503} and 200 in statuses
@@ -166,12 +166,9 @@ def test_why_it_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_port_that_is_taken(transformers_folder: Path) -> None:
     process, url = started(f"base={transformers_folder}")
     port = url.rpartition(":")[2]
-    command = [sys.executable, "-m", "mothertongue", "serve", f"base={transformers_folder}"]
-    other = subprocess.run(
-        [*command, "--port", port], capture_output=True, text=True, timeout=PATIENCE_S
-    )
+    other = warm.run("mothertongue.cli", "serve", f"base={transformers_folder}", "--port", port)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert process.stderr
     process.stderr.close()
     assert other.returncode == 2

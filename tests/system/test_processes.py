@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from runs import PATIENCE_S
 
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.system import runtime
@@ -189,5 +190,5 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.Monkey
         child = psutil.Process(int(parent.stdout.readline().split()[0]))
         assert child.is_running()
         parent.kill()
-    _, alive = psutil.wait_procs([child], timeout=30)
+    _, alive = psutil.wait_procs([child], timeout=PATIENCE_S)
     assert not alive
