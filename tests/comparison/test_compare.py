@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,7 +9,8 @@ import psutil
 import pytest
 import warm
 from grids import MakeGrid, Quiet, in_process
-from runs import PATIENCE_S
+from held import Held
+from runs import PATIENCE_S, Silent
 
 from mothertongue.comparison.compare import compare
 from mothertongue.errors import ConfigError
@@ -154,22 +153,20 @@ def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_
 
 @pytest.mark.slow
 def test_a_killed_comparison_leaves_nothing_running_and_goes_on(
-    make_grid: MakeGrid, tmp_path: Path
+    make_grid: MakeGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = {"epochs": 10, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
-    train |= {"save_every_steps": 1, "workers": 1}
-    make_grid(strategies={"full": {"strategy": {"kind": "full"}}}, train=train, retention={})
-    out, run = tmp_path / "out", tmp_path / "out/runs/sw-full-seed0"
-    command = [sys.executable, "-P", "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
-    command += ["--out", str(out)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as verb:
-        while not list(run.glob("checkpoints/step-*")):
-            assert verb.poll() is None
+    train = {"epochs": 2, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
+    train |= {"save_every_steps": 3, "workers": 1}
+    grid = make_grid(strategies={"full": {"strategy": {"kind": "full"}}}, train=train, retention={})
+    held, out = Held(tmp_path / "held", 6, monkeypatch), tmp_path / "out"
+    with warm.begun("compare", tmp_path / "grid.yaml", "--out", out) as verb:
+        while not held.waiting():
+            assert verb.is_alive()
             time.sleep(0.05)
         children = psutil.Process(verb.pid).children(recursive=True)
-        verb.kill()
-    again = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert again.returncode == 0, again.stderr
-    assert "continuing after step" in (out / "logs/sw-full-seed0.log").read_text()
     _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert children and not alive
+    began: list[int] = []
+    monkeypatch.setattr(Silent, "begun", lambda self, step, total_steps: began.append(step))
+    compare(grid, out, in_process, Quiet())
+    assert began == [3]

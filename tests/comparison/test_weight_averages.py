@@ -2,15 +2,16 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import psutil
 import pytest
 import torch
+import warm
 from grids import MakeGrid, Quiet, in_process
 from runs import PATIENCE_S, save_corpus, validation
 from torch import Tensor
@@ -20,10 +21,11 @@ from mothertongue.comparison import average_scores
 from mothertongue.comparison.average_scores import ALPHAS
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Grid, WeightAverages
+from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
 from mothertongue.comparison.schema import Comparison
 from mothertongue.config import parse
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment import checkpoints
 from mothertongue.inference.evaluate_run import evaluate_any
 from mothertongue.inference.open_model import open_model
@@ -242,18 +244,28 @@ def test_an_average_that_was_stopped_is_made_again(
 def test_a_comparison_that_was_killed_in_an_average_goes_on(
     make_grid: MakeGrid, tmp_path: Path
 ) -> None:
-    make_grid(strategies=FULL, seeds=[0, 1], average={})
+    grid = make_grid(strategies=FULL, seeds=[0, 1], average={}, retention={})
     out, log = tmp_path / "out", tmp_path / "out/logs" / f"{NAME}.log"
-    command = [sys.executable, "-P", "-m", "mothertongue", "compare", str(tmp_path / "grid.yaml")]
-    command += ["--out", str(out)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as verb:
-        while not log.exists():
-            assert verb.poll() is None
-            time.sleep(0.05)
-        verb.kill()
+    with pytest.raises(Preempted):
+        compare(grid, out, train_alone, Quiet())
     trained = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/record.json")}
-    again = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert again.returncode == 0, again.stderr
-    assert f"done    averaging {NAME}" in again.stderr
+    with warm.begun("compare", tmp_path / "grid.yaml", "--out", out) as verb:
+        while not (children := psutil.Process(verb.pid).children(recursive=True)):
+            assert verb.is_alive()
+            time.sleep(0.05)
+    assert log.exists()
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
+    assert not alive
+    again = Quiet()
+    compare(grid, out, in_process, again)
+    assert again.done[0] == f"averaging {NAME}"
+    assert len(trained) == 2
     assert all(path.stat().st_mtime_ns == at for path, at in trained.items())
     assert (out / "runs" / NAME / "record.json").is_file()
+
+
+def train_alone(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
+    """A runner that is stopped where the trainings are done."""
+    if not all("train" in each.command for each in tasks):
+        raise Preempted("trained")
+    in_process(tasks, watcher, is_cut)

@@ -12,7 +12,8 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ def run(
             raise subprocess.TimeoutExpired(words, PATIENCE_S)
         out, err = (streams[name].read_text("utf-8") for name in ("out", "err"))
     return subprocess.CompletedProcess(words, process.exitcode, out, err)
+
+
+@contextmanager
+def begun(*words: object, err: Path = Path(os.devnull)) -> Iterator[ForkServerProcess]:
+    """A verb of the command line that ends with the block at the latest.
+
+    Of its output, standard error alone is kept, in the file `err` if one is given.
+    """
+    streams = [Path(os.devnull), Path(os.devnull), err]
+    err.touch()
+    process = started(_main, ["mothertongue.cli", *map(str, words)], streams, {})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 def started(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from held import Held
 from runs import PATIENCE_S, save_base, save_corpus, write_experiment
 
 from mothertongue import recipes
@@ -38,14 +39,16 @@ def test_accelerate_reads_its_file() -> None:
 
 
 @pytest.mark.slow
-def test_a_job_trains_saves_when_slurm_warns_and_queues_up_again(tmp_path: Path) -> None:
+def test_a_job_trains_saves_when_slurm_warns_and_queues_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With two processes where GPUs would be, and Slurm's commands replaced by what they do."""
     for name, does in STUBS.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{does}\n")
         (tmp_path / name).chmod(0o755)
     made = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
-    steps = {"save_every_steps": 10, "eval_every_steps": 90}
-    experiment = write_experiment(tmp_path, *made, epochs=60, **steps)
+    experiment = write_experiment(tmp_path, *made)
+    held = Held(tmp_path / "held", 6, monkeypatch)
     environment = os.environ | {
         "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
@@ -65,13 +68,14 @@ def test_a_job_trains_saves_when_slurm_warns_and_queues_up_again(tmp_path: Path)
     ]
     job = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + PATIENCE_S
-    while not list(tmp_path.glob("run/checkpoints/step-*")):
+    while not held.waiting():
         assert time.monotonic() < deadline and job.poll() is None
-        time.sleep(0.1)
+        time.sleep(0.05)
     job.send_signal(signal.SIGUSR2)
     _, said = job.communicate(timeout=PATIENCE_S)
     assert job.returncode == 0, said
     assert (tmp_path / "requeued").read_text().split()[0] == "requeue"
+    held.let_go()
     again = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
     )

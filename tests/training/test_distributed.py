@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +10,9 @@ import psutil
 import pytest
 import warm
 import yaml
+from held import Held
 from ranks_harness import launched
-from runs import Silent, save_base, save_corpus, write_experiment
+from runs import PATIENCE_S, Silent, save_base, save_corpus, write_experiment
 
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.run_dir import RunDir
@@ -150,17 +149,17 @@ def test_a_signal_to_one_rank_stops_both_at_the_same_step(
 
 
 @pytest.mark.slow
-def test_the_processes_die_with_what_started_them(made: Made, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mothertongue", "train"]
-    command += [str(write_experiment(tmp_path, *made, epochs=200)), "--out", str(tmp_path / "run")]
-    launcher = subprocess.Popen([*command, "--devices", "2"], stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("run/checkpoints/step-*")):
-        assert launcher.poll() is None
-        time.sleep(0.1)
-    ranks = psutil.Process(launcher.pid).children()
-    launcher.kill()
-    launcher.wait()
-    _, alive = psutil.wait_procs(ranks, timeout=30)
+def test_the_processes_die_with_what_started_them(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(tmp_path / "held", 6, monkeypatch)
+    words = ("train", write_experiment(tmp_path, *made), "--out", tmp_path / "run")
+    with warm.begun(*words, "--devices", "2") as launcher:
+        while not held.waiting():
+            assert launcher.is_alive()
+            time.sleep(0.05)
+        ranks = psutil.Process(launcher.pid).children()
+    _, alive = psutil.wait_procs(ranks, timeout=PATIENCE_S)
     assert len(ranks) == 2
     assert not alive
     with RunDir(tmp_path / "run").locked():
