@@ -1,14 +1,12 @@
 """A strategy, a source and an exporter are one new file each, found by every verb by itself.
 
-Each test writes that one file into a folder, which every process of a verb adds to the package's
-path as it starts, and runs verbs.
+Each file lies in a folder, which every process of a verb adds to the package's path as it starts.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,81 +132,79 @@ class BoxExporter(Exporter):
         return Boxed(folder, tokens, self.max_tokens)
 '''
 
-
-Verbs = Callable[..., None]
-
-
-@pytest.fixture
-def verbs(tmp_path: Path) -> Callable[[str, str], Verbs]:
-    """Give a package the code of one more module; what comes back runs verbs in a new process."""
-
-    def added(package: str, code: str) -> Verbs:
-        folder, hooks = tmp_path / "new", tmp_path / "hooks"
-        for each in (folder, hooks):
-            each.mkdir()
-        (folder / "new_module.py").write_text(code, encoding="utf-8")
-        start = START.format(package=package, folder=str(folder))
-        (hooks / "sitecustomize.py").write_text(start, encoding="utf-8")
-        paths = os.pathsep.join([str(hooks), *sys.path])
-
-        def run(*lines: tuple[object, ...]) -> None:
-            given = "".join(json.dumps([*map(str, line)]) + "\n" for line in lines)
-            command = [sys.executable, "-m", "verbs_harness"]
-            env = os.environ | {"PYTHONPATH": paths}
-            done = subprocess.run(command, input=given, capture_output=True, text=True, env=env)
-            assert done.returncode == 0, done.stderr
-
-        return run
-
-    return added
+NEW = {
+    "mothertongue.strategies": STRATEGY,
+    "mothertongue.data.sources": SOURCE,
+    "mothertongue.export.formats": EXPORTER,
+}
 
 
-def training(home: Path, strategy: str) -> tuple[object, ...]:
-    """The verb that makes home/run, on home/base and home/data."""
-    base, corpus = save_base(home / "base"), save_corpus(home / "data", 6, 2, 2)
-    lines = ["name: x", f"base: {base}", "language: sw", f"data: {corpus}"]
-    lines += [f"strategy: {{kind: {strategy}}}", "train: {epochs: 1, batch_size: 2}", ""]
-    (home / "x.yaml").write_text("\n".join(lines))
-    return "train", home / "x.yaml", "--out", home / "run"
-
-
-@pytest.mark.slow
-def test_a_strategy_in_one_file_trains_and_is_scored(tmp_path: Path, verbs) -> None:  # type: ignore[no-untyped-def]
-    run = tmp_path / "run"
-    verbs("mothertongue.strategies", STRATEGY)(
-        training(tmp_path, "last-norm"),
-        ("evaluate", run, "--data", tmp_path / "data", "--json", tmp_path / "scores.json"),
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which verbs have used the three, one after the other in one process."""
+    home = tmp_path_factory.mktemp("extended")
+    (home / "hooks").mkdir()
+    start = ""
+    for package, code in NEW.items():
+        folder = home / "new" / package
+        folder.mkdir(parents=True)
+        (folder / f"new_{package.rpartition('.')[2]}.py").write_text(code, encoding="utf-8")
+        start += START.format(package=package, folder=str(folder))
+    (home / "hooks/sitecustomize.py").write_text(start, encoding="utf-8")
+    paths = os.pathsep.join([str(home / "hooks"), *sys.path])
+    base, data = save_base(home / "base"), save_corpus(home / "data", 6, 2, 2)
+    write_lines(home / "corpus")
+    asked = "--data", data, "--language", "sw"
+    prepared = "--language", "sw", "--out", home / "prepared", "--base", base
+    lines = (
+        ("train", experiment(home, "last-norm"), "--out", home / "last-norm"),
+        ("evaluate", home / "last-norm", "--data", data, "--json", home / "last-norm.json"),
+        ("prepare", home / "corpus", *prepared, "--json", home / "prepared.json"),
+        ("train", experiment(home, "full"), "--out", home / "full"),
+        ("export", home / "full", "--format", "box", "--json", home / "export.json"),
+        ("evaluate", home / "full/export/box-float32", *asked, "--json", home / "box.json"),
     )
-    record = json.loads((run / "record.json").read_text())
-    assert record["experiment"]["strategy"]["kind"] == "last-norm"
-    width = json.loads((tmp_path / "base/config.json").read_text())["d_model"]
-    assert record["trainable_parameters"] == 2 * width
-    assert len(json.loads((tmp_path / "scores.json").read_text())["utterances"]) == 2
+    given = "".join(json.dumps([*map(str, line)]) + "\n" for line in lines)
+    command = [sys.executable, "-m", "verbs_harness"]
+    env = os.environ | {"PYTHONPATH": paths}
+    done = subprocess.run(command, input=given, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    return home
 
 
-@pytest.mark.slow
-def test_a_source_in_one_file_is_prepared(tmp_path: Path, verbs) -> None:  # type: ignore[no-untyped-def]
-    corpus, report = tmp_path / "corpus", tmp_path / "report.json"
+def experiment(home: Path, strategy: str) -> Path:
+    lines = ["name: x", f"base: {home / 'base'}", "language: sw", f"data: {home / 'data'}"]
+    lines += [f"strategy: {{kind: {strategy}}}", "train: {epochs: 1, batch_size: 2}", ""]
+    path = home / f"{strategy}.yaml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def write_lines(corpus: Path) -> None:
+    """What the new source reads."""
     corpus.mkdir()
     for number in range(4):
         soundfile.write(corpus / f"{number}.wav", noise(1.0, number), 16_000)
     (corpus / "clips.txt").write_text("".join(f"{i}.wav neno la {'abcd'[i]}\n" for i in range(4)))
-    arguments = ["prepare", corpus, "--language", "sw", "--out", tmp_path / "out"]
-    base = save_base(tmp_path / "base")
-    verbs("mothertongue.data.sources", SOURCE)((*arguments, "--base", base, "--json", report))
-    assert json.loads(report.read_text())["num_rows"] == 4
-    assert len((tmp_path / "out/manifest.jsonl").read_text().splitlines()) == 4
 
 
 @pytest.mark.slow
-def test_an_exporter_in_one_file_is_verified_and_opened(tmp_path: Path, verbs) -> None:  # type: ignore[no-untyped-def]
-    run, found, scores = (tmp_path / name for name in ("run", "export.json", "scores.json"))
-    asked = "--data", tmp_path / "data", "--language", "sw"
-    # Verification runs in a process of its own.
-    verbs("mothertongue.export.formats", EXPORTER)(
-        training(tmp_path, "full"),
-        ("export", run, "--format", "box", "--json", found),
-        ("evaluate", run / "export/box-float32", *asked, "--json", scores),
-    )
-    assert json.loads(found.read_text())["passed"]
-    assert json.loads(scores.read_text())["kind"] == "export"
+def test_a_strategy_in_one_file_trains_and_is_scored(home: Path) -> None:
+    record = json.loads((home / "last-norm/record.json").read_text())
+    assert record["experiment"]["strategy"]["kind"] == "last-norm"
+    width = json.loads((home / "base/config.json").read_text())["d_model"]
+    assert record["trainable_parameters"] == 2 * width
+    assert len(json.loads((home / "last-norm.json").read_text())["utterances"]) == 2
+
+
+@pytest.mark.slow
+def test_a_source_in_one_file_is_prepared(home: Path) -> None:
+    assert json.loads((home / "prepared.json").read_text())["num_rows"] == 4
+    assert len((home / "prepared/manifest.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_an_exporter_in_one_file_is_verified_and_opened(home: Path) -> None:
+    """Verification runs in a process of its own, which finds it too."""
+    assert json.loads((home / "export.json").read_text())["passed"]
+    assert json.loads((home / "box.json").read_text())["kind"] == "export"

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import struct
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import warm
 import yaml
 from runs import PATIENCE_S
 from tiny import noise
@@ -176,21 +176,10 @@ def test_a_killed_export_leaves_nothing_running_and_is_made_again(
     tiny_runs: dict[str, Path], tmp_path: Path
 ) -> None:
     run = shutil.copytree(tiny_runs["lora"], tmp_path / "run")
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "mothertongue",
-        "export",
-        str(run),
-        "--format",
-        "adapter",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as verb:
+    with warm.begun("export", run, "--format", "adapter") as verb:
         while not (engines := psutil.Process(verb.pid).children(recursive=True)):
-            assert verb.poll() is None
+            assert verb.is_alive()
             time.sleep(0.05)
-        verb.kill()
     _, alive = psutil.wait_procs(engines, timeout=PATIENCE_S)
     assert not alive
     folder = run / "export/adapter-float32"
