@@ -1,7 +1,6 @@
 """The GPU benchmark without a GPU: what it says, its goals, and both calls whole on a CPU."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import gpu
 import gpu_training
 import pytest
 import torch
+import warm
 
 from mothertongue.model.sizes import openai_config
 
@@ -47,13 +47,8 @@ def test_both_calls_run_whole_on_a_cpu(tmp_path: Path) -> None:
     """So that no time of a GPU is spent on a mistake."""
     out = tmp_path / "gpu.json"
     for call in ("a", "b"):
-        words = ["benchmarks/gpu.py", call, "--device", "cpu", "--shape", "tiny-test"]
-        done = subprocess.run(
-            [sys.executable, *words, "--steps", "1", "--budget", "1e9", "--out", out],
-            capture_output=True,
-            cwd=ROOT,
-            text=True,
-        )
+        words = [ROOT / "benchmarks/gpu.py", call, "--device", "cpu", "--shape", "tiny-test"]
+        done = warm.run(*words, "--steps", "1", "--budget", "1e9", "--out", out)
         assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(out.read_text())
     rows = {tuple(each["key"]): each for each in found["rows"]}
