@@ -12,6 +12,8 @@ from mothertongue.system.line_cache import LineCache
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
 VERSION = 1
 """The version of the contents of a Transcript. If it changes, all pieces are recognized again."""
+TOGETHER = 16
+"""Pieces that are decoded before they are kept: work that is stopped loses so many at most."""
 AGAIN = "remove it; the pieces are then recognized again"
 
 
@@ -35,9 +37,10 @@ class CachedTranscriber:
         new = {
             key: clip for key, clip in zip(keys, clips, strict=True) if key not in self._cache.known
         }
-        if new:
-            found = self._transcriber.decode([*new.values()])
-            self._cache.add(dict(zip(new, found, strict=True)))
+        for start in range(0, len(new), TOGETHER):
+            part = dict([*new.items()][start : start + TOGETHER])
+            found = self._transcriber.decode([*part.values()])
+            self._cache.add(dict(zip(part, found, strict=True)))
         return [self._cache.known[key] for key in keys]
 
     def _key(self, clip: Clip) -> str:
