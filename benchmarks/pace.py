@@ -6,13 +6,15 @@ python benchmarks/pace.py OUT [--clips 10000] [--seconds 5] [--rows 100000 10000
   rows    for each number: parts of one recording whose durations are trusted, with their own
           sentences and 1,000 speakers; checked, compared with each other, split and written
 
-Each has its pace, and the most memory that `prepare` and its processes took together.
+Each has its pace, its seconds of processor, which other work on the machine hardly changes, and the
+most memory that `prepare` and its processes took together.
 
 The result is printed, and written to OUT/pace.json.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -106,7 +108,7 @@ def sentence(number: int) -> str:
 
 def measured(table: Path, count: int, workers: int, trust: str) -> Json:
     """Prepare a table in a process of its own; return its pace and its memory."""
-    out, began_s = table.parent / "out", time.monotonic()
+    out, began_s, cpu_before_s = table.parent / "out", time.monotonic(), cpu_s()
     command = [sys.executable, "-c", PREPARE, str(table), str(out), str(workers), trust]
     process, peak = psutil.Popen(command), 0
     while process.poll() is None:
@@ -118,9 +120,16 @@ def measured(table: Path, count: int, workers: int, trust: str) -> Json:
     return {
         "rows": count,
         "wall_s": round(wall_s, 1),
+        "cpu_s": round(cpu_s() - cpu_before_s, 1),
         "rows_per_minute": round(60 * count / wall_s),
         "peak_mb": round(peak / 1e6),
     }
+
+
+def cpu_s() -> float:
+    """Return the seconds of processor that ended processes below this one took."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def memory_of(process: psutil.Process) -> int:
