@@ -16,6 +16,7 @@ from mothertongue.decoding.decoder_layers import (
     KeysAndValues,
     Remember,
     mask_beyond,
+    one_query_dtype,
 )
 
 GROWTH_TOKENS = 64  # the room for the keys and values of tokens grows by so many at a time
@@ -38,10 +39,12 @@ class KeyValueCache:
         self.decoder = DecoderLayers(model)
         first = self.decoder.layers[0]
         self.heads, rows = first.heads, slots * beam_size
+        one = one_query_dtype(model.dtype, model.device)
         sizes = [(2, rows, first.heads, 0, first.head_width)] * len(self.decoder.layers)
-        self.text = [torch.zeros(x, dtype=model.dtype, device=model.device) for x in sizes]
+        self.text = [torch.zeros(x, dtype=one, device=model.device) for x in sizes]
         sizes = [(2, slots, first.heads, 0, first.head_width)] * len(self.decoder.layers)
-        self.audio = [torch.zeros(x, dtype=model.dtype, device=model.device) for x in sizes]
+        kept = one if beam_size == 1 else model.dtype  # beams are so many queries
+        self.audio = [torch.zeros(x, dtype=kept, device=model.device) for x in sizes]
         self.rows_N1 = torch.arange(rows, device=model.device)[:, None]
         self.ancestors_NP = self.rows_N1.expand(-1, 0)
 
@@ -87,7 +90,7 @@ class KeyValueCache:
             heard = layer.listen(hidden_BTD)
             audio_2BHTE[..., frames:, :].index_fill_(1, slots_B, 0)
             for kept_BHTE, new_BHTE in zip(audio_2BHTE, heard, strict=True):
-                kept_BHTE[slots_B, :, :frames] = new_BHTE
+                kept_BHTE[slots_B, :, :frames] = new_BHTE.to(kept_BHTE.dtype)
             yield heard
 
     def logits(self, step_5N: Tensor, positions: int, frames: int) -> Tensor:
@@ -101,9 +104,9 @@ class KeyValueCache:
             step_5N[TOKEN, :, None],
             step_5N[POSITION, :, None],
             self._appenders(step_5N, positions),
-            mask_beyond(step_5N[POSITION] + 1, positions, self.model.dtype),
+            mask_beyond(step_5N[POSITION] + 1, positions, self.text[0].dtype),
             [(each[0, :slots, :, :frames], each[1, :slots, :, :frames]) for each in self.audio],
-            mask_beyond(step_5N[FRAMES, :: self.beam_size], frames, self.model.dtype),
+            mask_beyond(step_5N[FRAMES, :: self.beam_size], frames, self.audio[0].dtype),
         )
         return self.model.proj_out(states_N1D[:, 0]).float()
 
@@ -138,7 +141,7 @@ def _writer(text_2NHPE: Tensor, rows_B: Tensor, count: int) -> Remember:
 
     def remember(*new: Tensor) -> KeysAndValues:
         for kept_NHPE, new_BHLE in zip(text_2NHPE, new, strict=True):
-            kept_NHPE[rows_B, :, :count] = new_BHLE
+            kept_NHPE[rows_B, :, :count] = new_BHLE.to(kept_NHPE.dtype)
         keys, values = new
         return keys, values
 
@@ -172,7 +175,7 @@ def _gatherer(text_2NHPE: Tensor, new_M: Tensor, past_NHP: Tensor) -> Remember:
 
 def _write(text_2NHPE: Tensor, new_M: Tensor, new: Sequence[Tensor]) -> None:
     for kept_NHPE, new_NH1E in zip(text_2NHPE, new, strict=True):
-        kept_NHPE.flatten(0, 2).index_copy_(0, new_M, new_NH1E.flatten(0, 2))
+        kept_NHPE.flatten(0, 2).index_copy_(0, new_M, new_NH1E.flatten(0, 2).to(kept_NHPE.dtype))
 
 
 def _longer(kept_2NHPE: Tensor, length: int) -> Tensor:
