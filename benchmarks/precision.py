@@ -1,49 +1,64 @@
-"""GFLOP/s of one product of whisper-base's shape in float32 and in bfloat16.
+"""Processor milliseconds of Whisper's products and layers in float32 and bfloat16, both in turns.
 
-OMP_NUM_THREADS=1 python benchmarks/precision.py, for one thread. What
-`precision: auto` takes on this processor is printed too.
+    OMP_NUM_THREADS=1 python benchmarks/precision.py [--shape base]
+
+By these figures `precision: auto` chooses on a CPU. The decoder's layer is that of one token; its
+attention is measured in float32 inside of bfloat16, as we decode, and in bfloat16.
 """
 
+import argparse
 import json
-import statistics
-import time
+import sys
+from unittest.mock import patch
 
 import torch
+from torch.nn.functional import linear
 
+from mothertongue.decoding import speed
 from mothertongue.experiment.run_dir import environment
-from mothertongue.model.devices import dtype_of
+from mothertongue.model.precision import Speeds, faster, in_turns
+from mothertongue.model.sizes import openai_config
+from mothertongue.training.precision import training_speeds
 
-ROWS, WIDTH, INNER = 1300, 512, 2048  # clips x frames, the model's width, its feed-forward's
-ROUNDS, PRODUCTS = 5, 20
+ROWS, WIDTH, INNER = 1300, 512, 2048  # clips x frames, whisper-base's width, its feed-forward's
 
 
-def main() -> None:
-    device = torch.device("cpu")
-    print(
-        json.dumps(
-            {
-                "gflops_per_s": {str(t)[6:]: speed(t) for t in (torch.float32, torch.bfloat16)},
-                "auto": str(dtype_of("auto", device))[6:],
-                "threads": torch.get_num_threads(),
-                "cpu": torch.cpu.get_capabilities().get("cpu_name"),
-                "environment": environment(),
-            },
-            indent=2,
-        )
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--shape", default="base", help="a shape of Whisper's")
+    config = openai_config(parser.parse_args().shape)
+    assert config is not None, "not a shape of Whisper's"
+    training, decoding = training_speeds(config), speed.decoding_speeds(config)
+    with patch.object(speed, "one_query_dtype", lambda dtype, device: dtype):
+        in_bfloat16 = speed.decoding_speeds(config)
+    found = {
+        "product": rates(product()),
+        "training": rates(training) | {"auto": faster(training).precision},
+        "decoding": rates(decoding) | {"auto": faster(decoding).precision},
+        "decoding, attention in bfloat16": rates(in_bfloat16),
+        "threads": torch.get_num_threads(),
+        "cpu": torch.cpu.get_capabilities().get("cpu_name"),
+        "environment": environment(),
+    }
+    print(json.dumps(found, indent=2))
+    return 0
 
 
-def speed(dtype: torch.dtype) -> float:
-    """The median over rounds of 10^9 operations a second."""
-    x_ND, weight_FD = torch.randn(ROWS, WIDTH).to(dtype), torch.randn(INNER, WIDTH).to(dtype)
-    seconds = []
-    for _ in range(1 + ROUNDS):  # the first warms up
-        began = time.perf_counter()
-        for _ in range(PRODUCTS):
-            torch.nn.functional.linear(x_ND, weight_FD)
-        seconds.append(time.perf_counter() - began)
-    return round(2e-9 * ROWS * WIDTH * INNER * PRODUCTS / statistics.median(seconds[1:]), 1)
+def product() -> Speeds:
+    """Return the seconds of one product of whisper-base's shape."""
+    factors = torch.randn(ROWS, WIDTH), torch.randn(INNER, WIDTH)
+    of = {dtype: [x.to(dtype) for x in factors] for dtype in (torch.float32, torch.bfloat16)}
+    return in_turns(lambda dtype: linear(*of[dtype]))
+
+
+def rates(speeds: Speeds) -> dict[str, float | str]:
+    """Return milliseconds, and how many times as fast bfloat16 is."""
+    milliseconds = {"fp32_ms": 1e3 * speeds.fp32_s, "bf16_ms": 1e3 * speeds.bf16_s}
+    rounded = {name: round(value, 2) for name, value in milliseconds.items()}
+    return rounded | {"times": round(speeds.fp32_s / speeds.bf16_s, 2)}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,16 +12,18 @@ from mothertongue import strategies
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import expand, load_grid
 from mothertongue.config import members, parse
-from mothertongue.errors import Preempted
+from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment import defaults
 from mothertongue.experiment.config import Experiment, load_experiment, read_experiment
 from mothertongue.experiment.defaults import TrainingClips, is_open, settled_for, usual_epochs
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import BatchSize
+from mothertongue.model.precision import Choice, Speeds, faster
 from mothertongue.model.sizes import SHAPES, openai_config
 from mothertongue.recipes import recipe_path
 from mothertongue.strategies.base import Strategy
 from mothertongue.strategies.learning_rates import RATES
+from mothertongue.training import precision
 from mothertongue.training.run import run
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +152,57 @@ def test_a_run_goes_on_with_the_defaults_that_it_began_with(
     watcher = Silent()
     assert run(experiment, RunDir(tmp_path / "a"), watcher) == record
     assert watcher.notes[0].endswith("is complete; nothing to do")
+
+
+@pytest.mark.usefixtures("short")
+def test_a_run_goes_on_in_the_precision_that_it_began_with(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, whatever another machine would take."""
+    speeds = {"bf16": Speeds(2.0, 1.0), "fp32": Speeds(1.0, 2.0)}
+
+    def begin(out: str, here: str, watcher: Silent) -> dict[str, Any]:
+        experiment = load_experiment(write_experiment(tmp_path, *made, precision="auto"))
+        monkeypatch.setattr(precision, "choose", lambda *_: faster(speeds[here]))
+        return run(experiment, RunDir(tmp_path / out), watcher)
+
+    whole = begin("a", "bf16", told := Silent())
+    assert any("train.precision: bf16, the faster one here" in each for each in told.notes)
+    assert whole["experiment"]["train"]["precision"] == "bf16"
+    assert whole["precision_s"] == {"fp32_s": 2.0, "bf16_s": 1.0}
+    with pytest.raises(Preempted):
+        begin("b", "bf16", After(2))
+    resumed = begin("b", "fp32", Silent())
+    weights = "final/trained.safetensors"
+    assert (tmp_path / "a" / weights).read_bytes() == (tmp_path / "b" / weights).read_bytes()
+    assert resumed["precision_s"] == whole["precision_s"]
+    assert begin("c", "fp32", Silent())["experiment"]["train"]["precision"] == "fp32"
+    assert (tmp_path / "a" / weights).read_bytes() != (tmp_path / "c" / weights).read_bytes()
+    stated = load_experiment(write_experiment(tmp_path, *made, precision="fp32"))
+    assert run(stated, RunDir(tmp_path / "d"), Silent())["precision_s"] is None
+    with pytest.raises(ConfigError, match=r"train\.precision: was 'bf16', now 'fp32'"):
+        run(stated, RunDir(tmp_path / "a"), Silent())
+
+
+@pytest.mark.usefixtures("short")
+def test_new_runs_of_a_comparison_take_the_precision_of_those_that_are_there(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, data = made
+    grid: dict[str, Any] = {
+        "name": "g",
+        "base": str(base),
+        "languages": {"sw": {"data": str(data)}},
+        "strategies": {"full": {"strategy": {"kind": "full"}}},
+    }
+    path = tmp_path / "grid.yaml"
+    for seeds, here in (([0], "bf16"), ([0, 1], "fp32")):
+        path.write_text(yaml.safe_dump(grid | {"seeds": seeds}))
+        monkeypatch.setattr(precision, "choose", lambda *_, here=here: Choice(here))
+        compare(load_grid(path), tmp_path / "out", in_process, Quiet())
+    for seed in (0, 1):
+        recorded = read_experiment(RunDir(tmp_path / f"out/runs/sw-full-seed{seed}"))
+        assert recorded.train.precision == "bf16"
 
 
 @pytest.mark.usefixtures("short")

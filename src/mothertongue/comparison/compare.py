@@ -33,7 +33,7 @@ from mothertongue.comparison.weight_averages import (
 )
 from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
-from mothertongue.experiment.defaults import settled_all
+from mothertongue.experiment.defaults import in_precision, settled_all
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, TEST_SCORES, RunDir, is_run
 from mothertongue.model.load import base_config
 from mothertongue.system.files import open_atomically, write_json
@@ -70,9 +70,21 @@ def compare(
 
 
 def _settled(candidates: Sequence[Candidate], folder: Path) -> list[Candidate]:
-    """The runs with a value for each setting that the grid leaves open."""
+    """The runs with a value for each setting that the grid leaves open.
+
+    New runs that leave the precision open take that of those which were begun so: it changes
+    results, and they may have begun on another machine.
+    """
     found = settled_all([(each.experiment, each.run_dir(folder)) for each in candidates])
-    return [replace(each, experiment=one) for each, one in zip(candidates, found, strict=True)]
+    pairs = list(zip(candidates, found, strict=True))
+    open_ = [one for each, one in pairs if each.experiment.train.precision == "auto"]
+    taken = next((one.train.precision for one in open_ if one.train.precision != "auto"), "auto")
+    return [
+        replace(each, experiment=one)
+        if one.train.precision != "auto" or each.run_dir(folder).identity.is_file()
+        else replace(each, experiment=in_precision(one, taken))
+        for each, one in pairs
+    ]
 
 
 def _train(

@@ -17,6 +17,7 @@ from mothertongue.data.manifest import read_data
 from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import BatchSize, TrainConfig
+from mothertongue.model.devices import Precision
 from mothertongue.model.load import base_config
 from mothertongue.strategies.learning_rates import usual_rate
 
@@ -48,10 +49,15 @@ def settled_all(runs: Sequence[tuple[Experiment, RunDir | None]]) -> list[Experi
     clips_of, config_of = cache(training_clips), cache(base_config)
 
     def one(experiment: Experiment, run_dir: RunDir | None) -> Experiment:
+        is_begun = run_dir is not None and run_dir.identity.is_file()
+        if (
+            run_dir is not None
+            and is_begun
+            and (is_open(experiment.train) or experiment.train.precision == "auto")
+        ):
+            return _with(experiment, read_experiment(run_dir).train)
         if not is_open(experiment.train):
             return experiment
-        if run_dir is not None and run_dir.identity.is_file():
-            return _with(experiment, read_experiment(run_dir).train)
         clips, config = clips_of(experiment.manifests), config_of(experiment.base)
         return settled_for(experiment, clips, config)
 
@@ -88,11 +94,19 @@ def usual_epochs(clips: TrainingClips, size: BatchSize) -> int:
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, by_hours, by_steps))
 
 
+def in_precision(experiment: Experiment, precision: Precision) -> Experiment:
+    """Return the experiment with this precision of training."""
+    train = experiment.train.model_copy(update={"precision": precision})
+    return experiment.model_copy(update={"train": train})
+
+
 def _with(experiment: Experiment, found: TrainConfig) -> Experiment:
     """Return the experiment with the settings in `found` for those that it does not have."""
     train, changes = experiment.train, dict[str, Any]()
     if train.learning_rate is None:
         changes["learning_rate"] = found.learning_rate
+    if train.precision == "auto":
+        changes["precision"] = found.precision
     if train.epochs is None:
         changes["epochs"] = found.epochs
         changes["patience"] = found.patience if train.patience is None else train.patience

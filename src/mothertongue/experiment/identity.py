@@ -46,11 +46,13 @@ def write_identity(
     noted: Callable[[str], None],
     sound_digests: Mapping[str, str] | None = None,
     replay: ReplayConfig | None = None,
+    precision_s: Mapping[str, float] | None = None,
 ) -> None:
     """Write the inputs of a run: identity.json, and data.jsonl with every clip.
 
     `sound_digests` are those of the folders that augmentation mixes into clips. The utterances of a
-    replay come after those of the manifests.
+    replay come after those of the manifests. `precision_s`: the seconds by which the precision was
+    chosen.
     """
     facts = facts_of(utterances)
     num_bytes = sum({each.audio: each.size for each in facts}.values())
@@ -66,6 +68,8 @@ def write_identity(
         "label_rules": LABEL_RULES,
         "packages": deciding_versions(),
     }
+    if precision_s is not None:
+        identity["precision_s"] = dict(precision_s)
     if pseudo_labels := pseudo_label_facts(manifests, utterances):
         identity["pseudo_labels"] = pseudo_labels
     if replay is not None:

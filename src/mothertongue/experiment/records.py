@@ -46,6 +46,7 @@ class Identity(Record):
     augment_sha256: NotRequired[dict[str, str]]
     label_rules: NotRequired[int]
     packages: NotRequired[dict[str, str | None]]
+    precision_s: NotRequired[dict[str, float]]
     pseudo_labels: NotRequired[PseudoLabels]
     replay: NotRequired[Replay]
 
@@ -179,6 +180,7 @@ class RunRecord(Record, Cost):
     environment: NotRequired[dict[str, Any]]
     average: NotRequired[_Averaged]
     pseudo_labels: NotRequired[PseudoLabels | None]
+    precision_s: NotRequired[dict[str, float] | None]
 
 
 class Row(TypedDict):
@@ -201,6 +203,7 @@ class Scores(Record):
     audio_sha256: NotRequired[str]
     leaks: NotRequired[dict[str, int] | None]
     decoding: NotRequired[dict[str, Any]]
+    precision_s: NotRequired[dict[str, float] | None]
     environment: NotRequired[dict[str, Any]]
 
 

@@ -110,8 +110,10 @@ class TrainConfig(Config):
     """Random changes of the training clips: {speed: {}, gain: {}, spec_augment: {}}; all are off by
     default, also in the recipes: on clean tests they lost after 4 epochs (docs/results.md)."""
     precision: Precision = "auto"
-    """The precision of the activations; the weights stay float32. auto: bf16 where the device
-    computes in it."""
+    """The precision of the activations; the weights stay float32. auto: on a GPU bf16 where it
+    computes in it; on a CPU the faster one, measured in seconds when the first run of such a base
+    begins on this kind of processor, and kept for this user. It changes results, so a run records
+    it, and goes on with it anywhere."""
     gradient_checkpointing: bool = False
     """Compute activations twice and keep none: less memory, more time."""
     zero: Literal[0, 2, 3] = 0

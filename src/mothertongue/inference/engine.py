@@ -9,10 +9,11 @@ from typing import Literal, NoReturn
 
 from torch import nn
 
+from mothertongue.decoding.speed import decoding_precision
 from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.model.context import Context
-from mothertongue.model.devices import Precision, best_device, dtype_of
+from mothertongue.model.devices import Precision, best_device
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import NotAdapterError
@@ -36,6 +37,8 @@ class Engine:
     """The context to transcribe at: cut clips break a model that was not trained on such."""
     is_limited: bool = False
     """Whether it only transcribes, greedily, without a prompt and without word times."""
+    precision_s: dict[str, float] | None = None
+    """The seconds by which the precision was chosen; None where they were not measured."""
     adapters_disabled: Callable[[], AbstractContextManager[None]] = nullcontext
     """A function that opens a context in which the base decodes. It raises NotAdapterError for a
     run that cannot switch its adapters off, and does nothing for a base."""
@@ -50,7 +53,8 @@ def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | N
     """Return an engine for a Whisper, with or without adapters, on the best device."""
     device = best_device()
     nn.Module.to(base.model, device)
-    dtype = dtype_of(precision, device)
+    choice = decoding_precision(precision, base.model.config, device)
+    dtype = choice.dtype
 
     def make(context: Context, config: DecodeConfig, advance: Advance) -> ClipTranscriber:
         return TorchTranscriber(
@@ -58,7 +62,7 @@ def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | N
         )
 
     settings = {"engine": "torch", "precision": str(dtype)[6:], "device": device.type}
-    return Engine(kind, make, settings, base.tokens, language)
+    return Engine(kind, make, settings, base.tokens, language, precision_s=choice.facts())
 
 
 def converted_engine(kind: Kind, base: Base, compute_type: str, language: str | None) -> Engine:

@@ -94,6 +94,7 @@ def evaluate_model(
         "looped_clips": sum(each.looped for each in done["full"].transcripts),
         "cut_clips": sum(each.is_cut for each in done["full"].transcripts),
         "decoding": config.facts() | engine.settings,
+        "precision_s": engine.precision_s,
         "lm": _lm_facts(config.lm, utterances, trials) if config.lm else None,
         "bootstrap": {"seed": 0, "resamples": 1000},
         "environment": environment(),

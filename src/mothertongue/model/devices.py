@@ -50,7 +50,10 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the type of activations: `auto` takes bfloat16 where it is native."""
+    """Return the type of activations; without a measurement `auto` is bfloat16 where it is native.
+
+    Runs of earlier versions recorded `auto`; see model/precision.py for what it means now.
+    """
     if precision == "auto":
         return torch.bfloat16 if has_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32

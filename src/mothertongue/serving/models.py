@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from mothertongue.decoding.speed import decoding_precision
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
@@ -24,7 +25,7 @@ from mothertongue.inference.engine import EngineName
 from mothertongue.inference.open_model import adapter_base, export_format, open_model
 from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.context import Context
-from mothertongue.model.devices import Precision, best_device, dtype_of, keep_freed_memory
+from mothertongue.model.devices import Precision, best_device, keep_freed_memory
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens
@@ -198,7 +199,7 @@ class _SharedBases:
     def _opened(self, offer: ModelRegistry, reference: str) -> _SharedBase:
         base, rows = load_base(reference), AdapterAssignment()
         device = best_device()
-        dtype = dtype_of(self.precision, device)
+        dtype = decoding_precision(self.precision, base.model.config, device).dtype
         nn.Module.to(base.model.requires_grad_(False), device, dtype)
         engine = TorchTranscriber(
             base.model, base.tokens, context="full", config=self.config, dtype=dtype, rows=rows

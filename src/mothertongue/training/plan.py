@@ -6,9 +6,10 @@
 from typing import Any
 
 from mothertongue.experiment.config import Experiment
-from mothertongue.experiment.defaults import settled
+from mothertongue.experiment.defaults import in_precision, settled
 from mothertongue.training.plan_estimate import Measured, estimate
 from mothertongue.training.plan_probe import measure
+from mothertongue.training.precision import chosen_precision
 
 
 def plan(experiment: Experiment) -> dict[str, Any]:
@@ -17,6 +18,8 @@ def plan(experiment: Experiment) -> dict[str, Any]:
     Raises what training would raise: for settings, data or a base that do not fit.
     """
     experiment = settled(experiment)
+    if choice := chosen_precision(experiment):
+        experiment = in_precision(experiment, choice.precision)
     return costs(experiment, measure(experiment))
 
 

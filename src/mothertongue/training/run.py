@@ -9,7 +9,6 @@ from typing import Any
 from torch import nn
 
 from mothertongue.data.augment.augmenter import sound_digests
-from mothertongue.data.augment.config import allowed
 from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.clips import refuse_long
 from mothertongue.data.leaks import check_splits
@@ -22,13 +21,14 @@ from mothertongue.experiment.config import (
     refuse_other_settings,
     write_experiment,
 )
-from mothertongue.experiment.defaults import settled
+from mothertongue.experiment.defaults import in_precision, settled
 from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
     data_changes,
     pseudo_label_facts,
     pseudo_label_line,
+    read_identity,
     refuse_changes,
     replay_changes,
     sound_changes,
@@ -38,23 +38,23 @@ from mothertongue.experiment.load import open_base, take_start
 from mothertongue.experiment.run_dir import RunDir, environment
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
+from mothertongue.model.precision import Choice
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.system.files import remove_folder, write_json
 from mothertongue.system.json_files import FORMAT_VERSION
-from mothertongue.training.bucketing import idle_share
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import open_prefix
 from mothertongue.training.fsdp import on_main
+from mothertongue.training.hints import give_hints
 from mothertongue.training.loop import TrainingInputs, train
+from mothertongue.training.precision import chosen_precision
 from mothertongue.training.progress import Watcher
 from mothertongue.training.state import State
 from mothertongue.training.trackers import Trackers, flat
 from mothertongue.training.validation import Validator
 from mothertongue.training.validator import SplitValidator
-
-MOST_IDLE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +79,28 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, 
     with ranks.preempt_on_peer_failure(), run_dir.locked() if ranks.is_main else nullcontext():
         ranks.wait()  # for the lock, and for what the main rank sweeps away
         experiment = settled(experiment, run_dir)
+        choice = ranks.from_main(chosen_precision(experiment, run_dir))
         if run_dir.is_done:
             _hold_finished(experiment, run_dir, watcher.noted)
             if ranks.is_main:  # a run that was killed right after its record
                 remove_folder(run_dir.validations)
             return run_dir.read_record()
-        return _run(experiment, run_dir, watcher, ranks)
+        return _run(experiment, run_dir, watcher, ranks, choice)
 
 
-def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks) -> dict[str, Any]:
+def _run(
+    experiment: Experiment,
+    run_dir: RunDir,
+    watcher: Watcher,
+    ranks: Ranks,
+    choice: Choice | None,
+) -> dict[str, Any]:
     began = time.monotonic()
+    if choice:
+        experiment = in_precision(experiment, choice.precision)
     base, utterances = open_data(experiment, watcher.noted)
     if ranks.is_main:
-        _begin(experiment, base, utterances, run_dir, watcher.noted)
+        _begin(experiment, base, utterances, run_dir, watcher.noted, choice)
     ranks.wait()  # so that what is wrong with all of it is said once
     work = assemble(experiment, base, utterances, watcher.noted)
     _keep_start(experiment.strategy, base.model, run_dir, ranks)
@@ -102,6 +111,7 @@ def _run(experiment: Experiment, run_dir: RunDir, watcher: Watcher, ranks: Ranks
     record = run_record(experiment, base, state, ranks.count, time.monotonic() - began)
     record |= {"prefix_cache": _prefix_cache(work, state), "best_of": state.best_of}
     record["pseudo_labels"] = pseudo_label_facts(experiment.manifests, utterances)
+    record["precision_s"] = read_identity(run_dir).get("precision_s")
     if ranks.is_main:
         write_json(run_dir.record, record)
         remove_folder(run_dir.validations)
@@ -159,46 +169,12 @@ def assemble(
         ranks.count,
         [each for each in train if is_replayed(each.id)],
     )
-    _tell_idle(dataset, noted)
-    _tell_too_long(dataset, noted)
-    _tell_unjoined(dataset, noted)
+    give_hints(dataset, noted)
     validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
     job = TrainingInputs(
         dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
     )
     return Work(dataset, job)
-
-
-def _tell_idle(dataset: StepDataset, noted: Callable[[str], None]) -> None:
-    idle = idle_share(dataset.plan(0), dataset.ranks)
-    if idle > MOST_IDLE:
-        noted(
-            f"the {dataset.ranks} devices wait for each other {idle:.0%} of the time; give a "
-            f"larger train.batch_size, a multiple of {dataset.ranks}"
-        )
-
-
-def _tell_too_long(dataset: StepDataset, noted: Callable[[str], None]) -> None:
-    if (speed := dataset.config.augment.speed) is None:
-        return
-    slowest = min(speed.factors)
-    too_long = sum(allowed(slowest, each.duration_s) != slowest for each in dataset.utterances)
-    if too_long:
-        noted(
-            f"train.augment.speed: {too_long:,} of {len(dataset.utterances):,} clips are not "
-            f"slowed by {slowest:g}: they would be longer than 30 s"
-        )
-
-
-def _tell_unjoined(dataset: StepDataset, noted: Callable[[str], None]) -> None:
-    clips = dataset.clips(0)
-    asked, found = dataset.joiner.asked(clips, 0), len(dataset.joiner.steps(clips, 0))
-    if found < asked:
-        noted(
-            f"train.join_share={dataset.config.join_share:g}: {found:,} of {asked:,} steps have "
-            "joined clips in the first epoch; the others find no clip of the same speaker that "
-            "fits beside them in 30 s"
-        )
 
 
 def _keep_start(strategy: Strategy, model: Whisper, run_dir: RunDir, ranks: Ranks) -> None:
@@ -270,13 +246,16 @@ def _begin(
     utterances: Sequence[Utterance],
     run_dir: RunDir,
     noted: Callable[[str], None],
+    choice: Choice | None,
 ) -> None:
     """Save what the run depends on, or check that it is still the same."""
     sounds = sound_digests(experiment.train.augment)
     if not run_dir.identity.is_file():
         write_experiment(experiment, run_dir)
         inputs = run_dir, base.digest, experiment.manifests, utterances
-        write_identity(*inputs, noted, sounds, experiment.train.replay)
+        if speeds := choice.facts() if choice else None:
+            noted(f"train.precision: {experiment.train.precision}, the faster one here ({speeds})")
+        write_identity(*inputs, noted, sounds, experiment.train.replay, speeds)
         if facts := pseudo_label_facts(experiment.manifests, utterances):
             noted(pseudo_label_line(facts))
         return
