@@ -203,8 +203,8 @@ def evaluate(
     """Score a model on a split: error rates with 95 % intervals, and each utterance.
 
     `data` is a manifest or its folder; a run knows its own. `decoding` are the settings of
-    DecodeConfig, such as beam_size, which is a run's own by default, lm and hotwords. `long_form`
-    scores whole recordings: clips of one voice joined to `minutes`, or the recordings in `data`,
+    DecodeConfig, such as lm and hotwords; beam_size and graphs are a run's own by default.
+    `long_form` scores whole recordings: clips of one voice joined to `minutes`, or the recordings in `data`,
     each with its text in a .txt beside it; `vad` is their speech detector.
 
     >>> mt.evaluate("runs/mine")["scores"]["strict"]["wer"]
@@ -218,19 +218,20 @@ def evaluate(
     from mothertongue.data.manifest import SPLITS
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.errors import ConfigError
-    from mothertongue.inference.evaluate_run import evaluate_any, own_beams
+    from mothertongue.inference.evaluate_run import evaluate_any, own_decoding
     from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
 
     chosen = next((each for each in SPLITS if each == split), None)
     if chosen is None:
         raise ConfigError(f"split: {split!r}; expected one of {', '.join(SPLITS)}")
+    own = own_decoding(str(model)).model_dump(include={"beam_size", "graphs"})
     return evaluate_any(
         str(model),
         Path(data) if data else None,
         chosen,
         language_code(language) if language else None,
-        parse(DecodeConfig, {"beam_size": own_beams(str(model))} | decoding, "evaluate"),
+        parse(DecodeConfig, own | decoding, "evaluate"),
         partial(
             open_model,
             engine=engine,

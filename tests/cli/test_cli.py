@@ -18,6 +18,7 @@ from mothertongue import cli
 from mothertongue.cli.support import explained, fail, show
 from mothertongue.data import row_database as ledger
 from mothertongue.data.manifest import read_manifest
+from mothertongue.errors import ConfigError
 from mothertongue.report.tables.verb_tables import transcript_lines
 
 
@@ -55,6 +56,28 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert "fine-tune it on a few hours of speech" in done.stdout
     if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("models", ["evaluate", "{base}", "--data", "{data}"]),
+        ("models", ["transcribe", "{base}", "{data}/test0.wav"]),
+        ("serving", ["serve", "{base}"]),
+    ],
+)
+def test_graphs_of_decoding_are_an_option(
+    call: Any, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, verb: str, words: list[str]
+) -> None:
+    def stop(*given: Any) -> None:
+        raise ConfigError(f"graphs: {given[-1]}")
+
+    monkeypatch.setattr(f"mothertongue.cli.{verb}.decoding", stop)
+    words = [each.format(base=made[0], data=made[1]) for each in words]
+    for options, expected in (([], "off"), (["--graphs", "auto"], "auto")):
+        code, _, err = call(*words, *options)
+        assert code == 2
+        assert f"graphs: {expected}" in err
 
 
 def test_version(call: Any) -> None:

@@ -13,7 +13,7 @@ from mothertongue.config import merged
 from mothertongue.errors import ConfigError
 from mothertongue.experiment import defaults
 from mothertongue.experiment.config import load_experiment
-from mothertongue.inference.evaluate_run import own_beams
+from mothertongue.inference.evaluate_run import own_decoding
 from mothertongue.recipes import TRAINING, recipe_path, training_recipe
 
 EXPERIMENT = {"name": "x", "language": "sw", "data": "d", "strategy": {"kind": "full"}}
@@ -79,10 +79,10 @@ def test_a_run_records_what_its_recipe_set(tmp_path: Path, monkeypatch: pytest.M
     assert (rate, epochs, found["train"]["patience"]) == (1e-4, 1, 5)
     assert set(found["train"]["augment"].values()) == {None}
     assert yaml.safe_load(Path("runs/x/experiment.yaml").read_text()) == found
-    assert own_beams("runs/x") == 5
+    assert own_decoding("runs/x").beam_size == 5
     assert mt.evaluate("runs/x")["decoding"]["beam_size"] == 5
     assert mt.evaluate("runs/x", beam_size=1)["decoding"]["beam_size"] == 1
-    assert own_beams(settings["base"]) == 1
+    assert own_decoding(settings["base"]).beam_size == 1
     with pytest.raises(ConfigError, match=r"evaluate.beam_size: was 5, now 1"):
         mt.train(settings, notify=lambda _: None)
     assert mt.train(settings, recipe="quality", notify=lambda _: None) == record

@@ -11,6 +11,7 @@ from mothertongue.cli.options import (
     Beam,
     ComputeType,
     EngineOption,
+    Graphs,
     HotWords,
     HotWordsWeight,
     Json,
@@ -19,6 +20,7 @@ from mothertongue.cli.options import (
     LmWeight,
     Model,
     OwnBeam,
+    OwnGraphs,
     PrecisionOption,
     SplitOption,
     Weights,
@@ -46,6 +48,7 @@ def evaluate(
     hotwords_weight: HotWordsWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
+    graphs: OwnGraphs = None,
     compute_type: ComputeType = "default",
     long_form: Annotated[
         bool,
@@ -70,7 +73,7 @@ def evaluate(
 
     from mothertongue.data.languages import language_code
     from mothertongue.experiment.run_dir import is_run
-    from mothertongue.inference.evaluate_run import evaluate_any, own_beams
+    from mothertongue.inference.evaluate_run import evaluate_any, own_decoding
     from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
     from mothertongue.report.tables.long_form_table import long_tables
@@ -81,8 +84,9 @@ def evaluate(
         open_model, engine=engine, precision=precision, weights=weights, compute_type=compute_type
     )
     long = long_settings(long_form, minutes, vad)
-    beams = beam_size or own_beams(model)
-    config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight)
+    own = own_decoding(model)
+    beams, replays = beam_size or own.beam_size, graphs or own.graphs
+    config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight, replays)
     result = evaluate_any(model, data, split, code, config, opened, with_base, long)
     show(result, long_tables(result) if long else score_tables(result), json_file)
     if is_run(Path(model)):
@@ -120,6 +124,7 @@ def transcribe(
     hotwords_weight: HotWordsWeight = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
+    graphs: Graphs = "off",
     compute_type: ComputeType = "default",
     json_file: Json = None,
 ) -> None:
@@ -146,7 +151,7 @@ def transcribe(
     chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
     chosen["compute_type"] = compute_type
     with_times = formats != ["txt"] or json_file is not None
-    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
+    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight, graphs)
     config = with_known_weight(config, model)
     settings: dict[str, Any] = {"model": model, "language": code, "vad": found_by}
     settings["beam_size"] = beam_size

@@ -23,6 +23,14 @@ OwnBeam = Annotated[
     int | None,
     typer.Option(min=1, max=100, help="Number of beams. Default: the run's own, else 1: greedy."),
 ]
+Graphs = Annotated[
+    Literal["auto", "off"],
+    typer.Option(help="auto: on a GPU, replay the step of a token as a CUDA graph."),
+]
+OwnGraphs = Annotated[
+    Literal["auto", "off"] | None,
+    typer.Option(help="auto: replay the step of a token on a GPU. Default: the run's, else off."),
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="How many clips are decoded together.")]
 PrecisionOption = Annotated[
     Literal["auto", "bf16", "fp32"], typer.Option(help="Precision of torch's activations.")

@@ -49,6 +49,7 @@ def decoding(
     lm_weight: float | None,
     hotwords: Path | None = None,
     hotwords_weight: float | None = None,
+    graphs: str = "off",
 ) -> "DecodeConfig":
     """Return the decoding settings in the options.
 
@@ -62,7 +63,7 @@ def decoding(
         read_words(hotwords)  # what is wrong is said before a model is opened
 
     options = {"beam_size": beam_size, "batch_size": batch_size, "lm": lm, "lm_weight": lm_weight}
-    options |= {"hotwords": hotwords, "hotwords_weight": hotwords_weight}
+    options |= {"hotwords": hotwords, "hotwords_weight": hotwords_weight, "graphs": graphs}
     return parse(DecodeConfig, options, "options of decoding")
 
 

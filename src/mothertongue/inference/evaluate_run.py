@@ -131,11 +131,10 @@ def evaluate_any(
     return score(model, open_model(model), (data,), split, config, language)
 
 
-def own_beams(model: str) -> int:
-    """The beams that a run states in `evaluate`; 1 for other models."""
+def own_decoding(model: str) -> DecodeConfig:
+    """Return what a run states in `evaluate`; the defaults for other models."""
     path = Path(model).expanduser()
-    config = read_experiment(RunDir(path)).evaluate if is_run(path) else DecodeConfig()
-    return config.beam_size
+    return read_experiment(RunDir(path)).evaluate if is_run(path) else DecodeConfig()
 
 
 def stored_name(other: Path | None, split: Split) -> str:
