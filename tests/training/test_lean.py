@@ -8,6 +8,7 @@ import torch
 from op_counts import STRATEGIES, step_of
 from torch import Tensor, nn
 
+from mothertongue.training import shadow_weights
 from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.lean import LeanPasses, lean_obstacle
 from mothertongue.training.loss import LabelLoss
@@ -124,6 +125,27 @@ def test_gradients_of_several_passes_add_up() -> None:
     assert first.grad.tolist() == [[0.0] * 3, [11.0] * 3]
     assert second.grad.tolist() == [[44.0] * 3]
     assert joined.grad is None
+
+
+@pytest.mark.parametrize("together", [1, 2, 32])
+def test_gradients_in_bfloat16_add_up_as_float32(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, however many are added at a time."""
+    monkeypatch.setattr(shadow_weights, "TOGETHER", together)
+    torch.manual_seed(0)
+    weights = ShadowWeights(torch.bfloat16)
+    masters = [nn.Parameter(torch.randn(2, 3)) for _ in range(3)]
+    copies = [weights.joined(each) for each in masters]
+    expected = [torch.zeros(2, 3) for _ in masters]
+    for _ in range(4):
+        for copy, total in zip(copies, expected, strict=True):
+            copy.grad = torch.randn(2, 3).bfloat16()
+            total += copy.grad
+        weights.hand_over_gradients()
+    for master, total in zip(masters, expected, strict=True):
+        assert master.grad is not None
+        assert torch.equal(master.grad, total)
 
 
 def test_a_tensor_without_weights_is_refused() -> None:

@@ -5,11 +5,15 @@ step, all of it together, and gradients are handed over together. The weights th
 float32: the optimizer, checkpoints and trackers see nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+TOGETHER = 32
+"""Gradients that are wide at a time when they are added to those of an earlier micro-batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class _Pair:
     def gradient(self) -> Tensor:
         assert self.copy.grad is not None
         return self.rows(self.copy.grad)
+
+
+def _copy(gradients: list[Any], pairs: Sequence[_Pair]) -> None:
+    if pairs:
+        torch._foreach_copy_(gradients, [pair.gradient() for pair in pairs])
 
 
 class ShadowWeights:
@@ -81,10 +90,12 @@ class ShadowWeights:
                 (first if pair.weight.grad is None else more).append(pair)
         for pair in first:
             pair.weight.grad = torch.empty_like(pair.weight)
-        changes: list[tuple[Any, list[_Pair]]]
-        changes = [(torch._foreach_copy_, first), (torch._foreach_add_, more)]
-        for change, pairs in changes:
-            if pairs:
-                change([pair.weight.grad for pair in pairs], [pair.gradient() for pair in pairs])
+        _copy([pair.weight.grad for pair in first], first)
+        for i in range(0, len(more), TOGETHER):
+            # A sum of two types goes tensor by tensor on a GPU; a copy and a sum of one do not.
+            wide = [torch.empty_like(pair.weight) for pair in more[i : i + TOGETHER]]
+            _copy(wide, more[i : i + TOGETHER])
+            sums: list[Any] = [pair.weight.grad for pair in more[i : i + TOGETHER]]
+            torch._foreach_add_(sums, wide)
         for pair in self._trained:
             pair.copy.grad = None
