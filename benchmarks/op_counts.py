@@ -127,9 +127,12 @@ def count(settings: dict[str, Any], layers: int) -> dict[str, Counter[str]]:
 
 
 def step_of(
-    settings: dict[str, Any], layers: int = LAYERS, precision: Precision = "bf16"
+    settings: dict[str, Any], layers: int = LAYERS, precision: Precision = "bf16", **train: Any
 ) -> tuple[Stepper, Batch]:
-    """Return what trains a narrow random Whisper by a strategy, and a batch for it."""
+    """Return what trains a narrow random Whisper by a strategy, and a batch for it.
+
+    `train` are other settings of the training.
+    """
     shape = {"encoder_layers": layers, "decoder_layers": layers, "d_model": WIDTH}
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
     wide = {"encoder_ffn_dim": WIDTH, "decoder_ffn_dim": WIDTH}
@@ -144,7 +147,7 @@ def step_of(
     model = strategy.apply(model, seed=0).train()
     depth, dtype = strategy.frozen_prefix(model), dtype_of(precision, model.device)
     frozen = FrozenPrefix(model, depth, dtype, None, print) if depth else None
-    train = {"precision": precision, "learning_rate": 1e-5, "batch_size": CLIPS}
+    train |= {"precision": precision, "learning_rate": 1e-5, "batch_size": CLIPS}
     stepper = Stepper(model, frozen, TrainConfig.model_validate(train), Ranks(), print)
     labels_BL = torch.randint(2, VOCABULARY, (CLIPS, LABEL))
     samples_BS = 0.1 * torch.randn(CLIPS, SECONDS * SAMPLE_RATE_HZ)

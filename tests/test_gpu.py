@@ -101,6 +101,7 @@ def test_bfloat16_stays_near(train: Train, kind: str) -> None:
         {"workers": 2},
         {"strategy": STRATEGIES["freeze"], "prefix_cache_gb": 0},
         {"graphs": "auto", "gradient_checkpointing": True},
+        {"graphs": "auto", "compile": True},
         *({"strategy": each, "graphs": "auto"} for each in STRATEGIES.values()),
     ],
     ids=lambda changes: next(reversed(changes)),
@@ -109,6 +110,14 @@ def test_ways_of_the_same_step(train: Train, changes: dict[str, Any]) -> None:
     plain, _ = train("plain", strategy=changes.get("strategy", {"kind": "full"}))
     other, _ = train("other", **changes)
     assert other.losses == pytest.approx(plain.losses, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("graphs", ["off", "auto"])
+def test_attention_by_cudnn_stays_near(train: Train, graphs: str) -> None:
+    settings = {"precision": "bf16", "context": "full", "graphs": graphs}
+    plain, _ = train("plain", **settings)
+    other, _ = train("cudnn", **settings, cudnn_attention=True)
+    assert other.losses == pytest.approx(plain.losses, rel=ROUNDING_BF16)
 
 
 @pytest.mark.parametrize("kind", STRATEGIES)

@@ -204,8 +204,8 @@ def evaluate(
 
     `data` is a manifest or its folder; a run knows its own. `decoding` are the settings of
     DecodeConfig, such as lm and hotwords; beam_size and graphs are a run's own by default.
-    `long_form` scores whole recordings: clips of one voice joined to `minutes`, or the recordings in `data`,
-    each with its text in a .txt beside it; `vad` is their speech detector.
+    `long_form` scores whole recordings: clips of one voice joined to `minutes`, or the recordings
+    in `data`, each with its text in a .txt beside it; `vad` is their speech detector.
 
     >>> mt.evaluate("runs/mine")["scores"]["strict"]["wer"]
     >>> mt.evaluate("runs/mine", beam_size=5, lm="lm", hotwords="names.txt")["lm"]["trials"]

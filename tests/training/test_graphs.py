@@ -1,6 +1,9 @@
 """Test that captured steps are the eager ones, by a recorder that calls again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +11,10 @@ import torch
 from op_counts import STRATEGIES, step_of
 from recorders import Again
 from torch import Tensor
+from torch.nn.attention import SDPBackend
 
 from mothertongue.model.graphs import EAGER_TIMES
+from mothertongue.training import gpu_step
 from mothertongue.training.batch import IGNORED, Batch
 from mothertongue.training.step import Stepper
 
@@ -36,6 +41,52 @@ def test_replayed_steps_are_the_eager_ones(settings: dict[str, Any]) -> None:
     assert recorder.replayed == (8 - EAGER_TIMES) + (6 - EAGER_TIMES)
     assert found[0][0] == found[1][0]
     assert all(map(torch.equal, found[0][1], found[1][1]))
+
+
+def test_cudnn_is_asked_inside_of_what_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 20 s on, and with graphs as without: a graph holds the kernels that were chosen."""
+    asked = list[Any]()
+
+    @contextmanager
+    def kernels(order: Any, *, set_priority: bool) -> Iterator[None]:
+        assert set_priority
+        asked.append(order[0])
+        yield
+
+    monkeypatch.setattr(gpu_step, "sdpa_kernel", kernels)
+    taken = []
+    for settings, frames, recorder in (
+        ({}, 100, None),
+        ({"cudnn_attention": True}, 101, None),
+        ({"cudnn_attention": True}, 100, None),
+        ({"cudnn_attention": True}, 100, Again()),
+    ):
+        monkeypatch.setattr(gpu_step, "CUDNN_FRAMES", frames)  # the batch has 100
+        stepper, batch = step_of({"kind": "full"}, **settings)
+        stepper.one_gpu = stepper.gpu_step(recorder)
+        taken.append([stepper.take(i, [batch], 1e-3) for i in range(4)])
+        assert len(asked) == (4 if frames == 100 and settings else 0)
+        assert set(asked) <= {SDPBackend.CUDNN_ATTENTION}
+        asked.clear()
+    assert taken[0] == taken[1] == taken[2] == taken[3]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_compiled_layers_are_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    recorder, taken = Again(), []
+    for settings, given in (({}, None), ({"compile": True}, recorder)):
+        torch._dynamo.reset()
+        stepper, batch = step_of({"kind": "full"}, **settings)
+        stepper.one_gpu = stepper.gpu_step(given)
+        taken.append([stepper.take(i, [batch], 1e-3) for i in range(5)])
+    assert recorder.captured == 2
+    assert taken[0] == taken[1]
+
+
+def test_checkpointing_goes_through_the_layers_that_do_it() -> None:
+    stepper, _ = step_of({"kind": "full"}, gradient_checkpointing=True)
+    assert stepper.gpu_step(recorder=None).lean is None
 
 
 def out_of_memory(stepper: Stepper, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:

@@ -1,5 +1,7 @@
 """The lean passes: the loss and the gradients of transformers' layers, in half the operations."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import op_counts
@@ -7,6 +9,7 @@ import pytest
 import torch
 from op_counts import STRATEGIES, step_of
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounterWithBackend
 
 from mothertongue.training import shadow_weights
 from mothertongue.training.batch import IGNORED, Batch
@@ -146,6 +149,30 @@ def test_gradients_in_bfloat16_add_up_as_float32(
     for master, total in zip(masters, expected, strict=True):
         assert master.grad is not None
         assert torch.equal(master.grad, total)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+@pytest.mark.parametrize("strategy", ["full", "lora", "bottleneck"])
+def test_compiled_layers_are_the_layers_in_few_graphs(
+    strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the number of layers and the length of the audio."""
+    graphs = CompileCounterWithBackend("aot_eager")
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=graphs))
+    torch._dynamo.reset()
+    stepper, batch = step_of(CASES[strategy], layers=3)
+    stir(stepper.parameters)
+    loss: LabelLoss = stepper._accelerator.unwrap_model(stepper._loss)
+    compiled = LeanPasses(loss, torch.bfloat16, is_compiled=True)
+    for times in (1, 2):
+        assert batch.samples_BS is not None
+        heard = replace(batch, samples_BS=batch.samples_BS.repeat(1, times))
+        value, found = learned(stepper, heard, LeanPasses(loss, torch.bfloat16), torch.bfloat16)
+        again, theirs = learned(stepper, heard, compiled, torch.bfloat16)
+        assert again == value
+        assert all(torch.equal(theirs[name], found[name]) for name in found)
+    assert graphs.frame_count <= 4
 
 
 def test_a_tensor_without_weights_is_refused() -> None:

@@ -30,6 +30,7 @@ FREE = (
     "zero",
     "micro_batch_size",
     "graphs",
+    "cudnn_attention",
 )
 """Settings of `train` with which a run may go on, whatever it began with."""
 

@@ -121,12 +121,16 @@ class TrainConfig(Config):
     part of the gradients and of AdamW's memory; 3: of the weights that train too. It changes no
     result beyond rounding."""
     compile: bool = False
-    """Let torch.compile fuse what lies between the products, for a GPU; on two cores of a CPU the
-    compiled step took 1.6 times as long."""
+    """Let torch.compile fuse what lies between the products of a layer, for a GPU; on two cores of
+    a CPU the compiled step took 1.6 times as long. With `graphs` the compiled layers are replayed.
+    """
+    cudnn_attention: bool = False
+    """On one GPU and from 20 s of context on, let cuDNN compute attention where it can. It changes
+    no result beyond rounding."""
     graphs: Literal["auto", "off"] = "off"
     """auto: on one GPU, replay the passes of batches whose shape came twice before as CUDA graphs,
-    and so the optimizer; several devices, `compile` and `gradient_checkpointing` go without. It
-    changes no result beyond rounding."""
+    and so the optimizer; several devices and `gradient_checkpointing` go without. It changes no
+    result beyond rounding."""
     eval_every_steps: PositiveInt | None = None
     """How often to decode validation clips; None: once an epoch."""
     validation_clips: PositiveInt | Literal["all"] = 200

@@ -1,17 +1,22 @@
 """The step of one GPU: passes and update that ask for no value of the device until the end."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend as Kernel
+from torch.nn.attention import sdpa_kernel
 
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.graphs import CudaRecorder, Graphs, Recorder
 from mothertongue.training.batch import Batch
 from mothertongue.training.lean import LeanPasses, lean_obstacle
 from mothertongue.training.loss import LabelLoss
+
+CUDNN_FRAMES = 1_000
+"""Encoder frames from which on `train.cudnn_attention` has effect: 20 s."""
 
 
 class GpuStep:
@@ -32,7 +37,9 @@ class GpuStep:
     ) -> None:
         self.loss, self.optimizer, self.parameters = loss, optimizer, parameters
         self.dtype, self.most_norm = dtype, config.max_grad_norm
-        self.lean = None if lean_obstacle(loss.model) else LeanPasses(loss, dtype)
+        self.prefers_cudnn, self.lean = config.cudnn_attention, None
+        if not config.gradient_checkpointing and not lean_obstacle(loss.model):
+            self.lean = LeanPasses(loss, dtype, is_compiled=config.compile)
         self.device = next(iter(parameters.values())).device
         self._scale, self._total, self._rate = torch.zeros(3, device=self.device).unbind()
         self._said_2 = torch.zeros(2, device=self.device, dtype=torch.float64)
@@ -87,7 +94,8 @@ class GpuStep:
 
     def _pass(self, features: Tensor, *labels: Tensor) -> None:
         """Labels are inputs_BL, targets_BL and, where there are any, factors_B."""
-        with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
+        is_mixed = self.dtype != torch.float32
+        with torch.autocast(self.device.type, self.dtype, is_mixed), self._attention(features):
             passes = self.lean or self.loss
             total = passes.of_features(features, *labels)
         mean = total.float() * self._scale
@@ -95,6 +103,14 @@ class GpuStep:
         if self.lean:
             self.lean.weights.hand_over_gradients()
         self._total += mean.detach()
+
+    def _attention(self, features: Tensor) -> AbstractContextManager[None]:
+        """Return the context in which attention is computed: it is captured with the kernels."""
+        frames = features.shape[1] if self.loss.depth else features.shape[2] // 2
+        if not self.prefers_cudnn or frames < CUDNN_FRAMES:
+            return nullcontext()
+        order = (Kernel.CUDNN_ATTENTION, Kernel.FLASH_ATTENTION, Kernel.EFFICIENT_ATTENTION)
+        return sdpa_kernel([*order, Kernel.MATH], set_priority=True)
 
     def _update(self) -> None:
         """Let the fused optimizer scale the gradient down by its norm, or change nothing.

@@ -8,6 +8,7 @@ B batch, L label tokens, M mels, F mel frames, T encoder frames, D width, H head
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -42,8 +43,11 @@ def lean_obstacle(model: Whisper) -> str | None:
 class LeanPasses:
     """The forward passes of a model whose weights a `LabelLoss` prepared."""
 
-    def __init__(self, loss: LabelLoss, dtype: torch.dtype) -> None:
-        """Raises ValueError where `lean_obstacle` finds one."""
+    def __init__(self, loss: LabelLoss, dtype: torch.dtype, *, is_compiled: bool = False) -> None:
+        """`is_compiled`: torch.compile fuses what lies between the products of a layer.
+
+        Raises ValueError where `lean_obstacle` finds one.
+        """
         if obstacle := lean_obstacle(loss.model):
             raise ValueError(f"no lean passes with {obstacle}")
         self.loss, self.dtype = loss, dtype
@@ -53,6 +57,9 @@ class LeanPasses:
         self._stem = [_Product(self.weights, [each]) for each in convolutions]
         self._encoder = [_Layer(self.weights, each) for each in encoder.layers[loss.depth :]]
         self._decoder = [_Layer(self.weights, each) for each in decoder.layers]
+        # One graph serves all layers that are alike, at any length.
+        made = partial(torch.compile, dynamic=True) if is_compiled else _same
+        self._encode, self._decode = made(_Layer.encoded), made(_Layer.decoded)
         across = [_base(layer).encoder_attn for layer in decoder.layers]
         self._keys_and_values = _Product(
             self.weights, [each for part in across for each in (part.k_proj, part.v_proj)]
@@ -81,7 +88,7 @@ class LeanPasses:
         encoder = self.loss.model.model.encoder
         hidden_BTD = features if self.loss.depth else self._stemmed(features)
         for layer in self._encoder:
-            hidden_BTD = layer.adapted(layer.fed(layer.attended(hidden_BTD, is_causal=False)))
+            hidden_BTD = self._encode(layer, hidden_BTD)
         return _norm(encoder.layer_norm, hidden_BTD).to(self.dtype)
 
     def _stemmed(self, mel_BMF: Tensor) -> Tensor:
@@ -97,9 +104,8 @@ class LeanPasses:
         states_BLD = embedded_BLD + decoder.embed_positions.weight[: embedded_BLD.shape[1]]
         keys_and_values = self._keys_and_values(hidden_BTD)
         for place, layer in enumerate(self._decoder):
-            states_BLD = layer.attended(states_BLD, is_causal=True)
-            states_BLD = layer.crossed(states_BLD, *keys_and_values[2 * place : 2 * place + 2])
-            states_BLD = layer.adapted(layer.fed(states_BLD))
+            keys_BTD, values_BTD = keys_and_values[2 * place : 2 * place + 2]
+            states_BLD = self._decode(layer, states_BLD, keys_BTD, values_BTD)
         return _norm(decoder.layer_norm, states_BLD)
 
 
@@ -177,6 +183,15 @@ class _Layer:
             for each in _adapters(layer)
         ]
 
+    def encoded(self, hidden_BTD: Tensor) -> Tensor:
+        """Return hidden_BTD after a layer of the encoder."""
+        return self.adapted(self.fed(self.attended(hidden_BTD, is_causal=False)))
+
+    def decoded(self, states_BLD: Tensor, keys_BTD: Tensor, values_BTD: Tensor) -> Tensor:
+        """Return states_BLD after a layer of the decoder."""
+        states_BLD = self.attended(states_BLD, is_causal=True)
+        return self.adapted(self.fed(self.crossed(states_BLD, keys_BTD, values_BTD)))
+
     def attended(self, hidden_BTD: Tensor, is_causal: bool) -> Tensor:
         """Return hidden_BTD after self-attention."""
         x_BTD = self._normed(self.module.self_attn_layer_norm, hidden_BTD)
@@ -216,6 +231,10 @@ class _Layer:
 
     def _by_head(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def _same(function: Any) -> Any:
+    return function
 
 
 def _norm(norm: nn.LayerNorm, hidden_BTD: Tensor) -> Tensor:

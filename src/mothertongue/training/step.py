@@ -76,8 +76,8 @@ class Stepper:
         config = self.config
         if config.graphs == "off":
             return None
-        if config.compile or config.gradient_checkpointing:
-            self._noted("train.graphs: off, as with compile and gradient_checkpointing")
+        if config.gradient_checkpointing:
+            self._noted("train.graphs: off, as with gradient_checkpointing")
             return None
         self._noted("train.graphs: batches whose shape came twice before are replayed")
         return CudaRecorder(self.model.device)
