@@ -21,6 +21,8 @@ from typing import Any
 import gpu_decoding
 import torch
 from gpu_training import (
+    COMPILED,
+    CUDNN,
     GRAPHS,
     LAYERS,
     LEAN,
@@ -29,6 +31,7 @@ from gpu_training import (
     Setup,
     ceiling_tflops,
     forget,
+    profiled,
     real_run,
     row,
     strategies,
@@ -142,6 +145,11 @@ def steps_by_strategy(setup: Setup) -> Work:
         for label in chosen:
             for who in (PEER, GRAPHS, STORED, LEAN, LAYERS):
                 yield (label, mean, who), partial(row, label, who, mean, setup)
+    for who in (PEER, GRAPHS, LEAN):
+        yield ("full", "12 s", f"profile, {who}"), partial(profiled, "full", who, "12 s", setup)
+    yield ("full", "30 s", CUDNN), partial(row, "full", CUDNN, "30 s", setup)
+    if setup.device.type == "cuda":  # a CPU would compile for minutes
+        yield ("full", "12 s", COMPILED), partial(row, "full", COMPILED, "12 s", setup)
 
 
 def runs_and_decoding(setup: Setup) -> Work:

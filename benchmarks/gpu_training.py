@@ -19,9 +19,10 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from gpu_profile import PeersProfilingTimer, Profile, ProfilingTimer
 from peers import recipe
 from peers.seq2seq_trainer import prepared
-from programs.ours import EnoughError, StepTimer
+from programs.ours import EnoughError
 from safetensors.torch import save_file
 from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
@@ -50,6 +51,8 @@ EXPERIMENT = {"name": "gpu", "language": "sw", "data": "."}
 PEER = "transformers"
 LAYERS, LEAN, GRAPHS, STORED = "ours, layers", "ours, lean", "ours, graphs", "ours, stored states"
 """Transformers' layers; half the operations; those replayed; those from stored states."""
+COMPILED, CUDNN = "ours, compiled graphs", "ours, graphs and cuDNN"
+"""Replayed too: layers that torch.compile fused; attention by cuDNN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +84,10 @@ def strategies(config: WhisperConfig) -> dict[str, Json]:
 
 def row(label: str, who: str, mean: str, setup: Setup) -> Json | None:
     """Return a measured row; None for stored states of a strategy without frozen layers."""
-    settings = strategies(setup.config)[label]
-    strategy = parse(Experiment, EXPERIMENT | {"strategy": settings}, label).strategy
-    clips = drawn_clips(mean, setup)
-    held_bytes = forget(setup.device)
-    with setup.device:
-        model = WhisperForConditionalGeneration(setup.config)
-    model.config._attn_implementation = "sdpa"
-    if who == PEER:
-        steps = [indices(step) for step in plan(clips, setup.batch_size, 0)]
-        reply = peer_steps(model, strategy, settings, clips, steps, setup)
-    else:
-        model = nn.Module.to(strategy.apply(model, seed=0), setup.device)
-        depth = strategy.frozen_prefix(model)
-        if who == STORED and not depth:
-            return None
-        steps_of_clips = plan(clips, setup.batch_size, 0)
-        reply = our_steps(model, depth, who, steps_of_clips, setup)
+    found = measured(label, who, mean, setup)
+    if found is None:
+        return None
+    model, strategy, clips, held_bytes, reply = found
     return {
         "strategy": label,
         "lengths": mean,
@@ -109,6 +99,37 @@ def row(label: str, who: str, mean: str, setup: Setup) -> Json | None:
         "peak_memory_bytes": reply["peak_memory_bytes"] - held_bytes,
         "tflop": tflop(model, strategy, clips, who) * setup.batch_size,
     }
+
+
+def profiled(label: str, who: str, mean: str, setup: Setup) -> Json:
+    """Return the kernels of the last step, and for how much of it the device computes."""
+    profile = Profile(setup.device)
+    assert measured(label, who, mean, setup, profile) is not None
+    return profile.facts()
+
+
+def measured(
+    label: str, who: str, mean: str, setup: Setup, profile: Profile | None = None
+) -> tuple[Whisper, Strategy, list[Utterance], int, Json] | None:
+    """Return the trained model, its strategy, its clips, the bytes held before, and the times."""
+    settings = strategies(setup.config)[label]
+    strategy = parse(Experiment, EXPERIMENT | {"strategy": settings}, label).strategy
+    clips = drawn_clips(mean, setup)
+    held_bytes = forget(setup.device)
+    with setup.device:
+        model = WhisperForConditionalGeneration(setup.config)
+    model.config._attn_implementation = "sdpa"
+    if who == PEER:
+        steps = [indices(step) for step in plan(clips, setup.batch_size, 0)]
+        reply = peer_steps(model, strategy, settings, clips, steps, setup, profile)
+    else:
+        model = nn.Module.to(strategy.apply(model, seed=0), setup.device)
+        depth = strategy.frozen_prefix(model)
+        if who == STORED and not depth:
+            return None
+        steps_of_clips = plan(clips, setup.batch_size, 0)
+        reply = our_steps(model, depth, who, steps_of_clips, setup, profile)
+    return model, strategy, clips, held_bytes, reply
 
 
 def real_run(who: str, setup: Setup, steps: int) -> Json:
@@ -150,12 +171,20 @@ def drawn_clips(mean: str, setup: Setup) -> list[Utterance]:
     return representative(clips, setup.steps, setup.batch_size)
 
 
-def our_steps(model: Whisper, depth: int, who: str, steps: Sequence[Step], setup: Setup) -> Json:
+def our_steps(
+    model: Whisper,
+    depth: int,
+    who: str,
+    steps: Sequence[Step],
+    setup: Setup,
+    profile: Profile | None = None,
+) -> Json:
     """Return the training loop's own times, on noise; stopped before it would write weights."""
     settings = {"batch_size": setup.batch_size, "precision": "bf16", "epochs": 1}
     settings |= {"learning_rate": 1e-5, "full_context_share": 0.0}
-    has_graphs = who in (GRAPHS, STORED)
-    config = TrainConfig.model_validate(settings | {"graphs": "auto" if has_graphs else "off"})
+    settings |= {"compile": who == COMPILED, "cudnn_attention": who == CUDNN}
+    settings["graphs"] = "off" if who in (LAYERS, LEAN) else "auto"
+    config = TrainConfig.model_validate(settings)
     frozen = FrozenPrefix(model, depth, torch.bfloat16, None, print) if depth else None
     drawn = [[_noise(model, len(x.indices), x.context_s, who) for x in step] for step in steps]
     if setup.device.type == "cuda":
@@ -165,7 +194,7 @@ def our_steps(model: Whisper, depth: int, who: str, steps: Sequence[Step], setup
         while True:
             yield from drawn
 
-    timer = StepTimer(setup.warm_up * len(steps) + setup.steps)
+    timer = ProfilingTimer(setup.warm_up * len(steps) + setup.steps, profile)
     inputs = TrainingInputs(10**6, steps_from, None, frozen=frozen)
     with TemporaryDirectory() as folder, suppress(EnoughError), _passes(who):
         train(model, inputs, config, RunDir(Path(folder)), timer)
@@ -198,6 +227,7 @@ def peer_steps(
     clips: list[Utterance],
     steps: list[list[int]],
     setup: Setup,
+    profile: Profile | None = None,
 ) -> Json:
     """Return Seq2SeqTrainer's times at 30 s; PEFT's LoRA, other strategies' modules from ours."""
     tuned = prepared(model, settings) if settings["kind"] == "lora" else strategy.apply(model, 0)
@@ -208,7 +238,8 @@ def peer_steps(
         save_file({"mel_NMF": mel_NMF.contiguous()}, Path(folder) / "features.safetensors")
         spec = {"work": folder, "precision": "bf16", "learning_rate": 1e-6}
         work = {"labels": labels, "steps": steps * (setup.warm_up + 1)}
-        return recipe.train(tuned, spec, work)
+        last = len(work["steps"])
+        return recipe.train(tuned, spec, work, timer=PeersProfilingTimer(last, profile))
 
 
 def tflop(model: Whisper, strategy: Strategy, clips: list[Utterance], who: str) -> float:

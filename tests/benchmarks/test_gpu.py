@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import gpu
+import gpu_profile
 import gpu_training
 import pytest
 import torch
@@ -54,13 +55,27 @@ def test_both_calls_run_whole_on_a_cpu(tmp_path: Path) -> None:
     rows = {tuple(each["key"]): each for each in found["rows"]}
     who = ("transformers", "ours, graphs", "ours, stored states", "ours, lean", "ours, layers")
     assert {key[2] for key in rows if key[:2] == ("freeze 1", "12 s")} == set(who)
-    assert {key[2] for key in rows if key[:2] == ("full", "30 s")} == {*who} - {who[2]}
+    more = "ours, graphs and cuDNN"
+    assert {key[2] for key in rows if key[:2] == ("full", "30 s")} == {*who, more} - {who[2]}
+    for name in ("transformers", "ours, graphs", "ours, lean"):
+        profile = rows["full", "12 s", f"profile, {name}"]
+        assert profile["kernels"] > 100
+        assert 0 < profile["idle_share"] < 1
     assert {key[2] for key in rows if key[0] == "real run"} == {who[0], who[1]}
     theirs, ours, stored = (rows["freeze 1", "12 s", name]["tflop"] for name in who[:3])
     assert theirs > 1.5 * ours > 1.5 * stored > 0
     assert "a real run: times the peer" in done.stdout
     assert "decoding 1 s 2 clips, beam 1: times generate" in done.stdout
     assert "not measured" not in done.stdout
+
+
+def test_the_profile_of_a_step() -> None:
+    """Two kernels that overlap, a pause, and one more."""
+    found = gpu_profile.occupation([(30.0, 40.0), (0.0, 10.0), (5.0, 20.0)])
+    assert found["kernels"] == 3
+    assert (found["busy_s"], found["between_s"]) == pytest.approx((30e-6, 10e-6))
+    assert found["idle_share"] == pytest.approx(0.25)
+    assert gpu_profile.occupation([])["idle_share"] == 1
 
 
 def test_rows_beyond_the_time_are_left_out() -> None:
