@@ -11,12 +11,13 @@ import argparse
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
@@ -73,10 +74,12 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def made(config: WhisperConfig, device: torch.device) -> WhisperForConditionalGeneration:
-    """A model in bfloat16 that both sides use; generate asks for its own configuration."""
+def made(
+    config: WhisperConfig, device: torch.device, dtype: torch.dtype = torch.bfloat16
+) -> WhisperForConditionalGeneration:
+    """A model that both sides use; generate asks for its own configuration."""
     with device:
-        model = WhisperForConditionalGeneration(config).bfloat16().eval()
+        model = nn.Module.to(WhisperForConditionalGeneration(config).eval(), dtype)
     model.config._attn_implementation = "sdpa"
     model.generation_config = GenerationConfig(
         decoder_start_token_id=START,
@@ -148,17 +151,19 @@ def searching(
 @torch.inference_mode()
 def ours(search: Search, mel_BMF: Tensor, tokens: int) -> None:
     hidden_BTD = encode(search.model.model.encoder, mel_BMF)
-    with_loops, beams.is_loop = beams.is_loop, lambda _: False
-    try:
-        found = dict(
-            search(
-                Waiting(i, hidden_TD, [START, NO_TIMESTAMPS], tokens)
-                for i, hidden_TD in enumerate(hidden_BTD)
-            )
-        )
-    finally:
-        beams.is_loop = with_loops
-    assert [len(each.tokens) for each in found.values()] == [tokens] * len(mel_BMF)
+    found = texts(search, [waiting(i, hidden_TD, tokens) for i, hidden_TD in enumerate(hidden_BTD)])
+    assert [len(each) for each in found.values()] == [tokens] * len(mel_BMF)
+
+
+def waiting(clip: int, hidden_TD: Tensor, tokens: int) -> Waiting:
+    """Return a clip that waits to be decoded to so many tokens."""
+    return Waiting(clip, hidden_TD, [START, NO_TIMESTAMPS], tokens)
+
+
+def texts(search: Search, clips: Sequence[Waiting]) -> dict[int, list[int]]:
+    """Return the tokens of each clip; our guard against loops is off."""
+    with patch.object(beams, "is_loop", lambda _: False):
+        return {clip: best.tokens for clip, best in search(clips)}
 
 
 def seconds_of(decode: Callable[[], object], device: torch.device) -> float:
