@@ -32,7 +32,7 @@ from mothertongue.system.files import write_json
 
 Json = dict[str, Any]
 HEADER = "audio,text,start,duration,speaker\n"
-POLL_S = 0.2
+POLL_S = 0.5
 PREPARE = """
 import sys
 from pathlib import Path
