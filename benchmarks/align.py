@@ -39,14 +39,15 @@ from mothertongue.data.manifest import Utterance, read_data, read_manifest
 from mothertongue.data.prepare import ALIGN_CACHE, REVIEW_NAME, PrepareOptions, prepare
 from mothertongue.data.sources.paired import PairedSource
 from mothertongue.data.text_cleaning import clean_text
-from mothertongue.experiment.run_dir import environment
 from mothertongue.inference.alignment.aligner import Aligner
 from mothertongue.inference.alignment.open_aligner import open_aligner
 from mothertongue.inference.alignment.pauses import FRAME_S, Loudness, sound_of
 from mothertongue.inference.alignment.progress import align_progress
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import load_tokens
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 JOINED, RESULT = "joined", "align.json"
@@ -89,7 +90,7 @@ def main() -> None:
         aligner = open_aligner(options.model, settings, count, limits, cache, *callbacks)
         result = measured(truth, clips[0].language, options.out, aligner)
     result |= {"data": str(options.data), "splits": options.splits, "seed": options.seed}
-    result |= {"gap_s": options.gap, "environment": environment()}
+    result |= {"gap_s": options.gap, "environment": to_json(environment())}
     write_json(options.out / RESULT, result)
     print(json.dumps(result, indent=2, ensure_ascii=False))
 
@@ -183,7 +184,7 @@ def measured(truth: dict[str, list[Joined]], language: str, out: Path, aligner: 
 
 
 def facts_of(report: DataReport) -> Json:
-    facts = report.to_dict()
+    facts = to_json(report)
     return {key: facts[key] for key in ("alignment", "aside", "rejected", "notes")}
 
 

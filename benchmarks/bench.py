@@ -21,9 +21,10 @@ import page
 import torch
 from sections import decode, sandbox, scaling, train, usual, wer
 
-from mothertongue.experiment.run_dir import environment
 from mothertongue.model.load import load_base
 from mothertongue.system.console import console
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 
 DEMO_DATA = Path(str(files("mothertongue"))) / "recipes/demo_data"
 OUT = Path(__file__).parents[1] / "docs/benchmarks.json"
@@ -93,7 +94,7 @@ def facts(options: argparse.Namespace) -> dict[str, Any]:
         "precision": options.precision,
         "threads": options.threads,
         "processor": processor(),
-        "environment": environment(),
+        "environment": to_json(environment()),
     }
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from ray.cluster_utils import Cluster
 
-from mothertongue.experiment.run_dir import environment
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 # `time` is the Pareto front of WER and wall_s: the clock decides which strategy is on it. Which run
@@ -46,7 +47,7 @@ def main() -> None:
     differences = list(different(*map(what_counts, results.values())))
     lost = [line for line in log.splitlines() if " was lost; " in line]
     facts = {"runs": len(results["alone"]["curves"]), "lost": lost, "differences": differences}
-    print(json.dumps({**facts, "environment": environment()}, indent=2))
+    print(json.dumps({**facts, "environment": to_json(environment())}, indent=2))
     sys.exit(1 if differences or not lost else 0)
 
 

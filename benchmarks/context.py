@@ -26,12 +26,14 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import transcribe_split
 from mothertongue.system.console import counting
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import built
 from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run
 
@@ -93,11 +95,11 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> None:
     }
     with training_progress() as watcher:
         record = run(parse(Experiment, data, arm), run_dir, watcher)
-    facts = {key: record[key] for key in ("steps", "train_s", "environment")}
+    facts = {key: getattr(record, key) for key in ("steps", "train_s", "environment")}
     write_json(scores, {"arm": arm, "seed": seed, **facts, "rows": decoded(run_dir, options)})
 
 
-def decoded(run_dir: RunDir, options: argparse.Namespace) -> dict[str, list[Json]]:
+def decoded(run_dir: RunDir, options: argparse.Namespace) -> dict[str, list[UtteranceRow]]:
     """Every held-out utterance with its transcript, at each context."""
     engine = open_model(str(run_dir.path), weights="final")
     clips = [each for split in HELD_OUT for each in read_split([options.data], split, None)]
@@ -162,9 +164,10 @@ def difference(
 
 
 def counts(runs: Sequence[Json], context: str) -> tuple[Any, Any, list[str]]:
-    rows = [row for each in sorted(runs, key=lambda r: r["seed"]) for row in each["rows"][context]]
+    found = [row for each in sorted(runs, key=lambda r: r["seed"]) for row in each["rows"][context]]
+    rows = built(found, "contexts.json", list[UtteranceRow])
     errors = utterance_errors(rows, normalizer("strict"))
-    return errors.word_errors_N, errors.words_N, [row["id"] for row in rows]
+    return errors.word_errors_N, errors.words_N, [row.id for row in rows]
 
 
 def rounded(interval: tuple[float, float]) -> list[float]:

@@ -23,9 +23,10 @@ from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.diagnosis.examine import record_of
 from mothertongue.diagnosis.listen import RECOGNIZED, Listener, Recognized, listen
-from mothertongue.experiment.run_dir import environment
 from mothertongue.inference.open_model import open_model
 from mothertongue.system.console import counting
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 Planted = tuple[list[Utterance], set[str]]
@@ -45,7 +46,11 @@ def main() -> None:
     clips = taken(options.data, options)
     known = recognized(clips, options)
     result: Json = {"data": str(options.data), "clips": len(clips), "share": options.share}
-    result |= {"seeds": options.seeds, "model": options.model, "environment": environment()}
+    result |= {
+        "seeds": options.seeds,
+        "model": options.model,
+        "environment": to_json(environment()),
+    }
     result["as it is"] = alarms(clips, known)
     for name, plant in PLANTS.items():
         result[name] = planted(name, plant, clips, known, options)

@@ -39,9 +39,10 @@ from gpu_training import (
 from transformers import WhisperConfig
 from transformers.utils import logging as transformers_logging
 
-from mothertongue.experiment.run_dir import environment
 from mothertongue.model.sizes import openai_config
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 # Dense bfloat16, NVIDIA's data sheets.
@@ -119,7 +120,12 @@ class Budget:
 def begun(out: Path, setup: Setup, shape: str) -> Json:
     """Return what another call on this card left in the file, or an empty result."""
     name = torch.cuda.get_device_name() if setup.device.type == "cuda" else "CPU"
-    facts = {"device": name, "shape": shape, "steps": setup.steps, "environment": environment()}
+    facts = {
+        "device": name,
+        "shape": shape,
+        "steps": setup.steps,
+        "environment": to_json(environment()),
+    }
     if out.is_file():
         before: Json = json.loads(out.read_text())
         if all(before.get(key) == value for key, value in facts.items()):

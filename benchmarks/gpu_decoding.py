@@ -24,12 +24,13 @@ from transformers.utils import logging as transformers_logging
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.decoding import beams
 from mothertongue.decoding.search import Rules, Search, Waiting
-from mothertongue.experiment.run_dir import environment
 from mothertongue.model.encoder import encode
 from mothertongue.model.features import log_mel
 from mothertongue.model.graphs import CudaRecorder
 from mothertongue.model.sizes import openai_config
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 TOKENS_PER_S = 5  # of read speech
@@ -57,7 +58,7 @@ def main() -> int:
                 rows.append(measure(model, size, clip_s, beam_size, options.rounds))
                 print(line(rows[-1]), flush=True)
     if options.out is not None:
-        facts = {"device": name, "shape": options.shape, "environment": environment()}
+        facts = {"device": name, "shape": options.shape, "environment": to_json(environment())}
         write_json(options.out, facts | {"rows": rows})
     return 0
 

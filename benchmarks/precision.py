@@ -15,9 +15,10 @@ import torch
 from torch.nn.functional import linear
 
 from mothertongue.decoding import speed
-from mothertongue.experiment.run_dir import environment
 from mothertongue.model.precision import Speeds, faster, in_turns
 from mothertongue.model.sizes import openai_config
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 from mothertongue.training.precision import training_speeds
 
 ROWS, WIDTH, INNER = 1300, 512, 2048  # clips x frames, whisper-base's width, its feed-forward's
@@ -40,7 +41,7 @@ def main() -> int:
         "decoding, attention in bfloat16": rates(in_bfloat16),
         "threads": torch.get_num_threads(),
         "cpu": torch.cpu.get_capabilities().get("cpu_name"),
-        "environment": environment(),
+        "environment": to_json(environment()),
     }
     print(json.dumps(found, indent=2))
     return 0

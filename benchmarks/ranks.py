@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mothertongue.experiment.run_dir import environment
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 STRATEGIES = {
@@ -36,7 +37,7 @@ WAYS = {
 def main() -> None:
     experiment, out, *overrides = sys.argv[1:]
     rows = {name: beside(experiment, Path(out) / name, overrides, name) for name in STRATEGIES}
-    print(json.dumps({"strategies": rows, "environment": environment()}, indent=2))
+    print(json.dumps({"strategies": rows, "environment": to_json(environment())}, indent=2))
 
 
 def beside(experiment: str, out: Path, overrides: list[str], strategy: str) -> Json:

@@ -20,10 +20,11 @@ import psutil
 from mothertongue.data.manifest import Utterance, data_digest, read_data, write_manifest
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.defaults import settled
-from mothertongue.experiment.run_dir import environment
 from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.context import context_s
 from mothertongue.model.load import load_base
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 from mothertongue.training.bucketing import plan_epoch
 from mothertongue.training.plan import plan
 
@@ -51,7 +52,11 @@ def main() -> None:
         **data_costs(experiment, real, arguments.clips),
     }
     derived = at_scale(measured, arguments.languages, arguments.hours, experiment.train.num_epochs)
-    print(json.dumps({"measured": measured, "derived": derived, "environment": environment()}))
+    print(
+        json.dumps(
+            {"measured": measured, "derived": derived, "environment": to_json(environment())}
+        )
+    )
 
 
 def data_costs(experiment: Experiment, real: list[Utterance], count: int) -> Json:

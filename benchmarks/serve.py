@@ -23,7 +23,8 @@ import httpx2
 import numpy as np
 import psutil
 
-from mothertongue.experiment.run_dir import environment
+from mothertongue.system.environment import environment
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 
@@ -104,7 +105,7 @@ def main() -> None:
     paths = sorted(path for path in asked.audio.rglob("*") if path.is_file())[: asked.clips]
     clips = [path.read_bytes() for path in paths]
     names = [spec.partition("=")[0] for spec in asked.models]
-    result: Json = {"environment": environment(), "clips": len(clips)}
+    result: Json = {"environment": to_json(environment()), "clips": len(clips)}
     with serving(asked.models, asked.precision) as (url, process):
         urls = dict.fromkeys(names, url)
         result["one server"] = measure(urls, clips, asked.requests, asked.clients)

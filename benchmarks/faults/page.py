@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from faults.catalogue import Fault, read_catalogue
-from mothertongue.experiment.run_dir import environment
+from mothertongue.system.environment import environment
 from mothertongue.system.files import open_atomically, write_json
+from mothertongue.system.json_files import to_json
 
 Json = dict[str, Any]
 MALFORMED = ("audio", "tables", "folders", "layouts", "settings", "runs", "beside")
@@ -31,7 +32,7 @@ def update(out: Path, part: str, found: Json, seconds: float) -> None:
     facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seconds": round(seconds),
-        "environment": environment(),
+        "environment": to_json(environment()),
     }
     write_json(out, before | {part: facts | found})
 

@@ -16,12 +16,12 @@ from work import read_split
 from mothertongue.config import parse
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.validation import Validation
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import TrainingInputs, train
 from mothertongue.training.run import run
-from mothertongue.training.validation import Validation
 
 
 class EnoughError(Exception):

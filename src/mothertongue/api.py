@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mothertongue.system.json_files import to_json
+
 if TYPE_CHECKING:
     from mothertongue.data.clip_checks import Limits
     from mothertongue.inference.alignment.aligner import Aligner
@@ -86,7 +88,7 @@ def prepare(
     aligner = _aligner(align_with, align or {}, count, given, cache) if align_with else None
     report = prepare_source(found, Path(out), given, count, align=aligner)
     report.require_ok()
-    return report.to_dict() | {"out": str(out)}
+    return {**to_json(report), "out": str(out)}
 
 
 def _aligner(
@@ -181,7 +183,7 @@ def train(
     folder = Path(out) if out else Path("runs") / loaded.name
     with nullcontext(CallbackWatcher(notify)) if notify else training_progress() as watcher:
         record = run(loaded, RunDir(folder), watcher)
-    return {"run": str(folder), **record}
+    return {"run": str(folder), **to_json(record)}
 
 
 def evaluate(
@@ -226,7 +228,7 @@ def evaluate(
     if chosen is None:
         raise ConfigError(f"split: {split!r}; expected one of {', '.join(SPLITS)}")
     own = own_decoding(str(model)).model_dump(include={"beam_size", "graphs"})
-    return evaluate_any(
+    scores = evaluate_any(
         str(model),
         Path(data) if data else None,
         chosen,
@@ -242,6 +244,8 @@ def evaluate(
         with_base,
         long_settings(long_form, minutes, vad),
     )
+    found: Json = to_json(scores)
+    return found
 
 
 def label(
@@ -288,7 +292,7 @@ def label(
     asked = teachers(str(model), second, language, config, find, chosen)
     report = label_audio(asked, sources, Path(out), options)
     refuse_nothing_kept(report, Path(out))
-    return report.to_dict() | {"out": str(out)}
+    return to_json(report) | {"out": str(out)}
 
 
 def lm(
@@ -334,7 +338,8 @@ def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = Non
     loaded = load_grid(recipe_path(str(grid)))
     folder = Path(out) if out else Path("runs") / loaded.name
     with task_progress() as watcher:
-        return run_grid(loaded, folder, on_this_machine(jobs), watcher)
+        found: Json = to_json(run_grid(loaded, folder, on_this_machine(jobs), watcher))
+    return found
 
 
 def average(
@@ -357,4 +362,4 @@ def average(
     paths = [Path(each) for each in runs]
     alpha = float(with_base) if isinstance(with_base, int) else with_base
     sets = retention_sets(paths, [Path(each) for each in retention], alpha)
-    return average_runs(paths, Path(out), alpha, sets)
+    return {"run": str(out), **to_json(average_runs(paths, Path(out), alpha, sets))}

@@ -68,7 +68,7 @@ def copied(run_folder: Path, out: Path, seed: int, **settings: Any) -> Path:
     changed = yaml.safe_load((out / "experiment.yaml").read_text("utf-8")) | settings
     changed["train"]["seed"] = seed
     (out / "experiment.yaml").write_text(yaml.safe_dump(changed), encoding="utf-8")
-    record = RunDir(out).read_record()
+    record = json.loads((out / "record.json").read_text("utf-8"))
     write_json(out / "record.json", record | {"experiment": changed})
     generator = torch.Generator().manual_seed(seed)
     moved = {
@@ -108,26 +108,30 @@ def test_the_mean_of_two_runs_is_their_mean_and_says_so(home: Path) -> None:
     assert found.keys() == first.keys()
     for name, value in found.items():
         assert torch.equal(value, ((first[name].double() + second[name].double()) / 2).float())
-    assert record == {"run": str(home / "mean"), **RunDir(home / "mean").read_record()}
-    facts = record["average"]
-    assert [(each["run"], each["seed"]) for each in facts["runs"]] == [
+    assert record == RunDir(home / "mean").read_record()
+    facts = record.average
+    assert facts is not None
+    assert [(each.run, each.seed) for each in facts.runs] == [
         (str(path), seed) for seed, path in enumerate(pair(home))
     ]
     sums = json.loads((pair(home)[1] / "best/MANIFEST.json").read_text())["files"]
-    assert facts["runs"][1]["weights_sha256"] == sums["trained.safetensors"]["sha256"]
-    assert (facts["alpha"], facts["alpha_by"], facts["clips"]) == (1.0, None, 3)
-    assert record["steps"] == 2 * 6
+    assert facts.runs[1].weights_sha256 == sums["trained.safetensors"]["sha256"]
+    assert (facts.alpha, facts.alpha_by, facts.clips) == (1.0, None, 3)
+    assert record.steps == 2 * 6
     assert read_experiment(RunDir(home / "mean")).average is not None
 
 
 def test_every_model_is_scored_as_its_run_was(home: Path) -> None:
     record = average(pair(home), home / "mean")
     before = RunDir(pair(home)[0]).read_record()
-    first = record["average"]["runs"][0]["validation"]
-    assert first["wer"] == before["best_validation_wer"]
-    assert first["cer_interval95"] == before["best_validation_cer_interval95"]
-    (point,) = record["average"]["curve"]
-    assert record["best_validation_wer"] == point["validation"]["wer"]
+    assert record.average is not None
+    first = record.average.runs[0].validation
+    assert first is not None
+    assert first.wer == before.best_validation_wer
+    assert first.cer_interval95 == before.best_validation_cer_interval95
+    (point,) = record.average.curve
+    assert point.validation is not None
+    assert record.best_validation_wer == point.validation.wer
 
 
 @pytest.mark.parametrize("kind", STRATEGIES)
@@ -149,7 +153,7 @@ def test_a_mean_of_lora_runs_is_the_mean_of_the_merged_runs_and_an_adapter(home:
         torch.testing.assert_close(value, (first[name] + second[name]) / 2, atol=1e-6, rtol=1e-5)
     assert read_experiment(RunDir(home / "mean")).strategy.model_dump()["rank"] == 4
     result = export(home / "mean", "adapter", None, home / "exported", "validation", 2, 0.01)
-    assert result["identical"] == result["clips"] == 2
+    assert result.identical == result.clips == 2
     assert "# mean" in (home / "exported/README.md").read_text("utf-8")
 
 
@@ -159,13 +163,13 @@ def test_the_result_is_evaluated_transcribed_and_reported(home: Path) -> None:
         result = evaluate_any(
             str(path), None, "test", None, DecodeConfig(), open_model, with_base=False
         )
-        assert result["leaks"]["clips"] == 3
+        assert result.leaks is not None and result.leaks.clips == 3
     model = Model("mean", open_model(str(home / "mean")))
     assert model.transcribe(home / "data/test0.wav").language == "sw"
     page = write_report([*pair(home), home / "mean"], home / "page.html")
-    assert page["clips"] == 3
+    assert page.clips == 3
     result, _ = compare_runs([*pair(home), home / "mean"])
-    rows = {row["strategy"]: row["runs"] for row in result["languages"]["sw"]["strategies"]}
+    rows = {row.strategy: row.runs for row in result.languages["sw"].strategies}
     assert rows == {"0": ["0", "1"], "mean": ["mean"]}
 
 
@@ -188,14 +192,15 @@ def test_a_sweep_takes_the_alpha_of_the_lowest_error(
     left = scripted(monkeypatch, 0.5, 0.6, 0.9, 0.4, 0.4, 0.2, 0.3, 0.4, 0.5)
     record = average(pair(home), home / "mean", "sweep", {"en": ScoredSet(data=home / "english")})
     assert list(left) == []
-    facts = record["average"]
-    assert [each["alpha"] for each in facts["curve"]] == [0, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
-    assert (facts["alpha"], facts["alpha_by"]) == (0.7, "sweep")
-    assert facts["best_run"] == str(pair(home)[0])
-    assert facts["difference"] == pytest.approx(-0.3)
-    assert record["best_validation_wer"] == 0.2
-    kept = [each["retention"]["sets"]["en"]["wer"] for each in facts["curve"]]
-    assert kept[0]["difference"] == 0 and len({each["before"] for each in kept}) == 1
+    facts = record.average
+    assert facts is not None
+    assert [each.alpha for each in facts.curve] == [0, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert (facts.alpha, facts.alpha_by) == (0.7, "sweep")
+    assert facts.best_run == str(pair(home)[0])
+    assert facts.difference == pytest.approx(-0.3)
+    assert record.best_validation_wer == 0.2
+    kept = [each.retention.sets["en"].wer for each in facts.curve if each.retention]
+    assert kept[0].difference == 0 and len({each.before for each in kept}) == 1
     base = dict(load_base(str(home / "base")).model.named_parameters())
     first, second = map(weights, pair(home))
     for name, value in weights(home / "mean").items():

@@ -1,8 +1,9 @@
 """Every clip beside what each system heard."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from comparison_results import spoken
+from known_corpus import spoken
 
 from mothertongue.comparison.clips import clip_set
 from mothertongue.data.manifest import Utterance, write_manifest
@@ -18,24 +19,24 @@ def saved(folder: Path, **changes: str) -> Path:
 
 
 def test_clips_have_their_sound_their_counts_and_their_pieces(tmp_path: Path) -> None:
-    perfect = [each | {"hypothesis": each["reference"].upper()} for each in spoken()]
+    perfect = [replace(each, hypothesis=each.reference.upper()) for each in spoken()]
     found = clip_set("sw", "test", [saved(tmp_path)], {"base": spoken(), "full": perfect}, "wer")
-    assert (found["systems"], found["unit"]) == (["base", "full"], "word")
-    first, second, third = found["clips"]
-    assert Path(first["audio"]) == tmp_path / "0.wav"
-    assert (second["start_s"], third["audio"]) == (1.0, None)
-    assert first["words"] == 3
-    base, full = first["heard"]
-    assert (base["word_errors"], base["character_errors"]) == (1, 1)
-    assert base["pieces"] == [["=", "mtoto anakula"], ["~", "chakula", "chakuli"]]
-    assert full["pieces"] == [["=", "mtoto anakula chakula"]]
-    assert full["text"] == "MTOTO ANAKULA CHAKULA"
-    assert second["heard"][0]["pieces"] == [["=", "habari"], ["-", "ya", ""], ["=", "asubuhi"]]
-    assert third["heard"][0]["pieces"][-1] == ["+", "", "sana"]
+    assert (found.systems, found.unit) == (["base", "full"], "word")
+    first, second, third = found.clips
+    assert Path(first.audio) == tmp_path / "0.wav"
+    assert (second.start_s, third.audio) == (1.0, None)
+    assert first.words == 3
+    base, full = first.heard
+    assert (base.word_errors, base.character_errors) == (1, 1)
+    assert base.pieces == [["=", "mtoto anakula"], ["~", "chakula", "chakuli"]]
+    assert full.pieces == [["=", "mtoto anakula chakula"]]
+    assert full.text == "MTOTO ANAKULA CHAKULA"
+    assert second.heard[0].pieces == [["=", "habari"], ["-", "ya", ""], ["=", "asubuhi"]]
+    assert third.heard[0].pieces[-1] == ["+", "", "sana"]
 
 
 def test_a_language_without_spaces_is_aligned_in_characters(tmp_path: Path) -> None:
-    thai = [spoken()[0] | {"language": "th", "reference": "สวัสดี", "hypothesis": "สวัสดึ"}]
+    thai = [replace(spoken()[0], language="th", reference="สวัสดี", hypothesis="สวัสดึ")]
     found = clip_set("th", "test", [saved(tmp_path)], {"full": thai}, "cer")
-    assert found["unit"] == "character"
-    assert found["clips"][0]["heard"][0]["pieces"] == [["=", "สวัส"], ["~", "ดี", "ดึ"]]
+    assert found.unit == "character"
+    assert found.clips[0].heard[0].pieces == [["=", "สวัส"], ["~", "ดี", "ดึ"]]

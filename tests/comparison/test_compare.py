@@ -13,6 +13,7 @@ from held import Held
 from runs import PATIENCE_S, Silent
 
 from mothertongue.comparison.compare import compare
+from mothertongue.comparison.schema import SwitchedOff
 from mothertongue.errors import ConfigError
 from mothertongue.report.tables.terminal import write_tables
 from mothertongue.report.write import write_report
@@ -23,30 +24,30 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
     result = compare(make_grid(seeds=[0, 1]), tmp_path / "out", in_process, watcher)
     trained = [name for name in watcher.done if not name.startswith("scoring")]
     assert len(trained) == 3 * 2
-    rows = {row["strategy"]: row for row in result["languages"]["sw"]["strategies"]}
+    rows = {row.strategy: row for row in result.languages["sw"].strategies}
     assert list(rows) == ["full", "freeze"]
-    curve = [each for each in result["curves"] if each["strategy"] == "freeze"]
+    curve = [each for each in result.curves if each.strategy == "freeze"]
     means = {
-        n: sum(e["wer"] for e in curve if e["settings"]["strategy.encoder_layers"] == n) / 2
+        n: sum(e.wer for e in curve if e.settings["strategy.encoder_layers"] == n) / 2
         for n in (1, 2)
     }
-    chosen = rows["freeze"]["settings"]["strategy.encoder_layers"]
+    chosen = rows["freeze"].settings["strategy.encoder_layers"]
     assert means[chosen] == min(means.values())
-    assert rows["freeze"]["chosen_at_wer"] == pytest.approx(means[chosen])
-    assert rows["full"]["vs_reference"] is None
-    wers = {name: row["scores"]["strict"]["wer"] for name, row in rows.items()}
+    assert rows["freeze"].chosen_at_wer == pytest.approx(means[chosen])
+    assert rows["full"].vs_reference is None
+    wers = {name: row.scores["strict"].wer for name, row in rows.items()}
     best = min(wers, key=lambda name: wers[name])
-    assert [name for name, row in rows.items() if row["vs_best"] is None] == [best]
-    assert rows["freeze"]["vs_reference"]["p"] > 0
-    assert rows["freeze"]["trainable_parameters"] < rows["full"]["trainable_parameters"]
-    assert rows["full"]["warm_share"] == 0
-    assert 0 <= rows["freeze"]["warm_share"] <= 1
-    scores = rows["full"]["scores"]["strict"]
-    assert scores["wer"] == pytest.approx(sum(scores["by_seed"]) / 2)
-    assert rows["full"]["retention"]["sets"]["en"]["n"] == 4
-    assert rows["full"]["retention"]["switched_off"] is None
-    assert "also-other" in rows["full"]["also"]
-    assert result["languages"]["sw"]["data"]["train"]["clips"] == 12
+    assert [name for name, row in rows.items() if row.vs_best is None] == [best]
+    assert rows["freeze"].vs_reference.p > 0
+    assert rows["freeze"].trainable_parameters < rows["full"].trainable_parameters
+    assert rows["full"].warm_share == 0
+    assert 0 <= rows["freeze"].warm_share <= 1
+    scores = rows["full"].scores["strict"]
+    assert scores.wer == pytest.approx(sum(scores.by_seed) / 2)
+    assert rows["full"].retention.sets["en"].n == 4
+    assert rows["full"].retention.switched_off is None
+    assert "also-other" in rows["full"].also
+    assert result.languages["sw"].data["train"].clips == 12
     assert json.loads((tmp_path / "out/comparison.json").read_text())["name"] == "tiny"
     written = {path.name for path in write_tables(result, tmp_path / "tables")}
     assert written >= {"table.csv", "table.md", "table.tex", "curves.csv", "retention.csv"}
@@ -56,7 +57,7 @@ def test_a_grid_becomes_runs_and_a_table(make_grid: MakeGrid, tmp_path: Path) ->
         ("also-other", ["base", "full", "freeze"]),
     ]
     page = write_report([tmp_path / "out"])
-    assert page["clips"] == page["playable"] == 6
+    assert page.clips == page.playable == 6
 
 
 @pytest.mark.parametrize("kind", ["bottleneck", "lora"])
@@ -65,8 +66,8 @@ def test_adapters_that_are_switched_off_give_the_bases_transcripts(
 ) -> None:
     adapted = {"strategy": {"kind": kind}, "train": {"learning_rate": 0.3, "epochs": 3}}
     grid = make_grid(strategies={"full": adapted})
-    (row,) = compare(grid, tmp_path / "out", in_process, Quiet())["languages"]["sw"]["strategies"]
-    assert row["retention"]["switched_off"] == {"set": "en", "n": 4, "differ": []}
+    (row,) = compare(grid, tmp_path / "out", in_process, Quiet()).languages["sw"].strategies
+    assert row.retention.switched_off == SwitchedOff("en", 4, [])
     on, off, base = (
         [
             (each["hypothesis"], each["average_log_probability"])
@@ -83,7 +84,7 @@ def test_adapters_that_are_switched_off_give_the_bases_transcripts(
 
 def test_only_what_was_chosen_ever_sees_the_test_split(make_grid: MakeGrid, tmp_path: Path) -> None:
     result = compare(make_grid(), tmp_path / "out", in_process, Quiet())
-    chosen = {name for row in result["languages"]["sw"]["strategies"] for name in row["runs"]}
+    chosen = {name for row in result.languages["sw"].strategies for name in row.runs}
     tested = {path.parents[1].name for path in (tmp_path / "out/runs").glob("*/eval/test.json")}
     assert tested == chosen
     assert len(chosen) == 2
@@ -121,8 +122,8 @@ def test_the_papers_protocol_chooses_on_test_and_says_so(
     make_grid: MakeGrid, tmp_path: Path
 ) -> None:
     result = compare(make_grid(protocol="paper"), tmp_path / "out", in_process, Quiet())
-    assert result["chosen_on"] == "test"
-    assert {point["split"] for point in result["curves"]} == {"test"}
+    assert result.chosen_on == "test"
+    assert {point.split for point in result.curves} == {"test"}
 
 
 def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_path: Path) -> None:

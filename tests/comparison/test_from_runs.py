@@ -1,11 +1,13 @@
 """Runs that were made one by one, as one comparison."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_results import spoken
+from comparison_results import ENVIRONMENT
+from known_corpus import spoken
 from report_folders import finished_run, save_tested, score_run
 
 from mothertongue.comparison.from_runs import compare_runs
@@ -18,7 +20,7 @@ from mothertongue.system.files import write_json
 
 Json = dict[str, Any]
 
-PERFECT = [each | {"hypothesis": each["reference"]} for each in spoken()]
+PERFECT = [replace(each, hypothesis=each.reference) for each in spoken()]
 
 
 @pytest.fixture
@@ -32,14 +34,14 @@ def test_a_run_beside_its_base(home: Path) -> None:
     score_run(run, "test", PERFECT)
     score_run(run, "base-test", spoken())
     result, (clips,) = compare_runs([run])
-    found = result["languages"]["sw"]
-    assert found["base"]["scores"]["strict"]["wer"] == pytest.approx(3 / 8)
-    (row,) = found["strategies"]
-    assert (row["strategy"], row["scores"]["strict"]["wer"]) == ("full", 0)
-    assert row["vs_base"]["difference"] == pytest.approx(-3 / 8)
-    assert row["wall_s"] == 100.0
-    assert clips["systems"] == ["base", "full"]
-    assert result["curves"][0]["wer"] == 0.2
+    found = result.languages["sw"]
+    assert found.base.scores["strict"].wer == pytest.approx(3 / 8)
+    (row,) = found.strategies
+    assert (row.strategy, row.scores["strict"].wer) == ("full", 0)
+    assert row.vs_base.difference == pytest.approx(-3 / 8)
+    assert row.wall_s == 100.0
+    assert clips.systems == ["base", "full"]
+    assert result.curves[0].wer == 0.2
 
 
 def test_seeds_are_one_row_and_other_settings_another(home: Path) -> None:
@@ -51,14 +53,14 @@ def test_seeds_are_one_row_and_other_settings_another(home: Path) -> None:
     for run, rows in zip(runs, (PERFECT, spoken(), spoken()), strict=True):
         score_run(run, "test", rows)
     result, (clips,) = compare_runs(runs)
-    rows = {row["strategy"]: row for row in result["languages"]["sw"]["strategies"]}
-    assert list(rows) == ["full", "lora"] == clips["systems"]
-    assert rows["full"]["runs"] == ["a", "b"]
-    assert rows["full"]["scores"]["strict"]["wer"] == pytest.approx(3 / 16)
-    assert rows["lora"]["vs_reference"]["difference"] == pytest.approx(3 / 8 - 3 / 16)
-    assert result["reference"] == "full"
-    assert result["seeds"] == [0, 1]
-    assert result["languages"]["sw"]["base"] is None
+    rows = {row.strategy: row for row in result.languages["sw"].strategies}
+    assert list(rows) == ["full", "lora"] == clips.systems
+    assert rows["full"].runs == ["a", "b"]
+    assert rows["full"].scores["strict"].wer == pytest.approx(3 / 16)
+    assert rows["lora"].vs_reference.difference == pytest.approx(3 / 8 - 3 / 16)
+    assert result.reference == "full"
+    assert result.seeds == [0, 1]
+    assert result.languages["sw"].base is None
 
 
 def test_two_rows_of_a_kind_go_by_the_names_of_their_runs(home: Path) -> None:
@@ -69,24 +71,24 @@ def test_two_rows_of_a_kind_go_by_the_names_of_their_runs(home: Path) -> None:
     for run in runs:
         score_run(run, "test", PERFECT)
     result, _ = compare_runs(runs)
-    assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["a", "b"]
+    assert [row.strategy for row in result.languages["sw"].strategies] == ["a", "b"]
 
 
 def test_other_sets_are_compared_where_the_base_has_them_too(home: Path) -> None:
     run = finished_run(home / "one")
     for name, rows in (("test", PERFECT), ("base-test", spoken()), ("also-x", PERFECT)):
         score_run(run, name, rows)
-    (row,) = compare_runs([run])[0]["languages"]["sw"]["strategies"]
-    assert row["also"] == {}
+    (row,) = compare_runs([run])[0].languages["sw"].strategies
+    assert row.also == {}
     score_run(run, "base-also-x", spoken())
-    (row,) = compare_runs([run])[0]["languages"]["sw"]["strategies"]
-    assert row["also"]["also-x"]["vs_base"]["difference"] == pytest.approx(-3 / 8)
+    (row,) = compare_runs([run])[0].languages["sw"].strategies
+    assert row.also["also-x"].vs_base.difference == pytest.approx(-3 / 8)
 
 
 def test_a_run_without_test_scores_has_a_point_and_no_row(home: Path) -> None:
     result, clips = compare_runs([finished_run(home / "one")])
-    assert result["languages"]["sw"]["strategies"] == clips == []
-    assert result["curves"][0]["run"] == "one"
+    assert result.languages["sw"].strategies == clips == []
+    assert result.curves[0].run == "one"
 
 
 def test_a_copy_of_a_run_is_no_further_seed(home: Path) -> None:
@@ -104,21 +106,22 @@ def test_a_copy_of_a_run_is_no_further_seed(home: Path) -> None:
     [
         ({"decoding": {"beam_size": 5}}, r"beam_size: 5 in .*/test\.json, 1 in .*/base-test\.json"),
         (
-            {"environment": {"packages": {"torch": "2.0+cpu"}}},
+            {"environment": ENVIRONMENT | {"packages": {"torch": "2.0+cpu"}}},
             r"torch: 2\.0 in .*/test\.json",
         ),
     ],
 )
 def test_a_page_never_mixes_decodings_or_versions(home: Path, facts: Json, message: str) -> None:
     run = finished_run(home / "one")
-    greedy = {"decoding": {"beam_size": 1, "weights": "best"}, "environment": {"packages": {}}}
+    greedy = {"decoding": {"beam_size": 1, "weights": "best"}}
+    greedy["environment"] = ENVIRONMENT | {"packages": {}}
     score_run(run, "test", PERFECT, **(greedy | facts))
     score_run(run, "base-test", spoken(), **(greedy | {"decoding": {"beam_size": 1}}))
     with pytest.raises(DataError, match=message) as raised:
         compare_runs([run])
     assert "mothertongue evaluate RUN --with-base" in str(raised.value)
     score_run(run, "test", PERFECT, **greedy)
-    assert len(compare_runs([run])[0]["languages"]["sw"]["strategies"]) == 1
+    assert len(compare_runs([run])[0].languages["sw"].strategies) == 1
 
 
 def test_trainings_by_other_code_and_shared_clips_are_doubts(home: Path) -> None:
@@ -129,13 +132,13 @@ def test_trainings_by_other_code_and_shared_clips_are_doubts(home: Path) -> None
     score_run(one, "test", PERFECT, leaks=counts)
     score_run(two, "test", PERFECT, leaks=counts)
     result, _ = compare_runs([one, two])
-    assert result["languages"]["sw"]["doubts"] == [
+    assert result.languages["sw"].doubts == [
         "The runs were trained by different code: label rules was 1 for one; 2 for two.",
         "Set test: of 4 clips 3 share a sentence with the training clips; other speech may fare "
         "worse.",
     ]
     found = advice(result, "sw")
-    assert found and set(result["languages"]["sw"]["doubts"]) <= set(found.doubts)
+    assert found and set(result.languages["sw"].doubts) <= set(found.doubts)
 
 
 def test_a_manifest_that_changed_is_refused(home: Path) -> None:
@@ -165,9 +168,9 @@ def test_a_language_without_word_spaces_is_judged_by_cer(home: Path) -> None:
     one = finished_run(home / "one", language="th")
     score_run(one, "test", PERFECT)
     result, (clips,) = compare_runs([one])
-    assert (result["languages"]["th"]["measure"], clips["measure"]) == ("cer", "cer")
+    assert (result.languages["th"].measure, clips.measure) == ("cer", "cer")
     asked = finished_run(home / "two", language="th", select_by="wer")
     score_run(asked, "test", PERFECT)
-    assert compare_runs([asked])[0]["languages"]["th"]["measure"] == "wer"
+    assert compare_runs([asked])[0].languages["th"].measure == "wer"
     with pytest.raises(DataError, match="different select_by: cer, wer"):
         compare_runs([one, asked])

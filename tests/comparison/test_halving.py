@@ -18,12 +18,14 @@ from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Candidate, Grid, expand
 from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
-from mothertongue.errors import ConfigError, Preempted
+from mothertongue.errors import ConfigError, DataError, Preempted
 from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.records import MetricsLine
 from mothertongue.experiment.run_dir import RunDir, append_line
+from mothertongue.experiment.validation import Validation
 from mothertongue.report.text.summary import findings
+from mothertongue.system.json_files import to_json
 from mothertongue.training.run import run
-from mothertongue.training.validation import Validation
 from mothertongue.training.validator import SplitValidator
 
 RATES = [3e-3, 1e-3, 2e-3, 1e-4, 1e-5]
@@ -77,31 +79,29 @@ def grid(make_grid: MakeGrid, monkeypatch: pytest.MonkeyPatch) -> Grid:
 def test_what_is_behind_is_cut_and_the_result_says_so(grid: Grid, tmp_path: Path) -> None:
     out, watcher = tmp_path / "out", Quiet()
     result = compare(grid, out, one_by_one, watcher)
-    cuts = {each["settings"]["train.learning_rate"]: each for each in result["cuts"]}
+    cuts = {each.settings["train.learning_rate"]: each for each in result.cuts}
     # In this order each meets those before it: 2e-3 is in the better half of three after an epoch,
     # but behind the only one that came to the next rung.
-    assert {rate: each["epoch"] for rate, each in cuts.items()} == {
+    assert {rate: each.epoch for rate, each in cuts.items()} == {
         **{1e-3: 1.0, 2e-3: 2.0, 1e-4: 1.0, 1e-5: 1.0}
     }
-    assert cuts[1e-4]["measure"] == "wer"
-    assert cuts[1e-4]["rate"] == pytest.approx(3.0)
-    assert cuts[1e-4]["best_rate"] == pytest.approx(0.1)
-    assert cuts[1e-4]["out_of"] == 4
-    assert json.loads((out / "cuts.json").read_text()) == result["cuts"]
+    assert cuts[1e-4].measure == "wer"
+    assert cuts[1e-4].rate == pytest.approx(3.0)
+    assert cuts[1e-4].best_rate == pytest.approx(0.1)
+    assert cuts[1e-4].out_of == 4
+    assert json.loads((out / "cuts.json").read_text()) == to_json(result.cuts)
     finished = sorted(path.parent.name for path in out.glob("runs/*/record.json"))
     assert finished == ["sw-full-learning_rate0.003-seed0", "sw-full-learning_rate0.003-seed1"]
     begun = {path.parent.name for path in out.glob("runs/*/experiment.yaml")}
     assert not any("seed1" in name and "1e-05" in name for name in begun)
-    (row,) = result["languages"]["sw"]["strategies"]
-    assert row["settings"] == {"train.learning_rate": 3e-3}
-    assert row["out_of"] == 5
+    (row,) = result.languages["sw"].strategies
+    assert row.settings == {"train.learning_rate": 3e-3}
+    assert row.out_of == 5
     told = [json.loads(path.read_text()) for path in out.glob("runs/*/record.json")]
-    told += [
-        json.loads((out / f"runs/{cut['run']}/state.json").read_text()) for cut in cuts.values()
-    ]
+    told += [json.loads((out / f"runs/{cut.run}/state.json").read_text()) for cut in cuts.values()]
     spent_s = [each["train_s"] + each["validate_s"] for each in told]
     assert len(spent_s) == 2 + 4
-    assert row["search_wall_s"] == pytest.approx(sum(spent_s))
+    assert row.search_wall_s == pytest.approx(sum(spent_s))
     said = "\n".join(findings(result))
     assert "full with learning_rate=0.0001 was cut after epoch 1" in said
     assert "at a validation WER of 300.0 %; the best of 4 there had 10.0 %" in said
@@ -121,7 +121,7 @@ def validate(candidate: Candidate, folder: Path, epoch: int, found: Validation) 
     metrics = candidate.run_dir(folder).metrics
     metrics.parent.mkdir(parents=True, exist_ok=True)
     facts = {f"validation_{key}": value for key, value in asdict(found).items()}
-    append_line(metrics, {"step": 3 * epoch, "epoch": float(epoch), **facts})
+    append_line(metrics, MetricsLine(3 * epoch, epoch=float(epoch), **facts))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -192,7 +192,7 @@ def test_what_would_compare_unlike_things_is_refused(
 def test_cuts_of_an_earlier_version_are_refused(grid: Grid, tmp_path: Path) -> None:
     assert grid.halving
     (tmp_path / "cuts.json").write_text('[{"language": "sw", "wer": 0.5, "best_wer": 0.4}]')
-    with pytest.raises(ConfigError, match="cuts of an earlier version"):
+    with pytest.raises(DataError, match=r"cuts\.json: damaged, .*; give the grid another name"):
         Halvings(grid.halving, [], tmp_path, Quiet())
 
 

@@ -28,7 +28,7 @@ def test_runs_of_other_data_or_code_are_refused_and_scores_of_other_code_made_ag
     languages = {"sw": {"data": str(data)}}
     grid = make_grid(languages=languages, strategies=ONE, retention={}, seeds=[0, 1])
     result = compare(grid, out, in_process, Quiet())
-    assert result["languages"]["sw"]["doubts"] == [
+    assert result.languages["sw"].doubts == [
         "Set test: of 3 clips 3 share a sentence and 3 share a speaker with the training clips; "
         "other speech may fare worse."
     ]
@@ -119,5 +119,5 @@ def test_training_clips_may_be_scored_under_their_own_name(
     assert any("also.seen: of 4 clips 4 share audio" in note for note in watcher.notes)
     assert any(
         "Set also-seen: of 4 clips 4 share audio" in each
-        for each in (result["languages"]["sw"]["doubts"])
+        for each in (result.languages["sw"].doubts)
     )

@@ -10,11 +10,11 @@ from report_folders import run_record
 from runs import validation
 
 from mothertongue.comparison.grid import Candidate, expand
-from mothertongue.comparison.halving import Cut
+from mothertongue.comparison.schema import Cut
 from mothertongue.comparison.selection import Choice, choose
 from mothertongue.errors import ConfigError
+from mothertongue.experiment.validation import Validation
 from mothertongue.system.files import write_json
-from mothertongue.training.validation import Validation
 
 SWEPT = "strategy.encoder_layers"
 Choose = Callable[..., Choice]

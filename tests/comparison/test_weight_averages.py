@@ -22,7 +22,7 @@ from mothertongue.comparison.average_scores import ALPHAS
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Grid, WeightAverages
 from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
-from mothertongue.comparison.schema import Comparison
+from mothertongue.comparison.schema import Comparison, WeightAverage
 from mothertongue.config import parse
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, Preempted
@@ -41,9 +41,8 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return checkpoints.read_tensors(folder / "best", checkpoints.TRAINED)
 
 
-def averages(result: Json) -> list[Json]:
-    found: list[Json] = result["languages"]["sw"]["weight_averages"]
-    return found
+def averages(result: Comparison) -> list[WeightAverage]:
+    return result.languages["sw"].weight_averages
 
 
 def rated(monkeypatch: pytest.MonkeyPatch, *wers: float) -> None:
@@ -62,12 +61,12 @@ def test_the_seeds_of_a_strategy_have_an_average_of_their_own(
     assert watcher.done.index(f"averaging {NAME}") < watcher.done.index("scoring sw-full-seed0")
     assert f"scoring {NAME}" in watcher.done
     (found,) = averages(result)
-    assert (found["run"], found["alpha"], found["alpha_by"]) == (NAME, 0.8, "sweep")
-    assert found["runs"] == ["sw-full-seed0", "sw-full-seed1"]
-    assert (found["best_run"], found["split"]) == ("sw-full-seed1", "validation")
-    assert found["difference"] == pytest.approx(-0.1)
-    assert [each["alpha"] for each in found["curve"]] == [0, *ALPHAS]
-    assert all(each["retention"]["sets"]["en"]["n"] == 4 for each in found["curve"])
+    assert (found.run, found.alpha, found.alpha_by) == (NAME, 0.8, "sweep")
+    assert found.runs == ["sw-full-seed0", "sw-full-seed1"]
+    assert (found.best_run, found.split) == ("sw-full-seed1", "validation")
+    assert found.difference == pytest.approx(-0.1)
+    assert [each.alpha for each in found.curve] == [0, *ALPHAS]
+    assert all(each.retention and each.retention.sets["en"].n == 4 for each in found.curve)
     base = dict(
         load_base(
             json.loads((out / "runs" / NAME / "record.json").read_text())["experiment"]["base"]
@@ -77,7 +76,7 @@ def test_the_seeds_of_a_strategy_have_an_average_of_their_own(
     for name, value in weights(out / "runs" / NAME).items():
         expected = torch.lerp(base[name].detach(), (first[name] + second[name]) / 2, 0.8)
         torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
-    assert read_json(out / "comparison.json", Comparison) == json.loads(json.dumps(result))
+    assert read_json(out / "comparison.json", Comparison) == result
 
 
 def test_an_average_is_one_model_and_no_seed_of_its_strategy(
@@ -86,26 +85,26 @@ def test_an_average_is_one_model_and_no_seed_of_its_strategy(
     out = tmp_path / "out"
     with_it = make_grid(strategies=FULL, seeds=[0, 1], average={})
     result = compare(with_it, out, in_process, Quiet())
-    (found,), (row,) = averages(result), result["languages"]["sw"]["strategies"]
-    assert row["runs"] == ["sw-full-seed0", "sw-full-seed1"]
-    assert len(row["scores"]["strict"]["by_seed"]) == 2
+    (found,), (row,) = averages(result), result.languages["sw"].strategies
+    assert row.runs == ["sw-full-seed0", "sw-full-seed1"]
+    assert len(row.scores["strict"].by_seed) == 2
     without = compare(
         make_grid(strategies=FULL, seeds=[0, 1], average=None), out, in_process, Quiet()
     )
     assert averages(without) == []
-    assert without["languages"]["sw"]["strategies"] == [row]
-    scores = found["scores"]["strict"]
-    assert len(scores["by_seed"]) == 1 and scores["sd_over_seeds"] is None
-    seeds = fmean(row["scores"]["strict"]["by_seed"])
-    assert found["vs_seeds"]["difference"] == pytest.approx(scores["wer"] - seeds)
-    assert found["vs_seeds"]["p"] is None and not found["vs_seeds"]["over_seeds"]
-    assert set(found["also"]) == {"also-other"}
-    assert found["retention"]["sets"]["en"]["n"] == 4
+    assert without.languages["sw"].strategies == [row]
+    scores = found.scores["strict"]
+    assert len(scores.by_seed) == 1 and scores.sd_over_seeds is None
+    seeds = fmean(row.scores["strict"].by_seed)
+    assert found.vs_seeds.difference == pytest.approx(scores.wer - seeds)
+    assert found.vs_seeds.p is None and not found.vs_seeds.over_seeds
+    assert set(found.also) == {"also-other"}
+    assert found.retention.sets["en"].n == 4
     # It is a run like any other.
     again = evaluate_any(
         str(out / "runs" / NAME), None, "test", None, DecodeConfig(), open_model, with_base=False
     )
-    assert again["scores"]["strict"]["wer"] == scores["wer"]
+    assert again.scores["strict"].wer == scores.wer
 
 
 def test_an_average_is_made_again_only_of_other_runs_or_sets(
@@ -119,7 +118,7 @@ def test_an_average_is_made_again_only_of_other_runs_or_sets(
     more, fewer = Quiet(), Quiet()
     three = make_grid(strategies=FULL, seeds=[0, 1, 2], average={})
     (found,) = averages(compare(three, out, in_process, more))
-    assert len(found["runs"]) == 3
+    assert len(found.runs) == 3
     assert more.done == [
         "sw-full-seed2",
         f"averaging {NAME}",
@@ -129,7 +128,7 @@ def test_an_average_is_made_again_only_of_other_runs_or_sets(
     none_kept = make_grid(strategies=FULL, seeds=[0, 1, 2], average={}, retention={})
     (found,) = averages(compare(none_kept, out, in_process, fewer))
     assert f"averaging {NAME}" in fewer.done
-    assert found["retention"] is found["curve"][0]["retention"] is None
+    assert found.retention is found.curve[0].retention is None
 
 
 def test_one_seed_has_only_the_sweep_and_alpha_1_is_the_run_itself(
@@ -138,19 +137,19 @@ def test_one_seed_has_only_the_sweep_and_alpha_1_is_the_run_itself(
     rated(monkeypatch, 0.4, 0.9, 0.6, 0.6, 0.6, 0.6, 0.6, 0.4)
     watcher = Quiet()
     result = compare(make_grid(strategies=FULL, average={}), tmp_path / "out", in_process, watcher)
-    (found,), (row,) = averages(result), result["languages"]["sw"]["strategies"]
-    assert (found["runs"], found["alpha"]) == (["sw-full-seed0"], 1.0)
+    (found,), (row,) = averages(result), result.languages["sw"].strategies
+    assert (found.runs, found.alpha) == (["sw-full-seed0"], 1.0)
     assert watcher.done.count("scoring sw-full-seed0") == 1
     assert f"scoring {NAME}" not in watcher.done
-    assert found["scores"] == row["scores"]
-    assert found["vs_seeds"]["difference"] == 0
+    assert found.scores == row.scores
+    assert found.vs_seeds.difference == 0
 
 
 def test_a_soup_without_a_sweep_is_the_mean(make_grid: MakeGrid, tmp_path: Path) -> None:
     settings = {"with_base": None}
     grid = make_grid(strategies=FULL, seeds=[0, 1], average=settings)
     (found,) = averages(compare(grid, tmp_path / "out", in_process, Quiet()))
-    assert [each["alpha"] for each in found["curve"]] == [1.0]
+    assert [each.alpha for each in found.curve] == [1.0]
     first, second = (weights(tmp_path / f"out/runs/sw-full-seed{seed}") for seed in (0, 1))
     for name, value in weights(tmp_path / "out/runs" / NAME).items():
         assert torch.equal(value, ((first[name].double() + second[name].double()) / 2).float())
@@ -171,11 +170,11 @@ def test_of_runs_that_have_no_mean_the_best_on_validation_is_swept(
     grid = make_grid(strategies={"full": {"strategy": strategy}}, seeds=[0, 1], average={})
     result = compare(grid, tmp_path / "out", in_process, watcher)
     (found,) = averages(result)
-    curve = {each["seed"]: (each["wer"], each["cer"]) for each in result["curves"]}
+    curve = {each.seed: (each.wer, each.cer) for each in result.curves}
     best = min(curve, key=lambda seed: curve[seed])
     if curve[0] != curve[1]:
-        assert found["runs"] == [f"sw-full-seed{best}"]
-    assert len(found["runs"]) == 1
+        assert found.runs == [f"sw-full-seed{best}"]
+    assert len(found.runs) == 1
     (said,) = [note for note in watcher.notes if "2 runs are not averaged" in note]
     assert re.search(why, said)
 

@@ -1,7 +1,6 @@
 """Preparing a corpus: its files and report, and what is wrong with rows."""
 
 import io
-import json
 import os
 import socket
 import subprocess
@@ -13,24 +12,26 @@ import numpy as np
 import pytest
 from bad_decoders import write_bad
 from clips import tone, write_clip
-from prepared import corpus, count_characters, options, record, run
+from prepared import corpus, count_characters, options, record, run, strangers_manifest
 from rich.console import Console
 
 from mothertongue.data import sound_facts as sound
-from mothertongue.data.data_report import NOTES, report_table
-from mothertongue.data.manifest import read_card, read_data, read_manifest, write_card
+from mothertongue.data.card import read_card
+from mothertongue.data.data_report import NOTES, SplitFacts, report_table
+from mothertongue.data.manifest import read_data, read_manifest
 from mothertongue.data.prepare import check, prepare
 from mothertongue.data.sources.detect import detect
 from mothertongue.errors import DataError, MothertongueError
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.system.json_files import to_json
 
 
 def test_the_card_says_what_the_report_says_of_this_manifest_alone(tmp_path: Path) -> None:
     report, _, _ = run(tmp_path, [record(i) for i in range(12)])
     card = read_card(tmp_path / "out")
     assert card is not None
-    assert card.pop("format_version") == 1 and card.pop("manifest_sha256")
-    assert card == json.loads(json.dumps(report.to_dict()))
+    digest = {"format_version": 1, "manifest_sha256": card.manifest_sha256}
+    assert to_json(report) | digest == to_json(card)
     with (tmp_path / "out/manifest.jsonl").open("a") as file:
         file.write("\n")
     assert read_card(tmp_path / "out") is None
@@ -58,9 +59,7 @@ def test_both_files_and_the_report_say_the_same(tmp_path: Path) -> None:
         }
     ]
     assert report.ok
-    assert report.to_dict() == json.loads(json.dumps(report.to_dict()))
-    facts = report.to_dict()["splits"]
-    assert facts["test"] == {"clips": 1, "hours": 0.5 / 3600, "speakers": 1, "characters": 4}
+    assert report.splits["test"] == SplitFacts(1, 0.5 / 3600, 1, 4)
     assert (report.num_rows, report.split_by) == (3, "given")
     assert (report.rejected, report.notes) == ({"TXT-EMPTY": 1}, {"TXT-DIGIT": 1, "TXT-NFC": 1})
     assert report.warnings == ("validation has no clips",)
@@ -116,19 +115,6 @@ def test_check_finds_what_broke_since(tmp_path: Path) -> None:
     assert not report.ok
 
 
-def strangers_manifest(folder: Path, *audio: str) -> Path:
-    """A folder that looks like one of ours: the manifest, and a card with its digest."""
-    folder.mkdir()
-    facts = {"language": "sw", "duration_s": 0.5, "split": "train"}
-    lines = [
-        json.dumps({"id": str(n), "audio": name, "text": f"neno {n}"} | facts)
-        for n, name in enumerate(audio)
-    ]
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
-    write_card(folder, {"notes": {}, "warnings": []})
-    return folder
-
-
 def test_a_strangers_manifest_opens_nothing_outside_its_folder(tmp_path: Path) -> None:
     write_clip(tmp_path / "mine.wav", tone(0.5))
     write_clip(tmp_path / "theirs/in.wav", tone(0.5, hertz=300))
@@ -154,7 +140,7 @@ def test_what_allow_outside_lets_in_is_said_and_then_ours(tmp_path: Path) -> Non
     prepare(detect(folder), tmp_path / "out", allowed, count_characters)
     card = read_card(tmp_path / "out")
     assert card is not None
-    assert "--allow-outside was given: audio outside" in " ".join(card["warnings"])
+    assert "--allow-outside was given: audio outside" in " ".join(card.warnings)
     assert [clip.audio for clip in read_data([tmp_path / "out"])] == [str(tmp_path / "mine.wav")]
     assert check(tmp_path / "out", options(), count_characters).rejected == {}
 

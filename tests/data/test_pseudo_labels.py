@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from clips import tone, write_clip
 
+from mothertongue.data.card import read_card
 from mothertongue.data.clips import read_split
 from mothertongue.data.data_report import DataReport
 from mothertongue.data.decisions import Decision, write_decisions
-from mothertongue.data.manifest import Utterance, read_card, read_manifest, write_manifest
+from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.detect import detect
 from mothertongue.errors import DataError
 from mothertongue.system.files import sha256_file, write_json
+from mothertongue.system.json_files import to_json
 
 FACTS = {"language": "sw", "duration_s": 0.5, "start_s": 0.0}
 LABELLING = {"model": "m", "model_sha256": "1", "round": 2, "language": "sw", "settings": {}}
@@ -56,7 +58,7 @@ def test_prepare_keeps_the_mark_and_how_they_were_labelled(corpus: Path) -> None
         "person": None,
     }
     found = read_card(corpus.parent / "out")
-    assert found is not None and found["labelling"] == LABELLING
+    assert found is not None and to_json(found.labelling) == LABELLING
 
 
 def test_a_text_that_a_person_wrote_is_no_pseudo_label(corpus: Path) -> None:

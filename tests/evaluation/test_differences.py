@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
+from rows import said
 
 from mothertongue.evaluation.differences import SMALLEST_P, Units, differences, holm, units
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.evaluation.student import student_p, student_quantile
 
 
@@ -21,12 +22,12 @@ def runs(*rates: float, count: int = 200, seed: int = 0) -> np.ndarray:
     return np.stack([random.binomial(10, rate, count) for rate in rates])
 
 
-def row(reference: str, speaker: str | None = None) -> dict[str, Any]:
-    return {"reference": reference, "speaker": speaker}
+def row(reference: str, speaker: str | None = None) -> UtteranceRow:
+    return said(reference, speaker=speaker)
 
 
-def drawn(rows: list[dict[str, Any]]) -> Units:
-    return units(rows, [len(each["reference"].split()) for each in rows], normalizer("strict"))
+def drawn(rows: list[UtteranceRow]) -> Units:
+    return units(rows, [len(each.reference.split()) for each in rows], normalizer("strict"))
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_every_transcript_goes_to_its_utterance(corpus: list[Utterance]) -> None
     done = evaluate(knows_lengths, corpus, "bucket")
     assert [each.text for each in done.transcripts] == [each.text for each in corpus]
     assert done.score().wer == 0.0
-    assert {row["wer"] for row in done.rows()} == {0.0}
-    assert [row["id"] for row in done.rows()] == [each.id for each in corpus]
+    assert {row.wer for row in done.rows()} == {0.0}
+    assert [row.id for row in done.rows()] == [each.id for each in corpus]
 
 
 def hears_swahili(audio: Sequence[np.ndarray], language: str | None) -> list[Transcript]:
@@ -48,19 +48,19 @@ def hears_swahili(audio: Sequence[np.ndarray], language: str | None) -> list[Tra
 
 def test_rows_tell_the_language_given_and_the_language_heard(corpus: list[Utterance]) -> None:
     given = list(evaluate(hears_swahili, corpus, "full").rows())
-    assert [row["language"] for row in given] == ["yo", "sw"] * 3
-    assert [row["hypothesis"] for row in given] == ["yo", "sw"] * 3
-    assert {row["detected_language"] for row in given} == {"sw"}
-    assert {row["language_source"] for row in given} == {"given"}
+    assert [row.language for row in given] == ["yo", "sw"] * 3
+    assert [row.hypothesis for row in given] == ["yo", "sw"] * 3
+    assert {row.detected_language for row in given} == {"sw"}
+    assert {row.language_source for row in given} == {"given"}
 
 
 def test_silence_where_there_was_speech_is_all_deletions(corpus: list[Utterance]) -> None:
     scores = evaluate(knows_nothing, corpus, "full").scores()
     assert set(scores) == set(NORMALIZERS)
     raw = scores["raw"]
-    assert (raw["wer"], raw["deletions"], raw["reference_words"]) == (1.0, 12, 12)
-    assert raw["context"] == "full"
-    assert raw["interval95"] == [1.0, 1.0]
+    assert (raw.wer, raw.deletions, raw.reference_words) == (1.0, 12, 12)
+    assert raw.context == "full"
+    assert raw.interval95 == (1.0, 1.0)
 
 
 def test_a_clip_that_is_gone_is_named(corpus: list[Utterance], tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What was forgotten, on rows whose every count is known, and averages of known coverage."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,24 +13,21 @@ from mothertongue.data.manifest import Utterance
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.errors import DataError
 from mothertongue.evaluation.evaluate import Evaluation
-from mothertongue.evaluation.forgetting import (
-    Change,
-    forgetting,
-    is_hallucination,
-    mean_forgetting,
-)
+from mothertongue.evaluation.forgetting import forgetting, is_hallucination, mean_forgetting
 from mothertongue.evaluation.metrics import paired_bootstrap
+from mothertongue.evaluation.rates import Change, Forgetting, MeanForgetting, UtteranceRow
+from mothertongue.system.json_files import built, to_json
 
 REFERENCES = ["good morning", "how are you", "fine", "thank you"]
 
 
-def row(number: int, hypothesis: str, detected: str | None = "en", **changes: Any) -> dict:
+def row(number: int, hypothesis: str, detected: str | None = "en", **changes: Any) -> UtteranceRow:
     utterance = Utterance(f"clip{number}", "", REFERENCES[number], "en", 1.0)
     transcript = Transcript(hypothesis, "en", (), -0.5, detected_language=detected)
-    return {**next(Evaluation([utterance], [transcript], "full").rows()), **changes}
+    return replace(next(Evaluation([utterance], [transcript], "full").rows()), **changes)
 
 
-def rows(*hypotheses: str, **changes: Any) -> list[dict]:
+def rows(*hypotheses: str, **changes: Any) -> list[UtteranceRow]:
     return [row(number, text, **changes) for number, text in enumerate(hypotheses)]
 
 
@@ -105,20 +101,20 @@ def test_nothing_forgotten() -> None:
 
 
 def test_language_identification_is_none_unless_both_were_asked() -> None:
-    silent = [{**each, "detected_language": None} for each in BASE]
+    silent = [replace(each, detected_language=None) for each in BASE]
     assert forgetting(silent, TUNED).language_identification is None
     assert forgetting(BASE, silent).language_identification is None
 
 
 def test_it_is_json_and_takes_what_json_gave() -> None:
     found = forgetting(BASE, TUNED)
-    record = found.to_dict()
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    record = to_json(found)
     assert record["wer"]["count_after"] == 7
-    again = [json.loads(json.dumps(each)) for each in (BASE, TUNED)]
+    assert built(record, "here", Forgetting) == found
+    again = [built(to_json(each), "here", list[UtteranceRow]) for each in (BASE, TUNED)]
     assert forgetting(*again) == found
-    mean = mean_forgetting([found]).to_dict()
-    assert json.loads(json.dumps(mean, allow_nan=False)) == mean
+    mean = mean_forgetting([found])
+    assert built(to_json(mean), "here", MeanForgetting) == mean
 
 
 @pytest.mark.parametrize(
@@ -140,8 +136,8 @@ def test_what_is_a_hallucination(reference: str, hypothesis: str, expected: bool
     assert is_hallucination(reference, hypothesis) == expected
 
 
-def changed(number: int, **changes: Any) -> list[dict]:
-    return [{**each, **changes} if i == number else each for i, each in enumerate(TUNED)]
+def changed(number: int, **changes: Any) -> list[UtteranceRow]:
+    return [replace(each, **changes) if i == number else each for i, each in enumerate(TUNED)]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +151,6 @@ def changed(number: int, **changes: Any) -> list[dict]:
             changed(0, language_source="detected"),
             r"row 1: language_source is 'given' before tuning, 'detected' after",
         ),
-        (
-            [{key: value for key, value in each.items() if key != "looped"} for each in TUNED],
-            "row 1 has no looped; evaluate that model again",
-        ),
     ],
 )
 def test_rows_of_other_clips_are_refused_by_name(after, message: str) -> None:
@@ -169,7 +161,7 @@ def test_rows_of_other_clips_are_refused_by_name(after, message: str) -> None:
 def test_no_clips_and_a_mixture_of_given_and_detected_languages_are_refused() -> None:
     with pytest.raises(DataError, match="0 clips before tuning, 0 after"):
         forgetting([], [])
-    mixed = [{**BASE[0], "language_source": "detected"}, *BASE[1:]]
+    mixed = [replace(BASE[0], language_source="detected"), *BASE[1:]]
     with pytest.raises(DataError, match="some clips were decoded under a given language"):
         forgetting(mixed, mixed)
 

@@ -15,6 +15,7 @@ from mothertongue.evaluation.long_form import (
 )
 from mothertongue.evaluation.metrics import count_errors
 from mothertongue.evaluation.normalizers import characters, normalizer
+from mothertongue.evaluation.records import Ratio, TimeErrors
 
 STRICT = normalizer("strict")
 TEXTS = ("Moja mbili, tatu.", "Nne tano!", "Sita saba nane tisa.")
@@ -66,8 +67,8 @@ def test_a_text_that_is_empty_once_normalized_has_no_errors() -> None:
 def test_rates_are_of_whole_recordings_and_intervals_of_their_parts() -> None:
     scores = long_scores([long("moja mbili tatu sita saba nane tisa")] * 2, "full")
     strict = scores["strict"]
-    assert (strict["wer"], strict["deletions"], strict["n"]) == (pytest.approx(2 / 9), 4, 2)
-    low, high = strict["interval95"]
+    assert (strict.wer, strict.deletions, strict.n) == (pytest.approx(2 / 9), 4, 2)
+    low, high = strict.interval95
     assert low == 0 and high > 0.5  # a draw may have only the part that is missing, or none of it
     assert set(scores) == {"strict", "whisper", "raw"}
 
@@ -76,12 +77,12 @@ def test_ratio_of_the_recording_to_its_parts_alone() -> None:
     alone = ["moja mbili", "nne tano", "sita saba nane tisa"]  # one error
     found = [long("moja mbili sita saba nane tisa")]  # three
     ratio = rate_ratio(found, alone, "wer")
-    assert ratio["ratio"] == pytest.approx(3.0)
-    assert ratio["interval95"][0] <= 3 <= ratio["interval95"][1]
-    assert rate_ratio(found, list(TEXTS), "wer") == {"ratio": None, "interval95": None}
+    assert ratio.ratio == pytest.approx(3.0)
+    assert ratio.interval95[0] <= 3 <= ratio.interval95[1]
+    assert rate_ratio(found, list(TEXTS), "wer") == Ratio("wer", None, None)
     same = rate_ratio([long(" ".join(alone))], alone, "wer")
-    assert same == {"ratio": 1.0, "interval95": [1.0, 1.0]}
-    assert rate_ratio([long(" ".join(alone))], alone, "cer")["ratio"] == pytest.approx(1.0, abs=0.1)
+    assert same == Ratio("wer", 1.0, (1.0, 1.0))
+    assert rate_ratio([long(" ".join(alone))], alone, "cer").ratio == pytest.approx(1.0, abs=0.1)
 
 
 def test_time_errors_of_the_words_at_the_ends_of_parts() -> None:
@@ -89,17 +90,17 @@ def test_time_errors_of_the_words_at_the_ends_of_parts() -> None:
     words = tuple(Word(f" {x}", float(i), i + 0.5, 1.0, ()) for i, x in enumerate(said))
     speech_s = ((0.25, 2.5), (3.0, 4.75), (5.0, 8.5))
     found = long(" ".join(said), words=words, speech_s=speech_s)
-    assert time_errors([found]) == {
-        "parts": 3,
-        "starts_found": 3,
-        "median_start_error_s": 0.0,  # 0.25, 0, 0
-        "ends_found": 3,
-        "median_end_error_s": 0.0,  # 0, 0.25, 0
-    }
+    assert time_errors([found]) == TimeErrors(
+        parts=3,
+        starts_found=3,
+        median_start_error_s=0.0,  # 0.25, 0, 0
+        ends_found=3,
+        median_end_error_s=0.0,  # 0, 0.25, 0
+    )
     # What is not recognized is not measured: here the first word, and the last of the second part.
     wrong = {0: "kumi", 4: "kumi"}
     heard = tuple(replace(x, text=" " + wrong.get(i, said[i])) for i, x in enumerate(words))
     times = time_errors([replace(found, words=heard), long("")])
     assert times is not None
-    assert (times["starts_found"], times["ends_found"], times["parts"]) == (2, 2, 3)
+    assert (times.starts_found, times.ends_found, times.parts) == (2, 2, 3)
     assert time_errors([long("")]) is None

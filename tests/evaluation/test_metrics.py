@@ -1,6 +1,5 @@
 """Error rates against two other programs, hand-worked cases, and intervals of known coverage."""
 
-import json
 import random
 import subprocess
 import sys
@@ -10,12 +9,12 @@ import jiwer
 import kaldialign
 import numpy as np
 import pytest
+from rows import said
 
 from mothertongue.errors import DataError
 from mothertongue.evaluation.metrics import (
     ErrorCounts,
     PairedDifference,
-    Score,
     bootstrap_interval,
     count_errors,
     paired_bootstrap,
@@ -23,6 +22,8 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.evaluation.normalizers import NORMALIZERS, characters
+from mothertongue.evaluation.rates import Score
+from mothertongue.system.json_files import built, to_json
 
 # Letters, and marks where the script has them: Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic,
 # Devanagari, Malayalam, Thai, Ethiopic, Hangul, Han.
@@ -142,7 +143,7 @@ def test_rates_are_of_the_corpus_not_means_of_utterances() -> None:
 
 @pytest.mark.parametrize("name", list(NORMALIZERS))
 def test_errors_of_utterances_add_up_to_the_score(name: str) -> None:
-    rows = [{"reference": r, "hypothesis": h} for r, h in PAIRS[:300]]
+    rows = [said(r, h) for r, h in PAIRS[:300]]
     word_errors, words, character_errors, letters = utterance_errors(rows, NORMALIZERS[name])
     assert {len(each) for each in (word_errors, words, character_errors, letters)} == {300}
     total = score(*zip(*PAIRS[:300], strict=True), None, NORMALIZERS[name], "full")
@@ -153,11 +154,7 @@ def test_errors_of_utterances_add_up_to_the_score(name: str) -> None:
 
 
 def test_errors_of_utterances_keep_their_order_and_are_whole_numbers() -> None:
-    rows = [
-        {"reference": "Habari gani?", "hypothesis": "habari"},
-        {"reference": "", "hypothesis": "la"},
-        {"reference": "moja", "hypothesis": "moja"},
-    ]
+    rows = [said("Habari gani?", "habari"), said("", "la"), said("moja", "moja")]
     found = utterance_errors(rows, NORMALIZERS["strict"])
     assert [each.tolist() for each in found] == [[1, 1, 0], [2, 0, 1], [5, 2, 0], [11, 0, 4]]
     assert {each.dtype for each in found} == {np.dtype(np.int64)}
@@ -171,15 +168,13 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_to_dict_is_json_of_plain_values() -> None:
+def test_it_is_written_as_plain_values_and_read_again() -> None:
     references, hypotheses = zip(*PAIRS[:200], strict=True)
     speakers = [f"s{number % 7}" for number in range(200)]
     result = score(references, hypotheses, speakers, NORMALIZERS["strict"], "full")
-    record = replace(result, empty_references=0).to_dict()
+    record = to_json(replace(result, empty_references=0))
     assert set(record) == KEYS
-    assert json.loads(json.dumps(record, allow_nan=False)) == record
-    flat = [*record.values(), *record["interval95"], *record["interval95_by_speaker"]]
-    assert {type(value) for value in flat} == {int, float, str, list}
+    assert built(to_json(result), "here", Score) == result
 
 
 def test_equal_seeds_give_equal_intervals() -> None:
@@ -194,7 +189,7 @@ def test_equal_seeds_give_equal_intervals() -> None:
 def test_an_empty_reference_adds_insertions_and_is_counted() -> None:
     result = score(["...", "a b"], ["hallo there", "a b"], None, NORMALIZERS["strict"], "full")
     assert (result.insertions, result.reference_words, result.wer) == (2, 2, 1.0)
-    assert result.to_dict()["empty_references"] == 1
+    assert to_json(result)["empty_references"] == 1
     assert all(np.isfinite(result.interval95))
 
 

@@ -126,7 +126,7 @@ def test_the_record_has_values_and_a_run_that_states_them_ends_with_the_same_bit
         load_experiment(write_experiment(tmp_path, *made, **OPEN)), RunDir(tmp_path / "a"), Silent()
     )
     values = {"epochs": 2, "learning_rate": 1e-3 / 10, "patience": 5}
-    assert {key: record["experiment"]["train"][key] for key in values} == values
+    assert {key: record.experiment.train.model_dump()[key] for key in values} == values
     written = yaml.safe_load((tmp_path / "a/experiment.yaml").read_text())["train"]
     assert {key: written[key] for key in values} == values
     stated = load_experiment(write_experiment(tmp_path, *made, **values))
@@ -147,8 +147,8 @@ def test_a_run_goes_on_with_the_defaults_that_it_began_with(
     monkeypatch.setattr(defaults, "PATIENCE", 9)
     monkeypatch.setattr(defaults, "usual_rate", lambda *_: 0.5)
     record = run(experiment, RunDir(tmp_path / "a"), Silent())
-    assert record["experiment"] == before.model_dump(mode="json")
-    assert record["steps"] == 4
+    assert record.experiment.model_dump() == before.model_dump(mode="json")
+    assert record.steps == 4
     watcher = Silent()
     assert run(experiment, RunDir(tmp_path / "a"), watcher) == record
     assert watcher.notes[0].endswith("is complete; nothing to do")

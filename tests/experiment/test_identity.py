@@ -75,11 +75,10 @@ def test_audio_is_read_where_its_time_differs(run_dir: RunDir, data: Path) -> No
 def test_other_versions_and_label_rules_are_said(run_dir: RunDir) -> None:
     identity = read_identity(run_dir)
     assert code_changes(run_dir) == []
-    assert identity["label_rules"] == LABEL_RULES
-    assert "+" not in identity["packages"]["torch"]
-    identity["packages"]["torch"] = "1.0"
-    del identity["label_rules"]
-    write_json(run_dir.identity, identity)
+    assert identity.label_rules == LABEL_RULES
+    assert "+" not in str(identity.packages["torch"])
+    older = replace(identity, packages=identity.packages | {"torch": "1.0"}, label_rules=1)
+    write_json(run_dir.identity, older)
     rules, torch = code_changes(run_dir)
     assert rules == f"label rules: were 1, now {LABEL_RULES}"
     assert torch.startswith("torch: was 1.0, now 2.")

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import warm
 import yaml
+from report_folders import score_run
 from runs import PATIENCE_S
 from tiny import noise
 from tiny_runs import Exports
@@ -22,11 +23,13 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue import cli
 from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.evaluation.rates import Score
 from mothertongue.experiment.load import load_run
 from mothertongue.export import export as exporting
 from mothertongue.export.base import comparable, exporters
 from mothertongue.export.export import export
 from mothertongue.export.formats.ggml import byte_letters
+from mothertongue.export.records import Verification
 from mothertongue.export.verify import VerificationRequest
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.model.weight_names import to_openai
@@ -44,7 +47,7 @@ EXACT = [
 
 def exported(
     run: Path, format_: str, out: Path, type_: str | None = None, max_wer_loss: float = 0.01
-) -> dict[str, Any]:
+) -> Verification:
     return export(run, format_, type_, out, "validation", 4, max_wer_loss)
 
 
@@ -77,7 +80,7 @@ def test_whisper_cpp_opens_halved_and_rounded_weights(
         ours = state[name].numpy()
         assert np.array_equal(array.reshape(ours.shape), ours.astype(array.dtype)), name
     small = exported(tiny_runs["full"], "ggml", tmp_path / "q5", "q5_0", max_wer_loss=1e3)
-    assert small["size_bytes"] < 0.6 * half["size_bytes"]
+    assert small.size_bytes < 0.6 * half["size_bytes"]
 
 
 def read_ggml(path: Path) -> dict[str, Any]:
@@ -184,7 +187,7 @@ def test_a_killed_export_leaves_nothing_running_and_is_made_again(
     assert not alive
     folder = run / "export/adapter-float32"
     assert not folder.exists()
-    assert exported(run, "adapter", folder)["passed"]
+    assert exported(run, "adapter", folder).passed
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
@@ -225,8 +228,11 @@ def test_the_transformers_folder_is_whole(
     from transformers import AutoProcessor, pipeline
 
     run = shutil.copytree(tiny_runs["full"], tmp_path / "run")
-    score = {"wer": 0.25, "cer": 0.1, "interval95": [0.2, 0.3], "n": 3, "reference_words": 12}
-    write_json(run / "eval/test.json", {"scores": dict.fromkeys(("strict", "raw"), score)})
+    rates = {"wer": 0.25, "interval95": (0.2, 0.3), "cer": 0.1, "cer_interval95": (0.0, 0.2)}
+    counts = {"substitutions": 3, "deletions": 0, "insertions": 0, "interval95_by_speaker": None}
+    counts |= {"n": 3, "reference_words": 12, "reference_characters": 50, "context": "full"}
+    score = Score(**rates, **counts, normalizer="strict", normalizer_version="1")
+    score_run(run, "test", [], scores={"strict": score, "raw": score})
     exported(run, "hf", folder := tmp_path / "out")
     names = {path.name for path in folder.iterdir()}
     assert names >= {

@@ -63,7 +63,11 @@ def opened(format_: str, tuned_run: Path, folder: Path) -> ClipTranscriber:
     if format_ == "adapter":  # what it is put on decodes
         config = DecodeConfig(batch_size=1)
         return TorchTranscriber(tuned.base.model, tuned.base.tokens, context="full", config=config)
-    writer.write(Exported(tuned, tuned_run, {}, None, {}), folder, writer.types[0])
+    writer.write(
+        Exported(tuned, tuned_run, None, None, None),
+        folder,
+        writer.types[0],
+    )
     return writer.open(folder, tuned.base.tokens, None)
 
 
@@ -91,37 +95,37 @@ def of(tokens_: int, duration_s: float) -> Utterance:
 def test_labels_over_the_limit_are_counted() -> None:
     corpus = [*[of(10, 10.0)] * 18, of(224, 28.0), of(225, 15.0)]
     counts = count_labels(corpus, byte_tokens(), exporter("ctranslate2"))
-    found = [counts[name] for name in ("max_tokens", "labels", "labels_over", "most_tokens")]
+    found = [counts.max_tokens, counts.labels, counts.labels_over, counts.most_tokens]
     assert found == [224, 20, 1, 225]
-    assert counts["tokens_per_s_median"] == 1
-    assert counts["tokens_per_s_dense"] == 15  # of the label over the limit: the corpus is sparse
-    assert counts["longest_window_s"] == 14
-    assert "src/models/whisper.cc" in counts["source"]
-    assert counts["advice"] == (
+    assert counts.tokens_per_s_median == 1
+    assert counts.tokens_per_s_dense == 15  # of the label over the limit: the corpus is sparse
+    assert counts.longest_window_s == 14
+    assert "src/models/whisper.cc" in counts.source
+    assert counts.advice == (
         "faster_whisper writes at most 224 tokens for one window and drops the rest of its text. 1 "
         "of the corpus' 20 transcripts have more, the longest has 225. Dense speech of the corpus "
         "has 15.0 tokens a second: use windows of at most 14 s (`chunk_length=14` of "
         "faster-whisper's `transcribe`)."
     )
-    assert count_labels(corpus, byte_tokens(), exporter("hf"))["advice"] is None
+    assert count_labels(corpus, byte_tokens(), exporter("hf")).advice is None
 
 
 def test_short_labels_of_dense_speech_are_told_too() -> None:
     """Each fits by itself, but a whole window of such speech does not."""
     counts = count_labels([of(110, 10.0)] * 3, byte_tokens(), exporter("ggml"))
-    assert (counts["labels_over"], counts["longest_window_s"]) == (0, 20)
-    assert "pieces of at most 20 s" in counts["advice"]
+    assert (counts.labels_over, counts.longest_window_s) == (0, 20)
+    assert "pieces of at most 20 s" in counts.advice
 
 
 def test_nothing_is_told_where_all_fits() -> None:
     counts = count_labels([of(60, 10.0)] * 3, byte_tokens(), exporter("ggml"))
-    assert (counts["labels_over"], counts["longest_window_s"]) == (0, 30)
-    assert counts["advice"] is None
+    assert (counts.labels_over, counts.longest_window_s) == (0, 30)
+    assert counts.advice is None
 
 
 def test_a_window_is_never_empty() -> None:
     counts = count_labels([of(300, 0.5)], byte_tokens(), exporter("ggml"))
-    assert counts["longest_window_s"] == 1
+    assert counts.longest_window_s == 1
 
 
 @pytest.mark.slow

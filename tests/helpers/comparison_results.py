@@ -1,15 +1,20 @@
 """A comparison's result whose figures are known: two languages, three strategies, two seeds."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, TypeVar
+
+from known_corpus import card, spoken
 
 from mothertongue.comparison.result import averages
+from mothertongue.comparison.schema import Comparison, Language
 from mothertongue.evaluation.error_analysis import error_kinds
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.system.json_files import built, to_json
 
 Json = dict[str, Any]
+T = TypeVar("T")
 NORMALIZERS = ("strict", "whisper", "raw")
 FREEZE = {"strategy.encoder_layers": 3}
 SURE, UNSURE = 0.002, 0.41
@@ -20,28 +25,22 @@ ENVIRONMENT = {
     "machine": "x86_64",
     "processors": 2,
 }
-SPOKEN = (
-    ("mtoto anakula chakula", "mtoto anakula chakuli", "ana", 2.0),
-    ("habari ya asubuhi", "habari asubuhi", "ben", 5.0),
-    ("asante sana", "asante sana sana", "ana", 12.0),
-)
-"""Reference, transcript, speaker and seconds: a word taken for another, one lost, one made up."""
 
 
-def spoken() -> list[Json]:
-    """SPOKEN as an evaluation's rows."""
-    return [
-        {
-            "id": f"clip{i}",
-            "language": "sw",
-            "reference": said,
-            "hypothesis": heard,
-            "speaker": speaker,
-            "duration_s": duration_s,
-            "looped": False,
-        }
-        for i, (said, heard, speaker, duration_s) in enumerate(SPOKEN)
-    ]
+def typed(result: Json) -> Comparison:
+    """The result as it is read from its file."""
+    return built(result, "comparison.json", Comparison)
+
+
+def of_json(function: Callable[..., T]) -> Callable[..., T]:
+    """A function of a comparison's result as one of its JSON."""
+    return lambda result, *rest: function(typed(result), *rest)
+
+
+def means(languages: Json, reference: str) -> list[Json]:
+    """The means over languages, as JSON."""
+    read = {name: built(each, name, Language) for name, each in languages.items()}
+    return list(to_json(averages(read, reference)))
 
 
 def scores(*by_seed: float, n: int = 487) -> Json:
@@ -95,7 +94,7 @@ def strategy(name: str, wer: float, base: float, **changes: Any) -> Json:
         "chosen_at_wer": wer - 0.01,
         "chosen_at_cer": wer / 4,
         "scores": scores(*seeds),
-        "anatomy": error_kinds([spoken()], normalizer("strict")),
+        "anatomy": to_json(error_kinds([spoken()], normalizer("strict"))),
         "also": {"also-radio": also},
         "retention": forgotten(),
         "trainable_parameters": 72_593_920,
@@ -154,7 +153,7 @@ def comparison(**changes: Any) -> Json:
         "seeds": [0, 1],
         "normalizer": "strict",
         "languages": languages,
-        "average": averages(languages, "full"),
+        "average": means(languages, "full"),
         "curves": list(_curves()),
         "environment": ENVIRONMENT,
     } | changes
@@ -226,12 +225,21 @@ def weight_average(name: str, alpha: float, wer: float, vs_best_run: float) -> J
 def _at(alpha: float, wer: float) -> Json:
     score = scores(wer)["strict"]
     names = ("wer", "interval95", "cer", "cer_interval95")
-    kept = {"n": 200, "wer": _changed(0.15, 0.15 + 0.04 * alpha), "cer": _changed(0.1, 0.12)}
+    kept = _whole_forgetting(0.15, 0.15 + 0.04 * alpha)
     return {
         "alpha": alpha,
         "validation": {key: score[key] for key in names},
-        "retention": {"sets": {"en": kept, "de": kept}, "mean": kept},
+        "retention": {"sets": {"en": kept, "de": kept}, "mean": kept | {"sets": 2}},
     }
+
+
+def _whole_forgetting(before: float, after: float) -> Json:
+    """The forgetting of one model, with all that a record says of it."""
+    way = {"language_source": "given", "normalizer_version": "1", "seed": 0, "resamples": 1000}
+    counts = {"count_before": 1, "count_after": 2, "total": 3, "p": 0.5, "sets": 1}
+    found = _measures(before, after) | {"language_identification": None}
+    changes = {key: each | counts for key, each in found.items() if isinstance(each, dict)}
+    return found | changes | way
 
 
 def _unchosen(row: Json) -> Json:
@@ -250,24 +258,10 @@ def _language(base: float, rows: list[Json]) -> Json:
         "cards": [card()],
         "base": {
             "scores": scores(base),
-            "anatomy": error_kinds([spoken()], normalizer("strict")),
+            "anatomy": to_json(error_kinds([spoken()], normalizer("strict"))),
             "also": {"also-radio": scores(base + 0.1)},
         },
         "strategies": rows,
-    }
-
-
-def card() -> Json:
-    """Of a corpus with two rows that were not taken."""
-    return {
-        "folder": "sw-corpus",
-        "num_rows": 3770,
-        "num_rejected": 2,
-        "rejected": {"AUD-CORRUPT": 2},
-        "notes": {"TXT-NFC": 7},
-        "warnings": ["speakers are shared between train and test"],
-        "confirmed": [],
-        "split_by": "sentence",
     }
 
 
@@ -335,7 +329,7 @@ def by_cer(result: Json) -> Json:
                     each["measure"] = "cer"
     for point in result["curves"]:
         point["measure"] = "cer"
-    return result | {"average": averages(result["languages"], "full")}
+    return result | {"average": means(result["languages"], "full")}
 
 
 def on_test(result: Json) -> Json:

@@ -9,6 +9,7 @@ from mothertongue.data.data_report import DataReport
 from mothertongue.data.manifest import Utterance, read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.detect import detect
+from mothertongue.system.files import sha256_file, write_json
 
 Record = dict[str, object]
 
@@ -47,3 +48,17 @@ def run(
     lines = (out / "rejected.jsonl").read_text().splitlines()
     clips = {clip.id: clip for clip in read_manifest(out)}
     return report, clips, [json.loads(line) for line in lines]
+
+
+def strangers_manifest(folder: Path, *audio: str) -> Path:
+    """A folder that looks like one of ours: the manifest, and a card with its digest."""
+    folder.mkdir()
+    facts = {"language": "sw", "duration_s": 0.5, "split": "train"}
+    lines = [
+        json.dumps({"id": str(n), "audio": name, "text": f"neno {n}"} | facts)
+        for n, name in enumerate(audio)
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    card = {"manifest_sha256": sha256_file(folder / "manifest.jsonl"), "notes": {}, "warnings": []}
+    write_json(folder / "data_card.json", card)
+    return folder

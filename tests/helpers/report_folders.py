@@ -1,15 +1,18 @@
 """Folders of a comparison and of runs as they lie on disk, made in milliseconds, for pages."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from clips import tone, write_clip
-from comparison_results import ENVIRONMENT, comparison, spoken
+from comparison_results import ENVIRONMENT, comparison
+from known_corpus import spoken
 
-from mothertongue.comparison.clips import clip_set
+from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.data.manifest import Utterance, data_digest, write_manifest
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, RunDir
 from mothertongue.system.files import write_json
 
@@ -50,6 +53,8 @@ NO_TEXT = (
     "run",
     "audio",
     "unit",
+    "split_by",
+    "language_source",
 )
 
 
@@ -76,11 +81,9 @@ def save_tested(folder: Path) -> Path:
     """A manifest with the clips of SPOKEN, each a tone of its own."""
     clips = []
     for i, each in enumerate(spoken()):
-        write_clip(folder / f"{i}.wav", tone(each["duration_s"], hertz=200 + 50 * i))
+        write_clip(folder / f"{i}.wav", tone(each.duration_s, hertz=200 + 50 * i))
         clips.append(
-            Utterance(
-                each["id"], f"{i}.wav", each["reference"], "sw", each["duration_s"], split="test"
-            )
+            Utterance(each.id, f"{i}.wav", each.reference, "sw", each.duration_s, split="test")
         )
     write_manifest(folder / "manifest.jsonl", clips)
     return folder
@@ -115,6 +118,14 @@ def run_record(**settings: Any) -> Json:
     } | settings
     return {
         "experiment": experiment,
+        "base_digest": "b" * 64,
+        "stopped_early": False,
+        "best_validation_cer": 0.1,
+        "best_validation_cer_interval95": [0.05, 0.15],
+        "best_validation_loss": 1.5,
+        "micro_batch_size": 16,
+        "last_wall_s": 100.0,
+        "devices": 1,
         "trainable_parameters": 60_000_000,
         "parameters": 72_593_920,
         "steps": 300,
@@ -148,39 +159,72 @@ def finished_run(
     ]
     for step, wer in ((100, 0.3), (200, 0.2), (300, 0.22)):
         interval = [wer - 0.05, wer + 0.05]
-        lines.append({"step": step, "validation_wer": wer, "validation_interval95": interval})
+        found = {"validation_wer": wer, "validation_interval95": interval}
+        found |= {"validation_cer": wer / 2, "validation_cer_interval95": interval}
+        lines.append({"step": step, **found})
     run_dir.metrics.write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
     run_dir.best.mkdir(parents=True, exist_ok=True)
     (run_dir.best / "trained.safetensors").write_bytes(b"x" * 1000)
     return folder
 
 
-def score_run(folder: Path, name: str, rows: list[Json], digest: str = "d", **facts: Json) -> None:
+def score_run(
+    folder: Path, name: str, rows: list[UtteranceRow], digest: str = "d", **facts: Json
+) -> None:
     """Let a run have scores on a test set."""
-    record = {"data_digest": digest, "utterances": rows} | facts
-    write_json(RunDir(folder).evaluation(name), record)
+    record = {"model": str(folder), "data_digest": digest, "split": "test", "scores": {}}
+    record |= {"decoding": {}, "environment": ENVIRONMENT, "utterances": rows}
+    write_json(RunDir(folder).evaluation(name), record | facts)
 
 
-def many_clips(count: int, systems: int = 3) -> Json:
+def many_clips(count: int, systems: int = 3) -> ClipSet:
     """A test set of synthetic rows without sound."""
     random = np.random.default_rng(0)
     said_N9 = random.integers(400, size=(count, 9))
-    rows: list[list[Json]] = []
+    rows: list[list[UtteranceRow]] = []
     for _ in range(systems):
         is_wrong_N9 = random.random((count, 9)) < 0.2
         heard_N9 = np.where(is_wrong_N9, random.integers(400, size=(count, 9)), said_N9)
         rows.append(
             [
-                spoken()[0]
-                | {
-                    "id": f"clip{i:05}",
-                    "reference": " ".join(f"neno{word}" for word in said_N9[i]),
-                    "hypothesis": " ".join(f"neno{word}" for word in heard_N9[i]),
-                    "speaker": f"speaker{i % 25}",
-                    "duration_s": 1.0 + i % 20,
-                }
+                replace(
+                    spoken()[0],
+                    id=f"clip{i:05}",
+                    reference=" ".join(f"neno{word}" for word in said_N9[i]),
+                    hypothesis=" ".join(f"neno{word}" for word in heard_N9[i]),
+                    speaker=f"speaker{i % 25}",
+                    duration_s=1.0 + i % 20,
+                )
                 for i in range(count)
             ]
         )
     names = ["base", "full", "freeze"][:systems]
     return clip_set("sw", "test", [], dict(zip(names, rows, strict=True)), "wer")
+
+
+def analysis() -> Json:
+    """What analyze says of a run by full tuning and one by freezing."""
+    states = [
+        {"state": name, "cka": band, "svcca": band, "pwcca": band}
+        for name, value in (("stem", 1.0), ("layer 1", 0.97), ("layer 2", 0.8))
+        for band in [{"mean": value, "min": value - 0.01, "max": value, "values": []}]
+    ]
+    half = {
+        "n_rows": 9,
+        "width": 4,
+        "minibatches": 1,
+        "states": states,
+        "heatmap": [[1.0, 0.5, 0.2], [0.5, 0.97, 0.3], [0.2, 0.3, 0.8]],
+    }
+    groups = [
+        {"group": f"sw-{kind}", "strategy": {"kind": kind}, "encoder": half, "decoder": None}
+        | {"freeze_encoder_layers": 2, "first_below": 2, "language": "sw"}
+        | {"runs": [], "train_seeds": [], "data": [], "utterances": []}
+        | {"n_utterances": 3, "n_usable": 3, "n_unusable": 0}
+        for kind in ("full", "freeze")
+    ]
+    return {
+        **{"base": "b", "base_digest": "d", "runs": [], "split": "validation", "n_asked": 3},
+        **{"seed": 0, "context": "full", "threshold": 0.95, "precision": "fp32"},
+        **{"minibatch_rows": 3, "groups": groups, "environment": ENVIRONMENT},
+    }

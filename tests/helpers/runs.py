@@ -12,8 +12,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.experiment.config import Experiment, load_experiment
+from mothertongue.experiment.validation import Validation
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.training.validation import Validation
 
 CONTROL = ["endoftext", "startoftranscript", "en", "sw", "fr", "translate", "transcribe"]
 CONTROL += ["startoflm", "startofprev", "nospeech", "notimestamps"]

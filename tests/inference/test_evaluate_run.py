@@ -10,13 +10,16 @@ import pytest
 from clips import tone, write_clip
 from runs import save_corpus, write_experiment
 
+from mothertongue.data.leaks import LeakCounts
 from mothertongue.data.manifest import Split, data_digest, read_data, read_manifest, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
 from mothertongue.errors import DataError, MothertongueError
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import write_identity
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.evaluate_run import evaluate_run
+from mothertongue.system.json_files import read_json
 
 
 class Mute:
@@ -37,7 +40,7 @@ def opened(model: str, *, borrow: Mapping[str, str] | None = None) -> Engine:
     return Engine("ctranslate2", lambda *_: Mute(), {}, tokens)
 
 
-def score(run_dir: RunDir, data: Path | None = None, split: Split = "test") -> dict[str, Any]:
+def score(run_dir: RunDir, data: Path | None = None, split: Split = "test") -> SplitScores:
     return evaluate_run(run_dir, data, split, None, DecodeConfig(), opened, False)
 
 
@@ -57,9 +60,9 @@ def run_dir(data: Path, tmp_path: Path) -> RunDir:
 
 
 def test_what_it_shares_with_training_is_counted(run_dir: RunDir, capsys: Any) -> None:
-    leaks = score(run_dir)["leaks"]
-    assert leaks == {"clips": 3, "audio": 0, "sentences": 3, "speakers": 3}
-    assert json.loads(run_dir.evaluation("test").read_text())["leaks"] == leaks
+    leaks = score(run_dir).leaks
+    assert leaks == LeakCounts(clips=3, audio=0, sentences=3, speakers=3)
+    assert read_json(run_dir.evaluation("test"), SplitScores).leaks == leaks
     assert "test: of 3 clips 3 share a sentence and 3 share a speaker" in capsys.readouterr().err
 
 
@@ -94,7 +97,7 @@ def test_other_data_must_have_no_audio_that_it_was_trained_on(
 
 def test_its_training_clips_are_scored_under_their_own_name(run_dir: RunDir) -> None:
     result = score(run_dir, split="train")
-    assert result["leaks"]["audio"] == result["leaks"]["clips"] == 12
+    assert result.leaks is not None and result.leaks.audio == result.leaks.clips == 12
     assert run_dir.evaluation("also-train").is_file()
 
 

@@ -1,6 +1,5 @@
 """Test that recordings are joined from the right clips and scored as transcribe hears them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from mothertongue.data.manifest import Utterance, read_data, read_manifest, writ
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.evaluation.records import LongScores, Ratio
 from mothertongue.experiment.identity import write_identity
-from mothertongue.experiment.records import LongScores
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.evaluate_run import evaluate_any
@@ -28,7 +27,7 @@ from mothertongue.inference.long_form import (
     speech_edges,
 )
 from mothertongue.inference.speech_detection import everything
-from mothertongue.system.json_files import checked
+from mothertongue.system.json_files import built, read_json, to_json
 
 WORDS = ("moja", "mbili", "tatu", "nne")
 
@@ -85,7 +84,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def scored(model: str, data: Path | None, most: int = 99, **changes: Any) -> dict[str, Any]:
+def scored(model: str, data: Path | None, most: int = 99, **changes: Any) -> LongScores:
     settings = LongForm(everything, "off", changes.pop("minutes", 5.0))
     config = DecodeConfig()
     return evaluate_any(model, data, "test", None, config, engine(most), False, settings)
@@ -126,22 +125,22 @@ def test_speech_is_between_the_silences_of_a_clip() -> None:
 
 def test_a_perfect_engine_has_no_errors_and_exact_times(data: Path) -> None:
     result = scored("base", data)
-    assert result["scores"]["strict"]["wer"] == result["scores_clips"]["strict"]["wer"] == 0
-    assert result["ratio"] == {"measure": "wer", "ratio": None, "interval95": None}
-    assert [each["parts"] for each in result["recordings"]] == [6, 6]
-    assert result["recordings"][0]["hypothesis"] == "moja tatu moja tatu moja tatu"
-    assert result["recordings"][0]["duration_s"] == 6 * 4 + 5 * 0.5
-    assert result["times"]["starts_found"] == result["times"]["ends_found"] == 12
-    assert result["times"]["median_start_error_s"] < 0.021
-    assert result["times"]["median_end_error_s"] < 0.021
-    assert result["decoding"]["vad"] == "off"
-    checked(result, "scores", LongScores)
+    assert result.scores["strict"].wer == result.scores_clips["strict"].wer == 0
+    assert result.ratio == Ratio("wer", None, None)
+    assert [each.parts for each in result.recordings] == [6, 6]
+    assert result.recordings[0].hypothesis == "moja tatu moja tatu moja tatu"
+    assert result.recordings[0].duration_s == 6 * 4 + 5 * 0.5
+    assert result.times.starts_found == result.times.ends_found == 12
+    assert result.times.median_start_error_s < 0.021
+    assert result.times.median_end_error_s < 0.021
+    assert result.decoding["vad"] == "off"
+    assert built(to_json(result), "scores", LongScores) == result
 
 
 def test_a_model_that_stops_early_loses_text_in_recordings_only(data: Path) -> None:
     result = scored("base", data, most=3)
-    assert result["scores_clips"]["strict"]["wer"] == 0
-    assert result["scores"]["strict"]["wer"] == result["scores"]["strict"]["deletions"] / 12 == 0.5
+    assert result.scores_clips["strict"].wer == 0
+    assert result.scores["strict"].wer == result.scores["strict"].deletions / 12 == 0.5
 
 
 def test_recordings_with_their_text_beside_them(tmp_path: Path, data: Path) -> None:
@@ -151,14 +150,14 @@ def test_recordings_with_their_text_beside_them(tmp_path: Path, data: Path) -> N
     text.write_text("Moja mbili\ntatu nne\n\n" * 4)
     for path in (tmp_path / "radio", tmp_path / "radio" / "news.wav"):
         result = scored("base", path)
-        assert result["scores"]["strict"]["wer"] == 0
-        assert result["scores"]["strict"]["reference_words"] == 16
-        assert (result["recordings"][0]["parts"], result["scores_clips"]) == (8, None)
-    first = result["data_digest"]
+        assert result.scores["strict"].wer == 0
+        assert result.scores["strict"].reference_words == 16
+        assert (result.recordings[0].parts, result.scores_clips) == (8, None)
+    first = result.data_digest
     text.write_text("Moja mbili\ntatu kumi\n\n" * 4)
     result = scored("base", path)
-    assert result["scores"]["strict"]["wer"] == 0.25
-    assert result["data_digest"] != first
+    assert result.scores["strict"].wer == 0.25
+    assert result.data_digest != first
     text.write_text("\n")
     with pytest.raises(DataError, match=r"news\.txt: no text, expected what is said in news\.wav"):
         scored("base", path)
@@ -174,9 +173,9 @@ def test_a_run_keeps_the_scores_beside_those_of_clips(tmp_path: Path) -> None:
     write_experiment(run_dir.path, tmp_path / "base", data)
     write_identity(run_dir, "b", [data], read_data([data]), print)
     result = scored(str(run_dir.path), None)
-    kept = json.loads(run_dir.evaluation("long-test").read_text())
-    assert kept == json.loads(json.dumps(result))
-    assert kept["leaks"]["audio"] == 0
+    kept = read_json(run_dir.evaluation("long-test"), LongScores)
+    assert kept == result
+    assert kept.leaks is not None and kept.leaks.audio == 0
     trained = [replace(each, split="test") for each in read_manifest(data)]
     write_manifest(tmp_path / "corpus" / "other.jsonl", trained)
     with pytest.raises(DataError, match="was trained on the audio of 12"):

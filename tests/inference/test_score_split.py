@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.decoding.transcript import DecodeConfig, Transcript
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.score_split import evaluate_model
 from mothertongue.model.tokenizer import Tokens
@@ -41,26 +42,26 @@ def finished(audio: Sequence[np.ndarray], language: str | None) -> list[Transcri
     return [Transcript("ndiyo", "sw", (1,), -0.1) for _ in audio]
 
 
-def scored(corpus: Path, tokens: Tokens, transcribe: Any) -> dict[str, Any]:
+def scored(corpus: Path, tokens: Tokens, transcribe: Any) -> SplitScores:
     engine = Engine("base", lambda *_: transcribe, {}, tokens)
     return evaluate_model("m", engine, (corpus,), "test", DecodeConfig(), None)
 
 
 def test_what_did_not_end_is_counted_and_said(corpus: Path, tokens: Tokens) -> None:
     result = scored(corpus, tokens, unfinished)
-    assert (result["looped_clips"], result["cut_clips"]) == (1, 2)
-    assert [row["is_cut"] for row in result["utterances"]] == [False, False, True, True, False]
+    assert (result.looped_clips, result.cut_clips) == (1, 2)
+    assert [row.is_cut for row in result.utterances] == [False, False, True, True, False]
     assert "1 clips ended in a loop" in shown(result)
     assert "2 clips met the limit of tokens: their end is missing" in shown(result)
 
 
 def test_nothing_is_said_where_all_ended(corpus: Path, tokens: Tokens) -> None:
     result = scored(corpus, tokens, finished)
-    assert (result["looped_clips"], result["cut_clips"]) == (0, 0)
+    assert (result.looped_clips, result.cut_clips) == (0, 0)
     assert "ended in a loop" not in shown(result) and "limit of tokens" not in shown(result)
 
 
-def shown(result: dict[str, Any]) -> str:
+def shown(result: SplitScores) -> str:
     console = Console(width=120)
     with console.capture() as capture:
         console.print(score_tables(result))

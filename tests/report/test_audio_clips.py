@@ -2,7 +2,9 @@
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +13,19 @@ from bad_decoders import write_bad
 from clips import tone
 from report_folders import save_tested
 
-from mothertongue.report.audio_clips import Sounds, collect_sounds, outline, remove_unplayed, to_mp3
+from mothertongue.report.audio_clips import (
+    Playable,
+    Sounds,
+    collect_sounds,
+    outline,
+    remove_unplayed,
+    to_mp3,
+)
 
 
-def clip(folder: Path, number: int, errors: int = 0, **changes: object) -> dict[str, object]:
-    return {
-        "id": f"clip{number}",
-        "audio": str(folder / f"{number}.wav"),
-        "start_s": 0.0,
-        "duration_s": 0.6,
-        "words": 3,
-        "heard": [{"word_errors": errors}],
-    } | changes
+def clip(folder: Path, number: int, errors: int = 0, **changes: Any) -> Playable:
+    found = Playable(f"clip{number}", str(folder / f"{number}.wav"), 0.0, 0.6, errors)
+    return replace(found, **changes)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_an_outline_has_the_loudest_of_each_stretch() -> None:
 
 
 def test_embedded_beside_or_not_at_all(folder: Path, tmp_path: Path) -> None:
-    sets = [{"clips": [clip(folder, i) for i in range(3)]}]
+    sets = [[clip(folder, i) for i in range(3)]]
     page = tmp_path / "page.html"
     found = collect_sounds(sets, "embed", 10**6, page).found
     assert set(found) == {"0/0", "0/1", "0/2"}
@@ -67,7 +70,7 @@ def test_of_an_earlier_page_no_sound_is_left(folder: Path, tmp_path: Path) -> No
 
     def played(*numbers: int) -> set[str]:
         clips = [clip(folder, number) for number in numbers]
-        sounds = collect_sounds([{"clips": clips}], "beside", 0, page)
+        sounds = collect_sounds([clips], "beside", 0, page)
         remove_unplayed(page, sounds)
         return {Path(each["src"]).name for each in sounds.found.values()}
 
@@ -83,7 +86,7 @@ def test_of_an_earlier_page_no_sound_is_left(folder: Path, tmp_path: Path) -> No
 
 
 def test_a_budget_takes_the_worst_first_and_counts_the_rest(folder: Path, tmp_path: Path) -> None:
-    sets = [{"clips": [clip(folder, i, errors=i) for i in range(3)]}]
+    sets = [[clip(folder, i, errors=i) for i in range(3)]]
     one = len(base64.b64encode(to_mp3(tone(0.6, hertz=300))))
     found = collect_sounds(sets, "embed", int(1.5 * one), tmp_path / "page.html")
     assert list(found.found) == ["0/2"]
@@ -91,7 +94,7 @@ def test_a_budget_takes_the_worst_first_and_counts_the_rest(folder: Path, tmp_pa
 
 
 def test_sets_share_the_budget(folder: Path, tmp_path: Path) -> None:
-    sets = [{"clips": [clip(folder, i) for i in range(2)]} for _ in range(2)]
+    sets = [[clip(folder, i) for i in range(2)] for _ in range(2)]
     one = len(base64.b64encode(to_mp3(tone(0.6, hertz=300))))
     found = collect_sounds(sets, "embed", int(2.5 * one), tmp_path / "page.html")
     assert {place.split("/")[0] for place in found.found} == {"0", "1"}
@@ -104,7 +107,7 @@ def test_what_cannot_be_read_is_named(
     (folder / "1.wav").write_bytes(b"RIFF")
     write_bad(folder / "3.wav", "crash")
     clips = [clip(folder, 0), clip(folder, 1), clip(folder, 2, audio=None), clip(folder, 3)]
-    found = collect_sounds([{"clips": clips}], "embed", 10**6, tmp_path / "page.html")
+    found = collect_sounds([clips], "embed", 10**6, tmp_path / "page.html")
     assert list(found.found) == ["0/0"]
     told = sorted(found.unreadable)
     assert [each.partition(": ")[0] for each in told] == ["clip1", "clip2", "clip3"]

@@ -13,9 +13,11 @@ from clips import tone, write_clip
 from report_folders import finished_run, run_record
 
 from mothertongue.data.manifest import Utterance, write_manifest
+from mothertongue.experiment.records import Identity, RunRecord
 from mothertongue.report.augmented_clips import collect_augmented
 from mothertongue.report.inputs import RunRecords
 from mothertongue.report.write import ReportOptions, write_report
+from mothertongue.system.json_files import built
 
 LOUDER = {"gain": {"db": [6.0, 6.0]}, "spec_augment": {}}
 SLOWER = {"speed": {"factors": [0.5], "probability": 1.0}}
@@ -33,7 +35,12 @@ def data(tmp_path: Path) -> Path:
 
 def run_of(data: Path, name: str = "run", **augment: Any) -> RunRecords:
     record = run_record(data=str(data), train={"seed": 0, "augment": augment})
-    return RunRecords(name, "sw", "full", record, [], {}, "")
+    return records(record, name)
+
+
+def records(record: dict[str, Any], name: str) -> RunRecords:
+    read = built(record, "record.json", RunRecord)
+    return RunRecords(name, "sw", "full", read, [], Identity("b", "m"), "")
 
 
 def sound(mp3: str) -> np.ndarray:
@@ -59,7 +66,7 @@ def test_an_example_is_the_clip_and_what_became_of_it(data: Path) -> None:
 def test_what_cannot_be_heard_has_no_examples(data: Path, tmp_path: Path) -> None:
     folder = {"folder": str(tmp_path / "not opened")}
     quiet = [run_of(data), run_of(data, spec_augment={}), run_of(data, noise=folder)]
-    old = RunRecords("old", "sw", "full", run_record(), [], {}, "")
+    old = records(run_record(), "old")
     assert collect_augmented([*quiet, old]) is None
 
 
@@ -78,7 +85,7 @@ def test_a_page_plays_them(data: Path, tmp_path: Path) -> None:
 
     def page(**options: Any) -> str:
         made = write_report([run], tmp_path / "page.html", ReportOptions(**options))
-        return Path(made["page"]).read_text("utf-8")
+        return Path(made.page).read_text("utf-8")
 
     html = page()
     assert len(re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,[\w+/=]+"', html)) == 6

@@ -7,12 +7,13 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chromium import LOW_CONTRAST, Watched, launched, needs_chromium
-from comparison_results import spoken
+from known_corpus import spoken
 from report_folders import (
     HOSTILE,
     comparison_folder,
@@ -24,6 +25,7 @@ from report_folders import (
 from mothertongue.comparison.clips import clip_set
 from mothertongue.report.write import ReportOptions, write_report
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import to_json
 
 pytestmark = needs_chromium
 TEXTS = "p, li, th, td, h1, h2, h3, summary, label, button:not(:disabled), del, ins, .sub"
@@ -85,11 +87,11 @@ class Opened(Watched):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = comparison_folder(tmp_path_factory.mktemp("browser") / "first")
-    perfect = [each | {"hypothesis": each["reference"]} for each in spoken()]
-    worse = [perfect[0], spoken()[1] | {"hypothesis": "la"}, perfect[2]]
+    perfect = [replace(each, hypothesis=each.reference) for each in spoken()]
+    worse = [perfect[0], replace(spoken()[1], hypothesis="la"), perfect[2]]
     systems = {"base": spoken(), "full": perfect, "freeze": worse}
     write_json(folder / "clips.json", [clip_set("sw", "test", [folder / "data"], systems, "wer")])
-    return Path(write_report([folder])["page"])
+    return Path(write_report([folder]).page)
 
 
 def test_it_opens_from_a_file_and_says_what_was_found(browser: Any, path: Path) -> None:
@@ -250,7 +252,7 @@ def test_a_view_has_a_link(browser: Any, path: Path) -> None:
 
 def test_audio_beside_the_page_plays(browser: Any, tmp_path: Path) -> None:
     folder = comparison_folder(tmp_path / "first")
-    page_path = Path(write_report([folder], options=ReportOptions(audio="beside"))["page"])
+    page_path = Path(write_report([folder], options=ReportOptions(audio="beside")).page)
     opened = Opened(browser, page_path)
     opened.page.locator(".row .play").first.click()
     opened.until(f"{PLAYED_S} > 0.1")
@@ -260,17 +262,17 @@ def test_audio_beside_the_page_plays(browser: Any, tmp_path: Path) -> None:
 def test_hostile_text_raises_no_dialog_and_no_request(browser: Any, tmp_path: Path) -> None:
     folder = comparison_folder(tmp_path / "first")
     rows = [
-        spoken()[0] | {"id": f"{text}{i}", "reference": text, "hypothesis": text, "speaker": text}
+        replace(spoken()[0], id=f"{text}{i}", reference=text, hypothesis=text, speaker=text)
         for i in range(4)
         for text in HOSTILE
     ]
     sets = [
         clip_set("sw", "test", [save_tested(tmp_path / "d")], {"base": rows, "full": rows}, "wer")
     ]
-    write_json(folder / "clips.json", poisoned(sets))
+    write_json(folder / "clips.json", poisoned(to_json(sets)))
     result = poisoned(json.loads((folder / "comparison.json").read_text()))
     write_json(folder / "comparison.json", result)
-    opened = Opened(browser, Path(write_report([folder], tmp_path / "page.html")["page"]))
+    opened = Opened(browser, Path(write_report([folder], tmp_path / "page.html").page))
     page = opened.page
     assert opened.texts(".count") == ["240 of 240 clips"]
     for _ in range(60):
@@ -289,7 +291,7 @@ def test_hostile_text_raises_no_dialog_and_no_request(browser: Any, tmp_path: Pa
 def test_ten_thousand_clips_stay_smooth(browser: Any, tmp_path: Path) -> None:
     folder = comparison_folder(tmp_path / "first")
     write_json(folder / "clips.json", [many_clips(10_000)])
-    path = Path(write_report([folder], options=ReportOptions(audio="none"))["page"])
+    path = Path(write_report([folder], options=ReportOptions(audio="none")).page)
     began = time.monotonic()
     opened = Opened(browser, path)
     assert time.monotonic() - began < 30

@@ -5,32 +5,24 @@ Every file that a page is made of, with every kind of damage.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from comparison_results import spoken
-from report_folders import comparison_folder, finished_run, score_run
+from known_corpus import card, spoken
+from report_folders import analysis, comparison_folder, finished_run, score_run
 
-from mothertongue.data.manifest import write_card
+from mothertongue.data.card import write_card
+from mothertongue.data.data_report import DataReport
 from mothertongue.errors import DataError
 from mothertongue.report.inputs import read_parts
 from mothertongue.system.files import write_json
-
-BAND = {"mean": 0.5, "min": 0.4, "max": 0.6, "values": [0.5]}
-HALF: dict[str, Any] = {"states": [{"state": "stem", "cka": BAND}], "heatmap": [[0.5]]}
-GROUP = {"group": "full", "strategy": {"kind": "full"}, "freeze_encoder_layers": 1}
-ANALYSIS = {"threshold": 0.95, "groups": [GROUP | {"encoder": HALF, "decoder": None}]}
-CARD = {
-    **{"num_rows": 3, "num_rejected": 0, "rejected": {}, "notes": {}},
-    **{"warnings": [], "confirmed": [], "split_by": "given"},
-}
+from mothertongue.system.json_files import built
 
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = comparison_folder(tmp_path_factory.mktemp("damaged") / "first")
-    write_json(folder / "analysis.json", ANALYSIS)
-    write_card(folder / "data", CARD)
+    write_json(folder / "analysis.json", analysis())
+    write_card(folder / "data", built(card(), "card", DataReport))
     for name in ("test", "base-test"):
         score_run(finished_run(folder / "one"), name, spoken())
     return folder

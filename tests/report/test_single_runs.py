@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_results import ENVIRONMENT, comparison, scores, spoken, with_averages
+from comparison_results import ENVIRONMENT, comparison, scores, with_averages
+from known_corpus import spoken
 from report_folders import finished_run, run_record, save_tested, score_run
 
 from mothertongue.errors import DataError
@@ -28,6 +29,12 @@ def long_scores(wer: float, **changes: Any) -> Json:
     recording |= {"reference": "moja", "hypothesis": "moja"}
     times = {"parts": 18, "starts_found": 9, "median_start_error_s": 0.123}
     return {
+        "model": "runs/one",
+        "kind": "run",
+        "data": "data",
+        "split": "test",
+        "language": "sw",
+        "pause_s": 0.5,
         "recordings": [recording, recording],
         "scores": scores(wer),
         "scores_clips": scores(0.8 * wer),
@@ -43,7 +50,9 @@ def swept(folder: Path, **changes: Any) -> Path:
     """A run that `average --with-base sweep` wrote."""
     run = finished_run(folder)
     (facts, _) = with_averages(comparison())["languages"]["sw"]["weight_averages"]
-    facts |= {"retention_clips": {"en": 200, "de": 200}, "runs": [{"run": "runs/a"}]}
+    averaged = {"run": "runs/a", "weights_sha256": "w", "seed": 0, "validation": None}
+    facts |= {"retention_clips": {"en": 200, "de": 200}, "retention_digests": {}}
+    facts["runs"] = [averaged]
     record = run_record(name=folder.name, data=str(folder.parent / "data")) | {
         "average": {key: facts[key] for key in facts if key not in ("scores", "strategy")} | changes
     }

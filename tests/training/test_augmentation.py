@@ -193,7 +193,7 @@ def test_other_settings_or_sounds_are_told_when_a_run_continues(
     with pytest.raises(DataError, match=r"train\.augment\.noise\.folder: its files have changed"):
         run(experiment, home, Silent())
     write_clip(noises / "hum.wav", tone(1.0, 60))
-    assert run(experiment, home, Silent())["experiment"]["train"]["augment"]["noise"]["folder"]
+    assert run(experiment, home, Silent()).experiment.train.augment["noise"]["folder"]
 
 
 def test_validation_is_never_augmented(made: tuple[Path, Path], tmp_path: Path) -> None:

@@ -120,15 +120,15 @@ def test_what_a_stopped_run_stored_is_its_own(
     experiment = tiny_experiment(tmp_path, *made, strategy=STRATEGIES["freeze"])
     with pytest.raises(Preempted):
         run(experiment, RunDir(tmp_path / "run"), After(5))
-    cache = run(experiment, RunDir(tmp_path / "run"), Silent())["prefix_cache"]
-    assert cache["computed"] >= cache["needed"] >= 12
+    cache = run(experiment, RunDir(tmp_path / "run"), Silent()).prefix_cache
+    assert cache is not None and cache.computed >= cache.needed >= 12
 
 
 def test_without_frozen_layers_or_a_store_there_is_nothing_to_say(
     start: Start, tmp_path: Path, made: tuple[Path, Path]
 ) -> None:
     full = run(tiny_experiment(tmp_path, *made), RunDir(tmp_path / "full"), Silent())
-    assert full["prefix_cache"] is None
+    assert full.prefix_cache is None
     start("none", prefix_cache_gb=0)
     none = json.loads((tmp_path / "none/record.json").read_text())
     assert none["prefix_cache"] is None

@@ -86,7 +86,7 @@ def test_a_run_changes_its_devices_and_its_stage_on_the_way(tmp_path: Path) -> N
     assert "train.zero=3 has no effect on one device" in rest.notes
     assert rest.losses == pytest.approx(silent.losses[6:], rel=1e-4)
     before = json.loads(whole.record.read_text())
-    assert record["best_validation_wer"] == before["best_validation_wer"]
+    assert record.best_validation_wer == before["best_validation_wer"]
     for folder in ("best", "final"):
         ours, theirs = (
             load_file(each.path / folder / "trained.safetensors") for each in (moved, whole)

@@ -33,8 +33,8 @@ def test_it_learns_and_leaves_a_whole_run(make: Make, tmp_path: Path) -> None:
     watcher = Silent()
     record = run(make(epochs=4, context="full"), RunDir(tmp_path / "run"), watcher)
     assert sum(watcher.losses[-6:]) < 0.9 * sum(watcher.losses[:6])
-    assert record["steps"] == len(watcher.losses) == 24
-    assert record["best_validation_wer"] == min(watcher.wers)
+    assert record.steps == len(watcher.losses) == 24
+    assert record.best_validation_wer == min(watcher.wers)
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {
         *("best", "checkpoints", "data.jsonl", "experiment.yaml", "final", "identity.json"),
@@ -104,7 +104,7 @@ def test_the_time_of_training_includes_the_wait_for_data(
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(StepDataset, "__getitem__", slow)
     record = run(make(epochs=1, validation_clips="all"), RunDir(tmp_path / "run"), Silent())
-    assert record["train_s"] == 10 * record["steps"]
+    assert record.train_s == 10 * record.steps
 
 
 def test_patience_stops_early_and_best_is_the_best(
@@ -114,9 +114,9 @@ def test_patience_stops_early_and_best_is_the_best(
     monkeypatch.setattr(SplitValidator, "__call__", lambda *_: next(found))
     monkeypatch.setattr(SplitValidator, "at_full_context", lambda *_: validation(0.55))
     record = run(make(eval_every_steps=1, patience=2, epochs=1), RunDir(tmp_path / "run"), Silent())
-    assert record["stopped_early"]
-    assert (record["steps"], record["best_step"], record["best_validation_wer"]) == (4, 2, 0.55)
-    assert record["best_validation_interval95"] == pytest.approx([0.45, 0.65])
+    assert record.stopped_early
+    assert (record.steps, record.best_step, record.best_validation_wer) == (4, 2, 0.55)
+    assert record.best_validation_interval95 == pytest.approx((0.45, 0.65))
     assert weights(tmp_path / "run", "best") != weights(tmp_path / "run", "final")
 
 
@@ -127,7 +127,7 @@ def test_several_manifests_are_one_corpus(
     both = make().model_copy(update={"data": (made[1], second)})
     watcher = Silent()
     record = run(both, RunDir(tmp_path / "run"), watcher)
-    assert record["steps"] == len(watcher.losses) == 2 * (12 + 4) // 2
+    assert record.steps == len(watcher.losses) == 2 * (12 + 4) // 2
     assert load_run(tmp_path / "run").experiment.data == (made[1], second)
 
 
@@ -152,7 +152,7 @@ def test_choice_on_the_test_split_is_possible_and_recorded(
 ) -> None:
     chosen = make(epochs=1).model_copy(update={"select_on": "test"})
     record = run(chosen, RunDir(tmp_path / "run"), Silent())
-    assert record["selected_on"] == "test"
+    assert record.selected_on == "test"
     train_only = [each for each in read_data([made[1]]) if each.split == "train"]
     write_manifest(tmp_path / "train" / "manifest.jsonl", train_only)
     nothing = chosen.model_copy(update={"data": tmp_path / "train"})

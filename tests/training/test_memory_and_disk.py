@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_is_one_message_and_nothing_is_lost(
         run(make(epochs=1), run_dir, Silent())
     assert isinstance(raised.value.__cause__, SafetensorError)
     assert list(run_dir.checkpoints.iterdir()) == []
-    assert run(make(epochs=1), run_dir, Silent())["steps"] == 6
+    assert run(make(epochs=1), run_dir, Silent()).steps == 6
 
 
 def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
@@ -64,7 +64,7 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
 
     monkeypatch.setattr(LabelLoss, "forward", limited)
     record = run(make(batch_size=4, epochs=1), RunDir(tmp_path / "limited"), Silent())
-    assert record["micro_batch_size"] == 2
+    assert record.micro_batch_size == 2
     assert weights(tmp_path / "limited") == small
 
 
@@ -99,7 +99,7 @@ def test_a_run_goes_on_with_smaller_micro_batches(make: Make, tmp_path: Path) ->
         run(make(batch_size=4, epochs=1), folder, After(2))
     smaller = Silent()
     record = run(make(batch_size=4, epochs=1, micro_batch_size=1), folder, smaller)
-    assert (smaller.began_at, record["micro_batch_size"]) == (2, 1)
+    assert (smaller.began_at, record.micro_batch_size) == (2, 1)
     whole = Silent()
     run(make(batch_size=4, epochs=1), RunDir(tmp_path / "whole"), whole)
     assert smaller.losses == pytest.approx(whole.losses[2:], rel=1e-4)
@@ -112,7 +112,7 @@ def test_a_run_never_goes_on_with_larger_micro_batches_than_fitted(
     with pytest.raises(Preempted):
         run(make(batch_size=4, micro_batch_size=2), folder, After(2))
     watcher = Silent()
-    assert run(make(batch_size=4, micro_batch_size=4), folder, watcher)["micro_batch_size"] == 2
+    assert run(make(batch_size=4, micro_batch_size=4), folder, watcher).micro_batch_size == 2
     assert "micro-batches of 2, as the run's newest checkpoint" in " ".join(watcher.notes)
 
 

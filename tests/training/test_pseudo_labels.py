@@ -1,6 +1,5 @@
 """Training on pseudo-labels: their weight, and what the records say of them."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tiny import tiny_model
 from trained import trained
 
 from mothertongue.data.manifest import read_data, read_manifest, write_manifest
+from mothertongue.data.pseudo_labels import Labeller
 from mothertongue.errors import ConfigError, DataError, Preempted
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.identity import read_identity
@@ -134,12 +134,12 @@ def test_records_say_what_was_labelled_and_the_next_round_is_one_more(
     run_dir, watcher = RunDir(tmp_path / "run"), Silent()
     record = run(tiny_experiment(tmp_path, base, data, epochs=1), run_dir, watcher)
     rows = [each for each in read_data([data]) if each.split == "train"]
-    facts = record["pseudo_labels"]
-    assert facts == read_identity(run_dir)["pseudo_labels"]
-    assert json.loads(run_dir.record.read_text())["pseudo_labels"] == facts
-    assert (facts["clips"], facts["of_clips"], facts["round"]) == (5, 12, 2)
-    assert facts["hours"] == pytest.approx(sum(each.duration_s for each in rows[:5]) / 3600)
-    assert facts["models"] == [{"model": "teacher", "model_sha256": "1"}]
+    facts = record.pseudo_labels
+    assert facts is not None and facts == read_identity(run_dir).pseudo_labels
+    assert run_dir.read_record().pseudo_labels == facts
+    assert (facts.clips, facts.of_clips, facts.round) == (5, 12, 2)
+    assert facts.hours == pytest.approx(sum(each.duration_s for each in rows[:5]) / 3600)
+    assert facts.models == [Labeller("teacher", "1")]
     assert any("pseudo-labels by teacher, round 2" in note for note in watcher.notes)
     assert label_round(str(run_dir.path)) == 3
     assert label_round(str(base)) == 1

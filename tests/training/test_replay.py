@@ -180,9 +180,9 @@ def test_a_stopped_run_continues_to_the_same_weights_and_says_what_it_replays(
         run(make(made, tmp_path), stopped, After(5))
     assert trained(make(made, tmp_path), stopped.path) == whole
     assert trained(make(made, tmp_path, replay=None), tmp_path / "none") != whole
-    facts = read_identity(stopped)["replay"]
-    assert facts["share"] == 0.25
-    assert {name: each["clips"] for name, each in facts["languages"].items()} == {"en": 7, "fr": 3}
+    facts = read_identity(stopped).replay
+    assert facts is not None and facts.share == 0.25
+    assert {name: each.clips for name, each in facts.languages.items()} == {"en": 7, "fr": 3}
     known = read_facts(stopped.data)
     assert sum(is_replayed(each.id) for each in known) == 10 and len(known) == 18 + 10
     with pytest.raises(DataError, match="was trained on the audio of 7 of the 7 clips"):

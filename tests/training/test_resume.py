@@ -84,7 +84,7 @@ def test_a_lost_worker_is_one_message_and_the_run_goes_on(
         with pytest.raises(Preempted, match=said) as raised:
             run(settings, run_dir, Silent())
     assert "again to continue, with train.workers=0 if it is lost again" in str(raised.value)
-    assert run(settings, run_dir, Silent())["steps"] == 6
+    assert run(settings, run_dir, Silent()).steps == 6
 
 
 def test_a_run_stopped_inside_a_validation_owes_it_still(
@@ -200,12 +200,12 @@ def test_a_checkpoint_of_another_version_is_refused(make: Make, tmp_path: Path) 
     with pytest.raises(Preempted):
         run(make(epochs=1), folder, After(2))
     newest = folder.checkpoints / "step-0000002"
-    write_json(newest / "state.json", folder.read_state() | {"beauty": 3})
+    write_json(newest / "state.json", json.loads(folder.state.read_text()) | {"beauty": 3})
     sums = json.loads((newest / "MANIFEST.json").read_text())
     facts = {"bytes": (newest / "state.json").stat().st_size}
     sums["files"]["state.json"] = facts | {"sha256": sha256_file(newest / "state.json")}
     write_json(newest / "MANIFEST.json", sums)
-    with pytest.raises(DataError, match=r"step-0000002: .* beauty: Unexpected .*the version that"):
+    with pytest.raises(DataError, match=r"step-0000002/state\.json: .* beauty: Unexpected .*"):
         run(make(epochs=1), folder, Silent())
 
 

@@ -95,7 +95,8 @@ def test_a_run_is_not_continued_by_other_code(begun: tuple[Experiment, RunDir]) 
         run(experiment, run_dir, Silent())
     write_json(run_dir.record, run_record())
     watcher = Silent()
-    assert run(experiment, run_dir, watcher) == run_record()  # its weights are what they are
+    # Its weights are what they are.
+    assert run(experiment, run_dir, watcher) == run_dir.read_record()
     assert watcher.notes[1].startswith("it was trained by other code (label rules: were 1")
 
 

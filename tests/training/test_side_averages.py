@@ -26,11 +26,11 @@ from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.experiment.validation import Validation
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.training.run import run
 from mothertongue.training.side_averages import SideAverages
 from mothertongue.training.step import Stepper
-from mothertongue.training.validation import Validation
 from mothertongue.training.validator import SplitValidator
 
 DECAY = 0.6
@@ -116,7 +116,7 @@ def test_the_mean_of_the_last_validations_is_exactly_theirs(tmp_path: Path) -> N
 
 def test_without_settings_nothing_is_kept(make: Make, tmp_path: Path) -> None:
     record = run(make(epochs=1), RunDir(tmp_path / "run"), Silent())
-    assert record["best_of"] is None
+    assert record.best_of is None
     assert not list(tmp_path.rglob("average.safetensors")) + list(tmp_path.rglob("validations"))
 
 
@@ -130,13 +130,13 @@ def test_an_average_that_is_better_is_the_best_weights(
     folder = RunDir(tmp_path / "run")
     record = run(make(strategy=strategy, **BOTH), folder, Silent())
     best, ema, last = seen
-    facts = record["best_of"]
-    assert facts["taken"] == "last"
-    assert {name: each["wer"] for name, each in facts["models"].items()} == {
+    facts = record.best_of
+    assert facts.taken == "last"
+    assert {name: each.wer for name, each in facts.models.items()} == {
         "best": 0.5, "ema": 0.6, "last": 0.4
     }  # fmt: skip
-    assert [each["steps"] for each in facts["models"].values()] == [[8], [12], [8, 12]]
-    assert (record["best_validation_wer"], record["best_step"]) == (0.4, 12)
+    assert [each.steps for each in facts.models.values()] == [[8], [12], [8, 12]]
+    assert (record.best_validation_wer, record.best_step) == (0.4, 12)
     taken, final = tensors(folder.best), tensors(folder.final)
     for name, each in taken.items():
         assert each.equal(last[name])
@@ -170,11 +170,11 @@ def test_ties_go_by_the_other_rate_and_then_to_the_weights_of_a_validation(
     scores([0.9, 0.5, 0.6], [validation(*best), validation(*ema)])
     watcher = Silent()
     record = run(experiment, RunDir(tmp_path / "run"), watcher)
-    assert record["best_of"]["taken"] == taken
+    assert record.best_of.taken == taken
     (said,) = [note for note in watcher.notes if "train.ema" in note]
     assert ("not better" in said) == (taken == "best")
     if taken == "best":
-        assert record["best_step"] == 8 and record["best_validation_wer"] == best[0]
+        assert record.best_step == 8 and record.best_validation_wer == best[0]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES[:1] + STRATEGIES[3:4], ids=str)
@@ -212,7 +212,7 @@ def test_a_stopped_run_has_the_averages_of_an_uninterrupted_one(
         run(make(**BOTH), stopped, After(stop_at))
     run(make(**BOTH), stopped, Silent())
     record, expected = stopped.read_record(), whole.read_record()
-    assert record["best_of"] == expected["best_of"]
+    assert record.best_of == expected.best_of
     assert weights(stopped.path, "best") == weights(whole.path, "best")
     newest = sorted(whole.checkpoints.iterdir())[-1].name
     ours, theirs = (
@@ -240,9 +240,9 @@ def test_a_run_that_was_killed_after_it_took_an_average_says_the_same(
         run(make(**BOTH), folder, Silent())
     before = weights(folder.path, "best")
     record = run(make(**BOTH), folder, Silent())  # a decoding would find no rate any more
-    assert record["best_of"]["taken"] == "ema"
-    assert record["best_of"]["models"]["best"]["wer"] == 0.5
-    assert (record["best_validation_wer"], record["best_step"]) == (0.4, 12)
+    assert record.best_of.taken == "ema"
+    assert record.best_of.models["best"].wer == 0.5
+    assert (record.best_validation_wer, record.best_step) == (0.4, 12)
     assert weights(folder.path, "best") == before
     assert not folder.validations.exists()
 
@@ -266,7 +266,7 @@ def test_a_stop_while_an_average_is_decoded_owes_it_still(
         run(make(**BOTH), RunDir(tmp_path / "run"), Silent())
     run(make(**BOTH), RunDir(tmp_path / "run"), Silent())
     found, expected = (RunDir(tmp_path / name).read_record() for name in ("run", "whole"))
-    assert found["best_of"] == expected["best_of"]
+    assert found["best_of"] == expected.best_of
 
 
 @pytest.mark.slow
@@ -294,13 +294,13 @@ def test_all_ranks_keep_the_averages_of_one_process_with_and_without_zero(tmp_pa
         found = averages_of(folder)
         for name, value in expected.items():
             torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-3)
-        models = folder.read_record()["best_of"]["models"]
+        models = folder.read_record().best_of.models
         assert list(models) == ["best", "ema", "last"]
-        assert models["last"]["steps"] == [12, 14]
+        assert models["last"].steps == [12, 14]
 
 
 def averages_of(run_dir: RunDir) -> dict[str, Tensor]:
-    newest = checkpoints.step_folder(run_dir.checkpoints, run_dir.read_record()["steps"])
+    newest = checkpoints.step_folder(run_dir.checkpoints, run_dir.read_record().steps)
     return checkpoints.read_tensors(newest, checkpoints.AVERAGE)
 
 

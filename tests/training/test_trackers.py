@@ -111,7 +111,7 @@ def test_a_dead_tracker_changes_nothing(
     experiment = tiny_experiment(tmp_path, base, data, trackers=["wandb", "mlflow"], epochs=1)
     watcher = Silent()
     record = run(experiment, RunDir(tmp_path / "run"), watcher)
-    assert record["steps"] == 6
+    assert record.steps == 6
     dead = [note for note in watcher.notes if note.startswith("wandb takes no more")]
     assert len(dead) == 1
     assert dead[0].endswith("the run goes on, see metrics.jsonl")

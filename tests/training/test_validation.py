@@ -16,11 +16,11 @@ from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.validation import Validation
 from mothertongue.system.files import sha256_file
 from mothertongue.training import loop, state
 from mothertongue.training.run import assemble, open_data, run
 from mothertongue.training.signals import StopRequest
-from mothertongue.training.validation import Validation, recorded
 from mothertongue.training.validator import SplitValidator, in_turns, rates
 
 
@@ -104,8 +104,8 @@ def test_the_record_has_the_best_weights_on_all_clips_at_30_s(
     answers(monkeypatch, [validation(wer, loss=wer) for wer in wers], validation(0.7, 0.3))
     watcher = Silent()
     record = run(experiment, RunDir(tmp_path / "run"), watcher)
-    assert (record["best_step"], record["select_by"]) == (8, "wer")
-    assert recorded(record) == replace(validation(0.7, 0.3), loss=0.4)
+    assert (record.best_step, record.select_by) == (8, "wer")
+    assert record.best == replace(validation(0.7, 0.3), loss=0.4)
     assert any(
         "best weights, step 8: WER 70.0% on all 3 validation clips at 30 s" in note
         for note in watcher.notes
@@ -126,8 +126,8 @@ def test_a_language_without_word_spaces_is_chosen_by_its_characters(
     thai = {"language": "th", "borrow": {"th": "sw"}}
     watcher = Silent()
     record = run(experiment.model_copy(update=thai), RunDir(tmp_path / "run"), watcher)
-    assert (record["best_step"], record["select_by"]) == (12, "cer")
-    assert not record["stopped_early"]
+    assert (record.best_step, record.select_by) == (12, "cer")
+    assert not record.stopped_early
     assert any(note.startswith("best weights, step 12: CER") for note in watcher.notes)
 
 
@@ -139,7 +139,7 @@ def test_equal_rates_go_by_the_other_rate_then_by_the_loss(
     settings = {"eval_every_steps": 1, "epochs": 1, "patience": 2}
     experiment = tiny_experiment(tmp_path, base, save_corpus(tmp_path), **settings)
     record = run(experiment, RunDir(tmp_path / "run"), Silent())
-    assert (record["best_step"], record["steps"], record["stopped_early"]) == (3, 5, True)
+    assert (record.best_step, record.steps, record.stopped_early) == (3, 5, True)
 
 
 def test_a_validation_that_is_dear_is_told_of_once(
@@ -173,9 +173,9 @@ def test_a_run_stopped_in_its_last_decoding_owes_it_still(
     record = run(experiment, run_dir, watcher)
     assert watcher.losses == []
     assert any("on all 3 validation clips" in note for note in watcher.notes)
-    assert record == run(experiment, RunDir(tmp_path / "whole"), Silent()) | {
-        key: record[key] for key in record if key.endswith("_s") or key == "peak_memory_bytes"
-    }
+    whole = run(experiment, RunDir(tmp_path / "whole"), Silent())
+    measured = ("train_s", "validate_s", "last_wall_s", "peak_memory_bytes")
+    assert record == replace(whole, **{key: getattr(record, key) for key in measured})
 
 
 def utterance(name: str, language: str, text: str) -> Utterance:

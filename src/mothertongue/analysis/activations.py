@@ -6,11 +6,11 @@ One clip at a time: no result depends on neighbours, and memory is that of one c
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from mothertongue.analysis.records import Half
 from mothertongue.analysis.similarity import Floats
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.clips import Samples
@@ -18,8 +18,6 @@ from mothertongue.model.context import Context, context_s
 from mothertongue.model.encoder import stem
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.strategies.base import Whisper
-
-Half = Literal["encoder", "decoder"]
 
 SAMPLES_PER_FRAME = 320  # 20 ms
 PREFIX_TOKENS = 4  # start, language, task, no timestamps: `Tokens.prefix`

@@ -6,30 +6,36 @@ S states, N rows: frames in the encoder, positions in the decoder; D width.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
 
-from mothertongue.analysis.activations import Half, read_states, state_names
+from mothertongue.analysis.activations import read_states, state_names
 from mothertongue.analysis.heatmap import MINIBATCH_ROWS, HeatMap
+from mothertongue.analysis.records import (
+    Analysis,
+    Band,
+    GroupSimilarity,
+    Half,
+    HalfSimilarity,
+    StateBands,
+)
 from mothertongue.analysis.runs import Group, Sample, draw, grouped, read_runs
 from mothertongue.analysis.similarity import Floats, Moments
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import ROOT, Split
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.load import load_run
-from mothertongue.experiment.run_dir import environment
+from mothertongue.experiment.records import StrategySettings
 from mothertongue.model.context import Context
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Whisper
-from mothertongue.system.json_files import FORMAT_VERSION
+from mothertongue.system.environment import environment
 
 Advance = Callable[[int], None]
 """A callback that receives the number of utterances just read, in the base and in a run."""
-METRICS = ("cka", "svcca", "pwcca")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,30 @@ class Drift:
             moments.update(x_ND, y_ND)
         self.heatmap.update(x_SND, y_SND)
 
-    def figures(self) -> dict[str, Any]:
-        """Return a value for each state and metric, and the S x S heat map, as JSON values."""
-        return {
-            "rows": self.moments[0].rows,
-            "width": self.width,
-            "cka": [each.cka() for each in self.moments],
-            "svcca": [each.svcca() for each in self.moments],
-            "pwcca": [each.pwcca() for each in self.moments],
-            "heatmap": self.heatmap.cka().tolist(),
-            "minibatches": self.heatmap.minibatches,
-        }
+    def figures(self) -> "Figures":
+        """Return a value for each state and metric, and the S x S heat map."""
+        return Figures(
+            rows=self.moments[0].rows,
+            width=self.width,
+            cka=[each.cka() for each in self.moments],
+            svcca=[each.svcca() for each in self.moments],
+            pwcca=[each.pwcca() for each in self.moments],
+            heatmap=self.heatmap.cka(),
+            minibatches=self.heatmap.minibatches,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The similarity of each of S states by each metric, and the S x S heat map, of one run."""
+
+    rows: int
+    width: int
+    cka: list[float]
+    svcca: list[float]
+    pwcca: list[float]
+    heatmap: Floats
+    minibatches: int
 
 
 def analyze_runs(
@@ -83,8 +102,8 @@ def analyze_runs(
     decoder: bool = False,
     threshold: float = 0.95,
     advance: Advance = lambda _: None,
-) -> dict[str, Any]:
-    """Return the similarity of each state before and after tuning, by groups of runs, as JSON.
+) -> Analysis:
+    """Return the similarity of each state before and after tuning, by groups of runs.
 
     It is measured on `n` utterances drawn with `seed` from a split of `data`, or of each
     run's own data. Runs that differ only in train.seed are one group. Liu et al. 2024, Figure 1;
@@ -98,21 +117,20 @@ def analyze_runs(
     found = read_runs(runs)
     base = load_base(found[0].experiment.base)
     _ready(base.model)
-    return {
-        "base": base.name,
-        "format_version": FORMAT_VERSION,
-        "base_digest": base.digest,
-        "runs": [str(path) for path in runs],
-        "split": split,
-        "n_asked": n,
-        "seed": seed,
-        "context": context,
-        "threshold": threshold,
-        "precision": "fp32",
-        "minibatch_rows": MINIBATCH_ROWS,
-        "groups": [_group(base, group, settings, advance) for group in grouped(found)],
-        "environment": environment(),
-    }
+    return Analysis(
+        base=base.name,
+        base_digest=base.digest,
+        runs=[str(path) for path in runs],
+        split=split,
+        n_asked=n,
+        seed=seed,
+        context=context,
+        threshold=threshold,
+        precision="fp32",
+        minibatch_rows=MINIBATCH_ROWS,
+        groups=[_group(base, group, settings, advance) for group in grouped(found)],
+        environment=environment(),
+    )
 
 
 def first_below(values_S: Sequence[float], threshold: float) -> int | None:
@@ -136,7 +154,7 @@ def measure(
     tokens: Tokens | None,
     settings: Settings,
     advance: Advance,
-) -> dict[Half, dict[str, Any]]:
+) -> dict[Half, Figures]:
     """Return `Drift.figures` of the encoder and, if `tokens` are given, of the decoder."""
     drifts: dict[Half, Drift] = {}
     for each in sample.utterances:
@@ -152,7 +170,7 @@ def measure(
     return {half: drift.figures() for half, drift in drifts.items()}
 
 
-def _group(base: Base, group: Group, settings: Settings, advance: Advance) -> dict[str, Any]:
+def _group(base: Base, group: Group, settings: Settings, advance: Advance) -> GroupSimilarity:
     experiment = group.runs[0].experiment
     paths = experiment.manifests if settings.data is None else (settings.data,)
     tokens = base.tokens.borrowing(experiment.borrow) if settings.decoder else None
@@ -161,71 +179,49 @@ def _group(base: Base, group: Group, settings: Settings, advance: Advance) -> di
         measure(base.model, _tuned(run.path), sample, tokens, settings, advance)
         for run in group.runs
     ]
-    return {
-        "group": group.name,
-        "runs": [str(run.path) for run in group.runs],
-        "train_seeds": [run.experiment.train.seed for run in group.runs],
-        "strategy": experiment.strategy.model_dump(mode="json"),
-        "data": [str(path) for path in paths],
-        **_sample_facts(sample),
-        **_halves(measured, state_names(base.model)),
-        **_suggestion([each["encoder"]["cka"] for each in measured], settings.threshold),
-    }
+    means_S = np.mean([each["encoder"].cka for each in measured], axis=0).tolist()
+    names = state_names(base.model)
+    return GroupSimilarity(
+        group=group.name,
+        runs=[str(run.path) for run in group.runs],
+        train_seeds=[run.experiment.train.seed for run in group.runs],
+        strategy=StrategySettings.model_validate(experiment.strategy.model_dump(mode="json")),
+        data=[str(path) for path in paths],
+        language=",".join(sorted({each.language for each in sample.utterances})),
+        n_utterances=len(sample.utterances),
+        n_usable=sample.usable,
+        n_unusable=sample.unusable,
+        utterances=[each.id for each in sample.utterances],
+        encoder=_over_seeds([each["encoder"] for each in measured], names["encoder"]),
+        decoder=_over_seeds([each["decoder"] for each in measured], names["decoder"])
+        if "decoder" in measured[0]
+        else None,
+        first_below=first_below(means_S, settings.threshold),
+        freeze_encoder_layers=layers_to_freeze(means_S, settings.threshold),
+    )
 
 
-def _sample_facts(sample: Sample) -> dict[str, Any]:
-    return {
-        "language": ",".join(sorted({each.language for each in sample.utterances})),
-        "n_utterances": len(sample.utterances),
-        "n_usable": sample.usable,
-        "n_unusable": sample.unusable,
-        "utterances": [each.id for each in sample.utterances],
-    }
-
-
-def _halves(
-    measured: Sequence[dict[Half, dict[str, Any]]], names: dict[Half, list[str]]
-) -> dict[str, Any]:
-    """Return the figures of both halves over all seeds; None for an unmeasured decoder."""
-    return {
-        half: _over_seeds([each[half] for each in measured], names[half])
-        if half in measured[0]
-        else None
-        for half in names
-    }
-
-
-def _over_seeds(figures: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+def _over_seeds(figures: Sequence[Figures], names: Sequence[str]) -> HalfSimilarity:
     states = [
-        {"state": name}
-        | {metric: _band([each[metric][i] for each in figures]) for metric in METRICS}
+        StateBands(
+            name,
+            cka=_band([each.cka[i] for each in figures]),
+            svcca=_band([each.svcca[i] for each in figures]),
+            pwcca=_band([each.pwcca[i] for each in figures]),
+        )
         for i, name in enumerate(names)
     ]
-    return {
-        "n_rows": figures[0]["rows"],
-        "width": figures[0]["width"],
-        "states": states,
-        "heatmap": np.mean([each["heatmap"] for each in figures], axis=0).tolist(),
-        "minibatches": figures[0]["minibatches"],
-    }
+    return HalfSimilarity(
+        n_rows=figures[0].rows,
+        width=figures[0].width,
+        states=states,
+        heatmap=np.mean([each.heatmap for each in figures], axis=0).tolist(),
+        minibatches=figures[0].minibatches,
+    )
 
 
-def _band(values: Sequence[float]) -> dict[str, Any]:
-    return {
-        "mean": float(np.mean(values)),
-        "min": min(values),
-        "max": max(values),
-        "values": list(values),
-    }
-
-
-def _suggestion(ckas_RS: Sequence[Sequence[float]], threshold: float) -> dict[str, Any]:
-    """Return the first state below the threshold and the layers to freeze, by mean CKA."""
-    means_S = np.mean(ckas_RS, axis=0).tolist()
-    return {
-        "first_below": first_below(means_S, threshold),
-        "freeze_encoder_layers": layers_to_freeze(means_S, threshold),
-    }
+def _band(values: Sequence[float]) -> Band:
+    return Band(float(np.mean(values)), min(values), max(values), list(values))
 
 
 def _tuned(path: Path) -> Whisper:

@@ -103,7 +103,7 @@ def _read_run(path: Path) -> Run:
         raise DataError(f"{path}: not a run; give a folder that mothertongue train left")
     if not run_dir.best.is_dir():
         raise DataError(f"{path}: no best weights yet; run: mothertongue train")
-    return Run(path, read_experiment(run_dir), read_identity(run_dir)["base_digest"])
+    return Run(path, read_experiment(run_dir), read_identity(run_dir).base_digest)
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:

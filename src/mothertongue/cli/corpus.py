@@ -80,6 +80,7 @@ def prepare(
     from mothertongue.data.data_report import report_table
     from mothertongue.data.prepare import ALIGN_CACHE, PrepareOptions, prepare
     from mothertongue.data.sources.detect import detect
+    from mothertongue.system.json_files import to_json
 
     options = PrepareOptions(
         language=language,
@@ -99,7 +100,7 @@ def prepare(
     settings = {"--align-least": align_least, "--align-length": align_length}
     with _aligning(align_with, settings, count, options, out / ALIGN_CACHE) as (progress, align):
         report = prepare(found, out, options, count, progress, align)
-    show(report.to_dict() | {"out": str(out)}, report_table(report), json_file)
+    show(to_json(report) | {"out": str(out)}, report_table(report), json_file)
     report.require_ok()
 
 
@@ -126,7 +127,7 @@ def check(
     )
     with counting("checking") as progress:
         report = check_manifest(manifest, options, _label_counter(base), progress)
-    show(report.to_dict(), report_table(report), json_file)
+    show(report, report_table(report), json_file)
     report.require_ok()
 
 

@@ -6,6 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mothertongue.evaluation.rates import UtteranceRow
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.run_dir import BASE_PREFIX, TEST_SCORES, RunDir
 from mothertongue.inference.open_model import open_model
@@ -17,7 +19,6 @@ from mothertongue.training.progress import training_progress
 from mothertongue.training.run import run
 
 EXAMPLES = 3
-Json = dict[str, Any]
 
 
 def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -37,13 +38,15 @@ def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     after = _score(str(out), experiment, run_dir.evaluation(TEST_SCORES))
     return {
         "data": "synthetic Swahili, spoken by espeak-ng",
-        "before": before["scores"]["strict"],
-        "after": after["scores"]["strict"],
+        "before": before.scores["strict"],
+        "after": after.scores["strict"],
         "wall_s": time.monotonic() - began,
         "peak_memory_bytes": peak_memory_bytes(best_device()),
         "run": str(out),
-        "examples": _examples(before["utterances"], after["utterances"]),
-        "train": {key: record[key] for key in ("steps", "best_step", "train_s", "validate_s")},
+        "examples": _examples(before.utterances, after.utterances),
+        "train": {
+            key: getattr(record, key) for key in ("steps", "best_step", "train_s", "validate_s")
+        },
     }
 
 
@@ -54,7 +57,7 @@ def demo_experiment(overrides: Sequence[str] = ()) -> Experiment:
     return load_experiment(recipes / "demo.yaml", [data, *overrides])
 
 
-def _score(model: str, experiment: Experiment, stored: Path) -> Json:
+def _score(model: str, experiment: Experiment, stored: Path) -> SplitScores:
     """Score a model on the test split and keep the scores in the run for its page."""
     engine = open_model(model)
     result = evaluate_model(model, engine, experiment.manifests, "test", experiment.evaluate, None)
@@ -62,14 +65,16 @@ def _score(model: str, experiment: Experiment, stored: Path) -> Json:
     return result
 
 
-def _examples(before: Sequence[Json], after: Sequence[Json]) -> list[dict[str, str]]:
+def _examples(
+    before: Sequence[UtteranceRow], after: Sequence[UtteranceRow]
+) -> list[dict[str, str]]:
     """Return clips spread over the test split, not chosen for their result."""
     places = range(0, len(before), max(1, len(before) // EXAMPLES))
     return [
         {
-            "reference": before[i]["reference"],
-            "before": before[i]["hypothesis"],
-            "after": after[i]["hypothesis"],
+            "reference": before[i].reference,
+            "before": before[i].hypothesis,
+            "after": after[i].hypothesis,
         }
         for i in list(places)[:EXAMPLES]
     ]

@@ -64,6 +64,7 @@ def label(
     from mothertongue.inference.output_files import find_sources
     from mothertongue.inference.transcribe_files import detector
     from mothertongue.report.tables.label_table import label_table
+    from mothertongue.system.json_files import to_json
 
     filters = {"keep": keep, "min_speed": min_speed, "max_speed": max_speed}
     options = label_options(filters | {"least_agreement": least_agreement}, agree_with)
@@ -73,5 +74,5 @@ def label(
     sources, find = find_sources(audio), detector(vad)
     asked = teachers(model, agree_with, language, config, find, chosen)
     report = label_audio(asked, sources, out, options)
-    show(report.to_dict() | {"out": str(out)}, label_table(report, str(out)), json_file)
+    show(to_json(report) | {"out": str(out)}, label_table(report, str(out)), json_file)
     refuse_nothing_kept(report, out)

@@ -30,14 +30,12 @@ def lm(
     json_file: Json = None,
 ) -> None:
     """Make an n-gram language model from texts, for --lm of evaluate, transcribe and serve."""
-    from dataclasses import asdict
-
     from mothertongue.decoding.lm.folder import build
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
     from mothertongue.report.tables.verb_tables import lm_table
+    from mothertongue.system.json_files import to_json
 
     with counting("reading") as advance:
         record = build(texts, held_out or [], load_tokens(locate(base)), order, out, advance)
-    result = {**asdict(record), "out": str(out)}
-    show(result, lm_table(result, str(out)), json_file)
+    show(to_json(record) | {"out": str(out)}, lm_table(record, str(out)), json_file)

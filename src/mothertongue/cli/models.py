@@ -72,6 +72,7 @@ def evaluate(
     from functools import partial
 
     from mothertongue.data.languages import language_code
+    from mothertongue.evaluation.records import LongScores
     from mothertongue.experiment.run_dir import is_run
     from mothertongue.inference.evaluate_run import evaluate_any, own_decoding
     from mothertongue.inference.long_form import long_settings
@@ -88,7 +89,8 @@ def evaluate(
     beams, replays = beam_size or own.beam_size, graphs or own.graphs
     config = decoding(beams, batch_size, lm, lm_weight, hotwords, hotwords_weight, replays)
     result = evaluate_any(model, data, split, code, config, opened, with_base, long)
-    show(result, long_tables(result) if long else score_tables(result), json_file)
+    table = long_tables(result) if isinstance(result, LongScores) else score_tables(result)
+    show(result, table, json_file)
     if is_run(Path(model)):
         write_page(Path(model))
 
@@ -191,8 +193,10 @@ def export(
     from mothertongue.export.export import default_folder
     from mothertongue.export.export import export as export_run
     from mothertongue.report.tables.verb_tables import verification_table
+    from mothertongue.system.json_files import to_json
 
     folder = out or default_folder(run, format_, type_)
     with counting(f"exporting and verifying {folder}"):
         result = export_run(run, format_, type_, folder, split, clips, max_wer_loss)
-    show({"out": str(folder), **result}, verification_table(str(folder), result), json_file)
+    printed = {"out": str(folder), **to_json(result)}
+    show(printed, verification_table(str(folder), result), json_file)

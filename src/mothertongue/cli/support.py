@@ -13,15 +13,17 @@ from rich.console import Console, RenderableType
 
 if TYPE_CHECKING:
     from mothertongue.decoding.transcript import DecodeConfig
+    from mothertongue.experiment.records import RunRecord
 
 
-def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) -> None:
-    """Write the table to standard output, unless the JSON goes there.
+def show(result: Any, table: RenderableType, json_file: Path | None) -> None:
+    """Write the table to standard output, unless the JSON of the result goes there.
 
     A table that is text keeps its lines as they are.
     """
     from mothertongue.system.console import plain
     from mothertongue.system.files import write_json
+    from mothertongue.system.json_files import to_json
 
     if json_file is None or str(json_file) != "-":
         if isinstance(table, str):
@@ -31,8 +33,7 @@ def show(result: dict[str, Any], table: RenderableType, json_file: Path | None) 
         if json_file is not None:
             write_json(json_file, result)
     else:
-        json.dump(result, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-        print()
+        print(json.dumps(to_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     sys.stdout.flush()  # where nobody reads it, or the disk is full, now is when it can be said
 
 
@@ -94,7 +95,7 @@ def write_page(folder: Path) -> None:
     console.print(report_line(result))
 
 
-def write_chart(record: dict[str, Any], folder: Path) -> None:
+def write_chart(record: "RunRecord", folder: Path) -> None:
     """Write the curve of `average --with-base sweep` into the run's folder, SVG and PDF."""
     from mothertongue.system.console import note
 

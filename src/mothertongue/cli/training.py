@@ -65,6 +65,7 @@ def train(
     from mothertongue.experiment.run_dir import RunDir
     from mothertongue.report.tables.verb_tables import run_table
     from mothertongue.system.console import is_main_process
+    from mothertongue.system.json_files import to_json
     from mothertongue.training.progress import training_progress
     from mothertongue.training.run import run
 
@@ -74,8 +75,8 @@ def train(
         record = run(loaded, RunDir(folder), watcher)
     if not is_main_process():
         return
-    result = {"run": str(folder), **record}
-    show(result, run_table(result), json_file)
+    result = {"run": str(folder), **to_json(record)}
+    show(result, run_table(record, str(folder)), json_file)
     write_page(folder)
 
 
@@ -103,12 +104,14 @@ def average(
     from mothertongue.comparison.average import average as average_runs
     from mothertongue.comparison.average import parse_alpha, retention_sets
     from mothertongue.report.tables.average_table import average_table
+    from mothertongue.system.json_files import to_json
 
     alpha = parse_alpha(with_base) if with_base is not None else None
-    result = average_runs(runs, out, alpha, retention_sets(runs, retention or (), alpha))
-    show(result, average_table(result), json_file)
+    record = average_runs(runs, out, alpha, retention_sets(runs, retention or (), alpha))
+    result = {"run": str(out), **to_json(record)}
+    show(result, average_table(record, str(out)), json_file)
     if alpha == "sweep":
-        write_chart(result, out)
+        write_chart(record, out)
     write_page(out)
 
 

@@ -7,16 +7,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mothertongue.data.leaks import shared
 from mothertongue.errors import DataError
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import read_identity
-from mothertongue.experiment.records import Scores
-from mothertongue.experiment.run_dir import RunDir, deciding_versions
+from mothertongue.experiment.run_dir import RunDir
+from mothertongue.system.environment import deciding_versions
 from mothertongue.system.json_files import read_json
-
-Json = dict[str, Any]
 
 
 def refuse_copies(runs: Sequence[tuple[Path, int]]) -> None:
@@ -67,23 +64,18 @@ def code_doubts(runs: Sequence[RunDir]) -> Iterator[str]:
 def leak_doubts(paths: Mapping[str, Path]) -> Iterator[str]:
     """Yield a sentence for each set that shares clips with a run's training, by name."""
     for name, path in paths.items():
-        counts = _read(path).get("leaks")
-        if counts and (said := shared(counts)):
+        counts = read_json(path, SplitScores).leaks
+        if counts and (said := str(counts)):
             yield f"Set {name}: {said}; other speech may fare worse."
 
 
-def _decoding(path: Path) -> Json:
-    record = _read(path)
-    settings = {key: value for key, value in record.get("decoding", {}).items() if key != "weights"}
-    packages = record.get("environment", {}).get("packages", {})
+def _decoding(path: Path) -> dict[str, object]:
+    record = read_json(path, SplitScores)
+    settings: dict[str, object] = {k: v for k, v in record.decoding.items() if k != "weights"}
+    packages = record.environment.packages
     return settings | deciding_versions(packages) | {"ctranslate2": packages.get("ctranslate2")}
 
 
-def _code(run: RunDir) -> Json:
+def _code(run: RunDir) -> dict[str, object]:
     identity = read_identity(run)
-    return {"label rules": identity.get("label_rules", 1), **identity.get("packages", {})}
-
-
-def _read(path: Path) -> Json:
-    found: Json = read_json(path, Scores)
-    return found
+    return {"label rules": identity.label_rules, **identity.packages}

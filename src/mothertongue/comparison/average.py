@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -20,7 +20,6 @@ from mothertongue.comparison.average_scores import (
     BASE_ALPHA,
     Judge,
     Point,
-    as_json,
     choose_alpha,
 )
 from mothertongue.comparison.grid import TestSet, retention_of
@@ -36,18 +35,19 @@ from mothertongue.experiment.identity import (
     refuse_changes,
 )
 from mothertongue.experiment.load import load_run, open_base
+from mothertongue.experiment.records import AveragedRun, AverageRecord, MetricsLine, RunRecord
 from mothertongue.experiment.run_dir import RunDir, append_line
+from mothertongue.experiment.validation import Validation
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.model.load import Base
 from mothertongue.strategies.base import Strategy, load_trained
 from mothertongue.system.console import counting, note
 from mothertongue.system.files import folder_atomically, sweep, write_json
+from mothertongue.system.json_files import field_values
 from mothertongue.system.locks import alone
 from mothertongue.training.run import run_record
 from mothertongue.training.state import State
-from mothertongue.training.validation import Validation
 
-Json = dict[str, Any]
 Alpha = float | Literal["sweep"]
 IN_USE = "wait for it, stop it, or give another --out"
 
@@ -111,7 +111,7 @@ def average(
     out: Path,
     with_base: Alpha | None = None,
     retention: Mapping[str, TestSet] | None = None,
-) -> Json:
+) -> RunRecord:
     """Average runs into a new run, score it together with them, and return its record.
 
     `with_base` is the alpha of the interpolation with their base, in [0, 1]. "sweep" takes the
@@ -126,7 +126,7 @@ def average(
             )
         sweep(out.parent)
         keep_freed_memory()
-        return {"run": str(out), **_average(read_ingredients(paths), out, with_base, retention)}
+        return _average(read_ingredients(paths), out, with_base, retention)
 
 
 def _average(
@@ -134,7 +134,7 @@ def _average(
     out: Path,
     with_base: Alpha | None,
     retention: Mapping[str, TestSet] | None,
-) -> Json:
+) -> RunRecord:
     began = time.monotonic()
     first = runs[0]
     changes = data_changes(first.run_dir, first.experiment.manifests)
@@ -148,9 +148,11 @@ def _average(
     experiment = _experiment(runs, mixture, scored.taken.alpha, out)
     seconds = time.monotonic() - began
     state = _state(runs, mixture, scored, seconds)
-    record = run_record(experiment, mixture.tuned, state, 1, seconds)
-    record |= {"prefix_cache": None, "average": _facts(runs, judge, scored, with_base)}
-    record["pseudo_labels"] = first.identity.get("pseudo_labels")
+    record = replace(
+        run_record(experiment, mixture.tuned, state, 1, seconds),
+        average=_facts(runs, judge, scored, with_base),
+        pseudo_labels=first.identity.pseudo_labels,
+    )
     _write(out, first, experiment, mixture.tensors_at(scored.taken.alpha)[1], record)
     return record
 
@@ -224,37 +226,41 @@ def _state(runs: Sequence[Ingredient], mixture: Mixture, scored: Scored, seconds
     records = [each.record for each in runs]
     peak = peak_memory_bytes(mixture.tuned.model.device)
     return State(
-        step=sum(each["steps"] for each in records),
-        micro_batch_size=records[0].get("micro_batch_size", 0),
+        step=sum(each.steps for each in records),
+        micro_batch_size=records[0].micro_batch_size,
         best=scored.taken.validation,
-        train_s=sum(each["train_s"] for each in records),
-        validate_s=sum(each["validate_s"] for each in records) + seconds,
-        peak_memory_bytes=max(peak, *(each["peak_memory_bytes"] for each in records)),
+        train_s=sum(each.train_s for each in records),
+        validate_s=sum(each.validate_s for each in records) + seconds,
+        peak_memory_bytes=max(peak, *(each.peak_memory_bytes for each in records)),
     )
 
 
 def _facts(
     runs: Sequence[Ingredient], judge: Judge, scored: Scored, with_base: Alpha | None
-) -> Json:
+) -> AverageRecord:
     """Return all scores as the record keeps them."""
     base_rows = scored.points[0].retention
-    return {
-        "runs": [
-            {**each.facts.model_dump(), "validation": as_json(found)}
+    best_run, difference = _beside_best(runs, scored, judge)
+    return AverageRecord(
+        runs=[
+            AveragedRun(**each.facts.model_dump(), validation=found)
             for each, found in zip(runs, scored.runs, strict=True)
         ],
-        "alpha": scored.taken.alpha,
-        "alpha_by": "sweep" if with_base == "sweep" else "given" if with_base is not None else None,
-        "split": judge.experiment.select_on,
-        "clips": len(judge.chosen_on),
-        "retention_clips": {name: len(each) for name, each in judge.retention.items()},
-        "retention_digests": judge.digests,
-        "curve": [each.to_dict(base_rows) for each in scored.points],
-        **_beside_best(runs, scored, judge),
-    }
+        alpha=scored.taken.alpha,
+        alpha_by="sweep" if with_base == "sweep" else "given" if with_base is not None else None,
+        split=judge.experiment.select_on,
+        clips=len(judge.chosen_on),
+        retention_clips={name: len(each) for name, each in judge.retention.items()},
+        retention_digests=dict(judge.digests),
+        curve=[each.without_rows(base_rows) for each in scored.points],
+        best_run=best_run,
+        difference=difference,
+    )
 
 
-def _beside_best(runs: Sequence[Ingredient], scored: Scored, judge: Judge) -> Json:
+def _beside_best(
+    runs: Sequence[Ingredient], scored: Scored, judge: Judge
+) -> tuple[str, float] | tuple[None, None]:
     """Return the best run by validation, and the average's error rate minus that run's rate."""
     measure, taken = judge.experiment.measure, scored.taken.validation
     pairs = [
@@ -263,13 +269,17 @@ def _beside_best(runs: Sequence[Ingredient], scored: Scored, judge: Judge) -> Js
         if found is not None
     ]
     if taken is None or not pairs:
-        return {"best_run": None, "difference": None}
+        return None, None
     rate, path = min(pairs)
-    return {"best_run": path, "difference": taken.rate(measure) - rate}
+    return path, taken.rate(measure) - rate
 
 
 def _write(
-    out: Path, first: Ingredient, experiment: Experiment, tensors: dict[str, Tensor], record: Json
+    out: Path,
+    first: Ingredient,
+    experiment: Experiment,
+    tensors: dict[str, Tensor],
+    record: RunRecord,
 ) -> None:
     """Publish the folder of a run, either completely or not at all."""
     with folder_atomically(out, 2 * sum(each.nbytes for each in tensors.values())) as fresh:
@@ -277,14 +287,9 @@ def _write(
         write_experiment(experiment, run_dir)
         shutil.copyfile(first.run_dir.identity, run_dir.identity)
         shutil.copyfile(first.run_dir.data, run_dir.data)
-        step = record["steps"]
+        step, best = record.steps, record.best
         for folder in (run_dir.best, run_dir.final):
             checkpoints.save(folder, {checkpoints.TRAINED: tensors}, {"step": step})
-        validation = {
-            f"validation_{key}": value
-            for each in record["average"]["curve"]
-            if each["alpha"] == record["average"]["alpha"]
-            for key, value in (each["validation"] or {}).items()
-        }
-        append_line(run_dir.metrics, {"step": step, **validation})
+        values = {f"validation_{key}": x for key, x in field_values(best).items()} if best else {}
+        append_line(run_dir.metrics, MetricsLine(step, **values))
         write_json(run_dir.record, record)

@@ -1,25 +1,26 @@
 """Score the runs of a mean, and the points between the base and the mean."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from mothertongue.comparison.grid import TestSet
 from mothertongue.data.clip_facts import audio_digest, facts_of
 from mothertongue.data.clips import read_split
 from mothertongue.data.languages import Measure
 from mothertongue.data.manifest import Utterance, data_digest, read_data
-from mothertongue.evaluation.forgetting import forgetting, json_values, mean_forgetting
+from mothertongue.evaluation.evaluate import Evaluation
+from mothertongue.evaluation.forgetting import forgetting, mean_forgetting
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.records import AlphaPoint, AlphaRetention, SetDigests
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.validation import Validation
 from mothertongue.inference.engine import torch_engine
 from mothertongue.inference.score_split import Advance, check_unseen, transcribe_split
 from mothertongue.model.load import Base
-from mothertongue.training.validation import Validation
 from mothertongue.training.validator import rates
 
-Json = dict[str, Any]
-Rows = Mapping[str, Sequence[Json]]
+Rows = Mapping[str, Sequence[UtteranceRow]]
 BASE_ALPHA = 0.0
 ALPHAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The alphas that a sweep tries. Wortsman et al. 2022b found the best between 0.5 and 1."""
@@ -34,20 +35,11 @@ class Point:
     validation: Validation | None
     retention: Rows
 
-    def to_dict(self, base: Rows) -> Json:
-        """Return all but the rows as JSON values. `retention` compares them with those of the
-        base."""
+    def without_rows(self, base: Rows) -> AlphaPoint:
+        """Return the point for the record. `retention` compares its rows with those of the base."""
         sets = {name: forgetting(base[name], rows) for name, rows in self.retention.items()}
-        return {
-            "alpha": self.alpha,
-            "validation": as_json(self.validation),
-            "retention": {
-                "sets": {name: each.to_dict() for name, each in sets.items()},
-                "mean": mean_forgetting(list(sets.values())).to_dict(),
-            }
-            if sets
-            else None,
-        }
+        kept = AlphaRetention(sets, mean_forgetting(list(sets.values()))) if sets else None
+        return AlphaPoint(self.alpha, self.validation, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +49,7 @@ class Judge:
     experiment: Experiment
     chosen_on: Sequence[Utterance]
     retention: Mapping[str, Sequence[Utterance]]
-    digests: Mapping[str, Json]
-    """Digests of each retention set, see `digests_of`."""
+    digests: Mapping[str, SetDigests]
 
     @classmethod
     def of(
@@ -96,19 +87,18 @@ class Judge:
         }
         return Point(alpha, found, rows)
 
-    def _transcribe(self, model: Base, utterances: Sequence[Utterance], advance: Advance) -> Any:
+    def _transcribe(
+        self, model: Base, utterances: Sequence[Utterance], advance: Advance
+    ) -> Evaluation:
         settings = self.experiment
         engine = torch_engine("run", model, settings.train.precision, settings.language)
         return transcribe_split(engine, utterances, "full", settings.evaluate, advance)
 
 
-def digests_of(scored: TestSet) -> Json:
+def digests_of(scored: TestSet) -> SetDigests:
     """Return the digests of the manifest and the audio of a set: others give other scores."""
     utterances = read_split([scored.data], scored.split, None)
-    return {
-        "data_digest": data_digest([scored.data]),
-        "audio_sha256": audio_digest(facts_of(utterances)),
-    }
+    return SetDigests(data_digest([scored.data]), audio_digest(facts_of(utterances)))
 
 
 def choose_alpha(points: Sequence[Point], measure: Measure) -> Point:
@@ -118,11 +108,3 @@ def choose_alpha(points: Sequence[Point], measure: Measure) -> Point:
         points,
         key=lambda each: (each.validation.rate(measure) if each.validation else 0.0, each.alpha),
     )
-
-
-def as_json(validation: Validation | None) -> Json | None:
-    """Return rates as JSON values. A validation without a loss has no entry for it."""
-    if validation is None:
-        return None
-    values = asdict(validation, dict_factory=json_values)
-    return {key: value for key, value in values.items() if key != "loss"}

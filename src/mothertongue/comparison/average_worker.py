@@ -13,7 +13,8 @@ from mothertongue.comparison.score_worker import answer
 from mothertongue.config import Config
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import read_experiment
-from mothertongue.experiment.run_dir import RunDir, deciding_versions, is_run
+from mothertongue.experiment.run_dir import RunDir, is_run
+from mothertongue.system.environment import deciding_versions
 from mothertongue.system.files import remove_folder, sha256_file
 
 
@@ -42,14 +43,17 @@ def is_averaged(request: AverageRequest) -> bool:
     if not run_dir.is_done:
         return False
     record = run_dir.read_record()
-    facts, packages = record["average"], record["environment"]["packages"]
-    found = [each["weights_sha256"] for each in facts["runs"]]
-    return bool(
-        found == [sha256_file(RunDir(run).best / checkpoints.TRAINED) for run in request.runs]
-        and facts["alpha_by"] == request.with_base
-        and facts["retention_digests"]
+    facts, weights = (
+        record.average,
+        [RunDir(run).best / checkpoints.TRAINED for run in request.runs],
+    )
+    return (
+        facts is not None
+        and [each.weights_sha256 for each in facts.runs] == list(map(sha256_file, weights))
+        and facts.alpha_by == request.with_base
+        and facts.retention_digests
         == {name: digests_of(each) for name, each in request.retention.items()}
-        and deciding_versions(packages) == deciding_versions()
+        and deciding_versions(record.environment.packages) == deciding_versions()
     )
 
 

@@ -13,17 +13,17 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from mothertongue.comparison.clips import clip_set
+from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.comparison.from_grid import compare_grid
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
-from mothertongue.comparison.halving import Cut, Halvings, first_seed
+from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
 from mothertongue.comparison.paired_scores import read_scores
 from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks, refuse_unfit
+from mothertongue.comparison.schema import Comparison, Cut
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
 from mothertongue.comparison.weight_averages import (
@@ -41,7 +41,7 @@ from mothertongue.system.files import open_atomically, write_json
 
 def compare(
     grid: Grid, folder: Path, run_all: Runner, watcher: TaskWatcher, devices: int = 1
-) -> dict[str, Any]:
+) -> Comparison:
     """Run or continue the whole comparison and return the result; `run_all` runs its tasks.
 
     Each run trains on so many devices, and is scored on one.
@@ -216,7 +216,7 @@ def _disabled_set(grid: Grid, scores: Path) -> list[ScoreSet]:
     ]
 
 
-def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[dict[str, Any]]:
+def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[ClipSet]:
     """Yield the clips of every test set, with the transcripts of the base and the chosen runs."""
     for language, place in grid.languages.items():
         chosen = [each for each in choices if each.language == language]

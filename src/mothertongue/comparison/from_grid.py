@@ -1,24 +1,20 @@
 """Make the result of a grid from the records and scores of its runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from mothertongue.comparison.alike import leak_doubts
 from mothertongue.comparison.average_rows import AverageRow
 from mothertongue.comparison.grid import Candidate, Grid
-from mothertongue.comparison.halving import Cut
 from mothertongue.comparison.paired_scores import Scored, read_scores
 from mothertongue.comparison.result import Row, averages, language_result, point, result
 from mothertongue.comparison.retention import retention
 from mothertongue.comparison.run_costs import run_cost
+from mothertongue.comparison.schema import Comparison, Cut, Language, Point, RunCost
 from mothertongue.comparison.selection import Choice, read_record
 from mothertongue.comparison.weight_averages import PlannedAverage
 from mothertongue.experiment.checkpoints import TRAINED
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
-
-Json = dict[str, Any]
 
 
 def compare_grid(
@@ -28,8 +24,8 @@ def compare_grid(
     cuts: Sequence[Cut],
     planned: Sequence[PlannedAverage],
     folder: Path,
-) -> Json:
-    """Return everything that was measured, as comparison.json keeps it (`schema.py`)."""
+) -> Comparison:
+    """Return everything that was measured."""
     languages = {
         name: _language(grid, name, candidates, choices, cuts, planned, folder)
         for name in grid.languages
@@ -43,7 +39,7 @@ def compare_grid(
         languages=languages,
         average=averages(languages, grid.reference),
         curves=[_point(each, folder) for each in candidates],
-        cuts=[asdict(each) for each in cuts],
+        cuts=cuts,
     )
 
 
@@ -55,7 +51,7 @@ def _language(
     cuts: Sequence[Cut],
     planned: Sequence[PlannedAverage],
     folder: Path,
-) -> Json:
+) -> Language:
     base_scores = folder / "base" / "eval"
     base = {
         name: read_scores([base_scores / language / f"{name}.json"])
@@ -77,7 +73,7 @@ def _average(
     return AverageRow(
         strategy=planned.arm,
         run=planned.name,
-        record=planned.run_dir(folder).read_record(),
+        record=planned.record(folder),
         found={name: read_scores([scores / f"{name}.json"]) for name in base},
         retention=retention(grid.retention, folder / "base" / "eval", [scores]),
         size_bytes=(tested.best / TRAINED).stat().st_size,
@@ -117,14 +113,14 @@ def _row(
 
 def _cost(
     choice: Choice, candidates: Sequence[Candidate], cuts: Sequence[Cut], folder: Path
-) -> Json:
+) -> RunCost:
     tried = {
         each.experiment.name: read_record(each, folder)
         for each in candidates
         if (each.language, each.arm) == (choice.language, choice.arm)
     }
     cut = [
-        RunDir(folder / "runs" / each.run).read_state()
+        RunDir(folder / "runs" / each.run).read_cost()
         for each in cuts
         if (each.language, each.strategy) == (choice.language, choice.arm)
     ]
@@ -132,7 +128,7 @@ def _cost(
     return run_cost(records, [*tried.values(), *cut], RunDir(folder / "runs" / choice.runs[0]))
 
 
-def _point(candidate: Candidate, folder: Path) -> Json:
+def _point(candidate: Candidate, folder: Path) -> Point:
     return point(
         candidate.language,
         candidate.arm,

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mothertongue.comparison.alike import (
     code_doubts,
@@ -16,14 +15,16 @@ from mothertongue.comparison.alike import (
     refuse_copies,
     refuse_other_decoding,
 )
-from mothertongue.comparison.clips import clip_set
+from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.comparison.paired_scores import Scored, read_scores
 from mothertongue.comparison.result import Row, language_result, point, result
 from mothertongue.comparison.run_costs import run_cost
-from mothertongue.data.languages import Measure, usual_measure
+from mothertongue.comparison.schema import Comparison, Language, Point
+from mothertongue.data.languages import Measure
 from mothertongue.errors import DataError
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
-from mothertongue.experiment.records import Scores
+from mothertongue.experiment.records import RunRecord, RunSettings
 from mothertongue.experiment.run_dir import (
     BASE_PREFIX,
     OTHER_DATA_PREFIX,
@@ -32,67 +33,63 @@ from mothertongue.experiment.run_dir import (
 )
 from mothertongue.system.json_files import read_json
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """A finished run and its record."""
 
     run_dir: RunDir
-    record: Json
+    record: RunRecord
 
     @property
     def name(self) -> str:
         return self.run_dir.path.resolve().name
 
     @property
-    def experiment(self) -> Json:
-        settings: Json = self.record["experiment"]
-        return settings
+    def experiment(self) -> RunSettings:
+        return self.record.experiment
 
     @property
     def manifests(self) -> list[Path]:
-        data = self.experiment["data"]
+        data = self.experiment.data
         return [Path(each) for each in (data if isinstance(data, list) else [data])]
 
     @property
     def kind(self) -> str:
-        return str(self.experiment["strategy"]["kind"])
+        return self.experiment.strategy.kind
 
     @property
     def measure(self) -> Measure:
         """Return the error rate that compares systems of its language."""
-        asked = self.experiment.get("select_by", "auto")
-        return usual_measure(self.experiment["language"]) if asked == "auto" else asked
+        return self.experiment.measure
 
     @property
     def seed(self) -> int:
-        return int(self.experiment["train"]["seed"])
+        return self.experiment.train.seed
 
     def has(self, stored: str) -> bool:
         return self.run_dir.evaluation(stored).is_file()
 
 
-def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
+def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     """Return the result, and the clips of each test set, of finished runs.
 
     Raises DataError where a run is not finished or its manifest has changed, one is a copy of
     another, or runs of one language have another base, other test clips or another decoding.
     """
     runs = [_read(folder) for folder in folders]
-    base = _one("base", {each.experiment["base"] for each in runs})
+    base = _one("base", {each.experiment.base for each in runs})
     by_language: dict[str, list[Done]] = {}
     for each in runs:
-        by_language.setdefault(each.experiment["language"], []).append(each)
+        by_language.setdefault(each.experiment.language, []).append(each)
     found = {name: _language(group) for name, group in by_language.items()}
-    rows = [row for language, _ in found.values() for row in language["strategies"]]
-    chosen_on = {each.experiment["select_on"] for each in runs}
+    rows = [row for language, _ in found.values() for row in language.strategies]
+    chosen_on = {each.experiment.select_on for each in runs}
     found_on_all = result(
         name=", ".join(each.name for each in runs),
         base=base,
         protocol="paper" if "test" in chosen_on else "validation",
-        reference=_reference([row["strategy"] for row in rows]),
+        reference=_reference([row.strategy for row in rows]),
         seeds=sorted({each.seed for each in runs}),
         languages={name: language for name, (language, _) in found.items()},
         average=(),
@@ -102,7 +99,7 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Json, list[Json]]:
     return found_on_all, [clips for _, sets in found.values() for clips in sets]
 
 
-def _language(runs: Sequence[Done]) -> tuple[Json, list[Json]]:
+def _language(runs: Sequence[Done]) -> tuple[Language, list[ClipSet]]:
     """Return one language and the clips of its test sets. Only scored runs have a row."""
     manifests = runs[0].manifests
     groups = _by_settings([each for each in runs if each.has(TEST_SCORES)])
@@ -123,8 +120,8 @@ def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Row:
         settings={},
         out_of=1,
         runs=[each.name for each in group],
-        chosen_at_wer=records[0]["best_validation_wer"],
-        chosen_at_cer=records[0].get("best_validation_cer"),
+        chosen_at_wer=records[0].best_validation_wer,
+        chosen_at_cer=records[0].best_validation_cer,
         found={stored: _scored(group, stored) for stored in {TEST_SCORES: None, **base}},
         retention=None,
         cost=run_cost(records, records, group[0].run_dir),
@@ -164,9 +161,9 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
     it."""
     groups: dict[str, list[Done]] = {}
     for each in runs:
-        train = {key: value for key, value in each.experiment["train"].items() if key != "seed"}
         # Earlier versions recorded no `average`.
-        settings = {"average": None} | each.experiment | {"name": "", "train": train}
+        settings = {"average": None} | each.experiment.model_dump() | {"name": ""}
+        settings["train"] = settings["train"] | {"seed": None}
         groups.setdefault(json.dumps(settings, sort_keys=True), []).append(each)
     for group in groups.values():
         refuse_copies([(each.run_dir.path, each.seed) for each in group])
@@ -179,11 +176,11 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
 
 def _clips(
     manifests: Sequence[Path], groups: dict[str, list[Done]], base: dict[str, Scored]
-) -> Json:
+) -> ClipSet:
     systems = {"base": base[TEST_SCORES].by_seed[0]} if TEST_SCORES in base else {}
     systems |= {name: _scored(group, TEST_SCORES).by_seed[0] for name, group in groups.items()}
     first = next(iter(groups.values()))[0]
-    language, measure = first.experiment["language"], first.measure
+    language, measure = first.experiment.language, first.measure
     return clip_set(language, TEST_SCORES, manifests, systems, measure)
 
 
@@ -191,8 +188,8 @@ def _reference(names: Sequence[str]) -> str:
     return "full" if "full" in names or not names else names[0]
 
 
-def _point(done: Done) -> Json:
-    language = done.experiment["language"]
+def _point(done: Done) -> Point:
+    language = done.experiment.language
     return point(language, done.kind, {}, done.seed, done.name, done.record)
 
 
@@ -209,9 +206,9 @@ def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[st
 
 def _digest(done: Done, stored: str) -> str:
     """Return digests of a run's manifests and audio."""
-    found = read_json(done.run_dir.evaluation(stored), Scores)
-    digests = [found[key] for key in ("data_digest", "audio_sha256") if key in found]
-    return " ".join([*digests, f"({len(found['utterances'])} clips)"])
+    found = read_json(done.run_dir.evaluation(stored), SplitScores)
+    digests = [found.data_digest, *filter(None, [found.audio_sha256])]
+    return " ".join([*digests, f"({len(found.utterances)} clips)"])
 
 
 def _scored(group: Sequence[Done], stored: str) -> Scored:

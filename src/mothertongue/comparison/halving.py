@@ -16,40 +16,21 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from mothertongue.comparison.grid import Candidate, Grid, Halving
 from mothertongue.comparison.jobs.task import Task, TaskWatcher
+from mothertongue.comparison.schema import Cut, Settings
 from mothertongue.data.languages import Measure
-from mothertongue.errors import ConfigError
+from mothertongue.experiment.records import MetricsLine
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.validation import Validation
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import read_json
-from mothertongue.training.validation import Validation
+from mothertongue.system.json_files import parse_json, read_json
 
 CUTS = "cuts.json"
 Key = tuple[str, str, str]
 """Language, strategy, and values: what is kept or cut as one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A combination of values that was not trained to the end, and why."""
-
-    language: str
-    strategy: str
-    settings: dict[str, Any]
-    run: str
-    epoch: int
-    measure: Measure
-    rate: float
-    """The error rate of `measure` on the validation clips after that epoch."""
-    best_rate: float
-    """The lowest of the values before it, after the same epoch on the same clips."""
-    out_of: int
-    """How many values of the strategy were compared, this one included."""
 
 
 class Halvings:
@@ -58,7 +39,7 @@ class Halvings:
     def __init__(
         self, halving: Halving, candidates: Sequence[Candidate], folder: Path, watcher: TaskWatcher
     ) -> None:
-        """Remembers earlier cuts. Raises ConfigError for those of an earlier version."""
+        """Remembers earlier cuts. Raises DataError for those of an earlier version."""
         self.halving, self.folder, self.watcher = halving, folder, watcher
         self._cuts = {_key_of(cut): cut for cut in _read_cuts(folder / CUTS)}
         self._curves = {each.experiment.name: _Curve(each.run_dir(folder)) for each in candidates}
@@ -91,7 +72,7 @@ class Halvings:
             for place, each in enumerate(group):
                 if self.survives(each) and (cut := self._cut(each, group[:place])):
                     self._cuts[_key(each)] = cut
-                    write_json(self.folder / CUTS, [asdict(cut) for cut in self.cuts])
+                    write_json(self.folder / CUTS, self.cuts)
                     self.watcher.noted(_told(cut))
 
     def _cut(self, each: Candidate, before: Sequence[Candidate]) -> Cut | None:
@@ -119,15 +100,9 @@ class Halvings:
 
 
 def _read_cuts(path: Path) -> list[Cut]:
-    if not path.is_file():
-        return []
-    try:
-        return [Cut(**each) for each in read_json(path, list[dict[str, Any]])]
-    except TypeError:
-        raise ConfigError(
-            f"{path}: cuts of an earlier version, which compared runs after other epochs; give the "
-            "grid another name or --out"
-        ) from None
+    # An earlier version compared runs after other epochs.
+    remedy = "give the grid another name or --out"
+    return read_json(path, list[Cut], remedy) if path.is_file() else []
 
 
 def rungs(halving: Halving, epochs: int) -> Iterator[int]:
@@ -174,12 +149,11 @@ class _Curve:
 
 def _validations(metrics: Path) -> Iterator[tuple[float, Validation]]:
     """Yield (epoch, result) of every validation of a run so far."""
-    prefix = "validation_"
     for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("}\n") and prefix in line:
-            found = json.loads(line)
-            values = {k.removeprefix(prefix): v for k, v in found.items() if k.startswith(prefix)}
-            yield found["epoch"], Validation(**values)
+        if line.endswith("}\n") and "validation_" in line:
+            found = parse_json(line, metrics, MetricsLine)
+            if found.epoch is not None and found.validation:
+                yield found.epoch, found.validation
 
 
 def _told(cut: Cut) -> str:
@@ -197,5 +171,5 @@ def _key_of(cut: Cut) -> Key:
     return cut.language, cut.strategy, _values(cut.settings)
 
 
-def _values(settings: dict[str, Any]) -> str:
+def _values(settings: Settings) -> str:
     return json.dumps(settings, sort_keys=True)

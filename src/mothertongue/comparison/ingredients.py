@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -12,12 +11,11 @@ from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import AveragedRun, Experiment, read_experiment
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.load import open_base, take_start
+from mothertongue.experiment.records import Identity, RunRecord
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.strategies.averaging import Trained
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.system.files import sha256_file
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +24,8 @@ class Ingredient:
 
     run_dir: RunDir
     experiment: Experiment
-    record: Json
-    identity: Json
+    record: RunRecord
+    identity: Identity
     trained: Trained
     weights_sha256: str
 
@@ -107,16 +105,16 @@ def _refuse_unlike(first: Ingredient, other: Ingredient) -> None:
         )
 
 
-def _must_agree(each: Ingredient) -> Json:
+def _must_agree(each: Ingredient) -> dict[str, object]:
     """Return what must be the same in all runs of a mean, by name. Other settings of `train` may
     differ: Wortsman et al. 2022a average runs of many learning rates."""
     experiment, identity = each.experiment, each.identity
     tensors = each.trained.tensors
     return {
-        "base": identity["base_digest"],
-        "data (SHA-256 of the manifest)": identity["manifest_sha256"],
-        "data (SHA-256 of the audio)": identity.get("audio_sha256"),
-        "label rules": identity.get("label_rules", 1),
+        "base": identity.base_digest,
+        "data (SHA-256 of the manifest)": identity.manifest_sha256,
+        "data (SHA-256 of the audio)": identity.audio_sha256,
+        "label rules": identity.label_rules,
         "language": experiment.language,
         "borrow": experiment.borrow,
         "strategy": repr(experiment.strategy),

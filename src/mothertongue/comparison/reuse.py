@@ -9,7 +9,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
 from mothertongue.data.clip_facts import ClipFacts, facts_of
-from mothertongue.data.leaks import check_splits, find_leaks, named, shared
+from mothertongue.data.leaks import check_splits, find_leaks, named
 from mothertongue.data.manifest import read_data
 from mothertongue.data.replay import read_replay
 from mothertongue.errors import DataError
@@ -62,7 +62,7 @@ def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
         if not run_dir.identity.is_file():
             continue
         identity = read_identity(run_dir)
-        digests = identity["manifest_sha256"], identity.get("audio_sha256")
+        digests = identity.manifest_sha256, identity.audio_sha256
         data = (manifests, *digests, each.experiment.train.replayed)
         if data not in checked:
             replay = each.experiment.train.replay
@@ -108,5 +108,5 @@ def _refuse_shared(
             f"{what} trains on: {named(found.audio)}; expected none. Remove them from one of the "
             "two, or the set from the grid"
         )
-    if said := shared(found.counts()):
+    if said := str(found.counts()):
         noted(f"{key}: {said} of {what}")

@@ -1,22 +1,33 @@
-"""Types of comparison.json: the keys that pages and tables need. No torch.
+"""comparison.json, the result of `mothertongue compare`, and its parts. No torch.
 
-It may have more keys than these.
+Rates are ratios; times in seconds; `Scores` by normalizer.
 """
 
-from typing import Any, NotRequired
+from dataclasses import dataclass, field
 
-from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+from pydantic import JsonValue
 
-from mothertongue.data.manifest import Prepared
-from mothertongue.experiment.records import AlphaRetention, Change, Interval, Rates
-from mothertongue.system.json_files import Record
+from mothertongue.data.card import Card
+from mothertongue.data.languages import Measure
+from mothertongue.data.manifest import Split
+from mothertongue.evaluation.differences import Difference, Kind
+from mothertongue.evaluation.error_analysis import ErrorKinds
+from mothertongue.evaluation.rates import Interval, RateChange, Rates
+from mothertongue.experiment.records import AlphaPoint
+from mothertongue.system.environment import Environment
+from mothertongue.system.json_files import Document, absent
+
+Settings = dict[str, JsonValue]
+"""Swept settings by their dotted names."""
 
 
-class _Score(TypedDict):
-    wer: float
-    interval95: Interval
-    cer: float
-    cer_interval95: Interval
+@dataclass(frozen=True, slots=True)
+class SeedScore(Rates):
+    """The error rates of a system on a set of clips, over all seeds and for each seed.
+
+    The intervals draw clips; they are no spread over seeds.
+    """
+
     n: int
     words: int
     characters: int
@@ -25,187 +36,181 @@ class _Score(TypedDict):
     cer_by_seed: list[float]
     cer_sd_over_seeds: float | None
 
-
-class _Scores(TypedDict):
-    strict: _Score
-    whisper: _Score
-    raw: _Score
+    def sd(self, measure: Measure) -> float | None:
+        """The standard deviation of a rate over seeds; None of one seed."""
+        return self.sd_over_seeds if measure == "wer" else self.cer_sd_over_seeds
 
 
-class _Difference(TypedDict):
-    difference: float
-    interval95: Interval
-    p: float | None
-    p_holm: float | None
-    over_seeds: bool
-    drawn: str
+Scores = dict[str, SeedScore]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemDifference(Difference):
+    """A difference of two systems in the rate `measure`, and what was drawn to test it."""
+
+    measure: Measure
+    drawn: Kind
     num_drawn: int
+    num_speakers: int
     comparisons: int
+    """The number of comparisons that p_holm is adjusted for."""
 
 
-class _Confusion(TypedDict):
-    reference: str
-    hypothesis: str
-    count: int
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """Changes by tuning on n clips, means over seeds."""
 
-
-class _Word(TypedDict):
-    text: str
-    count: int
-
-
-class _Part(TypedDict):
-    name: str
-    clips: int
-    wer: float
-    interval95: Interval
-    cer: float
-    cer_interval95: Interval
-
-
-class _Failures(TypedDict):
-    empty: int
-    hallucinations: int
-    loops: int
-    wrong_script: int
-
-
-class _By(TypedDict):
-    duration: list[_Part]
-    speaker: list[_Part]
-    length: list[_Part]
-
-
-class _Anatomy(TypedDict):
-    clips: int
-    substitutions: int
-    deletions: int
-    insertions: int
-    hits: int
-    confused_words: list[_Confusion]
-    deleted_words: list[_Word]
-    inserted_words: list[_Word]
-    confused_characters: list[_Confusion]
-    failures: _Failures
-    by: _By
-
-
-class _Retained(TypedDict):
     n: int
-    wer: Change
-    cer: Change
-    hallucinations: Change
-    loops: Change
-    empty: Change
-    language_identification: NotRequired[Change]
+    normalizer: str
+    wer: RateChange
+    cer: RateChange
+    hallucinations: RateChange
+    loops: RateChange
+    empty: RateChange
+    language_identification: RateChange | None = absent()
 
 
-class _SwitchedOff(TypedDict):
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """The clips of a set that runs with adapters disabled transcribe differently from the base."""
+
     set: str
     n: int
     differ: list[str]
 
 
-class _Retention(TypedDict):
-    sets: dict[str, _Retained]
-    mean: _Retained
-    switched_off: _SwitchedOff | None
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Forgetting on each set, and the mean of the sets."""
+
+    sets: dict[str, Retained]
+    mean: Retained
+    switched_off: SwitchedOff | None
+    """None where adapters cannot be disabled."""
 
 
-class _Also(TypedDict):
-    scores: _Scores
-    vs_base: _Difference | None
+@dataclass(frozen=True, slots=True)
+class OtherSet:
+    """The scores on a further test set."""
+
+    scores: Scores
+    vs_base: SystemDifference | None = absent()
 
 
-class _Pareto(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The scores of the untuned model; `also` has those on further test sets."""
+
+    scores: Scores
+    anatomy: ErrorKinds
+    also: dict[str, Scores]
+
+
+@dataclass(frozen=True, slots=True)
+class Pareto:
+    """Whether a strategy is on the Pareto front of its rate and of each cost."""
+
     parameters: bool
     time: bool
 
 
-class _Base(TypedDict):
-    scores: _Scores
-    anatomy: _Anatomy
-    also: dict[str, _Scores]
+@dataclass(frozen=True, slots=True)
+class RunCost:
+    """The cost of the runs of one row, one for each seed; times are means."""
 
-
-class _Strategies(TypedDict):
-    strategy: str
-    settings: dict[str, Any]
-    out_of: int
-    runs: list[str]
-    chosen_at_wer: float | None
-    chosen_at_cer: NotRequired[float | None]
-    scores: _Scores
-    anatomy: _Anatomy
-    also: dict[str, _Also]
-    retention: _Retention | None
     trainable_parameters: int
     parameters: int
     steps: list[int]
     step_s: float
     wall_s: float
     search_wall_s: float
+    """The seconds of all runs that were made to choose these."""
     peak_memory_bytes: int
     size_bytes: int
+    """The weights that trained, on disk."""
     device: str
-    pareto: _Pareto
-    vs_base: _Difference | None
-    vs_reference: _Difference | None
-    vs_best: _Difference | None
+    warm_share: float = 0.0
+    """The share of frozen layers' outputs that other runs had stored, which saved time."""
 
 
-class _Alpha(TypedDict):
-    alpha: float
-    validation: Rates
-    retention: AlphaRetention | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyRow(RunCost):
+    """One strategy in one language: its runs, their scores and their cost."""
+
+    strategy: str
+    settings: Settings
+    out_of: int
+    """The number of settings that these were chosen from."""
+    runs: list[str]
+    chosen_at_wer: float | None
+    chosen_at_cer: float | None = None
+    scores: Scores
+    anatomy: ErrorKinds
+    also: dict[str, OtherSet]
+    retention: Retention | None
+    pareto: Pareto
+    vs_base: SystemDifference | None = None
+    vs_reference: SystemDifference | None = None
+    vs_best: SystemDifference | None = None
 
 
-class _AlsoScores(TypedDict):
-    scores: _Scores
+@dataclass(frozen=True, slots=True)
+class WeightAverage:
+    """The average of the weights of a strategy's runs: one model, with no spread over seeds."""
 
-
-class _WeightAverage(TypedDict):
     strategy: str
     run: str
     runs: list[str]
     alpha: float
     alpha_by: str | None
-    split: str
+    split: Split
     clips: int
     best_run: str
     difference: float
+    """Its rate minus that of its best run, on the split that chose it."""
     retention_sets: list[str]
-    curve: list[_Alpha]
-    scores: _Scores
-    also: dict[str, _AlsoScores]
-    retention: _Retention | None
-    vs_seeds: _Difference
+    curve: list[AlphaPoint]
+    scores: Scores
+    also: dict[str, OtherSet]
+    retention: Retention | None
+    vs_seeds: SystemDifference
     size_bytes: int
 
+    @property
+    def taken(self) -> AlphaPoint:
+        """The point of the curve that was taken."""
+        return next(each for each in self.curve if each.alpha == self.alpha)
 
-class _Split(TypedDict):
+
+@dataclass(frozen=True, slots=True)
+class SplitSize:
+    """The size of a split of a language's data."""
+
     clips: int
     hours: float
     speakers: int
 
 
-class _Card(Prepared):
-    folder: str
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The results of one language."""
+
+    measure: Measure
+    """The rate that compares systems."""
+    data: dict[str, SplitSize]
+    cards: list[Card]
+    base: Base | None
+    strategies: list[StrategyRow]
+    weight_averages: list[WeightAverage] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
-class _Language(TypedDict):
-    measure: NotRequired[str]
-    data: dict[str, _Split]
-    cards: list[_Card]
-    base: _Base | None
-    strategies: list[_Strategies]
-    weight_averages: NotRequired[list[_WeightAverage]]
-    doubts: NotRequired[list[str]]
+@dataclass(frozen=True, slots=True)
+class MeanRow:
+    """The mean rate of a strategy over languages, and the changes that Liu et al. 2024 report."""
 
-
-class _Average(TypedDict):
     strategy: str
-    measure: str
+    measure: Measure
     languages: list[str]
     rate: float
     base_rate: float
@@ -214,39 +219,57 @@ class _Average(TypedDict):
     points_to_reference: float | None
 
 
-class _Environment(TypedDict):
-    python: str
-    packages: dict[str, str | None]
-    system: str
-    machine: str
-    processors: int | None
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run on the split that chooses: a point of figures 2, 3, 5 and 6."""
 
-
-class _Point(TypedDict):
     language: str
     strategy: str
-    settings: dict[str, Any]
+    settings: Settings
     seed: int
     run: str
-    split: str
-    measure: str
+    split: Split
+    measure: Measure
     wer: float | None
     interval95: Interval | None
-    cer: NotRequired[float | None]
-    cer_interval95: NotRequired[Interval | None]
+    cer: float | None
+    cer_interval95: Interval | None
+    best_step: int
+    trainable_parameters: int
+    wall_s: float
 
 
-class Comparison(Record):
-    """comparison.json: the result of `mothertongue compare`."""
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A combination of values that halving did not train to the end, and why."""
+
+    language: str
+    strategy: str
+    settings: Settings
+    run: str
+    epoch: int
+    measure: Measure
+    rate: float
+    """The error rate of `measure` on the validation clips after that epoch."""
+    best_rate: float
+    """The lowest of the values before it, after the same epoch on the same clips."""
+    out_of: int
+    """How many values of the strategy were compared, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(Document):
+    """comparison.json: all that was measured."""
 
     name: str
     base: str
     protocol: str
-    chosen_on: str
+    chosen_on: Split
     reference: str
     seeds: list[int]
     normalizer: str
-    languages: dict[str, _Language]
-    average: list[_Average]
-    curves: list[_Point]
-    environment: _Environment
+    languages: dict[str, Language]
+    average: list[MeanRow]
+    curves: list[Point]
+    environment: Environment
+    cuts: list[Cut] = field(default_factory=list)

@@ -17,12 +17,14 @@ from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import MothertongueError
-from mothertongue.experiment.run_dir import RunDir, deciding_versions, environment, is_run
+from mothertongue.evaluation.records import SplitScores
+from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import check_unseen, transcribe_split
 from mothertongue.system.console import counting
+from mothertongue.system.environment import deciding_versions, environment
 from mothertongue.system.files import sha256_file, write_json
-from mothertongue.system.json_files import FORMAT_VERSION, read_json
+from mothertongue.system.json_files import read_json
 
 
 class ScoreSet(Config):
@@ -57,26 +59,24 @@ def score_sets(request: Request) -> None:
         off = engine.adapters_disabled() if each.adapters_disabled else nullcontext()
         with counting(f"{request.model}: {each.out.stem}", len(utterances)) as advance, off:
             done = transcribe_split(engine, utterances, "full", request.evaluate, advance)
-        write_json(
-            each.out,
-            {
-                "format_version": FORMAT_VERSION,
-                "model": request.model,
-                **_inputs(each, request),
-                "leaks": leaks,
-                "scores": done.scores(),
-                "engine": engine.settings,
-                "environment": environment(),
-                "utterances": list(done.rows()),
-            },
+        scores = SplitScores(
+            model=request.model,
+            **_inputs(each, request),
+            leaks=leaks,
+            scores=done.scores(),
+            engine=dict(engine.settings),
+            environment=environment(),
+            utterances=list(done.rows()),
         )
+        write_json(each.out, scores)
 
 
 def is_scored(scored: ScoreSet, request: Request) -> bool:
     """Return whether a set has scores of the same weights, data, decoding and versions."""
     if not scored.out.is_file():
         return False
-    found = read_json(scored.out)
+    # As it is, whatever version wrote it: what is not the same is scored again.
+    found = read_json(scored.out, dict[str, Any])
     return all(found.get(key) == value for key, value in _inputs(scored, request).items())
 
 

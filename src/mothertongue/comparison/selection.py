@@ -3,19 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from mothertongue.comparison.grid import Candidate, Grid
-from mothertongue.comparison.halving import Cut
+from mothertongue.comparison.schema import Cut, Settings
 from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
-from mothertongue.experiment.records import Selection
+from mothertongue.experiment.records import RunRecord
+from mothertongue.experiment.validation import Validation, mean_order
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import FORMAT_VERSION, read_json
-from mothertongue.training.validation import Validation, mean_order, recorded
+from mothertongue.system.json_files import Document, read_json
 
 SELECTION = "selection.json"
 
@@ -26,7 +25,7 @@ class Choice:
 
     language: str
     arm: str
-    settings: dict[str, Any]
+    settings: Settings
     runs: tuple[str, ...]
     measure: Measure
     """The error rate that chooses."""
@@ -54,7 +53,15 @@ def choose(candidates: Sequence[Candidate], folder: Path, cuts: Sequence[Cut] = 
     ]
 
 
-def read_record(candidate: Candidate, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Selection(Document):
+    """selection.json: the choices of a comparison before its test."""
+
+    protocol: str
+    choices: list[Choice]
+
+
+def read_record(candidate: Candidate, folder: Path) -> RunRecord:
     """Return the record of a finished run."""
     return candidate.run_dir(folder).read_record()
 
@@ -66,15 +73,13 @@ def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     the test there is no second choice. Under the paper's protocol nothing is compared.
     """
     path = folder / SELECTION
-    before = read_json(path, Selection)["choices"] if path.is_file() else []
+    before = read_json(path, Selection).choices if path.is_file() else []
     if grid.protocol == "validation":
         _refuse_second(before, choices, folder)
     now = {(each.language, each.arm) for each in choices}
     # What has left the grid may come back to it, and was tested all the same.
-    gone = [old for old in before if (old["language"], old["arm"]) not in now]
-    found = [*map(asdict, choices), *gone]
-    record = {"format_version": FORMAT_VERSION, "protocol": grid.protocol, "choices": found}
-    write_json(path, record)
+    gone = [old for old in before if (old.language, old.arm) not in now]
+    write_json(path, Selection(grid.protocol, [*choices, *gone]))
 
 
 def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> Choice:
@@ -103,21 +108,19 @@ def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> C
 
 def _known(group: Sequence[Candidate], folder: Path) -> list[Validation]:
     """Return the best validation of each run; empty if one of them has none."""
-    found = [recorded(read_record(each, folder)) for each in group]
+    found = [read_record(each, folder).best for each in group]
     known = [each for each in found if each is not None]
     return known if len(known) == len(found) else []
 
 
-def _refuse_second(
-    before: Sequence[dict[str, Any]], choices: Sequence[Choice], folder: Path
-) -> None:
+def _refuse_second(before: Sequence[Choice], choices: Sequence[Choice], folder: Path) -> None:
     now = {(each.language, each.arm): each for each in choices}
     for old in before:
-        new = now.get((old["language"], old["arm"]))
-        scored = [run for run in old["runs"] if (folder / "runs" / run / "eval/test.json").exists()]
-        if new and scored and new.settings != old["settings"]:
+        new = now.get((old.language, old.arm))
+        scored = [run for run in old.runs if (folder / "runs" / run / "eval/test.json").exists()]
+        if new and scored and new.settings != old.settings:
             raise ConfigError(
-                f"{folder}: {old['arm']} in {old['language']} was chosen with {old['settings']} "
+                f"{folder}: {old.arm} in {old.language} was chosen with {old.settings} "
                 f"and scored on the test split; {new.settings} would be a choice made after seeing "
                 "the test. Keep the first grid, give this one another name, or set protocol: paper"
             )

@@ -18,9 +18,9 @@ from mothertongue.comparison.reuse import Noted
 from mothertongue.comparison.selection import Choice
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.records import AverageRecord
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import write_json
-from mothertongue.training.validation import recorded
 
 SEED = re.compile(r"-seed\d+$")
 
@@ -43,13 +43,18 @@ class PlannedAverage:
         """Return the folder of the new run, below the comparison's folder."""
         return RunDir(folder / "runs" / self.name)
 
+    def record(self, folder: Path) -> AverageRecord:
+        """Return the scores of the average, from the record of the new run."""
+        record = self.run_dir(folder).read_record().average
+        assert record, "the new run is an average"
+        return record
+
     def tested(self, folder: Path) -> RunDir:
         """Return the run that is scored on the test split, of the same weights as the average.
 
         Alpha 1 of a single run is this run, which is scored anyway.
         """
-        alpha = self.run_dir(folder).read_record()["average"]["alpha"]
-        is_the_run = len(self.runs) == 1 and alpha == 1
+        is_the_run = len(self.runs) == 1 and self.record(folder).alpha == 1
         return RunDir(folder / "runs" / self.runs[0]) if is_the_run else self.run_dir(folder)
 
 
@@ -132,6 +137,6 @@ def _request(grid: Grid, planned: PlannedAverage, folder: Path) -> AverageReques
 
 
 def _order(choice: Choice, folder: Path, name: str) -> tuple[float, float, float]:
-    found = recorded(RunDir(folder / "runs" / name).read_record())
+    found = RunDir(folder / "runs" / name).read_record().best
     assert found is not None, "a choice with a mean has a validation for each run"
     return found.order(choice.measure)

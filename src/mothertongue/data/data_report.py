@@ -1,18 +1,21 @@
 """The report of `prepare` and `check`: hours, clips, speakers, characters, faults and notes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import ClassVar, get_args
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from mothertongue.data.decisions import DROPPED
+from mothertongue.data.long_rows import AllAligned
 from mothertongue.data.manifest import SPLITS
+from mothertongue.data.pseudo_labels import Labelling
 from mothertongue.data.sources.base import ForReview, Rejection
 from mothertongue.data.splits import SplitBy
 from mothertongue.errors import DataError
+from mothertongue.system.json_files import absent
 
 NUM_EXAMPLES = 20
 NOTES = {
@@ -56,7 +59,7 @@ class SplitFacts:
     characters: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataReport:
     """The result for a corpus. Rejected and notes count rows by code; a row may have many notes.
 
@@ -67,19 +70,34 @@ class DataReport:
     if none was to be aligned. `labelling` tells which model wrote the texts; None if people did.
     """
 
-    source: str
-    splits: Mapping[str, SplitFacts]
+    source: str = ""
+    splits: Mapping[str, SplitFacts] = field(default_factory=dict)
     num_rows: int
     rejected: Mapping[str, int]
     notes: Mapping[str, int]
     warnings: tuple[str, ...]
     split_by: SplitBy
-    max_reject_fraction: float
-    first_rejections: tuple[Rejection, ...]
+    max_reject_fraction: float = 0.0
+    first_rejections: tuple[Rejection, ...] = ()
     confirmed: tuple[str, ...] = ()
     aside: Mapping[str, int] = field(default_factory=dict)
-    alignment: Mapping[str, Any] | None = None
-    labelling: Mapping[str, Any] | None = None
+    alignment: AllAligned | None = absent()
+    labelling: Labelling | None = absent()
+
+    ALSO_WRITTEN: ClassVar = ("rows", "kept", "hours", "num_rejected", "ok")
+
+    @property
+    def rows(self) -> int:
+        """The number of all rows; each is kept, rejected or aside."""
+        return self.num_rows + sum(self.aside.values())
+
+    @property
+    def kept(self) -> int:
+        return self.num_rows - self.num_rejected
+
+    @property
+    def hours(self) -> float:
+        return sum(facts.hours for facts in self.splits.values())
 
     @property
     def num_rejected(self) -> int:
@@ -111,31 +129,11 @@ class DataReport:
             "them as rejected.jsonl says, or raise --max-reject-fraction"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON values, with `ok` and its totals.
-
-        `rows` counts all rows; each is among `kept`, `num_rejected` or `aside`.
-        """
-        lists = {
-            "warnings": list(self.warnings),
-            "confirmed": list(self.confirmed),
-            "first_rejections": [asdict(rejection) for rejection in self.first_rejections],
-        }
-        totals = {
-            "rows": self.num_rows + sum(self.aside.values()),
-            "kept": self.num_rows - self.num_rejected,
-            "hours": sum(facts.hours for facts in self.splits.values()),
-            "num_rejected": self.num_rejected,
-        }
-        record = asdict(self) | lists | totals | {"ok": self.ok}
-        unset = [name for name in ("alignment", "labelling") if record[name] is None]
-        return {name: value for name, value in record.items() if name not in unset}
-
 
 def report_table(report: DataReport) -> RenderableType:
     """Return the report as tables for a terminal; text of the corpus cannot control it."""
     parts: list[RenderableType] = [Text(f"Read as {report.source}"), _split_table(report)]
-    if report.alignment and report.alignment["recordings"]:
+    if report.alignment and report.alignment.recordings:
         parts.append(_alignment_table(report.alignment))
     if report.rejected:
         parts.append(_rejected_table(report))
@@ -161,11 +159,11 @@ def _split_table(report: DataReport) -> Table:
     return table
 
 
-def _alignment_table(found: Mapping[str, Any]) -> Table:
-    title = f"Long rows: {found['recordings']:,}, cut to {found['clips']:,} clips"
-    table = Table("by " + found["model"], "all", "kept", "share", title=title, title_justify="left")
-    minutes = found["sound_s"] / 60, found["kept_sound_s"] / 60
-    characters = found["characters"], found["kept_characters"]
+def _alignment_table(found: AllAligned) -> Table:
+    title = f"Long rows: {found.recordings:,}, cut to {found.clips:,} clips"
+    table = Table("by " + found.model, "all", "kept", "share", title=title, title_justify="left")
+    minutes = found.sound_s / 60, found.kept_sound_s / 60
+    characters = found.characters, found.kept_characters
     table.add_row("minutes of sound", *(f"{each:.1f}" for each in minutes), _share(*minutes))
     table.add_row("characters of text", *(f"{each:,}" for each in characters), _share(*characters))
     return table

@@ -14,7 +14,7 @@ from mothertongue.data.long_rows import Checked
 from mothertongue.data.sources.base import ForReview, Row
 from mothertongue.errors import DataError, Fault
 from mothertongue.system.files import write_json_lines
-from mothertongue.system.json_files import built, read_json_lines
+from mothertongue.system.json_files import read_json_lines
 
 DECISIONS = "decisions.jsonl"
 Kind = Literal["accept", "fix", "drop"]
@@ -42,9 +42,8 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     without a text.
     """
     found: dict[str, Decision] = {}
-    for number, (_, value) in enumerate(read_json_lines(path, remedy=REMEDY), start=1):
+    for number, (_, decision) in enumerate(read_json_lines(path, Decision, REMEDY), start=1):
         where = f"{path}:{number}"
-        decision = built(value, where, Decision, REMEDY)
         if decision.id in found:
             raise DataError(f"{where}: {decision.id} was decided above; leave one of the two")
         if decision.decision == "fix" and not (decision.text or "").strip():

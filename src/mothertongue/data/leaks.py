@@ -3,13 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mothertongue.data.clip_facts import NUM_NAMED, ClipFacts
 from mothertongue.data.manifest import Split
 from mothertongue.errors import DataError
 
-Json = dict[str, Any]
 MOST_SHARED = 0.5
 """The share of the held-out clip's time above which two clips of one long file are one sound."""
 HELD_OUT: tuple[tuple[Split, Split], ...] = (
@@ -17,6 +15,31 @@ HELD_OUT: tuple[tuple[Split, Split], ...] = (
     ("train", "test"),
     ("validation", "test"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LeakCounts:
+    """How many of the held-out clips share audio, a sentence or a speaker with others."""
+
+    clips: int
+    audio: int
+    sentences: int
+    speakers: int
+
+    def __str__(self) -> str:
+        """Return the counts as text; empty where nothing is shared."""
+        parts = [
+            f"{count:,} share {noun}"
+            for count, noun in (
+                (self.audio, "audio"),
+                (self.sentences, "a sentence"),
+                (self.speakers, "a speaker"),
+            )
+            if count
+        ]
+        if not parts:
+            return ""
+        return f"of {self.clips:,} clips {' and '.join(parts)} with the training clips"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +51,9 @@ class Leaks:
     sentences: tuple[str, ...]
     speakers: tuple[str, ...]
 
-    def counts(self) -> Json:
-        """Return the number of clips that share each, as JSON values."""
-        return {
-            "clips": self.num_clips,
-            "audio": len(self.audio),
-            "sentences": len(self.sentences),
-            "speakers": len(self.speakers),
-        }
+    def counts(self) -> LeakCounts:
+        """Return the number of clips that share each."""
+        return LeakCounts(self.num_clips, len(self.audio), len(self.sentences), len(self.speakers))
 
 
 def find_leaks(trained: Sequence[ClipFacts], held_out: Sequence[ClipFacts]) -> Leaks:
@@ -70,7 +88,7 @@ def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], N
                 f"  {second}: {len(found.audio):,} of {found.num_clips:,} clips have the audio of "
                 f"a clip of {first}: {named(found.audio)}"
             )
-        if first == "train" and (said := shared(found.counts())):
+        if first == "train" and (said := str(found.counts())):
             noted(f"{data}, {second}: {said}")
     if faults:
         raise DataError(
@@ -79,22 +97,6 @@ def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], N
             + "\nRemove them from one of the manifests, or make one manifest of all with: "
             "mothertongue prepare SOURCE"
         )
-
-
-def shared(counts: Json) -> str:
-    """Return, as text, how many clips share audio, a sentence or a speaker; empty for none."""
-    parts = [
-        f"{counts[key]:,} share {noun}"
-        for key, noun in (
-            ("audio", "audio"),
-            ("sentences", "a sentence"),
-            ("speakers", "a speaker"),
-        )
-        if counts[key]
-    ]
-    if not parts:
-        return ""
-    return f"of {counts['clips']:,} clips {' and '.join(parts)} with the training clips"
 
 
 def named(ids: Sequence[str]) -> str:

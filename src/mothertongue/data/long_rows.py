@@ -3,10 +3,12 @@
 The aligner is handed in: it needs a model, and this package knows none.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from pydantic import JsonValue
 
 from mothertongue.data.clip_checks import Examined, Examiner, LongClip, SetAside, reject_row
 from mothertongue.data.sources.base import ForReview, Rejection, Row
@@ -56,13 +58,46 @@ class Alignment:
     kept_characters: int
 
 
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """How much of long rows was kept: seconds of sound, characters of their texts."""
+
+    duration_s: float
+    sound_s: float
+    kept_sound_s: float
+    characters: int
+    kept_characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorstAligned(Aligned):
+    """One of the rows that lost most, and where it stands."""
+
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllAligned(Aligned):
+    """The result of `--align-with` for a corpus."""
+
+    model: str
+    settings: dict[str, JsonValue]
+    recordings: int
+    clips: int
+    worst: list[WorstAligned]
+
+
 class Align(Protocol):
     """A function that aligns a recording with its text. It raises Fault where it cannot."""
 
     def __call__(self, clip: LongClip) -> Alignment: ...
 
-    def facts(self) -> Mapping[str, Any]:
-        """Return the model and the settings, as JSON values."""
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+
+    def settings(self) -> dict[str, JsonValue]:
+        """Return the settings."""
         ...
 
 
@@ -110,27 +145,28 @@ class LongRows:
             checked = examine(part)
             yield checked.rejection if isinstance(checked, TooLong) else checked
 
-    def facts(self) -> dict[str, Any]:
-        """Return the sums over all rows that were cut, and those that lost most, as JSON values."""
+    def aligned(self) -> AllAligned:
+        """Return the sums over all rows that were cut, and those that lost most."""
         found = [alignment for _, alignment in self.done]
         worst = sorted(self.done, key=lambda each: _kept_share(each[1]))[:NUM_WORST]
-        return {
-            **self.align.facts(),
-            **_sums(found),
-            "recordings": len(found),
-            "clips": sum(len(each.spans) for each in found),
-            "worst": [{"where": where, **_sums([each])} for where, each in worst],
-        }
+        return AllAligned(
+            *_sums(found),
+            model=self.align.model,
+            settings=self.align.settings(),
+            recordings=len(found),
+            clips=sum(len(each.spans) for each in found),
+            worst=[WorstAligned(*_sums([each]), where) for where, each in worst],
+        )
 
 
-def _sums(found: Sequence[Alignment]) -> dict[str, float | int]:
-    return {
-        "duration_s": round(sum(each.duration_s for each in found), 3),
-        "sound_s": round(sum(each.sound_s for each in found), 3),
-        "kept_sound_s": round(sum(each.kept_sound_s for each in found), 3),
-        "characters": sum(each.characters for each in found),
-        "kept_characters": sum(each.kept_characters for each in found),
-    }
+def _sums(found: Sequence[Alignment]) -> tuple[float, float, float, int, int]:
+    return (
+        round(sum(each.duration_s for each in found), 3),
+        round(sum(each.sound_s for each in found), 3),
+        round(sum(each.kept_sound_s for each in found), 3),
+        sum(each.characters for each in found),
+        sum(each.kept_characters for each in found),
+    )
 
 
 def _kept_share(found: Alignment) -> float:

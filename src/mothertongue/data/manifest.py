@@ -6,21 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NotRequired, get_args
+from typing import Literal, get_args
 
 from mothertongue.data.audio_paths import clip_path
-from mothertongue.data.pseudo_labels import Labelling, pseudo_label_faults
+from mothertongue.data.pseudo_labels import pseudo_label_faults
 from mothertongue.errors import DataError, Fault
 from mothertongue.system.cache import cache_folder, state_folder
-from mothertongue.system.files import sha256_file, sha256_files, write_json, write_json_lines
-from mothertongue.system.json_files import FORMAT_VERSION, Record, read_json
+from mothertongue.system.files import sha256_file, sha256_files, write_json_lines
 
 ROOT = Path()  # read_data makes every audio path absolute
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 MANIFEST_NAME = "manifest.jsonl"
-CARD_NAME = "data_card.json"
 # What a stated duration may differ by: it may be rounded, and an encoder may have padded the sound.
 DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO = 0.1, 0.02
 
@@ -129,24 +127,6 @@ def is_ours(path: Path) -> bool:
     return any(mark.is_file() for mark in _marks(manifest_path(path)))
 
 
-def write_card(folder: Path, facts: dict[str, Any]) -> None:
-    """Write the card of the manifest in a folder, with the manifest's SHA-256."""
-    digest = sha256_file(folder / MANIFEST_NAME)
-    record = {"format_version": FORMAT_VERSION, "manifest_sha256": digest, **facts}
-    write_json(folder / CARD_NAME, record)
-
-
-def read_card(path: Path) -> dict[str, Any] | None:
-    """Return the card of a manifest or its folder; None if it has none, or that of another."""
-    manifest = manifest_path(path)
-    card_path = manifest.parent / CARD_NAME
-    if not card_path.is_file():
-        return None
-    again = "remove it, or make the manifest again with: mothertongue prepare SOURCE"
-    card: dict[str, Any] = read_json(card_path, Card, again)
-    return card if card["manifest_sha256"] == sha256_file(manifest) else None
-
-
 def is_manifest(path: Path) -> bool:
     """Return whether a path is a manifest by its name, or a folder that has one."""
     return (path / MANIFEST_NAME).is_file() if path.is_dir() else path.suffix == ".jsonl"
@@ -233,51 +213,3 @@ def _type_faults(utterance: Utterance) -> list[str]:
 
 def _is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-
-
-class Aligned(Record):
-    """How much of the long rows an aligner kept: seconds of sound, characters of their texts."""
-
-    duration_s: float
-    sound_s: float
-    kept_sound_s: float
-    characters: int
-    kept_characters: int
-
-
-class WorstAligned(Aligned):
-    """One of the recordings that lost most, and where its row stands."""
-
-    where: str
-
-
-class AllAligned(Aligned):
-    """The result of `--align-with` for a corpus."""
-
-    model: str
-    settings: dict[str, Any]
-    recordings: int
-    clips: int
-    worst: list[WorstAligned]
-
-
-class Prepared(Record):
-    """The result of `prepare` for a corpus."""
-
-    num_rows: int
-    num_rejected: int
-    rejected: dict[str, int]
-    notes: dict[str, int]
-    warnings: list[str]
-    confirmed: list[str]
-    split_by: str
-    source: NotRequired[str]
-    aside: NotRequired[dict[str, int]]
-    alignment: NotRequired[AllAligned]
-    labelling: NotRequired[Labelling]
-
-
-class Card(Prepared):
-    """data_card.json: the result of `prepare`, and the SHA-256 of the manifest that it wrote."""
-
-    manifest_sha256: str

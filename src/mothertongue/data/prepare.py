@@ -15,6 +15,7 @@ from pydantic import Field
 
 from mothertongue.data import sound_facts as sound
 from mothertongue.data.audio_paths import require_utf8
+from mothertongue.data.card import write_card
 from mothertongue.data.clip_checks import CountLabelTokens, Examined, Examiner, Limits, SetAside
 from mothertongue.data.data_report import NUM_EXAMPLES, DataReport, SplitFacts
 from mothertongue.data.decisions import Decided, Examine, read_decisions
@@ -27,7 +28,6 @@ from mothertongue.data.manifest import (
     Split,
     Utterance,
     is_ours,
-    write_card,
     write_manifest,
 )
 from mothertongue.data.prepared_leaks import Leak, judge_leaks, reject_duplicates
@@ -127,7 +127,7 @@ def _prepare(
     report = with_row_counts(report, source, options.language, seen)
     warnings = (*report.warnings, *source.remarks)
     report = replace(report, warnings=warnings, labelling=source.labelling)
-    write_card(out, report.to_dict())
+    write_card(out, report)
     return report
 
 
@@ -172,7 +172,7 @@ def _examined(
         if not ledger.num_rows and not ledger.asides():
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         report = _compared(ledger, options, source.layout())
-        aligned = long_rows.facts() if long_rows else None
+        aligned = long_rows.aligned() if long_rows else None
         warnings = report.warnings + examine.unused()
         yield ledger, replace(report, warnings=warnings, alignment=aligned)
 

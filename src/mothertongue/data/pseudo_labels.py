@@ -1,8 +1,8 @@
 """Pseudo-labels: texts that a model wrote. They are trained on, and never scored. No torch."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from mothertongue.system.json_files import Record
+from pydantic import JsonValue
 
 SCORES_NOTHING = (
     "a model wrote its text (average_log_probability is given), and a score against it would say "
@@ -25,23 +25,44 @@ def is_log_probability(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value <= 0
 
 
-class Labeller(Record):
+@dataclass(frozen=True, slots=True)
+class Labeller:
     """A model that wrote texts: its name, and the SHA-256 of its weights."""
 
     model: str
     model_sha256: str
 
 
+@dataclass(frozen=True, slots=True)
 class Labelling(Labeller):
     """The result of `label`: the model, how it was asked, and what was kept of it."""
 
     round: int
     language: str
-    settings: dict[str, Any]
-    filters: dict[str, Any]
+    settings: dict[str, JsonValue]
+    filters: dict[str, JsonValue]
     agree_with: Labeller | None
     recordings: int
     recorded_s: float
     pieces: int
     pieces_s: float
     least_log_probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoLabels:
+    """The training clips of a run whose texts a model wrote, and all its training clips."""
+
+    clips: int
+    hours: float
+    of_clips: int
+    of_hours: float
+    round: int
+    models: list[Labeller]
+
+    def __str__(self) -> str:
+        models = ", ".join(each.model for each in self.models) or "a model"
+        return (
+            f"{self.hours:.2f} of {self.of_hours:.2f} hours to train on have pseudo-labels by "
+            f"{models}, round {self.round}"
+        )

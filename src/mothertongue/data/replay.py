@@ -5,14 +5,14 @@ Whatever their manifest calls its splits, only its train split is taken. No torc
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from mothertongue.config import Config
-from mothertongue.data.manifest import Utterance, read_data
+from mothertongue.data.manifest import Utterance, data_digest, read_data
 from mothertongue.errors import DataError
 
 PREFIX = "replay:"
@@ -36,12 +36,27 @@ class ReplayConfig(Config):
         return self.data if isinstance(self.data, tuple) else (self.data,)
 
 
-def replay_line(facts: dict[str, Any]) -> str:
-    """Return what a run replays, from its identity.json, as text."""
-    languages = ", ".join(
-        f"{name} ({each['hours']:.2f} h)" for name, each in facts["languages"].items()
-    )
-    return f"{100 * facts['share']:.0f} % of the steps replay {languages}"
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The clips of one language that a run replays."""
+
+    clips: int
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The clips that a run replays, by language, and their share of the steps."""
+
+    manifest_sha256: str
+    share: float
+    languages: dict[str, Replayed]
+
+    def __str__(self) -> str:
+        languages = ", ".join(
+            f"{name} ({each.hours:.2f} h)" for name, each in self.languages.items()
+        )
+        return f"{100 * self.share:.0f} % of the steps replay {languages}"
 
 
 def is_replayed(name: str) -> bool:
@@ -68,11 +83,12 @@ def read_replay(manifests: Sequence[Path], languages: Iterable[str]) -> list[Utt
     return [replace(each, id=f"{PREFIX}{each.id}") for each in clips]
 
 
-def replay_facts(utterances: Sequence[Utterance]) -> dict[str, dict[str, Any]]:
-    """Return the clips and hours of each replayed language; empty without a replay."""
+def replay_of(config: ReplayConfig, utterances: Sequence[Utterance]) -> Replay:
+    """Return the facts of a replay, given the utterances of a run."""
     clips = [each for each in utterances if is_replayed(each.id)]
     hours = defaultdict[str, float](float)
     for each in clips:
         hours[each.language] += each.duration_s / 3600
     counts = Counter(each.language for each in clips)
-    return {name: {"clips": counts[name], "hours": hours[name]} for name in sorted(counts)}
+    languages = {name: Replayed(counts[name], hours[name]) for name in sorted(counts)}
+    return Replay(data_digest(config.manifests), config.share, languages)

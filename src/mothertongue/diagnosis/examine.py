@@ -36,7 +36,7 @@ from mothertongue.diagnosis.sounds import sound_findings
 from mothertongue.diagnosis.texts import length_findings, text_findings
 from mothertongue.diagnosis.unseen import shares_of, warnings_of
 from mothertongue.errors import DataError
-from mothertongue.experiment.run_dir import environment
+from mothertongue.system.environment import environment
 from mothertongue.system.files import sweep, write_json
 from mothertongue.system.json_files import FORMAT_VERSION
 from mothertongue.system.locks import alone

@@ -24,14 +24,13 @@ import numpy.typing as npt
 from mothertongue.evaluation.metrics import (
     Counts,
     Floats,
-    Interval,
-    Row,
     resampled_totals,
     sentences,
     sign_flip_bound,
     sum_by_group,
 )
 from mothertongue.evaluation.normalizers import Normalizer
+from mothertongue.evaluation.rates import Interval, UtteranceRow
 from mothertongue.evaluation.student import student_p, student_quantile
 
 Kind = Literal["speakers", "sentences", "clips"]
@@ -78,7 +77,7 @@ class Difference:
     over_seeds: bool
 
 
-def units(rows: Sequence[Row], lengths_N: Counts, normalize: Normalizer) -> Units:
+def units(rows: Sequence[UtteranceRow], lengths_N: Counts, normalize: Normalizer) -> Units:
     """Return the speakers of a test set as units if enough are known, else its sentences.
 
     Clips with the same reference text are one sentence, whoever reads it, as in FLEURS; `kind` is
@@ -86,8 +85,8 @@ def units(rows: Sequence[Row], lengths_N: Counts, normalize: Normalizer) -> Unit
     drawn by its sentence. Enough: half of the clips have a speaker, and the speakers are worth
     FEWEST_SPEAKERS of equal length.
     """
-    texts = sentences([normalize(row["reference"]) for row in rows])
-    names = [row["speaker"] for row in rows]
+    texts = sentences([normalize(row.reference) for row in rows])
+    names = [row.speaker for row in rows]
     known = len(set(names) - {None})
     keys = [text if name is None else (name,) for name, text in zip(names, texts, strict=True)]
     if 2 * names.count(None) <= len(names) and _worth(lengths_N, keys) >= FEWEST_SPEAKERS:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import ROOT, Utterance
 from mothertongue.decoding.transcript import Transcriber, Transcript
-from mothertongue.evaluation.metrics import Score, count_errors, score
+from mothertongue.evaluation.metrics import count_errors, score
 from mothertongue.evaluation.normalizers import NORMALIZERS, normalizer
+from mothertongue.evaluation.rates import Score, UtteranceRow
 from mothertongue.model.context import Context
 
 BLOCK = 512  # clips in memory at once: 512 x 30 s x 64 kB/s = 1 GB at most
@@ -33,29 +33,28 @@ class Evaluation:
             seed,
         )
 
-    def scores(self) -> dict[str, Any]:
-        """Return the score under every normalizer, as JSON values by its name."""
-        return {name: self.score(name).to_dict() for name in NORMALIZERS}
+    def scores(self) -> dict[str, Score]:
+        """Return the score under every normalizer, by its name."""
+        return {name: self.score(name) for name in NORMALIZERS}
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield every utterance with its reference, hypothesis and WER (strict), as JSON values."""
+    def rows(self) -> Iterator[UtteranceRow]:
+        """Yield every utterance with its transcript."""
         normalize = normalizer("strict")
         for utterance, transcript in zip(self.utterances, self.transcripts, strict=True):
             words = normalize(utterance.text).split()
-            yield {
-                "id": utterance.id,
-                "language": utterance.language,
-                "detected_language": transcript.detected_language,
-                "language_source": "given",
-                "reference": utterance.text,
-                "hypothesis": transcript.text,
-                "wer": count_errors(words, normalize(transcript.text).split()).rate,
-                "duration_s": utterance.duration_s,
-                "speaker": utterance.speaker,
-                "average_log_probability": transcript.average_log_probability,
-                "looped": transcript.looped,
-                "is_cut": transcript.is_cut,
-            }
+            yield UtteranceRow(
+                id=utterance.id,
+                language=utterance.language,
+                detected_language=transcript.detected_language,
+                reference=utterance.text,
+                hypothesis=transcript.text,
+                wer=count_errors(words, normalize(transcript.text).split()).rate,
+                duration_s=utterance.duration_s,
+                speaker=utterance.speaker,
+                average_log_probability=transcript.average_log_probability,
+                looped=transcript.looped,
+                is_cut=transcript.is_cut,
+            )
 
 
 def evaluate(

@@ -1,86 +1,38 @@
 """Measure forgetting: compare errors of base and tuned model on the same clips. No torch.
 
-Rows are those of Evaluation.rows(). Shape legend: N clips.
+Shape legend: N clips.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from mothertongue.errors import DataError
 from mothertongue.evaluation.metrics import (
     Counts,
-    Interval,
-    LanguageSource,
-    Row,
     paired_bootstrap,
     sentences,
     utterance_errors,
 )
 from mothertongue.evaluation.normalizers import Normalizer, normalizer
+from mothertongue.evaluation.rates import (
+    Change,
+    Forgetting,
+    Interval,
+    LanguageSource,
+    MeanChange,
+    MeanForgetting,
+    UtteranceRow,
+)
 
 # Equal in rows of the same clip, decoded alike.
 PAIRED = ("id", "language", "language_source", "reference")
-# What a transcriber gave.
-TRANSCRIBED = ("hypothesis", "average_log_probability", "looped", "detected_language")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A rate on the same clips before and after tuning, with the difference and its interval.
-
-    The rates are the counts over `total`: reference words, reference characters or clips.
-    `difference` is after minus before; `interval95` and the two-sided `p` are paired_bootstrap's,
-    over draws of sentences, each with all its clips. They hold for these two models.
-    """
-
-    before: float
-    after: float
-    difference: float
-    interval95: Interval
-    p: float
-    count_before: int
-    count_after: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forgetting:
-    """Changes by tuning on one set of n clips. More is better in `language_identification` alone.
-
-    Beside `wer` and `cer`, all are shares of the clips: `language_identification` of those whose
-    detected language is the utterance's, None unless both models detected it
-    (DecodeConfig.detect_language), and 0 for a language without a token of its own;
-    `hallucinations` as is_hallucination defines them; `loops` of those from which a repeated cycle
-    was cut, which the text no longer shows; `empty` of those without a word. Clips decoded under a
-    given language and under a detected one (`language_source`) are different measurements, never
-    mixed.
-    """
-
-    n: int
-    language_source: LanguageSource
-    normalizer: str
-    normalizer_version: str
-    wer: Change
-    cer: Change
-    language_identification: Change | None
-    hallucinations: Change
-    loops: Change
-    empty: Change
-    seed: int
-    resamples: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON values."""
-        return asdict(self, dict_factory=json_values)
 
 
 def forgetting(
-    before: Sequence[Row],
-    after: Sequence[Row],
+    before: Sequence[UtteranceRow],
+    after: Sequence[UtteranceRow],
     normalizer_name: str = "strict",
     seed: int = 0,
     resamples: int = 1000,
@@ -92,7 +44,7 @@ def forgetting(
     source = _check(before, after)
     normalize = normalizer(normalizer_name)
     old, new = _counts(before, normalize), _counts(after, normalize)
-    texts_N = sentences([normalize(row["reference"]) for row in before])
+    texts_N = sentences([normalize(row.reference) for row in before])
 
     def change(counted: str, total: str = "clips") -> Change:
         return _change(old[counted], new[counted], old[total], texts_N, seed, resamples)
@@ -129,24 +81,19 @@ def is_hallucination(reference: str, hypothesis: str) -> bool:
     return written >= max(1, 2 * expected)
 
 
-def json_values(items: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a dictionary that JSON does not change: for `asdict`."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in items}
-
-
-def _counts(rows: Sequence[Row], normalize: Normalizer) -> dict[str, Counts]:
+def _counts(rows: Sequence[UtteranceRow], normalize: Normalizer) -> dict[str, Counts]:
     """Return all counts by name, clip by clip, with the totals that divide them."""
     errors = utterance_errors(rows, normalize)
-    texts = [(normalize(row["reference"]), normalize(row["hypothesis"])) for row in rows]
+    texts = [(normalize(row.reference), normalize(row.hypothesis)) for row in rows]
     return {
         "clips": [1] * len(rows),
         "words": errors.words_N,
         "word_errors": errors.word_errors_N,
         "characters": errors.characters_N,
         "character_errors": errors.character_errors_N,
-        "identified": [int(row["detected_language"] == row["language"]) for row in rows],
+        "identified": [int(row.detected_language == row.language) for row in rows],
         "hallucinations": [int(is_hallucination(*pair)) for pair in texts],
-        "loops": [int(row["looped"]) for row in rows],
+        "loops": [int(row.looped) for row in rows],
         "empty": [int(not hypothesis) for _, hypothesis in texts],
     }
 
@@ -173,11 +120,11 @@ def _change(
     )
 
 
-def _is_asked(*sides: Sequence[Row]) -> bool:
-    return all(row["detected_language"] is not None for rows in sides for row in rows)
+def _is_asked(*sides: Sequence[UtteranceRow]) -> bool:
+    return all(row.detected_language is not None for rows in sides for row in rows)
 
 
-def _check(before: Sequence[Row], after: Sequence[Row]) -> LanguageSource:
+def _check(before: Sequence[UtteranceRow], after: Sequence[UtteranceRow]) -> LanguageSource:
     """Return the language source of all clips. Raises DataError if the clips differ."""
     if len(before) != len(after) or not before:
         raise DataError(
@@ -186,7 +133,7 @@ def _check(before: Sequence[Row], after: Sequence[Row]) -> LanguageSource:
         )
     for number, (old, new) in enumerate(zip(before, after, strict=True), start=1):
         _check_pair(number, old, new)
-    sources: set[LanguageSource] = {row["language_source"] for row in before}
+    sources: set[LanguageSource] = {row.language_source for row in before}
     if len(sources) > 1:
         raise DataError(
             "some clips were decoded under a given language, some under a detected one; expected "
@@ -195,58 +142,14 @@ def _check(before: Sequence[Row], after: Sequence[Row]) -> LanguageSource:
     return sources.pop()
 
 
-def _check_pair(number: int, old: Row, new: Row) -> None:
-    for key in PAIRED + TRANSCRIBED:
-        if key not in old or key not in new:
-            raise DataError(f"row {number} has no {key}; evaluate that model again")
+def _check_pair(number: int, old: UtteranceRow, new: UtteranceRow) -> None:
     for key in PAIRED:
-        if old[key] != new[key]:
+        one, two = getattr(old, key), getattr(new, key)
+        if one != two:
             raise DataError(
-                f"row {number}: {key} is {old[key]!r} before tuning, {new[key]!r} after; expected "
+                f"row {number}: {key} is {one!r} before tuning, {two!r} after; expected "
                 "the same clips in the same order; evaluate both models on the same split"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class MeanChange:
-    """A rate averaged over sets of equal weight; the counts are of all sets together.
-
-    The interval holds 95 % over draws of the clips of these sets: it says nothing about languages
-    that are not among them.
-    """
-
-    before: float
-    after: float
-    difference: float
-    interval95: Interval
-    count_before: int
-    count_after: int
-    total: int
-    sets: int
-
-
-@dataclass(frozen=True, slots=True)
-class MeanForgetting:
-    """Changes by tuning, averaged over sets with n clips in total; the rates are Forgetting's.
-
-    `language_identification` is over the sets where it was measured, None where it was in none.
-    """
-
-    n: int
-    sets: int
-    language_source: LanguageSource
-    normalizer: str
-    normalizer_version: str
-    wer: MeanChange
-    cer: MeanChange
-    language_identification: MeanChange | None
-    hallucinations: MeanChange
-    loops: MeanChange
-    empty: MeanChange
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON values."""
-        return asdict(self, dict_factory=json_values)
 
 
 def mean_forgetting(sets: Sequence[Forgetting]) -> MeanForgetting:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mothertongue.data.languages import Measure
-from mothertongue.evaluation.metrics import Score
+from mothertongue.evaluation.rates import Score
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """The weights that are tried. Above them a model of a few hours' transcripts did harm."""

@@ -9,14 +9,14 @@ P parts of all recordings, C counted columns, R bootstrap resamples.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from mothertongue.data.languages import separator
+from mothertongue.data.languages import Measure, separator
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.evaluation.error_alignment import Unit, align, tokens, unit_of
 from mothertongue.evaluation.metrics import (
@@ -29,12 +29,13 @@ from mothertongue.evaluation.metrics import (
     sentences,
 )
 from mothertongue.evaluation.normalizers import NORMALIZERS, Normalizer, characters, normalizer
+from mothertongue.evaluation.rates import Interval, Score
+from mothertongue.evaluation.records import Ratio, TimeErrors
 from mothertongue.model.context import Context
 
-Json = dict[str, Any]
 Split = Callable[[str], list[str]]
 """Splits normalized text into the tokens that a rate counts: words or characters."""
-MEASURES: dict[str, Split] = {"wer": str.split, "cer": characters}
+MEASURES: dict[Measure, Split] = {"wer": str.split, "cer": characters}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ def part_errors(found: LongTranscript, normalize: Normalizer, split: Split) -> I
     return counts_P2
 
 
-def long_scores(found: Sequence[LongTranscript], context: Context) -> Json:
-    """Return the score under every normalizer, as JSON values by its name.
+def long_scores(found: Sequence[LongTranscript], context: Context) -> dict[str, Score]:
+    """Return the score under every normalizer, by its name.
 
     Rates are those of whole recordings, `n` of them. Intervals draw parts, of equal texts together.
     Raises DataError where no text has a word.
@@ -83,16 +84,21 @@ def long_scores(found: Sequence[LongTranscript], context: Context) -> Json:
     scores = {}
     for name in NORMALIZERS:
         normalize = normalizer(name)
-        whole = score(references, hypotheses, None, normalize, context).to_dict()
         groups = sentences([normalize(text) for text in texts])
-        for key, split in (("interval95", str.split), ("cer_interval95", characters)):
-            parts_P2 = np.concatenate([part_errors(each, normalize, split) for each in found])
-            whole[key] = list(bootstrap_interval(parts_P2[:, 0], parts_P2[:, 1], groups))
-        scores[name] = whole
+        wer, cer = (_part_interval(found, normalize, split, groups) for split in MEASURES.values())
+        whole = score(references, hypotheses, None, normalize, context)
+        scores[name] = replace(whole, interval95=wer, cer_interval95=cer)
     return scores
 
 
-def rate_ratio(found: Sequence[LongTranscript], alone: Sequence[str], measure: str) -> Json:
+def _part_interval(
+    found: Sequence[LongTranscript], normalize: Normalizer, split: Split, groups: Sequence[object]
+) -> Interval:
+    parts_P2 = np.concatenate([part_errors(each, normalize, split) for each in found])
+    return bootstrap_interval(parts_P2[:, 0], parts_P2[:, 1], groups)
+
+
+def rate_ratio(found: Sequence[LongTranscript], alone: Sequence[str], measure: Measure) -> Ratio:
     """Return the rate of recordings by the rate of their parts alone, with its 95 % interval.
 
     `alone` are the transcripts of the P parts, each decoded by itself. Under normalizer strict;
@@ -108,13 +114,13 @@ def rate_ratio(found: Sequence[LongTranscript], alone: Sequence[str], measure: s
     joined_P2 = np.concatenate([part_errors(each, normalize, split) for each in found])
     columns_PC = np.concatenate([joined_P2, alone_P2], axis=1).astype(np.float64)
     if not alone_P2[:, 0].sum():
-        return {"ratio": None, "interval95": None}
+        return Ratio(measure, None, None)
     groups = sentences([normalize(text) for text in texts])
     totals_RC = resampled_totals(columns_PC, groups, seed=0, resamples=1000)
     # A draw without any error says nothing of the ratio.
     low, high = np.quantile(_ratio(totals_RC[totals_RC[:, 0] + totals_RC[:, 2] > 0]), BOUNDS)
     ratio = float(_ratio(columns_PC.sum(axis=0)[None])[0])
-    return {"ratio": ratio, "interval95": [float(low), float(high)]}
+    return Ratio(measure, ratio, (float(low), float(high)))
 
 
 def _ratio(totals_RC: "np.ndarray[Any, np.dtype[np.float64]]") -> Any:
@@ -123,7 +129,7 @@ def _ratio(totals_RC: "np.ndarray[Any, np.dtype[np.float64]]") -> Any:
     return (joined / np.maximum(length, 1)) / (np.maximum(alone, 1) / np.maximum(alone_length, 1))
 
 
-def time_errors(found: Sequence[LongTranscript]) -> Json | None:
+def time_errors(found: Sequence[LongTranscript]) -> TimeErrors | None:
     """Return the median distance of the first and last word of each part from its speech, in s.
 
     Only of parts whose first or last word was recognized, under normalizer strict; the numbers of
@@ -134,13 +140,13 @@ def time_errors(found: Sequence[LongTranscript]) -> Json | None:
         return None
     starts = [each for one in timed for each in _edges(one, 0)]
     ends = [each for one in timed for each in _edges(one, -1)]
-    return {
-        "parts": sum(len(each.texts) for each in timed),
-        "starts_found": len(starts),
-        "median_start_error_s": median(starts) if starts else None,
-        "ends_found": len(ends),
-        "median_end_error_s": median(ends) if ends else None,
-    }
+    return TimeErrors(
+        parts=sum(len(each.texts) for each in timed),
+        starts_found=len(starts),
+        median_start_error_s=median(starts) if starts else None,
+        ends_found=len(ends),
+        median_end_error_s=median(ends) if ends else None,
+    )
 
 
 def _edges(found: LongTranscript, edge: int) -> Iterator[float]:

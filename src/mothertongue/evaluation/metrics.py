@@ -4,9 +4,9 @@ Shape legend: N utterances, R bootstrap resamples, G groups (sentences or
 speakers), C counted columns.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jiwer
 import numpy as np
@@ -14,16 +14,12 @@ import numpy.typing as npt
 
 from mothertongue.errors import DataError
 from mothertongue.evaluation.normalizers import Normalizer, characters
+from mothertongue.evaluation.rates import Interval, Score, UtteranceRow
 from mothertongue.model.context import Context
 
-LanguageSource = Literal["given", "detected"]
-"""Whether a clip was decoded under its utterance's language or under the detected one."""
 Integers = npt.NDArray[np.int64]
 Counts = Sequence[int] | Integers
 Floats = npt.NDArray[np.float64]
-Interval = tuple[float, float]
-Row = Mapping[str, Any]
-"""One utterance as Evaluation.rows() gives it."""
 
 # Percentiles of a two-sided 95 % interval.
 BOUNDS = (0.025, 0.975)
@@ -84,52 +80,13 @@ class UtteranceErrors(NamedTuple):
     characters_N: Integers
 
 
-def utterance_errors(rows: Sequence[Row], normalizer: Normalizer) -> UtteranceErrors:
+def utterance_errors(rows: Sequence[UtteranceRow], normalizer: Normalizer) -> UtteranceErrors:
     """Return the counts of each row of an evaluation, under any normalizer."""
-    pairs = [(normalizer(row["reference"]), normalizer(row["hypothesis"])) for row in rows]
+    pairs = [(normalizer(row.reference), normalizer(row.hypothesis)) for row in rows]
     words_N = [count_errors(r.split(), h.split()) for r, h in pairs]
     characters_N = [count_errors(characters(r), characters(h)) for r, h in pairs]
     columns = *_columns(words_N), *_columns(characters_N)
     return UtteranceErrors(*(np.array(column, dtype=np.int64) for column in columns))
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """WER and CER of hypotheses: rates are ratios, intervals hold 95 %.
-
-    Edits are counted in words. The intervals draw sentences: the utterances with one reference text
-    are one, whoever reads it. `interval95_by_speaker` draws whole speakers, for how the WER
-    would vary with other people; it is None unless two are known, and too narrow below about ten.
-    `empty_references` have no token left once normalized: what was recognized there counts as
-    insertions and so raises the rates, but they add nothing to the reference length.
-    """
-
-    wer: float
-    cer: float
-    interval95: Interval
-    cer_interval95: Interval
-    interval95_by_speaker: Interval | None
-    n: int
-    substitutions: int
-    deletions: int
-    insertions: int
-    reference_words: int
-    reference_characters: int
-    normalizer: str
-    normalizer_version: str
-    context: Literal["full", "cut"]
-    """The audio context of the decoding: 30 s, or the length of each clip."""
-    empty_references: int = 0
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the score as JSON values; `empty_references` only if there are any."""
-        values = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
-        if not self.empty_references:
-            del values["empty_references"]
-        return values
 
 
 def score(

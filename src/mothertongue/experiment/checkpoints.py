@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -25,7 +24,6 @@ from mothertongue.system.files import (
     size_bytes,
     write_json,
 )
-from mothertongue.system.json_files import read_json
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -37,10 +35,10 @@ KEPT = 2
 STEP = re.compile(r"step-\d{7,}")
 
 
-def save(
-    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
-) -> None:
+def save(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: object) -> None:
     """Save named tensor files and a state as a folder; a crash leaves the old folder or none.
+
+    The state is a dataclass, or JSON values.
 
     The tensors are contiguous, on the CPU. Raises DiskFull where there is no room for them.
     """
@@ -48,7 +46,7 @@ def save(
     with folder_atomically(folder, num_bytes) as fresh:
         for name, values in tensors.items():
             save_file(dict(values), fresh / name)
-        write_json(fresh / STATE, dict(state))
+        write_json(fresh / STATE, state)
         files = sorted(path for path in fresh.iterdir())
         sums = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in files}
         write_json(fresh / SUMS, {"format": 1, "files": sums})
@@ -103,12 +101,6 @@ def read_tensors(folder: Path, name: str) -> dict[str, Tensor]:
         return load_file(folder / name)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{folder / name}: not readable ({error})") from None
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return the JSON state of a verified folder."""
-    state: dict[str, Any] = read_json(folder / STATE)
-    return state
 
 
 def step_folder(checkpoints: Path, step: int) -> Path:

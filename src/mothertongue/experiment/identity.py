@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from mothertongue.data.card import read_card
 from mothertongue.data.clip_facts import (
     ClipFacts,
     audio_digest,
@@ -17,24 +17,23 @@ from mothertongue.data.manifest import (
     Utterance,
     data_digest,
     manifest_path,
-    read_card,
     read_data,
 )
+from mothertongue.data.pseudo_labels import Labeller, PseudoLabels
 from mothertongue.data.replay import (
     ReplayConfig,
     is_replayed,
     read_replay,
-    replay_facts,
-    replay_line,
+    replay_of,
 )
 from mothertongue.errors import DataError
 from mothertongue.experiment.records import Identity
-from mothertongue.experiment.run_dir import RunDir, deciding_versions
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.tokenizer import LABEL_RULES
+from mothertongue.system.environment import deciding_versions
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import FORMAT_VERSION, read_json
+from mothertongue.system.json_files import read_json
 
-Json = dict[str, Any]
 LONG_BYTES = 4_000_000_000  # some ten seconds from a disk
 
 
@@ -59,61 +58,48 @@ def write_identity(
     if num_bytes > LONG_BYTES:
         noted(f"reading {num_bytes / 1e9:,.0f} GB of audio once, for the SHA-256 of every clip")
     write_facts(run_dir.data, facts)
-    identity = {
-        "format_version": FORMAT_VERSION,
-        "base_digest": base_digest,
-        "manifest_sha256": data_digest(manifests),
-        "audio_sha256": audio_digest(facts),
-        "augment_sha256": dict(sound_digests or {}),
-        "label_rules": LABEL_RULES,
-        "packages": deciding_versions(),
-    }
-    if precision_s is not None:
-        identity["precision_s"] = dict(precision_s)
-    if pseudo_labels := pseudo_label_facts(manifests, utterances):
-        identity["pseudo_labels"] = pseudo_labels
-    if replay is not None:
-        digest, languages = data_digest(replay.manifests), replay_facts(utterances)
-        found = {"manifest_sha256": digest, "share": replay.share, "languages": languages}
-        identity["replay"] = found
-        noted(replay_line(found))
+    identity = Identity(
+        base_digest=base_digest,
+        manifest_sha256=data_digest(manifests),
+        audio_sha256=audio_digest(facts),
+        augment_sha256=dict(sound_digests or {}),
+        label_rules=LABEL_RULES,
+        packages=deciding_versions(),
+        precision_s=dict(precision_s) if precision_s is not None else None,
+        pseudo_labels=pseudo_labels(manifests, utterances),
+        replay=replay_of(replay, utterances) if replay else None,
+    )
+    if identity.replay:
+        noted(str(identity.replay))
     write_json(run_dir.identity, identity)
 
 
-def pseudo_label_facts(manifests: Sequence[Path], utterances: Sequence[Utterance]) -> Json | None:
-    """Return which training clips have pseudo-labels, as `PseudoLabels`; None if none has."""
+def pseudo_labels(
+    manifests: Sequence[Path], utterances: Sequence[Utterance]
+) -> PseudoLabels | None:
+    """Return the training clips that have pseudo-labels; None if none has."""
     own = [each for each in utterances if not is_replayed(each.id)]
     train = [each for each in own if each.split == "train"]
     pseudo = [each for each in train if each.is_pseudo_labelled]
     if not pseudo:
         return None
     cards = [card for path in manifests if (card := read_card(path)) is not None]
-    found = [card["labelling"] for card in cards if "labelling" in card]
-    return {
-        "clips": len(pseudo),
-        "hours": sum(each.duration_s for each in pseudo) / 3600,
-        "of_clips": len(train),
-        "of_hours": sum(each.duration_s for each in train) / 3600,
-        "round": max((each["round"] for each in found), default=1),
-        "models": [{key: each[key] for key in ("model", "model_sha256")} for each in found],
-    }
-
-
-def pseudo_label_line(facts: Json) -> str:
-    """Return what `pseudo_label_facts` found, as text."""
-    models = ", ".join(each["model"] for each in facts["models"]) or "a model"
-    return (
-        f"{facts['hours']:.2f} of {facts['of_hours']:.2f} hours to train on have pseudo-labels by "
-        f"{models}, round {facts['round']}"
+    found = [card.labelling for card in cards if card.labelling]
+    return PseudoLabels(
+        clips=len(pseudo),
+        hours=sum(each.duration_s for each in pseudo) / 3600,
+        of_clips=len(train),
+        of_hours=sum(each.duration_s for each in train) / 3600,
+        round=max((each.round for each in found), default=1),
+        models=[Labeller(each.model, each.model_sha256) for each in found],
     )
 
 
-def read_identity(run_dir: RunDir) -> Json:
+def read_identity(run_dir: RunDir) -> Identity:
     """Return the content of identity.json. Raises DataError if it is missing or damaged."""
     if not run_dir.identity.is_file():
         raise DataError(f"{run_dir.path}: no {run_dir.identity.name} yet; run: mothertongue train")
-    found: Json = read_json(run_dir.identity, Identity)
-    return found
+    return read_json(run_dir.identity, Identity)
 
 
 def data_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
@@ -128,12 +114,11 @@ def replay_changes(run_dir: RunDir, replay: ReplayConfig | None) -> list[str]:
     """The changes of the clips that a run replays, as text; empty for none."""
     if replay is None:
         return []
-    if data_digest(replay.manifests) != read_identity(run_dir)["replay"]["manifest_sha256"]:
+    before = read_identity(run_dir).replay
+    if before is None or before.manifest_sha256 != data_digest(replay.manifests):
         return ["train.replay.data: its manifests have changed"]
-    _, before = _facts_before(run_dir)
-    return _audio_change(
-        "audio of train.replay", before, facts_of(read_replay(replay.manifests, ()))
-    )
+    _, then = _facts_before(run_dir)
+    return _audio_change("audio of train.replay", then, facts_of(read_replay(replay.manifests, ())))
 
 
 def _audio_change(name: str, before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> list[str]:
@@ -150,7 +135,7 @@ def _facts_before(run_dir: RunDir) -> tuple[list[ClipFacts], list[ClipFacts]]:
 
 def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
     """The changes of the manifests alone, as text; empty for none."""
-    if data_digest(manifests) == read_identity(run_dir)["manifest_sha256"]:
+    if data_digest(manifests) == read_identity(run_dir).manifest_sha256:
         return []
     before, now = _facts_before(run_dir)[0], facts_of(read_data(manifests))
     places = ", ".join(str(manifest_path(each).resolve()) for each in manifests)
@@ -159,7 +144,7 @@ def manifest_changes(run_dir: RunDir, manifests: Sequence[Path]) -> list[str]:
 
 def sound_changes(run_dir: RunDir, sound_digests: Mapping[str, str]) -> list[str]:
     """The changes of the folders that augmentation mixes into clips, as text."""
-    before = read_identity(run_dir).get("augment_sha256", {})
+    before = read_identity(run_dir).augment_sha256
     return [
         f"train.augment.{name}.folder: its files have changed"
         for name, digest in sound_digests.items()
@@ -170,9 +155,9 @@ def sound_changes(run_dir: RunDir, sound_digests: Mapping[str, str]) -> list[str
 def code_changes(run_dir: RunDir) -> list[str]:
     """The changes between the code that made a run and the installed code, as text."""
     identity = read_identity(run_dir)
-    rules = identity.get("label_rules", 1)  # before they had a number
+    rules = identity.label_rules
     changes = [] if rules == LABEL_RULES else [f"label rules: were {rules}, now {LABEL_RULES}"]
-    before, now = identity.get("packages", {}), deciding_versions()
+    before, now = identity.packages, deciding_versions()
     changes += [
         f"{name}: was {version}, now {now.get(name)} (pip install {name}=={version} has it back)"
         for name, version in before.items()
@@ -183,7 +168,7 @@ def code_changes(run_dir: RunDir) -> list[str]:
 
 def base_changes(run_dir: RunDir, base: str, digest: str) -> list[str]:
     """The changes between the weights that a run started from and its base now, as text."""
-    before = read_identity(run_dir)["base_digest"]
+    before = read_identity(run_dir).base_digest
     if before == digest:
         return []
     return [f"base {base}: its digest was {before[:12]}, now {digest[:12]}"]

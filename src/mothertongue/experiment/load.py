@@ -31,7 +31,7 @@ def load_run(path: Path, weights: str = "best") -> Tuned:
     if not folder.is_dir():
         raise DataError(f"{path}: no {weights} weights yet; run: mothertongue train")
     base = open_base(experiment)
-    expected = read_identity(run_dir)["base_digest"]
+    expected = read_identity(run_dir).base_digest
     if base.digest != expected:
         raise DataError(
             f"{path}: was tuned from a base of digest {expected[:12]}, but {experiment.base} now "

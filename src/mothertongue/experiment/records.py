@@ -1,312 +1,237 @@
-"""Types of the JSON records: the keys that readers need. No torch.
+"""The documents of a run: inputs, lines of training, costs and record. No torch."""
 
-A record may have more keys than these. Earlier versions did not write those that are NotRequired.
-"""
+from dataclasses import dataclass, field, fields
+from typing import Literal
 
-from typing import Annotated, Any, NotRequired
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from pydantic import Field
-from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
+from mothertongue.data.languages import Measure, usual_measure
+from mothertongue.data.manifest import Split
+from mothertongue.data.pseudo_labels import PseudoLabels
+from mothertongue.data.replay import Replay
+from mothertongue.evaluation.rates import Forgetting, Interval, MeanForgetting
+from mothertongue.experiment.validation import Validation
+from mothertongue.system.environment import Environment, Versions
+from mothertongue.system.json_files import Document, absent
 
-from mothertongue.data.pseudo_labels import Labeller
-from mothertongue.system.json_files import Record
-
-Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
-
-
-class PseudoLabels(TypedDict):
-    """The training clips whose texts a model wrote, and all training clips."""
-
-    clips: int
-    hours: float
-    of_clips: int
-    of_hours: float
-    round: int
-    models: list[Labeller]
+AVERAGES = {
+    "ema": "moving average of the weights",
+    "last": "mean of the last validations' weights",
+}
+"""Averages that a run may take as its best weights, by their names in its record."""
 
 
-class _Replayed(TypedDict):
-    clips: int
-    hours: float
-
-
-class Replay(TypedDict):
-    """The clips that a run replays, by language, and their share of the steps."""
-
-    manifest_sha256: str
-    share: float
-    languages: dict[str, _Replayed]
-
-
-class Identity(Record):
+@dataclass(frozen=True, slots=True)
+class Identity(Document):
     """identity.json: the inputs of a run."""
 
     base_digest: str
     manifest_sha256: str
-    augment_sha256: NotRequired[dict[str, str]]
-    label_rules: NotRequired[int]
-    packages: NotRequired[dict[str, str | None]]
-    precision_s: NotRequired[dict[str, float]]
-    pseudo_labels: NotRequired[PseudoLabels]
-    replay: NotRequired[Replay]
+    audio_sha256: str | None = None
+    augment_sha256: dict[str, str] = field(default_factory=dict)
+    """The digest of each folder that augmentation mixes into clips."""
+    label_rules: int = 1
+    packages: Versions = field(default_factory=dict)
+    precision_s: dict[str, float] | None = absent()
+    """The seconds by which `precision: auto` chose, of each precision."""
+    pseudo_labels: PseudoLabels | None = absent()
+    replay: Replay | None = absent()
 
 
-class _Choice(TypedDict):
-    language: str
-    arm: str
-    settings: dict[str, Any]
-    runs: list[str]
-
-
-class Selection(Record):
-    """selection.json: the choices of a comparison before its test."""
-
-    choices: list[_Choice]
-
-
-class MetricsLine(TypedDict):
+@dataclass(frozen=True, slots=True)
+class MetricsLine:
     """A line of metrics.jsonl: a step, or a validation after it."""
 
     step: int
-    loss: NotRequired[float]
-    learning_rate: NotRequired[float]
-    validation_wer: NotRequired[float]
-    validation_interval95: NotRequired[Interval]
+    loss: float | None = absent()
+    learning_rate: float | None = absent()
+    grad_norm: float | None = absent()
+    epoch: float | None = absent()
+    validation_wer: float | None = absent()
+    validation_interval95: Interval | None = absent()
+    validation_cer: float | None = absent()
+    validation_cer_interval95: Interval | None = absent()
+    validation_loss: float | None = absent()
+
+    @property
+    def validation(self) -> Validation | None:
+        """The validation, if the line is one."""
+        return _validation(self, "validation_")
 
 
-class _Strategy(TypedDict):
-    kind: str
-
-
-class _Seeded(TypedDict):
-    seed: int
-
-
-class _Experiment(TypedDict):
-    base: str
-    language: str
-    data: str | list[str]
-    select_on: str
-    strategy: _Strategy
-    train: _Seeded
-
-
-class _PrefixCache(TypedDict):
-    needed: float
-    computed: float
-
-
-class Cost(TypedDict):
-    """state.json, and a part of record.json: the cost of a run so far."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The part of state.json, the state of the newest checkpoint, that tells the cost so far."""
 
     train_s: float
     validate_s: float
     peak_memory_bytes: int
 
 
-class _BestOf(TypedDict):
+class _Open(BaseModel):
+    """Settings of any version: those that are read back are named, and all others are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class StrategySettings(_Open):
+    """The settings of a strategy."""
+
+    kind: str
+
+
+class TrainSettings(_Open):
+    """The settings of training."""
+
+    seed: int
+
+    @property
+    def augment(self) -> dict[str, JsonValue]:
+        """The settings of augmentation; earlier versions had none."""
+        found: dict[str, JsonValue] = (self.model_extra or {}).get("augment", {})
+        return found
+
+
+class RunSettings(_Open):
+    """The settings of a run, as it recorded them."""
+
+    base: str
+    language: str
+    data: str | list[str]
+    select_on: str
+    select_by: Literal["auto", "wer", "cer"] = "auto"
+    strategy: StrategySettings
+    train: TrainSettings
+
+    @property
+    def measure(self) -> Measure:
+        """The error rate of `select_by`."""
+        return usual_measure(self.language) if self.select_by == "auto" else self.select_by
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixCache:
+    """How often clips went through the frozen layers, and how often without any stored output."""
+
+    needed: int
+    computed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rated(Validation):
+    """The rates of weights, and the steps that they were averaged over."""
+
+    steps: list[int | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class BestOf:
+    """The best weights and the averages of a run by name, and the name of those that were taken."""
+
     taken: str
-    models: dict[str, dict[str, Any]]
+    models: dict[str, Rated]
 
 
-class Change(TypedDict):
-    """A rate of two models on the same clips; the difference has the 95 % interval."""
+@dataclass(frozen=True, slots=True)
+class AveragedRun:
+    """A run whose weights are part of a mean, and its validation."""
 
-    before: float
-    after: float
-    difference: float
-    interval95: Interval
-
-
-class Rates(TypedDict):
-    """WER and CER with 95 % intervals."""
-
-    wer: float
-    interval95: Interval
-    cer: float
-    cer_interval95: Interval
+    run: str
+    weights_sha256: str
+    seed: int
+    validation: Validation | None
 
 
-class _AlphaRetained(TypedDict):
-    n: int
-    wer: Change
-    cer: Change
+@dataclass(frozen=True, slots=True)
+class AlphaRetention:
+    """The forgetting of the weights at one alpha on each set, and the mean of the sets."""
+
+    sets: dict[str, Forgetting]
+    mean: MeanForgetting
 
 
-class AlphaRetention(TypedDict):
-    """The changes of retention sets at one alpha, from the base on."""
+@dataclass(frozen=True, slots=True)
+class AlphaPoint:
+    """Weights between the base (alpha 0) and the mean (alpha 1)."""
 
-    sets: dict[str, _AlphaRetained]
-    mean: _AlphaRetained
-
-
-class _AveragePoint(TypedDict):
     alpha: float
-    validation: Rates | None
+    validation: Validation | None
     retention: AlphaRetention | None
 
 
-class _Averaged(TypedDict):
-    runs: list[dict[str, Any]]
+@dataclass(frozen=True, slots=True)
+class SetDigests:
+    """Digests of the manifest and the audio of a set of clips."""
+
+    data_digest: str
+    audio_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AverageRecord:
+    """The scores of the runs of a mean, and of each alpha that was tried."""
+
+    runs: list[AveragedRun]
     alpha: float
-    alpha_by: str | None
-    split: str
+    alpha_by: Literal["sweep", "given"] | None
+    split: Split
     clips: int
     retention_clips: dict[str, int]
-    curve: list[_AveragePoint]
+    retention_digests: dict[str, SetDigests]
+    curve: list[AlphaPoint]
     best_run: str | None
     difference: float | None
 
 
-class RunRecord(Record, Cost):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord(Document):
     """record.json: a finished run."""
 
-    experiment: _Experiment
+    experiment: RunSettings
+    base_digest: str = ""
     trainable_parameters: int
     parameters: int
     steps: int
+    stopped_early: bool = False
     best_step: int
-    selected_on: str
+    selected_on: Split
+    select_by: Measure = "wer"
     best_validation_wer: float | None
     best_validation_interval95: Interval | None
-    best_validation_cer: NotRequired[float | None]
-    best_validation_cer_interval95: NotRequired[Interval | None]
-    best_validation_loss: NotRequired[float | None]
+    best_validation_cer: float | None
+    best_validation_cer_interval95: Interval | None
+    best_validation_loss: float | None = None
+    micro_batch_size: int = 0
+    train_s: float
+    validate_s: float
+    last_wall_s: float = 0.0
+    peak_memory_bytes: int
     device: str
-    stopped_early: NotRequired[bool]
-    select_by: NotRequired[str]
-    prefix_cache: NotRequired[_PrefixCache | None]
-    best_of: NotRequired[_BestOf | None]
-    environment: NotRequired[dict[str, Any]]
-    average: NotRequired[_Averaged]
-    pseudo_labels: NotRequired[PseudoLabels | None]
-    precision_s: NotRequired[dict[str, float] | None]
+    devices: int = 1
+    environment: Environment
+    prefix_cache: PrefixCache | None = None
+    best_of: BestOf | None = None
+    average: AverageRecord | None = absent()
+    pseudo_labels: PseudoLabels | None = None
+    precision_s: dict[str, float] | None = None
+
+    @property
+    def best(self) -> Validation | None:
+        """The validation of the best weights; None without a validation split."""
+        return _validation(self, "best_validation_")
+
+    @property
+    def is_average_best(self) -> bool:
+        """Whether an average of the run's own weights was taken as its best."""
+        return self.best_of is not None and self.best_of.taken in AVERAGES
+
+    @property
+    def best_weights(self) -> str:
+        """The best weights, in words: their step, or the average that was taken."""
+        taken = self.best_of.taken if self.best_of else ""
+        return AVERAGES.get(taken, f"step {self.best_step:,}")
 
 
-class Row(TypedDict):
-    """An utterance with the transcript of a model."""
-
-    id: str
-    language: str
-    reference: str
-    hypothesis: str
-    duration_s: float
-    speaker: str | None
-    looped: bool
-
-
-class Scores(Record):
-    """eval/NAME.json: the scores of a model on a split."""
-
-    utterances: list[Row]
-    data_digest: NotRequired[str]
-    audio_sha256: NotRequired[str]
-    leaks: NotRequired[dict[str, int] | None]
-    decoding: NotRequired[dict[str, Any]]
-    precision_s: NotRequired[dict[str, float] | None]
-    environment: NotRequired[dict[str, Any]]
-
-
-class _LongRecording(TypedDict):
-    id: str
-    language: str
-    parts: int
-    duration_s: float
-    reference: str
-    hypothesis: str
-
-
-class _Ratio(TypedDict):
-    measure: str
-    ratio: float | None
-    interval95: Interval | None
-
-
-class _TimeErrors(TypedDict):
-    parts: int
-    starts_found: int
-    median_start_error_s: float | None
-    ends_found: int
-    median_end_error_s: float | None
-
-
-class _LongDecoding(TypedDict):
-    beam_size: int
-    vad: str
-
-
-class LongScores(Record):
-    """eval/long-NAME.json: the scores of a model on long recordings."""
-
-    recordings: list[_LongRecording]
-    scores: dict[str, dict[str, Any]]
-    scores_clips: dict[str, dict[str, Any]] | None
-    ratio: _Ratio | None
-    times: _TimeErrors | None
-    data_digest: str
-    decoding: _LongDecoding
-    environment: dict[str, Any]
-    leaks: NotRequired[dict[str, int] | None]
-
-
-class _SystemTranscript(TypedDict):
-    text: str
-    word_errors: int
-    character_errors: int
-    looped: bool
-    pieces: list[list[str]]
-
-
-class _Clip(TypedDict):
-    id: str
-    speaker: str | None
-    duration_s: float
-    audio: str | None
-    start_s: float
-    reference: str
-    words: int
-    characters: int
-    heard: list[_SystemTranscript]
-
-
-class ClipSet(Record):
-    """An element of clips.json: the clips of a test set with the transcripts of each system."""
-
-    language: str
-    name: str
-    normalizer: str
-    unit: str
-    measure: NotRequired[str]
-    systems: list[str]
-    clips: list[_Clip]
-
-
-class _Band(TypedDict):
-    mean: float
-    min: float
-    max: float
-
-
-class _State(TypedDict):
-    state: str
-    cka: _Band
-
-
-class _Half(TypedDict):
-    states: list[_State]
-    heatmap: list[list[float]]
-
-
-class _Group(TypedDict):
-    group: str
-    strategy: _Strategy
-    freeze_encoder_layers: int
-    encoder: _Half
-    decoder: _Half | None
-
-
-class Analysis(Record):
-    """The file that `mothertongue analyze --json` writes."""
-
-    threshold: float
-    groups: list[_Group]
+def _validation(flat: "MetricsLine | RunRecord", prefix: str) -> Validation | None:
+    values = {each.name: getattr(flat, prefix + each.name) for each in fields(Validation)}
+    return None if values["wer"] is None else Validation(**values)

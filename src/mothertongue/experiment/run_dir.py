@@ -14,30 +14,17 @@ A comparison's folder has comparison.json and clips.json, and runs/ with a run e
 """
 
 import json
-import os
-import platform
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import Cost, MetricsLine, RunRecord
 from mothertongue.system.files import open_atomically, reporting_disk_full, sweep
-from mothertongue.system.json_files import read_json, read_json_lines
+from mothertongue.system.json_files import plain_values, read_json, read_json_lines
 from mothertongue.system.locks import alone
-
-RECORDED_PACKAGES = (
-    "mothertongue", "torch", "transformers", "accelerate", "peft", "tokenizers", "ctranslate2",
-    "numpy", "av", "soundfile", "soxr",
-)  # fmt: skip
-DECIDING_PACKAGES = (
-    "mothertongue", "torch", "transformers", "peft", "tokenizers", "av", "soundfile", "soxr",
-)  # fmt: skip
-"""Those that trained weights and transcripts depend on: another version may change them."""
 
 TEST_SCORES = "test"
 """Scores on the test split of the data that a run was trained on."""
@@ -105,15 +92,13 @@ class RunDir:
     def state(self) -> Path:
         return self.path / "state.json"
 
-    def read_state(self) -> dict[str, Any]:
-        """Return the state of the run at its newest checkpoint: steps, seconds, best validation."""
-        state: dict[str, Any] = read_json(self.state, Cost)
-        return state
+    def read_cost(self) -> Cost:
+        """Return the cost of the run up to its newest checkpoint."""
+        return read_json(self.state, Cost)
 
-    def read_record(self) -> dict[str, Any]:
+    def read_record(self) -> RunRecord:
         """Return the record of the finished run. Raises DataError if it is damaged."""
-        record: dict[str, Any] = read_json(self.record, RunRecord)
-        return record
+        return read_json(self.record, RunRecord)
 
     def evaluation(self, name: str) -> Path:
         """Return the file of the scores on one set of utterances."""
@@ -141,10 +126,10 @@ def is_run(path: Path) -> bool:
     return (path / "experiment.yaml").is_file()
 
 
-def append_line(path: Path, record: dict[str, Any]) -> None:
+def append_line(path: Path, line: MetricsLine) -> None:
     """Add one JSON line in a single write, so that a crash cannot mix two of them."""
     with reporting_disk_full(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.write(json.dumps(plain_values(line), ensure_ascii=False) + "\n")
 
 
 def rewind(path: Path, step: int) -> None:
@@ -160,7 +145,7 @@ def rewind(path: Path, step: int) -> None:
     lines = list(read_json_lines(path, MetricsLine, "remove the line to go on without it"))
     with open_atomically(path) as file:
         for line, values in lines:
-            if values["step"] <= step:
+            if values.step <= step:
                 file.write(line + "\n")
 
 
@@ -177,34 +162,6 @@ def refuse_change(origin: str, before: dict[str, Any], now: dict[str, Any]) -> N
             f"{origin}: the run was begun with other settings:\n" + "\n".join(changes) + "\n"
             "Set them back to continue it, or give the new run another name or --out"
         )
-
-
-def environment() -> dict[str, Any]:
-    """Return the versions and the machine, on which a figure depends besides its inputs."""
-    return {
-        "python": sys.version.split()[0],
-        "packages": {name: _version(name) for name in RECORDED_PACKAGES},
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "processors": os.cpu_count(),
-    }
-
-
-def deciding_versions(packages: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
-    """Return the version of each of DECIDING_PACKAGES in `packages`, or the installed one.
-
-    Without the build's part (+cpu, +cu130): a run may go on, and be scored, on another device.
-    """
-    known = {name: _version(name) for name in DECIDING_PACKAGES} if packages is None else packages
-    versions = {name: known.get(name) for name in DECIDING_PACKAGES}
-    return {name: version and version.split("+")[0] for name, version in versions.items()}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

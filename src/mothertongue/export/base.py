@@ -23,13 +23,15 @@ from mothertongue.decoding.transcript import (
     token_limit,
 )
 from mothertongue.errors import ConfigError
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.load import Tuned
+from mothertongue.experiment.records import RunRecord
 from mothertongue.export import formats
+from mothertongue.export.records import TokenLimit
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 from mothertongue.strategies.base import Whisper
 
-Json = dict[str, Any]
 PREFIX_TOKENS = 4  # start, language, task, no timestamps
 DECODER_TOKENS = MAX_LABEL_TOKENS - PREFIX_TOKENS
 """The text tokens for which Whisper's decoder has positions: 444."""
@@ -41,10 +43,10 @@ class Exported:
 
     tuned: Tuned
     run: Path
-    record: Json
-    scores: Json | None
+    record: RunRecord
+    scores: SplitScores | None
     """The scores of `evaluate` on its test split; None where it was not scored."""
-    token_limit: Json
+    token_limit: TokenLimit
     """The corpus' labels against the engine's limit, by `count_labels`."""
 
     @property

@@ -17,17 +17,21 @@ from typing import Any
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, Utterance, data_digest, read_data
 from mothertongue.errors import ConfigError, DataError, MothertongueError
-from mothertongue.evaluation.metrics import paired_bootstrap, utterance_errors
+from mothertongue.evaluation.metrics import UtteranceErrors, paired_bootstrap, utterance_errors
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.evaluation.rates import UtteranceRow
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.load import load_run
-from mothertongue.experiment.run_dir import TEST_SCORES, RunDir, environment
+from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 from mothertongue.export.base import Exported, Exporter, exporter
 from mothertongue.export.model_card import write_card
+from mothertongue.export.records import BothTranscripts, EngineVersion, TokenLimit, Verification
 from mothertongue.export.token_limit import count_labels
 from mothertongue.export.verify import VerificationRequest
+from mothertongue.system.environment import environment
 from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
-from mothertongue.system.json_files import FORMAT_VERSION, read_json
+from mothertongue.system.json_files import read_json
 from mothertongue.system.locks import alone
 from mothertongue.system.processes import ChildError, ask
 
@@ -45,7 +49,7 @@ def export(
     split: Split,
     clips: int,
     max_wer_loss: float,
-) -> Json:
+) -> Verification:
     """Write a run in a format, transcribe `clips` of a split with both, return the verification.
 
     Raises ConfigError where the format cannot express the run, MothertongueError, after all is
@@ -67,19 +71,22 @@ def export(
             fresh = home / out.name
             limit = _write(writer, run, fresh, kind)
             transcripts = _transcribed(writer, run, fresh, experiment, utterances)
-            result = {
-                "format_version": FORMAT_VERSION,
-                **_facts(writer, run, kind, experiment),
-                "split": split,
+            result = Verification(
+                run=str(run),
+                format=writer.format,
+                type=kind,
+                engine=EngineVersion(writer.engine, version(writer.engine.replace("_", "-"))),
+                data_digest=data_digest(experiment.manifests),
+                split=split,
                 **_compared(writer, kind, utterances, *transcripts, max_wer_loss),
-                "token_limit": limit,
-                "size_bytes": _size(fresh),
-                "environment": environment(),
-            }
+                token_limit=limit,
+                size_bytes=_size(fresh),
+                environment=environment(),
+            )
             _mark(fresh, result)
             fresh.rename(out)
         sync_folder(out.parent)
-    if not result["passed"]:
+    if not result.passed:
         raise MothertongueError(f"{out}: {_failure(result)}; it is marked with {MARK}")
     return result
 
@@ -89,7 +96,7 @@ def default_folder(run: Path, format_: str, type_: str | None) -> Path:
     return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
 
 
-def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
+def _write(writer: Exporter, run: Path, out: Path, kind: str) -> TokenLimit:
     """Write the export and its card; return the counts of labels over the engine's limit."""
     tuned = load_run(run)
     corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
@@ -99,23 +106,13 @@ def _write(writer: Exporter, run: Path, out: Path, kind: str) -> Json:
         tuned=tuned,
         run=run,
         record=RunDir(run).read_record(),
-        scores=read_json(scores) if scores.is_file() else None,
+        scores=read_json(scores, SplitScores) if scores.is_file() else None,
         token_limit=limit,
     )
     writer.check(exported)
     writer.write(exported, out, kind)
     write_card(exported, writer, kind, out)
     return limit
-
-
-def _facts(writer: Exporter, run: Path, kind: str, experiment: Experiment) -> Json:
-    return {
-        "run": str(run),
-        "format": writer.format,
-        "type": kind,
-        "engine": {"name": writer.engine, "version": version(writer.engine.replace("_", "-"))},
-        "data_digest": data_digest(experiment.manifests),
-    }
 
 
 def _transcribed(
@@ -138,10 +135,10 @@ def _transcribed(
     return of_run, _in_a_process(requested(path=folder, format=writer.format))
 
 
-def _mark(folder: Path, result: Json) -> None:
+def _mark(folder: Path, result: Verification) -> None:
     """Write the verification, and the file that marks a failure."""
     write_json(folder / VERIFICATION, result)
-    if not result["passed"]:
+    if not result.passed:
         (folder / MARK).write_text(f"{_failure(result)}\n", encoding="utf-8")
 
 
@@ -175,7 +172,7 @@ def _compared(
         "wer_run_uncut": int(uncut.word_errors_N.sum()) / words,
         "wer": int(errors[1].word_errors_N.sum()) / words,
         "difference": change.difference,
-        "interval95": list(change.interval95),
+        "interval95": change.interval95,
         "max_wer_loss": max_wer_loss,
         "passed": identical == len(pairs) if is_exact else change.difference <= max_wer_loss,
         "language_detection": sum(detected) / len(detected),
@@ -185,16 +182,16 @@ def _compared(
         "peak_memory_bytes": theirs["peak_memory_bytes"],
         "run_peak_memory_bytes": ours["peak_memory_bytes"],
         "transcripts": [
-            {"id": utterance.id, "run": a["whole_text"], "artefact": b["text"]}
+            BothTranscripts(utterance.id, a["whole_text"], b["text"])
             for utterance, (a, b) in zip(utterances, pairs, strict=True)
         ],
     }
 
 
-def _errors(utterances: Sequence[Utterance], transcripts: Json, text: str) -> Any:
+def _errors(utterances: Sequence[Utterance], transcripts: Json, text: str) -> UtteranceErrors:
     rows = [
-        {"reference": utterance.text, "hypothesis": clip[text]}
-        for utterance, clip in zip(utterances, transcripts["clips"], strict=True)
+        UtteranceRow(each.id, each.language, each.text, clip[text], each.duration_s, None, False)
+        for each, clip in zip(utterances, transcripts["clips"], strict=True)
     ]
     return utterance_errors(rows, normalizer(NORMALIZER))
 
@@ -230,15 +227,15 @@ def _finished(run: Path) -> Experiment:
     return read_experiment(RunDir(run))
 
 
-def _failure(result: Json) -> str:
-    if result["is_exact"]:
+def _failure(result: Verification) -> str:
+    if result.is_exact:
         return (
-            f"{result['clips'] - result['identical']} of {result['clips']} clips are transcribed "
+            f"{result.clips - result.identical} of {result.clips} clips are transcribed "
             "differently, expected none"
         )
     return (
-        f"WER went from {100 * result['wer_run']:.1f} to {100 * result['wer']:.1f} %, expected at "
-        f"most {100 * result['max_wer_loss']:g} points more; take a finer --type"
+        f"WER went from {100 * result.wer_run:.1f} to {100 * result.wer:.1f} %, expected at "
+        f"most {100 * result.max_wer_loss:g} points more; take a finer --type"
     )
 
 

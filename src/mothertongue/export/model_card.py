@@ -10,15 +10,15 @@ from typing import Any
 import yaml
 
 from mothertongue import __version__
-from mothertongue.data.languages import WHISPER_LANGUAGES
-from mothertongue.data.replay import replay_line
-from mothertongue.experiment.identity import pseudo_label_line, read_identity
+from mothertongue.data.languages import WHISPER_LANGUAGES, Measure
+from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export.base import Exported, Exporter
 from mothertongue.system.console import interval
 
 Json = dict[str, Any]
 NORMALIZER = "strict"
+MEASURES: tuple[Measure, ...] = ("wer", "cer")
 
 
 def write_card(exported: Exported, writer: Exporter, type_: str, folder: Path) -> None:
@@ -33,17 +33,17 @@ def _write_eval_results(exported: Exported, folder: Path) -> None:
     """Write `.eval_results/test.yaml` with WER and CER on the test split, if there are any."""
     if exported.scores is None:
         return
-    score = exported.scores["scores"][NORMALIZER]
+    score = exported.scores.scores[NORMALIZER]
     dataset = {"id": _dataset(exported), "task_id": "automatic-speech-recognition"}
-    low, high = score["interval95"]
+    low, high = score.interval95
     entries = [
         {
             "dataset": dataset,
-            "value": round(100 * score[metric], 2),
-            "notes": f"{metric.upper()} in %, test split, {score['n']} clips, normalizer "
+            "value": round(100 * score.rate(metric), 2),
+            "notes": f"{metric.upper()} in %, test split, {score.n} clips, normalizer "
             f"{NORMALIZER}, 30 s context" + (_spread(low, high) if metric == "wer" else ""),
         }
-        for metric in ("wer", "cer")
+        for metric in MEASURES
     ]
     (folder / ".eval_results").mkdir()
     path = folder / ".eval_results" / "test.yaml"
@@ -62,10 +62,10 @@ def _front(exported: Exported, writer: Exporter) -> Json:
         "metrics": ["wer", "cer"],
     }
     if exported.scores is not None:
-        score = exported.scores["scores"][NORMALIZER]
+        score = exported.scores.scores[NORMALIZER]
         metrics = [
-            {"type": name, "name": name.upper(), "value": round(100 * score[name], 2)}
-            for name in ("wer", "cer")
+            {"type": name, "name": name.upper(), "value": round(100 * score.rate(name), 2)}
+            for name in MEASURES
         ]
         result = {
             "task": {"type": "automatic-speech-recognition", "name": "Speech recognition"},
@@ -79,7 +79,7 @@ def _front(exported: Exported, writer: Exporter) -> Json:
 def _text(exported: Exported, writer: Exporter, type_: str) -> str:
     experiment, record = exported.tuned.experiment, exported.record
     name = WHISPER_LANGUAGES.get(experiment.language, experiment.language).title()
-    share = 100 * record["trainable_parameters"] / record["parameters"]
+    share = 100 * record.trainable_parameters / record.parameters
     strategy = experiment.strategy.model_dump(mode="json")
     recipe = yaml.safe_dump(
         {"strategy": strategy, "train": experiment.train.model_dump(mode="json")}, sort_keys=False
@@ -87,8 +87,8 @@ def _text(exported: Exported, writer: Exporter, type_: str) -> str:
     return f"""# {experiment.name}
 
 {experiment.base}, fine-tuned for {name} with mothertongue {__version__}:
-strategy `{strategy["kind"]}`, {record["trainable_parameters"]:,} trained parameters
-({share:.3g} %), {record["steps"]:,} steps. Exported as `{writer.format}`, {type_}: scores are those
+strategy `{strategy["kind"]}`, {record.trainable_parameters:,} trained parameters
+({share:.3g} %), {record.steps:,} steps. Exported as `{writer.format}`, {type_}: scores are those
 of the run, and `verification.json` says how this export compares.
 
 {_scores(exported)}
@@ -97,8 +97,8 @@ of the run, and `verification.json` says how this export compares.
 ```yaml
 {recipe}```
 
-Trained on {record["device"]}, {record["train_s"] / 60:.1f} minutes. Base weights
-SHA-256 {record["base_digest"]}.
+Trained on {record.device}, {record.train_s / 60:.1f} minutes. Base weights
+SHA-256 {record.base_digest}.
 {_inputs(exported)}
 ## Limits
 
@@ -111,15 +111,15 @@ def _inputs(exported: Exported) -> str:
     """Return the hours whose text a model wrote, and the languages that were replayed."""
     identity = read_identity(RunDir(exported.run))
     lines = []
-    if facts := identity.get("pseudo_labels"):
-        lines.append(f"\n{pseudo_label_line(facts)}: a model wrote their text.\n")
-    if facts := identity.get("replay"):
-        lines.append(f"\nAgainst forgetting, {replay_line(facts)}.\n")
+    if identity.pseudo_labels:
+        lines.append(f"\n{identity.pseudo_labels}: a model wrote their text.\n")
+    if identity.replay:
+        lines.append(f"\nAgainst forgetting, {identity.replay}.\n")
     return "".join(lines)
 
 
 def _cut_text(exported: Exported) -> str:
-    advice = exported.token_limit["advice"]
+    advice = exported.token_limit.advice
     return f"\n{advice}\n" if advice else ""
 
 
@@ -127,13 +127,13 @@ def _scores(exported: Exported) -> str:
     if exported.scores is None:
         return "It was not scored on a test split.\n"
     rows = "\n".join(
-        f"| {name} | {100 * score['wer']:.1f} % | {interval(score['interval95'])} | "
-        f"{100 * score['cer']:.1f} % |"
-        for name, score in exported.scores["scores"].items()
+        f"| {name} | {100 * score.wer:.1f} % | {interval(score.interval95)} | "
+        f"{100 * score.cer:.1f} % |"
+        for name, score in exported.scores.scores.items()
     )
-    first = exported.scores["scores"][NORMALIZER]
+    first = exported.scores.scores[NORMALIZER]
     return (
-        f"On {first['n']:,} test clips of `{_dataset(exported)}`, {first['reference_words']:,} "
+        f"On {first.n:,} test clips of `{_dataset(exported)}`, {first.reference_words:,} "
         "words, decoded greedily at 30 s; 95 % intervals by bootstrap over clips:\n\n"
         f"| normalizer | WER | 95 % | CER |\n| --- | ---: | ---: | ---: |\n{rows}\n"
     )

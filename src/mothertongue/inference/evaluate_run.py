@@ -6,6 +6,7 @@ scores of long recordings instead of clips.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from mothertongue.data.manifest import Split, data_digest, is_manifest, manifest
 from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
+from mothertongue.evaluation.records import LongScores, SplitScores
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.identity import (
     code_changes,
@@ -35,8 +37,6 @@ from mothertongue.inference.score_split import check_unseen, evaluate_model
 from mothertongue.system.console import note
 from mothertongue.system.files import require_writable, write_json
 
-Json = dict[str, Any]
-
 
 class Open(Protocol):
     """A function that opens a run and its base with the same engine and precision."""
@@ -53,7 +53,7 @@ def evaluate_run(
     open_model: Open,
     with_base: bool,
     long_form: LongForm | None = None,
-) -> Json:
+) -> SplitScores | LongScores:
     """Score a run's best weights on its own or on other data, and keep the scores in the run.
 
     With `with_base` its base is scored on the same clips, under `base` in the result. With
@@ -66,7 +66,7 @@ def evaluate_run(
     experiment = read_experiment(run_dir)
     is_own_language = language in (None, experiment.language)
     manifests = experiment.manifests if data is None else (data,)
-    is_own = data is None or data_digest([data]) == read_identity(run_dir)["manifest_sha256"]
+    is_own = data is None or data_digest([data]) == read_identity(run_dir).manifest_sha256
     if is_own:
         refuse_changes(run_dir, data_changes(run_dir, manifests), "scored without --data")
     name = (LONG_PREFIX if long_form else "") + stored_name(None if is_own else data, split)
@@ -75,22 +75,24 @@ def evaluate_run(
     if changes := code_changes(run_dir):
         note(f"{run_dir.path} was trained by another version of the code: {'; '.join(changes)}")
 
-    def scored(model: str, stored: str, borrow: Mapping[str, str] | None) -> Json:
+    def scored(
+        model: str, stored: str, borrow: Mapping[str, str] | None
+    ) -> SplitScores | LongScores:
         opened = open_model(model, borrow=borrow)
         kept = run_dir.evaluation(stored)
         is_kept = is_own_language and opened.settings.get("weights", "best") == "best"
         if is_kept:
             require_writable(kept, "the scores are kept there; make the run writable, or copy it")
-        result = score(model, opened, manifests, split, config, language)
-        result["leaks"] = leaks
+        result = replace(score(model, opened, manifests, split, config, language), leaks=leaks)
         if is_kept:
             write_json(kept, result)
         return result
 
     # The base first: a run without it has a page too, a base without a run has none.
-    base = scored(experiment.base, BASE_PREFIX + name, experiment.borrow) if with_base else None
-    result = scored(str(run_dir.path), name, None)
-    return {**result, "base": base} if base else result
+    base: Any = (
+        scored(experiment.base, BASE_PREFIX + name, experiment.borrow) if with_base else None
+    )
+    return replace(scored(str(run_dir.path), name, None), base=base)
 
 
 def evaluate_any(
@@ -102,7 +104,7 @@ def evaluate_any(
     open_model: Open,
     with_base: bool,
     long_form: LongForm | None = None,
-) -> Json:
+) -> SplitScores | LongScores:
     """Score MODEL: a run knows its data and keeps its scores; other models need `data`.
 
     With `long_form`, `data` may also be recordings with their text beside them; scores on these are

@@ -9,6 +9,7 @@ N samples (16,000 a second), F frames (50 a second).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,13 +22,12 @@ from mothertongue.data.voices import voices
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.long_form import (
-    Json,
     LongTranscript,
     long_scores,
     rate_ratio,
     time_errors,
 )
-from mothertongue.experiment.run_dir import environment
+from mothertongue.evaluation.records import LongRecording, LongScores
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.output_files import find_sources
 from mothertongue.inference.score_split import transcribe_split
@@ -36,8 +36,9 @@ from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files, transcribe_samples
 from mothertongue.inference.transcribe_files import Vad, detector
 from mothertongue.system.console import counting
+from mothertongue.system.environment import environment
 from mothertongue.system.files import sha256_files
-from mothertongue.system.json_files import FORMAT_VERSION, read_text
+from mothertongue.system.json_files import read_text
 
 MINUTES = 5.0
 PAUSE_S = 0.5
@@ -66,13 +67,8 @@ class LongForm:
         split: Split,
         config: DecodeConfig,
         language: str | None,
-    ) -> Json:
-        """Return the scores of recordings that are joined from a split's clips, as JSON values.
-
-        `scores` are of whole recordings, `scores_clips` of the same clips alone, at the context
-        that the model was trained at; `ratio` is between their rates. `times` has the errors of
-        word times at the ends of clips.
-        """
+    ) -> LongScores:
+        """Return the scores of recordings that are joined from a split's clips."""
         utterances = read_split(data, split, language)
         parts = recordings_of(utterances, self.minutes)
         clips = [utterances[i] for part in parts for i in part]
@@ -81,20 +77,20 @@ class LongForm:
         found = self._transcribed(engine, [[utterances[i] for i in part] for part in parts], config)
         measure = usual_measure(clips[0].language)
         heard = [each.text for each in alone.transcripts]
-        return {
+        return LongScores(
             **self._facts(model, engine, found, config),
-            "data": ", ".join(map(str, data)),
-            "data_digest": data_digest(data),
-            "audio_sha256": audio_digest(facts_of(clips)),
-            "split": split,
-            "scores_clips": alone.scores(),
-            "ratio": {"measure": measure, **rate_ratio(found, heard, measure)},
-        }
+            data=", ".join(map(str, data)),
+            data_digest=data_digest(data),
+            audio_sha256=audio_digest(facts_of(clips)),
+            split=split,
+            scores_clips=alone.scores(),
+            ratio=rate_ratio(found, heard, measure),
+        )
 
     def score_files(
         self, model: str, engine: Engine, path: Path, config: DecodeConfig, language: str | None
-    ) -> Json:
-        """Return the scores of recordings with a text file beside each, as JSON values.
+    ) -> LongScores:
+        """Return the scores of recordings with a text file beside each.
 
         `path` is a sound file, a pattern, or a folder of them. Raises DataError where a recording
         cannot be read or has no text.
@@ -112,14 +108,14 @@ class LongForm:
                 found.append(_long(str(audio), texts[audio], heard, code))
                 advance(1)
         files = [file for each in texts for file in (each, each.with_suffix(".txt"))]
-        return {
+        return LongScores(
             **self._facts(model, engine, found, config),
-            "data": str(path),
-            "data_digest": sha256_files(files),
-            "split": None,
-            "scores_clips": None,
-            "ratio": None,
-        }
+            data=str(path),
+            data_digest=sha256_files(files),
+            split=None,
+            scores_clips=None,
+            ratio=None,
+        )
 
     def _transcribed(
         self, engine: Engine, parts: Sequence[Sequence[Utterance]], config: DecodeConfig
@@ -140,11 +136,10 @@ class LongForm:
 
     def _facts(
         self, model: str, engine: Engine, found: Sequence[LongTranscript], config: DecodeConfig
-    ) -> Json:
+    ) -> dict[str, Any]:
         """Return what records of both kinds of recordings have."""
         context = engine.trained_context
         return {
-            "format_version": FORMAT_VERSION,
             "model": model,
             "kind": engine.kind,
             "language": ",".join(sorted({each.language for each in found})),
@@ -153,7 +148,6 @@ class LongForm:
             "times": time_errors(found),
             "decoding": config.facts() | engine.settings | {"vad": self.vad, "context": context},
             "pause_s": PAUSE_S,
-            "bootstrap": {"seed": 0, "resamples": 1000},
             "environment": environment(),
         }
 
@@ -239,15 +233,15 @@ def _long(name: str, texts: Sequence[str], heard: Recording, code: str | None) -
     )
 
 
-def _row(found: LongTranscript) -> Json:
-    return {
-        "id": found.id,
-        "language": found.language,
-        "parts": len(found.texts),
-        "duration_s": round(found.duration_s, 3),
-        "reference": found.reference,
-        "hypothesis": found.hypothesis,
-    }
+def _row(found: LongTranscript) -> LongRecording:
+    return LongRecording(
+        id=found.id,
+        language=found.language,
+        parts=len(found.texts),
+        duration_s=round(found.duration_s, 3),
+        reference=found.reference,
+        hypothesis=found.hypothesis,
+    )
 
 
 def _text_beside(audio: Path) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mothertongue.decoding.torch_transcriber import Advance
 from mothertongue.decoding.transcript import DecodeConfig
@@ -79,7 +80,8 @@ def export_format(folder: Path) -> Exporter | None:
 def adapter_base(folder: Path) -> str:
     """Return the base that an adapter was made on. Raises DataError if its folder names none."""
     path = folder / ADAPTER_CONFIG
-    base = read_json(path, remedy="export the adapter again").get("base_model_name_or_path")
+    config = read_json(path, dict[str, Any], "export the adapter again")
+    base = config.get("base_model_name_or_path")
     if not base:
         raise DataError(f"{path}: no base_model_name_or_path; add the base's")
     return str(base)

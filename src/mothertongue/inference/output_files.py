@@ -111,7 +111,7 @@ class Outputs:
             sweep(parent)
         record = folder / RECORD
         if record.is_file():
-            refuse_change(str(folder), read_json(record), settings)
+            refuse_change(str(folder), read_json(record, dict[str, Any]), settings)
         else:
             write_json(record, settings)
 

@@ -212,7 +212,8 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
         raise DataError(f"{files.path}: weights do not fit: {faults}")
     generation = files.path / "generation_config.json"
     if generation.exists():
-        read_json(generation, remedy="copy it again")  # transformers goes on without a damaged one
+        # transformers goes on without a damaged one
+        read_json(generation, dict[str, Any], "copy it again")
     else:
         model.generation_config = generation_config(tokens, None)
     return model, tokens

@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import soundfile
 
+from mothertongue.comparison.clips import ClipRow
 from mothertongue.data.audio.decoders import Samples, Span
 from mothertongue.data.audio.load import MAX_DURATION_S, SAMPLE_RATE_HZ
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.data.sandbox.samples import TASK, stream
 from mothertongue.errors import DataError
 
-Json = dict[str, Any]
 Where = Literal["embed", "beside", "none"]
 QUALITY = 0.7  # of LAME, 0 best: about 30 kbit/s at 16 kHz mono, 3.7 kB a second
 NUM_PEAKS = 160
@@ -36,17 +36,34 @@ OURS = re.compile(r"([0-9a-f]{32}|\d+-\d+)\.mp3")
 """The names of sound files, by SHA-256 or as earlier versions named them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Playable:
+    """A clip that a page may play; those with the most errors come first."""
+
+    id: str
+    audio: str | None
+    start_s: float
+    duration_s: float
+    errors: float
+
+    @classmethod
+    def of(cls, clip: ClipRow) -> "Playable":
+        """Return a test clip with the errors per word of all systems together."""
+        errors = sum(each.word_errors for each in clip.heard) / max(1, clip.words)
+        return cls(clip.id, clip.audio, clip.start_s, clip.duration_s, errors)
+
+
 @dataclass(slots=True)
 class Sounds:
     """Sound of clips by `SET/CLIP` numbers: `mp3` in base64 or `src` of a file, and `peaks`."""
 
-    found: dict[str, Json] = field(default_factory=dict)
+    found: dict[str, dict[str, str]] = field(default_factory=dict)
     over_budget: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
 def collect_sounds(
-    clip_sets: Sequence[Json],
+    clip_sets: Sequence[Sequence[Playable]],
     where: Where,
     budget_bytes: int,
     page: Path,
@@ -68,7 +85,7 @@ def collect_sounds(
             if where == "embed" and used >= budget_bytes:
                 sounds.over_budget += len(places) - at
                 break
-            clips = [clip_sets[number]["clips"][i] for number, i in block]
+            clips = [clip_sets[number][i] for number, i in block]
             read = pool.map(partial(_read, sandbox), clips)
             for (number, i), sound in zip(block, read, strict=True):
                 advance(1)
@@ -119,18 +136,18 @@ def outline(samples_N: Samples) -> bytes:
     return (255 * peaks / max(float(peaks.max()), 1e-9)).astype(np.uint8).tobytes()
 
 
-def _read(sandbox: Sandbox, clip: Json) -> tuple[bytes, bytes] | str:
-    if clip["audio"] is None:
-        return f"{clip['id']}: in no manifest any more"
-    span = Span(Path(clip["audio"]), clip["start_s"], clip["duration_s"], MAX_DURATION_S)
+def _read(sandbox: Sandbox, clip: Playable) -> tuple[bytes, bytes] | str:
+    if clip.audio is None:
+        return f"{clip.id}: in no manifest any more"
+    span = Span(Path(clip.audio), clip.start_s, clip.duration_s, MAX_DURATION_S)
     try:
         samples_N = np.concatenate([*stream(sandbox, span)])
     except (DataError, OSError) as error:
-        return f"{clip['id']}: {error}"
+        return f"{clip.id}: {error}"
     return to_mp3(samples_N), outline(samples_N)
 
 
-def _kept(mp3: bytes, where: Where, folder: Path) -> Json:
+def _kept(mp3: bytes, where: Where, folder: Path) -> dict[str, str]:
     """Return the sound for the page; a file is named by its SHA-256, so none is overwritten."""
     if where == "embed":
         return {"mp3": _text(mp3)}
@@ -145,16 +162,16 @@ def _beside(page: Path) -> Path:
     return page.with_name(f"{page.stem}_audio")
 
 
-def _in_turns(clip_sets: Sequence[Json]) -> list[tuple[int, int]]:
+def _in_turns(clip_sets: Sequence[Sequence[Playable]]) -> list[tuple[int, int]]:
     """Return (number of a set, number of a clip); the sets take turns and share the budget."""
-    orders = [[(number, i) for i in _order(each["clips"])] for number, each in enumerate(clip_sets)]
+    orders = [[(number, i) for i in _order(each)] for number, each in enumerate(clip_sets)]
     return [place for turn in zip_longest(*orders) for place in turn if place is not None]
 
 
-def _order(clips: Sequence[Json]) -> Iterator[int]:
+def _order(clips: Sequence[Playable]) -> Iterator[int]:
     """Yield each clip's number once: the worst, a random one, the second worst, ..."""
     numbers = range(len(clips))
-    worst = sorted(numbers, key=lambda i: -_errors(clips[i]))
+    worst = sorted(numbers, key=lambda i: -clips[i].errors)
     drawn = random.Random(0).sample(numbers, len(clips))
     seen: set[int] = set()
     for pair in zip_longest(worst, drawn):
@@ -162,12 +179,6 @@ def _order(clips: Sequence[Json]) -> Iterator[int]:
             if i not in seen:
                 seen.add(i)
                 yield i
-
-
-def _errors(clip: Json) -> float:
-    """Return the errors per word of all systems together."""
-    errors = sum(int(each["word_errors"]) for each in clip["heard"])
-    return errors / max(1, int(clip["words"]))
 
 
 def _text(data: bytes) -> str:

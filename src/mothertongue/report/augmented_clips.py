@@ -55,7 +55,7 @@ def collect_augmented(runs: Sequence[RunRecords]) -> Augmented | None:
 
 
 def _audible(run: RunRecords) -> AugmentConfig | None:
-    recorded = run.record["experiment"]["train"].get("augment", {})
+    recorded = run.record.experiment.train.augment
     config = parse(AugmentConfig, recorded, f"{run.name}: train.augment")
     folders = {name: None for name in ("noise", "reverberation") if _has_folder(config, name)}
     config = config.model_copy(update=INAUDIBLE | folders)
@@ -68,9 +68,9 @@ def _has_folder(config: AugmentConfig, name: str) -> bool:
 
 
 def _examples(run: RunRecords, config: AugmentConfig) -> Iterator[Example]:
-    experiment = run.record["experiment"]
-    augmenter = Augmenter(config, experiment["train"]["seed"])
-    data = experiment["data"]
+    experiment = run.record.experiment
+    augmenter = Augmenter(config, experiment.train.seed)
+    data = experiment.data
     manifests = [Path(each) for each in ([data] if isinstance(data, str) else data)]
     with suppress(DataError), Sandbox(TASK) as sandbox:  # the data may be on another machine
         clips = [each for each in read_data(manifests) if each.split == "train"]

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mothertongue.data.card import Card as DataCard
 from mothertongue.data.data_report import NOTES
 from mothertongue.data.languages import WHISPER_LANGUAGES
-from mothertongue.data.replay import replay_line
 from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.interpolation import forgetting_curves
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
 from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
 from mothertongue.report.charts.vega import Chart
-from mothertongue.report.inputs import INTERVAL95, Part, RunRecords
-from mothertongue.report.tables.cells import Json, best_weights, primary_measure
+from mothertongue.report.inputs import Part, RunRecords
+from mothertongue.report.tables.cells import primary_measure
 from mothertongue.report.tables.long_form_sheets import long_form_sheets
 from mothertongue.report.tables.page_tables import (
     Table,
@@ -53,22 +53,22 @@ class Language:
 
     def __init__(self, part: Part, code: str) -> None:
         self._part, self._code = part, code
-        self._found: Json = part.result["languages"][code]
+        self._found = part.result.languages[code]
         self.advice: Advice | None = advice(part.result, code)
         self.name = _language_name(code)
         self.measure = primary_measure(part.result, code).upper()
         self._averages = averages_of(part.result, code) or averages_of_runs(
             {run.name: run.record for run in part.runs if run.language == code}
         )
-        self.is_choice = len(self._found["strategies"]) > 1
+        self.is_choice = len(self._found.strategies) > 1
         self.data = data_table(self._found)
-        self.cards = [_card(card) for card in self._found["cards"]]
+        self.cards = [_card(card) for card in self._found.cards]
 
     @property
     def size(self) -> str:
         assert self.advice
-        score = self._found["strategies"][0]["scores"][self._part.result["normalizer"]]
-        return f"{score['n']:,} clips, {score['words']:,} words"
+        score = self._found.strategies[0].scores[self._part.result.normalizer]
+        return f"{score.n:,} clips, {score.words:,} words"
 
     @property
     def validations(self) -> list[str]:
@@ -79,9 +79,9 @@ class Language:
     def replays(self) -> list[str]:
         """Return which other languages each run replayed, for those that did."""
         return [
-            f"{run.name} ({run.strategy}): {replay_line(run.identity['replay'])}"
+            f"{run.name} ({run.strategy}): {run.identity.replay}"
             for run in self._part.runs
-            if run.language == self._code and "replay" in run.identity
+            if run.language == self._code and run.identity.replay
         ]
 
     @property
@@ -96,9 +96,8 @@ class Language:
     @property
     def long_form(self) -> list[Table]:
         runs = [run for run in self._part.runs if run.language == self._code]
-        return list(
-            map(table_of, long_form_sheets(self._code, runs, self._part.result["normalizer"]))
-        )
+        sheets = long_form_sheets(self._code, runs, self._part.result.normalizer)
+        return list(map(table_of, sheets))
 
     @property
     def retention(self) -> list[Table]:
@@ -106,20 +105,20 @@ class Language:
 
     @property
     def averages(self) -> list[Table]:
-        measure, name = self.measure.lower(), self._part.result["normalizer"]
-        sheets = weight_average_sheets(self._code, measure, self._averages, name)
+        name = self._part.result.normalizer
+        sheets = weight_average_sheets(self._code, self._found.measure, self._averages, name)
         return list(map(table_of, sheets))
 
     @property
     def failures(self) -> Table:
-        rows = {row["strategy"]: row["anatomy"] for row in self._found["strategies"]}
-        base = self._found["base"]
-        return failure_table(({BASE: base["anatomy"]} if base else {}) | rows)
+        rows = {row.strategy: row.anatomy for row in self._found.strategies}
+        base = self._found.base
+        return failure_table(({BASE: base.anatomy} if base else {}) | rows)
 
     @property
     def confusions(self) -> list[Table]:
         assert self.advice
-        rows = {row["strategy"]: row["anatomy"] for row in self._found["strategies"]}
+        rows = {row.strategy: row.anatomy for row in self._found.strategies}
         return list(confusion_tables(rows[self.advice.strategy]))
 
     @cached_property
@@ -135,7 +134,7 @@ class Language:
 
     @cached_property
     def interpolations(self) -> list[Chart]:
-        chart = forgetting_curves(self._code, self.measure.lower(), self._averages)
+        chart = forgetting_curves(self._code, self._found.measure, self._averages)
         return [chart] if chart else []
 
     @cached_property
@@ -162,10 +161,10 @@ class Chapters:
         result = part.result
         self._part = part
         self.folder = str(part.folders[0])
-        self.name = result["name"]
+        self.name = result.name
         self.conditions = conditions(result)
         self.warning = warning(result)
-        self.languages = [Language(part, code) for code in result["languages"]]
+        self.languages = [Language(part, code) for code in result.languages]
         self.is_scored = any(each.advice for each in self.languages)
         self.is_averaged = any(each.averages for each in self.languages)
         self.is_long_form = any(each.long_form for each in self.languages)
@@ -174,14 +173,14 @@ class Chapters:
         self.suggestions = [line for each in part.analyses for line in suggestions(each)]
         self.command = part.command
         self.run_table = run_table(part.runs)
-        self.versions = version_table(result["environment"])
-        grid = [(result["name"], part.settings)] if part.settings else []
+        self.versions = version_table(result.environment)
+        grid = [(result.name, part.settings)] if part.settings else []
         self.settings = grid or [(run.name, run.settings) for run in part.runs]
 
     @property
     def best(self) -> dict[str, str]:
         """Return the recommended strategy of each language."""
-        codes = self._part.result["languages"]
+        codes = self._part.result.languages
         pairs = zip(codes, self.languages, strict=True)
         return {code: each.advice.strategy for code, each in pairs if each.advice}
 
@@ -228,29 +227,27 @@ def _one_a_strategy(runs: Sequence[RunRecords], code: str) -> list[RunRecords]:
 
 
 def _validation(run: RunRecords) -> str:
-    measure = run.record.get("select_by", "wer")
-    rate = run.record[f"best_validation_{measure}"]
-    if rate is None:
+    record, best = run.record, run.record.best
+    if best is None:
         return f"{run.name} ({run.strategy}): the last weights, for there is no validation split"
-    bounds = run.record[f"best_validation_{INTERVAL95[measure]}"]
+    measure = record.select_by
     return (
-        f"{run.name} ({run.strategy}): {measure.upper()} {100 * rate:.1f} % "
-        f"(95 % {interval(bounds)}) on "
-        f"{run.record['selected_on']}, {best_weights(run.record)}"
+        f"{run.name} ({run.strategy}): {measure.upper()} {100 * best.rate(measure):.1f} % "
+        f"(95 % {interval(best.bounds(measure))}) on {record.selected_on}, {record.best_weights}"
     )
 
 
-def _card(card: Json) -> Card:
+def _card(card: DataCard) -> Card:
     notes = [
         f"{code}: {count:,} rows, {NOTES.get(code, '')}"
-        for code, count in card["notes"].items()
-        if not any(code in warning for warning in card["warnings"])
+        for code, count in card.notes.items()
+        if not any(code in warning for warning in card.warnings)
     ]
-    splits = "as given" if card["split_by"] == "given" else f"made by {card['split_by']}"
+    splits = "as given" if card.split_by == "given" else f"made by {card.split_by}"
     return Card(
-        folder=card["folder"],
-        kept=f"{card['num_rows']:,} rows read, {card['num_rejected']:,} rejected; splits {splits}.",
-        findings=(*card["warnings"], *card["confirmed"], *notes),
+        folder=card.folder or "",
+        kept=f"{card.num_rows:,} rows read, {card.num_rejected:,} rejected; splits {splits}.",
+        findings=(*card.warnings, *card.confirmed, *notes),
         rejected=rejection_table(card),
     )
 

@@ -14,7 +14,7 @@ from mothertongue import __version__
 from mothertongue.data.decisions import DECISIONS
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.diagnosis.findings import CODES
-from mothertongue.report.audio_clips import collect_sounds
+from mothertongue.report.audio_clips import Playable, collect_sounds
 from mothertongue.report.page.render import embedded_json, own_source, page_policy
 from mothertongue.report.write import MB
 from mothertongue.system.files import open_atomically
@@ -37,7 +37,7 @@ def write_doctor_page(
     cards = cards_of(record["findings"], clips)
     page = folder / PAGE
     sounds = collect_sounds(
-        [{"clips": [_to_hear(card, clips[card["id"]]) for card in cards[:MAX_CARDS]]}],
+        [[_to_hear(card, clips[card["id"]]) for card in cards[:MAX_CARDS]]],
         "embed",
         int(audio_mb * MB),
         page,
@@ -75,11 +75,9 @@ def cards_of(findings: Sequence[Json], clips: dict[str, Utterance]) -> list[Json
     return list(cards.values())
 
 
-def _to_hear(card: Json, clip: Utterance) -> Json:
+def _to_hear(card: Json, clip: Utterance) -> Playable:
     """Return a clip as `collect_sounds` takes it; if not all fit, the worst come first."""
-    place = {"id": clip.id, "audio": clip.audio, "start_s": clip.start_s or 0.0}
-    errors = [{"word_errors": round(1000 * card["score"])}]
-    return place | {"duration_s": clip.duration_s, "words": 1, "heard": errors}
+    return Playable(clip.id, clip.audio, clip.start_s or 0.0, clip.duration_s, card["score"])
 
 
 def _rendered(

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from mothertongue.analysis.records import Analysis
+from mothertongue.comparison.clips import ClipSet
 from mothertongue.comparison.from_runs import compare_runs
 from mothertongue.comparison.schema import Comparison
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.evaluation.records import LongScores
 from mothertongue.experiment.identity import read_identity
-from mothertongue.experiment.records import Analysis, ClipSet, LongScores, MetricsLine
+from mothertongue.experiment.records import Identity, MetricsLine, RunRecord
 from mothertongue.experiment.run_dir import (
     BASE_PREFIX,
     CLIPS,
@@ -20,10 +22,7 @@ from mothertongue.experiment.run_dir import (
 )
 from mothertongue.system.json_files import REMEDY, read_json, read_json_lines, read_text
 
-Json = dict[str, Any]
 ANALYSIS = "analysis.json"
-INTERVAL95 = {"wer": "interval95", "cer": "cer_interval95"}
-"""The name of the 95 % interval of each error rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +32,13 @@ class RunRecords:
     name: str
     language: str
     strategy: str
-    record: Json
-    metrics: list[Json]
-    identity: Json
+    record: RunRecord
+    metrics: list[MetricsLine]
+    identity: Identity
     settings: str
     """Its experiment, YAML."""
-    long_scores: dict[str, Json] = field(default_factory=dict)
+    long_scores: dict[str, LongScores] = field(default_factory=dict)
     """Its scores on long recordings, and those of its base, by the names of their files."""
-
-    @property
-    def measure(self) -> str:
-        """Return the rate that chose its weights; for runs of earlier versions the WER."""
-        return str(self.record.get("select_by", "wer"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +46,9 @@ class Part:
     """A part of a page: one comparison, or single runs that are compared."""
 
     folders: list[Path]
-    result: Json
-    clip_sets: list[Json]
-    analyses: list[Json]
+    result: Comparison
+    clip_sets: list[ClipSet]
+    analyses: list[Analysis]
     runs: list[RunRecords]
     """The runs that the rows are made of; without test scores, all that were named."""
     command: str
@@ -93,16 +87,11 @@ def _of_comparison(folder: Path) -> Part:
     if not clips.is_file():
         raise DataError(f"{folder}: has no {CLIPS}; it is from an older version. {again}")
     clip_sets = read_json(clips, list[ClipSet], again)
-    if any("measure" not in each for each in [*result["languages"].values(), *clip_sets]):
-        raise DataError(
-            f"{folder}: {COMPARISON} is from an older version, whose p ignored seeds, "
-            f"speakers and the number of comparisons. {again}"
-        )
     named = {
-        (language, row["strategy"], name): _run_folder(folder, name)
-        for language, found in result["languages"].items()
-        for row in found["strategies"]
-        for name in row["runs"]
+        (language, row.strategy, name): _run_folder(folder, name)
+        for language, found in result.languages.items()
+        for row in found.strategies
+        for name in row.runs
     }
     runs = [_run(path, language, strategy) for (language, strategy, _), path in named.items()]
     return Part(
@@ -128,12 +117,12 @@ def _run_folder(folder: Path, name: str) -> Path:
 
 def _of_runs(folders: Sequence[Path]) -> Part:
     result, clip_sets = compare_runs(folders)
-    points = {point["run"]: point for point in result["curves"]}
+    points = {point.run: point for point in result.curves}
     rows = {
-        name: row["strategy"]
-        for found in result["languages"].values()
-        for row in found["strategies"]
-        for name in row["runs"]
+        name: row.strategy
+        for found in result.languages.values()
+        for row in found.strategies
+        for name in row.runs
     }
     names = {path: path.resolve().name for path in folders}
     return Part(
@@ -142,7 +131,7 @@ def _of_runs(folders: Sequence[Path]) -> Part:
         clip_sets=clip_sets,
         analyses=list(_analyses(folders)),
         runs=[
-            _run(path, points[name]["language"], rows.get(name, points[name]["strategy"]))
+            _run(path, points[name].language, rows.get(name, points[name].strategy))
             for path, name in names.items()
         ],
         command="\n".join(
@@ -173,7 +162,7 @@ def _run(folder: Path, language: str, strategy: str) -> RunRecords:
     )
 
 
-def _analyses(folders: Sequence[Path]) -> Iterator[Json]:
+def _analyses(folders: Sequence[Path]) -> Iterator[Analysis]:
     for folder in folders:
         if (folder / ANALYSIS).is_file():
             yield read_json(folder / ANALYSIS, Analysis)

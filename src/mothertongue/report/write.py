@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mothertongue.report.audio_clips import Where, collect_sounds, remove_unplayed
+from mothertongue.report.audio_clips import Playable, Where, collect_sounds, remove_unplayed
 from mothertongue.report.augmented_clips import collect_augmented
 from mothertongue.report.chapters import Chapters
 from mothertongue.report.charts.vega import UNSAFE
@@ -32,47 +31,57 @@ class ReportOptions:
     """Results of `mothertongue analyze`, besides those that lie in the folders."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A page that was written: its path and bytes, and how many clips it has and can play."""
+
+    page: str
+    bytes: int
+    clips: int
+    playable: int
+    over_budget: int
+    unreadable: list[str]
+
+
 def write_report(
     paths: Sequence[Path],
     out: Path | None = None,
     options: ReportOptions | None = None,
     advance: Callable[[int], None] = lambda _: None,
-) -> dict[str, Any]:
-    """Write the page of runs and comparisons; by default into the first one's folder.
-
-    Returns where it is, its bytes, and how many clips it has and can play.
-    """
+) -> Written:
+    """Write the page of runs and comparisons; by default into the first one's folder."""
     options = options or ReportOptions()
     page = out or paths[0] / PAGE
     parts = read_parts(paths, options.analyses)
     clip_sets = [each for part in parts for each in part.clip_sets]
+    playable = [[*map(Playable.of, each.clips)] for each in clip_sets]
     budget = int(options.audio_mb * MB)
     chapters = list(map(Chapters, parts))
     is_played = options.audio != "none"
     augmented = [collect_augmented(part.runs) if is_played else None for part in parts]
-    title = ", ".join(part.result["name"] for part in parts)
+    title = ", ".join(part.result.name for part in parts)
     with locked(page.with_name(f".{page.name}.lock")):
         sweep(page.parent)
-        sounds = collect_sounds(clip_sets, options.audio, budget, page, advance)
+        sounds = collect_sounds(playable, options.audio, budget, page, advance)
         with open_atomically(page) as file:
             file.write(render(title, chapters, clip_sets, sounds, augmented))
         remove_unplayed(page, sounds)
     if options.figures is not None:
         with locked(options.figures / ".lock"):
             _write_figures(parts, chapters, options.figures)
-    return {
-        "page": str(page),
-        "bytes": page.stat().st_size,
-        "clips": sum(len(each["clips"]) for each in clip_sets),
-        "playable": len(sounds.found),
-        "over_budget": sounds.over_budget,
-        "unreadable": sounds.unreadable,
-    }
+    return Written(
+        page=str(page),
+        bytes=page.stat().st_size,
+        clips=sum(len(each.clips) for each in clip_sets),
+        playable=len(sounds.found),
+        over_budget=sounds.over_budget,
+        unreadable=sounds.unreadable,
+    )
 
 
 def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: Path) -> None:
     """Write the figures; several parts get a folder each."""
-    names = _plain_names([part.result["name"] for part in parts])
+    names = _plain_names([part.result.name for part in parts])
     for name, part, each in zip(names, parts, chapters, strict=True):
         home = folder / name if len(parts) > 1 else folder
         for chart in each.charts:

@@ -3,7 +3,7 @@
 import os
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -77,7 +77,7 @@ def progress_bar() -> Progress:
     )
 
 
-def interval(bounds: list[float]) -> str:
+def interval(bounds: Sequence[float]) -> str:
     """Return a 95 % interval in percent, such as 12.3-15.6."""
     low, high = bounds
     return f"{100 * low:.1f}-{100 * high:.1f}"

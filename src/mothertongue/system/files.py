@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from mothertongue.errors import DiskFull, MothertongueError
+from mothertongue.system.json_files import plain_values
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TEMPORARY = ".tmp-"
@@ -44,9 +45,14 @@ def write_json_lines(path: Path, records: Iterable[Any]) -> None:
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
-    """Write `value` as readable JSON, whole or not at all; without an indent it is far smaller."""
+    """Write `value` as readable JSON, whole or not at all; without an indent it is far smaller.
+
+    It may have dataclasses in it, see json_files.py.
+    """
     with open_atomically(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=indent, allow_nan=False)
+        json.dump(
+            value, file, ensure_ascii=False, indent=indent, allow_nan=False, default=plain_values
+        )
         file.write("\n")
 
 

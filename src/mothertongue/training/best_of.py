@@ -6,19 +6,19 @@ error rate is; the loss, which orders validations in mid-training, is not comput
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from mothertongue.data.languages import Measure
 from mothertongue.experiment import checkpoints
+from mothertongue.experiment.records import BestOf, Rated
+from mothertongue.experiment.validation import Validation
+from mothertongue.system.json_files import absent, read_json
 from mothertongue.training.side_averages import LAST, SideAverages
 from mothertongue.training.state import State
-from mothertongue.training.validation import Validation
 
-Json = dict[str, Any]
 Tensors = dict[str, Tensor]
 BEST = "best"
 NAMES = {
@@ -33,18 +33,18 @@ def best_of(
     decode: Callable[[Tensors, str], Validation],
     measure: Measure,
     noted: Callable[[str], None],
-) -> tuple[Json, Tensors]:
-    """Return the rates of the best weights and of each average, with the name of the best of them
-    under `taken`, and its weights; no weights if these are the best weights themselves.
+) -> tuple[BestOf, Tensors]:
+    """Return the rates of the best weights and of each average, with the name of the best of them,
+    and its weights; no weights if these are the best weights themselves.
 
     `state.best` has the best weights' rates on all clips at 30 s.
     """
     assert state.best is not None
-    models = {BEST: _rates(state.best) | {"steps": [state.best_step]}}
+    models = {BEST: _rated(state.best, [state.best_step])}
     taken, least, weights = BEST, state.best.order(measure)[:2], Tensors()
     for name, tensors in averages.models():
         found = decode(tensors, f"the {NAMES[name]}")
-        models[name] = _rates(found) | {"steps": averages.steps if name == LAST else [state.step]}
+        models[name] = _rated(found, [*averages.steps] if name == LAST else [state.step])
         is_better = found.order(measure)[:2] < least
         if is_better:
             taken, least, weights = name, found.order(measure)[:2], tensors
@@ -52,31 +52,37 @@ def best_of(
             f"{NAMES[name]}: {measure.upper()} {found.rate(measure):.1%} on the same clips, "
             f"{'better' if is_better else 'not better'}"
         )
-    return {"taken": taken, "models": models}, weights
+    return BestOf(taken, models), weights
 
 
-def taken_before(best: Path, step: int) -> Json | None:
+@dataclass(frozen=True, slots=True)
+class BestState:
+    """The state.json of best/: the step of its weights and, where it can be one, the average."""
+
+    step: int
+    best_of: BestOf | None = absent()
+
+
+def taken_before(best: Path, step: int) -> BestOf | None:
     """Return the facts of `best_of` that were saved with an average after this step.
 
     A run that is killed then has its average in best/ already, and no record yet. None where best/
     has the best weights of a validation.
     """
-    facts = checkpoints.read_state(best)
-    found: Json | None = facts.get("best_of")
-    return found if found and facts["step"] == step else None
+    found = read_json(best / checkpoints.STATE, BestState)
+    return found.best_of if found.step == step else None
 
 
-def with_taken(state: State, facts: Json) -> State:
+def with_taken(state: State, facts: BestOf) -> State:
     """Return the state with what was taken as its best."""
     state = replace(state, best_of=facts)
-    if facts["taken"] == BEST:
+    if facts.taken == BEST:
         return state
-    found = {key: value for key, value in facts["models"][facts["taken"]].items() if key != "steps"}
-    intervals = {key: tuple(value) for key, value in found.items() if key.endswith("interval95")}
-    return replace(state, best=Validation(**(found | intervals), loss=None), best_step=state.step)
+    found = facts.models[facts.taken]
+    rates = found.wer, found.interval95, found.cer, found.cer_interval95
+    return replace(state, best=Validation(*rates), best_step=state.step)
 
 
-def _rates(found: Validation) -> Json:
-    values = asdict(found)
-    del values["loss"]
-    return values
+def _rated(found: Validation, steps: list[int | None]) -> Rated:
+    rates = found.wer, found.interval95, found.cer, found.cer_interval95
+    return Rated(*rates, steps=steps)

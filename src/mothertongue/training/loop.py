@@ -10,20 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from mothertongue.data.languages import Measure
 from mothertongue.errors import Interrupted, Preempted
 from mothertongue.experiment import checkpoints
+from mothertongue.experiment.records import MetricsLine
 from mothertongue.experiment.run_dir import RunDir, append_line, rewind
 from mothertongue.experiment.train_config import TrainConfig, learning_rate
+from mothertongue.experiment.validation import Validation
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import plain_values
 from mothertongue.training.batch import Batch
-from mothertongue.training.best_of import best_of, taken_before, with_taken
+from mothertongue.training.best_of import BestState, best_of, taken_before, with_taken
 from mothertongue.training.determinism import deterministic, frozen_garbage
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
@@ -35,7 +37,7 @@ from mothertongue.training.signals import StopRequest
 from mothertongue.training.state import State, validation_hint
 from mothertongue.training.step import Stepper
 from mothertongue.training.trackers import Trackers
-from mothertongue.training.validation import Validation, Validator
+from mothertongue.training.validation import Validator
 from mothertongue.training.workers import workers_outlived
 
 SAVE_EVERY_STEPS = 500
@@ -143,7 +145,7 @@ class _Trainer:
         if self.job.frozen:
             computed = self.job.ranks.sum(self.job.frozen.keep_computed())
             self.state.prefixes_computed += int(computed)
-        self._log(loss=loss, learning_rate=rate, grad_norm=norm)
+        self._log(MetricsLine(self.state.step, loss=loss, learning_rate=rate, grad_norm=norm))
         self.watcher.stepped(self.state.step, loss, rate)
 
     def _is_stopped(self, stop: StopRequest) -> bool:
@@ -203,16 +205,16 @@ class _Trainer:
         patience = self.config.patience
         state.stopped_early = patience is not None and state.worse_in_a_row >= patience
         epoch = state.step / self.job.steps_per_epoch
-        self._log(
-            epoch=epoch, **{f"validation_{key}": value for key, value in asdict(found).items()}
-        )
+        values = {f"validation_{key}": value for key, value in asdict(found).items()}
+        self._log(MetricsLine(state.step, epoch=epoch, **values))
         self.watcher.validated(state.step, found, is_best)
 
-    def _log(self, **values: Any) -> None:
+    def _log(self, line: MetricsLine) -> None:
         if self.job.ranks.is_main:
-            append_line(self.run.metrics, {"step": self.state.step, **values})
+            append_line(self.run.metrics, line)
         if self.trackers:
-            self.trackers.log(self.state.step, values)
+            values = plain_values(line)
+            self.trackers.log(values.pop("step"), values)
 
     def _is_due(self, every: int) -> bool:
         step = self.state.step
@@ -225,9 +227,9 @@ class _Trainer:
         memory = optimizer_tensors(self.stepper.raw_optimizer, self.parameters)
         files = {checkpoints.TRAINED: self.parameters, checkpoints.OPTIMIZER: memory}
         files |= {checkpoints.AVERAGE: self.averages.ema} if self.averages.ema else {}
-        self._write(folder, files, asdict(self.state))
+        self._write(folder, files, self.state)
         if self.job.ranks.is_main:
-            write_json(self.run.state, asdict(self.state))
+            write_json(self.run.state, self.state)
             checkpoints.keep_newest(self.run.checkpoints)
 
     def _note_peak_memory(self) -> None:
@@ -235,10 +237,10 @@ class _Trainer:
         self.state.peak_memory_bytes = max(self.state.peak_memory_bytes, peak)
 
     def _save_weights(self, folder: Path) -> None:
-        self._write(folder, {checkpoints.TRAINED: self.parameters}, {"step": self.state.step})
+        self._write(folder, {checkpoints.TRAINED: self.parameters}, BestState(self.state.step))
 
     def _write(
-        self, folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]
+        self, folder: Path, files: dict[str, dict[str, Tensor]], state: State | BestState
     ) -> None:
         """Write files by the main rank; when it returns, every rank may read them."""
         is_main = self.job.ranks.is_main
@@ -265,7 +267,7 @@ class _Trainer:
             restore_optimizer(self.stepper.raw_optimizer, self.parameters, memory)
             if self.averages.ema:
                 self.averages.restore(checkpoints.read_tensors(folder, checkpoints.AVERAGE))
-            self.state = State.of(checkpoints.read_state(folder), folder)
+            self.state = State.read(folder / checkpoints.STATE)
             self._keep_fitting(self.state.micro_batch_size)
         if is_main:
             rewind(self.run.metrics, self.state.step)
@@ -323,7 +325,7 @@ class _Trainer:
         )
         if weights:
             files = {checkpoints.TRAINED: weights}
-            self._write(self.run.best, files, {"step": self.state.step, "best_of": facts})
+            self._write(self.run.best, files, BestState(self.state.step, facts))
         self.state = with_taken(self.state, facts)
 
     def _decoded(self, tensors: dict[str, Tensor], origin: str, stop: StopRequest) -> Validation:

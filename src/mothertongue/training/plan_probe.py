@@ -19,6 +19,7 @@ from mothertongue.config import parse
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.validation import Validation
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
 from mothertongue.model.flops import FRAMES_PER_S, training_flops
@@ -31,7 +32,6 @@ from mothertongue.training.loop import TrainingInputs, train
 from mothertongue.training.plan_estimate import Measured
 from mothertongue.training.run import Work, assemble, open_data
 from mothertongue.training.signals import StopRequest
-from mothertongue.training.validation import Validation
 from mothertongue.training.validator import SplitValidator
 
 PROBED_STEPS = 5

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from rich.progress import Progress
 
+from mothertongue.experiment.validation import Validation
 from mothertongue.system.console import RareLines, is_main_process, note, progress_bar
-from mothertongue.training.validation import Validation
 
 
 class Watcher(Protocol):

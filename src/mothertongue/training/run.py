@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -26,8 +25,7 @@ from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
     data_changes,
-    pseudo_label_facts,
-    pseudo_label_line,
+    pseudo_labels,
     read_identity,
     refuse_changes,
     replay_changes,
@@ -35,14 +33,15 @@ from mothertongue.experiment.identity import (
     write_identity,
 )
 from mothertongue.experiment.load import open_base, take_start
-from mothertongue.experiment.run_dir import RunDir, environment
+from mothertongue.experiment.records import PrefixCache, RunRecord, RunSettings
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.precision import Choice
 from mothertongue.model.sizes import known_config
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
+from mothertongue.system.environment import environment
 from mothertongue.system.files import remove_folder, write_json
-from mothertongue.system.json_files import FORMAT_VERSION
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import open_prefix
@@ -65,7 +64,7 @@ class Work:
     job: TrainingInputs
 
 
-def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> dict[str, Any]:
+def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> RunRecord:
     """Train, or continue training, and return the run's record; a finished run returns at once.
 
     Settings that the experiment leaves open get their values first (see experiment/defaults.py).
@@ -94,7 +93,7 @@ def _run(
     watcher: Watcher,
     ranks: Ranks,
     choice: Choice | None,
-) -> dict[str, Any]:
+) -> RunRecord:
     began = time.monotonic()
     if choice:
         experiment = in_precision(experiment, choice.precision)
@@ -108,10 +107,12 @@ def _run(
     settings = flat(experiment.model_dump(mode="json"))
     with closing(Trackers(names, run_dir.path, settings, watcher.noted)) as trackers:
         state = train(base.model, work.job, experiment.train, run_dir, watcher, trackers)
-    record = run_record(experiment, base, state, ranks.count, time.monotonic() - began)
-    record |= {"prefix_cache": _prefix_cache(work, state), "best_of": state.best_of}
-    record["pseudo_labels"] = pseudo_label_facts(experiment.manifests, utterances)
-    record["precision_s"] = read_identity(run_dir).get("precision_s")
+    record = replace(
+        run_record(experiment, base, state, ranks.count, time.monotonic() - began),
+        prefix_cache=_prefix_cache(work, state),
+        pseudo_labels=pseudo_labels(experiment.manifests, utterances),
+        precision_s=read_identity(run_dir).precision_s,
+    )
     if ranks.is_main:
         write_json(run_dir.record, record)
         remove_folder(run_dir.validations)
@@ -256,8 +257,8 @@ def _begin(
         if speeds := choice.facts() if choice else None:
             noted(f"train.precision: {experiment.train.precision}, the faster one here ({speeds})")
         write_identity(*inputs, noted, sounds, experiment.train.replay, speeds)
-        if facts := pseudo_label_facts(experiment.manifests, utterances):
-            noted(pseudo_label_line(facts))
+        if found := pseudo_labels(experiment.manifests, utterances):
+            noted(str(found))
         return
     refuse_other_settings(experiment, run_dir)
     changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
@@ -281,38 +282,38 @@ def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str
 
 def run_record(
     experiment: Experiment, base: Base, state: State, devices: int, wall_s: float
-) -> dict[str, Any]:
+) -> RunRecord:
     """The record of a finished run, whose model is that of `base`."""
     parameters = trained_parameters(base.model).values()
     best = state.best
-    return {
-        "format_version": FORMAT_VERSION,
-        "experiment": experiment.model_dump(mode="json"),
-        "base_digest": base.digest,
-        "trainable_parameters": sum(each.numel() for each in parameters),
-        "parameters": sum(each.numel() for each in base.model.parameters()),
-        "steps": state.step,
-        "stopped_early": state.stopped_early,
-        "best_step": state.best_step or state.step,
-        "selected_on": experiment.select_on,
-        "select_by": experiment.measure,
-        "best_validation_wer": best and best.wer,
-        "best_validation_interval95": best and list(best.interval95),
-        "best_validation_cer": best and best.cer,
-        "best_validation_cer_interval95": best and list(best.cer_interval95),
-        "best_validation_loss": best and best.loss,
-        "micro_batch_size": state.micro_batch_size,
-        "train_s": state.train_s,
-        "validate_s": state.validate_s,
-        "last_wall_s": wall_s,
-        "peak_memory_bytes": state.peak_memory_bytes,
-        "device": base.model.device.type,
-        "devices": devices,
-        "environment": environment(),
-    }
+    return RunRecord(
+        experiment=RunSettings.model_validate(experiment.model_dump(mode="json")),
+        base_digest=base.digest,
+        trainable_parameters=sum(each.numel() for each in parameters),
+        parameters=sum(each.numel() for each in base.model.parameters()),
+        steps=state.step,
+        stopped_early=state.stopped_early,
+        best_step=state.best_step or state.step,
+        selected_on=experiment.select_on,
+        select_by=experiment.measure,
+        best_validation_wer=best.wer if best else None,
+        best_validation_interval95=best.interval95 if best else None,
+        best_validation_cer=best.cer if best else None,
+        best_validation_cer_interval95=best.cer_interval95 if best else None,
+        best_validation_loss=best.loss if best else None,
+        micro_batch_size=state.micro_batch_size,
+        train_s=state.train_s,
+        validate_s=state.validate_s,
+        last_wall_s=wall_s,
+        peak_memory_bytes=state.peak_memory_bytes,
+        device=base.model.device.type,
+        devices=devices,
+        environment=environment(),
+        best_of=state.best_of,
+    )
 
 
-def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
+def _prefix_cache(work: Work, state: State) -> PrefixCache | None:
     """How often clips went through the frozen layers, and how often without any stored output.
 
     Fewer were computed than needed where other runs had stored some: the time is then shorter than
@@ -321,4 +322,4 @@ def _prefix_cache(work: Work, state: State) -> dict[str, int] | None:
     if work.job.frozen is None or work.job.frozen.store is None:
         return None
     needed = work.dataset.count_contexts(state.step)
-    return {"needed": needed, "computed": state.prefixes_computed}
+    return PrefixCache(needed, state.prefixes_computed)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ConfigDict, with_config
 
-from mothertongue.system.json_files import built
-from mothertongue.training.validation import Validation
+from mothertongue.experiment.records import BestOf
+from mothertongue.experiment.validation import Validation
+from mothertongue.system.json_files import read_json
 
 EXPENSIVE_SHARE = 0.25
 """A hint is printed when validations take at least this share of the time."""
@@ -28,7 +28,7 @@ class State:
     """The validation of `best_step`; after the last step, that on all clips at 30 s."""
     worse_in_a_row: int = 0
     stopped_early: bool = False
-    best_of: dict[str, Any] | None = None
+    best_of: BestOf | None = None
     """The best weights and the averages, with their rates, and the name of those that were taken;
     None before the end, and in runs without averages."""
     prefixes_computed: int = 0
@@ -38,9 +38,9 @@ class State:
     peak_memory_bytes: int = 0
 
     @classmethod
-    def of(cls, values: dict[str, Any], origin: Path) -> "State":
-        """The state that a checkpoint holds as JSON values. Raises DataError for other values."""
-        return built(values, origin, cls, "continue the run with the version that wrote it")
+    def read(cls, path: Path) -> "State":
+        """The state in a file of a checkpoint. Raises DataError where it is of another version."""
+        return read_json(path, cls, "continue the run with the version that wrote it")
 
 
 def validation_hint(state: State, clips: int, split: int, every: int) -> str | None:

@@ -18,6 +18,7 @@ from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_cont
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
 from mothertongue.evaluation.forgetting import mean_interval
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.experiment.validation import Validation
 from mothertongue.model.context import Context
 from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.model.load import Base
@@ -25,7 +26,6 @@ from mothertongue.training.batch import Batch, collate
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.signals import StopRequest
-from mothertongue.training.validation import Validation
 
 
 class SplitValidator:

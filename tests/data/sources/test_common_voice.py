@@ -69,7 +69,7 @@ def test_validated_gains_clips_and_counts_what_it_leaves_out(tmp_path: Path) -> 
     }
     assert report.rejected == {}
     assert report.aside == {"held-out sentence": 1, "held-out speaker": 1}
-    assert (report.to_dict()["rows"], report.to_dict()["kept"]) == (8, 6)
+    assert (report.rows, report.kept) == (8, 6)
     # They have a transcript, but must not be trained on, so they are not for review.
     assert (tmp_path / "out/review.jsonl").read_text() == ""
 

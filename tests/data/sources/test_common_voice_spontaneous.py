@@ -102,9 +102,8 @@ def test_every_row_is_kept_rejected_or_set_aside(tmp_path: Path) -> None:
     with (folder / "ss-corpus-sw.tsv").open("a") as table:
         table.write("s11\t11\tcut off\n")
     report, _ = prepared(folder, tmp_path / "out")
-    totals = report.to_dict()
     assert report.rejected == {"AUD-MISSING": 1, "MAN-RAGGED": 1, "MAN-SPLIT": 1, "TXT-EMPTY": 1}
-    assert totals["rows"] == len(clips) + 1 == totals["kept"] + 4 + sum(report.aside.values())
+    assert report.rows == len(clips) + 1 == report.kept + 4 + sum(report.aside.values())
 
 
 def test_a_release_without_confirmed_clips_says_so_and_lists_them(tmp_path: Path) -> None:

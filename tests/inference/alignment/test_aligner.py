@@ -13,10 +13,11 @@ from hearing import OTHER, sentence
 from narrator import RATE_HZ, Narrator, Recording, narrate
 
 from mothertongue.data.audio.load import load_audio
+from mothertongue.data.card import read_card
 from mothertongue.data.clip_checks import LongClip
 from mothertongue.data.data_report import DataReport
 from mothertongue.data.long_rows import TOO_LONG
-from mothertongue.data.manifest import Utterance, read_card, read_manifest
+from mothertongue.data.manifest import Utterance, read_manifest
 from mothertongue.data.prepare import PrepareOptions, check, prepare
 from mothertongue.data.sources.detect import detect
 from mothertongue.decoding.transcript import ClipTranscriber
@@ -91,14 +92,14 @@ def test_a_recording_with_its_text_becomes_clips(tmp_path: Path, tokens: Tokens)
         assert len(load_audio(corpus / "story.wav", each.start_s or 0, each.duration_s))
     assert (review, rejected) == ([], [])
     assert report.notes["SEG-ALIGNED"] == len(clips) == report.num_rows
-    found = report.to_dict()["alignment"]
-    assert (
-        found["kept_characters"] == found["characters"] == len("".join(SENTENCES).replace(" ", ""))
+    found = report.alignment
+    assert found is not None and found.kept_characters == found.characters == len(
+        "".join(SENTENCES).replace(" ", "")
     )
-    assert found["kept_sound_s"] == pytest.approx(found["sound_s"])
-    assert (found["recordings"], found["clips"], found["model"]) == (1, len(clips), "a-model")
+    assert found.kept_sound_s == pytest.approx(found.sound_s)
+    assert (found.recordings, found.clips, found.model) == (1, len(clips), "a-model")
     card = read_card(tmp_path / "out")
-    assert card is not None and card["alignment"] == found
+    assert card is not None and card.alignment == found
     assert check(tmp_path / "out", PrepareOptions(workers=1), count_characters).num_rejected == 0
 
 
@@ -149,10 +150,10 @@ def test_what_does_not_agree_is_for_review(tmp_path: Path, tokens: Tokens) -> No
             assert begin_s <= time_s <= end_s
     assert report.aside == {"unaligned": 1, "unspoken": 1, "untranscribed": 1}
     assert report.ok
-    found = report.to_dict()["alignment"]
+    found = report.alignment
     lost = len(wrong.replace(" ", "")) + len(missing.replace(" ", ""))
-    assert found["characters"] - found["kept_characters"] == lost
-    assert 0.75 < found["kept_sound_s"] / found["sound_s"] < 0.95
+    assert found is not None and found.characters - found.kept_characters == lost
+    assert 0.75 < found.kept_sound_s / found.sound_s < 0.95
 
 
 def test_a_reviewer_may_correct_what_did_not_agree(tmp_path: Path, tokens: Tokens) -> None:
@@ -176,9 +177,9 @@ def test_a_text_of_another_recording_is_rejected(tmp_path: Path, tokens: Tokens)
     assert [each["code"] for each in rejected] == ["SEG-APART"]
     assert "no part of its text agrees" in str(rejected[0]["reason"])
     assert not report.ok
-    found = report.to_dict()["alignment"]
-    assert found["worst"][0]["where"].endswith("story.txt:1")
-    assert found["worst"][0]["kept_sound_s"] == 0
+    found = report.alignment
+    assert found is not None and found.worst[0].where.endswith("story.txt:1")
+    assert found.worst[0].kept_sound_s == 0
 
 
 def test_a_label_with_too_many_tokens_is_cut_with_its_sound(tmp_path: Path, tokens: Tokens) -> None:
@@ -226,7 +227,7 @@ def test_a_segment_over_30_s_is_cut_at_pauses(tmp_path: Path, tokens: Tokens) ->
 def test_without_the_option_the_message_names_it(tmp_path: Path) -> None:
     corpus = story(tmp_path / "corpus", narrate(SENTENCES), " ".join(SENTENCES))
     report, _, _, rejected = prepared(corpus, None)
-    assert "alignment" not in report.to_dict()
+    assert report.alignment is None
     assert rejected[0]["code"] in TOO_LONG
     assert "prepare ... --align-with MODEL" in str(rejected[0]["fix"])
 
@@ -250,7 +251,7 @@ def test_short_clips_open_no_model(tmp_path: Path) -> None:
     corpus = story(tmp_path / "corpus", recording, " ".join(SENTENCES[:2]))
     align = Aligner("a-model", opened, everything, count_characters)
     report, clips, _, _ = prepared(corpus, align)
-    assert len(clips) == 1 and report.to_dict()["alignment"]["recordings"] == 0
+    assert len(clips) == 1 and report.alignment.recordings == 0
 
 
 def test_a_model_without_word_times_is_refused(tmp_path: Path, tokens: Tokens) -> None:

@@ -13,8 +13,10 @@ from narrator import Narrator, Recording, narrate
 from runs import byte_tokens
 from tiny import noise
 
+from mothertongue.data.card import read_card
 from mothertongue.data.clips import load_clip, read_split
-from mothertongue.data.manifest import Utterance, read_card, read_manifest
+from mothertongue.data.manifest import Utterance, read_manifest
+from mothertongue.data.pseudo_labels import Labeller
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.labelling import recognize as recognizing
@@ -134,11 +136,12 @@ def test_what_is_dropped_is_counted_and_listed(audio: Path, tmp_path: Path) -> N
     assert max(each.duration_s for each in kept) < min(each["duration_s"] for each in dropped)
     card = read_card(out)
     assert card is not None
-    found = card["labelling"]
-    assert (found["model"], found["model_sha256"], found["round"]) == ("model-1", "1", 3)
-    assert found["recordings"] == 41 and found["pieces"] == 40
-    assert found["filters"] == LabelOptions().model_dump(mode="json")
-    assert found["least_log_probability"] == pytest.approx(-max(k.duration_s for k in kept) / 10)
+    found = card.labelling
+    assert found is not None
+    assert (found.model, found.model_sha256, found.round) == ("model-1", "1", 3)
+    assert found.recordings == 41 and found.pieces == 40
+    assert found.filters == LabelOptions().model_dump(mode="json")
+    assert found.least_log_probability == pytest.approx(-max(k.duration_s for k in kept) / 10)
 
 
 def test_a_name_that_is_no_utf8_costs_its_recording(audio: Path, tmp_path: Path) -> None:
@@ -208,7 +211,7 @@ def test_a_second_model_has_to_agree(audio: Path, tmp_path: Path) -> None:
     report = label(teachers, find_sources([audio]), tmp_path / "pseudo", options)
     assert report.rejected == {"LBL-AGREE": 20}
     assert report.labelling is not None
-    assert report.labelling["agree_with"] == {"model": "model-2", "model_sha256": "2"}
+    assert report.labelling.agree_with == Labeller("model-2", "2")
 
 
 def test_filters_without_effect_are_refused(audio: Path, tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import re
 from typing import Any
 
-from comparison_results import comparison, with_averages
+from comparison_results import comparison, of_json, with_averages
 
 from mothertongue.report.charts.interpolation import forgetting_curves
 from mothertongue.report.charts.vega import Chart
-from mothertongue.report.tables.weight_average_sheets import averages_of
+from mothertongue.report.tables import weight_average_sheets
 
+averages_of = of_json(weight_average_sheets.averages_of)
 Json = dict[str, Any]
 
 

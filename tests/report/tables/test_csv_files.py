@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_results import comparison, on_test, only
+from comparison_results import comparison, of_json, on_test, only
 
-from mothertongue.report.tables.terminal import write_tables
+from mothertongue.report.tables import terminal
 from mothertongue.report.text.summary import CHOSEN_ON_TEST
 
+write_tables = of_json(terminal.write_tables)
 FILES = ("table", "average", "retention", "also", "data", "base", "curves")
 
 

@@ -4,47 +4,75 @@ import csv
 import io
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from mothertongue.analysis.records import (
+    Analysis,
+    Band,
+    GroupSimilarity,
+    HalfSimilarity,
+    StateBands,
+)
+from mothertongue.experiment.records import StrategySettings
 from mothertongue.report.tables.layer_tables import analysis_tables, heatmap_text, write_figures
+from mothertongue.system.environment import environment
+
+STATES = ("stem", "layer 1")
 
 
-def band(*values: float) -> dict[str, Any]:
-    mean = sum(values) / len(values)
-    return {"mean": mean, "min": min(values), "max": max(values), "values": list(values)}
+def band(*values: float) -> Band:
+    return Band(sum(values) / len(values), min(values), max(values), list(values))
 
 
-def half(last: dict[str, Any], rows: int, names: tuple[str, str]) -> dict[str, Any]:
-    states = [
-        {"state": names[0], "cka": band(1.0), "svcca": band(0.99999), "pwcca": band(1.0)},
-        {"state": names[1], "cka": last, "svcca": last, "pwcca": last},
-    ]
-    heatmap = [[1.0, 0.25], [0.5, -0.03]]
-    return {"n_rows": rows, "width": 512, "states": states, "heatmap": heatmap, "minibatches": 9}
+def half(last: Band, rows: int, names: Sequence[str] = STATES) -> HalfSimilarity:
+    first = StateBands(names[0], band(1.0), band(0.99999), band(1.0))
+    rest = [StateBands(name, last, last, last) for name in names[1:]]
+    return HalfSimilarity(rows, 512, [first, *rest], [[1.0, 0.25], [0.5, -0.03]], 9)
 
 
-def group(name: str, last: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return {
-        "group": name,
-        "runs": [name] * len(last["values"]),
-        "n_utterances": 100,
-        "n_usable": 400,
-        "encoder": half(last, 6000, ("stem", "layer 1")),
-        "decoder": None,
-        "first_below": 1,
-        "freeze_encoder_layers": 0,
-    } | changes
+def group(name: str, last: Band, **changes: Any) -> GroupSimilarity:
+    found = GroupSimilarity(
+        group=name,
+        runs=[name] * len(last.values),
+        train_seeds=list(range(len(last.values))),
+        strategy=StrategySettings(kind="full"),
+        data=[],
+        language="sw",
+        n_utterances=100,
+        n_usable=400,
+        n_unusable=0,
+        utterances=[],
+        encoder=half(last, 6000),
+        decoder=None,
+        first_below=1,
+        freeze_encoder_layers=0,
+    )
+    return replace(found, **changes)
 
 
-def analysis(*groups: dict[str, Any]) -> dict[str, Any]:
-    facts = {"base": "openai/whisper-base", "split": "test", "seed": 0, "context": "full"}
-    return facts | {"n_asked": 100, "threshold": 0.95, "groups": list(groups)}
+def analysis(*groups: GroupSimilarity) -> Analysis:
+    return Analysis(
+        base="openai/whisper-base",
+        base_digest="b",
+        runs=[],
+        split="test",
+        n_asked=100,
+        seed=0,
+        context="full",
+        threshold=0.95,
+        precision="fp32",
+        minibatch_rows=9,
+        groups=list(groups),
+        environment=environment(),
+    )
 
 
-def printed(result: dict[str, Any], width: int = 80) -> str:
+def printed(result: Analysis, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
     console.print(analysis_tables(result))
     return console.file.getvalue()
@@ -72,7 +100,7 @@ def test_only_what_is_exactly_one_is_shown_without_digits() -> None:
 def test_the_suggestion_and_what_is_doubtful_are_said() -> None:
     some = group("some", band(0.9), first_below=1, freeze_encoder_layers=0)
     none = group("none", band(0.99), first_below=None, freeze_encoder_layers=1, n_utterances=18)
-    none["encoder"]["n_rows"] = 900
+    none = replace(none, encoder=half(band(0.99), 900))
     text = " ".join(printed(analysis(some, none)).split())
     assert "some: CKA first falls below 0.95 at layer 1; nothing to freeze" in text
     assert "none: CKA stays at 0.95 or above; try freeze with encoder_layers: 1" in text
@@ -96,9 +124,8 @@ def test_the_heat_map_is_a_grid_of_hundredths_in_colour() -> None:
 
 
 def test_thirty_three_states_fit_eighty_columns() -> None:
-    large = group("large", band(0.9))
-    large["encoder"]["states"] = [{"state": f"layer {i}"} for i in range(33)]
-    large["encoder"]["heatmap"] = [[0.5] * 33] * 33
+    wide = half(band(0.9), 6000, [f"layer {i}" for i in range(33)])
+    large = group("large", band(0.9), encoder=replace(wide, heatmap=[[0.5] * 33] * 33))
     assert max(map(len, heatmap_text(large, "encoder").plain.splitlines()[2:])) <= 80
 
 

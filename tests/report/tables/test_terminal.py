@@ -14,17 +14,24 @@ from comparison_results import (
     by_cer,
     comparison,
     difference,
+    means,
+    of_json,
     on_test,
     one_seed,
     only,
 )
 from rich.console import Console
 
-from mothertongue.comparison.result import averages
-from mothertongue.report.tables.sheets import average_sheets, headline
-from mothertongue.report.tables.terminal import comparison_tables, write_tables
-from mothertongue.report.text.summary import CHOSEN_ON_TEST, findings
+from mothertongue.report.tables import sheets, terminal
+from mothertongue.report.text import summary
+from mothertongue.report.text.summary import CHOSEN_ON_TEST
 
+average_sheets, headline = of_json(sheets.average_sheets), of_json(sheets.headline)
+comparison_tables, write_tables = (
+    of_json(terminal.comparison_tables),
+    of_json(terminal.write_tables),
+)
+findings = of_json(summary.findings)
 HOSTILE = "[red]a_b|c 5%&#{x}$y^2 <b>"
 
 
@@ -302,7 +309,7 @@ def test_languages_that_are_judged_by_cer_lead_with_it() -> None:
 def test_the_means_of_wer_and_cer_are_not_mixed() -> None:
     result = comparison()
     result["languages"]["is"]["measure"] = "cer"
-    result["average"] = averages(result["languages"], "full")
+    result["average"] = means(result["languages"], "full")
     wer, cer = average_sheets(result)
     assert (wer.title, cer.title) == ("Mean WER over sw", "Mean CER over is")
     assert [row[0] for row in wer.rows] == ["base (untouched)", "full (ref.)", "freeze", "lora"]

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_results import comparison, with_averages
+from comparison_results import comparison, of_json, typed, with_averages
 from report_folders import run_record
 from rich.console import Console
 
-from mothertongue.report.tables.cells import best_weights
+from mothertongue.experiment.records import RunRecord
+from mothertongue.report.tables import terminal, weight_average_sheets
 from mothertongue.report.tables.sheets import Sheet
-from mothertongue.report.tables.terminal import comparison_tables, write_tables
-from mothertongue.report.tables.weight_average_sheets import averages_of, weight_average_sheets
-from mothertongue.report.text.summary import findings
+from mothertongue.report.text import summary
+from mothertongue.system.json_files import built
 
+comparison_tables, write_tables = (
+    of_json(terminal.comparison_tables),
+    of_json(terminal.write_tables),
+)
+findings = of_json(summary.findings)
 Json = dict[str, Any]
 NO_RETENTION = {"retention_sets": [], "retention": None}
 
@@ -28,7 +33,8 @@ def printed(result: Json, width: int = 80) -> str:
 
 
 def sheets(result: Json) -> list[Sheet]:
-    return weight_average_sheets("sw", "wer", averages_of(result, "sw"), "strict")
+    found = weight_average_sheets.averages_of(typed(result), "sw")
+    return weight_average_sheets.weight_average_sheets("sw", "wer", found, "strict")
 
 
 def read(path: Path) -> list[Json]:
@@ -138,6 +144,5 @@ def test_the_files_give_back_every_figure(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_names_its_best_weights(best_of: Json | None, said: str) -> None:
-    record = run_record()
-    assert best_weights(record) == "step 200"  # a record of an earlier version
-    assert best_weights(record | {"best_of": best_of}) == said
+    record = built(run_record() | {"best_of": best_of}, "record.json", RunRecord)
+    assert record.best_weights == said

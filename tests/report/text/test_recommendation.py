@@ -1,8 +1,18 @@
 """What is recommended, why, and with which doubts."""
 
-from comparison_results import by_cer, comparison, on_test, one_seed, only, with_averages
+from comparison_results import (
+    by_cer,
+    comparison,
+    of_json,
+    on_test,
+    one_seed,
+    only,
+    with_averages,
+)
 
-from mothertongue.report.text.recommendation import advice
+from mothertongue.report.text import recommendation
+
+advice = of_json(recommendation.advice)
 
 
 def test_the_lowest_wer_is_recommended_with_its_reasons() -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import PrivateAttr
 
 from mothertongue.config import Config
+from mothertongue.data.pseudo_labels import Labelling
 from mothertongue.errors import Fault
 
 Record = Mapping[str, Any]
@@ -76,7 +77,7 @@ class Source(Config, ABC):
     """The corpus: a file or a folder."""
 
     _remarks: list[str] = PrivateAttr(default_factory=list)
-    _labelling: dict[str, Any] | None = PrivateAttr(default=None)
+    _labelling: Labelling | None = PrivateAttr(default=None)
 
     @classmethod
     def layout(cls) -> str:
@@ -112,7 +113,7 @@ class Source(Config, ABC):
         return tuple(self._remarks)
 
     @property
-    def labelling(self) -> Mapping[str, Any] | None:
+    def labelling(self) -> Labelling | None:
         """Return how a model wrote the texts, for the data card; None if people did."""
         return self._labelling
 

@@ -5,11 +5,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
+from mothertongue.data.card import read_card
 from mothertongue.data.manifest import (
     MANIFEST_NAME,
     Utterance,
     manifest_path,
-    read_card,
 )
 from mothertongue.data.pseudo_labels import is_log_probability
 from mothertongue.data.sources.base import Record, Rejection, Row, Source, reject, to_row
@@ -63,7 +63,8 @@ class ManifestSource(Source):
                 has_pseudo_labels |= record.get("average_log_probability") is not None
                 yield _pseudo_labelled(where, record)
         if has_pseudo_labels:
-            self._labelling = (read_card(self.path) or {}).get("labelling")
+            card = read_card(self.path)
+            self._labelling = card.labelling if card else None
 
 
 def _pseudo_labelled(where: str, record: Record) -> Row | Rejection:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.system.files import folder_atomically, sha256_file, write_json
-from mothertongue.system.json_files import built, read_json
+from mothertongue.system.json_files import read_json
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
 REMEDY = "make it again with: mothertongue lm"
@@ -101,7 +101,7 @@ def build(
             vocabulary_size=tokens.vocabulary_size,
             arpa_sha256=sha256_file(folder / ARPA),
         )
-        write_json(folder / RECORD, asdict(record))
+        write_json(folder / RECORD, record)
     return record
 
 
@@ -123,7 +123,7 @@ def read_record(folder: Path) -> LmRecord:
         raise DataError(
             f"{folder}: no {RECORD}; make one with: mothertongue lm TEXT --out {folder}"
         )
-    return built(read_json(path, remedy=REMEDY), path, LmRecord, REMEDY)
+    return read_json(path, LmRecord, REMEDY)
 
 
 def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
@@ -168,10 +168,7 @@ def with_known_weight(config: DecodeConfig, model: str) -> DecodeConfig:
 def _weights(folder: Path) -> dict[str, float]:
     path = folder / WEIGHTS
     remedy = "remove it, and choose the weights again: mothertongue evaluate MODEL --lm FOLDER"
-    if not path.is_file():
-        return {}
-    found: dict[str, float] = read_json(path, dict[str, Weight], remedy)
-    return found
+    return read_json(path, dict[str, Weight], remedy) if path.is_file() else {}
 
 
 def _name(model: str) -> str:

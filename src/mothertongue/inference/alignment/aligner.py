@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from mothertongue.config import Config
 from mothertongue.data.audio.decoders import Span as FileSpan
@@ -98,9 +97,9 @@ class Aligner:
             kept_characters=sum(evidence.characters(each.first, each.last) for each in spans),
         )
 
-    def facts(self) -> dict[str, Any]:
-        """Return the model and the settings, as JSON values."""
-        return {"model": self.model, "settings": self.options.model_dump()}
+    def settings(self) -> dict[str, JsonValue]:
+        """Return the settings."""
+        return self.options.model_dump()
 
     @cached_property
     def _engine(self) -> Engine:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import CountLabelTokens
 from mothertongue.data.data_report import DataReport
 from mothertongue.data.prepare import PrepareOptions, prepare
+from mothertongue.data.pseudo_labels import Labeller, Labelling
 from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.errors import ConfigError, DataError, Fault
 from mothertongue.inference.labelling.filters import LabelOptions, Piece, faults_of, text_within
@@ -27,7 +28,6 @@ from mothertongue.system.files import sweep
 from mothertongue.system.locks import alone
 
 FOLDER, LOCK = "recognized", ".lock"
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def label(
         )
     corpus = PseudoLabels(path=out)
     rows = [*unnamed, *_rows(sources, found, judged, teachers.first.language)]
-    corpus.take(rows, _facts(teachers, found, judged, options))
+    corpus.take(rows, _labelling(teachers, found, judged, options))
     settings = PrepareOptions(language=teachers.first.language, max_reject_fraction=1.0)
     with counting("checking", len(rows)) as advance:
         return prepare(corpus, out, settings, _label_counter(teachers.first), advance)
@@ -180,13 +180,13 @@ def _dropped(row: Row, fault: Fault) -> Rejection:
     return Rejection(row.where, fault.code, fault.reason, fault.fix, given)
 
 
-def _facts(
+def _labelling(
     teachers: Teachers,
     found: Sequence[Recognized],
     judged: Sequence[_Judged],
     options: LabelOptions,
-) -> Json:
-    """Return the record for the data card, see `Labelling`."""
+) -> Labelling:
+    """Return what the data card says of the models and their texts."""
     first, second = teachers.first, teachers.second
     pieces = [piece for recording in found for piece in recording.pieces]
     kept = [
@@ -194,20 +194,17 @@ def _facts(
         for each in judged
         if each.fault is None and (value := each.piece.average_log_probability) is not None
     ]
-    return {
-        **_labeller(first),
-        "round": teachers.round,
-        "language": first.language,
-        "settings": first.settings(),
-        "filters": options.model_dump(mode="json"),
-        "agree_with": second and _labeller(second),
-        "recordings": len(found),
-        "recorded_s": round(sum(each.duration_s for each in found), 3),
-        "pieces": len(pieces),
-        "pieces_s": round(sum(each.duration_s for each in pieces), 3),
-        "least_log_probability": min(kept, default=None),
-    }
-
-
-def _labeller(recognizer: Recognizer) -> Json:
-    return {"model": recognizer.model, "model_sha256": recognizer.model_sha256}
+    return Labelling(
+        model=first.model,
+        model_sha256=first.model_sha256,
+        round=teachers.round,
+        language=first.language,
+        settings=first.settings(),
+        filters=options.model_dump(mode="json"),
+        agree_with=Labeller(second.model, second.model_sha256) if second else None,
+        recordings=len(found),
+        recorded_s=round(sum(each.duration_s for each in found), 3),
+        pieces=len(pieces),
+        pieces_s=round(sum(each.duration_s for each in pieces), 3),
+        least_log_probability=min(kept, default=None),
+    )

@@ -9,7 +9,7 @@ same bytes as one that was not.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from mothertongue.data.audio.load import AudioError
 from mothertongue.decoding.lm.folder import read_record
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment.run_dir import deciding_versions
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.labelling.filters import Piece
 from mothertongue.inference.output_files import Source
@@ -25,8 +24,9 @@ from mothertongue.inference.progress import RecordingsProgress, recordings_progr
 from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import TOGETHER, transcribe_files
+from mothertongue.system.environment import deciding_versions
 from mothertongue.system.files import write_json
-from mothertongue.system.json_files import built, read_json
+from mothertongue.system.json_files import read_json
 
 VERSION = 1
 """The version of what is kept. If it changes, every recording is recognized again."""
@@ -91,8 +91,8 @@ def recognize(recognizer: Recognizer, sources: Sequence[Source], folder: Path) -
         with recordings_progress(sum(len(group) for _, group in todo)) as watcher:
             for path, group in todo:
                 found = list(_recognized(recognizer, engine, decoder, group, watcher))
-                write_json(path, [asdict(each) for each in found], indent=None)
-    return [each for path, _ in groups for each in _read(path)]
+                write_json(path, found, indent=None)
+    return [each for path, _ in groups for each in read_json(path, list[Recognized], AGAIN)]
 
 
 def groups_of(sources: Sequence[Source]) -> Iterator[list[Source]]:
@@ -138,10 +138,6 @@ def _pieces(model: str, recording: Recording) -> list[Piece]:
         written = each.text.strip(), each.average_log_probability, each.looped, each.is_cut
         pieces.append(Piece(each.start_s, each.end_s, *written))
     return sorted(pieces, key=lambda each: each.start_s)
-
-
-def _read(path: Path) -> list[Recognized]:
-    return [built(each, path, Recognized, AGAIN) for each in read_json(path, list[Json], AGAIN)]
 
 
 def _place(path: Path) -> tuple[int, int]:

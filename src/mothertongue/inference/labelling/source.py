@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import PrivateAttr
 
+from mothertongue.data.pseudo_labels import Labelling
 from mothertongue.data.sources.base import Rejection, Row, Source
 
 
@@ -24,7 +25,7 @@ class PseudoLabels(Source):
     def root(self) -> Path:
         return self.path
 
-    def take(self, rows: Sequence[Row | Rejection], labelling: dict[str, Any]) -> None:
+    def take(self, rows: Sequence[Row | Rejection], labelling: Labelling) -> None:
         """Set the rows, and how they were labelled."""
         self._rows, self._labelling = tuple(rows), labelling
 

@@ -81,8 +81,8 @@ def label_round(model: str) -> int:
     An export counts as a model that had none.
     """
     path = Path(model).expanduser()
-    trained_on = read_identity(RunDir(path)).get("pseudo_labels") if is_run(path) else None
-    return 1 + (trained_on["round"] if trained_on else 0)
+    trained_on = read_identity(RunDir(path)).pseudo_labels if is_run(path) else None
+    return 1 + (trained_on.round if trained_on else 0)
 
 
 def weights_sha256(model: str, weights: str = "best") -> str:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+from mothertongue.comparison.schema import Comparison
+from mothertongue.data.languages import Measure
+from mothertongue.evaluation.error_analysis import ErrorKinds
 from mothertongue.report.charts.quality import BASE, systems
 from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
-from mothertongue.report.tables.cells import Json, bounds, lowest, primary_measure
+from mothertongue.report.tables.cells import lowest, primary_measure
 from mothertongue.system.console import interval
 
 KINDS = {
@@ -17,39 +20,41 @@ DARKEST = 50.0
 GROUPS = {"duration": "clip length", "length": "words in the reference", "speaker": "speaker"}
 
 
-def error_charts(result: Json, language: str) -> Iterator[Chart]:
+def error_charts(result: Comparison, language: str) -> Iterator[Chart]:
     """Yield charts of the kinds of errors of each system, and of error rates by group of clips."""
-    found, measure = result["languages"][language], primary_measure(result, language)
-    anatomies = {row["strategy"]: row["anatomy"] for row in found["strategies"]}
-    if found["base"]:
-        anatomies = {BASE: found["base"]["anatomy"]} | anatomies
+    found, measure = result.languages[language], primary_measure(result, language)
+    anatomies = {row.strategy: row.anatomy for row in found.strategies}
+    if found.base:
+        anatomies = {BASE: found.base.anatomy} | anatomies
     yield _kinds(language, anatomies)
     shown = _few(result, language)
     for group, title in GROUPS.items():
-        if any(len(anatomies[name]["by"][group]) > 1 for name in shown):
+        if any(len(getattr(anatomies[name].by, group)) > 1 for name in shown):
             few = {name: anatomies[name] for name in shown}
             yield _by(language, group, title, few, measure)
 
 
-def forgetting_chart(result: Json, language: str) -> Chart | None:
+def forgetting_chart(result: Comparison, language: str) -> Chart | None:
     """Return a chart of the points of WER that each strategy lost on each retention set."""
-    kept = [row for row in result["languages"][language]["strategies"] if row["retention"]]
+    strategies = result.languages[language].strategies
+    kept = [(row.strategy, row.retention.sets) for row in strategies if row.retention]
     if not kept:
         return None
+    changes = [
+        (strategy, name, found.wer) for strategy, sets in kept for name, found in sets.items()
+    ]
     rows = [
         {
-            "strategy": row["strategy"],
+            "strategy": strategy,
             "set": name,
-            "points": 100 * found["wer"]["difference"],
-            "text": f"{100 * found['wer']['difference']:+.1f}",
-            "tooltip": f"{row['strategy']} on {name}: WER "
-            f"{100 * found['wer']['before']:.1f} % before, "
-            f"{100 * found['wer']['after']:.1f} % after",
+            "points": 100 * wer.difference,
+            "text": f"{100 * wer.difference:+.1f}",
+            "tooltip": f"{strategy} on {name}: WER {100 * wer.before:.1f} % before, "
+            f"{100 * wer.after:.1f} % after",
         }
-        for row in kept
-        for name, found in row["retention"]["sets"].items()
+        for strategy, name, wer in changes
     ]
-    most = min(DARKEST, max(abs(row["points"]) for row in rows)) or 1.0
+    most = min(DARKEST, max(100 * abs(wer.difference) for _, _, wer in changes)) or 1.0
     x, y = names("set", None, axis={"labelAngle": 0, "orient": "top"}), names("strategy", None)
     shade = axis(
         "points",
@@ -75,13 +80,13 @@ def forgetting_chart(result: Json, language: str) -> Chart | None:
     )
 
 
-def _kinds(language: str, anatomies: dict[str, Json]) -> Chart:
+def _kinds(language: str, anatomies: dict[str, ErrorKinds]) -> Chart:
     rows = [
         {
             "system": name,
             "kind": kind,
             "order": i,
-            "errors": (rate := 100 * anatomy[kind] / _words(anatomy)),
+            "errors": (rate := 100 * getattr(anatomy, kind) / anatomy.words),
             "tooltip": f"{name}: {rate:.1f} {kind} in 100 words",
         }
         for name, anatomy in anatomies.items()
@@ -112,20 +117,22 @@ def _kinds(language: str, anatomies: dict[str, Json]) -> Chart:
     )
 
 
-def _by(language: str, group: str, title: str, anatomies: dict[str, Json], measure: str) -> Chart:
+def _by(
+    language: str, group: str, title: str, anatomies: dict[str, ErrorKinds], measure: Measure
+) -> Chart:
     rate = measure.upper()
     rows = [
         {
             "system": name,
-            "group": each["name"],
-            "rate": 100 * each[measure],
-            "low": 100 * bounds(each, measure)[0],
-            "high": 100 * bounds(each, measure)[1],
-            "tooltip": f"{name}, {each['name']}: {rate} {100 * each[measure]:.1f} %, "
-            f"{interval(bounds(each, measure))}, {each['clips']} clips",
+            "group": each.name,
+            "rate": 100 * each.rate(measure),
+            "low": 100 * each.bounds(measure)[0],
+            "high": 100 * each.bounds(measure)[1],
+            "tooltip": f"{name}, {each.name}: {rate} {100 * each.rate(measure):.1f} %, "
+            f"{interval(each.bounds(measure))}, {each.clips} clips",
         }
         for name, anatomy in anatomies.items()
-        for each in anatomy["by"][group]
+        for each in getattr(anatomy.by, group)
     ]
     order = list(anatomies)
     x = names("group", title, axis={"labelAngle": -30 if group == "speaker" else 0})
@@ -149,11 +156,7 @@ def _by(language: str, group: str, title: str, anatomies: dict[str, Json], measu
     )
 
 
-def _few(result: Json, language: str) -> list[str]:
+def _few(result: Comparison, language: str) -> list[str]:
     """Return the base, the reference and the best system: more would be hard to read."""
-    wanted = {BASE, result["reference"], lowest(result, language)["strategy"]}
+    wanted = {BASE, result.reference, lowest(result, language).strategy}
     return [name for name in systems(result, language) if name in wanted]
-
-
-def _words(anatomy: Json) -> int:
-    return int(anatomy["substitutions"] + anatomy["deletions"] + anatomy["hits"])

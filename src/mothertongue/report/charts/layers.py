@@ -1,55 +1,55 @@
 """Charts of the similarity of each layer before and after tuning: the paper's figure 1."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from mothertongue.analysis.records import Analysis, Half, HalfSimilarity
 from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
-from mothertongue.report.tables.cells import Json
 
-HALVES = ("encoder", "decoder")
+HALVES: tuple[Half, ...] = ("encoder", "decoder")
 MOST_LABELLED = 16
 """States above which a heat map has no figures in its cells."""
 
 
-def layer_charts(analysis: Json) -> Iterator[Chart]:
+def layer_charts(analysis: Analysis) -> Iterator[Chart]:
     """Yield charts of the CKA of every layer, and a heat map for each group of runs."""
     for half in HALVES:
-        groups = [group for group in analysis["groups"] if group[half]]
+        groups = [(g.group, found) for g in analysis.groups if (found := g.half(half))]
         if groups:
             yield _lines(analysis, groups, half)
-        for group in groups:
-            yield _heat(group, half)
+        for name, found in groups:
+            yield _heat(name, found, half)
 
 
-def suggestions(analysis: Json) -> Iterator[str]:
+def suggestions(analysis: Analysis) -> Iterator[str]:
     """Yield a sentence for each group on the layers to freeze, from the runs of full tuning."""
-    for group in analysis["groups"]:
-        if group["strategy"]["kind"] != "full":
+    for group in analysis.groups:
+        if group.strategy.kind != "full":
             continue  # what was frozen, or started anew, says nothing about what could be
-        n, bound = group["freeze_encoder_layers"], f"{analysis['threshold']:g}"
+        n, bound = group.freeze_encoder_layers, f"{analysis.threshold:g}"
         if n:
             advice = (
                 f"the bottom {n} encoder layers stay above CKA {bound}: try freeze with n = {n}"
             )
         else:
             advice = f"already the lowest layer falls below CKA {bound}: nothing to freeze"
-        yield f"{group['group']}: {advice}"
+        yield f"{group.group}: {advice}"
 
 
-def _lines(analysis: Json, groups: list[Json], half: str) -> Chart:
+def _lines(analysis: Analysis, groups: Sequence[tuple[str, HalfSimilarity]], half: Half) -> Chart:
     rows = [
         {
-            "group": group["group"],
-            "state": state["state"],
-            **{key: state["cka"][key] for key in ("mean", "min", "max")},
-            "tooltip": f"{group['group']}, {state['state']}: CKA {state['cka']['mean']:.3f} "
-            f"({state['cka']['min']:.3f} to {state['cka']['max']:.3f} over seeds)",
+            "group": name,
+            "state": state.state,
+            **{key: getattr(state.cka, key) for key in ("mean", "min", "max")},
+            "tooltip": f"{name}, {state.state}: CKA {state.cka.mean:.3f} "
+            f"({state.cka.min:.3f} to {state.cka.max:.3f} over seeds)",
         }
-        for group in groups
-        for state in group[half]["states"]
+        for name, found in groups
+        for state in found.states
     ]
-    order = [group["group"] for group in groups]
+    order = [name for name, _ in groups]
     x = names("state", None, axis={"labelAngle": -40}) | {"type": "ordinal"}
-    bound = {"data": {"values": [{"bound": analysis["threshold"]}]}}
+    bound = {"data": {"values": [{"bound": analysis.threshold}]}}
     threshold = {
         **bound,
         "mark": {"type": "rule", "strokeDash": [4, 4], "color": "#888888"},
@@ -88,8 +88,8 @@ def _lines(analysis: Json, groups: list[Json], half: str) -> Chart:
     )
 
 
-def _heat(group: Json, half: str) -> Chart:
-    states = [state["state"] for state in group[half]["states"]]
+def _heat(group: str, found: HalfSimilarity, half: Half) -> Chart:
+    states = found.names
     rows = [
         {
             "before": before,
@@ -98,7 +98,7 @@ def _heat(group: Json, half: str) -> Chart:
             "text": f"{value:.2f}",
             "tooltip": f"{before} before, {after} after: CKA {value:.3f}",
         }
-        for before, line in zip(states, group[half]["heatmap"], strict=True)
+        for before, line in zip(states, found.heatmap, strict=True)
         for after, value in zip(states, line, strict=True)
     ]
     x = names("after", "after tuning", states, axis={"labelAngle": -40})
@@ -122,7 +122,7 @@ def _heat(group: Json, half: str) -> Chart:
     side = 44 if is_small else 14
     spec = layered(rows, [cells, figures] if is_small else [cells], height={"step": min(side, 32)})
     return Chart(
-        f"cka-heatmap-{half}-{group['group']}",
-        f"{group['group']}: every {half} state before against every one after",
+        f"cka-heatmap-{half}-{group}",
+        f"{group}: every {half} state before against every one after",
         spec | {"width": {"step": side}},
     )

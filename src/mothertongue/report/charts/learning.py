@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
-from typing import Any
 
 from mothertongue.data.languages import Measure
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, tooltip
-from mothertongue.report.inputs import INTERVAL95, RunRecords
-from mothertongue.report.tables.cells import Json
+from mothertongue.report.charts.vega import Chart, Json, axis, colored, layered, tooltip
+from mothertongue.report.inputs import RunRecords
 from mothertongue.system.console import interval
 
 MOST_POINTS = 150
@@ -25,7 +23,7 @@ def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart
         "loss a label token",
         "Each point is a mean over steps that follow each other." if _is_thinned(runs) else "",
     )
-    measure = runs[0].record.get("select_by", "wer")
+    measure = runs[0].record.select_by
     validated = [row for run in runs for row in _validations(run, measure)]
     if validated:
         yield _validation(language, validated, order, measure.upper())
@@ -88,34 +86,35 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
 
 
 def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
-    taken = (run.record.get("best_of") or {}).get("taken", "best")
-    best_step = run.record["best_step"] if taken == "best" else None  # an average is no checkpoint
+    # An average is no checkpoint.
+    best_step = None if run.record.is_average_best else run.record.best_step
     for line in run.metrics:
-        if f"validation_{measure}" in line:
-            low, high = line[f"validation_{INTERVAL95[measure]}"]
-            rate = f"{measure.upper()} {100 * line[f'validation_{measure}']:.1f} %"
+        if found := line.validation:
+            low, high = found.bounds(measure)
+            rate = f"{measure.upper()} {100 * found.rate(measure):.1f} %"
             yield {
                 "strategy": run.strategy,
-                "step": line["step"],
-                "rate": 100 * line[f"validation_{measure}"],
+                "step": line.step,
+                "rate": 100 * found.rate(measure),
                 "low": 100 * low,
                 "high": 100 * high,
-                "is_chosen": line["step"] == best_step,
-                "tooltip": f"{run.name}, step {line['step']:,}: {rate}, {interval([low, high])}",
+                "is_chosen": line.step == best_step,
+                "tooltip": f"{run.name}, step {line.step:,}: {rate}, {interval([low, high])}",
             }
 
 
 def _curve(run: RunRecords, name: str) -> Iterator[Json]:
-    points = [line for line in run.metrics if name in line]
+    values = [(line.step, getattr(line, name)) for line in run.metrics]
+    points = [(step, value) for step, value in values if value is not None]
     length = -(-len(points) // MOST_POINTS)
     for first in range(0, len(points), length or 1):
-        stretch: list[dict[str, Any]] = points[first : first + length]
+        stretch = points[first : first + length]
         yield {
             "strategy": run.strategy,
-            "step": stretch[-1]["step"],
-            "value": fmean(line[name] for line in stretch),
+            "step": stretch[-1][0],
+            "value": fmean(value for _, value in stretch),
         }
 
 
 def _is_thinned(runs: Sequence[RunRecords]) -> bool:
-    return any(run.record["steps"] > MOST_POINTS for run in runs)
+    return any(run.record.steps > MOST_POINTS for run in runs)

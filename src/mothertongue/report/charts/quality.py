@@ -2,8 +2,20 @@
 
 from collections.abc import Iterator
 
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
-from mothertongue.report.tables.cells import Json, bounds, duration, primary_measure, short_settings
+from mothertongue.comparison.schema import Comparison, Point, StrategyRow
+from mothertongue.data.languages import Measure
+from mothertongue.evaluation.rates import Interval, Rates
+from mothertongue.report.charts.vega import (
+    Chart,
+    Json,
+    axis,
+    colored,
+    layered,
+    names,
+    shaped,
+    tooltip,
+)
+from mothertongue.report.tables.cells import duration, primary_measure, short_settings
 from mothertongue.system.console import interval
 
 BASE = "base"
@@ -18,21 +30,21 @@ AXES: dict[str, Json] = {
 }
 
 
-def systems(result: Json, language: str) -> list[str]:
+def systems(result: Comparison, language: str) -> list[str]:
     """Return the names of the tested systems: the base model, then each strategy."""
-    found = result["languages"][language]
-    return [BASE] * bool(found["base"]) + [row["strategy"] for row in found["strategies"]]
+    found = result.languages[language]
+    return [BASE] * bool(found.base) + [row.strategy for row in found.strategies]
 
 
-def rate_chart(result: Json, language: str) -> Chart:
+def rate_chart(result: Comparison, language: str) -> Chart:
     """Return a chart of the error rate of each system with its interval, lowest on top."""
-    found, measure = result["languages"][language], primary_measure(result, language)
+    found, measure = result.languages[language], primary_measure(result, language)
     title = f"{measure.upper()} %"
-    scored = {row["strategy"]: row["scores"][result["normalizer"]] for row in found["strategies"]}
-    if found["base"]:
-        scored[BASE] = found["base"]["scores"][result["normalizer"]]
-    rows = [{"system": name, **_rate(name, score, measure)} for name, score in scored.items()]
-    order = sorted(scored, key=lambda name: float(scored[name][measure]))
+    scored = {row.strategy: row.scores[result.normalizer] for row in found.strategies}
+    if found.base:
+        scored[BASE] = found.base.scores[result.normalizer]
+    rows = [{"system": name, **_scored(name, measure, score)} for name, score in scored.items()]
+    order = sorted(scored, key=lambda name: scored[name].rate(measure))
     y = names("system", None, order)
     color = colored("system", systems(result, language)) | {"legend": None}
     return Chart(
@@ -59,18 +71,20 @@ def rate_chart(result: Json, language: str) -> Chart:
     )  # fmt: skip
 
 
-def price_charts(result: Json, language: str) -> Iterator[Chart]:
+def price_charts(result: Comparison, language: str) -> Iterator[Chart]:
     """Yield charts of error rate against trained parameters and time, with the Pareto front."""
-    rows, measure = result["languages"][language]["strategies"], primary_measure(result, language)
+    rows, measure = result.languages[language].strategies, primary_measure(result, language)
     title = f"{measure.upper()} %"
-    order = [row["strategy"] for row in rows]
+    order = [row.strategy for row in rows]
     for name, (field, cost_title, scale) in COSTS.items():
         values = [
             {
-                "system": row["strategy"],
-                "cost": row[field] * scale,
-                "is_best": row["pareto"][name],
-                **_rate(f"{row['strategy']}, {_cost(row, name)}", _score(result, row), measure),
+                "system": row.strategy,
+                "cost": getattr(row, field) * scale,
+                "is_best": getattr(row.pareto, name),
+                **_scored(
+                    f"{row.strategy}, {_cost(row, name)}", measure, row.scores[result.normalizer]
+                ),
             }
             for row in rows
         ]
@@ -108,33 +122,33 @@ def price_charts(result: Json, language: str) -> Iterator[Chart]:
         )
 
 
-def curve_charts(result: Json) -> Iterator[Chart]:
+def curve_charts(result: Comparison) -> Iterator[Chart]:
     """Yield charts of validation error over each swept value: the paper's figures 2, 3, 5, 6.
 
     Runs that were chosen by CER have a chart of their own.
     """
-    swept: dict[tuple[str, str, str], None] = {}
-    for point in result["curves"]:
-        for key in point["settings"]:
-            swept.setdefault((point["strategy"], key, point["measure"]))
+    swept: dict[tuple[str, str, Measure], None] = {}
+    for point in result.curves:
+        for key in point.settings:
+            swept.setdefault((point.strategy, key, point.measure))
     for strategy, key, measure in swept:
         points = [
             point
-            for point in result["curves"]
-            if (point["strategy"], point["measure"]) == (strategy, measure)
-            and key in point["settings"]
-            and point[measure] is not None
+            for point in result.curves
+            if (point.strategy, point.measure) == (strategy, measure)
+            and key in point.settings
+            and getattr(point, measure) is not None
         ]
         if points:
             yield _curve(points, strategy, key, measure)
 
 
-def _curve(points: list[Json], strategy: str, key: str, measure: str) -> Chart:
+def _curve(points: list[Point], strategy: str, key: str, measure: Measure) -> Chart:
     values = [_point(point, key) for point in points]
     order = list(dict.fromkeys(value["series"] for value in values))
     x_order = sorted({value["x"] for value in values}, key=_number)
     x = names("x", key.split(".")[-1], x_order, axis={"labelAngle": 0}) | {"type": "ordinal"}
-    y = axis("rate", f"{points[0]['split']} {measure.upper()} %", scale={"zero": False})
+    y = axis("rate", f"{points[0].split} {measure.upper()} %", scale={"zero": False})
     color = colored("series", order)
     return Chart(
         f"curve-{strategy}-{key.split('.')[-1]}" + ("-cer" if measure == "cer" else ""),
@@ -167,19 +181,15 @@ def _curve(points: list[Json], strategy: str, key: str, measure: str) -> Chart:
     )
 
 
-def _point(point: Json, key: str) -> Json:
-    rest = {name: value for name, value in point["settings"].items() if name != key}
-    series = " ".join([point["language"], short_settings(rest)]).strip()
-    x = str(point["settings"][key])
-    # Of the CER on the split that chooses no interval is stored.
-    measure = point["measure"]
-    interval95 = point["interval95"] if measure == "wer" else None
-    score = {
-        measure: point[measure],
-        "interval95" if measure == "wer" else "cer_interval95": interval95 or [point[measure]] * 2,
-    }
-    name = f"{series}, {x}, seed {point['seed']}"
-    return {"x": x, "series": series, **_rate(name, score, measure)}
+def _point(point: Point, key: str) -> Json:
+    rest = {name: value for name, value in point.settings.items() if name != key}
+    series = " ".join([point.language, short_settings(rest)]).strip()
+    x, name = str(point.settings[key]), f"{series}, {point.settings[key]}, seed {point.seed}"
+    rate = point.wer if point.measure == "wer" else point.cer
+    assert rate is not None, "only validated runs are drawn"
+    # Of the CER on the split that chooses no interval is drawn.
+    bounds = (point.measure == "wer" and point.interval95) or (rate, rate)
+    return {"x": x, "series": series, **_rate(name, point.measure, rate, bounds)}
 
 
 def _number(text: str) -> tuple[float, str]:
@@ -199,24 +209,22 @@ def _rule(fixed: str, place: Json, title: str, rest: Json) -> Json:
     }
 
 
-def _rate(name: str, score: Json, measure: str) -> Json:
-    low, high = bounds(score, measure)
-    percent = f"{100 * score[measure]:.1f}"
+def _rate(name: str, measure: Measure, rate: float, bounds: Interval) -> Json:
+    percent = f"{100 * rate:.1f}"
     return {
-        "rate": 100 * score[measure],
-        "low": 100 * low,
-        "high": 100 * high,
+        "rate": 100 * rate,
+        "low": 100 * bounds[0],
+        "high": 100 * bounds[1],
         "label": percent,
-        "tooltip": f"{name}: {measure.upper()} {percent} %, 95 % {interval([low, high])}",
+        "tooltip": f"{name}: {measure.upper()} {percent} %, 95 % {interval(bounds)}",
     }
 
 
-def _score(result: Json, row: Json) -> Json:
-    score: Json = row["scores"][result["normalizer"]]
-    return score
+def _scored(name: str, measure: Measure, score: Rates) -> Json:
+    return _rate(name, measure, score.rate(measure), score.bounds(measure))
 
 
-def _cost(row: Json, name: str) -> str:
+def _cost(row: StrategyRow, name: str) -> str:
     if name == "time":
-        return duration(row["wall_s"])
-    return f"{row['trainable_parameters']:,} parameters"
+        return duration(row.wall_s)
+    return f"{row.trainable_parameters:,} parameters"

@@ -15,14 +15,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from mothertongue import __version__
+from mothertongue.comparison.clips import ClipSet
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER
 from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.report.audio_clips import Sounds
 from mothertongue.report.augmented_clips import Augmented
 from mothertongue.report.chapters import Chapters
 from mothertongue.system.inline import source, source_hash
+from mothertongue.system.json_files import to_json
 
-Json = dict[str, Any]
 CHAPTERS = {
     "answer": "Recommendation",
     "table": "Results",
@@ -42,7 +43,7 @@ CHAPTERS = {
 def render(
     title: str,
     parts: Sequence[Chapters],
-    clip_sets: Sequence[Json],
+    clip_sets: Sequence[ClipSet],
     sounds: Sounds,
     augmented: Sequence[Augmented | None],
 ) -> str:
@@ -113,17 +114,15 @@ def _compressed(value: Any) -> str:
     return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _public(clip_set: Json) -> Json:
-    """Return the records without paths of the machine that makes the page."""
-    hidden = ("audio", "start_s")
-    clips = [
-        {key: value for key, value in clip.items() if key not in hidden}
-        for clip in clip_set["clips"]
-    ]
-    return {**clip_set, "clips": clips}
+def _public(clip_set: ClipSet) -> Any:
+    """Return the clips as JSON, without paths of the machine that makes the page."""
+    found = to_json(clip_set)
+    for clip in found["clips"]:
+        del clip["audio"], clip["start_s"]
+    return found
 
 
-def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[Json]) -> bool:
+def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[ClipSet]) -> bool:
     first = parts[0]
     there = {
         "table": first.is_scored,
@@ -137,8 +136,8 @@ def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[Json]) ->
     return there.get(id_, True)
 
 
-def _sound_note(clip_sets: Sequence[Json], sounds: Sounds) -> str:
-    clips = sum(len(each["clips"]) for each in clip_sets)
+def _sound_note(clip_sets: Sequence[ClipSet], sounds: Sounds) -> str:
+    clips = sum(len(each.clips) for each in clip_sets)
     note = f"{clips:,} clips; {len(sounds.found):,} of them can be played."
     if sounds.over_budget:
         note += (

@@ -11,35 +11,44 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from mothertongue.analysis.records import (
+    Analysis,
+    Band,
+    GroupSimilarity,
+    Half,
+    HalfSimilarity,
+    Metric,
+)
 from mothertongue.system.files import open_atomically
 
-METRICS = {"cka": "CKA", "svcca": "SVCCA", "pwcca": "PWCCA"}
-HALVES = ("encoder", "decoder")
+METRICS: dict[Metric, str] = {"cka": "CKA", "svcca": "SVCCA", "pwcca": "PWCCA"}
+HALVES: tuple[Half, ...] = ("encoder", "decoder")
 WIDE = 20  # states; with more, a heat map's cells stand side by side to fit 80 columns
 ROWS_PER_DIMENSION = 10  # Raghu et al. 2017 and later work: below it, CCA finds chance correlations
 DARK, BRIGHT = (20, 20, 90), (250, 230, 80)  # red, green, blue of CKA 0 and of CKA 1
 
 
-def analysis_tables(result: dict[str, Any]) -> Group:
+def analysis_tables(result: Analysis) -> Group:
     """Return a table for each metric (states by groups), then a heat map for each group."""
     parts: list[RenderableType] = [Text(_conditions(result))]
     for half in _halves(result):
-        parts += [_metric_table(result["groups"], half, metric) for metric in METRICS]
+        parts += [_metric_table(result.groups, half, metric) for metric in METRICS]
     parts.append(Text("\n".join(_findings(result))))
     for half in _halves(result):
-        parts += [heatmap_text(group, half) for group in result["groups"]]
+        parts += [heatmap_text(group, half) for group in result.groups]
     return Group(*parts)
 
 
-def heatmap_text(group: dict[str, Any], half: str) -> Text:
+def heatmap_text(group: GroupSimilarity, half: Half) -> Text:
     """Return CKA in hundredths as a coloured grid: rows before tuning, columns after."""
-    names = [state["state"] for state in group[half]["states"]]
+    found = _half(group, half)
+    names = found.names
     gap = " " if len(names) <= WIDE else ""
     margin = max(map(len, names))
     text = Text(
-        f"\n{group['group']}: CKA x 100 (== is 1), before (down) with after (across, in order)\n"
+        f"\n{group.group}: CKA x 100 (== is 1), before (down) with after (across, in order)\n"
     )
-    for name, values in zip(names, group[half]["heatmap"], strict=True):
+    for name, values in zip(names, found.heatmap, strict=True):
         text.append(f"{name:>{margin}} ")
         for value in values:
             text.append(_hundredths(value), _colour(value)).append(gap)
@@ -47,7 +56,7 @@ def heatmap_text(group: dict[str, Any], half: str) -> Text:
     return text
 
 
-def write_figures(result: dict[str, Any], folder: Path) -> None:
+def write_figures(result: Analysis, folder: Path) -> None:
     """Write layers.csv and heatmap.csv, the data of Liu et al. 2024's Figure 1, into a folder."""
     _write_csv(
         folder / "layers.csv", ("group", "state", "metric", "mean", "min", "max"), _layers(result)
@@ -55,63 +64,68 @@ def write_figures(result: dict[str, Any], folder: Path) -> None:
     _write_csv(folder / "heatmap.csv", ("group", "before", "after", "cka"), _cells(result))
 
 
-def _metric_table(groups: Sequence[dict[str, Any]], half: str, metric: str) -> Table:
+def _metric_table(groups: Sequence[GroupSimilarity], half: Half, metric: Metric) -> Table:
     table = Table(title=METRICS[metric], title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("state", no_wrap=True)
     for group in groups:
-        table.add_column(Text(group["group"]), justify="right", overflow="fold")
-    for i, state in enumerate(groups[0][half]["states"]):
-        bands = [group[half]["states"][i][metric] for group in groups]
-        table.add_row(state["state"], *map(_band, bands))
+        table.add_column(Text(group.group), justify="right", overflow="fold")
+    for i, state in enumerate(_half(groups[0], half).states):
+        bands = [_half(group, half).states[i].band(metric) for group in groups]
+        table.add_row(state.state, *map(_band, bands))
     return table
 
 
-def _conditions(result: dict[str, Any]) -> str:
-    context = "30 s" if result["context"] == "full" else "each clip's own"
+def _conditions(result: Analysis) -> str:
+    context = "30 s" if result.context == "full" else "each clip's own"
     lines = [
-        f"{result['base']} before and after tuning, split {result['split']}, seed {result['seed']},"
+        f"{result.base} before and after tuning, split {result.split}, seed {result.seed},"
         f" context {context}; 1 = not one bit changed, (a-b) = least and most over seeds"
     ]
-    for group in result["groups"]:
-        rows = f"{group['encoder']['n_rows']:,} frames"
-        if group["decoder"]:
-            rows += f", {group['decoder']['n_rows']:,} tokens"
-        clips = f"{group['n_utterances']} of {group['n_usable']} usable clips"
-        runs = f"{len(group['runs'])} {'run' if len(group['runs']) == 1 else 'runs'}"
-        lines.append(f"  {group['group']}: {runs}, {clips}, {rows}")
+    for group in result.groups:
+        rows = f"{group.encoder.n_rows:,} frames"
+        if group.decoder:
+            rows += f", {group.decoder.n_rows:,} tokens"
+        clips = f"{group.n_utterances} of {group.n_usable} usable clips"
+        runs = f"{len(group.runs)} {'run' if len(group.runs) == 1 else 'runs'}"
+        lines.append(f"  {group.group}: {runs}, {clips}, {rows}")
     return "\n".join(lines)
 
 
-def _findings(result: dict[str, Any]) -> Iterator[str]:
+def _findings(result: Analysis) -> Iterator[str]:
     """Yield a line for each group on what to freeze, and warnings about the figures."""
-    for group in result["groups"]:
-        name, below = group["group"], group["first_below"]
-        states, freeze = group["encoder"]["states"], group["freeze_encoder_layers"]
-        bound = f"{result['threshold']:g}"
-        where = (
-            f"first falls below {bound} at {states[below]['state']}" if below is not None else ""
-        )
+    for group in result.groups:
+        name, below = group.group, group.first_below
+        states, freeze = group.encoder.states, group.freeze_encoder_layers
+        bound = f"{result.threshold:g}"
+        where = f"first falls below {bound} at {states[below].state}" if below is not None else ""
         advice = f"try freeze with encoder_layers: {freeze}" if freeze else "nothing to freeze"
         yield f"{name}: CKA {where or f'stays at {bound} or above'}; {advice}"
-        if group["n_utterances"] < result["n_asked"]:
-            there = group["n_utterances"]
-            yield f"{name}: {result['n_asked']} clips asked for, {there} there are: all taken"
+        if group.n_utterances < result.n_asked:
+            there = group.n_utterances
+            yield f"{name}: {result.n_asked} clips asked for, {there} there are: all taken"
         for half in _halves(result):
-            if group[half]["n_rows"] < ROWS_PER_DIMENSION * group[half]["width"]:
+            found = _half(group, half)
+            if found.n_rows < ROWS_PER_DIMENSION * found.width:
                 yield (
-                    f"{name}: {group[half]['n_rows']:,} rows for {half} states of width "
-                    f"{group[half]['width']}: SVCCA and PWCCA are too high; take more clips"
+                    f"{name}: {found.n_rows:,} rows for {half} states of width "
+                    f"{found.width}: SVCCA and PWCCA are too high; take more clips"
                 )
 
 
-def _halves(result: dict[str, Any]) -> list[str]:
-    return [half for half in HALVES if result["groups"][0][half]]
+def _halves(result: Analysis) -> list[Half]:
+    return [half for half in HALVES if result.groups[0].half(half)]
 
 
-def _band(band: dict[str, Any]) -> str:
-    if len(band["values"]) == 1:
-        return _value(band["mean"])
-    return f"{_value(band['mean'])} ({_value(band['min'])}-{_value(band['max'])})"
+def _half(group: GroupSimilarity, name: Half) -> HalfSimilarity:
+    found = group.half(name)
+    assert found, "all groups have the halves of the first"
+    return found
+
+
+def _band(band: Band) -> str:
+    if len(band.values) == 1:
+        return _value(band.mean)
+    return f"{_value(band.mean)} ({_value(band.min)}-{_value(band.max)})"
 
 
 def _value(value: float) -> str:
@@ -133,25 +147,25 @@ def _colour(value: float) -> Style:
     return Style.parse(f"{ink} on rgb({red},{green},{blue})")
 
 
-def _layers(result: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    for group in result["groups"]:
+def _layers(result: Analysis) -> Iterator[tuple[Any, ...]]:
+    for group in result.groups:
         for half in _halves(result):
-            for state in group[half]["states"]:
+            for state in _half(group, half).states:
                 for metric in METRICS:
-                    band = state[metric]
+                    band = state.band(metric)
                     yield (
-                        *(group["group"], state["state"], metric),
-                        *(band["mean"], band["min"], band["max"]),
+                        *(group.group, state.state, metric),
+                        *(band.mean, band.min, band.max),
                     )
 
 
-def _cells(result: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    for group in result["groups"]:
+def _cells(result: Analysis) -> Iterator[tuple[Any, ...]]:
+    for group in result.groups:
         for half in _halves(result):
-            names = [state["state"] for state in group[half]["states"]]
-            for before, values in zip(names, group[half]["heatmap"], strict=True):
-                for after, value in zip(names, values, strict=True):
-                    yield group["group"], before, after, value
+            found = _half(group, half)
+            for before, values in zip(found.names, found.heatmap, strict=True):
+                for after, value in zip(found.names, values, strict=True):
+                    yield group.group, before, after, value
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:

@@ -5,9 +5,11 @@ Rates are in percent.
 
 from collections.abc import Sequence
 
+from mothertongue.data.languages import Measure
+from mothertongue.evaluation.records import Decoding, LongScores, Ratio, TimeErrors
 from mothertongue.experiment.run_dir import BASE_PREFIX, LONG_PREFIX
 from mothertongue.report.inputs import RunRecords
-from mothertongue.report.tables.cells import ABSENT, BASE, Json, Row, rate, set_name
+from mothertongue.report.tables.cells import ABSENT, BASE, Row, rate, set_name
 from mothertongue.report.tables.sheets import Sheet
 
 NOTE = (
@@ -45,27 +47,26 @@ def _sheet(language: str, name: str, runs: Sequence[RunRecords], normalizer: str
     )
 
 
-def _measure(found: Json) -> str:
-    return str(found["ratio"]["measure"]) if found["ratio"] else "wer"
+def _measure(found: LongScores) -> Measure:
+    return found.ratio.measure if found.ratio else "wer"
 
 
-def _figures(found: Json, normalizer: str) -> Row:
-    measure, recordings = _measure(found), found["recordings"]
-    minutes = sum(each["duration_s"] for each in recordings) / 60
-    alone = found["scores_clips"]
+def _figures(found: LongScores, normalizer: str) -> Row:
+    measure, alone = _measure(found), found.scores_clips
+    minutes = sum(each.duration_s for each in found.recordings) / 60
     return (
-        _decoding(found["decoding"]),
-        f"{len(recordings):,}",
+        _decoding(found.decoding),
+        f"{len(found.recordings):,}",
         f"{minutes:.1f}",
-        *rate(found["scores"][normalizer], measure),
+        *rate(found.scores[normalizer], measure),
         *(rate(alone[normalizer], measure) if alone else (ABSENT, ABSENT)),
-        *_ratio(found["ratio"]),
-        *_times(found["times"]),
+        *_ratio(found.ratio),
+        *_times(found.times),
     )
 
 
-def _decoding(settings: Json) -> str:
-    said = [f"{settings['beam_size']} beams", f"VAD {settings['vad']}"]
+def _decoding(settings: Decoding) -> str:
+    said = [f"{settings.get('beam_size', 1)} beams", f"VAD {settings.get('vad', 'off')}"]
     if settings.get("lm"):
         said.append(f"LM {settings['lm_weight']:g}")
     if settings.get("hotwords"):
@@ -73,13 +74,13 @@ def _decoding(settings: Json) -> str:
     return ", ".join(said)
 
 
-def _ratio(found: Json | None) -> Row:
-    if not found or found["ratio"] is None:
+def _ratio(found: Ratio | None) -> Row:
+    if not found or found.ratio is None or found.interval95 is None:
         return ABSENT, ABSENT
-    low, high = found["interval95"]
-    return f"{found['ratio']:.2f}", f"{low:.2f}-{high:.2f}"
+    low, high = found.interval95
+    return f"{found.ratio:.2f}", f"{low:.2f}-{high:.2f}"
 
 
-def _times(found: Json | None) -> Row:
-    errors = [found[f"median_{edge}_error_s"] if found else None for edge in ("start", "end")]
+def _times(found: TimeErrors | None) -> Row:
+    errors = (found.median_start_error_s, found.median_end_error_s) if found else (None, None)
     return tuple(ABSENT if each is None else f"{each:.2f}" for each in errors)

@@ -15,7 +15,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.report.tables.cells import Json, primary_measure
+from mothertongue.comparison.schema import Comparison
+from mothertongue.report.tables.cells import primary_measure
 from mothertongue.report.tables.csv_files import csv_files, write_csv
 from mothertongue.report.tables.markup import latex_text, markdown, markdown_text, one_line, tabular
 from mothertongue.report.tables.sheets import (
@@ -34,10 +35,10 @@ TEX_HEAD = r"""% \usepackage{booktabs} in the preamble; UTF-8
 """
 
 
-def comparison_tables(result: Json) -> Group:
+def comparison_tables(result: Comparison) -> Group:
     """Return conditions, tables and findings for a terminal of 80 columns or more."""
     alarm = [Text(f"WARNING: {said}", "bold red")] if (said := warning(result)) else []
-    heads = Text(f"{one_line(result['name'])}: {one_line(conditions(result))}\n{legend(result)}\n")
+    heads = Text(f"{one_line(result.name)}: {one_line(conditions(result))}\n{legend(result)}\n")
     tables: list[RenderableType] = []
     for sheet in _sheets(result):
         tables += [_table(sheet), Text(f"{sheet.note}\n" if sheet.note else "", "dim")]
@@ -45,7 +46,7 @@ def comparison_tables(result: Json) -> Group:
     return Group(*alarm, heads, *tables, *alarm, found)
 
 
-def write_tables(result: Json, folder: Path) -> list[Path]:
+def write_tables(result: Comparison, folder: Path) -> list[Path]:
     """Write all files that have figures into a folder; return their paths."""
     texts = {"table.md": _markdown(result), "table.tex": _latex(result)}
     for name, text in texts.items():
@@ -61,12 +62,12 @@ def write_tables(result: Json, folder: Path) -> list[Path]:
     return written
 
 
-def _sheets(result: Json) -> Iterator[Sheet]:
-    for language in result["languages"]:
+def _sheets(result: Comparison) -> Iterator[Sheet]:
+    for language in result.languages:
         yield from headline(result, language)
         yield from also_sheets(result, language)
         found, measure = averages_of(result, language), primary_measure(result, language)
-        yield from weight_average_sheets(language, measure, found, result["normalizer"])
+        yield from weight_average_sheets(language, measure, found, result.normalizer)
         yield from retention_sheets(result, language)
     yield from average_sheets(result)
 
@@ -97,9 +98,9 @@ def _foldable(label: str) -> Text:
     return Text(" ".join(w.replace("=", "= ") if len(w) > LONG_WORD else w for w in words))
 
 
-def _markdown(result: Json) -> str:
+def _markdown(result: Comparison) -> str:
     said = warning(result)
-    parts = [f"## {markdown_text(result['name'])}\n"]
+    parts = [f"## {markdown_text(result.name)}\n"]
     if said:
         parts.append(f"> **Warning: {markdown_text(said)}**\n")
     parts += [f"{markdown_text(conditions(result))}\n", f"{markdown_text(legend(result))}\n"]
@@ -108,23 +109,23 @@ def _markdown(result: Json) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _latex(result: Json) -> str:
+def _latex(result: Comparison) -> str:
     """Return a table for each language and one of averages, with the conditions as captions."""
     said = warning(result)
     parts = [TEX_HEAD + (f"% WARNING: {said}\n" if said else "")]
-    for language in result["languages"]:
+    for language in result.languages:
         parts.append(_float(result, language, headline(result, language)))
     if averages := average_sheets(result):
         parts.append(_float(result, "average", averages))
     return "\n".join(parts)
 
 
-def _float(result: Json, name: str, sheets: list[Sheet]) -> str:
+def _float(result: Comparison, name: str, sheets: list[Sheet]) -> str:
     said = warning(result)
     caption = f"{sheets[0].title}: {conditions(result)}. {legend(result)}."
     notes = "".join(f" {sheet.note}." for sheet in sheets if sheet.note)
     alarm = rf" \textbf{{Warning: {latex_text(said)}.}}" if said else ""
-    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{result['name']}-{name}")
+    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{result.name}-{name}")
     tabulars = "\n\n\\medskip\n".join(map(tabular, sheets))
     return (
         "\\begin{table}\n\\centering\\footnotesize\n"

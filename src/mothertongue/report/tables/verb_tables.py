@@ -1,15 +1,22 @@
 """Show the results of verbs as tables for a terminal. No torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mothertongue.report.tables.cells import best_weights
 from mothertongue.system.console import gigabytes, interval, plain
+
+if TYPE_CHECKING:  # for what no extra is installed, too
+    from mothertongue.decoding.lm.folder import LmRecord
+    from mothertongue.evaluation.rates import Score
+    from mothertongue.evaluation.records import SplitScores
+    from mothertongue.experiment.records import RunRecord
+    from mothertongue.export.records import Verification
+    from mothertongue.report.write import Written
 
 NEXT = """\
   mothertongue prepare my_corpus.csv --language sw --out data/mine
@@ -18,20 +25,20 @@ NEXT = """\
   mothertongue transcribe runs/my_experiment a_recording.m4a"""
 
 
-def score_tables(result: dict[str, Any]) -> Group:
+def score_tables(result: "SplitScores") -> Group:
     """Return tables of the scores of `evaluate`; a run's base, if scored, comes first."""
-    base = [score_table(result["base"])] if "base" in result else []
+    base = [score_table(result.base)] if result.base else []
     return Group(*base, score_table(result))
 
 
-def score_table(result: dict[str, Any]) -> Table:
+def score_table(result: "SplitScores") -> Table:
     """Return a table of scores: a row for each normalizer and context."""
-    title = f"{result['model']} on {result['split']} of {result['data']}"
+    title = f"{result.model} on {result.split} of {result.data}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("context", "normalizer", "WER", "95 %", "CER", "S/D/I", "words", "clips"):
         is_name = name in ("context", "normalizer")
         table.add_column(name, justify="left" if is_name else "right", no_wrap=True)
-    for scores in (result["scores"], result["scores_cut"] or {}):
+    for scores in (result.scores, result.scores_cut or {}):
         for score in scores.values():
             table.add_row(*_score_cells(score))
     notes = (_unfinished(result), _weighed(result))
@@ -39,122 +46,119 @@ def score_table(result: dict[str, Any]) -> Table:
     return table
 
 
-def _weighed(result: dict[str, Any]) -> str | None:
+def _weighed(result: "SplitScores") -> str | None:
     """Return the weight of the language model and how it was chosen; None without one."""
-    lm = result.get("lm")
+    lm = result.lm
     if not lm:
         return None
-    decoding = result["decoding"]
-    tried = ", ".join(f"{each['weight']:g}: {each['wer']:.1%}" for each in lm["trials"])
+    decoding = result.decoding
+    tried = ", ".join(f"{each.weight:g}: {each.wer:.1%}" for each in lm.trials)
     said = f"language model {decoding['lm']}, weight {decoding['lm_weight']:g}"
     return f"{said}; validation WER by weight: {tried}" if tried else said
 
 
-def _unfinished(result: dict[str, Any]) -> str | None:
+def _unfinished(result: "SplitScores") -> str | None:
     """Return how many transcripts looped or were cut; None if all ended normally."""
     told = {
-        "ended in a loop, which stands in the transcript once": result["looped_clips"],
-        "met the limit of tokens: their end is missing": result["cut_clips"],
+        "ended in a loop, which stands in the transcript once": result.looped_clips,
+        "met the limit of tokens: their end is missing": result.cut_clips,
     }
     return "\n".join(f"{count:,} clips {what}" for what, count in told.items() if count) or None
 
 
-def before_after_table(before: dict[str, Any], after: dict[str, Any], title: str) -> Table:
+def before_after_table(before: "Score", after: "Score", title: str) -> Table:
     """Return a table of the scores of one split before and after tuning."""
     table = Table("", "WER", "95 %", "CER", "95 %", "clips", title=title, title_justify="left")
     for name, score in (("before", before), ("after", after)):
         table.add_row(
             name,
-            f"{score['wer']:.1%}",
-            interval(score["interval95"]),
-            f"{score['cer']:.1%}",
-            interval(score["cer_interval95"]),
-            f"{score['n']}",
+            f"{score.wer:.1%}",
+            interval(score.interval95),
+            f"{score.cer:.1%}",
+            interval(score.cer_interval95),
+            f"{score.n}",
         )
     return table
 
 
-def _score_cells(score: dict[str, Any]) -> list[str]:
-    edits = (score["substitutions"], score["deletions"], score["insertions"])
+def _score_cells(score: "Score") -> list[str]:
+    edits = (score.substitutions, score.deletions, score.insertions)
     return [
-        "30 s" if score["context"] == "full" else "cut",
-        score["normalizer"],
-        f"{score['wer']:.1%}",
-        interval(score["interval95"]),
-        f"{score['cer']:.1%}",
+        "30 s" if score.context == "full" else "cut",
+        score.normalizer,
+        f"{score.wer:.1%}",
+        interval(score.interval95),
+        f"{score.cer:.1%}",
         "/".join(str(count) for count in edits),
-        f"{score['reference_words']:,}",
-        f"{score['n']:,}",
+        f"{score.reference_words:,}",
+        f"{score.n:,}",
     ]
 
 
-def run_table(record: dict[str, Any]) -> Table:
+def run_table(record: "RunRecord", folder: str) -> Table:
     """Return a table of the record that `train` wrote."""
-    table = Table(title=f"Run {record['run']}", title_justify="left", show_header=False)
-    share = record["trainable_parameters"] / record["parameters"]
-    measure = record.get("select_by", "wer")
-    rate = record[f"best_validation_{measure}"]
-    early = ", stopped early" if record["stopped_early"] else ""
-    table.add_row("trained", f"{record['trainable_parameters']:,} parameters ({share:.1%})")
-    table.add_row("steps", f"{record['steps']:,}{early}")
-    if (pseudo := record.get("pseudo_labels")) is not None:
-        table.add_row("pseudo-labels", f"{pseudo['hours']:.2f} of {pseudo['of_hours']:.2f} hours")
-    table.add_row("best weights", best_weights(record))
-    on_test = record["selected_on"] == "test"
-    name = f"{'test' if on_test else 'validation'} {measure.upper()}"
+    table = Table(title=f"Run {folder}", title_justify="left", show_header=False)
+    share = record.trainable_parameters / record.parameters
+    early = ", stopped early" if record.stopped_early else ""
+    table.add_row("trained", f"{record.trainable_parameters:,} parameters ({share:.1%})")
+    table.add_row("steps", f"{record.steps:,}{early}")
+    if pseudo := record.pseudo_labels:
+        table.add_row("pseudo-labels", f"{pseudo.hours:.2f} of {pseudo.of_hours:.2f} hours")
+    table.add_row("best weights", record.best_weights)
+    on_test = record.selected_on == "test"
+    name = f"{'test' if on_test else 'validation'} {record.select_by.upper()}"
     name += ", chosen on test" if on_test else ""
-    table.add_row(name, "no validation split" if rate is None else f"{rate:.1%}")
-    table.add_row(
-        "time", f"{record['train_s']:.0f} s training, {record['validate_s']:.0f} s validating"
-    )
-    table.add_row("peak memory", gigabytes(record["peak_memory_bytes"]))
+    rate = f"{record.best.rate(record.select_by):.1%}" if record.best else "no validation split"
+    table.add_row(name, rate)
+    table.add_row("time", f"{record.train_s:.0f} s training, {record.validate_s:.0f} s validating")
+    table.add_row("peak memory", gigabytes(record.peak_memory_bytes))
     return table
 
 
-def verification_table(folder: str, result: dict[str, Any]) -> Table:
+def verification_table(folder: str, result: "Verification") -> Table:
     """Return a table of an export and its verification."""
     table = Table(title=f"Verified: {folder}", title_justify="left", show_header=False)
-    engine = result["engine"]
-    same, clips = result["identical"], result["clips"]
-    change, low, high = (100 * x for x in (result["difference"], *result["interval95"]))
-    table.add_row("format", f"{result['format']}, {result['type']}")
-    table.add_row("engine", f"{engine['name']} {engine['version']}")
-    table.add_row("the same tokens", f"{same} of {clips} clips of {result['split']}")
+    engine = result.engine
+    same, clips = result.identical, result.clips
+    change, low, high = (100 * x for x in (result.difference, *result.interval95))
+    table.add_row("format", f"{result.format}, {result.type}")
+    table.add_row("engine", f"{engine.name} {engine.version}")
+    table.add_row("the same tokens", f"{same} of {clips} clips of {result.split}")
     table.add_row(
         "WER",
-        f"{result['wer_run']:.1%} -> {result['wer']:.1%} "
+        f"{result.wer_run:.1%} -> {result.wer:.1%} "
         f"({change:+z.2f} points, 95 % {low:+z.2f} to {high:+z.2f})",
     )
-    if result["clips_cut"]:
+    if result.clips_cut:
         table.add_row(
             "cut at the engine's limit",
-            f"{result['clips_cut']} of {clips} clips, WER with the run cut alike; "
-            f"the run's whole transcripts have {result['wer_run_uncut']:.1%}",
+            f"{result.clips_cut} of {clips} clips, WER with the run cut alike; "
+            f"the run's whole transcripts have {result.wer_run_uncut:.1%}",
         )
-    if result["token_limit"]["advice"]:
-        table.add_row("limit of tokens", result["token_limit"]["advice"])
-    table.add_row("same language detected", f"{result['language_detection']:.0%} of the clips")
-    table.add_row("lost", ", ".join(result["lost"]) or "nothing")
-    table.add_row("size", f"{result['size_bytes'] / 1e6:,.1f} MB")
-    speed = result["run_decode_s"] / result["decode_s"]
+    if result.token_limit.advice:
+        table.add_row("limit of tokens", result.token_limit.advice)
+    table.add_row("same language detected", f"{result.language_detection:.0%} of the clips")
+    table.add_row("lost", ", ".join(result.lost) or "nothing")
+    table.add_row("size", f"{result.size_bytes / 1e6:,.1f} MB")
+    speed = result.run_decode_s / result.decode_s
     table.add_row("speed", f"{speed:.2f} of the run's in torch, clip by clip at 30 s")
-    memory = gigabytes(result["peak_memory_bytes"]), gigabytes(result["run_peak_memory_bytes"])
+    memory = gigabytes(result.peak_memory_bytes), gigabytes(result.run_peak_memory_bytes)
     table.add_row("peak memory", f"{memory[0]}, the run's {memory[1]}")
     return table
 
 
-def report_line(result: dict[str, Any]) -> Text:
+def report_line(result: "Written") -> Text:
     """Return the path of a page, and the number of clips without sound."""
-    size = f"{result['bytes'] / 1e6:.1f} MB"
-    sound = f"{result['playable']:,} of {result['clips']:,} clips with sound"
-    scored = sound if result["clips"] else "no clips yet; mothertongue evaluate adds them"
-    lines = [f"{result['page']}: {size}, {scored}"]
-    if result["over_budget"]:
+    size = f"{result.bytes / 1e6:.1f} MB"
+    sound = f"{result.playable:,} of {result.clips:,} clips with sound"
+    scored = sound if result.clips else "no clips yet; mothertongue evaluate adds them"
+    lines = [f"{result.page}: {size}, {scored}"]
+    if result.over_budget:
         lines.append(
-            f"{result['over_budget']:,} clips are silent: the sound embedded is limited by "
+            f"{result.over_budget:,} clips are silent: the sound embedded is limited by "
             "--audio-mb; --audio beside writes all of it next to the page"
         )
-    unreadable = result["unreadable"]
+    unreadable = result.unreadable
     if unreadable:
         lines.append(f"{len(unreadable):,} clips could not be read: {unreadable[0]}")
     return Text(plain("\n".join(lines)))
@@ -195,20 +199,20 @@ def demo_tables(result: dict[str, Any]) -> Group:
     )
 
 
-def lm_table(record: dict[str, Any], out: str) -> Table:
+def lm_table(record: "LmRecord", out: str) -> Table:
     """Return a table of the language model that `lm` made."""
     table = Table("", "", title=f"language model {out}", title_justify="left", box=SIMPLE_HEAD)
     table.columns[1].justify = "right"
-    total = record["sentences"] + record["taken_out"]
-    table.add_row("sentences", f"{record['sentences']:,}")
+    total = record.sentences + record.taken_out
+    table.add_row("sentences", f"{record.sentences:,}")
     table.add_row(
         "removed: validation or test has them",
-        f"{record['taken_out']:,} of {total:,} ({record['taken_out'] / total:.1%})",
+        f"{record.taken_out:,} of {total:,} ({record.taken_out / total:.1%})",
     )
-    table.add_row("tokens", f"{record['tokens']:,}")
-    for length, count in enumerate(record["ngrams"], start=1):
+    table.add_row("tokens", f"{record.tokens:,}")
+    for length, count in enumerate(record.ngrams, start=1):
         table.add_row(f"{length}-grams", f"{count:,}")
-    if not record["held_out"]:
+    if not record.held_out:
         table.caption = "No validation or test sentences were given: add --held-out DATA"
         table.caption_justify = "left"
     return table

@@ -4,11 +4,15 @@ Rates are in percent; differences are in points (of percent).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from mothertongue.comparison.schema import Comparison, WeightAverage
+from mothertongue.data.languages import Measure
+from mothertongue.experiment.records import AlphaPoint, AlphaRetention, RunRecord
+from mothertongue.experiment.validation import Validation
 from mothertongue.report.tables.cells import (
     ABSENT,
     BASE,
-    Json,
     Row,
     points,
     rate,
@@ -26,69 +30,105 @@ CURVE_NOTE = (
 )
 
 
-def averages_of(result: Json, language: str) -> list[Json]:
+@dataclass(frozen=True, slots=True)
+class Average:
+    """The average of a strategy's runs in a comparison, or a run that is one: `tested` is None."""
+
+    strategy: str
+    num_runs: int
+    alpha: float
+    split: str
+    clips: int
+    difference: float
+    """Its rate minus that of its best run, on the split that chose it."""
+    curve: list[AlphaPoint]
+    has_others: bool
+    tested: WeightAverage | None = None
+
+    @property
+    def taken(self) -> AlphaPoint:
+        """The point of the curve that was taken."""
+        return next(each for each in self.curve if each.alpha == self.alpha)
+
+
+def averages_of(result: Comparison, language: str) -> list[Average]:
     """Return the averages of a language; comparisons of earlier versions have none."""
-    found: list[Json] = result["languages"][language].get("weight_averages", [])
-    return found
+    return [
+        Average(
+            each.strategy,
+            len(each.runs),
+            each.alpha,
+            each.split,
+            each.clips,
+            each.difference,
+            each.curve,
+            bool(each.retention_sets),
+            each,
+        )
+        for each in result.languages[language].weight_averages
+    ]
 
 
-def averages_of_runs(records: Mapping[str, Json]) -> list[Json]:
+def averages_of_runs(records: Mapping[str, RunRecord]) -> list[Average]:
     """Return the averages among runs, given by their names, whose weights were scored.
 
     They have no scores on the test split: the tables of the runs have them.
     """
     return [
-        {"strategy": name, "retention_sets": list(facts["retention_clips"]), **facts}
+        Average(
+            name,
+            len(facts.runs),
+            facts.alpha,
+            facts.split,
+            facts.clips,
+            facts.difference,
+            facts.curve,
+            bool(facts.retention_clips),
+        )
         for name, record in records.items()
-        if (facts := record.get("average")) and facts["difference"] is not None
+        if (facts := record.average) and facts.difference is not None
     ]
 
 
 def weight_average_sheets(
-    language: str, measure: str, found: Sequence[Json], normalizer: str
+    language: str, measure: Measure, found: Sequence[Average], normalizer: str
 ) -> list[Sheet]:
-    """Return tables of what the averages gave, and of every alpha; none without averages.
-
-    `found` is of `averages_of` or of `averages_of_runs`.
-    """
+    """Return tables of what the averages gave, and of every alpha; none without averages."""
     if not found:
         return []
     sheets = [_chosen(language, found, measure)]
-    if all("scores" in each for each in found):
-        sheets.append(_tested(language, found, measure, normalizer))
-    if any(len(each["curve"]) > 1 for each in found):
+    if tested := [each.tested for each in found if each.tested]:
+        sheets.append(_tested(language, tested, measure, normalizer))
+    if any(len(each.curve) > 1 for each in found):
         sheets.append(_curve(language, found, measure))
     return sheets
 
 
-def taken(average: Json) -> Json:
-    """Return the point of the curve that was taken."""
-    return next(each for each in average["curve"] if each["alpha"] == average["alpha"])
-
-
-def _chosen(language: str, found: Sequence[Json], measure: str) -> Sheet:
+def _chosen(language: str, found: Sequence[Average], measure: Measure) -> Sheet:
     rows = []
     for each in found:
-        own: float = taken(each)["validation"][measure]
-        rates = (f"{100 * own:.1f}", f"{100 * (own - each['difference']):.1f}")
-        facts = (str(len(each["runs"])), f"{each['alpha']:g}")
-        rows.append((each["strategy"], *facts, *rates, points(each["difference"])))
-    split = found[0]["split"]
+        own = _validation(each.taken).rate(measure)
+        rates = (f"{100 * own:.1f}", f"{100 * (own - each.difference):.1f}")
+        facts = (str(each.num_runs), f"{each.alpha:g}")
+        rows.append((each.strategy, *facts, *rates, points(each.difference)))
+    split = found[0].split
     return Sheet(
-        f"{language}: averages of weights, chosen on {split}, {found[0]['clips']:,} clips",
+        f"{language}: averages of weights, chosen on {split}, {found[0].clips:,} clips",
         ("strategy", "runs", "alpha", f"{measure.upper()} %", "best run %", "vs best run"),
         tuple(rows),
         note=CHOSEN_NOTE,
     )
 
 
-def _tested(language: str, found: Sequence[Json], measure: str, normalizer: str) -> Sheet:
+def _tested(
+    language: str, found: Sequence[WeightAverage], measure: Measure, normalizer: str
+) -> Sheet:
     rows = []
     for each in found:
-        low, high = each["vs_seeds"]["interval95"]
-        own = rate(each["scores"][normalizer], measure)
-        change = (points(each["vs_seeds"]["difference"]), f"{points(low)} to {points(high)}")
-        rows.append((each["strategy"], *own, *change))
+        low, high = each.vs_seeds.interval95
+        own = rate(each.scores[normalizer], measure)
+        change = (points(each.vs_seeds.difference), f"{points(low)} to {points(high)}")
+        rows.append((each.strategy, *own, *change))
     return Sheet(
         f"{language}: averages of weights on the test split",
         ("strategy", f"{measure.upper()} %", "95 %", "vs seeds", "95 %"),
@@ -97,8 +137,8 @@ def _tested(language: str, found: Sequence[Json], measure: str, normalizer: str)
     )
 
 
-def _curve(language: str, found: Sequence[Json], measure: str) -> Sheet:
-    split = found[0]["split"]
+def _curve(language: str, found: Sequence[Average], measure: Measure) -> Sheet:
+    split = found[0].split
     return Sheet(
         f"{language}: between the base and the tuned weights, on {split}",
         ("strategy", "alpha", f"{measure.upper()} %", "others' WER %", "forgot", "95 %"),
@@ -108,18 +148,23 @@ def _curve(language: str, found: Sequence[Json], measure: str) -> Sheet:
     )
 
 
-def _points(average: Json, measure: str) -> Iterator[Row]:
-    for each in average["curve"]:
-        mark = "*" if each["alpha"] == average["alpha"] else ""
-        name = f"{each['alpha']:g}{mark}" if each["alpha"] else f"0, {BASE}{mark}"
-        own = f"{100 * each['validation'][measure]:.1f}"
-        yield average["strategy"], name, own, *_forgot(each["retention"])
+def _points(average: Average, measure: Measure) -> Iterator[Row]:
+    for each in average.curve:
+        mark = "*" if each.alpha == average.alpha else ""
+        name = f"{each.alpha:g}{mark}" if each.alpha else f"0, {BASE}{mark}"
+        own = f"{100 * _validation(each).rate(measure):.1f}"
+        yield average.strategy, name, own, *_forgot(each.retention)
 
 
-def _forgot(retention: Json | None) -> Row:
+def _validation(point: AlphaPoint) -> Validation:
+    assert point.validation, "a comparison averages what it validated"
+    return point.validation
+
+
+def _forgot(retention: AlphaRetention | None) -> Row:
     if retention is None:
         return ABSENT, ABSENT, ABSENT
-    change = retention["mean"]["wer"]
-    low, high = change["interval95"]
-    others = f"{100 * change['after']:.1f}"
-    return others, points(change["difference"]), f"{points(low)} to {points(high)}"
+    change = retention.mean.wer
+    low, high = change.interval95
+    others = f"{100 * change.after:.1f}"
+    return others, points(change.difference), f"{points(low)} to {points(high)}"
