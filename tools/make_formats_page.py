@@ -1,51 +1,52 @@
 """Write docs/formats.md from the schemas of records; with --check, fail when it is out of date."""
 
 import sys
-from collections.abc import Iterator
-from dataclasses import is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from typing_extensions import is_typeddict
+from pydantic import BaseModel
 
-from mothertongue.comparison.schema import Comparison
+from mothertongue.analysis.records import Analysis
+from mothertongue.comparison.clips import ClipSet
+from mothertongue.comparison.schema import Comparison, Cut
+from mothertongue.comparison.selection import Selection
+from mothertongue.data.card import Card
 from mothertongue.data.decisions import Decision
-from mothertongue.data.manifest import Card, Utterance
-from mothertongue.experiment.records import (
-    Analysis,
-    ClipSet,
-    Cost,
-    Identity,
-    LongScores,
-    MetricsLine,
-    RunRecord,
-    Scores,
-    Selection,
-)
+from mothertongue.data.manifest import Utterance
+from mothertongue.data.sources.base import Rejection
+from mothertongue.evaluation.records import LongScores, SplitScores
+from mothertongue.experiment.records import Identity, MetricsLine, RunRecord
+from mothertongue.export.records import Verification
+from mothertongue.training.state import State
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
 HEAD = """\
 # Files
 
-`make docs` writes this page from the schemas that readers check. Each file is UTF-8. A record may
-have more keys than these: they are for people, and nothing reads them back. Times are in seconds,
-sizes in bytes, error rates are ratios (0.14 is 14 %).
+`make docs` writes this page from the dataclasses that files are read and written with. Each file
+is UTF-8. Times are in seconds, sizes in bytes, error rates are ratios (0.14 is 14 %).
 
-`format_version` is 1; records of earlier releases have none. A record of a higher version is
-refused with a message.
+`format_version` is 1; files of earlier versions have none. A file of a higher version is refused
+with a message. An optional key may be missing: earlier versions did not write it, or there is
+nothing to write. Keys that are not listed here are ignored.
 """
 FILES: dict[str, Any] = {
     "manifest.jsonl, a line each utterance": Utterance,
+    "rejected.jsonl, a line each rejected row": Rejection,
     "data_card.json": Card,
     "decisions.jsonl, a line each decided clip": Decision,
     "RUN/identity.json": Identity,
     "RUN/metrics.jsonl, a line each step or validation": MetricsLine,
-    "RUN/state.json": Cost,
+    "RUN/state.json": State,
     "RUN/record.json": RunRecord,
-    "RUN/eval/NAME.json": Scores,
+    "RUN/eval/NAME.json": SplitScores,
     "RUN/eval/long-NAME.json": LongScores,
+    "EXPORT/verification.json": Verification,
     "COMPARISON/selection.json": Selection,
+    "COMPARISON/cuts.json, a list of these": Cut,
     "COMPARISON/comparison.json": Comparison,
     "COMPARISON/clips.json, a list of these": ClipSet,
     "the JSON of analyze": Analysis,
@@ -77,18 +78,30 @@ def table(heading: str, schema: Any, parts: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "| key | type | |"
     yield "| --- | --- | --- |"
-    hints = get_type_hints(schema, include_extras=True)
-    required = getattr(schema, "__required_keys__", hints.keys())
-    for key, hint in hints.items():
-        note = "" if key in required else "optional"
+    for key, hint, is_required in keys(schema):
+        note = "" if is_required else "optional"
         yield f"| `{key}` | {written(hint, parts)} | {note} |"
     yield ""
+
+
+def keys(schema: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Each key of a schema with its type, and whether it must be there."""
+    hints = get_type_hints(schema, include_extras=True)
+    if issubclass(schema, BaseModel):
+        for name, field in schema.model_fields.items():
+            yield name, hints[name], field.is_required()
+        return
+    for each in fields(schema):
+        has_default = each.default is not MISSING or each.default_factory is not MISSING
+        yield each.name, hints[each.name], not has_default
+    for name in getattr(schema, "ALSO_WRITTEN", ()):
+        yield name, get_type_hints(getattr(schema, name).fget)["return"], False
 
 
 def written(hint: Any, parts: dict[str, Any]) -> str:
     """A type in words of JSON; records within it join `parts` and are named."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (NotRequired, Annotated):
+    if origin is Annotated:
         return written(arguments[0], parts)
     if origin is Literal:
         return ", ".join(f"`{each!r}`" for each in arguments)
@@ -96,13 +109,16 @@ def written(hint: Any, parts: dict[str, Any]) -> str:
         kinds = [each for each in arguments if each is not NoneType]
         nullable = " or null" if len(kinds) < len(arguments) else ""
         return " or ".join(written(each, parts) for each in kinds) + nullable
-    if origin is list:
+    if origin is tuple and Ellipsis not in arguments:
+        return f"list of {len(arguments)}: {written(arguments[0], parts)}"
+    if origin in (list, tuple):
         return f"list of {written(arguments[0], parts)}"
-    if origin is dict:
+    if origin in (dict, Mapping):
         return f"object of {written(arguments[1], parts)} by name"
-    if is_typeddict(hint) or is_dataclass(hint):
-        name = hint.__name__.lstrip("_")
-        parts[name] = hint
+    if is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        name = hint.__name__
+        if parts.setdefault(name, hint) is not hint:
+            raise ValueError(f"two parts are called {name}")
         return f"[{name}](#{name.lower()})"
     return {float: "number", int: "whole number", str: "text", bool: "true or false"}.get(
         hint, "any value"

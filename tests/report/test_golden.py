@@ -1,42 +1,81 @@
 """The files of an earlier release (tests/golden, as it wrote them) are still read."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mothertongue.comparison.clips import ClipSet
+from mothertongue.comparison.schema import Comparison
+from mothertongue.comparison.selection import Selection
 from mothertongue.evaluation.normalizers import NORMALIZERS
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.records import Identity, MetricsLine, RunRecord
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.report.inputs import read_parts
 from mothertongue.report.write import write_report
+from mothertongue.system.json_files import read_json, read_json_lines, to_json
+from mothertongue.training.state import State
 from mothertongue.training.trackers import flat
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RUNS = sorted((GOLDEN / "runs").iterdir())
 
 
+DOCUMENTS = {
+    "comparison.json": Comparison,
+    "clips.json": list[ClipSet],
+    "selection.json": Selection,
+    "record.json": RunRecord,
+    "identity.json": Identity,
+    "state.json": State,
+    "test.json": SplitScores,
+    "retention-en.json": SplitScores,
+    "off-en.json": SplitScores,
+}
+
+
+def kept(old: Any, new: Any) -> bool:
+    """Whether what is written now has every key of then, with its value."""
+    if isinstance(old, dict):
+        return all(key in new and kept(old[key], new[key]) for key in old)
+    if isinstance(old, list):
+        return len(old) == len(new) and all(map(kept, old, new))
+    return bool(old == new)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.rglob("*.json")), ids=lambda path: path.name)
+def test_a_document_is_read_and_no_key_of_it_is_lost(path: Path) -> None:
+    stored = json.loads(path.read_text("utf-8"))
+    assert "format_version" not in stored
+    assert kept(stored, to_json(read_json(path, DOCUMENTS[path.name])))
+
+
 @pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)
 def test_the_records_of_a_run_are_read(folder: Path) -> None:
     run_dir = RunDir(folder)
     record = run_dir.read_record()
-    assert "format_version" not in record
     settings = flat(read_experiment(run_dir).model_dump(mode="json"))
-    then = flat(record["experiment"])
+    then = flat(to_json(record.experiment))
     assert {key: settings[key] for key in then} == then
     # Settings that came later are off, so the run can be continued and used again.
     assert {value for key, value in settings.items() if key not in then} <= {"None", "off", 0.0}
-    assert read_identity(run_dir)["base_digest"] == record["base_digest"]
-    assert run_dir.read_state()["train_s"] == record["train_s"]
+    assert read_identity(run_dir).base_digest == record.base_digest
+    assert run_dir.read_cost().train_s == record.train_s
+    for line, values in read_json_lines(run_dir.metrics, MetricsLine):
+        assert to_json(values) == json.loads(line)
 
 
 def test_a_comparison_is_read_and_has_its_page(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
     (part,) = read_parts([folder], [])
-    (language,) = part.result["languages"].values()
-    wers = [row["scores"]["strict"]["wer"] for row in language["strategies"]]
+    (language,) = part.result.languages.values()
+    wers = [row.scores["strict"].wer for row in language.strategies]
     assert len(wers) == 2
     write_report([folder], out=tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text("utf-8")
