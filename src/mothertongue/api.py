@@ -292,7 +292,8 @@ def label(
     asked = teachers(str(model), second, language, config, find, chosen)
     report = label_audio(asked, sources, Path(out), options)
     refuse_nothing_kept(report, Path(out))
-    return to_json(report) | {"out": str(out)}
+    counts: dict[str, Any] = to_json(report)
+    return counts | {"out": str(out)}
 
 
 def lm(

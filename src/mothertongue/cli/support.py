@@ -63,7 +63,8 @@ def decoding(
     if hotwords is not None:
         read_words(hotwords)  # what is wrong is said before a model is opened
 
-    options = {"beam_size": beam_size, "batch_size": batch_size, "lm": lm, "lm_weight": lm_weight}
+    options: dict[str, Any] = {"beam_size": beam_size, "batch_size": batch_size}
+    options |= {"lm": lm, "lm_weight": lm_weight}
     options |= {"hotwords": hotwords, "hotwords_weight": hotwords_weight, "graphs": graphs}
     return parse(DecodeConfig, options, "options of decoding")
 

@@ -35,6 +35,7 @@ from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.defaults import in_precision, settled_all
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, TEST_SCORES, RunDir, is_run
+from mothertongue.model.devices import Precision
 from mothertongue.model.load import base_config
 from mothertongue.system.files import open_atomically, write_json
 
@@ -78,7 +79,8 @@ def _settled(candidates: Sequence[Candidate], folder: Path) -> list[Candidate]:
     found = settled_all([(each.experiment, each.run_dir(folder)) for each in candidates])
     pairs = list(zip(candidates, found, strict=True))
     open_ = [one for each, one in pairs if each.experiment.train.precision == "auto"]
-    taken = next((one.train.precision for one in open_ if one.train.precision != "auto"), "auto")
+    begun = (one.train.precision for one in open_ if one.train.precision != "auto")
+    taken: Precision = next(begun, "auto")
     return [
         replace(each, experiment=one)
         if one.train.precision != "auto" or each.run_dir(folder).identity.is_file()

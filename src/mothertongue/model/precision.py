@@ -100,17 +100,15 @@ def _remembered(key: list[object], measure: Callable[[], Speeds]) -> Speeds:
         with locked(path.with_suffix(".lock")):
             known = _read(path)
             if name not in known:
-                known[name] = asdict(measure())
+                known[name] = measure()
                 write_json(path, known)
-            return Speeds(**known[name])
+            return known[name]
     except OSError:  # nowhere to write
         return measure()
 
 
-def _read(path: Path) -> dict[str, dict[str, float]]:
+def _read(path: Path) -> dict[str, Speeds]:
     if not path.is_file():
         return {}
-    known: dict[str, dict[str, float]] = read_json(
-        path, dict[str, dict[Literal["fp32_s", "bf16_s"], float]], "remove it to measure again"
-    )
+    known: dict[str, Speeds] = read_json(path, dict[str, Speeds], "remove it to measure again")
     return known
