@@ -11,7 +11,7 @@ import pytest
 from runs import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("audio", "tables", "folders", "settings", "runs")
+KINDS = ("audio", "tables", "folders", "settings", "runs", "beside")
 PARTS = (*KINDS, "media", "checkpoints", "kills", "disk")
 
 

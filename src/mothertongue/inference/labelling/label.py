@@ -86,7 +86,8 @@ def _named(sources: Sequence[Source]) -> tuple[list[Source], list[Rejection]]:
             require_utf8(str(source.path))
         except Fault as fault:
             shown = plain(str(source.path))
-            unnamed.append(Rejection(shown, *fault.args, {"audio": shown}))
+            told = fault.code, fault.reason, fault.fix
+            unnamed.append(Rejection(shown, *told, {"audio": shown}))
         else:
             named.append(source)
     return named, unnamed
