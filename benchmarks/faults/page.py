@@ -55,7 +55,8 @@ def _malformed(by_kind: Json) -> Iterator[str]:
     yield "## Malformed inputs\n"
     yield f"There are {inputs} inputs. Each has an expected exit code and a name that the message"
     yield f"must show. They were used in {runs} runs. For `serve`, the files are uploads for its"
-    yield "decoders.\n"
+    yield "decoders. `beside` is what a verb gets besides its data: hot words, language models,"
+    yield "texts of long recordings, replayed clips, noise.\n"
     rows = [
         [kind, f"{each['inputs']}", _counted(each["runs_by_verb"])]
         for kind, each in by_kind.items()
