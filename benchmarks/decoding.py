@@ -17,6 +17,7 @@ from work import read_split
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.evaluation.metrics import utterance_errors
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.model.devices import best_device, peak_memory_bytes
 
 Decode = Callable[[Sequence[Samples]], list[str]]
@@ -36,7 +37,9 @@ def run_decoder(opened: Callable[[dict[str, Any]], Decode]) -> None:
     texts = decode(audio)
     seconds = time.perf_counter() - began
     rows = [
-        {"reference": each.text, "hypothesis": text}
+        UtteranceRow(
+            each.id, each.language, each.text, text, each.duration_s, each.speaker, looped=False
+        )
         for each, text in zip(clips, texts, strict=True)
     ]
     errors = utterance_errors(rows, normalizer("strict"))

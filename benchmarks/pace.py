@@ -27,7 +27,7 @@ import psutil
 import soundfile as sf
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
-from mothertongue.experiment.run_dir import environment
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
 
 Json = dict[str, Any]

@@ -43,15 +43,18 @@ from mothertongue.evaluation.metrics import (
     utterance_errors,
 )
 from mothertongue.evaluation.normalizers import normalizer
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.experiment.config import read_experiment
-from mothertongue.experiment.run_dir import RunDir, environment
+from mothertongue.experiment.run_dir import RunDir
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import check_unseen, transcribe_split, with_lm_weight
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import load_tokens
 from mothertongue.system.console import counting
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
+from mothertongue.system.json_files import built
 
 PLAIN, GREEDY, BEAM = "plain", "greedy", "beam 5"
 LM, LM_TEXT, HOTWORDS = "beam 5 + LM", "beam 5 + LM + text", "beam 5 + hot words"
@@ -234,7 +237,10 @@ def scored_set(digest: str, name: str, runs: Sequence[Json], seed: int) -> Score
                 found.setdefault(arm, []).append(each["sets"][digest] | {"lm_weight": weight})
     normalize = normalizer("strict")
     errors_S = {
-        arm: [utterance_errors(each["rows"], normalize) for each in kept]
+        arm: [
+            utterance_errors(built(each["rows"], "readout", list[UtteranceRow]), normalize)
+            for each in kept
+        ]
         for arm, kept in found.items()
     }
     return ScoredSet(

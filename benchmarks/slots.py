@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from mothertongue.decoding.search import Search, Waiting
-from mothertongue.experiment.run_dir import environment
 from mothertongue.model.flops import FRAMES_PER_S
 from mothertongue.model.sizes import openai_config
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
 
 MEAN_S, DEVIATION_S = 12.0, 4.5

@@ -34,13 +34,14 @@ from mothertongue.data.clips import Samples, load_clip, read_split
 from mothertongue.data.manifest import ROOT, Utterance
 from mothertongue.evaluation.metrics import bootstrap_interval
 from mothertongue.experiment.load import load_run
-from mothertongue.experiment.run_dir import environment, is_run
+from mothertongue.experiment.run_dir import is_run
 from mothertongue.export.base import exporter
 from mothertongue.export.formats.ggml import FILE
 from mothertongue.inference.long_form import joined, recordings_of
 from mothertongue.model.load import load_base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.system.console import counting
+from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json
 
 Json = dict[str, Any]

@@ -3,13 +3,14 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from readout import ARMS, BEAM, GREEDY, HOTWORDS, LM, LM_TEXT, PLAIN, lines, read_out, summary
 
+from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.system.files import write_json
 
 REFERENCES = ["moja mbili tatu nne", "tano sita", "saba nane tisa kumi"]
 """Ten words."""
@@ -18,12 +19,10 @@ REFERENCES = ["moja mbili tatu nne", "tano sita", "saba nane tisa kumi"]
 def kept(out: Path, name: str, own: str, wrong: dict[str, list[int]]) -> None:
     """Write a run whose arms have so many words wrong in each text."""
 
-    def rows(counts: list[int]) -> list[dict[str, Any]]:
+    def rows(counts: list[int]) -> list[UtteranceRow]:
         pairs = zip(REFERENCES, counts, strict=True)
-        return [
-            {"reference": text, "hypothesis": " ".join(["x"] * n + text.split()[n:])}
-            for text, n in pairs
-        ]
+        texts = [(text, " ".join(["x"] * n + text.split()[n:])) for text, n in pairs]
+        return [UtteranceRow(said, "sw", said, found, 1.0, None, False) for said, found in texts]
 
     arms = {
         arm: {
@@ -34,7 +33,7 @@ def kept(out: Path, name: str, own: str, wrong: dict[str, list[int]]) -> None:
     }
     path = out / "runs" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"run": name, "own": own, "names": {own: own}, "arms": arms}))
+    write_json(path, {"run": name, "own": own, "names": {own: own}, "arms": arms})
 
 
 def test_rates_are_means_of_runs_and_sets_and_gains_are_between_them(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from shared import once
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export import export as exporting
 from mothertongue.export.verify import VerificationRequest
+from mothertongue.system.json_files import to_json
 from mothertongue.system.processes import answered
 from mothertongue.training.run import run
 
@@ -71,7 +72,7 @@ def exports(tiny_runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
                 patch.setattr(exporting, "_in_a_process", in_a_warm_process)
                 asked = tiny_runs[kind], format_, type_, folder / "out", "validation", 4, 1e3
                 result = exporting.export(*asked)
-            assert json.loads((folder / "out/verification.json").read_text()) == result
+            assert json.loads((folder / "out/verification.json").read_text()) == to_json(result)
 
         return once(tmp_path_factory, f"{kind}-{format_}-{type_}", make) / "out"
 

@@ -22,6 +22,7 @@ from mothertongue.cli.app import app
 from mothertongue.comparison.compare import compare
 from mothertongue.comparison.jobs.task import Task
 from mothertongue.errors import ConfigError
+from mothertongue.system.json_files import to_json
 
 pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 from cluster import different, what_counts
@@ -120,7 +121,7 @@ def test_a_worker_and_a_node_die_and_the_table_is_the_same(
     assert said.count(" was lost; it continues at ") >= 2, said
     alone = compare(load_grid(grid_path, []), tmp_path / "alone", in_process, Quiet())
     ours = json.loads((out / "comparison.json").read_text())
-    assert not list(different(what_counts(ours), what_counts(json.loads(json.dumps(alone)))))
+    assert not list(different(what_counts(ours), what_counts(to_json(alone))))
 
 
 @pytest.mark.slow
