@@ -120,7 +120,7 @@ def test_the_largest_seed_trains(tmp_path: Path) -> None:
     strategy = {"kind": "lora", "rank": 2, "dropout": 0.1}
     changes = {"strategy": strategy, "epochs": 1, "seed": LARGEST}
     experiment = tiny_experiment(tmp_path, base, data, **changes)
-    assert run(experiment, RunDir(tmp_path / "run"), Silent())["steps"] == 1
+    assert run(experiment, RunDir(tmp_path / "run"), Silent()).steps == 1
 
 
 @pytest.mark.parametrize("variant", ["plain", "pissa"])

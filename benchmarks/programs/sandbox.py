@@ -25,7 +25,7 @@ from mothertongue.data.sources.detect import detect
 from mothertongue.decoding.transcript import Clip, Transcript
 from mothertongue.inference.speech_detection import everything, has_detector, voiced
 from mothertongue.inference.transcribe import transcribe_files
-from mothertongue.report.audio_clips import collect_sounds
+from mothertongue.report.audio_clips import Playable, collect_sounds
 
 
 class InProcess:
@@ -65,9 +65,9 @@ def run_transcribe(table: Path, out: Path) -> int:
 
 
 def run_report(table: Path, out: Path) -> int:
-    facts = {"start_s": 0.0, "duration_s": None, "words": 1, "heard": []}
-    clips = [{"id": str(each), "audio": str(each), **facts} for each in paths(table)]
-    return len(collect_sounds([{"clips": clips}], "embed", 10**9, out / "page.html").found)
+    whole = {"start_s": 0.0, "duration_s": None, "errors": 0.0}
+    clips = [Playable(id=str(each), audio=str(each), **whole) for each in paths(table)]
+    return len(collect_sounds([clips], "embed", 10**9, out / "page.html").found)
 
 
 VERBS: dict[str, Callable[[Path, Path], int]] = {

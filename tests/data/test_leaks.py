@@ -7,7 +7,7 @@ import pytest
 from clips import tone, write_clip
 
 from mothertongue.data.clip_facts import facts_of
-from mothertongue.data.leaks import check_splits, find_leaks
+from mothertongue.data.leaks import LeakCounts, check_splits, find_leaks
 from mothertongue.data.manifest import Split, Utterance
 from mothertongue.errors import DataError
 
@@ -35,7 +35,7 @@ def test_a_copy_under_another_name_is_the_same_audio(sound: Path, tmp_path: Path
     held_out = facts_of([clip(copy, "test", "mbili"), clip(other, "test", "tatu")])
     found = find_leaks(facts_of([clip(sound)]), held_out)
     assert found.audio == ("test-b@0",)
-    assert found.counts() == {"clips": 2, "audio": 1, "sentences": 0, "speakers": 0}
+    assert found.counts() == LeakCounts(clips=2, audio=1, sentences=0, speakers=0)
 
 
 def test_parts_of_one_long_file_are_the_same_audio_only_where_they_overlap(sound: Path) -> None:

@@ -16,6 +16,7 @@ from mothertongue.errors import ConfigError, Preempted
 from mothertongue.experiment import defaults
 from mothertongue.experiment.config import Experiment, load_experiment, read_experiment
 from mothertongue.experiment.defaults import TrainingClips, is_open, settled_for, usual_epochs
+from mothertongue.experiment.records import RunRecord
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import BatchSize
 from mothertongue.model.precision import Choice, Speeds, faster
@@ -161,25 +162,25 @@ def test_a_run_goes_on_in_the_precision_that_it_began_with(
     """To the bit, whatever another machine would take."""
     speeds = {"bf16": Speeds(2.0, 1.0), "fp32": Speeds(1.0, 2.0)}
 
-    def begin(out: str, here: str, watcher: Silent) -> dict[str, Any]:
+    def begin(out: str, here: str, watcher: Silent) -> RunRecord:
         experiment = load_experiment(write_experiment(tmp_path, *made, precision="auto"))
         monkeypatch.setattr(precision, "choose", lambda *_: faster(speeds[here]))
         return run(experiment, RunDir(tmp_path / out), watcher)
 
     whole = begin("a", "bf16", told := Silent())
     assert any("train.precision: bf16, the faster one here" in each for each in told.notes)
-    assert whole["experiment"]["train"]["precision"] == "bf16"
-    assert whole["precision_s"] == {"fp32_s": 2.0, "bf16_s": 1.0}
+    assert whole.experiment.train.precision == "bf16"
+    assert whole.precision_s == {"fp32_s": 2.0, "bf16_s": 1.0}
     with pytest.raises(Preempted):
         begin("b", "bf16", After(2))
     resumed = begin("b", "fp32", Silent())
     weights = "final/trained.safetensors"
     assert (tmp_path / "a" / weights).read_bytes() == (tmp_path / "b" / weights).read_bytes()
-    assert resumed["precision_s"] == whole["precision_s"]
-    assert begin("c", "fp32", Silent())["experiment"]["train"]["precision"] == "fp32"
+    assert resumed.precision_s == whole.precision_s
+    assert begin("c", "fp32", Silent()).experiment.train.precision == "fp32"
     assert (tmp_path / "a" / weights).read_bytes() != (tmp_path / "c" / weights).read_bytes()
     stated = load_experiment(write_experiment(tmp_path, *made, precision="fp32"))
-    assert run(stated, RunDir(tmp_path / "d"), Silent())["precision_s"] is None
+    assert run(stated, RunDir(tmp_path / "d"), Silent()).precision_s is None
     with pytest.raises(ConfigError, match=r"train\.precision: was 'bf16', now 'fp32'"):
         run(stated, RunDir(tmp_path / "a"), Silent())
 

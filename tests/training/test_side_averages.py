@@ -266,7 +266,7 @@ def test_a_stop_while_an_average_is_decoded_owes_it_still(
         run(make(**BOTH), RunDir(tmp_path / "run"), Silent())
     run(make(**BOTH), RunDir(tmp_path / "run"), Silent())
     found, expected = (RunDir(tmp_path / name).read_record() for name in ("run", "whole"))
-    assert found["best_of"] == expected.best_of
+    assert found.best_of == expected.best_of
 
 
 @pytest.mark.slow

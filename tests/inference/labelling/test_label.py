@@ -127,7 +127,7 @@ def test_what_is_dropped_is_counted_and_listed(audio: Path, tmp_path: Path) -> N
     out = tmp_path / "pseudo"
     report = label(teacher(Stub(some), round_=3), find_sources([audio]), out, LabelOptions())
     assert report.rejected == {"LBL-SHARE": 10, "LBL-EMPTY": 4, "AUD-FORMAT": 1}
-    rejected = [record for _, record in read_json_lines(out / "rejected.jsonl")]
+    rejected = [record for _, record in read_json_lines(out / "rejected.jsonl", dict[str, Any])]
     assert sorted({each["code"] for each in rejected}) == ["AUD-FORMAT", "LBL-EMPTY", "LBL-SHARE"]
     dropped = [each["row"] for each in rejected if each["code"] == "LBL-SHARE"]
     assert all(each["text"] and each["duration_s"] for each in dropped)
@@ -150,7 +150,7 @@ def test_a_name_that_is_no_utf8_costs_its_recording(audio: Path, tmp_path: Path)
     report = label(teacher(Stub(by_length)), find_sources([audio]), out, KEEP_ALL)
     assert report.rejected == {"PATH-NAME": 1}
     assert report.splits["train"].clips == 39
-    (rejected,) = [record for _, record in read_json_lines(out / "rejected.jsonl")]
+    (rejected,) = [record for _, record in read_json_lines(out / "rejected.jsonl", dict[str, Any])]
     assert rejected["row"] == {"audio": f"{audio}/0/a\\udcff.wav"}
 
 
