@@ -8,37 +8,37 @@ Prints one JSON object; `found` names what broke a promise. Everything is on thi
 import argparse
 import json
 import math
-import os
 import random
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx2
 import numpy as np
-import psutil
 from runs import save_base
-from serving_client import form
 
 from faults.bad_requests import malformed
 from faults.described import statuses_of
+from faults.served import (
+    GET,
+    HOST,
+    Server,
+    good_upload,
+    raw_status,
+    request_status,
+    second_request,
+    served,
+    timed_request,
+)
 
 Json = dict[str, Any]
-CLIP = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
-FIELDS = {"model": "base", "language": "sw"}  # of so few tokens none is detected
 CLOSED_S, LOG_BYTES, FILES = 30.0, 100_000, 120
-HOST = b"Host: localhost\r\n"
-GET = b"GET /health HTTP/1.1\r\n" + HOST
 PAGE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 LONG = b"Content-Length: 1000000000\r\n\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\n" + HOST
@@ -67,34 +67,6 @@ class Size:
 REDUCED = Size(40, 60, 8, 5.0, 0, math.inf, '{"head_s": 2, "receive_s": 2, "send_s": 2}', 60)
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server in a process of its own, and its log."""
-
-    url: str
-    process: psutil.Process
-    log: Path
-
-    @property
-    def address(self) -> tuple[str, int]:
-        where = urlsplit(self.url)
-        return str(where.hostname), int(where.port or 0)
-
-    def opened(self, sent: bytes, receive_bytes: int | None = None) -> socket.socket:
-        """A connection on which this was sent, and nothing is read yet."""
-        made = socket.socket()
-        if receive_bytes:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        made.settimeout(30)
-        made.connect(self.address)
-        made.sendall(sent)
-        return made
-
-    def held(self) -> set[int]:
-        """The clients' ports of all connections that it has open."""
-        return {each.raddr.port for each in self.process.net_connections("tcp") if each.raddr}
-
-
 def run(reduced: bool) -> Json:
     """All parts, one after another."""
     return measure(REDUCED if reduced else Size())
@@ -118,30 +90,9 @@ def measure(size: Size) -> Json:
     return {key: value for part in parts for key, value in part.items()} | {"found": wrong}
 
 
-@contextmanager
-def served(base: Path, limits: str, files: int | None = None) -> Iterator[Server]:
-    """A server of the base, which may have so many files open."""
-    command = [sys.executable, "-P", "-m", "faults.server", "--serve", str(base)]
-    command += ["--limits", limits]
-    limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
-    log = base.parent / f"log-{files}.txt"
-    with log.open("w") as err:
-        environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen([*limited, *command], stderr=err, env=environ)
-    try:
-        while not (words := log.read_text().partition("listening on ")[2].split()):
-            if process.poll() is not None:
-                raise RuntimeError(f"it ended: {log.read_text()}")
-            time.sleep(0.05)
-        yield Server(words[0], psutil.Process(process.pid), log)
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def _slow(server: Server, size: Size) -> Json:
     """Clients that leave things undone: when the last is cut off, and what others notice."""
-    alone = [_timed(server) for _ in range(20)]
+    alone = [timed_request(server) for _ in range(20)]
     beside, closed_s, still_open = _beside_slow(server, size.slow)
     alone_s, beside_s = _p95(alone), _p95(beside)
     wrong = [f"{still_open} slow clients still open after {closed_s:.0f} s"] * bool(still_open)
@@ -165,8 +116,8 @@ def _beside_slow(server: Server, count: int) -> tuple[list[tuple[int, float]], f
     trickling: list[Callable[[], socket.socket]] = [
         lambda: server.opened(POST + b"X-Slow: "),
         lambda: server.opened(POST + PART),
-        lambda: _second(server, b"G"),
-        lambda: _second(server, GET + LONG),
+        lambda: second_request(server, b"G"),
+        lambda: second_request(server, GET + LONG),
     ]
     with ExitStack() as stack:
         began_s = time.monotonic()
@@ -176,12 +127,12 @@ def _beside_slow(server: Server, count: int) -> tuple[list[tuple[int, float]], f
             for _ in range(count - len(crowd))
         ]
         ports = {each.getsockname()[1] for each in (*crowd, *silent)}
-        beside = [_timed(server)]
+        beside = [timed_request(server)]
         while (held := ports & server.held()) and time.monotonic() - began_s < 3 * CLOSED_S:
             for each in crowd:
                 with suppress(OSError):
                     each.send(b"x")
-            beside.append(_timed(server))
+            beside.append(timed_request(server))
         return beside, time.monotonic() - began_s, len(held)
 
 
@@ -189,19 +140,11 @@ def _p95(asked: Sequence[tuple[int, float]]) -> float:
     return float(np.percentile([seconds for _, seconds in asked], 95))
 
 
-def _second(server: Server, sent: bytes) -> socket.socket:
-    """A connection on which one answer was read, and this sent after it."""
-    made = server.opened(GET + b"\r\n")
-    made.recv(65_536)
-    made.sendall(sent)
-    return made
-
-
 def _malformed(server: Server, count: int) -> Json:
-    statuses = Counter(_status(server, each) for each in malformed(count, *_upload()))
+    statuses = Counter(raw_status(server, each) for each in malformed(count, *good_upload()))
     wrong = [f"{number} malformed requests: {status}" for status, number in statuses.items()
              if status >= 500]  # fmt: skip
-    if _asked(server, *_upload()) != 200:
+    if request_status(server, *good_upload()) != 200:
         wrong.append("a good request after the malformed ones was not answered")
     return {"malformed requests": count, "their statuses": _counted(statuses), "found": wrong}
 
@@ -215,18 +158,6 @@ def _described(server: Server, count: int) -> Json:
         "the statuses of these": _counted(statuses),
         "found": wrong,
     }
-
-
-def _status(server: Server, request: bytes) -> int:
-    """Return the status that raw bytes are answered with, 0 for nothing."""
-    answer = b""
-    with suppress(OSError), server.opened(b"") as connection:
-        with suppress(OSError):
-            connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
-        while part := connection.recv(65_536):
-            answer += part
-    return int(answer.split(b" ", 2)[1]) if answer else 0
 
 
 def _soak(server: Server, clients: int, seconds: float) -> Json:
@@ -263,19 +194,19 @@ def _sample(server: Server) -> tuple[float, int, int]:
 
 def _client(server: Server, end_s: float, number: int) -> Counter[int]:
     """Return what one client is answered: good and bad requests in an order of its own."""
-    chance, (body, kind) = random.Random(number), _upload()
+    chance, (body, kind) = random.Random(number), good_upload()
     raw = [*malformed(40, body, kind)]
     statuses = Counter[int]()
     while statuses.total() < 3 or time.monotonic() < end_s:
         case = chance.randrange(5)
         if case == 0:
-            statuses[_status(server, chance.choice(raw))] += 1
+            statuses[raw_status(server, chance.choice(raw))] += 1
         elif case == 1:
             with suppress(OSError):
                 server.opened(POST + PART + body[: chance.randrange(len(body))]).close()
         else:
             sent = {2: body, 3: body.replace(b"OggS", b"Oops"), 4: body.replace(b"base", b"none")}
-            statuses[_asked(server, sent[case], kind)] += 1
+            statuses[request_status(server, sent[case], kind)] += 1
     return statuses
 
 
@@ -290,9 +221,9 @@ def _crowd(server: Server, count: int) -> Json:
     with ExitStack() as stack:
         for _ in range(count):
             with suppress(OSError):
-                stack.enter_context(_second(server, b"G"))
-        body, kind = _upload()
-        status = _asked(server, body, kind)
+                stack.enter_context(second_request(server, b"G"))
+        body, kind = good_upload()
+        status = request_status(server, body, kind)
         size = server.log.stat().st_size
     wrong = [f"a request beside {count} connections: {status}"] if status != 200 else []
     wrong += [f"its log has {size:,} bytes"] if size > LOG_BYTES else []
@@ -300,52 +231,15 @@ def _crowd(server: Server, count: int) -> Json:
     return {what: status, "bytes of its log": size, "found": wrong}
 
 
-def _upload() -> tuple[bytes, dict[str, str]]:
-    return form(min(CLIP.glob("*.opus"), key=lambda path: path.stat().st_size), **FIELDS)
-
-
-def _asked(server: Server, body: bytes, kind: dict[str, str]) -> int:
-    """The status of a request, 0 where the connection ends."""
-    try:
-        url = f"{server.url}/v1/audio/transcriptions"
-        return httpx2.post(url, content=body, headers=kind, timeout=300).status_code
-    except httpx2.TransportError:
-        return 0
-
-
-def _timed(server: Server) -> tuple[int, float]:
-    """The status of a good request, and how many seconds it took."""
-    began_s = time.monotonic()
-    return _asked(server, *_upload()), time.monotonic() - began_s
-
-
 def _counted(statuses: Counter[int]) -> str:
     return ", ".join(f"{status or 'none'}: {n}" for status, n in sorted(statuses.items()))
-
-
-def _serve(base: str, limits: str) -> None:
-    """Serve as `mothertongue serve` does, with limits that are no options of it."""
-    from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.serving.address import Address
-    from mothertongue.serving.limits import Limits
-    from mothertongue.serving.models import load, parse_specs
-    from mothertongue.serving.server import serve
-
-    specs = parse_specs([f"base={base}"])
-    offer = load(specs, DecodeConfig(), "fp32", "float32", False, print)
-    serve(offer, Address("127.0.0.1", 0, None), Limits(**json.loads(limits)), 16, 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reduced", action="store_true", help="a share, in half a minute")
     parser.add_argument("--minutes", type=float, help="of the soak; default 30")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--limits", default="{}", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
-    if asked.serve:
-        _serve(asked.serve, asked.limits)
-        return
     whole = Size() if asked.minutes is None else Size(soak_s=60 * asked.minutes)
     print(json.dumps(measure(REDUCED if asked.reduced else whole), indent=2))
 
