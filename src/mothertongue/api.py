@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from mothertongue.system.json_files import to_json
 
 if TYPE_CHECKING:
-    from mothertongue.data.clip_checks import Limits
-    from mothertongue.inference.alignment.aligner import Aligner
     from mothertongue.inference.engine import EngineName
     from mothertongue.inference.model import Model
     from mothertongue.inference.transcribe_files import Vad
@@ -84,23 +82,14 @@ def prepare(
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
     count = load_tokens(locate(base)).count_label
     found = detect(Path(source), layout=layout)
-    cache = Path(out) / ALIGN_CACHE
-    aligner = _aligner(align_with, align or {}, count, given, cache) if align_with else None
+    aligner = None
+    if align_with:
+        from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
+
+        aligner = open_aligner(align_with, align or {}, count, given, Path(out) / ALIGN_CACHE)
     report = prepare_source(found, Path(out), given, count, align=aligner)
     report.require_ok()
     return {**to_json(report), "out": str(out)}
-
-
-def _aligner(
-    model: str,
-    settings: Mapping[str, Any],
-    count: Callable[[str, str], int],
-    limits: "Limits",
-    cache: Path,
-) -> "Aligner":
-    from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
-
-    return open_aligner(model, settings, count, limits, cache)
 
 
 def doctor(
@@ -228,19 +217,14 @@ def evaluate(
     if chosen is None:
         raise ConfigError(f"split: {split!r}; expected one of {', '.join(SPLITS)}")
     own = own_decoding(str(model)).model_dump(include={"beam_size", "graphs"})
+    chosen_engine: Json = {"engine": engine, "precision": precision, "compute_type": compute_type}
     scores = evaluate_any(
         str(model),
         Path(data) if data else None,
         chosen,
         language_code(language) if language else None,
         parse(DecodeConfig, own | decoding, "evaluate"),
-        partial(
-            open_model,
-            engine=engine,
-            precision=precision,
-            weights=weights,
-            compute_type=compute_type,
-        ),
+        partial(open_model, weights=weights, **chosen_engine),
         with_base,
         long_settings(long_form, minutes, vad),
     )
@@ -287,12 +271,11 @@ def label(
     config = parse(DecodeConfig, decoding or {}, "label")
     given = [audio] if isinstance(audio, str | Path) else audio
     sources, find = find_sources([Path(each) for each in given]), detector(vad)
-    chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
-    chosen["compute_type"] = compute_type
-    asked = teachers(str(model), second, language, config, find, chosen)
+    chosen = {"engine": engine, "precision": precision, "compute_type": compute_type}
+    asked = teachers(str(model), second, language, config, find, chosen | {"weights": weights})
     report = label_audio(asked, sources, Path(out), options)
     refuse_nothing_kept(report, Path(out))
-    counts: dict[str, Any] = to_json(report)
+    counts: Json = to_json(report)
     return counts | {"out": str(out)}
 
 
