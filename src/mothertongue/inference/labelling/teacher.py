@@ -17,10 +17,9 @@ from mothertongue.inference.labelling.label import Teachers
 from mothertongue.inference.labelling.recognize import Recognizer
 from mothertongue.inference.open_model import export_format, open_model
 from mothertongue.inference.speech_detection import Find
+from mothertongue.inference.transcript_cache import WEIGHTS
 from mothertongue.model.locate import locate
 from mothertongue.system.files import sha256_files
-
-WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".npz")
 
 
 def teachers(
