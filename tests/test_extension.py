@@ -181,7 +181,7 @@ def experiment(home: Path, strategy: str) -> Path:
 
 
 def write_lines(corpus: Path) -> None:
-    """What the new source reads."""
+    """Write a corpus in the layout of the new source."""
     corpus.mkdir()
     for number in range(4):
         soundfile.write(corpus / f"{number}.wav", noise(1.0, number), 16_000)

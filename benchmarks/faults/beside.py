@@ -1,4 +1,4 @@
-"""What a verb is given beside its data: word lists, language models, replay, noise, long texts."""
+"""Bad files that a verb reads beside its data: word lists, language models, replay, noise."""
 
 import json
 import os

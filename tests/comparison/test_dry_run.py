@@ -47,7 +47,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_and_a_dry_run_tell_the_same_costs(
     make_grid: MakeGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of each run; runs that differ only in seed and learning rate are measured once."""
+    """Runs that differ only in seed and learning rate are measured once."""
     probed: list[str] = []
 
     def ask(module: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def spoken() -> list[UtteranceRow]:
 
 
 def card() -> dict[str, Any]:
-    """Of a corpus with two rows that were not taken."""
+    """Return the data card of a corpus with two rows that were not taken."""
     return {
         "manifest_sha256": "m" * 64,
         "folder": "sw-corpus",

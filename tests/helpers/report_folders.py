@@ -203,7 +203,7 @@ def many_clips(count: int, systems: int = 3) -> ClipSet:
 
 
 def analysis() -> Json:
-    """What analyze says of a run by full tuning and one by freezing."""
+    """Return the analysis of a run by full tuning and of one by freezing."""
     states = [
         {"state": name, "cka": band, "svcca": band, "pwcca": band}
         for name, value in (("stem", 1.0), ("layer 1", 0.97), ("layer 2", 0.8))

@@ -24,7 +24,7 @@ Remember = Callable[[Tensor, Tensor], KeysAndValues]
 def one_query_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """Return the type to keep keys and values in, for the attention of one token at a time.
 
-    A CPU computes it in float32 three times as fast as in bfloat16 (benchmarks/precision.py).
+    A CPU decodes faster with it in float32 than in bfloat16 (benchmarks/precision.py).
     """
     return torch.float32 if device.type == "cpu" else dtype
 

@@ -17,7 +17,7 @@ from mothertongue.system.files import open_atomically
 LN_10 = math.log(10)
 LOWEST = -99.0
 ROUNDING = 1e-6
-"""What the logarithm of a probability of 1 may be above 0 in a file."""
+"""A logarithm in a file may be above 0 by so much: a probability of 1 is written rounded."""
 
 
 def write_arpa(path: Path, model: NGrams) -> None:

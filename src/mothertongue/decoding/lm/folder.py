@@ -127,8 +127,10 @@ def read_record(folder: Path) -> LmRecord:
 
 
 def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
-    """Return how many of these texts the model was made from. Raises DataError where it is not
-    known."""
+    """Return how many of these texts the model was made from.
+
+    Raises DataError if the file of their hashes is damaged.
+    """
     path = folder / SENTENCES
     with refusing(path, "the hashes of the sentences that a language model was made from"):
         seen = np.load(path, allow_pickle=False)
