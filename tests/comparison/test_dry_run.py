@@ -27,14 +27,14 @@ from mothertongue.training import plan_probe
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.plan import plan
 from mothertongue.training.plan_estimate import Measured
-from mothertongue.training.plan_shape import applied, by_shape, facts_of, mean_frames
+from mothertongue.training.plan_shape import applied, by_shape, mean_frames, sizes_of
 
 
 def by_counting(experiment: Experiment) -> Measured:
     """The costs of a run that is on this machine, without a probe."""
     train = [each for each in read_data(experiment.manifests) if each.split == "train"]
     model, trained = applied(experiment.strategy, base_config(experiment.base))
-    return by_shape(model, trained, facts_of(train), experiment.train, 1e12)
+    return by_shape(model, trained, sizes_of(train), experiment.train, 1e12)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mothertongue.strategies.lora import Lora
 from mothertongue.training import base_choice
 from mothertongue.training.base_choice import SIZES, choose_base
 from mothertongue.training.plan_estimate import run_s
-from mothertongue.training.plan_shape import applied, by_shape, facts_of, peak_bytes
+from mothertongue.training.plan_shape import applied, by_shape, peak_bytes, sizes_of
 
 CLIPS = [Utterance(f"{i}", "a.wav", "habari ya asubuhi", "sw", 7.0) for i in range(100)]
 TRAIN = TrainConfig(epochs=10, full_context_share=0.0)
@@ -66,7 +66,7 @@ def test_time_decides(machine: Any) -> None:
     """In the time of exactly ten epochs of base, base is chosen; in a little less, tiny."""
     machine(80, speed=1e10)
     model, trained = model_of("base", Full())
-    limit_s = run_s(by_shape(model, trained, facts_of(CLIPS), TRAIN, 1e10), TRAIN)
+    limit_s = run_s(by_shape(model, trained, sizes_of(CLIPS), TRAIN, 1e10), TRAIN)
     assert choose_base(CLIPS, TRAIN, limit_s).base == "openai/whisper-base"
     found = choose_base(CLIPS, TRAIN, 0.99 * limit_s)
     assert found.base == "openai/whisper-tiny"

@@ -22,7 +22,7 @@ from mothertongue.model.locate import is_on_disk
 from mothertongue.training.plan import costs
 from mothertongue.training.plan_estimate import Measured
 from mothertongue.training.plan_probe import measure
-from mothertongue.training.plan_shape import ClipFacts, applied, by_shape, facts_of, flops_per_s
+from mothertongue.training.plan_shape import ClipSizes, applied, by_shape, flops_per_s, sizes_of
 
 ASSUMED_S, ASSUMED_TOKENS = 12.0, 60  # of a clip where the data is not there: FLEURS-like
 FREE = ("seed", "learning_rate", "warmup_ratio", "weight_decay", "max_grad_norm", "patience")
@@ -95,7 +95,7 @@ def _measured() -> Callable[[Experiment], Measured]:
     return measured
 
 
-def _speed(first: Candidate, clips: dict[str, ClipFacts], config: WhisperConfig) -> float:
+def _speed(first: Candidate, clips: dict[str, ClipSizes], config: WhisperConfig) -> float:
     return flops_per_s(config, clips[first.language], first.experiment.train)
 
 
@@ -118,16 +118,16 @@ def _is_here(place: LanguageData) -> bool:
     return all(path.exists() for path in place.manifests)
 
 
-def _clips(name: str, place: LanguageData) -> ClipFacts:
+def _clips(name: str, place: LanguageData) -> ClipSizes:
     if _is_here(place):
         train = [each for each in read_data(place.manifests) if each.split == "train"]
         if not train:
             raise ConfigError(f"languages.{name}.data: no utterance in split 'train'")
-        return facts_of(train)
+        return sizes_of(train)
     if place.rows is None:
         missing = ", ".join(str(path) for path in place.manifests if not path.exists())
         raise ConfigError(
             f"languages.{name}: {missing} is not there; make it with mothertongue prepare, or "
             "state rows: [train, validation, test] for a dry run"
         )
-    return ClipFacts(place.rows[0], [ASSUMED_S], ASSUMED_TOKENS)
+    return ClipSizes(place.rows[0], [ASSUMED_S], ASSUMED_TOKENS)

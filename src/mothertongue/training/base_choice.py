@@ -14,12 +14,12 @@ from mothertongue.strategies.full import Full
 from mothertongue.system.console import duration, gigabytes
 from mothertongue.training.plan_estimate import run_s
 from mothertongue.training.plan_shape import (
-    ClipFacts,
+    ClipSizes,
     applied,
     by_shape,
-    facts_of,
     flops_per_s,
     peak_bytes,
+    sizes_of,
 )
 
 SIZES = ("large-v3", "large-v3-turbo", "medium", "small", "base", "tiny")
@@ -43,10 +43,10 @@ def choose_base(clips: Sequence[Utterance], train: TrainConfig, limit_s: float) 
     If none that fits is on this machine, the best that fits; if none fits, the smallest that is on
     this machine. No network is used. `train` must state its epochs.
     """
-    too_large, absent, facts = dict[str, str](), list[str](), facts_of(clips)
+    too_large, absent, clip_sizes = dict[str, str](), list[str](), sizes_of(clips)
     for size in SIZES:
         name = f"openai/whisper-{size}"
-        if why := _why_not(size, facts, train, limit_s):
+        if why := _why_not(size, clip_sizes, train, limit_s):
             too_large[size] = why
         elif is_on_disk(name):
             return BaseChoice(name, too_large, tuple(absent))
@@ -58,7 +58,7 @@ def choose_base(clips: Sequence[Utterance], train: TrainConfig, limit_s: float) 
     return BaseChoice(here[-1] if here else f"openai/whisper-{SIZES[-1]}", too_large)
 
 
-def _why_not(size: str, clips: ClipFacts, train: TrainConfig, limit_s: float) -> str | None:
+def _why_not(size: str, clips: ClipSizes, train: TrainConfig, limit_s: float) -> str | None:
     """Return the reason why a size does not fit; None if it fits."""
     model, trained = _fully_tuned(size)
     needed, free = peak_bytes(model, trained), free_memory_bytes(best_device())

@@ -37,8 +37,8 @@ PROGRAM_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class ClipFacts:
-    """Facts of training clips: number, lengths, mean number of label tokens."""
+class ClipSizes:
+    """The number of training clips, their lengths, and their mean number of label tokens."""
 
     count: int
     durations_s: Sequence[float]
@@ -46,12 +46,12 @@ class ClipFacts:
     tokens: int
 
 
-def facts_of(clips: Sequence[Utterance]) -> ClipFacts:
-    """Return the facts of a training split. The tokens are estimated from the bytes of the text."""
+def sizes_of(clips: Sequence[Utterance]) -> ClipSizes:
+    """Return the sizes of a training split. The tokens are estimated from the bytes of the text."""
     # Training refuses longer clips; until then they count as 30 s.
     durations_s = [min(each.duration_s, FULL_CONTEXT_S) for each in clips]
     text_bytes = fmean(len(each.text.encode()) for each in clips)
-    return ClipFacts(len(clips), durations_s, round(text_bytes / BYTES_PER_TOKEN) + 4)
+    return ClipSizes(len(clips), durations_s, round(text_bytes / BYTES_PER_TOKEN) + 4)
 
 
 def applied(strategy: Strategy, config: WhisperConfig) -> tuple[Whisper, int]:
@@ -63,7 +63,7 @@ def applied(strategy: Strategy, config: WhisperConfig) -> tuple[Whisper, int]:
 
 
 def by_shape(
-    model: Whisper, trained: int, clips: ClipFacts, train: TrainConfig, speed: float
+    model: Whisper, trained: int, clips: ClipSizes, train: TrainConfig, speed: float
 ) -> Measured:
     """Return what steps of a run would measure at `speed` operations per second.
 
@@ -110,7 +110,7 @@ def peak_bytes(model: Whisper, trained: int) -> int:
     return PROGRAM_BYTES + 2 * TRAINED_BYTES * parameters - saved
 
 
-def flops_per_s(config: WhisperConfig, clips: ClipFacts, train: TrainConfig) -> float:
+def flops_per_s(config: WhisperConfig, clips: ClipSizes, train: TrainConfig) -> float:
     """Return operations per second when a random model of 1 + 1 layers of base width trains."""
     device, frames, tokens = best_device(), mean_frames(clips.durations_s, train), clips.tokens
     shallow = WhisperConfig(**{**config.to_dict(), "encoder_layers": 1, "decoder_layers": 1})
@@ -147,7 +147,7 @@ def _cut_context_s(duration_s: float, train: TrainConfig) -> float:
     return sum(share * context_s(changed_s, "bucket") for share, changed_s in outcomes)
 
 
-def _steps_per_epoch(clips: ClipFacts, train: TrainConfig) -> int:
+def _steps_per_epoch(clips: ClipSizes, train: TrainConfig) -> int:
     if train.batch_seconds is None:
         return math.ceil(clips.count / train.batch_size)
     known = [context_s(each, train.context) for each in clips.durations_s]

@@ -21,7 +21,7 @@ from mothertongue.model.locate import is_on_disk
 from mothertongue.training.base_choice import BaseChoice, choose_base
 from mothertongue.training.plan_estimate import Measured, run_s
 from mothertongue.training.plan_probe import measure
-from mothertongue.training.plan_shape import applied, by_shape, facts_of, flops_per_s
+from mothertongue.training.plan_shape import applied, by_shape, flops_per_s, sizes_of
 
 LORA_RANK = 64
 FEW_VALIDATION_CLIPS = 50
@@ -198,11 +198,11 @@ def _fitting(
 def _by_shape(clips: Sequence[Utterance]) -> Callable[[Experiment], Measured]:
     """Return a function that finds needs from a base's shape, without weights and validations."""
 
-    facts = facts_of(clips)
+    sizes = sizes_of(clips)
 
     def need(experiment: Experiment) -> Measured:
         model, trained = applied(experiment.strategy, base_config(experiment.base))
-        speed = flops_per_s(model.config, facts, experiment.train)
-        return by_shape(model, trained, facts, experiment.train, speed)
+        speed = flops_per_s(model.config, sizes, experiment.train)
+        return by_shape(model, trained, sizes, experiment.train, speed)
 
     return need
