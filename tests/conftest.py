@@ -8,7 +8,7 @@ import mothertongue  # noqa: F401  (first: it keeps libraries from reporting tha
 # Before anything imports huggingface_hub, which reads it once. No test may touch the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 # One thread each: where cores are shared, two that wait for each other are 20 times slower.
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Most tests ask for the same bits, which a CPU alone promises; tests/test_gpu.py is for a GPU.
 if "MOTHERTONGUE_TEST_GPU" not in os.environ:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,6 +40,7 @@ from faults.served import (
 
 Json = dict[str, Any]
 CLOSED_S, LOG_BYTES, FILES = 30.0, 100_000, 120
+ROUND_S, IDLE_PERCENT, GROWTH_MB = 60.0, 5.0, 1.0
 PAGE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 LONG = b"Content-Length: 1000000000\r\n\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\n" + HOST
@@ -161,40 +163,54 @@ def _described(server: Server, count: int) -> Json:
 
 
 def _soak(server: Server, clients: int, seconds: float) -> Json:
-    """Good and bad requests by many clients for a while: memory and open files over the time."""
-    end_s, statuses = time.monotonic() + seconds, Counter[int]()
-    samples = [_sample(server)]
+    """Good and bad requests by many clients for a while: memory and open files between rounds.
+
+    Busy, the memory is what the requests of that moment need; at rest, it is what stays.
+    """
+    rounds = max(6, round(seconds / ROUND_S))
+    statuses, samples = Counter[int](), [_at_rest(server)]
     with ThreadPoolExecutor(clients) as pool:
-        works = [pool.submit(_client, server, end_s, number) for number in range(clients)]
-        while time.monotonic() < end_s:
-            samples.append(_sample(server))
-            time.sleep(max(0.5, seconds / 600))
-        for each in works:
-            statuses += each.result()
-    samples.append(_sample(server))
-    later = samples[(len(samples) - 1) // 4 :]  # the first quarter fills caches
-    slope, _ = np.polyfit([each[0] for each in later], [each[1] for each in later], 1)
+        for number in range(rounds):
+            end_s = time.monotonic() + seconds / rounds
+            asks = partial(_client, server, end_s, number)
+            statuses += sum(pool.map(asks, range(clients)), Counter[int]())
+            samples.append(_at_rest(server))
+    later = samples[len(samples) // 4 :]  # the first quarter fills caches
+    slope, error = _slope([each[0] / 3600 for each in later], [each[1] / 1e6 for each in later])
     bad = {status: n for status, n in statuses.items() if status >= 500 and status != 503}
     first, last = later[0], later[-1]
+    grows = [f"its memory grows by {slope:.0f} MB an hour"] if slope - error > GROWTH_MB else []
     return {
         "soak, s": round(seconds),
         "clients": clients,
         "statuses": _counted(statuses),
-        "memory after a quarter and at the end, MB": f"{first[1] / 1e6:.0f}, {last[1] / 1e6:.0f}",
-        "it grows by MB an hour": round(float(slope) * 3600 / 1e6, 1),
+        "memory at rest after a quarter and at the end, MB": f"{first[1] / 1e6:.0f}, "
+        f"{last[1] / 1e6:.0f}",
+        "it grows by MB an hour": f"{slope:.1f} ± {error:.1f}",
         "files open after a quarter and at the end": f"{first[2]}, {last[2]}",
-        "found": [f"{n} answers of {status} in the soak" for status, n in bad.items()],
+        "found": [f"{n} answers of {status} in the soak" for status, n in bad.items()] + grows,
     }
 
 
-def _sample(server: Server) -> tuple[float, int, int]:
-    """The time, and the server's resident bytes and open files."""
+def _at_rest(server: Server) -> tuple[float, int, int]:
+    """Return the time and the server's resident bytes and open files, once it works no more."""
+    server.process.cpu_percent()
+    for _ in range(60):
+        time.sleep(0.5)
+        if server.process.cpu_percent() < IDLE_PERCENT:
+            break
     return time.monotonic(), server.process.memory_info().rss, server.process.num_fds()
 
 
-def _client(server: Server, end_s: float, number: int) -> Counter[int]:
+def _slope(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """Return the slope of a line through the points, and two standard errors of it."""
+    (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
+    return float(slope), 2 * float(np.sqrt(covariance[0, 0]))
+
+
+def _client(server: Server, end_s: float, round_: int, number: int) -> Counter[int]:
     """Return what one client is answered: good and bad requests in an order of its own."""
-    chance, (body, kind) = random.Random(number), good_upload()
+    chance, (body, kind) = random.Random(f"{round_} {number}"), good_upload()
     raw = [*malformed(40, body, kind)]
     statuses = Counter[int]()
     while statuses.total() < 3 or time.monotonic() < end_s:

@@ -44,7 +44,8 @@ def nodes() -> Iterator[Any]:
     cluster.shutdown()
 
 
-TRAIN = {"epochs": 40, "batch_size": 2, "precision": "fp32", "learning_rate": 1e-3}
+PRECISION = os.environ.get("MOTHERTONGUE_TEST_PRECISION", "fp32")
+TRAIN = {"epochs": 40, "batch_size": 2, "precision": PRECISION, "learning_rate": 1e-3}
 LONG = TRAIN | {"save_every_steps": 5, "eval_every_steps": 120}
 """Long enough to be stopped in the middle."""
 
