@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy.typing as npt
 import soundfile as sf
 
 from mothertongue.data.audio.chunks import count_blocks
-from mothertongue.data.audio.file import EXPORT_AGAIN, AudioError, open_again
+from mothertongue.data.audio.file import EXPORT_AGAIN, AudioError, identity, kept_open, open_again
 from mothertongue.data.audio.flac import FlacWithCount
 from mothertongue.data.audio.mpeg_frames import has_frame_count
+from mothertongue.data.audio.recordings import Frame, Placed, Recordings
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 8
@@ -41,6 +42,7 @@ CODECS = (
     *("pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_u8"),
 )
 WHITELIST = {"codec_whitelist": ",".join(CODECS)}
+RECORDINGS = Recordings()
 
 Samples = npt.NDArray[np.float32]
 Block = tuple[int, Samples]  # the sample rate in Hz, and block_NC
@@ -119,7 +121,25 @@ def _opened(span: Span) -> Iterator[Any]:
 
 
 def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> Generator[Block]:
-    """Yield blocks, decoded from the file's start: FFmpeg's seeking is not exact to the sample."""
+    with _pyav_opened(span, format_name, note) as (container, stream):
+        total_s = None
+        if format_name not in PYAV_ESTIMATES_LENGTH and container.duration:
+            total_s = container.duration / av.time_base
+        if span.duration_s is None:
+            frames = _placed(_pyav_frames(span, container, stream))
+            yield from _pyav_span(span, frames, stream, total_s)
+            return
+        decoder = _FileDecoder(span, format_name, container, stream)
+        with RECORDINGS.taken(identity(span.path, span.descriptor)) as recording:
+            bounds = _bounds(span, recording.rate_hz)
+            yield from _pyav_span(span, recording.frames(decoder, *bounds), stream, total_s)
+
+
+@contextmanager
+def _pyav_opened(
+    span: Span, format_name: str, note: Callable[[str], None]
+) -> Iterator[tuple[Any, Any]]:
+    """Open a file; yield its container and the stream to decode."""
     options = WHITELIST | {"format_whitelist": format_name}
     with (
         open_again(span.path, span.descriptor) as source,
@@ -130,14 +150,47 @@ def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> G
         stream = _audio_stream(span, container, note)
         # FFmpeg's default is to conceal what it cannot decode and to go on.
         stream.codec_context.options = WHITELIST | {"err_detect": "explode"}
-        total_s = None
-        if format_name not in PYAV_ESTIMATES_LENGTH and container.duration:
-            total_s = container.duration / av.time_base
-        if format_name == "matroska":
-            frames = _webm_frames(span, container, stream)
-        else:
-            frames = container.decode(stream)
-        yield from _pyav_span(span, frames, stream, total_s)
+        yield container, stream
+
+
+@dataclass(frozen=True, slots=True)
+class _FileDecoder:
+    """A decoder of the rows of a recording."""
+
+    span: Span
+    format_name: str
+    container: Any
+    stream: Any
+
+    def frames(self) -> Generator[Frame]:
+        """Yield all frames; the file stays open as long as the generator is used."""
+        with (
+            kept_open(self.span.descriptor) as descriptor,
+            _pyav_opened(
+                span := replace(self.span, descriptor=descriptor), self.format_name, lambda _: None
+            ) as (container, stream),
+        ):
+            yield from _pyav_frames(span, container, stream)
+
+    def frames_from(self, pts: int) -> Iterator[Frame]:
+        """Yield frames from the frame with this time on, or from one before it."""
+        self.container.seek(pts, stream=self.stream)
+        return _pyav_decoded(self.span, self.container.decode(self.stream))
+
+
+def _pyav_frames(span: Span, container: Any, stream: Any) -> Iterator[Frame]:
+    """Yield all frames of a file that was just opened."""
+    is_webm = container.format.name.startswith("matroska")
+    decoded = _webm_frames(span, container, stream) if is_webm else container.decode(stream)
+    return _pyav_decoded(span, decoded)
+
+
+def _placed(frames: Iterator[Frame]) -> Iterator[Placed]:
+    """Yield each frame with the number of its first sample."""
+    position = 0
+    for frame in frames:
+        yield position, frame
+        position += len(frame.block_NC)
 
 
 def _webm_frames(span: Span, container: Any, stream: Any) -> Iterator[Any]:
@@ -168,15 +221,18 @@ def _audio_stream(span: Span, container: Any, note: Callable[[str], None]) -> An
     return stream
 
 
-def _pyav_span(span: Span, frames: Any, stream: Any, total_s: float | None) -> Generator[Block]:
+def _pyav_span(
+    span: Span, frames: Iterator[Placed], stream: Any, total_s: float | None
+) -> Generator[Block]:
     rate_hz = _plausible(span, stream.rate, stream.codec_context.channels)
     wanted_s = span.duration_s if total_s is None else _wanted_s(span, total_s)
     check_samples(span, (wanted_s or 0) * rate_hz * stream.codec_context.channels)
     position = 0
-    for rate_hz, block_NC in _pyav_decoded(span, frames):
+    for place, frame in frames:
+        rate_hz = frame.rate_hz
         first, end = _bounds(span, rate_hz)
-        kept_NC = block_NC[max(0, first - position) : max(0, end - position)]
-        position += len(block_NC)
+        kept_NC = frame.block_NC[max(0, first - place) : max(0, end - place)]
+        position = place + len(frame.block_NC)
         if len(kept_NC):
             yield rate_hz, kept_NC
         if position >= end:
@@ -186,8 +242,8 @@ def _pyav_span(span: Span, frames: Any, stream: Any, total_s: float | None) -> G
         _check_complete(span, max(0, min(position, end) - first) / rate_hz, wanted_s)
 
 
-def _pyav_decoded(span: Span, frames: Any) -> Iterator[Block]:
-    """Yield every frame as a block. All must be like the first one.
+def _pyav_decoded(span: Span, frames: Any) -> Iterator[Frame]:
+    """Yield the samples of every frame. All must be like the first one.
 
     The resampler goes by its first frame: of one with other channels or another format it would
     read memory that is not the frame's. A new rate would change the speed.
@@ -206,7 +262,7 @@ def _pyav_decoded(span: Span, frames: Any) -> Iterator[Block]:
             )
         for part in to_float.resample(frame):
             block_NC: Any = part.to_ndarray().T
-            yield kind[0], block_NC
+            yield Frame(frame.pts, kind[0], block_NC)
 
 
 def _said(kind: tuple[int, int, str]) -> str:

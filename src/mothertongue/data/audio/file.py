@@ -76,6 +76,25 @@ def open_again(path: Path, descriptor: int | None) -> BinaryIO:
     return open(descriptor, "rb", closefd=False)
 
 
+@contextmanager
+def kept_open(descriptor: int | None) -> Iterator[int | None]:
+    """Yield another descriptor of an open file, which stays open when the first one is closed."""
+    if descriptor is None:
+        yield None
+        return
+    other = os.dup(descriptor)
+    try:
+        yield other
+    finally:
+        os.close(other)
+
+
+def identity(path: Path, descriptor: int | None = None) -> tuple[Path, int, int, int, int]:
+    """Return a value that changes when a file is replaced or written."""
+    facts = os.stat(path if descriptor is None else descriptor)
+    return path, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
 def _after_tags(file: BinaryIO) -> int:
     """Return the byte after all ID3v2 tags at the file's start, and after zeros that fill them."""
     position = 0
