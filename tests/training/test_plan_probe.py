@@ -1,9 +1,11 @@
 """A plan beside the run that follows, each in a process of its own."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from runs import byte_tokens, save_corpus, write_experiment
 from tiny import save_transformers, tiny_model
 
 from mothertongue.errors import DataError
-from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.model.flops import training_flops
-from mothertongue.training.plan_probe import distinct, measure
+from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_probe import distinct, measure, probe
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,31 @@ def test_a_run_takes_what_its_plan_says(
     assert plan["training_s"] > 0
     assert plan["fits"]
     assert (plan["prefix_cache_bytes"] > 0) == (strategy == "freeze")
+
+
+@pytest.fixture
+def fork_server() -> Iterator[None]:
+    """This process starts others by a fork server, as is the default from Python 3.14 on."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method("forkserver", force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fork_server")
+@pytest.mark.parametrize("measured", [measure, probe])
+def test_a_fork_server_does_not_matter(
+    measured: Callable[[Experiment], Measured],
+    made: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`measure` is called in a program with one; `probe` finds one where it is the default."""
+    monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path))  # `probe` sets it
+    path = write_experiment(tmp_path, *made, workers=1, validation_clips=2)
+    found = measured(load_experiment(path))
+    assert (found.clips, found.validation_clips) == (40, 20)
 
 
 def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path: Path) -> None:
