@@ -51,6 +51,8 @@ def test_a_run_takes_what_its_plan_says(
     data = save_corpus(tmp_path / "data", train=20, validation=8)
     often = {"eval_every_steps": 10, "save_every_steps": 10}
     experiment = write_experiment(tmp_path, made[0], data, strategy=settings, **often)
+    with experiment.open("a") as file:  # of the 8 clips a plan decodes one batch
+        file.write("evaluate: {batch_size: 4}\n")
     plan = planned(experiment)
     assert not (tmp_path / "runs").exists()
     run = trained(experiment, tmp_path / "run")
