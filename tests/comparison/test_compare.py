@@ -138,14 +138,14 @@ def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_pa
 def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_path: Path) -> None:
     one = {"sweep": {"strategy.encoder_layers": [1]}, "strategy": {"kind": "freeze"}}
     make_grid(strategies={"full": one}, retention={})
-    command = ["compare", tmp_path / "grid.yaml", "--json", "-"]
-    done = warm.run("forks", *command, "--out", tmp_path / "out")
+    command = ["mothertongue.cli", "compare", tmp_path / "grid.yaml", "--json", "-"]
+    done = warm.run(*command, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["full"]
     assert "done    sw-full-encoder_layers1-seed0" in done.stderr
     assert (tmp_path / "out/tables/table.md").is_file()
-    planned = warm.run("mothertongue.cli", *command, "--dry-run")
+    planned = warm.run(*command, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     (run,) = json.loads(planned.stdout)["runs"]
     assert {"name", "language", "strategy", "trainable_parameters", "steps"} < set(run)
