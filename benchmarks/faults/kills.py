@@ -98,14 +98,16 @@ def _kill(
     started = psutil.Process(child).children(recursive=True)
     os.kill(child, signal.SIGKILL)
     landed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    left = _left_behind(started)
+    left, was_done = _left_behind(started), not same(expected, _results(folder))
     again = forked(_in(folder, job.work(home, folder)), folder, PATIENCE_S)
-    fault, detail = _judge(again, left, same(expected, _results(folder)))
+    fault, detail = _judge(again, was_done, left, same(expected, _results(folder)))
     return Killed(name, after_s, landed, fault, detail)
 
 
-def _judge(again: Outcome, left: list[str], others: list[str]) -> tuple[str | None, str]:
-    if again.code != 0:
+def _judge(
+    again: Outcome, was_done: bool, left: list[str], others: list[str]
+) -> tuple[str | None, str]:
+    if again.code != 0 and not was_done:  # a verb may refuse to write over what is whole
         said = again.err.strip().splitlines()[-1:] or [""]
         return "not going on", f"exit {again.code}: {said[0]}"
     if others:

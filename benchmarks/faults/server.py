@@ -40,7 +40,7 @@ from faults.served import (
 
 Json = dict[str, Any]
 CLOSED_S, LOG_BYTES, FILES = 30.0, 100_000, 120
-ROUND_S, IDLE_PERCENT, GROWTH_MB = 60.0, 5.0, 1.0
+ROUND_S, IDLE_S, IDLE_PERCENT, GROWTH_MB = 60.0, 1.0, 5.0, 1.0
 PAGE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 LONG = b"Content-Length: 1000000000\r\n\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\n" + HOST
@@ -61,12 +61,16 @@ class Size:
     crowd: int = 150
     slower: float = 2.0
     """Beside slow clients a good request takes so many times as long at most, 95 in 100."""
-    limits: str = "{}"
+    limits: str = f'{{"idle_s": {IDLE_S}}}'
     described: int = 5000
     """Requests that the server's description allows."""
 
 
-REDUCED = Size(40, 60, 8, 5.0, 0, math.inf, '{"head_s": 2, "receive_s": 2, "send_s": 2}', 60)
+REDUCED = Size(
+    *(40, 60, 8, 5.0, 0, math.inf),
+    limits=f'{{"head_s": 2, "receive_s": 2, "send_s": 2, "idle_s": {IDLE_S}}}',
+    described=60,
+)
 
 
 def run(reduced: bool) -> Json:
@@ -193,13 +197,14 @@ def _soak(server: Server, clients: int, seconds: float) -> Json:
 
 
 def _at_rest(server: Server) -> tuple[float, int, int]:
-    """Return the time and the server's resident bytes and open files, once it works no more."""
+    """Return the time and the server's own bytes and open files, once it gave freed memory back."""
     server.process.cpu_percent()
     for _ in range(60):
-        time.sleep(0.5)
+        time.sleep(2 * IDLE_S)
         if server.process.cpu_percent() < IDLE_PERCENT:
             break
-    return time.monotonic(), server.process.memory_info().rss, server.process.num_fds()
+    memory = server.process.memory_info()  # the pages of files are the system's, to take back
+    return time.monotonic(), memory.rss - memory.shared, server.process.num_fds()
 
 
 def _slope(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:

@@ -125,11 +125,14 @@ def test_clip_beyond_30_s(talker_folder: Path) -> None:
 
 @pytest.mark.slow
 def test_imported_base_writes_what_ctranslate2_writes(packaged: BaseFiles) -> None:
-    """The proof of the import: token for token on 8 clips of speech."""
-    test = [each for each in read_manifest(DEMO_DATA) if each.split == "test"][:8]
+    """The proof of the import: token for token on 4 clips of speech.
+
+    test_attention_alignment.py compares the tokens of 4 others at 30 s, and of 6 cut ones.
+    """
+    test = [each for each in read_manifest(DEMO_DATA) if each.split == "test"][:4]
     clips = [load_audio(DEMO_DATA / each.audio, each.start_s, each.duration_s) for each in test]
-    assert len(clips) == 8
-    config = DecodeConfig(batch_size=4)
+    assert len(clips) == 4
+    config = DecodeConfig(batch_size=2)
     base = load_base("openai/whisper-base")
     ours = TorchTranscriber(base.model, base.tokens, context="full", config=config)(clips, "sw")
     theirs = CTranslate2Transcriber(CTranslate2Model(packaged.path, "float32"), config=config)

@@ -1,7 +1,7 @@
 """Types verbs one after the other in one process; a line of standard input is a verb, as JSON.
 
 Started with NO_NETWORK first on PYTHONPATH, it and its children write down every connection that
-Python tries, into the file that $ATTEMPTS names.
+Python tries, into the file that $ATTEMPTS names. With --forks the children are forks.
 """
 
 import json
@@ -24,6 +24,10 @@ sys.addaudithook(watch)
 
 
 def main() -> None:
+    if "--forks" in sys.argv:
+        from forks import use_forks
+
+        use_forks()
     for line in sys.stdin:
         sys.argv = ["mothertongue", *json.loads(line)]
         try:

@@ -1,14 +1,13 @@
 """Recordings through an engine that tells what it was given, and through real ones."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import warm
 from bad_decoders import write_bad
 from parrot import Parrot
 from tiny import noise
@@ -168,7 +167,6 @@ from pathlib import Path
 from mothertongue.model.devices import peak_memory_bytes
 from mothertongue.inference.speech_detection import voiced
 from mothertongue.inference.transcribe import transcribe_files
-sys.path.insert(0, sys.argv[2])
 from parrot import Parrot
 import torch
 ((_, found),) = transcribe_files(Parrot(True), [Path(sys.argv[1])], voiced, "sw", "full")
@@ -181,21 +179,16 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     sentence_N = np.concatenate(
         [soundfile.read(path)[0] for path in sorted(DEMO_AUDIO.glob("*.opus"))[:40]]
     )
-    peaks = []
+    measure, peaks = tmp_path / "measure.py", []
+    measure.write_text(MEASURE)
     for minutes in (10, 40):
         path = tmp_path / f"{minutes}.flac"
         times = round(60 * minutes * 16_000 / len(sentence_N))
         with soundfile.SoundFile(path, "w", 16_000, 1) as file:
             for _ in range(times):
                 file.write(sentence_N)
-        script = [
-            sys.executable,
-            "-c",
-            MEASURE,
-            str(path),
-            str(Path(__file__).parents[1] / "helpers"),
-        ]
-        done = subprocess.run(script, capture_output=True, text=True, check=True)
+        done = warm.run(measure, path)
+        assert done.returncode == 0, done.stderr
         segments, seconds, peak = map(int, done.stdout.split())
         assert seconds == pytest.approx(times * len(sentence_N) / 16_000, abs=1)
         assert segments > minutes

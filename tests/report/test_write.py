@@ -148,11 +148,14 @@ def test_figures_and_tables_for_papers(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_report_left_is_swept(folder: Path, tmp_path: Path) -> None:
-    left, other = tmp_path / f".tmp-{'0' * 32}", tmp_path / ".tmp-mine"
-    left.touch()
-    other.touch()
-    write_report([folder], tmp_path / "page.html")
-    assert not left.exists()
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    left = [each / f".tmp-{'0' * 32}" for each in (tmp_path, figures)]
+    other = tmp_path / ".tmp-mine"
+    for path in (*left, other):
+        path.touch()
+    write_report([folder], tmp_path / "page.html", ReportOptions(audio="none", figures=figures))
+    assert not any(path.exists() for path in left)
     assert other.exists()
 
 

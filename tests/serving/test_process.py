@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +70,21 @@ def test_an_adapter_of_another_kind_is_not_served_as_its_base(
         load(parse_specs([f"ia3={tmp_path}"]), DecodeConfig(), "fp32", "default", False, print)
 
 
-def started(*arguments: str) -> tuple[subprocess.Popen[str], str]:
-    """The process, and where it listens."""
-    command = [sys.executable, "-m", "mothertongue", "serve", *arguments, "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    for line in process.stderr:
-        if found := re.search(r"listening on (\S+)", line):
-            return process, found.group(1)
-    raise AssertionError(f"it ended with {process.wait()}")
+@contextmanager
+def started(said: Path, *arguments: str) -> Iterator[tuple[ForkServerProcess, str]]:
+    """The process, and where it listens; its standard error is in the file `said`."""
+    with warm.begun("serve", *arguments, "--port", "0", err=said) as process:
+        while not (found := re.search(r"listening on (\S+).*\n", said.read_text())):
+            assert process.is_alive(), said.read_text()
+            time.sleep(0.05)
+        yield process, found[1]
+
+
+def ended(process: ForkServerProcess, number: int) -> int | None:
+    """The exit code of the process after a signal."""
+    os.kill(process.pid or 0, number)
+    process.join(PATIENCE_S)
+    return process.exitcode
 
 
 def test_an_idle_server_gives_memory_back_once(
@@ -101,9 +109,8 @@ def test_an_idle_server_gives_memory_back_once(
 
 @pytest.mark.slow
 def test_what_was_begun_is_finished_after_sigterm(
-    transformers_folder: Path, recordings: list[Path]
+    transformers_folder: Path, recordings: list[Path], tmp_path: Path
 ) -> None:
-    process, url = started(f"base={transformers_folder}")
     answers: list[Any] = []
     refused: list[httpx2.ConnectError] = []
 
@@ -116,23 +123,23 @@ def test_what_was_begun_is_finished_after_sigterm(
         except httpx2.ConnectError as error:  # it came when nobody listened any more
             refused.append(error)
 
-    assert httpx2.get(f"{url}/health").json()["status"] == "ok"
-    threads = [threading.Thread(target=ask) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    idle = "mothertongue_requests_running 0.0"
-    while not answers and idle in httpx2.get(f"{url}/metrics").text:
-        pass
-    process.send_signal(signal.SIGTERM)
-    for thread in threads:
-        thread.join(PATIENCE_S)
-    assert process.wait(PATIENCE_S) == 0
+    patient = f"base={transformers_folder}", "--drain-s", str(PATIENCE_S)
+    with started(tmp_path / "said", *patient) as (process, url):
+        assert httpx2.get(f"{url}/health").json()["status"] == "ok"
+        threads = [threading.Thread(target=ask) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        idle = "mothertongue_requests_running 0.0"
+        while not answers and idle in httpx2.get(f"{url}/metrics").text:
+            pass
+        assert ended(process, signal.SIGTERM) == 0
+        for thread in threads:
+            thread.join(PATIENCE_S)
     statuses = [each.status_code for each in answers]
     assert len(statuses) + len(refused) == 12
     assert set(statuses) <= {200, 503} and 200 in statuses
     assert len({each.json()["text"] for each in answers if each.status_code == 200}) == 1
-    assert process.stderr and process.stderr.read() == ""
-    process.stderr.close()
+    assert "listening on" in (tmp_path / "said").read_text().splitlines()[-1]
 
 
 def test_a_path_with_brackets_is_printed_as_it_is(
@@ -163,13 +170,11 @@ def test_why_it_cannot_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_port_that_is_taken(transformers_folder: Path) -> None:
-    process, url = started(f"base={transformers_folder}")
-    port = url.rpartition(":")[2]
-    other = warm.run("mothertongue.cli", "serve", f"base={transformers_folder}", "--port", port)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE_S) == 0
-    assert process.stderr
-    process.stderr.close()
+def test_a_port_that_is_taken(transformers_folder: Path, tmp_path: Path) -> None:
+    base = f"base={transformers_folder}"
+    with started(tmp_path / "said", base) as (process, url):
+        port = url.rpartition(":")[2]
+        other = warm.run("mothertongue.cli", "serve", base, "--port", port)
+        assert ended(process, signal.SIGINT) == 0
     assert other.returncode == 2
     assert "cannot listen there" in other.stderr and "Traceback" not in other.stderr

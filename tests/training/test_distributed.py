@@ -168,16 +168,15 @@ def test_the_processes_die_with_what_started_them(
 
 @pytest.mark.slow
 def test_the_verb_starts_the_processes_and_says_one_thing(made: Made, tmp_path: Path) -> None:
-    command = ["mothertongue.cli", "train", write_experiment(tmp_path, *made)]
-    command += ["--out", tmp_path / "run", "--devices"]
-    done = warm.run(*command, 2, "--json", "-")
+    command = ["train", write_experiment(tmp_path, *made), "--out", tmp_path / "run", "--devices"]
+    done = warm.run("mothertongue.cli", *command, 2, "--json", "-")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["devices"] == 2
     (tmp_path / "run/record.json").unlink()
-    changed = warm.run(*command, 2, "train.epochs=9")
+    changed = warm.run("forks", *command, 2, "train.epochs=9")
     assert changed.returncode == 2
     assert changed.stderr.count("the run was begun with other settings") == 1
     assert "Traceback" not in changed.stderr
-    many = warm.run(*command, 999)
+    many = warm.run("mothertongue.cli", *command, 999)
     assert many.returncode == 2
     assert "--devices 999: this process may use" in many.stderr

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from runs import byte_tokens, save_corpus, write_experiment
 from tiny import save_transformers, tiny_model
 
@@ -22,7 +22,7 @@ from mothertongue.training.plan_probe import distinct, measure, probe
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A base that is large enough for a step to take longer than what is around it."""
+    """A base that is large enough for its training to count in the peak of memory."""
     folder = tmp_path_factory.mktemp("plan")
     tokens = byte_tokens()
     model = tiny_model(tokens, d_model=256, encoder_ffn_dim=1024, decoder_ffn_dim=1024)
@@ -30,10 +30,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return base, save_corpus(folder / "data", train=40, validation=20)
 
 
-def call(*arguments: object) -> Any:
-    """The console script in a process of its own, on one thread: its JSON."""
-    command = [sys.executable, "-m", "mothertongue", *map(str, arguments), "--json", "-"]
-    done = subprocess.run(command, check=True, capture_output=True, env=os.environ)
+def planned(experiment: Path) -> Any:
+    """The JSON of `plan`. It measures in a new process, so its own may have torch imported."""
+    done = warm.run("mothertongue.cli", "plan", experiment, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def trained(experiment: Path, out: Path) -> Any:
+    """The JSON of `train` in a new process, whose peak of memory is its own."""
+    command = [sys.executable, "-m", "mothertongue", "train", experiment, "--out", out]
+    done = subprocess.run([*command, "--json", "-"], check=True, capture_output=True)
     return json.loads(done.stdout)
 
 
@@ -44,10 +51,14 @@ def test_a_run_takes_what_its_plan_says(
 ) -> None:
     """All but the time: docs/results.md has it on a quiet machine."""
     settings = {"kind": strategy} | ({"encoder_layers": 1} if strategy == "freeze" else {})
-    experiment = write_experiment(tmp_path, *made, strategy=settings)
-    plan = call("plan", experiment)
+    data = save_corpus(tmp_path / "data", train=20, validation=8)
+    often = {"eval_every_steps": 10, "save_every_steps": 10}
+    experiment = write_experiment(tmp_path, made[0], data, strategy=settings, **often)
+    with experiment.open("a") as file:  # of the 8 clips a plan decodes one batch
+        file.write("evaluate: {batch_size: 4}\n")
+    plan = planned(experiment)
     assert not (tmp_path / "runs").exists()
-    run = call("train", experiment, "--out", tmp_path / "run")
+    run = trained(experiment, tmp_path / "run")
     assert plan["trainable_parameters"] == run["trainable_parameters"]
     assert plan["parameters"] == run["parameters"]
     assert plan["steps_per_epoch"] * plan["epochs"] == run["steps"]

@@ -84,6 +84,7 @@ def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: 
     names = _plain_names([part.result.name for part in parts])
     for name, part, each in zip(names, parts, chapters, strict=True):
         home = folder / name if len(parts) > 1 else folder
+        sweep(home)
         for chart in each.charts:
             chart.write(home)
         if each.is_scored:

@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from clips import encode
+from clips import encode, write_clip
 from tiny import noise
 
 from mothertongue.data.audio import decoders
@@ -124,13 +124,21 @@ def test_a_file_that_was_replaced_is_another_recording(
     assert np.array_equal(found, from_start(path, 62.0))
 
 
-def test_the_files_of_only_a_few_recordings_stay_open(tmp_path: Path, counted: Counted) -> None:
-    content = encode(tmp_path / "a.m4a", noise(9.0), "mp4", "aac").read_bytes()
-    for number in range(12):
-        path = tmp_path / f"{number}.m4a"
-        path.write_bytes(content)
-        with path.open("rb") as file:
-            row(path, 1.0, file.fileno())
+def open_below(folder: Path) -> list[str]:
     links = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
-    assert sum(each.parent == tmp_path for each in links) <= 4
-    assert len(row(tmp_path / "0.m4a", 2.0)) > 0
+    return sorted(each.name for each in links if each.parent == folder)
+
+
+def test_only_the_last_recording_stays_open(tmp_path: Path, folder: Path, counted: Counted) -> None:
+    for name in ("a.m4a", "b.m4a"):
+        (tmp_path / name).write_bytes((folder / "a.m4a").read_bytes())
+        with (tmp_path / name).open("rb") as file:
+            row(tmp_path / name, 1.0, file.fileno())
+        assert open_below(tmp_path) == [name]
+    assert len(row(tmp_path / "a.m4a", 2.0)) > 0
+    write_clip(tmp_path / "c.wav", noise(1.0))
+    for whole in ("c.wav", "b.m4a"):
+        row(tmp_path / "a.m4a", 4.0)
+        span = Span(tmp_path / whole)
+        assert list(blocks_of(inspect_file(tmp_path / whole), span, lambda _: None))
+        assert open_below(tmp_path) == []

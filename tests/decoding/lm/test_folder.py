@@ -77,6 +77,13 @@ def test_the_model_is_that_of_the_tokens_and_is_read_again(
     assert model.log_probability(text) > model.log_probability(text[::-1]) + 5
 
 
+def test_what_a_killed_command_left_is_swept(data: Path, byte: Tokens, tmp_path: Path) -> None:
+    left = tmp_path / f".tmp-{'0' * 32}"
+    left.mkdir()
+    build([data], [], byte, 3, tmp_path / "lm")
+    assert not left.exists()
+
+
 def test_no_piece_of_whispers_vocabulary_is_taken_for_the_edge_of_a_sentence(
     tokens: Tokens,
 ) -> None:

@@ -132,7 +132,10 @@ def test_thirty_three_states_fit_eighty_columns() -> None:
 def test_the_data_of_the_figures(tmp_path: Path) -> None:
     decoder = half(band(0.7), 700, ("decoder embedding", "decoder layer 1"))
     result = analysis(group("freeze", band(0.75, 0.25), decoder=decoder))
+    left = tmp_path / "figures" / f".tmp-{'0' * 32}"  # by a killed command
+    left.mkdir(parents=True)
     write_figures(result, tmp_path / "figures")
+    assert not left.exists()
     layers, cells = (
         list(csv.DictReader((tmp_path / "figures" / name).read_text(encoding="utf-8").splitlines()))
         for name in ("layers.csv", "heatmap.csv")

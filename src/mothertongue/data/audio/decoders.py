@@ -70,6 +70,7 @@ def blocks_of(container: str, span: Span, note: Callable[[str], None]) -> Genera
         if _is_for_pyav(container, span):
             yield from _pyav_blocks(span, PYAV_FORMATS[container], note)
         else:
+            RECORDINGS.close()
             yield from _soundfile_blocks(span)
     except AudioError:
         raise
@@ -125,7 +126,8 @@ def _pyav_blocks(span: Span, format_name: str, note: Callable[[str], None]) -> G
         total_s = None
         if format_name not in PYAV_ESTIMATES_LENGTH and container.duration:
             total_s = container.duration / av.time_base
-        if span.duration_s is None:
+        if span.duration_s is None or not span.start_s:  # a whole file, or a first row
+            RECORDINGS.close()
             frames = _placed(_pyav_frames(span, container, stream))
             yield from _pyav_span(span, frames, stream, total_s)
             return

@@ -26,7 +26,6 @@ WARM_UP_S = 2.0  # Opus takes 0.6 s
 LONGEST_SOUGHT_S = 60.0  # its blocks wait in memory until their digests are compared
 TAIL_SAMPLES = 30 * 48_000 * 2  # in all channels: rows may overlap by so much
 MOST_KEPT = 256  # recordings whose digests are kept
-MOST_OPEN = 4  # recordings whose decoders are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,11 @@ class Recording:
 
 
 class Recordings:
-    """The recordings that this process read last. Threads may share it."""
+    """The recordings that this process read last. Threads may share it.
+
+    Only the file that was read last stays open: a worker that decodes what strangers sent has no
+    other file at hand.
+    """
 
     def __init__(self) -> None:
         self._forget()
@@ -158,13 +161,18 @@ class Recordings:
         """Yield a recording, which no other caller gets meanwhile; forget it after an error."""
         with self._lock:
             recording = self._kept.pop(key, None) or Recording()
+        self.close()
         yield recording
         with self._lock:
             self._kept[key] = recording
-            for old in list(self._kept.values())[:-MOST_OPEN]:
-                old.close()
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
+
+    def close(self) -> None:
+        """Close the file of the recording that was read last."""
+        with self._lock:
+            for each in self._kept.values():
+                each.close()
 
     def _forget(self) -> None:
         self._lock = Lock()

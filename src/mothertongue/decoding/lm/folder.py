@@ -19,7 +19,7 @@ from mothertongue.decoding.lm.ngrams import NGrams
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.model.tokenizer import Tokens
-from mothertongue.system.files import folder_atomically, sha256_file, write_json
+from mothertongue.system.files import folder_atomically, sha256_file, sweep, write_json
 from mothertongue.system.json_files import read_json
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
@@ -87,6 +87,7 @@ def build(
     pieces = [[tokens.piece(token) for token in tokens.encode(text)] for text in kept]
     model = estimate(pieces, order)
     seen = np.unique(np.array([_hash(sentence_key(text)) for text in kept], np.uint64))
+    sweep(out.parent)
     with folder_atomically(out) as folder:
         write_arpa(folder / ARPA, model)
         np.save(folder / SENTENCES, seen)

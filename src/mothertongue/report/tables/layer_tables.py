@@ -19,7 +19,7 @@ from mothertongue.analysis.records import (
     HalfSimilarity,
     Metric,
 )
-from mothertongue.system.files import open_atomically
+from mothertongue.system.files import open_atomically, sweep
 
 METRICS: dict[Metric, str] = {"cka": "CKA", "svcca": "SVCCA", "pwcca": "PWCCA"}
 HALVES: tuple[Half, ...] = ("encoder", "decoder")
@@ -58,6 +58,7 @@ def heatmap_text(group: GroupSimilarity, half: Half) -> Text:
 
 def write_figures(result: Analysis, folder: Path) -> None:
     """Write layers.csv and heatmap.csv, the data of Liu et al. 2024's Figure 1, into a folder."""
+    sweep(folder)
     _write_csv(
         folder / "layers.csv", ("group", "state", "metric", "mean", "min", "max"), _layers(result)
     )
