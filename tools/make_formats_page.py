@@ -22,6 +22,7 @@ from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.evaluation.records import LongScores, SplitScores
 from mothertongue.experiment.records import Identity, MetricsLine, RunRecord
 from mothertongue.export.records import Verification
+from mothertongue.inference.records import RecordingRecord, TranscribeResult
 from mothertongue.training.records import Plan, WrittenProposal
 from mothertongue.training.state import State
 
@@ -56,6 +57,8 @@ FILES: dict[str, Any] = {
     "the JSON of plan": Plan,
     "the JSON of init": WrittenProposal,
     "the JSON of compare --dry-run": DryRun,
+    "OUT/NAME.json of transcribe --format json": RecordingRecord,
+    "the JSON of transcribe": TranscribeResult,
     "DATA/doctor/doctor.json; the JSON of doctor also has `out` and `page`": DoctorRecord,
 }
 

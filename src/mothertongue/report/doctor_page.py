@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -22,7 +21,6 @@ from mothertongue.report.page.render import embedded_json, own_source, page_poli
 from mothertongue.report.write import MB
 from mothertongue.system.files import open_atomically
 
-Json = dict[str, Any]
 PAGE = "doctor.html"
 MAX_CARDS = 500
 """The most clips on the page: nobody listens to more at once, and doctor.json has all."""
@@ -90,7 +88,9 @@ def _to_hear(card: Card) -> Playable:
     return Playable(clip.id, clip.audio, clip.start_s or 0.0, clip.duration_s, card.score)
 
 
-def _rendered(record: DoctorRecord, cards: Sequence[Card], sounds: Mapping[str, Json]) -> str:
+def _rendered(
+    record: DoctorRecord, cards: Sequence[Card], sounds: Mapping[str, Mapping[str, str]]
+) -> str:
     css, js = own_source("page.css") + own_source("doctor.css"), own_source("doctor.js")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
