@@ -12,6 +12,7 @@ from mothertongue.comparison.clips import ClipSet
 from mothertongue.comparison.dry_run_records import DryRun
 from mothertongue.comparison.schema import Comparison
 from mothertongue.comparison.selection import Selection
+from mothertongue.data.clip_facts import read_facts
 from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.evaluation.records import SplitScores
@@ -85,6 +86,8 @@ def test_the_records_of_a_run_are_read(folder: Path) -> None:
     assert {value for key, value in settings.items() if key not in then} <= {"None", "off", 0.0}
     assert read_identity(run_dir).base_digest == record.base_digest
     assert run_dir.read_cost().train_s == record.train_s
+    facts = [json.loads(line) for line in run_dir.data.read_text("utf-8").splitlines()]
+    assert to_json(read_facts(run_dir.data)) == facts
     for line, values in read_json_lines(run_dir.metrics, MetricsLine):
         assert to_json(values) == json.loads(line)
 
