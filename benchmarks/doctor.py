@@ -21,7 +21,7 @@ from typing import Any
 
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.decoding.transcript import DecodeConfig
-from mothertongue.diagnosis.examine import record_of
+from mothertongue.diagnosis.examine import findings_on
 from mothertongue.diagnosis.listen import RECOGNIZED, Listener, Recognized, listen
 from mothertongue.inference.open_model import open_model
 from mothertongue.system.console import counting
@@ -96,10 +96,10 @@ def recognized(clips: Sequence[Utterance], options: argparse.Namespace) -> Recog
 
 def alarms(clips: Sequence[Utterance], known: Recognized) -> Json:
     """Return the share of clips with a finding, and the number of findings of each code."""
-    record = record_of(clips, known)
-    share = record["clips_with_findings"] / record["clips"]
-    facts = {"clips": len(clips), "false_alarms": round(share, 4), "counts": record["counts"]}
-    return facts | {"languages": record["languages"]}
+    found = findings_on(clips, known)
+    share = found.clips_with_findings / found.clips
+    facts = {"clips": len(clips), "false_alarms": round(share, 4), "counts": found.counts}
+    return facts | {"languages": to_json(found.languages)}
 
 
 def planted(
@@ -115,9 +115,9 @@ def planted(
     for seed in options.seeds:
         changed, bad = plant(list(clips), count, random.Random(seed))
         heard = known | recognized([clip for clip in changed if clip.id not in known], options)
-        findings = record_of(changed, heard)["findings"]
-        found = {each["id"] for each in findings if each["code"] in FOUND_AS[name]}
-        accused = {each["id"] for each in findings} - bad
+        findings = findings_on(changed, heard).findings
+        found = {each.id for each in findings if each.code in FOUND_AS[name]}
+        accused = {each.id for each in findings} - bad
         totals["planted"] += len(bad)
         totals["found"] += len(found & bad)
         totals["others"] += len(changed) - len(bad)

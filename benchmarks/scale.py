@@ -40,15 +40,15 @@ def main() -> None:
     planned = plan(experiment)
     measured = {
         "experiment": experiment.model_dump(mode="json"),
-        "device": f"{planned['device']}, one process",
-        "clip_s": planned["audio_s"] / planned["clips"],
-        "audio_bytes_per_s": audio_bytes(real) / planned["audio_s"],
-        "train_audio_s_per_s": planned["audio_s"] / planned["last_epoch_s"],
-        "first_epoch_audio_s_per_s": planned["audio_s"] / planned["first_epoch_s"],
-        "validation_clip_s": planned["validation_split_s"] / max(1, validation_clips(experiment)),
-        "peak_memory_bytes": planned["peak_memory_bytes"],
-        "checkpoints_bytes": planned["disk_bytes"],
-        "prefix_bytes_per_audio_s": planned["prefix_cache_bytes"] / planned["audio_s"],
+        "device": f"{planned.device}, one process",
+        "clip_s": planned.audio_s / planned.clips,
+        "audio_bytes_per_s": audio_bytes(real) / planned.audio_s,
+        "train_audio_s_per_s": planned.audio_s / planned.last_epoch_s,
+        "first_epoch_audio_s_per_s": planned.audio_s / planned.first_epoch_s,
+        "validation_clip_s": planned.validation_split_s / max(1, validation_clips(experiment)),
+        "peak_memory_bytes": planned.peak_memory_bytes,
+        "checkpoints_bytes": planned.disk_bytes,
+        "prefix_bytes_per_audio_s": planned.prefix_cache_bytes / planned.audio_s,
         **data_costs(experiment, real, arguments.clips),
     }
     derived = at_scale(measured, arguments.languages, arguments.hours, experiment.train.num_epochs)

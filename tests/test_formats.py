@@ -10,6 +10,7 @@ from mothertongue.comparison.clips import ClipSet
 from mothertongue.comparison.schema import Comparison
 from mothertongue.comparison.selection import Selection
 from mothertongue.data.card import Card
+from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.errors import DataError
 from mothertongue.evaluation.records import LongScores, SplitScores
 from mothertongue.experiment.records import Identity, RunRecord
@@ -18,7 +19,17 @@ from mothertongue.system.files import write_json
 from mothertongue.system.json_files import FORMAT_VERSION, read_json
 
 DOCUMENTS = [
-    *(Analysis, Card, ClipSet, Comparison, Identity, LongScores, RunRecord, Selection),
+    *(
+        Analysis,
+        Card,
+        ClipSet,
+        Comparison,
+        DoctorRecord,
+        Identity,
+        LongScores,
+        RunRecord,
+        Selection,
+    ),
     *(SplitScores, Verification),
 ]
 

@@ -11,15 +11,21 @@ from pydantic import BaseModel
 
 from mothertongue.analysis.records import Analysis
 from mothertongue.comparison.clips import ClipSet
+from mothertongue.comparison.dry_run_records import DryRun
 from mothertongue.comparison.schema import Comparison, Cut
 from mothertongue.comparison.selection import Selection
 from mothertongue.data.card import Card
+from mothertongue.data.clip_facts import ClipFacts
 from mothertongue.data.decisions import Decision
 from mothertongue.data.manifest import Utterance
 from mothertongue.data.sources.base import Rejection
+from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.evaluation.records import LongScores, SplitScores
+from mothertongue.experiment.checkpoints import Sums
 from mothertongue.experiment.records import Identity, MetricsLine, RunRecord
 from mothertongue.export.records import Verification
+from mothertongue.inference.records import RecordingRecord, TranscribeResult
+from mothertongue.training.records import Plan, WrittenProposal
 from mothertongue.training.state import State
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
@@ -39,8 +45,10 @@ FILES: dict[str, Any] = {
     "data_card.json": Card,
     "decisions.jsonl, a line each decided clip": Decision,
     "RUN/identity.json": Identity,
+    "RUN/data.jsonl, a line each clip": ClipFacts,
     "RUN/metrics.jsonl, a line each step or validation": MetricsLine,
     "RUN/state.json": State,
+    "RUN/best/MANIFEST.json, as in each checkpoint": Sums,
     "RUN/record.json": RunRecord,
     "RUN/eval/NAME.json": SplitScores,
     "RUN/eval/long-NAME.json": LongScores,
@@ -50,6 +58,12 @@ FILES: dict[str, Any] = {
     "COMPARISON/comparison.json": Comparison,
     "COMPARISON/clips.json, a list of these": ClipSet,
     "the JSON of analyze": Analysis,
+    "the JSON of plan": Plan,
+    "the JSON of init": WrittenProposal,
+    "the JSON of compare --dry-run": DryRun,
+    "OUT/NAME.json of transcribe --format json": RecordingRecord,
+    "the JSON of transcribe": TranscribeResult,
+    "DATA/doctor/doctor.json; the JSON of doctor also has `out` and `page`": DoctorRecord,
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mothertongue.system.json_files import to_json
+from mothertongue.system.json_files import field_values, to_json
 
 if TYPE_CHECKING:
     from mothertongue.inference.engine import EngineName
@@ -118,6 +118,7 @@ def doctor(
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.diagnosis.examine import examine
     from mothertongue.diagnosis.listen import Listener
+    from mothertongue.diagnosis.records import DoctorResult
     from mothertongue.inference.open_model import open_model
     from mothertongue.system.console import counting
 
@@ -131,13 +132,15 @@ def doctor(
         for each in names
     ]
     with counting("listening", len(read_data([path]))) as advance:
-        record = examine(path, folder, listeners, advance) | {"out": str(folder)}
+        record = examine(path, folder, listeners, advance)
+    page = None
     if find_spec("jinja2"):
         from mothertongue.report.doctor_page import write_doctor_page
 
         with counting("reading audio", None) as advance:
-            record["page"] = str(write_doctor_page(record, path, folder, audio_mb, advance))
-    return record
+            page = str(write_doctor_page(record, path, folder, audio_mb, advance))
+    found: Json = to_json(DoctorResult(**field_values(record), out=str(folder), page=page))
+    return found
 
 
 def train(
@@ -294,8 +297,6 @@ def lm(
 
     >>> mt.lm(["data/mine", "news.txt"], "lm")["taken_out"]
     """
-    from dataclasses import asdict
-
     from mothertongue.decoding.lm.folder import build
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
@@ -303,7 +304,7 @@ def lm(
     given = [texts] if isinstance(texts, str | Path) else texts
     paths, others = [Path(each) for each in given], [Path(each) for each in held_out]
     record = build(paths, others, load_tokens(locate(base)), order, Path(out))
-    return {**asdict(record), "out": str(out)}
+    return {**to_json(record), "out": str(out)}
 
 
 def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = None) -> Json:

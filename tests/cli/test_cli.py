@@ -19,6 +19,8 @@ from mothertongue.cli.support import explained, fail, show
 from mothertongue.data import row_database as ledger
 from mothertongue.data.manifest import read_manifest
 from mothertongue.errors import ConfigError
+from mothertongue.inference.records import TranscribeResult, recording_record
+from mothertongue.inference.subtitles import Recording
 from mothertongue.report.tables.verb_tables import transcript_lines
 
 
@@ -286,7 +288,8 @@ def test_transcripts_for_machines_are_not_broken_into_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = json.dumps({"text": "neno refu " * 100})
-    show({}, transcript_lines({"files": [{}]}, None, text), None)
+    result = TranscribeResult("m", [recording_record(Recording("sw", 1.0, ()))], 0, [])
+    show(result, transcript_lines(result, None, text), None)
     assert capsys.readouterr().out == f"{text}\n"
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from runs import byte_tokens
 
 from mothertongue.comparison import dry_run as cost
-from mothertongue.comparison.dry_run import SHOWN, dry_run
+from mothertongue.comparison.dry_run import dry_run
 from mothertongue.comparison.grid import expand, load_grid
 from mothertongue.comparison.reuse import refuse_unfit
 from mothertongue.data.manifest import read_data
@@ -67,13 +67,14 @@ def test_a_plan_and_a_dry_run_tell_the_same_costs(
     grid = make_grid(strategies=strategies, seeds=[0, 1], train={"epochs": 3})
     found = dry_run(grid, lambda _: None)
     assert probed == ["full", "freeze"]
-    assert len(found["runs"]) == 2 + 4 and all(run["is_measured"] for run in found["runs"])
+    assert len(found.runs) == 2 + 4 and all(run.is_measured for run in found.runs)
     experiments = {each.experiment.name: each.experiment for each in expand(grid)}
-    for run in found["runs"]:
-        planned = plan(experiments[run["name"]])
-        assert {key: run[key] for key in SHOWN} == {key: planned[key] for key in SHOWN}
-        assert run["training_s"] > 0 and run["validation_s"] > 0
-    assert len({run["training_s"] for run in found["runs"]}) == 2
+    for run in found.runs:
+        planned = plan(experiments[run.name])
+        for key in ("trainable_parameters", "training_s", "validation_s", "peak_memory_bytes"):
+            assert getattr(run, key) == getattr(planned, key)
+        assert run.training_s > 0 and run.validation_s > 0
+    assert len({run.training_s for run in found.runs}) == 2
     console = Console(file=io.StringIO(), width=200)
     console.print(plan_table(found))
     assert "shape of the base" not in console.file.getvalue()
@@ -82,16 +83,16 @@ def test_a_plan_and_a_dry_run_tell_the_same_costs(
 @pytest.mark.usefixtures("steady")
 def test_steps_parameters_and_hours_of_a_tiny_grid(make_grid: MakeGrid) -> None:
     found = dry_run(make_grid(), lambda _: None)
-    assert [run["name"] for run in found["runs"]] == [
+    assert [run.name for run in found.runs] == [
         "sw-full-seed0",
         "sw-freeze-encoder_layers1-seed0",
         "sw-freeze-encoder_layers2-seed0",
     ]
-    full, one, two = found["runs"]
-    assert full["steps"] == 12 // 4
-    assert full["trainable_parameters"] > one["trainable_parameters"] > two["trainable_parameters"]
-    assert full["estimated_hours"] > one["estimated_hours"] > two["estimated_hours"] > 0
-    assert found["total_hours"] == pytest.approx(sum(r["estimated_hours"] for r in found["runs"]))
+    full, one, two = found.runs
+    assert full.steps == 12 // 4
+    assert full.trainable_parameters > one.trainable_parameters > two.trainable_parameters
+    assert full.estimated_hours > one.estimated_hours > two.estimated_hours > 0
+    assert found.total_hours == pytest.approx(sum(r.estimated_hours for r in found.runs))
 
 
 @pytest.mark.usefixtures("steady")
@@ -100,19 +101,19 @@ def test_the_averages_of_weights_are_counted(make_grid: MakeGrid) -> None:
     reinit = {"strategy": {"kind": "reinit", "encoder_layers": 1}}
     strategies = {"full": {"strategy": {"kind": "full"}}, "reinit": reinit}
     found = dry_run(make_grid(average={}, seeds=[0, 1, 2], strategies=strategies), lambda _: None)
-    full, best_of_three = found["averages"]
-    assert (full["strategy"], full["runs"], full["models"]) == ("full", 3, 7)
-    assert full["decoded_clips"] == (3 + 7) * 3 + 7 * 4
-    assert best_of_three["runs"] == 1
-    assert best_of_three["decoded_clips"] == (1 + 7) * 3 + 7 * 4
-    assert found["average_clips"] == 58 + 52
+    full, best_of_three = found.averages
+    assert (full.strategy, full.runs, full.models) == ("full", 3, 7)
+    assert full.decoded_clips == (3 + 7) * 3 + 7 * 4
+    assert best_of_three.runs == 1
+    assert best_of_three.decoded_clips == (1 + 7) * 3 + 7 * 4
+    assert found.average_clips == 58 + 52
     console = Console(file=io.StringIO(), width=200)
     console.print(plan_table(found))
     assert "2 averages of weights come on top too: they decode 110 clips" in console.file.getvalue()
     soups = make_grid(average={"with_base": None}, seeds=[0, 1], strategies=strategies)
-    (only_full,) = dry_run(soups, lambda _: None)["averages"]
-    assert only_full["decoded_clips"] == (2 + 1) * 3
-    assert dry_run(make_grid(average=None), lambda _: None)["averages"] == []
+    (only_full,) = dry_run(soups, lambda _: None).averages
+    assert only_full.decoded_clips == (2 + 1) * 3
+    assert dry_run(make_grid(average=None), lambda _: None).averages == []
 
 
 @pytest.mark.usefixtures("steady")
@@ -122,10 +123,10 @@ def test_steps_are_those_of_the_run(make_grid: MakeGrid, size: dict[str, float])
     grid = make_grid(
         strategies={"full": {"strategy": {"kind": "full"}}}, train=size | {"epochs": 2}
     )
-    (run,) = dry_run(grid, lambda _: None)["runs"]
+    (run,) = dry_run(grid, lambda _: None).runs
     train = expand(grid)[0].experiment.train
     data = [each for each in read_data(grid.languages["sw"].manifests) if each.split == "train"]
-    assert run["steps"] == len(StepDataset(Path(), data, byte_tokens(), train))
+    assert run.steps == len(StepDataset(Path(), data, byte_tokens(), train))
 
 
 @pytest.mark.parametrize(("probability", "frames"), [(1.0, 250), (0.5, 188)])
@@ -154,20 +155,20 @@ def test_the_papers_recipe_by_arithmetic() -> None:
         recipe_path("paper"), ["strategies.freeze.sweep={strategy.encoder_layers: [20]}"]
     )
     found = dry_run(grid, lambda _: None)
-    runs = {run["name"]: run for run in found["runs"]}
+    runs = {run.name: run for run in found.runs}
     # full 7, freeze 7, reinit 5 x 7, adapters 7 + 3 more widths, top 10 x 7, LoRA 7
     assert len(runs) == 7 + 7 + 35 + 10 + 70 + 7
     # The paper's table 2, and 35 epochs of batches of 8 (LoRA: 4)
-    assert [runs[f"{code}-full-seed0"]["steps"] for code in grid.languages] == [
+    assert [runs[f"{code}-full-seed0"].steps for code in grid.languages] == [
         4515, 10675, 4060, 14000, 14315, 14595, 13440,
     ]  # fmt: skip
-    assert runs["is-lora-seed0"]["steps"] == 35 * 232
-    assert runs["sw-lora-seed0"]["trainable_parameters"] == 10_485_760
-    assert runs["sw-bottleneck-seed0"]["trainable_parameters"] == 10_735_616
-    assert runs["af-bottleneck-top-encoder_top9-seed0"]["trainable_parameters"] == 6_877_504
-    assert found["assumed_data"] == sorted(PAPER_ROWS)
-    assert found["protocol"] == "paper"
-    assert not any(run["is_measured"] for run in found["runs"])
+    assert runs["is-lora-seed0"].steps == 35 * 232
+    assert runs["sw-lora-seed0"].trainable_parameters == 10_485_760
+    assert runs["sw-bottleneck-seed0"].trainable_parameters == 10_735_616
+    assert runs["af-bottleneck-top-encoder_top9-seed0"].trainable_parameters == 6_877_504
+    assert found.assumed_data == sorted(PAPER_ROWS)
+    assert found.protocol == "paper"
+    assert not any(run.is_measured for run in found.runs)
 
 
 def test_the_recipes_know_the_rows_of_fleurs() -> None:

@@ -20,8 +20,10 @@ from mothertongue.data.manifest import Utterance, read_data, write_manifest
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.diagnosis.examine import examine
 from mothertongue.diagnosis.listen import RECOGNIZED, Listener, listen
+from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.errors import DataError
 from mothertongue.inference.engine import Engine
+from mothertongue.system.json_files import read_json
 
 COUNT = 40
 
@@ -96,17 +98,17 @@ def test_what_was_planted_is_found_and_nothing_else(corpus: tuple[Path, Told]) -
     record = examine(data, out, [listener(told)], lambda count: None)
     # The clips are noise, and their durations do not fit the texts.
     beside = ("NOISY", "TOO-MUCH-TEXT", "TOO-LITTLE-TEXT")
-    found = {each["id"]: each for each in record["findings"] if each["code"] not in beside}
-    assert {name: each["code"] for name, each in found.items()} == {
+    found = {each.id: each for each in record.findings if each.code not in beside}
+    assert {name: each.code for name, each in found.items()} == {
         "c3": "MISPAIRED",
         "c30": "MISPAIRED",
         "c20": "EMPTY",
     }
-    assert (found["c3"]["belongs_to"], found["c3"]["says"]) == ("c30", "c30")
-    assert record["clips"] == COUNT and record["counts"]["MISPAIRED"] == 2
-    scores = [each["score"] for each in record["findings"]]
+    assert (found["c3"].belongs_to, found["c3"].says) == ("c30", "c30")
+    assert record.clips == COUNT and record.counts["MISPAIRED"] == 2
+    scores = [each.score for each in record.findings]
     assert scores == sorted(scores, reverse=True)
-    assert json.loads((out / "doctor.json").read_text())["findings"] == record["findings"]
+    assert read_json(out / "doctor.json", DoctorRecord) == record
     decisions = read_decisions(out / "decisions.jsonl")
     assert decisions["c20"].decision == "accept" and "EMPTY" in (decisions["c20"].note or "")
 
@@ -153,7 +155,7 @@ def test_another_sound_is_heard_anew_and_one_that_cannot_be_read_is_a_finding(
     told.asked = 0
     record = examine(data, out, [listener(told)], lambda count: None)
     assert told.asked == 1
-    assert record["findings"][0]["id"] == "c5" and record["counts"]["UNREADABLE"] == 1
+    assert record.findings[0].id == "c5" and record.counts["UNREADABLE"] == 1
 
 
 def test_a_cache_that_is_damaged_is_named(corpus: tuple[Path, Told]) -> None:

@@ -43,8 +43,8 @@ def test_swapped_transcripts_are_found_with_the_clip_that_they_belong_to(errors:
     found = judged(clips)
     assert {each.id for each in found} == set(other)
     assert {each.code for each in found} == {"MISPAIRED"}
-    assert all(each.facts["belongs_to"] == other[each.id] for each in found)
-    assert all(each.facts["says"] == other[each.id] for each in found)
+    assert all(each.belongs_to == other[each.id] for each in found)
+    assert all(each.says == other[each.id] for each in found)
 
 
 def formulas(count: int, split: Split = "train", first: int = 0) -> list[ExaminedClip]:
@@ -109,10 +109,10 @@ def test_a_split_that_is_moved_is_found_with_its_shift(by: int) -> None:
     ]
     found = [each for each in judged(good + bad) if each.code == "SHIFTED"]
     assert len(found) == 60 - abs(by)
-    assert {each.facts["by"] for each in found} == {by}
+    assert {each.by for each in found} == {by}
     for each in found:
         right = int(each.id[1:]) + by
-        assert each.facts["says"] == f"c{right}"
+        assert each.says == f"c{right}"
 
 
 def test_a_row_too_many_moves_what_follows_it_until_a_row_is_missing() -> None:
@@ -130,5 +130,5 @@ def test_a_shift_is_seen_by_the_numbers_in_names_where_the_rows_are_in_another_o
     clips = examined(60)
     bad = [with_text(clips[i], clips[i - 2].text) for i in range(2, 60)]
     in_order_of_text = sorted(bad, key=lambda clip: clip.id)  # c10 before c2
-    found = [each for each in judged(in_order_of_text + examined(60, first=60)) if each.facts]
-    assert {each.facts.get("by") for each in found if each.code == "SHIFTED"} == {2}
+    found = judged(in_order_of_text + examined(60, first=60))
+    assert {each.by for each in found if each.code == "SHIFTED"} == {2}

@@ -114,5 +114,5 @@ def test_duplicates_are_told_where_splits_share_them() -> None:
     clips[1] = in_split(same, "test")
     clips[2] = in_split(clips[2], "validation", text=clips[3].text[:-1] + "o")
     clips[4] = in_split(clips[4], "train", text=clips[5].text)  # within one split
-    found = [(each.id, each.facts["duplicate_of"]) for each in duplicate_findings(clips)]
+    found = [(each.id, each.duplicate_of) for each in duplicate_findings(clips)]
     assert found == [("c0", "c1"), ("c3", "c2")]

@@ -96,7 +96,7 @@ def test_a_run_that_did_not_write_down_its_clips_is_refused(run_dir: RunDir, dat
     lines = run_dir.data.read_text("utf-8").splitlines()
     assert json.loads(lines[0])["id"] == "train0"
     run_dir.data.write_text(lines[0][:-5], "utf-8")
-    with pytest.raises(DataError, match=r"data\.jsonl: damaged"):
+    with pytest.raises(DataError, match=r"data\.jsonl:1: damaged"):
         data_changes(run_dir, [data])
     run_dir.data.unlink()
     with pytest.raises(DataError, match="earlier version"):

@@ -12,8 +12,9 @@ from shared import once
 
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export import export as exporting
+from mothertongue.export.records import EngineReply
 from mothertongue.export.verify import VerificationRequest
-from mothertongue.system.json_files import to_json
+from mothertongue.system.json_files import built, to_json
 from mothertongue.system.processes import answered
 from mothertongue.training.run import run
 
@@ -45,12 +46,11 @@ def tiny_runs(
     return {kind: folder / kind / "run" for kind in STRATEGIES}
 
 
-def in_a_warm_process(request: VerificationRequest) -> dict[str, Any]:
+def in_a_warm_process(request: VerificationRequest) -> EngineReply:
     """Transcribe as `export` does, in a process that need not import torch first."""
     done = warm.run("mothertongue.export.verify", text=request.model_dump_json())
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = answered(done.stdout)
-    return found
+    return built(answered(done.stdout), "the reply", EngineReply)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tiny import noise
 
 from mothertongue.decoding.transcript import Clip, Transcript, make_transcript, token_limit
 from mothertongue.inference.parts import decode_parts
+from mothertongue.inference.records import recording_record
 from mothertongue.inference.speech_detection import Spans, everything
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files
@@ -131,9 +132,9 @@ def test_what_follows_a_loop_is_found(tokens: Tokens, long: Path) -> None:
     assert said.startswith(text[:45] + "haleluya")
     assert said.endswith(text[9 * 11 :])  # at most 11 s are taken together with the chorus
     assert (found.decoded_again, [each.looped for each in found.segments].count(True)) == (1, 1)
-    facts = found.facts()
-    assert (facts["decoded_again"], facts["looped"], facts["cut"]) == (1, 1, 0)
-    assert [each["looped"] for each in facts["segments"]].count(True) == 1
+    facts = recording_record(found)
+    assert (facts.decoded_again, facts.looped, facts.cut) == (1, 1, 0)
+    assert [each.looped for each in facts.segments].count(True) == 1
 
 
 class Hopeless:

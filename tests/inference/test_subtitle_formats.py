@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.decoding.word_timestamps import Word
+from mothertongue.inference.records import RecordingRecord, recording_record
 from mothertongue.inference.speech_detection import Piece
 from mothertongue.inference.subtitle_formats import FORMATS
 from mothertongue.inference.subtitles import Recording, Segment, segments_of
+from mothertongue.system.json_files import read_json
 
 
 def word(text: str, start_s: float, end_s: float, probability: float = 0.5) -> Word:
@@ -135,6 +138,17 @@ def test_segments_are_joined_as_their_language_is_written(
 def test_json_says_where_text_is_missing() -> None:
     words = (word(" moja", 0, 1), word(" mbili", 3, 4))
     cut = replace(transcript(words), is_cut=True)
-    found = Recording("sw", 4.0, tuple(segments_of(piece(0.0, 4.0), cut)), 1).facts()
-    assert (found["cut"], found["looped"], found["decoded_again"]) == (1, 0, 1)
-    assert [each["is_cut"] for each in found["segments"]] == [False, True]
+    found = recording_record(Recording("sw", 4.0, tuple(segments_of(piece(0.0, 4.0), cut)), 1))
+    assert (found.cut, found.looped, found.decoded_again) == (1, 0, 1)
+    assert [each.is_cut for each in found.segments] == [False, True]
+
+
+def test_the_json_of_a_transcript_has_the_bytes_of_before() -> None:
+    """A file that the last release without records wrote of the same recording."""
+    before = Path(__file__).parents[1] / "golden/results/transcript.json"
+    words = (Word(" habari", 0.12345, 0.5, 0.98765, (1, 2)), Word(" — “ya”", 0.6, 1.0, 0.5, (3,)))
+    first = Segment(0.12345, 1.0, "habari — “ya”", (1, 2, 3), -0.123456, 0.01, words)
+    second = Segment(2.0, 3.00049, "asubuhi", (4,), None, None, None, looped=True, is_cut=True)
+    recording = Recording("sw", 4.00049, (first, second), decoded_again=1)
+    assert FORMATS["json"](recording) == before.read_text("utf-8")
+    assert read_json(before, RecordingRecord) == recording_record(recording)

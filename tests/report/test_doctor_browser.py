@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from chromium import LOW_CONTRAST, Watched, launched, needs_chromium, shot
 from clips import tone, write_clip
+from doctor_records import doctor_record
 from report_folders import HOSTILE
 
 from mothertongue.data.decisions import Decision, read_decisions
 from mothertongue.data.manifest import Utterance, write_manifest
+from mothertongue.diagnosis.findings import Finding
 from mothertongue.report.doctor_page import write_doctor_page
 
 pytestmark = needs_chromium
@@ -33,13 +35,10 @@ def written(folder: Path, names: list[str], text: str = "habari ya asubuhi") -> 
     ]
     write_manifest(folder / "manifest.jsonl", clips)
     findings = [
-        {"id": name, "code": "MISPAIRED", "score": 0.9, "message": text, "suggestion": "listen"}
-        | {"text": text, "heard": text}
-        for name in names
+        Finding(name, "MISPAIRED", 0.9, text, text=text, heard=text, says=says)
+        for name, says in zip(names, [None, names[0], *[None] * len(names)], strict=False)
     ]
-    findings[1]["says"] = names[0]
-    record = {"data": str(folder), "model": "m", "clips": 9, "clips_with_findings": len(names)}
-    record |= {"counts": {"MISPAIRED": len(names)}, "warnings": [text], "findings": findings}
+    record = doctor_record(findings, data=str(folder), clips=9, warnings=[text])
     return write_doctor_page(record, folder, folder / "doctor", 4.0)
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from clips import tone, write_clip
+from doctor_records import doctor_record
 
 from mothertongue.data.manifest import Utterance, write_manifest
+from mothertongue.diagnosis.findings import Finding
 from mothertongue.report.doctor_page import cards_of, write_doctor_page
 
 HOSTILE = "</script><script>alert(1)</script>\"'&{{ 7 * 7 }}"
 
 
-def finding(name: str, code: str, score: float, **facts: Any) -> dict[str, Any]:
-    """Return a finding as the record has it."""
-    found = {"id": name, "code": code, "score": score, "message": HOSTILE, "suggestion": "listen"}
-    return found | {"text": HOSTILE, "heard": HOSTILE} | facts
+def finding(name: str, code: str, score: float, **facts: Any) -> Finding:
+    return Finding(name, code, score, HOSTILE, text=HOSTILE, heard=HOSTILE, **facts)
 
 
 def clips(folder: Path) -> dict[str, Utterance]:
@@ -32,21 +32,14 @@ def clips(folder: Path) -> dict[str, Utterance]:
 def test_a_clip_has_one_card_with_all_its_findings_and_the_text_that_fits(tmp_path: Path) -> None:
     found = [finding("b", "MISPAIRED", 0.9, says=HOSTILE), finding("b", "NOISY", 0.2)]
     (card,) = cards_of(found, clips(tmp_path))
-    assert (card["id"], card["score"], card["proposed"]) == ("b", 0.9, "text of 0")
-    assert [each["code"] for each in card["findings"]] == ["MISPAIRED", "NOISY"]
+    assert (card.clip.id, card.score, card.proposed) == ("b", 0.9, "text of 0")
+    assert [each.code for each in card.findings] == ["MISPAIRED", "NOISY"]
 
 
 def test_no_text_becomes_markup_and_the_worst_clips_have_their_sound(tmp_path: Path) -> None:
     clips(tmp_path)
-    record = {
-        "data": str(tmp_path),
-        "model": HOSTILE,
-        "warnings": [HOSTILE],
-        "clips": 2,
-        "clips_with_findings": 2,
-        "counts": {"EMPTY": 1, "NOISY": 1},
-        "findings": [finding(HOSTILE, "EMPTY", 1.0), finding("b", "NOISY", 0.2)],
-    }
+    found = [finding(HOSTILE, "EMPTY", 1.0), finding("b", "NOISY", 0.2)]
+    record = doctor_record(found, data=str(tmp_path), model=HOSTILE, warnings=[HOSTILE])
     page = write_doctor_page(record, tmp_path, tmp_path / "doctor", 1.0).read_text("utf-8")
     assert "alert(1)</script>" not in page and "&lt;/script&gt;" in page
     assert len(re.findall(r"<script", page)) == 2

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from mothertongue.comparison.clips import ClipSet
+from mothertongue.comparison.dry_run_records import DryRun
 from mothertongue.comparison.schema import Comparison
 from mothertongue.comparison.selection import Selection
+from mothertongue.data.clip_facts import read_facts
+from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.evaluation.normalizers import NORMALIZERS
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.config import read_experiment
@@ -20,6 +23,7 @@ from mothertongue.experiment.run_dir import RunDir
 from mothertongue.report.inputs import read_parts
 from mothertongue.report.write import write_report
 from mothertongue.system.json_files import read_json, read_json_lines, to_json
+from mothertongue.training.records import Plan, WrittenProposal
 from mothertongue.training.state import State
 from mothertongue.training.trackers import flat
 
@@ -38,6 +42,13 @@ DOCUMENTS = {
     "retention-en.json": SplitScores,
     "off-en.json": SplitScores,
 }
+OLD = [path for path in GOLDEN.rglob("*.json") if path.name in DOCUMENTS]
+RESULTS = {
+    "plan.json": Plan,
+    "dry_run.json": DryRun,
+    "proposal.json": WrittenProposal,
+    "doctor.json": DoctorRecord,
+}
 
 
 def kept(old: Any, new: Any) -> bool:
@@ -49,11 +60,17 @@ def kept(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.rglob("*.json")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(OLD), ids=lambda path: path.name)
 def test_a_document_is_read_and_no_key_of_it_is_lost(path: Path) -> None:
     stored = json.loads(path.read_text("utf-8"))
     assert "format_version" not in stored
     assert kept(stored, to_json(read_json(path, DOCUMENTS[path.name])))
+
+
+@pytest.mark.parametrize(("name", "cls"), RESULTS.items(), ids=str)
+def test_a_result_has_the_keys_and_the_values_of_before(name: str, cls: Any) -> None:
+    path = GOLDEN / "results" / name
+    assert to_json(read_json(path, cls)) == json.loads(path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)
@@ -69,6 +86,8 @@ def test_the_records_of_a_run_are_read(folder: Path) -> None:
     assert {value for key, value in settings.items() if key not in then} <= {"None", "off", 0.0}
     assert read_identity(run_dir).base_digest == record.base_digest
     assert run_dir.read_cost().train_s == record.train_s
+    facts = [json.loads(line) for line in run_dir.data.read_text("utf-8").splitlines()]
+    assert to_json(read_facts(run_dir.data)) == facts
     for line, values in read_json_lines(run_dir.metrics, MetricsLine):
         assert to_json(values) == json.loads(line)
 

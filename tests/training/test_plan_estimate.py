@@ -6,11 +6,19 @@ import pytest
 from measured import MEASURED
 from rich.console import Console
 
+from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.report.tables.plan_table import plan_table
-from mothertongue.training.plan_estimate import epoch_s, estimate
+from mothertongue.strategies.full import Full
+from mothertongue.training.plan_estimate import Measured, epoch_s, estimate
+from mothertongue.training.records import Plan
 
+EXPERIMENT = Experiment(name="x", language="sw", data="data", strategy=Full())
 STORED = replace(MEASURED, read=((10.0, 1.0), (30.0, 2.0), (90.0, 5.0)))
+
+
+def planned(measured: Measured, train: TrainConfig) -> Plan:
+    return estimate(measured, EXPERIMENT.model_copy(update={"train": train}))
 
 
 def test_a_step_takes_what_its_neighbours_took() -> None:
@@ -20,16 +28,16 @@ def test_a_step_takes_what_its_neighbours_took() -> None:
 
 def test_averages_take_disk_memory_and_validations() -> None:
     """10 weights of 4 bytes: 8 copies without averages; the split takes 50 clips of 0.4 s."""
-    plain = estimate(MEASURED, TrainConfig(epochs=2))
-    both = estimate(MEASURED, TrainConfig(epochs=2, ema=0.9, average_last=5))
-    last = estimate(MEASURED, TrainConfig(epochs=2, average_last=5))
-    assert plain["disk_bytes"] == 8 * 40
-    assert last["disk_bytes"] == (8 + 5) * 40
-    assert both["disk_bytes"] == (8 + 5 + 2) * 40
-    peaks = [each["peak_memory_bytes"] for each in (plain, last, both)]
+    plain = planned(MEASURED, TrainConfig(epochs=2))
+    both = planned(MEASURED, TrainConfig(epochs=2, ema=0.9, average_last=5))
+    last = planned(MEASURED, TrainConfig(epochs=2, average_last=5))
+    assert plain.disk_bytes == 8 * 40
+    assert last.disk_bytes == (8 + 5) * 40
+    assert both.disk_bytes == (8 + 5 + 2) * 40
+    peaks = [each.peak_memory_bytes for each in (plain, last, both)]
     assert peaks == [100, 100, 140]
-    assert last["validation_s"] == pytest.approx(plain["validation_s"] + 20)
-    assert both["validation_s"] == pytest.approx(plain["validation_s"] + 40)
+    assert last.validation_s == pytest.approx(plain.validation_s + 20)
+    assert both.validation_s == pytest.approx(plain.validation_s + 40)
 
 
 def test_steps_measured_twice_count_by_their_mean() -> None:
@@ -46,10 +54,10 @@ def test_steps_of_several_epochs_are_those_of_one_on_average() -> None:
         planned_epochs=2,
     )
     assert epoch_s(two, TrainConfig(), 0) == pytest.approx((2 + 4 + 2 + 10) / 2)
-    found = estimate(two, TrainConfig(epochs=4))
-    assert (found["steps_per_epoch"], found["steps_at_30_s"]) == (2, 0.5)
-    assert found["tflop_per_epoch"] == pytest.approx(70e-12)
-    assert found["training_s"] == pytest.approx(4 * 9)
+    found = planned(two, TrainConfig(epochs=4))
+    assert (found.steps_per_epoch, found.steps_at_30_s) == (2, 0.5)
+    assert found.tflop_per_epoch == pytest.approx(70e-12)
+    assert found.training_s == pytest.approx(4 * 9)
 
 
 def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
@@ -73,32 +81,31 @@ def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
 def test_validation_costs_its_clips_each_time_and_the_split_at_30_s_once(
     settings: dict[str, Any], seconds: float
 ) -> None:
-    found = estimate(MEASURED, TrainConfig(epochs=2, **settings))
-    assert found["training_s"] == pytest.approx(38)
-    assert found["validation_split_s"] == pytest.approx(20)
-    assert found["validation_s"] == pytest.approx(seconds)
+    found = planned(MEASURED, TrainConfig(epochs=2, **settings))
+    assert found.training_s == pytest.approx(38)
+    assert found.validation_split_s == pytest.approx(20)
+    assert found.validation_s == pytest.approx(seconds)
 
 
 def test_where_all_clips_were_decoded_at_30_s_none_is_decoded_again() -> None:
     measured = replace(MEASURED, final_clip_s=0.0)
     every = TrainConfig(epochs=2, context="full")
-    assert estimate(measured, every)["validation_s"] == pytest.approx(2 * 50 * 0.1)
+    assert planned(measured, every).validation_s == pytest.approx(2 * 50 * 0.1)
     some = TrainConfig(epochs=2, context="full", validation_clips=10)
-    assert estimate(measured, some)["validation_s"] == pytest.approx(2 * 10 * 0.1 + 50 * 0.1)
+    assert planned(measured, some).validation_s == pytest.approx(2 * 10 * 0.1 + 50 * 0.1)
 
 
 def test_memory_and_disk() -> None:
-    found = estimate(STORED, TrainConfig(epochs=10))
-    assert found["fits"]
-    assert not estimate(replace(STORED, free_memory_bytes=99), TrainConfig(epochs=10))["fits"]
+    found = planned(STORED, TrainConfig(epochs=10))
+    assert found.fits
+    assert not planned(replace(STORED, free_memory_bytes=99), TrainConfig(epochs=10)).fits
     # two checkpoints of weights and Adam's two moments, best and final weights: 8 copies
-    assert found["disk_bytes"] == 8 * 4 * 10
-    assert found["prefix_cache_bytes"] == 200_000
+    assert found.disk_bytes == 8 * 4 * 10
+    assert found.prefix_cache_bytes == 200_000
     assert (
-        estimate(STORED, TrainConfig(epochs=10, prefix_cache_gb=1e-4))["prefix_cache_bytes"]
-        == 100_000
+        planned(STORED, TrainConfig(epochs=10, prefix_cache_gb=1e-4)).prefix_cache_bytes == 100_000
     )
-    assert estimate(MEASURED, TrainConfig(epochs=10))["prefix_cache_bytes"] == 0
+    assert planned(MEASURED, TrainConfig(epochs=10)).prefix_cache_bytes == 0
 
 
 @pytest.mark.parametrize(
@@ -115,8 +122,7 @@ def test_memory_and_disk() -> None:
 def test_memory_ran_out_only_where_less_fitted_than_was_asked_for(
     settings: dict[str, int], fitted: int, is_told: bool
 ) -> None:
-    found = estimate(replace(MEASURED, micro_batch_size=fitted), TrainConfig(epochs=1, **settings))
-    named = {"name": "x", "strategy": {"kind": "full"}, "batch_size": 8}
+    found = planned(replace(MEASURED, micro_batch_size=fitted), TrainConfig(epochs=1, **settings))
     console = Console(file=io.StringIO(), width=200)
-    console.print(plan_table(found | named))
+    console.print(plan_table(found))
     assert ("Memory ran out" in console.file.getvalue()) == is_told

@@ -123,10 +123,10 @@ def test_full_tuning_wherever_memory_allows(
     names = needs(*sizes)
     found = write_proposal(tmp_path / "x.yaml", propose(wish(made)))
     assert names == tried
-    assert found["settings"]["train.learning_rate"] == rate
-    assert found["fits"] == (sizes[-1] == 9)
+    assert found.settings["train.learning_rate"] == rate
+    assert found.fits == (sizes[-1] == 9)
     loaded = load_experiment(tmp_path / "x.yaml")
-    assert loaded.model_dump(mode="json") == found["experiment"]
+    assert loaded.model_dump(mode="json") == found.experiment
     if tried[-1] == "lora":
         lora = {"kind": "lora", "preset": "all-linear", "rank": 32, "alpha": 64}  # width 32
         assert loaded.strategy.model_dump().items() >= lora.items()
@@ -141,9 +141,9 @@ def test_memory_that_killed_every_probe_is_said(made: tuple[Path, Path], needs: 
 def test_epochs_fit_into_the_time(made: tuple[Path, Path], needs: Any, tmp_path: Path) -> None:
     needs(9)
     found = write_proposal(tmp_path / "x.yaml", propose(wish(made, hours_to_spend=0.1)))
-    assert found["settings"]["train.epochs"] == 6  # of 60 s each
-    assert found["reasons"]["train.epochs"].startswith("what the time allows; 30 would be usual")
-    assert found["estimated_s"] == found["limit_s"] == 360
+    assert found.settings["train.epochs"] == 6  # of 60 s each
+    assert found.reasons["train.epochs"].startswith("what the time allows; 30 would be usual")
+    assert found.estimated_s == found.limit_s == 360
 
 
 def test_fewer_clips_are_validated_before_an_epoch_is_dropped() -> None:
@@ -171,7 +171,7 @@ def test_languages_and_splits(made: tuple[Path, Path], needs: Any, tmp_path: Pat
     found = write_proposal(tmp_path / "a.yaml", propose(wish(made, data=tmp_path, borrow="sw")))
     loaded = load_experiment(tmp_path / "a.yaml")
     assert (loaded.language, loaded.borrow, loaded.select_by) == ("fr", {"tw": "sw"}, "wer")
-    assert "no validation split" in found["reasons"]["train.validation_clips"]
+    assert "no validation split" in found.reasons["train.validation_clips"]
     with pytest.raises(ConfigError, match="--borrow has no effect"):
         propose(wish(made, borrow="fr"))
     write_manifest(tmp_path / "manifest.jsonl", [replace(each, language="th") for each in clips])
@@ -207,10 +207,10 @@ def test_a_base_that_is_not_here_is_estimated_by_its_shape(
     for module in (base_choice, proposal):
         monkeypatch.setattr(module, "flops_per_s", lambda *_: 1e15)
     found = write_proposal(tmp_path / "x.yaml", propose(wish(made, base=None)))
-    assert (found["settings"]["base"], found["is_measured"]) == ("openai/whisper-small", False)
-    assert found["settings"]["train.learning_rate"] == 5e-5
-    assert found["reasons"]["base"].startswith("the best that fits: medium needs some 26.")
-    assert "by its shape" in found["facts"]["time"]
+    assert (found.settings["base"], found.is_measured) == ("openai/whisper-small", False)
+    assert found.settings["train.learning_rate"] == 5e-5
+    assert found.reasons["base"].startswith("the best that fits: medium needs some 26.")
+    assert "by its shape" in found.facts["time"]
     assert load_experiment(tmp_path / "x.yaml").base == "openai/whisper-small"
 
 

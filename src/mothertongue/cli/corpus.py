@@ -159,8 +159,10 @@ def doctor(
 ) -> None:
     """Listen to prepared data and rank what looks wrong, worst first; removes nothing."""
     from mothertongue import api
+    from mothertongue.diagnosis.records import DoctorResult
     from mothertongue.report.tables.doctor_table import doctor_table, fold_lines
     from mothertongue.system.console import console
+    from mothertongue.system.json_files import built
 
     if folds:
         from mothertongue.data.manifest import manifest_path
@@ -179,7 +181,7 @@ def doctor(
         precision=precision,
         compute_type=compute_type,
     )
-    show(record, doctor_table(record), json_file)
+    show(record, doctor_table(built(record, "the result of doctor", DoctorResult)), json_file)
     if page := record.get("page"):
         console.print(f"listen and decide: {page}", highlight=False)
     else:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.evaluation.records import SplitScores
@@ -13,6 +12,7 @@ from mothertongue.experiment.run_dir import BASE_PREFIX, TEST_SCORES, RunDir
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import evaluate_model
 from mothertongue.model.devices import best_device, peak_memory_bytes
+from mothertongue.report.tables.verb_tables import DemoResult
 from mothertongue.system.console import console
 from mothertongue.system.files import write_json
 from mothertongue.training.progress import training_progress
@@ -21,8 +21,8 @@ from mothertongue.training.run import run
 EXAMPLES = 3
 
 
-def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Run the demo in `out`; return {"before", "after", "wall_s", "peak_memory_bytes", "run", ...}.
+def demo(out: Path, overrides: Sequence[str] = ()) -> DemoResult:
+    """Run the demo in `out`, and return both scores and the costs.
 
     The data is synthetic Swahili (espeak-ng): it shows that everything works, not how good a model
     for real Swahili would be.
@@ -36,18 +36,18 @@ def demo(out: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         record = run(experiment, run_dir, watcher)
     console.print("3/3  scoring the tuned model on the same test split")
     after = _score(str(out), experiment, run_dir.evaluation(TEST_SCORES))
-    return {
-        "data": "synthetic Swahili, spoken by espeak-ng",
-        "before": before.scores["strict"],
-        "after": after.scores["strict"],
-        "wall_s": time.monotonic() - began,
-        "peak_memory_bytes": peak_memory_bytes(best_device()),
-        "run": str(out),
-        "examples": _examples(before.utterances, after.utterances),
-        "train": {
+    return DemoResult(
+        data="synthetic Swahili, spoken by espeak-ng",
+        before=before.scores["strict"],
+        after=after.scores["strict"],
+        wall_s=time.monotonic() - began,
+        peak_memory_bytes=peak_memory_bytes(best_device()),
+        run=str(out),
+        examples=_examples(before.utterances, after.utterances),
+        train={
             key: getattr(record, key) for key in ("steps", "best_step", "train_s", "validate_s")
         },
-    }
+    )
 
 
 def demo_experiment(overrides: Sequence[str] = ()) -> Experiment:

@@ -163,7 +163,7 @@ def transcribe(
     given = opened_outputs(out, formats, sources, settings | chosen) if out else nullcontext()
     with given as outputs:
         done = transcribe_sources(opened, sources, outputs, config, code, find, with_times)
-    result = {"model": model, **done.facts()}
+    result = done.result(model)
     show(result, transcript_lines(result, out, on_screen(done, formats[0])), json_file)
     done.refuse_faults()
 

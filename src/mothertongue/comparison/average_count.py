@@ -1,21 +1,19 @@
 """Count the averages of weights that a comparison will make, before it runs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from transformers import WhisperConfig
 
 from mothertongue.comparison.average_scores import ALPHAS
+from mothertongue.comparison.dry_run_records import CountedAverage
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
 from mothertongue.comparison.weight_averages import ingredients
 from mothertongue.data.manifest import read_data
 
-Json = dict[str, Any]
-
 
 def counted_averages(
     grid: Grid, candidates: Sequence[Candidate], config: WhisperConfig
-) -> Iterator[Json]:
+) -> Iterator[CountedAverage]:
     """Yield each average with its runs and the clips that it decodes on validation and retention.
 
     The values of a sweep are not chosen yet: the first ones stand for them. Retention sets that are
@@ -31,15 +29,7 @@ def counted_averages(
         runs = {each.experiment.name: each.experiment for each in seeds}
         names = ingredients(settings, runs, config, f"{language}, {arm}", lambda _: None)
         if names and clips:
-            yield {
-                "language": language,
-                "strategy": arm,
-                "runs": len(names),
-                "models": models,
-                "validation_clips": clips,
-                "retention_clips": kept,
-                "decoded_clips": (len(names) + models) * clips + models * kept,
-            }
+            yield CountedAverage(language, arm, len(names), models, clips, kept)
 
 
 def _first_values(candidates: Sequence[Candidate]) -> dict[tuple[str, str], list[Candidate]]:

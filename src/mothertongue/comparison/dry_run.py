@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from statistics import fmean
-from typing import Any
 
 from transformers import WhisperConfig
 
 from mothertongue.comparison.average_count import counted_averages
+from mothertongue.comparison.dry_run_records import DryRun, PlannedRun
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, expand
 from mothertongue.comparison.reuse import refuse_unfit
 from mothertongue.data.manifest import read_data
@@ -19,21 +19,16 @@ from mothertongue.experiment.defaults import TrainingClips, settled_for
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import base_config
 from mothertongue.model.locate import is_on_disk
-from mothertongue.training.plan import costs
-from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_estimate import Measured, estimate
 from mothertongue.training.plan_probe import measure
 from mothertongue.training.plan_shape import ClipSizes, applied, by_shape, flops_per_s, sizes_of
 
 ASSUMED_S, ASSUMED_TOKENS = 12.0, 60  # of a clip where the data is not there: FLEURS-like
 FREE = ("seed", "learning_rate", "warmup_ratio", "weight_decay", "max_grad_norm", "patience")
 """The settings of `train` that change no costs: runs that differ in them are measured once."""
-SHOWN = ("trainable_parameters", "training_s", "validation_s", "peak_memory_bytes", "fits")
-"""The costs of a run that the result has, as in the result of `plan`."""
-
-Json = dict[str, Any]
 
 
-def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
+def dry_run(grid: Grid, advance: Callable[[int], None]) -> DryRun:
     """Return every run with its trained parameters, steps, time and memory on this device.
 
     The runs are measured as by `plan`. Where the base or the data of a run is not on this machine,
@@ -66,19 +61,15 @@ def dry_run(grid: Grid, advance: Callable[[int], None]) -> Json:
             found = by_shape(*model, clips[each.language], each.experiment.train, speed())
         runs.append(_run(each, found, is_measured))
         advance(1)
-    averages = list(counted_averages(grid, candidates, config))
-    return {
-        "grid": grid.name,
-        "base": grid.base,
-        "protocol": grid.protocol,
-        "device": str(best_device()),
-        "assumed_data": sorted(assumed),
-        "total_hours": sum(run["estimated_hours"] for run in runs),
-        "validation_hours": sum(run["validation_s"] for run in runs) / 3600,
-        "runs": runs,
-        "averages": averages,
-        "average_clips": sum(each["decoded_clips"] for each in averages),
-    }
+    return DryRun(
+        grid=grid.name,
+        base=grid.base,
+        protocol=grid.protocol,
+        device=str(best_device()),
+        assumed_data=sorted(assumed),
+        runs=runs,
+        averages=list(counted_averages(grid, candidates, config)),
+    )
 
 
 def _measured() -> Callable[[Experiment], Measured]:
@@ -99,19 +90,22 @@ def _speed(first: Candidate, clips: dict[str, ClipSizes], config: WhisperConfig)
     return flops_per_s(config, clips[first.language], first.experiment.train)
 
 
-def _run(candidate: Candidate, measured: Measured, is_measured: bool) -> Json:
-    plan = costs(candidate.experiment, measured)
-    return {
-        "name": candidate.experiment.name,
-        "language": candidate.language,
-        "strategy": candidate.arm,
-        "settings": candidate.settings,
-        "seed": candidate.seed,
-        "is_measured": is_measured,
-        "steps": plan["epochs"] * plan["steps_per_epoch"],
-        "estimated_hours": plan["training_s"] / 3600,
-        **{key: plan[key] for key in SHOWN},
-    }
+def _run(candidate: Candidate, measured: Measured, is_measured: bool) -> PlannedRun:
+    plan = estimate(measured, candidate.experiment)
+    return PlannedRun(
+        name=plan.name,
+        language=candidate.language,
+        strategy=candidate.arm,
+        settings=candidate.settings,
+        seed=candidate.seed,
+        is_measured=is_measured,
+        steps=plan.epochs * plan.steps_per_epoch,
+        trainable_parameters=plan.trainable_parameters,
+        training_s=plan.training_s,
+        validation_s=plan.validation_s,
+        peak_memory_bytes=plan.peak_memory_bytes,
+        fits=plan.fits,
+    )
 
 
 def _is_here(place: LanguageData) -> bool:

@@ -5,7 +5,6 @@ against what is there later, and what it is scored on against what it was traine
 """
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from mothertongue.data.manifest import Split, Utterance
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import DataError
 from mothertongue.system.files import sha256_file, write_json_lines
+from mothertongue.system.json_files import read_json_lines
 
 KNOWN_FILES = 1 << 18  # of 300 bytes each: 80 MB at most
 NUM_NAMED = 5
@@ -80,13 +80,8 @@ def read_facts(path: Path) -> list[ClipFacts]:
             f"{path.parent}: no {path.name}; the run is of an earlier version, which did not write "
             "down its clips. Train it again: give another --out, or remove the folder"
         )
-    try:
-        with path.open(encoding="utf-8") as lines:
-            return [ClipFacts(**json.loads(line)) for line in lines]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"{path}: damaged ({error}); restore it, or train the run again in another --out"
-        ) from None
+    remedy = "restore it, or train the run again in another --out"
+    return [each for _, each in read_json_lines(path, ClipFacts, remedy)]
 
 
 def audio_digest(facts: Sequence[ClipFacts]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from mothertongue.data.manifest import SPLITS
-from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 from mothertongue.diagnosis.fingerprints import near_duplicates
 from mothertongue.diagnosis.similarity import BLOCK, SAME_TEXT, bare_letters, text_vectors
 from mothertongue.evaluation.metrics import count_errors
@@ -50,5 +50,12 @@ def near_texts(clips: Sequence[ExaminedClip]) -> Iterator[tuple[int, int, float]
 def _finding(a: ExaminedClip, b: ExaminedClip, strength: float, what: str) -> Finding:
     clip, other = sorted((a, b), key=lambda each: SPLITS.index(each.utterance.split))
     message = f"its {what} is almost that of {other.id}, in {other.utterance.split}"
-    facts = {"duplicate_of": other.id, "duplicate": what, "likeness": round(strength, 3)}
-    return Finding(clip.id, "NEAR-DUPLICATE", strength, message, facts)
+    return Finding(
+        clip.id,
+        code := "NEAR-DUPLICATE",
+        score_of(code, strength),
+        message,
+        duplicate_of=other.id,
+        duplicate=what,
+        likeness=round(strength, 3),
+    )

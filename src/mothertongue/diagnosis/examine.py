@@ -9,8 +9,8 @@ OUT/
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mothertongue.data.decisions import DECISIONS, Decision, write_decisions
 from mothertongue.data.manifest import Utterance, data_digest, read_data
@@ -20,6 +20,7 @@ from mothertongue.diagnosis.findings import (
     Finding,
     Recognition,
     counts,
+    score_of,
     worst_first,
 )
 from mothertongue.diagnosis.languages import language_findings
@@ -31,6 +32,7 @@ from mothertongue.diagnosis.pairing import (
     tells_unmatched,
     vectors_of,
 )
+from mothertongue.diagnosis.records import DoctorRecord, Findings, PairingFacts
 from mothertongue.diagnosis.shifts import shift_findings
 from mothertongue.diagnosis.sounds import sound_findings
 from mothertongue.diagnosis.texts import length_findings, text_findings
@@ -38,16 +40,15 @@ from mothertongue.diagnosis.unseen import shares_of, warnings_of
 from mothertongue.errors import DataError
 from mothertongue.system.environment import environment
 from mothertongue.system.files import sweep, write_json
-from mothertongue.system.json_files import FORMAT_VERSION
+from mothertongue.system.json_files import field_values
 from mothertongue.system.locks import alone
 
-Json = dict[str, Any]
 RECORD, LOCK = "doctor.json", ".lock"
 EXPLAINED = ("EMPTY", "WRONG-SCRIPT", "OTHER-LANGUAGE", "SILENT", "SHIFTED", "MISPAIRED")
 """Findings that explain why a transcript fits nothing."""
 
 
-def examine(data: Path, out: Path, listeners: Sequence[Listener], advance: Advance) -> Json:
+def examine(data: Path, out: Path, listeners: Sequence[Listener], advance: Advance) -> DoctorRecord:
     """Examine the clips of a manifest, or of its folder, write OUT and return the record.
 
     Each clip is recognized by the first of the `listeners` that did not train on it. `advance` is
@@ -63,19 +64,25 @@ def examine(data: Path, out: Path, listeners: Sequence[Listener], advance: Advan
         recognized: Recognized = {}
         for listener, share in zip(listeners, shares, strict=True):
             recognized |= listen(listener, share.clips, out / RECOGNIZED, advance)
-        record = record_of(clips, recognized)
-        record |= {"model": ", ".join(each.model for each in listeners)}
-        record |= {"warnings": warnings_of(shares), "decoding": listeners[0].config.facts()}
-        record |= {"data": str(data), "data_digest": data_digest([data])}
-        record["environment"] = environment()
+        record = DoctorRecord(
+            **field_values(findings_on(clips, recognized)),
+            model=", ".join(each.model for each in listeners),
+            warnings=warnings_of(shares),
+            decoding=listeners[0].config.facts(),
+            data=str(data),
+            data_digest=data_digest([data]),
+            environment=environment(),
+        )
         write_json(out / RECORD, record)
         if not (out / DECISIONS).exists():
-            write_decisions(out / DECISIONS, decisions_for(clips, record["findings"]))
+            write_decisions(out / DECISIONS, decisions_for(clips, record.findings))
     return record
 
 
-def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Recognition | str]) -> Json:
-    """Return the findings on clips, worst first, as JSON values; `recognized` is from `listen`."""
+def findings_on(
+    clips: Sequence[Utterance], recognized: Mapping[str, Recognition | str]
+) -> Findings:
+    """Return the findings on clips, worst first; `recognized` is from `listen`."""
     examined: dict[str, list[ExaminedClip]] = defaultdict(list)
     findings = list[Finding]()
     for clip in clips:
@@ -83,40 +90,40 @@ def record_of(clips: Sequence[Utterance], recognized: Mapping[str, Recognition |
         if isinstance(heard, Recognition):
             examined[clip.language].append(ExaminedClip(clip, heard))
         else:
-            findings.append(Finding(clip.id, "UNREADABLE", 1.0, heard))
-    languages: Json = {}
+            findings.append(Finding(clip.id, "UNREADABLE", score_of("UNREADABLE", 1.0), heard))
+    languages = dict[str, PairingFacts]()
     for language, group in sorted(examined.items()):
         found, languages[language] = _judged(group)
         findings += found
     whole = [each for group in examined.values() for each in group]
     findings += [*sound_findings(whole), *duplicate_findings(whole)]
     kept = worst_first(without_explained(findings))
-    texts = {each.id: {"text": each.text, "heard": each.heard.text} for each in whole}
-    return {
-        "format_version": FORMAT_VERSION,
-        "clips": len(clips),
-        "clips_with_findings": len({each.id for each in kept}),
-        "counts": counts(kept),
-        "languages": languages,
-        "findings": [each.to_dict() | texts.get(each.id, {}) for each in kept],
-    }
+    clip_of = {each.id: each for each in whole}
+    return Findings(
+        clips=len(clips),
+        clips_with_findings=len({each.id for each in kept}),
+        counts=counts(kept),
+        languages=languages,
+        findings=[_with_texts(each, clip_of.get(each.id)) for each in kept],
+    )
 
 
-def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], Json]:
+def _with_texts(finding: Finding, clip: ExaminedClip | None) -> Finding:
+    """Return the finding with both texts of its clip, unless the clip cannot be read."""
+    return replace(finding, text=clip.text, heard=clip.heard.text) if clip else finding
+
+
+def _judged(clips: Sequence[ExaminedClip]) -> tuple[list[Finding], PairingFacts]:
     """Return the findings on the clips of one language, and whether pairing could be judged."""
     findings = [*text_findings(clips), *length_findings(clips)]
     if len(clips) < MIN_CLIPS:
-        return findings, {"clips": len(clips), "fit_own": None, "tells_unmatched": False}
+        return findings, PairingFacts(len(clips), None, tells_unmatched=False)
     fit = fit_of(clips, vectors_of(clips))
     findings += language_findings(clips, ((fit.own_N < fit.unmatched) & ~fit.fits_N).tolist())
     shifted = list(shift_findings(clips, fit))
     moved = {each.id for each in shifted}
     paired = [each for each in pairing_findings(clips, fit) if each.id not in moved]
-    facts = {
-        "clips": len(clips),
-        "fit_own": int(fit.fits_N.sum()),
-        "tells_unmatched": tells_unmatched(fit),
-    }
+    facts = PairingFacts(len(clips), int(fit.fits_N.sum()), tells_unmatched(fit))
     return [*findings, *shifted, *paired], facts
 
 
@@ -126,10 +133,10 @@ def without_explained(findings: Sequence[Finding]) -> Iterator[Finding]:
     return (each for each in findings if each.code != "UNMATCHED" or each.id not in explained)
 
 
-def decisions_for(clips: Sequence[Utterance], findings: Sequence[Json]) -> list[Decision]:
+def decisions_for(clips: Sequence[Utterance], findings: Sequence[Finding]) -> list[Decision]:
     """Accept every clip with findings, worst first, with its text to correct and the codes."""
     texts = {clip.id: clip.text for clip in clips}
     codes: dict[str, list[str]] = defaultdict(list)
     for each in findings:
-        codes[each["id"]].append(each["code"])
+        codes[each.id].append(each.code)
     return [Decision(name, "accept", texts[name], " ".join(codes[name])) for name in codes]

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from mothertongue.data.manifest import Utterance
-
-Json = dict[str, Any]
+from mothertongue.system.json_files import absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +67,52 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault of a clip. `strength` says how clear the evidence is, from 0 to 1."""
+    """A possible fault of a clip, with the facts of its evidence, in the record of `doctor`."""
+
+    ALSO_WRITTEN: ClassVar = ("suggestion",)
 
     id: str
     code: str
-    strength: float
+    score: float
+    """The rank from 0 to 1, 1 worst; see `score_of`."""
     message: str
-    facts: Json = field(default_factory=dict)
-    """The facts of the evidence, such as `belongs_to` or `by`."""
+    belongs_to: str | None = absent()
+    """The clip that the transcript fits."""
+    says: str | None = absent()
+    """The clip whose transcript is said."""
+    likeness: float | None = absent()
+    best_likeness: float | None = absent()
+    by: int | None = absent()
+    """The rows by which a run of transcripts is moved."""
+    rows: int | None = absent()
+    script: str | None = absent()
+    detected_language: str | None = absent()
+    strangeness: float | None = absent()
+    characters_per_s: float | None = absent()
+    factor: float | None = absent()
+    duplicate_of: str | None = absent()
+    duplicate: str | None = absent()
+    """sound or text."""
+    level_db: float | None = absent()
+    clipped_share: float | None = absent()
+    snr_db: float | None = absent()
+    text: str | None = absent()
+    """The transcript."""
+    heard: str | None = absent()
+    """The text that was recognized."""
 
     @property
-    def score(self) -> float:
-        """The rank from 0 to 1, 1 worst: the clearness of the evidence times the harm."""
-        return round(CODES[self.code].weight * min(1.0, max(0.0, self.strength)), 4)
+    def suggestion(self) -> str:
+        """What to do about the fault."""
+        return CODES[self.code].suggestion
 
-    def to_dict(self) -> Json:
-        """Return the finding as JSON values, with its score and suggestion."""
-        found = {"id": self.id, "code": self.code, "score": self.score, "message": self.message}
-        return found | {"suggestion": CODES[self.code].suggestion} | self.facts
+
+def score_of(code: str, strength: float) -> float:
+    """Return the clearness of the evidence times the harm, from 0 to 1.
+
+    `strength` says how clear the evidence is, from 0 to 1.
+    """
+    return round(CODES[code].weight * min(1.0, max(0.0, strength)), 4)
 
 
 @dataclass(frozen=True, slots=True)

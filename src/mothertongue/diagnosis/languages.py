@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 from mothertongue.diagnosis.similarity import bare_letters
 from mothertongue.diagnosis.statistics import Floats, robust_z
 
@@ -61,17 +61,26 @@ def language_findings(
             (detected[heard] - 1) / len(clips) >= RARE
         )
         is_unlike = unlike and not is_confused
-        facts = {"detected_language": heard, "strangeness": round(float(strange), 1)}
         if not is_usual and (strange > STRANGE_Z or is_unlike):
             message = f"the model hears {heard}, and " + (
                 "the letters are unlike the corpus's"
                 if strange > STRANGE_Z
                 else "the transcript is not what it hears"
             )
-            yield Finding(clip.id, "OTHER-LANGUAGE", 1.0, message, facts)
+            strength = 1.0
         elif strange > VERY_STRANGE_Z:
             message = "the sequence of letters in the transcript is unlike the corpus's"
-            yield Finding(clip.id, "OTHER-LANGUAGE", 1 - 2 / strange, message, facts)
+            strength = 1 - 2 / strange
+        else:
+            continue
+        yield Finding(
+            clip.id,
+            code := "OTHER-LANGUAGE",
+            score_of(code, strength),
+            message,
+            detected_language=heard,
+            strangeness=round(float(strange), 1),
+        )
 
 
 def _trigrams(text: str) -> list[str]:

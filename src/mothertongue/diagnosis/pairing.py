@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 from mothertongue.diagnosis.similarity import (
     BLOCK,
     SAME_TEXT,
@@ -214,18 +214,29 @@ def pairing_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Findin
     for i, clip in enumerate(clips):
         if fit.fits_N[i]:
             continue
-        partners = {"belongs_to": int(fit.belongs_to_N[i]), "says": int(fit.says_N[i])}
-        facts: dict[str, Any] = {name: clips[at].id for name, at in partners.items() if at != NONE}
+        belongs_to, says = (
+            clips[at].id if at != NONE else None for at in (fit.belongs_to_N[i], fit.says_N[i])
+        )
         own = float(fit.own_N[i])
         best = float(max(fit.texts.like_N3[i, 0], fit.clips.like_N3[i, 0]))
-        numbers = {"likeness": round(own, 3), "best_likeness": round(best, 3)}
-        if facts:
-            strength = 0.5 + 0.5 * (best - own) / best
-            yield Finding(clip.id, "MISPAIRED", strength, _message(facts), facts | numbers)
+        if belongs_to is not None or says is not None:
+            code, strength = "MISPAIRED", 0.5 + 0.5 * (best - own) / best
+            message = _message(belongs_to, says)
         elif can_tell and own < fit.unmatched and _can_be_compared(clip):
-            strength = 1 - 0.5 * own / fit.unmatched
+            code, strength = "UNMATCHED", 1 - 0.5 * own / fit.unmatched
             message = "what is recognized is as unlike it as any other transcript is"
-            yield Finding(clip.id, "UNMATCHED", strength, message, numbers)
+        else:
+            continue
+        yield Finding(
+            clip.id,
+            code,
+            score_of(code, strength),
+            message,
+            belongs_to=belongs_to,
+            says=says,
+            likeness=round(own, 3),
+            best_likeness=round(best, 3),
+        )
 
 
 def _can_be_compared(clip: ExaminedClip) -> bool:
@@ -245,10 +256,10 @@ def tells_unmatched(fit: Fit) -> bool:
     return float(np.median(fits_F)) - fit.unmatched > SPREADS * spread
 
 
-def _message(facts: dict[str, Any]) -> str:
+def _message(belongs_to: str | None, says: str | None) -> str:
     parts = []
-    if "belongs_to" in facts:
-        parts.append(f"the transcript fits clip {facts['belongs_to']}")
-    if "says" in facts:
-        parts.append(f"what is said is the transcript of {facts['says']}")
+    if belongs_to is not None:
+        parts.append(f"the transcript fits clip {belongs_to}")
+    if says is not None:
+        parts.append(f"what is said is the transcript of {says}")
     return "; ".join(parts)

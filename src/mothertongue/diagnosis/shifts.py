@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.manifest import SPLITS
-from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 from mothertongue.diagnosis.pairing import Fit
 
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
@@ -106,15 +106,21 @@ def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str, split: str) -
     where = f"{len(run):,} rows of {split}, in {order}"
     whole = "all " if len(run) == len(ordered) else ""
     way = f"{abs(run.by)} rows {'later' if run.by > 0 else 'before'}"
+
+    def id_at(row: int) -> str | None:
+        return ordered[row].id if 0 <= row < len(ordered) else None
+
     for row in range(run.first, run.last + 1):
-        clip, other = ordered[row], row + run.by
-        facts: dict[str, Any] = {"by": run.by, "rows": len(run)}
-        if 0 <= other < len(ordered):
-            facts["says"] = ordered[other].id
-        if 0 <= row - run.by < len(ordered):
-            facts["belongs_to"] = ordered[row - run.by].id
-        message = f"what is said is written {way}; so it is in {whole}{where}"
-        yield Finding(clip.id, "SHIFTED", 1.0, message, facts)
+        yield Finding(
+            ordered[row].id,
+            "SHIFTED",
+            score_of("SHIFTED", 1.0),
+            f"what is said is written {way}; so it is in {whole}{where}",
+            by=run.by,
+            rows=len(run),
+            says=id_at(row + run.by),
+            belongs_to=id_at(row - run.by),
+        )
 
 
 def _natural(clip: ExaminedClip) -> tuple[Any, ...]:

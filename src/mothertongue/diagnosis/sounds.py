@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.data.audio.load import FRAME_SAMPLES, Samples
-from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 FLOOR_DB = -96.0  # the step of 16 bits
@@ -55,17 +55,19 @@ def sound_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
         heard = clip.heard
         if heard.level_db < SILENT_DB:
             message = f"the loudest parts are at {heard.level_db:.0f} dB of full scale"
-            yield Finding(clip.id, "SILENT", 1.0, message, {"level_db": heard.level_db})
+            score = score_of("SILENT", 1.0)
+            yield Finding(clip.id, "SILENT", score, message, level_db=heard.level_db)
             continue
         if heard.clipped_share > CLIPPED_SHARE:
             message = f"{heard.clipped_share:.1%} of the samples are at the clip's peak"
             strength = heard.clipped_share / (heard.clipped_share + CLIPPED_SHARE)
-            facts = {"clipped_share": heard.clipped_share}
-            yield Finding(clip.id, "CLIPPED", strength, message, facts)
+            score = score_of("CLIPPED", strength)
+            yield Finding(clip.id, "CLIPPED", score, message, clipped_share=heard.clipped_share)
         if heard.snr_db < NOISY_SNR_DB:
             message = f"speech is about {heard.snr_db:.0f} dB above the noise"
             strength = min(1.0, (2 * NOISY_SNR_DB - heard.snr_db) / (2 * NOISY_SNR_DB))
-            yield Finding(clip.id, "NOISY", strength, message, {"snr_db": heard.snr_db})
+            score = score_of("NOISY", strength)
+            yield Finding(clip.id, "NOISY", score, message, snr_db=heard.snr_db)
 
 
 def _frame_energy(samples_N: Samples) -> Floats:

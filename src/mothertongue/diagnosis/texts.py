@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mothertongue.data.scripts import script_of
 from mothertongue.data.text_cleaning import sentence_key
-from mothertongue.diagnosis.findings import ExaminedClip, Finding
+from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 from mothertongue.diagnosis.similarity import bare_letters
 from mothertongue.diagnosis.statistics import robust_z
 
@@ -32,14 +32,16 @@ def text_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
     usual = ", ".join(name.title() for name, _ in has.most_common() if name in home)
     for clip, found in zip(clips, scripts, strict=True):
         if not sentence_key(clip.text):
-            yield Finding(clip.id, "EMPTY", 1.0, f"the transcript is {clip.text[:40]!r}")
+            message = f"the transcript is {clip.text[:40]!r}"
+            yield Finding(clip.id, "EMPTY", score_of("EMPTY", 1.0), message)
             continue
         foreign = {name: count for name, count in found.items() if name not in home}
         share = sum(foreign.values()) / max(1, found.total())
         if home and share > MAX_FOREIGN:
             name = max(foreign, key=foreign.__getitem__).title()
             message = f"{share:.0%} of the letters are {name}; the corpus has {usual}"
-            yield Finding(clip.id, "WRONG-SCRIPT", share, message, {"script": name})
+            score = score_of("WRONG-SCRIPT", share)
+            yield Finding(clip.id, "WRONG-SCRIPT", score, message, script=name)
 
 
 def length_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
@@ -76,5 +78,11 @@ def length_findings(clips: Sequence[ExaminedClip]) -> Iterator[Finding]:
             f"{speed:.1f} characters a second; the transcript is {factor:.1f} times {word} beside "
             "what was recognized than is usual here"
         )
-        facts = {"characters_per_s": round(speed, 2), "factor": round(factor, 2)}
-        yield Finding(clip.id, code, 1 - OUTLIER / (2 * both), message, facts)
+        yield Finding(
+            clip.id,
+            code,
+            score_of(code, 1 - OUTLIER / (2 * both)),
+            message,
+            characters_per_s=round(speed, 2),
+            factor=round(factor, 2),
+        )

@@ -5,9 +5,9 @@ A checkpoint folder holds `trained.safetensors`, `optimizer.safetensors`, `state
 of each of them.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -24,6 +24,7 @@ from mothertongue.system.files import (
     size_bytes,
     write_json,
 )
+from mothertongue.system.json_files import parse_json
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -33,6 +34,22 @@ STATE = "state.json"
 SUMS = "MANIFEST.json"
 KEPT = 2
 STEP = re.compile(r"step-\d{7,}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileSum:
+    """The size and the SHA-256 of a file."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """MANIFEST.json: the files of a folder, by their names."""
+
+    format: int = 1
+    files: dict[str, FileSum]
 
 
 def save(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: object) -> None:
@@ -48,8 +65,8 @@ def save(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: objec
             save_file(dict(values), fresh / name)
         write_json(fresh / STATE, state)
         files = sorted(path for path in fresh.iterdir())
-        sums = {p.name: {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in files}
-        write_json(fresh / SUMS, {"format": 1, "files": sums})
+        sums = {each.name: FileSum(each.stat().st_size, sha256_file(each)) for each in files}
+        write_json(fresh / SUMS, Sums(files=sums))
 
 
 def require_room(
@@ -72,18 +89,18 @@ def require_room(
 def fault(folder: Path) -> str | None:
     """Return the fault of a saved folder, with the name of the file; None if it is whole."""
     try:
-        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["files"]
-        for name, expected in sums.items():
+        text = (folder / SUMS).read_text(encoding="utf-8")
+        for name, expected in parse_json(text, folder / SUMS, Sums).files.items():
             size = (folder / name).stat().st_size
-            if size != expected["bytes"]:
-                return f"{name} has {size:,} bytes, expected {expected['bytes']:,}"
-            if sha256_file(folder / name) != expected["sha256"]:
+            if size != expected.bytes:
+                return f"{name} has {size:,} bytes, expected {expected.bytes:,}"
+            if sha256_file(folder / name) != expected.sha256:
                 return f"{name} does not match its SHA-256"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except OSError as error:
         return f"{Path(error.filename).name} is no file that can be read ({error.strerror})"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, DataError):
         return f"{SUMS} is damaged"
     return None
 

@@ -8,7 +8,6 @@ OUT gets its name only when it is verified or marked; an export that was stopped
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -26,16 +25,21 @@ from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 from mothertongue.export.base import Exported, Exporter, exporter
 from mothertongue.export.model_card import write_card
-from mothertongue.export.records import BothTranscripts, EngineVersion, TokenLimit, Verification
+from mothertongue.export.records import (
+    BothTranscripts,
+    EngineReply,
+    EngineVersion,
+    TokenLimit,
+    Verification,
+)
 from mothertongue.export.token_limit import count_labels
 from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.environment import environment
 from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
-from mothertongue.system.json_files import read_json
+from mothertongue.system.json_files import built, read_json
 from mothertongue.system.locks import alone
 from mothertongue.system.processes import ChildError, ask
 
-Json = dict[str, Any]
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
 NORMALIZER = "strict"
 IN_USE = "wait for it, stop it, or give another --out"
@@ -121,7 +125,7 @@ def _transcribed(
     folder: Path,
     experiment: Experiment,
     utterances: Sequence[Utterance],
-) -> tuple[Json, Json]:
+) -> tuple[EngineReply, EngineReply]:
     """Return the transcripts of the same clips by the run and by its export."""
     requested = partial(
         VerificationRequest,
@@ -129,7 +133,7 @@ def _transcribed(
         borrow=experiment.borrow,
         language=experiment.language,
         max_tokens=writer.max_tokens,
-        clips=tuple(map(asdict, utterances)),
+        clips=tuple(utterances),
     )
     of_run = _in_a_process(requested(path=run, format=None))
     return of_run, _in_a_process(requested(path=folder, format=writer.format))
@@ -146,27 +150,27 @@ def _compared(
     writer: Exporter,
     kind: str,
     utterances: Sequence[Utterance],
-    ours: Json,
-    theirs: Json,
+    ours: EngineReply,
+    theirs: EngineReply,
     max_wer_loss: float,
-) -> Json:
+) -> dict[str, Any]:
     """Compare both transcripts; tokens must be equal unless weights were rounded.
 
     Where the engine met its limit of tokens, the run's transcript is cut at the same place: the
     weights are not at fault. `wer_run_uncut` is of the run's whole transcripts.
     """
-    pairs = list(zip(ours["clips"], theirs["clips"], strict=True))
-    identical = sum(a["tokens"] == b["tokens"] for a, b in pairs)
-    errors = [_errors(utterances, side, "text") for side in (ours, theirs)]
-    uncut = _errors(utterances, ours, "whole_text")
+    pairs = list(zip(ours.clips, theirs.clips, strict=True))
+    identical = sum(a.tokens == b.tokens for a, b in pairs)
+    errors = [_errors(utterances, [each.text for each in x.clips]) for x in (ours, theirs)]
+    uncut = _errors(utterances, [each.whole_text for each in ours.clips])
     change = paired_bootstrap(errors[0].word_errors_N, errors[1].word_errors_N, errors[0].words_N)
     words = int(errors[0].words_N.sum())
     is_exact = kind == writer.types[0] and writer.is_exact
-    detected = [a["detected"] == b["detected"] for a, b in pairs]
+    detected = [a.detected == b.detected for a, b in pairs]
     return {
         "clips": len(pairs),
         "identical": identical,
-        "clips_cut": sum(len(b["tokens"]) >= writer.max_tokens for _, b in pairs),
+        "clips_cut": sum(len(b.tokens) >= writer.max_tokens for _, b in pairs),
         "is_exact": is_exact,
         "wer_run": int(errors[0].word_errors_N.sum()) / words,
         "wer_run_uncut": int(uncut.word_errors_N.sum()) / words,
@@ -176,37 +180,35 @@ def _compared(
         "max_wer_loss": max_wer_loss,
         "passed": identical == len(pairs) if is_exact else change.difference <= max_wer_loss,
         "language_detection": sum(detected) / len(detected),
-        "lost": [] if theirs["timestamps"] else ["timestamps"],
-        "decode_s": theirs["decode_s"],
-        "run_decode_s": ours["decode_s"],
-        "peak_memory_bytes": theirs["peak_memory_bytes"],
-        "run_peak_memory_bytes": ours["peak_memory_bytes"],
+        "lost": [] if theirs.timestamps else ["timestamps"],
+        "decode_s": theirs.decode_s,
+        "run_decode_s": ours.decode_s,
+        "peak_memory_bytes": theirs.peak_memory_bytes,
+        "run_peak_memory_bytes": ours.peak_memory_bytes,
         "transcripts": [
-            BothTranscripts(utterance.id, a["whole_text"], b["text"])
+            BothTranscripts(utterance.id, a.whole_text, b.text)
             for utterance, (a, b) in zip(utterances, pairs, strict=True)
         ],
     }
 
 
-def _errors(utterances: Sequence[Utterance], transcripts: Json, text: str) -> UtteranceErrors:
+def _errors(utterances: Sequence[Utterance], transcripts: Sequence[str]) -> UtteranceErrors:
     rows = [
-        UtteranceRow(each.id, each.language, each.text, clip[text], each.duration_s, None, False)
-        for each, clip in zip(utterances, transcripts["clips"], strict=True)
+        UtteranceRow(each.id, each.language, each.text, text, each.duration_s, None, False)
+        for each, text in zip(utterances, transcripts, strict=True)
     ]
     return utterance_errors(rows, normalizer(NORMALIZER))
 
 
-def _in_a_process(request: VerificationRequest) -> Json:
+def _in_a_process(request: VerificationRequest) -> EngineReply:
     """Transcribe with an engine in a separate process, to measure its memory and time."""
     try:
-        found: Json = ask(
-            "mothertongue.export.verify", request.model_dump(mode="json"), is_quiet=True
-        )
+        reply = ask("mothertongue.export.verify", request.model_dump(mode="json"), is_quiet=True)
     except ChildError as error:
         raise MothertongueError(
             f"{request.format or request.path}: its engine failed: {error}"
         ) from None
-    return found
+    return built(reply, "the reply of export.verify", EngineReply)
 
 
 def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:

@@ -1,4 +1,4 @@
-"""verification.json: whether an export transcribes like its run. No torch."""
+"""verification.json: whether an export transcribes like its run, and by what. No torch."""
 
 from dataclasses import dataclass
 
@@ -34,6 +34,31 @@ class TokenLimit:
     longest_window_s: int
     advice: str | None = None
     """None if every label and a whole window of dense speech fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipReply:
+    """The transcript of a clip by one engine.
+
+    `tokens` and `text` are compared; `whole_text` is everything that the engine wrote.
+    """
+
+    tokens: tuple[int, ...]
+    text: str
+    whole_text: str
+    detected: str
+    """The language that was detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReply:
+    """The transcripts of clips by one engine in a separate process, and its costs."""
+
+    clips: tuple[ClipReply, ...]
+    timestamps: bool
+    """Whether the engine finds segments with times."""
+    decode_s: float
+    peak_memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

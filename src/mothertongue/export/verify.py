@@ -6,7 +6,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mothertongue.config import Config, parse
 from mothertongue.data.clips import load_clip
@@ -27,13 +26,13 @@ from mothertongue.export.base import (
     exporter,
     seconds,
 )
+from mothertongue.export.records import ClipReply, EngineReply
 from mothertongue.model.devices import best_device, peak_memory_bytes
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens, load_tokens
+from mothertongue.system.json_files import to_json
 from mothertongue.system.processes import answer
-
-Json = dict[str, Any]
 
 
 class VerificationRequest(Config):
@@ -47,37 +46,29 @@ class VerificationRequest(Config):
     language: str
     max_tokens: int
     """The most text tokens of a clip that are compared: the limit of the export's engine."""
-    clips: tuple[Json, ...]
+    clips: tuple[Utterance, ...]
 
 
-def transcribe_clips(request: VerificationRequest) -> Json:
-    """Return tokens, text and detected language of each clip, timestamps yes or no, and costs.
-
-    `tokens` and `text` are what is compared, `whole_text` is of all that was written.
-    """
+def transcribe_clips(request: VerificationRequest) -> EngineReply:
+    """Return the transcripts of the clips, and their costs."""
     engine, tokens = _opened(request)
     language = tokens.borrowed.get(request.language, request.language)
-    clips, timer = [Utterance(**each) for each in request.clips], _Timer(engine)
-    found = evaluate(timer, clips, "full").transcripts
-    samples = [load_clip(ROOT, each) for each in clips]
+    timer = _Timer(engine)
+    found = evaluate(timer, request.clips, "full").transcripts
+    samples = [load_clip(ROOT, each) for each in request.clips]
     kept = [
         comparable(each.tokens, tokens, seconds(samples_N), request.max_tokens)
         for samples_N, each in zip(samples, found, strict=True)
     ]
-    return {
-        "clips": [
-            {
-                "tokens": same,
-                "text": tokens.decode(same),
-                "whole_text": whole.text,
-                "detected": detected,
-            }
+    return EngineReply(
+        clips=tuple(
+            ClipReply(tuple(same), tokens.decode(same), whole.text, detected)
             for same, whole, detected in zip(kept, found, _detected(engine, samples), strict=True)
-        ],
-        "timestamps": _has_timestamps(engine, samples[0], language),
-        "decode_s": timer.decode_s,
-        "peak_memory_bytes": peak_memory_bytes(best_device()),
-    }
+        ),
+        timestamps=_has_timestamps(engine, samples[0], language),
+        decode_s=timer.decode_s,
+        peak_memory_bytes=peak_memory_bytes(best_device()),
+    )
 
 
 class _Timer:
@@ -118,7 +109,7 @@ def _opened(request: VerificationRequest) -> tuple[ClipTranscriber, Tokens]:
 
 def main() -> None:
     """Answer the request of the process that started this one."""
-    answer(lambda request: transcribe_clips(parse(VerificationRequest, request, "request")))
+    answer(lambda given: to_json(transcribe_clips(parse(VerificationRequest, given, "request"))))
 
 
 if __name__ == "__main__":

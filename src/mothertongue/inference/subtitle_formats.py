@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mothertongue.inference.annotation_formats import as_audacity, as_eaf, as_textgrid
+from mothertongue.inference.records import recording_record
 from mothertongue.inference.subtitles import MAX_LINE, Recording, Segment
+from mothertongue.system.json_files import to_json
 
 
 def as_txt(recording: Recording) -> str:
@@ -30,7 +32,8 @@ def as_vtt(recording: Recording) -> str:
 
 def as_json(recording: Recording) -> str:
     """All that is known, words with their times and probabilities included."""
-    return json.dumps(recording.facts(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    record = to_json(recording_record(recording))
+    return json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 FORMATS: dict[str, Callable[[Recording], str]] = {

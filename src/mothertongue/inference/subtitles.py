@@ -7,7 +7,6 @@ import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mothertongue.data.languages import UNSPACED
 from mothertongue.decoding.transcript import Transcript
@@ -61,18 +60,6 @@ class Recording:
     @property
     def text(self) -> str:
         return joined_text(self.segments, "en" if self.is_translated else self.language)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the recording as JSON values."""
-        return {
-            "language": self.language,
-            "duration_s": round(self.duration_s, 3),
-            "text": self.text,
-            "decoded_again": self.decoded_again,
-            "looped": sum(each.looped for each in self.segments),
-            "cut": sum(each.is_cut for each in self.segments),
-            "segments": [_segment_facts(each) for each in self.segments],
-        }
 
 
 def joined_text(segments: Iterable[Segment], language: str | None) -> str:
@@ -151,30 +138,3 @@ def _segment(whole: Segment, words: Sequence[Word]) -> Segment:
         average_log_probability=sum(logs) / len(logs),
         words=tuple(words),
     )
-
-
-def _segment_facts(segment: Segment) -> dict[str, Any]:
-    words = segment.words
-    return {
-        "start_s": round(segment.start_s, 3),
-        "end_s": round(segment.end_s, 3),
-        "text": segment.text,
-        "average_log_probability": _rounded(segment.average_log_probability),
-        "no_speech_probability": _rounded(segment.no_speech_probability),
-        "looped": segment.looped,
-        "is_cut": segment.is_cut,
-        "words": None if words is None else [_word_facts(each) for each in words],
-    }
-
-
-def _word_facts(word: Word) -> dict[str, Any]:
-    return {
-        "text": word.text.strip(),
-        "start_s": round(word.start_s, 3),
-        "end_s": round(word.end_s, 3),
-        "probability": round(word.probability, 4),
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)

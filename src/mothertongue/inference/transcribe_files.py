@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mothertongue.data.audio.load import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
@@ -11,13 +11,13 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.output_files import Outputs, Source
 from mothertongue.inference.progress import recordings_progress
+from mothertongue.inference.records import TranscribeResult, recording_record
 from mothertongue.inference.speech_detection import Find, everything, has_detector, voiced
 from mothertongue.inference.subtitle_formats import FORMATS, written
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files
 from mothertongue.system.console import console
 
-Json = dict[str, Any]
 Vad = Literal["auto", "silero", "off"]
 
 
@@ -53,10 +53,10 @@ class Done:
     already_done: int
     faults: list[str]
 
-    def facts(self) -> Json:
-        """Return the result as JSON values."""
-        files = [{"audio": str(each.path), **found.facts()} for each, found in self.recordings]
-        return {"files": files, "already_done": self.already_done, "faults": self.faults}
+    def result(self, model: str) -> TranscribeResult:
+        """Return what the verb prints as JSON."""
+        files = [recording_record(found, str(each.path)) for each, found in self.recordings]
+        return TranscribeResult(model, files, self.already_done, self.faults)
 
     def refuse_faults(self) -> None:
         """Raise DataError listing the recordings that could not be read; call it after printing."""

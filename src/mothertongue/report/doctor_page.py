@@ -3,9 +3,10 @@
 It opens from disk and loads nothing. The decisions are exported as decisions.jsonl.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -13,20 +14,39 @@ from markupsafe import Markup
 from mothertongue import __version__
 from mothertongue.data.decisions import DECISIONS
 from mothertongue.data.manifest import Utterance, read_data
-from mothertongue.diagnosis.findings import CODES
+from mothertongue.diagnosis.findings import CODES, Finding
+from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.report.audio_clips import Playable, collect_sounds
 from mothertongue.report.page.render import embedded_json, own_source, page_policy
 from mothertongue.report.write import MB
 from mothertongue.system.files import open_atomically
 
-Json = dict[str, Any]
 PAGE = "doctor.html"
 MAX_CARDS = 500
 """The most clips on the page: nobody listens to more at once, and doctor.json has all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A clip that looks wrong, with its findings, the worst first."""
+
+    clip: Utterance
+    findings: tuple[Finding, ...]
+    proposed: str
+    """A transcript that fits better, or nothing."""
+
+    @property
+    def score(self) -> float:
+        return self.findings[0].score
+
+    @property
+    def heard(self) -> str:
+        """The text that was recognized in it."""
+        return self.findings[0].heard or ""
+
+
 def write_doctor_page(
-    record: Json,
+    record: DoctorRecord,
     data: Path,
     folder: Path,
     audio_mb: float,
@@ -34,63 +54,51 @@ def write_doctor_page(
 ) -> Path:
     """Write the page of a doctor's record on `data` into its folder, and return its path."""
     clips = {clip.id: clip for clip in read_data([data])}
-    cards = cards_of(record["findings"], clips)
+    cards = cards_of(record.findings, clips)
     page = folder / PAGE
     sounds = collect_sounds(
-        [[_to_hear(card, clips[card["id"]]) for card in cards[:MAX_CARDS]]],
+        [[_to_hear(card) for card in cards[:MAX_CARDS]]],
         "embed",
         int(audio_mb * MB),
         page,
         advance,
     )
     with open_atomically(page) as file:
-        file.write(_rendered(record, cards, sounds.found, clips))
+        file.write(_rendered(record, cards, sounds.found))
     return page
 
 
-def cards_of(findings: Sequence[Json], clips: dict[str, Utterance]) -> list[Json]:
-    """Return one card for each clip, with all its findings, in the order of its worst one.
-
-    A card has the transcript of the clip, and that of the clip whose text is said in it.
-    """
-    cards: dict[str, Json] = {}
+def cards_of(findings: Sequence[Finding], clips: Mapping[str, Utterance]) -> list[Card]:
+    """Return one card for each clip, with all its findings, in the order of its worst one."""
+    by_clip = defaultdict[str, list[Finding]](list)
     for each in findings:
-        clip = clips[each["id"]]
-        card = cards.setdefault(
-            clip.id,
-            {
-                "id": clip.id,
-                "split": clip.split,
-                "duration_s": clip.duration_s,
-                "text": clip.text,
-                "heard": each.get("heard", ""),
-                "proposed": "",
-                "score": each["score"],
-                "findings": [],
-            },
-        )
-        if says := each.get("says"):
-            card["proposed"] = clips[says].text
-        card["findings"].append(each)
-    return list(cards.values())
+        by_clip[each.id].append(each)
+    return [_card(clips[name], found, clips) for name, found in by_clip.items()]
 
 
-def _to_hear(card: Json, clip: Utterance) -> Playable:
+def _card(clip: Utterance, found: Sequence[Finding], clips: Mapping[str, Utterance]) -> Card:
+    """Return the card of a clip, with the transcript of the clip whose text is said in it."""
+    said = [each.says for each in found if each.says]
+    return Card(clip, tuple(found), proposed=clips[said[-1]].text if said else "")
+
+
+def _to_hear(card: Card) -> Playable:
     """Return a clip as `collect_sounds` takes it; if not all fit, the worst come first."""
-    return Playable(clip.id, clip.audio, clip.start_s or 0.0, clip.duration_s, card["score"])
+    clip = card.clip
+    return Playable(clip.id, clip.audio, clip.start_s or 0.0, clip.duration_s, card.score)
 
 
 def _rendered(
-    record: Json, cards: Sequence[Json], sounds: dict[str, Json], clips: dict[str, Utterance]
+    record: DoctorRecord, cards: Sequence[Card], sounds: Mapping[str, Mapping[str, str]]
 ) -> str:
     css, js = own_source("page.css") + own_source("doctor.css"), own_source("doctor.js")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    counts = [(code, count, CODES[code].title) for code, count in record["counts"].items()]
+    counts = [(code, count, CODES[code].title) for code, count in record.counts.items()]
     return environment.from_string(own_source("doctor.html.jinja")).render(
         record=record,
-        name=Path(record["data"]).resolve().name,
+        name=Path(record.data).resolve().name,
         cards=cards[:MAX_CARDS],
         left_out=max(0, len(cards) - MAX_CARDS),
         playable=len(sounds),

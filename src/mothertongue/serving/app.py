@@ -229,8 +229,10 @@ def _wrong(param: str, message: str) -> ApiError:
 
 
 def _facts(model: ServedModel) -> Json:
+    """Return a model as /v1/models gives it to clients."""
     common = {"id": model.name, "object": "model", "created": 0, "owned_by": "mothertongue"}
-    return common | model.facts()
+    own = ("kind", "language", "strategy", "base")
+    return common | {name: getattr(model, name) for name in own}
 
 
 def _errors(*statuses: int) -> dict[int | str, Json]:

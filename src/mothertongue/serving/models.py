@@ -65,15 +65,6 @@ class ServedModel:
     is_limited: bool = False
     """As `Engine` has it."""
 
-    def facts(self) -> Json:
-        """Return the facts that /v1/models gives to clients."""
-        return {
-            "kind": self.kind,
-            "language": self.language,
-            "strategy": self.strategy,
-            "base": self.base,
-        }
-
     def code(self, language: str | None) -> str | None:
         """Return the code whose token decodes a language; by default the model's own language."""
         chosen = language or self.language

@@ -1,4 +1,4 @@
-"""Estimate of a run's time, memory and disk from measurements of a few steps. No torch."""
+"""Estimate of a run's time, memory and disk from measurements of a few steps."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.records import StrategySettings
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.training.records import Plan
 
 BYTES_PER_WEIGHT = 4  # float32
 COPIES_KEPT = 2 * 3 + 2  # two checkpoints with weights and two moments each; best and final weights
@@ -67,39 +70,42 @@ def run_s(measured: Measured, config: TrainConfig) -> float:
     return sum(_epochs_s(measured, config)) + validation_s(measured, config)
 
 
-def estimate(measured: Measured, config: TrainConfig) -> dict[str, Any]:
-    """The plan of a run, as JSON values; times in seconds."""
+def estimate(measured: Measured, experiment: Experiment) -> Plan:
+    """Return the plan of an experiment whose settings are settled."""
+    config = experiment.train
     epochs = _epochs_s(measured, config)
-    training_s = sum(epochs)
     # The probe takes no average of its few steps.
     ema_bytes = BYTES_PER_WEIGHT * measured.trained if config.ema is not None else 0
     peak_bytes = measured.peak_memory_bytes + ema_bytes
-    fits = peak_bytes <= measured.free_memory_bytes
-    return {
-        "device": measured.device,
-        "precision": measured.precision,
-        "trainable_parameters": measured.trained,
-        "parameters": measured.parameters,
-        "clips": measured.clips,
-        "audio_s": measured.audio_s,
-        "epochs": config.num_epochs,
-        "steps_per_epoch": measured.steps_per_epoch,
-        "steps_at_30_s": sum(measured.step_is_full) / measured.planned_epochs,
-        "tflop_per_epoch": sum(measured.step_flops) / measured.planned_epochs / 1e12,
-        "start_s": measured.start_s,
-        "first_epoch_s": epochs[0],
-        "last_epoch_s": epochs[-1],
-        "training_s": training_s,
-        "validation_split_s": split_s(measured),
-        "validation_s": validation_s(measured, config),
-        "peak_memory_bytes": peak_bytes,
-        "free_memory_bytes": measured.free_memory_bytes,
-        "fits": fits,
-        "micro_batch_size": measured.micro_batch_size,
-        "memory_ran_out": measured.micro_batch_size < config.largest_micro_batch,
-        "disk_bytes": copies_kept(config) * BYTES_PER_WEIGHT * measured.trained,
-        "prefix_cache_bytes": stored_bytes(measured, config),
-    }
+    return Plan(
+        name=experiment.name,
+        base=experiment.base,
+        strategy=StrategySettings(**experiment.strategy.model_dump(mode="json")),
+        batch_size=config.batch_size,
+        device=measured.device,
+        precision=measured.precision,
+        trainable_parameters=measured.trained,
+        parameters=measured.parameters,
+        clips=measured.clips,
+        audio_s=measured.audio_s,
+        epochs=config.num_epochs,
+        steps_per_epoch=measured.steps_per_epoch,
+        steps_at_30_s=sum(measured.step_is_full) / measured.planned_epochs,
+        tflop_per_epoch=sum(measured.step_flops) / measured.planned_epochs / 1e12,
+        start_s=measured.start_s,
+        first_epoch_s=epochs[0],
+        last_epoch_s=epochs[-1],
+        training_s=sum(epochs),
+        validation_split_s=split_s(measured),
+        validation_s=validation_s(measured, config),
+        peak_memory_bytes=peak_bytes,
+        free_memory_bytes=measured.free_memory_bytes,
+        fits=peak_bytes <= measured.free_memory_bytes,
+        micro_batch_size=measured.micro_batch_size,
+        memory_ran_out=measured.micro_batch_size < config.largest_micro_batch,
+        disk_bytes=copies_kept(config) * BYTES_PER_WEIGHT * measured.trained,
+        prefix_cache_bytes=stored_bytes(measured, config),
+    )
 
 
 def copies_kept(config: TrainConfig) -> int:

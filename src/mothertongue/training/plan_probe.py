@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
 from mothertongue.model.flops import FRAMES_PER_S, training_flops
 from mothertongue.strategies.base import Whisper, trained_parameters
+from mothertongue.system.json_files import built, to_json
 from mothertongue.system.processes import ChildError, answer, ask
 from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import Step
@@ -48,7 +49,7 @@ def measure(experiment: Experiment) -> Measured:
     """
     free = free_memory_bytes(best_device())
     try:
-        return Measured(**ask(__name__, experiment.model_dump(mode="json")))
+        reply = ask(__name__, experiment.model_dump(mode="json"))
     except ChildError as error:
         if str(error) != "SIGKILL":
             raise MothertongueError(f"the probe ended with {error}; see above") from None
@@ -57,6 +58,7 @@ def measure(experiment: Experiment) -> Measured:
             " give a train.micro_batch_size, train.gradient_checkpointing=true, a strategy "
             "that trains less, or a smaller base"
         ) from None
+    return built(reply, "the reply of the probe", Measured)
 
 
 def probe(experiment: Experiment) -> Measured:
@@ -230,4 +232,4 @@ def _silent(message: str) -> None:
 
 
 if __name__ == "__main__":
-    answer(lambda request: asdict(probe(parse(Experiment, request, "request"))))
+    answer(lambda request: to_json(probe(parse(Experiment, request, "request"))))

@@ -11,8 +11,8 @@ from mothertongue.errors import ConfigError
 from mothertongue.system.console import duration, gigabytes
 from mothertongue.system.files import open_atomically
 from mothertongue.training.proposal import Proposal
+from mothertongue.training.records import WrittenProposal
 
-Json = dict[str, Any]
 SHOWN = ("name", "base", "language", "borrow", "data", "select_by", "strategy", "train")
 STRATEGY = ("kind", "preset", "rank", "alpha")
 TRAIN = ("epochs", "learning_rate", "patience", "batch_size", "validation_clips")
@@ -24,28 +24,28 @@ def refuse_existing(path: Path) -> None:
         raise ConfigError(f"{path} is there already and is not overwritten; give another --out")
 
 
-def write_proposal(path: Path, proposal: Proposal) -> Json:
-    """Write the experiment as YAML, and return the proposal as JSON values, with its `file`.
+def write_proposal(path: Path, proposal: Proposal) -> WrittenProposal:
+    """Write the experiment as YAML, and return the proposal with its `file`.
 
     Raises ConfigError if `path` already exists.
     """
     settings = dict(_flat(_shown(proposal)))
-    found = {
-        "file": str(path),
-        "next": f"mothertongue train {shlex.quote(str(path))}",
-        "facts": _facts(proposal),
-        "settings": settings,
-        "reasons": {key: why for key, why in _reasons(proposal).items() if key in settings},
-        "too_large": proposal.choice.too_large if proposal.choice else {},
-        "absent": list(proposal.choice.absent) if proposal.choice else [],
-        "is_measured": proposal.is_measured,
-        "estimated_s": proposal.seconds,
-        "limit_s": proposal.limit_s,
-        "peak_memory_bytes": proposal.need.peak_memory_bytes,
-        "free_memory_bytes": proposal.need.free_memory_bytes,
-        "fits": proposal.fits,
-        "experiment": proposal.experiment.model_dump(mode="json"),
-    }
+    found = WrittenProposal(
+        file=str(path),
+        next=f"mothertongue train {shlex.quote(str(path))}",
+        facts=_facts(proposal),
+        settings=settings,
+        reasons={key: why for key, why in _reasons(proposal).items() if key in settings},
+        too_large=proposal.choice.too_large if proposal.choice else {},
+        absent=list(proposal.choice.absent) if proposal.choice else [],
+        is_measured=proposal.is_measured,
+        estimated_s=proposal.seconds,
+        limit_s=proposal.limit_s,
+        peak_memory_bytes=proposal.need.peak_memory_bytes,
+        free_memory_bytes=proposal.need.free_memory_bytes,
+        fits=proposal.fits,
+        experiment=proposal.experiment.model_dump(mode="json"),
+    )
     refuse_existing(path)
     with open_atomically(path) as file:
         file.write(_yaml_text(proposal))
@@ -58,7 +58,7 @@ def _yaml_text(proposal: Proposal) -> str:
     return "\n".join([*said, *_lines(_shown(proposal), _reasons(proposal)), ""])
 
 
-def _shown(proposal: Proposal) -> Json:
+def _shown(proposal: Proposal) -> dict[str, Any]:
     """Return the settings that were chosen; all others keep their defaults."""
     every = proposal.experiment.model_dump(mode="json")
     strategy, train = every["strategy"], every["train"]

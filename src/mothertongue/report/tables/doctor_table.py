@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -10,17 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from mothertongue.data.decisions import DECISIONS
-from mothertongue.diagnosis.findings import CODES
+from mothertongue.diagnosis.findings import CODES, Finding
+from mothertongue.diagnosis.records import DoctorResult
 from mothertongue.system.console import plain
 
 NUM_SHOWN = 20
 
 
-def doctor_table(record: dict[str, Any]) -> RenderableType:
+def doctor_table(record: DoctorResult) -> RenderableType:
     """Return the number of findings of each code, the worst 20, and what to do next."""
     parts: list[RenderableType] = [_count_table(record)]
-    if record["findings"]:
-        parts.append(_worst_table(record["findings"]))
+    if record.findings:
+        parts.append(_worst_table(record.findings))
     return Group(*parts, *(Text(plain(line)) for line in _notes(record)))
 
 
@@ -35,37 +35,37 @@ def fold_lines(data: Path, folds: Sequence[Path]) -> str:
     return "\n".join((*trains, f"mothertongue doctor {data} {models}"))
 
 
-def _count_table(record: dict[str, Any]) -> Table:
-    title = f"{record['clips_with_findings']:,} of {record['clips']:,} clips look wrong"
+def _count_table(record: DoctorResult) -> Table:
+    title = f"{record.clips_with_findings:,} of {record.clips:,} clips look wrong"
     table = Table("code", "clips", "what", title=title, title_justify="left", box=SIMPLE_HEAD)
     table.columns[1].justify = "right"
-    for code, count in record["counts"].items():
+    for code, count in record.counts.items():
         table.add_row(code, f"{count:,}", CODES[code].title)
     return table
 
 
-def _worst_table(findings: list[dict[str, Any]]) -> Table:
+def _worst_table(findings: list[Finding]) -> Table:
     title = f"The worst {min(NUM_SHOWN, len(findings)):,}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for name in ("clip", "code", "score", "why", "what to do"):
         table.add_column(name, justify="right" if name == "score" else "left")
     for each in findings[:NUM_SHOWN]:
-        score = f"{each['score']:.2f}"
-        cells = (each["id"], each["code"], score, each["message"], each["suggestion"])
+        score = f"{each.score:.2f}"
+        cells = (each.id, each.code, score, each.message, each.suggestion)
         table.add_row(*(Text(plain(cell)) for cell in cells))
     return table
 
 
-def _notes(record: dict[str, Any]) -> list[str]:
-    unsure = [code for code, facts in record["languages"].items() if not facts["tells_unmatched"]]
+def _notes(record: DoctorResult) -> list[str]:
+    unsure = [code for code, facts in record.languages.items() if not facts.tells_unmatched]
     notes = [
         f"{code}: too few clips, or the model knows the language too little, to say of a "
         "transcript that it fits nothing; --model takes a run, which knows it better"
         for code in unsure
     ]
-    notes += record["warnings"]
-    if record["findings"]:
-        decisions = Path(record["out"]) / DECISIONS
+    notes += record.warnings
+    if record.findings:
+        decisions = Path(record.out) / DECISIONS
         notes.append(
             f"Nothing was removed. Write accept, fix or drop into {decisions}, or export it from "
             f"the page; then: mothertongue prepare SOURCE --decisions {decisions}"

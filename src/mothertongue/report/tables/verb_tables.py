@@ -1,7 +1,9 @@
 """Show the results of verbs as tables for a terminal. No torch."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -16,6 +18,7 @@ if TYPE_CHECKING:  # for what no extra is installed, too
     from mothertongue.evaluation.records import SplitScores
     from mothertongue.experiment.records import RunRecord
     from mothertongue.export.records import Verification
+    from mothertongue.inference.records import TranscribeResult
     from mothertongue.report.write import Written
 
 NEXT = """\
@@ -23,6 +26,22 @@ NEXT = """\
   mothertongue train my_experiment.yaml      # name, base, language, data, strategy, train
   mothertongue evaluate runs/my_experiment --data data/mine
   mothertongue transcribe runs/my_experiment a_recording.m4a"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """The result of `demo`."""
+
+    data: str
+    before: "Score"
+    after: "Score"
+    wall_s: float
+    peak_memory_bytes: int
+    run: str
+    examples: Sequence[Mapping[str, str]]
+    """Texts by their names: reference, before and after."""
+    train: Mapping[str, float]
+    """The steps and the costs of the run."""
 
 
 def score_tables(result: "SplitScores") -> Group:
@@ -164,38 +183,38 @@ def report_line(result: "Written") -> Text:
     return Text(plain("\n".join(lines)))
 
 
-def transcript_lines(result: dict[str, Any], out: Path | None, text: str) -> str:
+def transcript_lines(result: "TranscribeResult", out: Path | None, text: str) -> str:
     """Return the transcripts, with file names if there are several; or a line about `out`.
 
     It is no Text: rich would break its lines at the terminal's width, and JSON within its strings.
     """
-    files = result["files"]
+    files = result.files
     if out is not None:
-        seconds = sum(each["duration_s"] for each in files)
+        seconds = sum(each.duration_s for each in files)
         line = f"{len(files):,} recordings, {seconds / 60:,.1f} min, are written below {out}"
-        there = result["already_done"]
+        there = result.already_done
         line += f"; {there:,} were there already" if there else ""
-        cut = sum(each["cut"] for each in files)
+        cut = sum(each.cut for each in files)
         line += f"; in {cut:,} places text is missing (is_cut in --format json)" if cut else ""
         return line
     if len(files) == 1:
         return text.rstrip("\n")
-    return "\n\n".join(f"{each['audio']}\n{each['text']}" for each in files)
+    return "\n\n".join(f"{each.audio}\n{each.text}" for each in files)
 
 
-def demo_tables(result: dict[str, Any]) -> Group:
+def demo_tables(result: DemoResult) -> Group:
     """Return tables of the demo's results, and the commands to type next."""
-    title = f"whisper-base on the test split ({result['data']}), at 30 s context"
-    used = f"{result['wall_s'] / 60:.1f} min, peak memory {gigabytes(result['peak_memory_bytes'])}"
+    title = f"whisper-base on the test split ({result.data}), at 30 s context"
+    used = f"{result.wall_s / 60:.1f} min, peak memory {gigabytes(result.peak_memory_bytes)}"
     examples = Table("", "transcript", title="Three clips", title_justify="left", show_lines=True)
-    for each in result["examples"]:
+    for each in result.examples:
         names = ("reference", "before", "after")
         examples.add_row("\n".join(names), Text("\n".join(plain(each[name]) for name in names)))
     return Group(
-        before_after_table(result["before"], result["after"], title),
+        before_after_table(result.before, result.after, title),
         Text(used),
         examples,
-        Text(f"The tuned model is in {result['run']}. With your own recordings:\n{NEXT}"),
+        Text(f"The tuned model is in {result.run}. With your own recordings:\n{NEXT}"),
     )
 
 
