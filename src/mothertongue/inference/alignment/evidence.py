@@ -235,7 +235,7 @@ class Evidence:
         pairs = np.stack([self._matched_N[:-1], self._matched_N[1:]], axis=1)
         places = self._found_N[pairs]
         between_s = self._starts_M[places[:, 1]] - self._ends_M[places[:, 0]]
-        needed_s = (pairs[:, 1] - pairs[:, 0] - 1) * self.character_s
+        needed_s = (self.character_s * (pairs[:, 1] - pairs[:, 0] - 1)).astype(np.float64)
         return pairs[_is_gap(between_s, needed_s)]
 
 
