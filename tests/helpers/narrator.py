@@ -59,7 +59,12 @@ def narrate(phrases: Sequence[str], seed: int = 0) -> Recording:
         words = tuple(_timed(phrase, now_s))
         said.append(Said(phrase, now_s, words[-1][2], words))
         now_s = words[-1][2] + draw.uniform(*PAUSES_S)
-    return Recording(tuple(said), _sound(said, now_s, seed))
+    return record(said, now_s, seed)
+
+
+def record(said: Sequence[Said], duration_s: float, seed: int) -> Recording:
+    """Return a recording of phrases with the times of their words."""
+    return Recording(tuple(said), _sound(said, duration_s, seed))
 
 
 def _timed(phrase: str, now_s: float) -> Iterator[tuple[str, float, float]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mothertongue.inference.alignment.matching import NONE, Integers, match
-from mothertongue.inference.alignment.pauses import Floats, Sound
+from mothertongue.inference.alignment.pauses import Booleans, Floats, Sound
 from mothertongue.inference.alignment.units import HeardWord, Unit
 
 SIDE = 10
@@ -33,6 +33,9 @@ EXPECTATION_WEIGHT = 0.5
 """The weight of the expected time: speech is less even than the times of words are exact."""
 NO_STOP_S = 0.1
 """Speaks against a pause where no punctuation stands, in seconds."""
+MOST_OUTER = 60
+"""A span may begin or end with the text if at most this many characters, a sentence, are before the
+first recognized one, or behind the last."""
 RATE_SIDE = 20
 """The place of a boundary is also estimated from the characters this far before and after it."""
 
@@ -82,6 +85,7 @@ class Evidence:
         self._matched_N = np.flatnonzero(self._found_N != NONE)
         self._count_N = np.concatenate([[0], np.cumsum(self._found_N != NONE)])
         self._starts_M, self._ends_M = _spread(heard, sound)
+        self._total_s = sound.total_s
         self._middles_M = np.maximum.accumulate((self._starts_M + self._ends_M) / 2)
         self.character_s = self._usual_length()
         self._gaps = self._gaps_between()
@@ -134,7 +138,28 @@ class Evidence:
         if after is not None:
             times = self._times(self._start_s(after, at), self._expected_from(at, RATE_SIDE))
             found.append(Place(unit, *times, True, False, is_stop))
-        return found
+        return found or self._outer(unit)
+
+    def _outer(self, unit: int) -> list[Place]:
+        """Return the start or the end of the text, if the sound there is as long as the text needs.
+
+        The words there may be recognized wrong, but none is missing.
+        """
+        if unit not in (0, self.num_units) or not len(self._matched_N):
+            return []
+        first, last = self._matched_N[[0, -1]].tolist()
+        found, other = int(self._found_N[first]), int(self._found_N[last])
+        if unit == 0:
+            time_s, count, num_heard = 0.0, first, found
+            sound_s = float(self._starts_M[found])
+        else:
+            time_s, count = self._total_s, self.characters(0, unit) - 1 - last
+            num_heard = len(self._ends_M) - 1 - other
+            sound_s = self._total_s - float(self._ends_M[other])
+        is_like = abs(num_heard - count) <= max(EXTRA, GAP_RATIO * count)
+        if count > MOST_OUTER or not is_like or _is_gap(sound_s, count * self.character_s):
+            return []
+        return [Place(unit, time_s, time_s, None, unit == 0, unit != 0, True)]
 
     def _times(self, time_s: float, expected_s: float | None) -> tuple[float, float, float | None]:
         """Return the start, the end and the expected time of a place that is known from one side.
@@ -210,8 +235,13 @@ class Evidence:
         pairs = np.stack([self._matched_N[:-1], self._matched_N[1:]], axis=1)
         places = self._found_N[pairs]
         between_s = self._starts_M[places[:, 1]] - self._ends_M[places[:, 0]]
-        needed_s = (pairs[:, 1] - pairs[:, 0] - 1) * self.character_s
-        return pairs[np.abs(between_s - needed_s) > GAP_S + GAP_RATIO * needed_s]
+        needed_s = (self.character_s * (pairs[:, 1] - pairs[:, 0] - 1)).astype(np.float64)
+        return pairs[_is_gap(between_s, needed_s)]
+
+
+def _is_gap(sound_s: Floats | float, needed_s: Floats | float) -> Booleans:
+    """Return whether the sound is longer or shorter than the text needs by too much."""
+    return np.asarray(np.abs(sound_s - needed_s) > GAP_S + GAP_RATIO * needed_s)
 
 
 def _spread(heard: Sequence[HeardWord], sound: Sound) -> tuple[Floats, Floats]:

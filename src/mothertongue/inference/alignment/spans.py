@@ -3,10 +3,10 @@
 N characters of text, U units (boundary b stands before unit b), T frames of 20 ms.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 
 import numpy as np
 
@@ -26,6 +26,9 @@ SHORT_PAUSE_COST, LONG_PAUSE_S = 12.0, 0.4
 """A cut costs as much as this many lost characters; less in a pause of LONG_PAUSE_S or more."""
 ONE_SIDED_COST = 6.0
 """The further cost where only one side of a boundary agrees."""
+UNSURE_COST, SURE_S = 16.0, 0.2
+"""The further cost of a pause that two boundaries are equally near to: the word between them may be
+on the wrong side. It falls to 0 where SURE_S more speaks against the second boundary."""
 WIDEST_S = 5.0
 """No place is wider: more sound between two characters is a gap."""
 MIN_SPAN_S = 0.5
@@ -45,7 +48,7 @@ class Limits:
 
         Texts that have nothing to do with each other agree by chance, and short ones more often.
         """
-        return self.least + 2 * sqrt(self.least * (1 - self.least) / max(1, num_characters))
+        return self.least + 2 * math.sqrt(self.least * (1 - self.least) / max(1, num_characters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,22 @@ class Cut:
     unit: int
     pause: Pause
     cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A place and its pause. `margin_s`: how much more speaks against any other place there."""
+
+    place: Place
+    pause: Pause
+    margin_s: float
+
+    def cost(self) -> float:
+        """Return what a cut costs here, in characters."""
+        short = max(0.0, 1 - self.pause.duration_s / LONG_PAUSE_S)
+        unsure = max(0.0, 1 - self.margin_s / SURE_S)
+        one_sided = 0.0 if self.place.begins and self.place.ends else ONE_SIDED_COST
+        return CUT_COST + SHORT_PAUSE_COST * short + UNSURE_COST * unsure + one_sided
 
 
 def choose(
@@ -169,51 +188,46 @@ def _cuts(
     """
     ordered = sorted(places, key=lambda each: each.start_s)
     times_s = sound.before(np.array([each.middle_s for each in pauses])).tolist()
-    longest: dict[int, Pause] = {}
+    longest: dict[int, Owned] = {}
     for pause, time_s in zip(pauses, times_s, strict=True):
-        for number in _owners(ordered, time_s):
-            if number not in longest or pause.duration_s > longest[number].duration_s:
-                longest[number] = pause
-    return _in_order([(ordered[number], pause) for number, pause in longest.items()])
+        numbers, margin_s = _owners(ordered, time_s)
+        for number in numbers:
+            if number not in longest or pause.duration_s > longest[number].pause.duration_s:
+                longest[number] = Owned(ordered[number], pause, margin_s)
+    return _in_order(list(longest.values()))
 
 
-def _in_order(found: Sequence[tuple[Place, Pause]]) -> tuple[list[Cut], list[Cut]]:
+def _in_order(found: Sequence[Owned]) -> tuple[list[Cut], list[Cut]]:
     """Return the cuts at these places, without those whose pause is before that of another."""
-    by_unit = sorted(found, key=lambda each: (each[0].unit, each[0].begins))
-    order = [(pause.start_s, place.begins) for place, pause in by_unit]
+    by_unit = sorted(found, key=lambda each: (each.place.unit, each.place.begins))
+    order = [(each.pause.start_s, each.place.begins) for each in by_unit]
     ranks = {each: rank for rank, each in enumerate(sorted(order))}
     starts, ends = [], []
     for i, _ in longest_growing([(i, ranks[each]) for i, each in enumerate(order)]):
-        place, pause = by_unit[i]
-        cut = Cut(place.unit, pause, _cost(place, pause))
+        place = by_unit[i].place
+        cut = Cut(place.unit, by_unit[i].pause, by_unit[i].cost())
         starts += [cut] if place.begins else []
         ends += [cut] if place.ends else []
     return starts, ends
 
 
-def _cost(place: Place, pause: Pause) -> float:
-    short = max(0.0, 1 - pause.duration_s / LONG_PAUSE_S)
-    one_sided = 0.0 if place.begins and place.ends else ONE_SIDED_COST
-    return CUT_COST + SHORT_PAUSE_COST * short + one_sided
-
-
-def _owners(ordered: Sequence[Place], time_s: float) -> list[int]:
-    """Return the numbers of the places to which a pause belongs: one, none, or two.
+def _owners(ordered: Sequence[Place], time_s: float) -> tuple[list[int], float]:
+    """Return the numbers of the places to which a pause belongs: one, none, or two; and the margin.
 
     Where text without speech would stand in the pause, one span ends there before that text, and
-    another begins behind it.
+    another begins behind it. The margin is how much more speaks against the next best unit.
     """
-    near = list(_near(ordered, time_s))
+    near = sorted(_near(ordered, time_s))
     if not near:
-        return []
-    _, number = min(near)
+        return [], 0.0
+    least_s, number = near[0]
     best = ordered[number]
-    if best.begins and best.ends:
-        return [number]
-    partners = [
-        (doubt_s, other) for doubt_s, other in near if _are_around_a_gap(best, ordered[other])
-    ]
-    return [number, *(other for _, other in sorted(partners)[:1])]
+    owners = [number]
+    if not (best.begins and best.ends):
+        owners += [other for _, other in near if _are_around_a_gap(best, ordered[other])][:1]
+    units = {ordered[each].unit for each in owners}
+    others_s = (doubt_s for doubt_s, other in near if ordered[other].unit not in units)
+    return owners, next(others_s, math.inf) - least_s
 
 
 def _near(ordered: Sequence[Place], time_s: float) -> Iterator[tuple[float, int]]:
