@@ -9,6 +9,7 @@ import ctypes
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -151,7 +152,7 @@ def _judge(outcome: Outcome, disk: Path) -> dict[str, Any] | None:
         return _fault("traceback", outcome)
     if outcome.code != 1:
         return _fault("other exit code", outcome)
-    if outcome.err.count("error: ") != 1:
+    if len(re.findall(r"(?m)^error: ", outcome.err)) != 1:
         return _fault("not one message", outcome)
     if str(disk) not in outcome.err:
         return _fault("disk not named", outcome)

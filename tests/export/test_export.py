@@ -15,6 +15,7 @@ import psutil
 import pytest
 import warm
 import yaml
+from disks import no_file_above
 from report_folders import score_run
 from runs import PATIENCE_S
 from tiny import noise
@@ -22,7 +23,7 @@ from tiny_runs import Exports
 from tokenizers.pre_tokenizers import ByteLevel
 
 from mothertongue import cli
-from mothertongue.errors import ConfigError, DataError, MothertongueError
+from mothertongue.errors import ConfigError, DataError, DiskFull, MothertongueError
 from mothertongue.evaluation.rates import Score
 from mothertongue.experiment.load import load_run
 from mothertongue.export import export as exporting
@@ -128,6 +129,14 @@ def test_rounded_weights_are_smaller_and_may_lose_a_little(
     )
     assert not result["is_exact"]
     assert result["size_bytes"] < 3 * weights  # of float32 it would be 4
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_export(
+    tiny_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    with no_file_above(8192), pytest.raises(DiskFull, match=f"^{tmp_path}/out: no room"):
+        exported(tiny_runs["full"], "hf", tmp_path / "out")
+    assert not list(tmp_path.glob("*out*"))
 
 
 @pytest.mark.slow

@@ -11,8 +11,10 @@ import pytest
 import soundfile
 from bad_decoders import write_bad
 from clips import tone
+from disks import no_file_above
 from report_folders import save_tested
 
+from mothertongue.errors import DiskFull
 from mothertongue.report.audio_clips import (
     Playable,
     Sounds,
@@ -41,6 +43,13 @@ def test_mp3_sounds_as_the_clip_does() -> None:
     assert np.argmax(spectrum) * 16_000 / 12_000 == pytest.approx(440, abs=2)
     assert np.abs(heard_N).max() == pytest.approx(np.abs(samples_N).max(), rel=0.2)
     assert len(to_mp3(samples_N)) < 8_000
+
+
+def test_a_disk_without_room_for_a_clip_is_named(folder: Path, tmp_path: Path) -> None:
+    said = r"page_audio/\w+.mp3: no room on the disk"
+    with no_file_above(1000), pytest.raises(DiskFull, match=said):
+        collect_sounds([[clip(folder, 0)]], "beside", 0, tmp_path / "page.html")
+    assert not list((tmp_path / "page_audio").iterdir())
 
 
 def test_an_outline_has_the_loudest_of_each_stretch() -> None:

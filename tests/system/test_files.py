@@ -185,6 +185,15 @@ def test_a_full_disk_is_one_message_with_the_path_and_the_bytes(tmp_path: Path) 
     assert names(tmp_path) == ["x.json"]
 
 
+def test_a_full_disk_is_told_by_the_name_that_the_folder_would_get(tmp_path: Path) -> None:
+    said = r"model: no room on the disk: it needs more than [\d,]+ bytes, [\d,]+ are free; make "
+    said += r"room there, or write to another disk \([^()]*File too large\)$"
+    full = no_file_above(8192), pytest.raises(DiskFull, match=said)
+    with full[0], full[1], folder_atomically(tmp_path / "model") as fresh:
+        write_json(fresh / "x.json", "x" * 100_000)
+    assert names(tmp_path) == []
+
+
 def test_a_folder_that_finds_no_room_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,13 @@ from mothertongue.export.records import (
 from mothertongue.export.token_limit import count_labels
 from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.environment import environment
-from mothertongue.system.files import sweep, sync_folder, temporary_folder, write_json
+from mothertongue.system.files import (
+    reporting_disk_full,
+    sweep,
+    sync_folder,
+    temporary_folder,
+    write_json,
+)
 from mothertongue.system.json_files import built, read_json
 from mothertongue.system.locks import alone
 from mothertongue.system.processes import ChildError, ask
@@ -71,7 +77,7 @@ def export(
                 f"{out}: there is something already; give another --out, or remove it"
             )
         sweep(out.parent)
-        with temporary_folder(out.parent) as home:
+        with temporary_folder(out.parent) as home, reporting_disk_full(out, home):
             fresh = home / out.name
             limit = _write(writer, run, fresh, kind)
             transcripts = _transcribed(writer, run, fresh, experiment, utterances)

@@ -27,6 +27,7 @@ from mothertongue.data.audio.load import MAX_DURATION_S, SAMPLE_RATE_HZ
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.data.sandbox.samples import TASK, stream
 from mothertongue.errors import DataError
+from mothertongue.system.files import open_bytes_atomically, sweep
 
 Where = Literal["embed", "beside", "none"]
 QUALITY = 0.7  # of LAME, 0 best: about 30 kbit/s at 16 kHz mono, 3.7 kB a second
@@ -106,6 +107,7 @@ def collect_sounds(
 def remove_unplayed(page: Path, sounds: Sounds) -> None:
     """Remove the sound files of an earlier page that this page does not use."""
     folder = _beside(page)
+    sweep(folder)
     played = {each.get("src") for each in sounds.found.values()}
     for path in folder.glob("*.mp3"):
         if OURS.fullmatch(path.name) and f"{folder.name}/{path.name}" not in played:
@@ -153,8 +155,8 @@ def _kept(mp3: bytes, where: Where, folder: Path) -> dict[str, str]:
         return {"mp3": _text(mp3)}
     path = folder / f"{hashlib.sha256(mp3).hexdigest()[:32]}.mp3"
     if not (path.is_file() and path.stat().st_size == len(mp3)):
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(mp3)
+        with open_bytes_atomically(path) as file:
+            file.write(mp3)
     return {"src": f"{folder.name}/{path.name}"}
 
 

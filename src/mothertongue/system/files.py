@@ -134,16 +134,18 @@ def require_free(path: Path, num_bytes: int) -> None:
 def reporting_disk_full(path: Path, written: Path | None = None) -> Iterator[None]:
     """Raise DiskFull with the name of `path` if the block finds the disk full.
 
-    `written` is what the block has written until then, where that is not `path` itself.
+    `written` is what the block has written until then, where that is not `path` itself. A block
+    inside names its own file, which may be a temporary one: the outermost name counts.
     """
     try:
         yield
     except Exception as error:
-        if not _is_full(error):
+        cause = error.__cause__ if isinstance(error, DiskFull) else error
+        if not _is_full(cause):
             raise
         needed = f"more than {size_bytes(written or path):,} bytes"
         free = shutil.disk_usage(path.parent).free
-        raise DiskFull(f"{_no_room(path, needed, free)} ({error})") from error
+        raise DiskFull(f"{_no_room(path, needed, free)} ({cause})") from cause
 
 
 def require_writable(path: Path, why: str) -> None:
@@ -252,7 +254,7 @@ def _no_room(path: Path, needed: str, free: int) -> str:
     )
 
 
-def _is_full(error: Exception) -> bool:
+def _is_full(error: BaseException | None) -> bool:
     """Return whether a disk, a quota or a file is full; safetensors raises no OSError for it."""
     if isinstance(error, OSError):
         return error.errno in FULL

@@ -3,6 +3,10 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pytest
+from disks import no_file_above
+
+from mothertongue.errors import DiskFull
 from mothertongue.report.charts.vega import Chart, axis, layered, names
 
 # Text that XML cannot hold: vl-convert ends the process on the first four.
@@ -18,3 +22,13 @@ def test_names_that_xml_cannot_hold_are_drawn_with_replacement_characters(tmp_pa
     assert {"s\ufffd", "\ufffd", "a\ufffdb", "x\ufffd[31m", ODD[-1]} <= shown
     chart.write(tmp_path)
     assert ElementTree.parse(tmp_path / "c.svg").getroot() is not None
+
+
+def test_a_disk_without_room_for_a_pdf_is_named(tmp_path: Path) -> None:
+    chart = Chart("c", "t", layered([{"wer": 1}], [{"mark": "bar", "encoding": {}}]))
+    chart.write(tmp_path)
+    svg, pdf = ((tmp_path / f"c.{kind}").stat().st_size for kind in ("svg", "pdf"))
+    assert svg < pdf
+    with no_file_above(svg), pytest.raises(DiskFull, match=r"again/c.pdf: no room on the disk"):
+        chart.write(tmp_path / "again")
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["c.svg"]

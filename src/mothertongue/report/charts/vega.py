@@ -11,7 +11,7 @@ from typing import Any
 
 import vl_convert
 
-from mothertongue.system.files import open_atomically
+from mothertongue.system.files import open_atomically, open_bytes_atomically
 
 Json = dict[str, Any]
 VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"
@@ -84,10 +84,11 @@ class Chart:
     def write(self, folder: Path) -> None:
         """Write NAME.svg and NAME.pdf into a folder."""
         whole, name = _whole(self.spec), UNSAFE.sub("-", self.name)
-        with open_atomically(folder / f"{name}.svg") as file:
-            file.write(vl_convert.vegalite_to_svg(whole, vl_version=VERSION))
+        with open_atomically(folder / f"{name}.svg") as text:
+            text.write(vl_convert.vegalite_to_svg(whole, vl_version=VERSION))
         pdf: bytes = vl_convert.vegalite_to_pdf(whole, vl_version=VERSION)
-        (folder / f"{name}.pdf").write_bytes(pdf)
+        with open_bytes_atomically(folder / f"{name}.pdf") as file:
+            file.write(pdf)
 
 
 def layered(values: Sequence[Json], layers: Sequence[Json], **rest: Any) -> Json:
