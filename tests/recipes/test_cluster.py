@@ -84,10 +84,10 @@ def test_a_job_trains_saves_when_slurm_warns_and_queues_up_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two processes where GPUs would be, and Slurm's commands replaced by what they do."""
-    environment = slurm(tmp_path, STUBS)
     made = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
     experiment = write_experiment(tmp_path, *made)
     held = Held(tmp_path / "held", 6, monkeypatch)
+    environment = slurm(tmp_path, STUBS)
     command = [
         "bash",
         str(FOLDER / "train.sbatch"),
