@@ -61,6 +61,7 @@ class Watched:
     def __init__(self, browser: Any, **settings: Any) -> None:
         self.context = browser.new_context(**settings)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)  # ms; the machine may be busy
         self.messages: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))

@@ -51,7 +51,6 @@ class Opened(Watched):
     def __init__(self, browser: Any, stub: Stub, script: str = "", **settings: Any) -> None:
         super().__init__(browser, **settings)
         self.url = stub.url
-        self.page.set_default_timeout(10_000)
         if script:
             self.page.add_init_script(script)
         self.page.goto(stub.url)
