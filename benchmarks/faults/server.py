@@ -40,7 +40,7 @@ from faults.served import (
 
 Json = dict[str, Any]
 CLOSED_S, LOG_BYTES, FILES = 30.0, 100_000, 120
-ROUND_S, IDLE_S, IDLE_PERCENT, GROWTH_MB = 60.0, 1.0, 5.0, 1.0
+ROUND_S, IDLE_S, IDLE_PERCENT, GROWTH_MB = 60.0, 0.25, 5.0, 1.0
 PAGE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 LONG = b"Content-Length: 1000000000\r\n\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\n" + HOST

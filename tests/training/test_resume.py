@@ -54,7 +54,7 @@ def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
 
 
 KILLED = "is killed by signal: Killed|exited unexpectedly"
-"""torch says the one where the signal of a child's end comes first, the other where its look does."""
+"""torch says the one or the other: the child's signal comes first, or its look at the workers."""
 
 
 @pytest.mark.parametrize(
