@@ -40,7 +40,7 @@ from faults.served import (
 
 Json = dict[str, Any]
 CLOSED_S, LOG_BYTES, FILES = 30.0, 100_000, 120
-ROUND_S, IDLE_S, IDLE_PERCENT, GROWTH_MB = 60.0, 0.25, 5.0, 1.0
+ROUND_S, IDLE_S, IDLE_PERCENT = 60.0, 0.25, 5.0
 PAGE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 LONG = b"Content-Length: 1000000000\r\n\r\n"
 POST = b"POST /v1/audio/transcriptions HTTP/1.1\r\n" + HOST
@@ -61,13 +61,15 @@ class Size:
     crowd: int = 150
     slower: float = 2.0
     """Beside slow clients a good request takes so many times as long at most, 95 in 100."""
+    growth_mb: float = 1.0
+    """The memory at rest grows by at most so much an hour."""
     limits: str = f'{{"idle_s": {IDLE_S}}}'
     described: int = 5000
     """Requests that the server's description allows."""
 
 
 REDUCED = Size(
-    *(40, 60, 8, 5.0, 0, math.inf),
+    *(40, 60, 8, 5.0, 0, math.inf, math.inf),
     limits=f'{{"head_s": 2, "receive_s": 2, "send_s": 2, "idle_s": {IDLE_S}}}',
     described=60,
 )
@@ -86,7 +88,7 @@ def measure(size: Size) -> Json:
                 _slow(server, size),
                 _malformed(server, size.malformed),
                 _described(server, size.described),
-                _soak(server, size.clients, size.soak_s),
+                _soak(server, size),
                 _log(server),
             ]
         if size.crowd:
@@ -166,11 +168,12 @@ def _described(server: Server, count: int) -> Json:
     }
 
 
-def _soak(server: Server, clients: int, seconds: float) -> Json:
+def _soak(server: Server, size: Size) -> Json:
     """Good and bad requests by many clients for a while: memory and open files between rounds.
 
     Busy, the memory is what the requests of that moment need; at rest, it is what stays.
     """
+    clients, seconds = size.clients, size.soak_s
     rounds = max(6, round(seconds / ROUND_S))
     statuses, samples = Counter[int](), [_at_rest(server)]
     with ThreadPoolExecutor(clients) as pool:
@@ -183,7 +186,8 @@ def _soak(server: Server, clients: int, seconds: float) -> Json:
     slope, error = _slope([each[0] / 3600 for each in later], [each[1] / 1e6 for each in later])
     bad = {status: n for status, n in statuses.items() if status >= 500 and status != 503}
     first, last = later[0], later[-1]
-    grows = [f"its memory grows by {slope:.0f} MB an hour"] if slope - error > GROWTH_MB else []
+    is_growing = slope - error > size.growth_mb
+    grows = [f"its memory grows by {slope:.0f} MB an hour"] if is_growing else []
     return {
         "soak, s": round(seconds),
         "clients": clients,
