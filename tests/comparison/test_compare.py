@@ -145,6 +145,13 @@ def test_from_the_command_line_in_processes_of_its_own(make_grid: MakeGrid, tmp_
     assert [row["strategy"] for row in result["languages"]["sw"]["strategies"]] == ["full"]
     assert "done    sw-full-encoder_layers1-seed0" in done.stderr
     assert (tmp_path / "out/tables/table.md").is_file()
+    (page,) = (tmp_path / "out/runs").glob("*/report.html")
+    left = [page.with_name(".report.html.lock"), page.with_name(f".tmp-{'0' * 32}")]
+    for path in (page.replace(left[1]), left[0]):  # the run was killed while it wrote its page
+        path.touch()
+    again = warm.run(*command, "--out", tmp_path / "out")
+    assert again.returncode == 0, again.stderr
+    assert page.is_file() and not any(path.exists() for path in left)
     planned = warm.run(*command, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     (run,) = json.loads(planned.stdout)["runs"]

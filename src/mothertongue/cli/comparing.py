@@ -12,6 +12,8 @@ from mothertongue.cli.app import app
 from mothertongue.cli.options import Json, Overrides, SplitOption
 from mothertongue.cli.support import counting, show, write_page
 
+PAGE = "report.html"
+
 if TYPE_CHECKING:
     from mothertongue.comparison.grid import Grid
     from mothertongue.comparison.jobs.task import Runner
@@ -87,6 +89,19 @@ def compare(
         write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
+    for run in _without_page(folder):
+        write_page(run)
+
+
+def _without_page(folder: Path) -> list[Path]:
+    """Return the runs of a comparison that were killed after their end, while their page was made.
+
+    A run writes its page when it is done, so no later command would begin it again.
+    """
+    if not (folder / PAGE).is_file():  # the extra `report` is not installed
+        return []
+    done = [record.parent for record in sorted(folder.glob("runs/*/record.json"))]
+    return [run for run in done if not (run / PAGE).is_file() or (run / f".{PAGE}.lock").exists()]
 
 
 @app.command()
