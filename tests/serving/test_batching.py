@@ -1,7 +1,9 @@
 """Who is decoded with whom, and when."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,6 +61,25 @@ def test_what_gathers_meanwhile_is_one_batch_and_requests_take_turns() -> None:
     batcher = Batcher(engine, 3, 100)
     asyncio.run(work())
     assert engine.batches == [["a"], ["b1", "c", "b2"], ["b3", "b4"]]
+    batcher.close()
+
+
+def test_an_engine_that_waits_keeps_no_clip() -> None:
+    async def work() -> "weakref.ref[np.ndarray]":
+        (clip,) = clips("a")
+        engine.go.release()
+        (done,) = batcher.submit([clip])
+        assert said(await done) == "a"
+        return weakref.ref(clip.samples_N)
+
+    engine = Held()
+    batcher = Batcher(engine, 3, 100)
+    samples = asyncio.run(work())
+    ticks = 0
+    while samples() is not None:  # the thread has the batch a moment longer than the loop
+        assert (ticks := ticks + 1) < 1000
+        gc.collect()
+        threading.Event().wait(0.01)
     batcher.close()
 
 

@@ -95,13 +95,21 @@ class Batcher:
         self._thread.join(max(0.0, timeout_s))
 
     def _work(self) -> None:
-        while batch := self._next():
-            began = time.monotonic()
-            found = self._decoded([job.clip for job in batch])
-            self._batch_s = time.monotonic() - began
-            for job, parts in zip(batch, found, strict=True):
-                job.resolve(parts)
-            self.watch(len(batch), self._batch_s)
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Decode the next batch, and return whether there was one; nothing of it is kept."""
+        batch = self._next()
+        if not batch:
+            return False
+        began = time.monotonic()
+        found = self._decoded([job.clip for job in batch])
+        self._batch_s = time.monotonic() - began
+        for job, parts in zip(batch, found, strict=True):
+            job.resolve(parts)
+        self.watch(len(batch), self._batch_s)
+        return True
 
     def _decoded(self, clips: Sequence[Clip]) -> list[list[Part] | Exception]:
         """Return the parts of each clip, or its error; a batch that fails is decoded in halves."""
