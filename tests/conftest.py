@@ -1,4 +1,4 @@
-"""What all tests need, and the fixtures of helpers/shared_fixtures.py where tests run."""
+"""Settings for all tests, and the fixtures of helpers/shared_fixtures.py where tests run."""
 
 import gc
 import os

@@ -33,7 +33,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Phrase:
-    """What is said, and what the text has for it. Either may be empty."""
+    """The words that are said, and those that the text has for them. Either may be empty."""
 
     said: str
     text: str

@@ -103,7 +103,7 @@ class Finding:
 
     @property
     def suggestion(self) -> str:
-        """What to do about the fault."""
+        """The advice about the fault."""
         return CODES[self.code].suggestion
 
 

@@ -26,7 +26,7 @@ KINDS = {
     "a.mka": ("matroska", "aac"),
 }
 EXACT = ["a.webm", "alac.m4a", "opus.mp4"]
-"""Of these a decoder that begins in the middle gives the same bits; FFmpeg's AAC has noise."""
+"""A decoder of these that begins in the middle gives the same bits; FFmpeg's AAC has noise."""
 
 Counted = Callable[[], int]
 
