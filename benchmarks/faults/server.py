@@ -69,7 +69,13 @@ class Size:
 
 
 REDUCED = Size(
-    *(40, 60, 8, 5.0, 0, math.inf, math.inf),
+    slow=40,
+    malformed=60,
+    clients=8,
+    soak_s=5.0,
+    crowd=0,
+    slower=math.inf,
+    growth_mb=math.inf,
     limits=f'{{"head_s": 2, "receive_s": 2, "send_s": 2, "idle_s": {IDLE_S}}}',
     described=60,
 )

@@ -42,7 +42,7 @@ DOCUMENTS = {
     "retention-en.json": SplitScores,
     "off-en.json": SplitScores,
 }
-OLD = [path for path in GOLDEN.rglob("*.json") if path.name in DOCUMENTS]
+OLD = [path for path in GOLDEN.rglob("*.json") if path.parent.name != "results"]
 RESULTS = {
     "plan.json": Plan,
     "dry_run.json": DryRun,

@@ -10,9 +10,7 @@ from typer.core import TyperCommand
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import Json, Overrides, SplitOption
-from mothertongue.cli.support import counting, show, write_page
-
-PAGE = "report.html"
+from mothertongue.cli.support import counting, lacks_page, show, write_page
 
 if TYPE_CHECKING:
     from mothertongue.comparison.grid import Grid
@@ -89,19 +87,10 @@ def compare(
         write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
-    for run in _without_page(folder):
-        write_page(run)
-
-
-def _without_page(folder: Path) -> list[Path]:
-    """Return the runs of a comparison that were killed after their end, while their page was made.
-
-    A run writes its page when it is done, so no later command would begin it again.
-    """
-    if not (folder / PAGE).is_file():  # the extra `report` is not installed
-        return []
+    # A run that is done is not begun again, so nothing else would write the page that it lacks.
     done = [record.parent for record in sorted(folder.glob("runs/*/record.json"))]
-    return [run for run in done if not (run / PAGE).is_file() or (run / f".{PAGE}.lock").exists()]
+    for run in filter(lacks_page, done):
+        write_page(run)
 
 
 @app.command()

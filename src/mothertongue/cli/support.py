@@ -81,12 +81,27 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
     return f"this verb needs {error.name}: pip install 'mothertongue[{extra}]'"
 
 
+def lacks_page(folder: Path) -> bool:
+    """Return whether a run or a comparison has no whole page, though pages can be written."""
+    if not _draws_pages():
+        return False
+    from mothertongue.report.write import PAGE, lock_of
+
+    page = folder / PAGE
+    return not page.is_file() or lock_of(page).exists()
+
+
+def _draws_pages() -> bool:
+    """Return whether the extra `report` is installed."""
+    return find_spec("vl_convert") is not None and find_spec("jinja2") is not None
+
+
 def write_page(folder: Path) -> None:
     """Write the page of a run or a comparison into its folder; print its address to stderr."""
     from mothertongue.report.tables.verb_tables import report_line
     from mothertongue.system.console import console, note
 
-    if find_spec("vl_convert") is None or find_spec("jinja2") is None:
+    if not _draws_pages():
         note(f"no page of {folder}: pip install 'mothertongue[report]', then mothertongue report")
         return
     from mothertongue.report.write import write_report

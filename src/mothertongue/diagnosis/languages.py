@@ -75,8 +75,8 @@ def language_findings(
             continue
         yield Finding(
             clip.id,
-            code := "OTHER-LANGUAGE",
-            score_of(code, strength),
+            "OTHER-LANGUAGE",
+            score_of("OTHER-LANGUAGE", strength),
             message,
             detected_language=heard,
             strangeness=round(float(strange), 1),

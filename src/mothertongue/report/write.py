@@ -60,7 +60,7 @@ def write_report(
     is_played = options.audio != "none"
     augmented = [collect_augmented(part.runs) if is_played else None for part in parts]
     title = ", ".join(part.result.name for part in parts)
-    with locked(page.with_name(f".{page.name}.lock")):
+    with locked(lock_of(page)):
         sweep(page.parent)
         sounds = collect_sounds(playable, options.audio, budget, page, advance)
         with open_atomically(page) as file:
@@ -77,6 +77,11 @@ def write_report(
         over_budget=sounds.over_budget,
         unreadable=sounds.unreadable,
     )
+
+
+def lock_of(page: Path) -> Path:
+    """Return the lock that a page has while it is written; a killed command leaves it."""
+    return page.with_name(f".{page.name}.lock")
 
 
 def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: Path) -> None:
