@@ -21,6 +21,8 @@ import httpx2
 import psutil
 from serving_client import form
 
+from mothertongue.system import runtime
+
 CLIP = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
 FIELDS = {"model": "base", "language": "sw"}  # of so few tokens none is detected
 HOST = b"Host: localhost\r\n"
@@ -63,6 +65,7 @@ def served(base: Path, limits: str, files: int | None = None) -> Iterator[Server
     log = base.parent / f"log-{files}.txt"
     with log.open("w") as err:
         environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        runtime.set_up(environ)
         process = subprocess.Popen([*limited, *command], stderr=err, env=environ)
     try:
         while not (words := log.read_text().partition("listening on ")[2].split()):

@@ -80,7 +80,9 @@ def collect_sounds(
         return sounds
     folder = _beside(page)
     places, used = _in_turns(clip_sets), 0
-    with Sandbox(TASK) as sandbox, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    # One more than there are cores: a thread that wakes its worker, or waits for it, uses none.
+    threads = min(8, (os.cpu_count() or 1) + 1)
+    with Sandbox(TASK) as sandbox, ThreadPoolExecutor(threads) as pool:
         for at in range(0, len(places), 64):
             block = places[at : at + 64]
             if where == "embed" and used >= budget_bytes:
