@@ -1,8 +1,8 @@
 """A server of a tiny base in a process of its own, and requests to it.
 
-    PYTHONPATH=src:benchmarks:tests/helpers python -m faults.served BASE LIMITS
+    PYTHONPATH=src:benchmarks:tests/helpers python -m faults.served BASE LIMITS HEAP
 
-LIMITS is a JSON object of settings of serving's Limits.
+LIMITS is a JSON object of settings of serving's Limits; HEAP the file that heap.py writes.
 """
 
 import json
@@ -21,6 +21,7 @@ import httpx2
 import psutil
 from serving_client import form
 
+from faults.heap import environment, tell_when_asked, told_bytes
 from mothertongue.system import runtime
 
 CLIP = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
@@ -36,6 +37,7 @@ class Server:
     url: str
     process: psutil.Process
     log: Path
+    heap: Path
 
     @property
     def address(self) -> tuple[str, int]:
@@ -52,6 +54,9 @@ class Server:
         made.sendall(sent)
         return made
 
+    def in_use_bytes(self) -> int:
+        return told_bytes(self.process, self.heap)
+
     def held(self) -> set[int]:
         """The clients' ports of all connections that it has open."""
         return {each.raddr.port for each in self.process.net_connections("tcp") if each.raddr}
@@ -60,11 +65,12 @@ class Server:
 @contextmanager
 def served(base: Path, limits: str, files: int | None = None) -> Iterator[Server]:
     """A server of the base, which may have so many files open."""
-    command = [sys.executable, "-P", "-m", "faults.served", str(base), limits]
+    heap = base.parent / f"heap-{files}.txt"
+    command = [sys.executable, "-P", "-m", "faults.served", str(base), limits, str(heap)]
     limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
     log = base.parent / f"log-{files}.txt"
     with log.open("w") as err:
-        environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        environ = {**environment(), "PYTHONPATH": os.pathsep.join(sys.path)}
         runtime.set_up(environ)
         process = subprocess.Popen([*limited, *command], stderr=err, env=environ)
     try:
@@ -72,7 +78,7 @@ def served(base: Path, limits: str, files: int | None = None) -> Iterator[Server
             if process.poll() is not None:
                 raise RuntimeError(f"it ended: {log.read_text()}")
             time.sleep(0.05)
-        yield Server(words[0], psutil.Process(process.pid), log)
+        yield Server(words[0], psutil.Process(process.pid), log, heap)
     finally:
         process.terminate()
         process.wait()
@@ -117,8 +123,9 @@ def timed_request(server: Server) -> tuple[int, float]:
     return request_status(server, *good_upload()), time.monotonic() - began_s
 
 
-def _serve(base: str, limits: str) -> None:
+def _serve(base: str, limits: str, heap: str) -> None:
     """Serve as `mothertongue serve` does, with limits that are no options of it."""
+    tell_when_asked(Path(heap))
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.serving.address import Address
     from mothertongue.serving.limits import Limits

@@ -12,7 +12,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Size:
     slower: float = 2.0
     """Beside slow clients a good request takes so many times as long at most, 95 in 100."""
     growth_mb: float = 1.0
-    """The memory at rest grows by at most so much an hour."""
+    """What it has in use at rest grows by at most so much an hour, once its caches are full."""
     limits: str = f'{{"idle_s": {IDLE_S}}}'
     described: int = 5000
     """Requests that the server's description allows."""
@@ -177,7 +177,8 @@ def _described(server: Server, count: int) -> Json:
 def _soak(server: Server, size: Size) -> Json:
     """Good and bad requests by many clients for a while: memory and open files between rounds.
 
-    Busy, the memory is what the requests of that moment need; at rest, it is what stays.
+    Busy, the memory is what the requests of that moment need; at rest, it is what stays. The first
+    half fills caches.
     """
     clients, seconds = size.clients, size.soak_s
     rounds = max(6, round(seconds / ROUND_S))
@@ -188,33 +189,56 @@ def _soak(server: Server, size: Size) -> Json:
             asks = partial(_client, server, end_s, number)
             statuses += sum(pool.map(asks, range(clients)), Counter[int]())
             samples.append(_at_rest(server))
-    later = samples[len(samples) // 4 :]  # the first quarter fills caches
-    slope, error = _slope([each[0] / 3600 for each in later], [each[1] / 1e6 for each in later])
+    later = samples[len(samples) // 2 :]
+    slope_mb, error_mb = _slope(
+        [each.time_s / 3600 for each in later], [each.in_use_bytes / 1e6 for each in later]
+    )
     bad = {status: n for status, n in statuses.items() if status >= 500 and status != 503}
-    first, last = later[0], later[-1]
-    is_growing = slope - error > size.growth_mb
-    grows = [f"its memory grows by {slope:.0f} MB an hour"] if is_growing else []
+    is_growing = slope_mb - error_mb > size.growth_mb
+    grows = [f"what it has in use grows by {slope_mb:.1f} MB an hour"] if is_growing else []
+    marks = samples[0], later[0], later[-1]
     return {
         "soak, s": round(seconds),
         "clients": clients,
         "statuses": _counted(statuses),
-        "memory at rest after a quarter and at the end, MB": f"{first[1] / 1e6:.0f}, "
-        f"{last[1] / 1e6:.0f}",
-        "it grows by MB an hour": f"{slope:.1f} ± {error:.1f}",
-        "files open after a quarter and at the end": f"{first[2]}, {last[2]}",
+        "in use at rest at the start, after half and at the end, MB": _in_mb(
+            each.in_use_bytes for each in marks
+        ),
+        "in the second half it grows by MB an hour": f"{slope_mb:.2f} ± {error_mb:.2f}",
+        "memory of the process then, MB": _in_mb(each.memory_bytes for each in marks),
+        "files open then": ", ".join(str(each.files) for each in marks),
         "found": [f"{n} answers of {status} in the soak" for status, n in bad.items()] + grows,
     }
 
 
-def _at_rest(server: Server) -> tuple[float, int, int]:
-    """Return the time and the server's own bytes and open files, once it gave freed memory back."""
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """The server at rest; the pages of files are the system's, to take back, and do not count."""
+
+    time_s: float
+    in_use_bytes: int
+    memory_bytes: int
+    files: int
+
+
+def _at_rest(server: Server) -> _Rest:
+    """Return what the server holds once it gave freed memory back."""
     server.process.cpu_percent()
     for _ in range(60):
         time.sleep(2 * IDLE_S)
         if server.process.cpu_percent() < IDLE_PERCENT:
             break
-    memory = server.process.memory_info()  # the pages of files are the system's, to take back
-    return time.monotonic(), memory.rss - memory.shared, server.process.num_fds()
+    memory = server.process.memory_info()
+    return _Rest(
+        time.monotonic(),
+        server.in_use_bytes(),
+        memory.rss - memory.shared,
+        server.process.num_fds(),
+    )
+
+
+def _in_mb(sizes: Iterable[int]) -> str:
+    return ", ".join(f"{each / 1e6:.1f}" for each in sizes)
 
 
 def _slope(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
