@@ -121,7 +121,8 @@ def _discounts(counts_G: Ints) -> Floats:
     t = np.bincount(np.minimum(counts_G, 5), minlength=6)[1:5].astype(float)
     if t[:3].all():
         y = t[0] / (t[0] + 2 * t[1])
+        # A discount of 0 would leave nothing for what follows only words of that count.
         found = [n - (n + 1) * y * t[n] / t[n - 1] for n in (1, 2, 3)]
-        if all(0 <= taken <= n for n, taken in enumerate(found, start=1)):
+        if all(0 < taken <= n for n, taken in enumerate(found, start=1)):
             return np.array([0, *found])
     return np.array([0, *FALLBACK])
