@@ -98,7 +98,7 @@ def build(
         write_arpa(folder / ARPA, model)
         np.save(folder / SENTENCES, seen)
         record = LmRecord(
-            order=order,
+            order=model.order,
             texts=tuple(map(str, texts)),
             sentences=len(kept),
             tokens=sum(map(len, pieces)),

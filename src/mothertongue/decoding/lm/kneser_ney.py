@@ -35,7 +35,8 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> NGrams:
     orders = _count(text_T, left_T, len(words), order)
     suffix_G, log_p_G, backoff_G = _smooth(orders, len(words))
     keys_G = np.concatenate([each.parent_G * len(words) + each.word_G for each in orders])
-    return NGrams(words, order, keys_G, suffix_G, log_p_G, backoff_G)
+    # KenLM refuses a length without n-grams, which short texts would have.
+    return NGrams(words, len(orders), keys_G, suffix_G, log_p_G, backoff_G)
 
 
 def _encode(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Ints, Ints]:
