@@ -306,7 +306,7 @@ class _Trainer:
         """
         best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
         found = self._decoded(best, str(self.run.best), stop)
-        self.state.best = replace(found, loss=self.state.best and self.state.best.loss)
+        self.state.best = replace(found, loss=self.state.best.loss if self.state.best else None)
         self._note_peak_memory()
         measure = self.job.measure
         self.watcher.noted(
