@@ -174,3 +174,36 @@ def test_a_language_without_word_spaces_is_judged_by_cer(home: Path) -> None:
     assert compare_runs([asked])[0].languages["th"].measure == "wer"
     with pytest.raises(DataError, match="different select_by: cer, wer"):
         compare_runs([one, asked])
+
+
+def test_seeds_of_one_row_were_chosen_at_their_mean(home: Path) -> None:
+    for seed, wer in ((0, 0.2), (1, 0.4)):
+        run = finished_run(home / f"seed{seed}", seed=seed)
+        score_run(run, "test", PERFECT)
+        record = json.loads((run / "record.json").read_text())
+        facts = {"best_validation_wer": wer, "best_validation_cer": wer / 4}
+        write_json(run / "record.json", record | facts)
+    (row,) = compare_runs([home / "seed0", home / "seed1"])[0].languages["sw"].strategies
+    assert (row.chosen_at_wer, row.chosen_at_cer) == pytest.approx((0.3, 0.075))
+
+
+def weighed(weight: float, *tried: float, digest: str = "a") -> Json:
+    """What scores say of a language model that was weighed on validation clips, or by hand."""
+    trials = [{"weight": each, "wer": 0.5, "cer": 0.2} for each in tried]
+    lm = {"arpa_sha256": digest, "clips_with_seen_sentences": 0, "trials": trials}
+    return {"decoding": {"lm": "lm", "lm_sha256": digest, "lm_weight": weight}, "lm": lm}
+
+
+def test_each_system_has_its_own_weight_of_a_language_model(home: Path) -> None:
+    """`evaluate RUN --with-base --lm` chooses one for each on validation clips."""
+    run = finished_run(home / "one")
+    score_run(run, "test", PERFECT, **weighed(0.2, 0.0, 0.2))
+    score_run(run, "base-test", spoken(), **weighed(0.0, 0.0, 0.2))
+    (row,) = compare_runs([run])[0].languages["sw"].strategies
+    assert row.vs_base.difference == pytest.approx(-3 / 8)
+    score_run(run, "base-test", spoken(), **weighed(0.0))
+    with pytest.raises(DataError, match="decoded differently"):
+        compare_runs([run])
+    score_run(run, "base-test", spoken(), **weighed(0.2, 0.0, 0.2, digest="b"))
+    with pytest.raises(DataError, match="lm_sha256: "):
+        compare_runs([run])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from talker import talkative
 from tiny import noise
 
 from mothertongue.data.audio.load import load_audio
@@ -11,6 +12,7 @@ from mothertongue.data.manifest import read_manifest
 from mothertongue.decoding.ctranslate2_transcriber import CTranslate2Model, CTranslate2Transcriber
 from mothertongue.decoding.torch_transcriber import TorchTranscriber
 from mothertongue.decoding.transcript import DecodeConfig, Transcript, token_limit
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import BaseFiles
 from mothertongue.model.tokenizer import Tokens
@@ -93,14 +95,23 @@ def test_never_ending_text_has_its_limit(
     assert lengths == [140, 444, 56]
 
 
-def test_model_that_suppresses_nothing(talker_folder: Path, tmp_path: Path, clips) -> None:
+def test_model_that_suppresses_nothing(tokens: Tokens, tmp_path: Path, clips) -> None:
     """Then it may also end at once; the mean of no tokens is no number in CTranslate2."""
-    folder = Path(shutil.copytree(talker_folder, tmp_path / "open"))
-    config = json.loads((folder / "config.json").read_text())
+    model = talkative(tokens)
+    embedded = model.model.decoder.embed_tokens.weight
+    model.model.decoder.embed_positions.weight[3] += 3 * embedded[tokens.end]
+    model.generation_config.begin_suppress_tokens = []
+    write_ctranslate2(model, tokens, tmp_path / "open")
+    config = json.loads((tmp_path / "open/config.json").read_text())
     del config["suppress_ids"]
-    (folder / "config.json").write_text(json.dumps(config | {"suppress_ids_begin": []}))
-    found = CTranslate2Transcriber(CTranslate2Model(folder), config=DecodeConfig())(clips, "sw")
-    assert all(np.isfinite(each.average_log_probability) for each in found)
+    (tmp_path / "open/config.json").write_text(json.dumps(config))
+    found = CTranslate2Transcriber(CTranslate2Model(tmp_path / "open"), config=DecodeConfig())(
+        clips, "sw"
+    )
+    assert any(not each.tokens for each in found) and any(each.tokens for each in found)
+    for each in found:
+        average = each.average_log_probability
+        assert (average is None) == (not each.tokens) and (average is None or average < 0)
 
 
 def test_order_progress_and_no_clips(talker_folder: Path, clips: list[np.ndarray]) -> None:

@@ -285,3 +285,36 @@ def test_a_second_process_on_the_same_run_is_refused(make: Make, tmp_path: Path)
     ):
         run(make(), folder, Silent())
     assert raised.value.exit_code == 1
+
+
+def test_best_weights_of_before_a_kill_are_not_told_as_those_of_another_step(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 8 is validated, and then the power fails. On another machine, which goes on after step
+    6, its error rate is another: the best is now step 4, whose weights are gone."""
+
+    class PowerCutError(Exception):
+        pass
+
+    class Cut(Silent):
+        def stepped(self, step: int, loss: float, learning_rate: float) -> None:
+            if step == 9:
+                raise PowerCutError
+
+    def found(*rates: float) -> None:
+        left = iter(rates)
+        monkeypatch.setattr(SplitValidator, "__call__", lambda *_: validation(next(left)))
+
+    monkeypatch.setattr(SplitValidator, "at_full_context", lambda *_: validation(0.45))
+    settings, folder = make(context="full"), RunDir(tmp_path / "run")
+    found(0.5, 0.4)
+    with pytest.raises(PowerCutError):
+        run(settings, folder, Cut())
+    kept, watcher = weights(folder.path, "best"), Silent()
+    found(0.6, 0.7)
+    record = run(settings, folder, watcher)
+    assert watcher.began_at == 6
+    assert weights(folder.path, "best") == kept
+    assert (record.best_step, record.best_validation_wer) == (8, 0.45)
+    (said,) = [note for note in watcher.notes if "best/ has the weights of step 8" in note]
+    assert "now the best validation is that of step 4" in said

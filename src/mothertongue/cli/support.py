@@ -54,14 +54,19 @@ def decoding(
 ) -> "DecodeConfig":
     """Return the decoding settings in the options.
 
-    Raises ConfigError if they do not fit, DataError if the file of hot words has no words.
+    Raises ConfigError if they do not fit, DataError if the file of hot words has no words or the
+    folder of the language model no model.
     """
     from mothertongue.config import parse
     from mothertongue.decoding.hotwords import read_words
+    from mothertongue.decoding.lm.folder import read_record
     from mothertongue.decoding.transcript import DecodeConfig
 
+    # What is wrong is said before a model is opened.
     if hotwords is not None:
-        read_words(hotwords)  # what is wrong is said before a model is opened
+        read_words(hotwords)
+    if lm is not None:
+        read_record(lm)
 
     options: dict[str, Any] = {"beam_size": beam_size, "batch_size": batch_size}
     options |= {"lm": lm, "lm_weight": lm_weight}

@@ -71,7 +71,11 @@ def leak_doubts(paths: Mapping[str, Path]) -> Iterator[str]:
 
 def _decoding(path: Path) -> dict[str, object]:
     record = read_json(path, SplitScores)
-    settings: dict[str, object] = {k: v for k, v in record.decoding.items() if k != "weights"}
+    # Each system has the weight of a language model that its own validation clips chose.
+    chosen = {"lm_weight"} if record.lm and record.lm.trials else set[str]()
+    settings: dict[str, object] = {
+        k: v for k, v in record.decoding.items() if k not in {"weights"} | chosen
+    }
     packages = record.environment.packages
     return settings | deciding_versions(packages) | {"ctranslate2": packages.get("ctranslate2")}
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from mothertongue.comparison.alike import (
     code_doubts,
@@ -115,13 +116,15 @@ def _language(runs: Sequence[Done]) -> tuple[Language, list[ClipSet]]:
 
 def _row(name: str, group: Sequence[Done], base: dict[str, Scored]) -> Row:
     records = [each.record for each in group]
+    best = [each.best for each in records]
+    known = [each for each in best if each] if all(best) else []
     return Row(
         strategy=name,
         settings={},
         out_of=1,
         runs=[each.name for each in group],
-        chosen_at_wer=records[0].best_validation_wer,
-        chosen_at_cer=records[0].best_validation_cer,
+        chosen_at_wer=fmean(each.wer for each in known) if known else None,
+        chosen_at_cer=fmean(each.cer for each in known) if known else None,
         found={stored: _scored(group, stored) for stored in {TEST_SCORES: None, **base}},
         retention=None,
         cost=run_cost(records, records, group[0].run_dir),

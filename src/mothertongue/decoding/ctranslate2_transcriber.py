@@ -160,8 +160,8 @@ class CTranslate2Transcriber:
     ) -> Transcript:
         best = self._best(result, limit) if self.scorer else 0
         tokens = result.sequences_ids[best]
-        # CTranslate2 divides by the tokens without the end token.
-        average = result.scores[best] * len(tokens) / (len(tokens) + 1)
+        # CTranslate2 divides by the tokens without the end token: of none it tells no number.
+        average = result.scores[best] * len(tokens) / (len(tokens) + 1) if tokens else None
         made = make_transcript(self.tokens, language, tokens, limit, average, detected)
         return replace(made, no_speech_probability=result.no_speech_prob)
 

@@ -3,10 +3,11 @@
 V tokens of the vocabulary, N texts, C candidates for the next token of each, S states.
 
 The words form a trie over tokens. A text that follows a word gains with each of its characters; it
-keeps what it gained where the word ends as the text does, and returns it where the word breaks off.
+keeps what it gained where the word ends as the text does, and returns it where the word breaks off,
+but for what whole words inside of it gain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,29 +34,29 @@ class HotWords:
 
     The gain is `weight` nats a token, but not more than `weight` nats a character: in scripts where
     a character has several tokens, the tokens after the first are nearly certain. As the context
-    graphs of icefall and NeMo do, a word that breaks off returns its gain.
+    graphs of icefall and NeMo do, a word that breaks off returns its gain, but for that of whole
+    words inside of it.
     """
 
     def __init__(self, words: Sequence[str], tokens: Tokens, weight: float) -> None:
         """`words`: words or phrases, spelled as the model writes them."""
         self.tokens, self.weight, self.start = tokens, weight, START
         self.children: list[dict[int, int]] = [{}, {}]
-        self.values, self.saved = [0.0, 0.0], [0.0, 0.0]
+        self.values = [0.0, 0.0]
+        self.paths: list[tuple[int, list[int]]] = [(START, []), (INSIDE, [])]
         self.ends, self.unspaced = [False, False], [False, False]
         for word in words:
             # At its start a text has no space in some scripts: see Tokens.encode.
             self._add(START, tokens.encode(word))
             is_unspaced = UNSPACED.search(word) is not None
             self._add(INSIDE, tokens.encode_exact(word if is_unspaced else f" {word}"))
-        self._save()
         self._pack()
 
     def advance(self, states_N: Ints, tokens_NC: Ints) -> tuple[Floats, Ints]:
         """Return the gain of each candidate's log-probability, and the states_NC that follow."""
         is_over_NC = self.is_boundary_V[tokens_NC] | self.unspaced_S[states_N][:, None]
-        keeps_NC = is_over_NC & self.ends_S[states_N][:, None]
-        value_N1, saved_N1 = self.values_S[states_N][:, None], self.saved_S[states_N][:, None]
-        gains_NC = np.where(keeps_NC, value_N1, saved_N1) - value_N1
+        value_N1, kept_2N = self.values_S[states_N][:, None], self.kept_2S[:, states_N]
+        gains_NC = np.where(is_over_NC, kept_2N[1][:, None], kept_2N[0][:, None]) - value_N1
         after_NC = np.full_like(tokens_NC, INSIDE)
         for n, c in np.argwhere(self.is_known_V[tokens_NC]):
             state, token = int(states_N[n]), int(tokens_NC[n, c])
@@ -79,36 +80,62 @@ class HotWords:
         for depth, token in enumerate(word, start=1):
             if token not in self.children[node]:
                 self.children[node][token] = len(self.children)
-                self._new_node(word[:depth])
+                self._new_node(root, word[:depth])
             node = self.children[node][token]
         self.ends[node] = True
 
-    def _new_node(self, path: list[int]) -> None:
+    def _new_node(self, root: int, path: list[int]) -> None:
         text = self.tokens.decode(path).replace("\ufffd", "")
         self.children.append({})
         self.values.append(self.weight * min(len(path), len(text)))
-        self.saved.append(0.0)
+        self.paths.append((root, path))
         self.ends.append(False)
         self.unspaced.append(UNSPACED.search(text) is not None)
 
-    def _save(self) -> None:
-        """Note at each node what the whole words before it on its path have gained."""
-        for node, children in enumerate(self.children):  # a parent stands before its children
-            for token, child in children.items():
-                is_over = self.unspaced[node] or self._is_boundary(token)
-                is_whole = self.ends[node] and is_over
-                self.saved[child] = self.values[node] if is_whole else self.saved[node]
+    def _keep(self) -> None:
+        """Note what a text keeps that leaves the words at a node, where the last word there is over
+        (1) and where it goes on (0)."""
+        self.kept_2S = np.zeros((2, len(self.children)))
+        # A shorter path first: what is inside of a path is shorter.
+        for node in sorted(range(len(self.paths)), key=lambda each: len(self.paths[each][1])):
+            for is_over in (0, 1):
+                self.kept_2S[is_over, node] = max(self._kept(node, is_over), default=0.0)
+
+    def _kept(self, node: int, is_over: int) -> Iterator[float]:
+        """Yield what the whole words on the way to a node gain, each time others of them."""
+        state, path = self.paths[node]
+        yield self._inside(path[1:], is_over)
+        for depth, token in enumerate(path):
+            if self.ends[state] and self._is_over(state, token):
+                yield self.values[state] + self._inside(path[depth:], is_over)
+            state = self.children[state][token]
+        if self.ends[node] and is_over:
+            yield self.values[node]
+
+    def _inside(self, path: Sequence[int], is_over: int) -> float:
+        """Return what whole words in a path gain, which does not begin a text."""
+        state, total = INSIDE, 0.0
+        for token in path:
+            child = self.children[state].get(token)
+            if child is None:
+                total += float(self.kept_2S[int(self._is_over(state, token)), state])
+                child = self.children[INSIDE].get(token, INSIDE)
+            state = child
+        return total + float(self.kept_2S[max(is_over, int(self.unspaced[state])), state])
+
+    def _is_over(self, state: int, token: int) -> bool:
+        return self.unspaced[state] or bool(self.is_boundary_V[token])
 
     def _pack(self) -> None:
         """Make the arrays that `advance` reads."""
-        self.values_S, self.saved_S = np.array(self.values), np.array(self.saved)
-        self.ends_S, self.unspaced_S = np.array(self.ends), np.array(self.unspaced)
+        self.values_S, self.unspaced_S = np.array(self.values), np.array(self.unspaced)
         texts = [self._is_boundary(token) for token in range(self.tokens.end)]
         others = self.tokens.vocabulary_size - self.tokens.end
         self.is_boundary_V = np.array(texts + [True] * others)
         self.is_known_V = np.zeros(self.tokens.vocabulary_size, bool)
         for children in self.children:
             self.is_known_V[list(children)] = True
+        self._keep()
 
     def _is_boundary(self, token: int) -> bool:
         """Return whether the word before a token is over: a space or punctuation follows."""

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from mothertongue.config import Config
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.decoding.lm.folder import read_record
 from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.word_timestamps import Alignment, Word, words_of
 from mothertongue.model.context import Context, context_s
@@ -118,12 +119,20 @@ class DecodeConfig(Config):
         return self
 
     def facts(self) -> dict[str, Any]:
-        """Return the settings that scores depend on, as JSON values."""
-        unset = {"graphs"} if self.lm else {"graphs", "lm", "lm_weight"}
+        """Return the settings that scores depend on, as JSON values; of files also their digests.
+
+        Raises DataError if the folder of the language model has none.
+        """
+        unset, digests = {"graphs"}, dict[str, str]()
+        if self.lm is None:
+            unset |= {"lm", "lm_weight"}
+        else:
+            digests["lm_sha256"] = read_record(self.lm).arpa_sha256
         if self.hotwords is None:
-            return self.model_dump(mode="json", exclude=unset | {"hotwords", "hotwords_weight"})
-        digest = {"hotwords_sha256": sha256_file(self.hotwords)}
-        return self.model_dump(mode="json", exclude=unset) | digest
+            unset |= {"hotwords", "hotwords_weight"}
+        else:
+            digests["hotwords_sha256"] = sha256_file(self.hotwords)
+        return self.model_dump(mode="json", exclude=unset) | digests
 
 
 def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:

@@ -116,6 +116,7 @@ def with_lm_weight(
             "--lm-weight, or score another split"
         )
     utterances = read_split(data, "validation", language)
+    _count_seen(config.lm, utterances, "validation clips, which then choose too large a weight")
     context = engine.trained_context
 
     def score(weight: float) -> Score:
@@ -130,11 +131,16 @@ def with_lm_weight(
 
 def _lm_facts(folder: Path, utterances: Sequence[Utterance], trials: Sequence[Trial]) -> LmFacts:
     """Return a language model's weight, and how many of the clips' texts it was made from."""
+    seen = _count_seen(folder, utterances, "clips; their scores say little about other speech")
+    return LmFacts(read_record(folder).arpa_sha256, seen, list(trials))
+
+
+def _count_seen(folder: Path, utterances: Sequence[Utterance], then: str) -> int:
+    """Return how many clips' texts a language model was made from; say it where there are any."""
     seen = seen_sentences(folder, [each.text for each in utterances])
     if seen:
         note(
             f"--lm {folder}: it was made from the sentences of {seen:,} of the {len(utterances):,} "
-            "clips; their scores say little about other speech. Make it without them: "
-            "mothertongue lm TEXT --held-out DATA"
+            f"{then}. Make it without them: mothertongue lm TEXT --held-out DATA"
         )
-    return LmFacts(read_record(folder).arpa_sha256, seen, list(trials))
+    return seen

@@ -73,6 +73,23 @@ def taken_before(best: Path, step: int) -> BestOf | None:
     return found.best_of if found.step == step else None
 
 
+def with_kept(state: State, best: Path, noted: Callable[[str], None]) -> State:
+    """Return the state with the step of the weights in best/; without their rates if it had others.
+
+    A run that was killed goes on from a checkpoint, and best/ may be newer than that. It repeats
+    the validations after the checkpoint. Where it rounds otherwise, on a GPU or another machine,
+    what was the best before may not be it now; then these weights are kept, and decoded again.
+    """
+    step = read_json(best / checkpoints.STATE, BestState).step
+    if step == state.best_step:
+        return state
+    noted(
+        f"best/ has the weights of step {step:,}, from before this run was stopped; now the best "
+        f"validation is that of step {state.best_step or 0:,}: the first are kept"
+    )
+    return replace(state, best=None, best_step=step)
+
+
 def with_taken(state: State, facts: BestOf) -> State:
     """Return the state with what was taken as its best."""
     state = replace(state, best_of=facts)

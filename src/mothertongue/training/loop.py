@@ -25,7 +25,7 @@ from mothertongue.strategies.base import Whisper, load_trained
 from mothertongue.system.files import write_json
 from mothertongue.system.json_files import plain_values
 from mothertongue.training.batch import Batch
-from mothertongue.training.best_of import BestState, best_of, taken_before, with_taken
+from mothertongue.training.best_of import BestState, best_of, taken_before, with_kept, with_taken
 from mothertongue.training.determinism import deterministic, frozen_garbage
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
@@ -292,7 +292,8 @@ class _Trainer:
         if facts := taken_before(self.run.best, self.state.step):
             self.state = with_taken(self.state, facts)
             return
-        if self.config.decodes_best_again(self.job.validate.clips):
+        self.state = with_kept(self.state, self.run.best, self.watcher.noted)
+        if not self.state.best or self.config.decodes_best_again(self.job.validate.clips):
             self._score_best(self.job.validate, stop)
         if self.config.has_averages:
             self._take_best_of(stop)
@@ -305,8 +306,7 @@ class _Trainer:
         """
         best = checkpoints.read_tensors(self.run.best, checkpoints.TRAINED)
         found = self._decoded(best, str(self.run.best), stop)
-        assert self.state.best is not None
-        self.state.best = replace(found, loss=self.state.best.loss)
+        self.state.best = replace(found, loss=self.state.best.loss if self.state.best else None)
         self._note_peak_memory()
         measure = self.job.measure
         self.watcher.noted(

@@ -69,6 +69,16 @@ def test_kenlm_reads_the_file_and_says_the_same(model: NGrams, tmp_path: Path) -
         assert theirs.score(" ".join(text)) == pytest.approx(log10(model, *text), abs=1e-4)
 
 
+def test_a_model_is_no_longer_than_its_texts(tmp_path: Path) -> None:
+    """KenLM wants n-grams of each length that the file announces."""
+    model = estimate([["a"], ["b"], ["a"]], order=5)
+    write_arpa(tmp_path / "lm.arpa", model)
+    assert "ngram 3=2\n\n" in (tmp_path / "lm.arpa").read_text()
+    assert log10(read_arpa(tmp_path / "lm.arpa"), "a") == pytest.approx(log10(model, "a"), abs=1e-5)
+    kenlm = pytest.importorskip("kenlm", reason="kenlm is not installed")
+    assert kenlm.Model(str(tmp_path / "lm.arpa")).score("a") == pytest.approx(log10(model, "a"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

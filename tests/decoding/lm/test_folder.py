@@ -18,6 +18,7 @@ from mothertongue.decoding.lm.folder import (
     seen_sentences,
     weight_for,
 )
+from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.model.tokenizer import Tokens
 
@@ -170,3 +171,39 @@ def test_each_model_has_its_own_weight(data: Path, byte: Tokens, tmp_path: Path)
         (folder / WEIGHTS).write_text(damaged)
         with pytest.raises(DataError, match=r"weights\.json: damaged"):
             weight_for(folder, str(run))
+
+
+@pytest.mark.parametrize(
+    ("held_out", "unspaced"),
+    [
+        ("มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกัน", "th"),
+        ("人人生而自由在尊严和权利上一律平等他们赋有理性和良心并应以兄弟关系的精神相对待", "zh"),
+    ],
+)
+def test_a_part_of_a_held_out_sentence_is_found_where_no_space_stands_between_words(
+    held_out: str, unspaced: str, byte: Tokens, tmp_path: Path
+) -> None:
+    """A paragraph of such a script is one word."""
+    row = Utterance("a", "a.wav", held_out, unspaced, 1.0, split="test")
+    write_manifest(tmp_path / "data" / "manifest.jsonl", [row])
+    text = tmp_path / "more.txt"
+    kept = [held_out[:20], held_out[10:30] + "ABC"]
+    paragraphs = [f"ABC {held_out} ABC", f"ABC{held_out[:28]}"]
+    text.write_text("\n".join([*kept, *paragraphs]), encoding="utf-8")
+    record = build([text], [tmp_path / "data"], byte, 3, tmp_path / "lm")
+    assert (record.sentences, record.taken_out) == (2, 2)
+    assert seen_sentences(tmp_path / "lm", kept) == 2
+
+
+def test_decoding_is_told_apart_by_the_model_in_the_folder(
+    data: Path, byte: Tokens, tmp_path: Path
+) -> None:
+    """Else scores and transcripts with one that was made anew would pass for the same."""
+    folder, text = tmp_path / "lm", tmp_path / "more.txt"
+    first = build([data], [], byte, 3, folder)
+    config = DecodeConfig(lm=folder, lm_weight=0.2)
+    assert config.facts()["lm_sha256"] == first.arpa_sha256
+    text.write_text("Karibu sana\n", encoding="utf-8")
+    second = build([data, text], [], byte, 3, folder)
+    assert config.facts()["lm_sha256"] == second.arpa_sha256 != first.arpa_sha256
+    assert "lm_sha256" not in DecodeConfig().facts()

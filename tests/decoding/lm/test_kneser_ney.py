@@ -129,6 +129,17 @@ def test_states_of_many_texts_are_those_of_each_alone(sentences: list[list[str]]
         assert together.tolist() == [int(each[1][0, 0]) for each in alone]
 
 
+def test_a_discount_of_nothing_is_not_taken() -> None:
+    """Four texts come once, two twice, two three times and three four times: the discount of three
+    would be 3 - 4 x 1/2 x 3/2 = 0. After a word that only one follows, three times, nothing would
+    be left for others."""
+    times = {1: "abcd", 2: "ef", 3: "gh", 4: "ijk"}
+    texts = [[word] for count, words in times.items() for word in words for _ in range(count)]
+    model = estimate(texts, order=3)
+    assert np.isfinite(model.log_p_G[1:]).all() and np.isfinite(model.backoff_G).all()
+    assert chance(model, "<s>", "g", "a") > 0
+
+
 def test_a_text_without_words_makes_no_model() -> None:
     with pytest.raises(ValueError, match="no word"):
         estimate([], 3)

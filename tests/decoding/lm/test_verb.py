@@ -67,6 +67,10 @@ def test_sentences_that_it_was_made_of_are_counted(made: Made, tmp_path: Path) -
     assert scores["lm"]["clips_with_seen_sentences"] == scores["scores"]["strict"]["n"] == 3
     assert "the sentences of 3 of the 3 clips" in " ".join(done.stderr.split())
 
+    done = run("evaluate", base, "--data", data, "--lm", tmp_path / "lm")
+    said = " ".join(done.stderr.split())
+    assert "the sentences of 3 of the 3 validation clips, which then choose too large" in said
+
 
 def test_a_weight_is_not_chosen_on_what_is_scored(made: Made, tmp_path: Path) -> None:
     base, data, text = made
@@ -96,6 +100,19 @@ def test_hot_words_of_evaluate_and_transcribe(made: Made, tmp_path: Path) -> Non
     names.write_text("\n")
     with pytest.raises(DataError, match="no words"):
         call("evaluate", base, "--data", data, *options)
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "transcribe", "label"])
+def test_a_folder_without_a_model_is_named(made: Made, tmp_path: Path, verb: str) -> None:
+    """Whatever is wrong with its weight: it is no model at all."""
+    base, data, _ = made
+    rest = {
+        "evaluate": ("--data", data),
+        "transcribe": (data / "test0.wav", "--language", "sw"),
+        "label": (data / "test0.wav", "--language", "sw", "--out", tmp_path / "out"),
+    }
+    with pytest.raises(DataError, match=r"no: no lm\.json; make one with: mothertongue lm TEXT"):
+        call(verb, base, *rest[verb], "--lm", tmp_path / "no")
 
 
 def test_a_server_of_several_languages_takes_no_model_of_one(made: Made, tmp_path: Path) -> None:

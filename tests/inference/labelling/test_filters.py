@@ -60,6 +60,13 @@ def test_of_equal_pieces_the_first_are_kept_and_the_share_is_exact() -> None:
     assert found == [None] * 7 + ["LBL-SHARE"] * 3
 
 
+def test_what_no_word_is_in_takes_no_place_in_the_share() -> None:
+    """Of music a model writes notes and dots, and is sure of them; `prepare` would reject them."""
+    music = replace(GOOD, text="♪ " * 49, average_log_probability=-0.01)
+    found = codes(music, music, GOOD, GOOD, options=LabelOptions(keep=0.5))
+    assert found == ["LBL-EMPTY", "LBL-EMPTY", None, "LBL-SHARE"]
+
+
 def test_two_models_have_to_agree() -> None:
     options = LabelOptions(keep=1.0, least_agreement=0.9)
     second = [GOOD.text.upper() + "!", "kitu kingine kabisa", ""]

@@ -6,27 +6,33 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+import regex
 from pydantic import Field
 
 from mothertongue.data.manifest import MANIFEST_NAME, read_manifest
+from mothertongue.data.scripts import UNSPACED_SCRIPTS
 from mothertongue.data.text_cleaning import clean_text, sentence_key
 from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
 from mothertongue.decoding.lm.kneser_ney import estimate
 from mothertongue.decoding.lm.ngrams import NGrams
-from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError, refusing
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.system.files import folder_atomically, sha256_file, sweep, write_json
 from mothertongue.system.json_files import read_json
 
+if TYPE_CHECKING:  # which reads the record of a model itself
+    from mothertongue.decoding.transcript import DecodeConfig
+
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
 REMEDY = "make it again with: mothertongue lm"
 Weight = Annotated[float, Field(ge=0, le=2)]  # as DecodeConfig.lm_weight
-HELD_OUT_WORDS = 8
-"""A line that shares this many words in a row with a held-out sentence is removed."""
+HELD_OUT_WORDS, HELD_OUT_CHARACTERS = 8, 24
+"""A line that shares so many words in a row with a held-out sentence is removed; in scripts without
+spaces between words so many characters, three for each word."""
+UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ def build(
         write_arpa(folder / ARPA, model)
         np.save(folder / SENTENCES, seen)
         record = LmRecord(
-            order=order,
+            order=model.order,
             texts=tuple(map(str, texts)),
             sentences=len(kept),
             tokens=sum(map(len, pieces)),
@@ -130,8 +136,9 @@ def read_record(folder: Path) -> LmRecord:
 def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
     """Return how many of these texts the model was made from.
 
-    Raises DataError if the file of their hashes is damaged.
+    Raises DataError if there is no model, or the file of their hashes is damaged.
     """
+    read_record(folder)
     path = folder / SENTENCES
     with refusing(path, "the hashes of the sentences that a language model was made from"):
         seen = np.load(path, allow_pickle=False)
@@ -148,6 +155,7 @@ def remember_weight(folder: Path, model: str, weight: float) -> None:
 
 def weight_for(folder: Path, model: str) -> float:
     """Return the weight that was chosen for a model. Raises ConfigError if none was chosen."""
+    read_record(folder)  # of a folder that is not there nothing else is said
     found = _weights(folder).get(_name(model))
     if found is None:
         raise ConfigError(
@@ -158,7 +166,7 @@ def weight_for(folder: Path, model: str) -> float:
     return found
 
 
-def with_known_weight(config: DecodeConfig, model: str) -> DecodeConfig:
+def with_known_weight(config: "DecodeConfig", model: str) -> "DecodeConfig":
     """Return the settings with the weight of their language model, where it is not given.
 
     Raises ConfigError if none was chosen for the model.
@@ -186,7 +194,7 @@ def is_data(path: Path) -> bool:
 
 
 class HeldOut:
-    """The sentences of validation and test, and a check for lines that share words with them."""
+    """The sentences of validation and test, and a check for lines that share a part of them."""
 
     def __init__(self, data: Sequence[Path]) -> None:
         texts = (
@@ -196,15 +204,21 @@ class HeldOut:
         self.runs = {run for sentence in self.sentences for run in _runs(sentence)}
 
     def has(self, text: str) -> bool:
-        """Return whether a text is a held-out sentence or shares eight words in a row with one."""
+        """Return whether a text is a held-out sentence, or shares a run with one: see `_runs`."""
         sentence = sentence_key(text)
         return sentence in self.sentences or any(run in self.runs for run in _runs(sentence))
 
 
 def _runs(sentence: str) -> Iterator[tuple[str, ...]]:
+    """Yield each run of HELD_OUT_WORDS words, and of HELD_OUT_CHARACTERS in unspaced scripts."""
     words = sentence.split()
-    for begin in range(len(words) - HELD_OUT_WORDS + 1):
-        yield tuple(words[begin : begin + HELD_OUT_WORDS])
+    yield from _windows(words, HELD_OUT_WORDS)
+    if UNSPACED.search(sentence):
+        yield from _windows("".join(words), HELD_OUT_CHARACTERS)
+
+
+def _windows(parts: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(parts[i : i + length]) for i in range(len(parts) - length + 1))
 
 
 def _sentences(texts: Sequence[Path]) -> Iterator[str]:

@@ -35,7 +35,8 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> NGrams:
     orders = _count(text_T, left_T, len(words), order)
     suffix_G, log_p_G, backoff_G = _smooth(orders, len(words))
     keys_G = np.concatenate([each.parent_G * len(words) + each.word_G for each in orders])
-    return NGrams(words, order, keys_G, suffix_G, log_p_G, backoff_G)
+    # KenLM refuses a length without n-grams, which short texts would have.
+    return NGrams(words, len(orders), keys_G, suffix_G, log_p_G, backoff_G)
 
 
 def _encode(sentences: Iterable[Sequence[str]]) -> tuple[list[str], Ints, Ints]:
@@ -121,7 +122,8 @@ def _discounts(counts_G: Ints) -> Floats:
     t = np.bincount(np.minimum(counts_G, 5), minlength=6)[1:5].astype(float)
     if t[:3].all():
         y = t[0] / (t[0] + 2 * t[1])
+        # A discount of 0 would leave nothing for what follows only words of that count.
         found = [n - (n + 1) * y * t[n] / t[n - 1] for n in (1, 2, 3)]
-        if all(0 <= taken <= n for n, taken in enumerate(found, start=1)):
+        if all(0 < taken <= n for n, taken in enumerate(found, start=1)):
             return np.array([0, *found])
     return np.array([0, *FALLBACK])

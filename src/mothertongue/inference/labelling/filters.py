@@ -13,6 +13,7 @@ from pydantic import Field
 
 from mothertongue.config import Config, parse
 from mothertongue.data.scripts import spoken_letters
+from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import Fault
 from mothertongue.evaluation.metrics import count_errors
 from mothertongue.evaluation.normalizers import normalizer
@@ -100,8 +101,9 @@ def _fault(piece: Piece, other: str, options: LabelOptions) -> Fault | None:
 
 
 def _not_written(piece: Piece) -> Fault | None:
-    if not piece.text:
-        return Fault("LBL-EMPTY", "the model wrote no text", "nothing; there may be no speech")
+    if not sentence_key(piece.text):
+        reason = f"the model wrote {piece.text[:40]!r}" if piece.text else "the model wrote no text"
+        return Fault("LBL-EMPTY", reason, "nothing; there may be no speech")
     if piece.looped:
         reason = f"the model repeats itself at the end of {piece.text[-40:]!r}"
         return Fault("LBL-LOOP", reason, "transcribe it, or leave it out")

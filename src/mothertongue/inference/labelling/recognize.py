@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.data.audio.load import AudioError
-from mothertongue.decoding.lm.folder import read_record
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.inference.engine import Engine
@@ -65,10 +64,7 @@ class Recognizer:
 
     def settings(self) -> Json:
         """Return all settings that transcripts depend on, and the versions, as JSON values."""
-        settings = self.config.facts() | self.chosen | {"packages": deciding_versions()}
-        if self.config.lm:
-            settings["lm_sha256"] = read_record(self.config.lm).arpa_sha256
-        return settings
+        return self.config.facts() | self.chosen | {"packages": deciding_versions()}
 
     def key(self, group: Sequence[Source]) -> str:
         """Return the name of what this model recognizes in a group."""

@@ -80,8 +80,7 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
             ],
             height=220,
         ),
-        "Circled: the checkpoint that was chosen."
-        + (" Lines: 95 % intervals." if rate == "WER" else ""),
+        "Circled: the checkpoint that was chosen. Lines: 95 % intervals.",
     )
 
 

@@ -174,10 +174,8 @@ def _curve(points: list[Point], strategy: str, key: str, measure: Measure) -> Ch
             ],
             height=240,
         ),
-        "Each point is a run, with the 95 % interval of its WER on the split that chooses; lines "
-        "are means over seeds."
-        if measure == "wer"
-        else "Each point is a run; lines are means over seeds.",
+        f"Each point is a run, with the 95 % interval of its {measure.upper()} on the split that "
+        "chooses; lines are means over seeds.",
     )
 
 
@@ -185,10 +183,12 @@ def _point(point: Point, key: str) -> Json:
     rest = {name: value for name, value in point.settings.items() if name != key}
     series = " ".join([point.language, short_settings(rest)]).strip()
     x, name = str(point.settings[key]), f"{series}, {point.settings[key]}, seed {point.seed}"
-    rate = point.wer if point.measure == "wer" else point.cer
+    rate, bounds = (
+        (point.wer, point.interval95)
+        if point.measure == "wer"
+        else (point.cer, point.cer_interval95)
+    )
     assert rate is not None, "only validated runs are drawn"
-    # Of the CER on the split that chooses no interval is drawn.
-    bounds = (point.measure == "wer" and point.interval95) or (rate, rate)
     return {"x": x, "series": series, **_rate(name, point.measure, rate, bounds)}
 
 
@@ -209,14 +209,16 @@ def _rule(fixed: str, place: Json, title: str, rest: Json) -> Json:
     }
 
 
-def _rate(name: str, measure: Measure, rate: float, bounds: Interval) -> Json:
+def _rate(name: str, measure: Measure, rate: float, bounds: Interval | None) -> Json:
     percent = f"{100 * rate:.1f}"
+    low, high = bounds or (rate, rate)  # a line of no length, of which nothing is said
+    said = f", 95 % {interval(bounds)}" if bounds else ""
     return {
         "rate": 100 * rate,
-        "low": 100 * bounds[0],
-        "high": 100 * bounds[1],
+        "low": 100 * low,
+        "high": 100 * high,
         "label": percent,
-        "tooltip": f"{name}: {measure.upper()} {percent} %, 95 % {interval(bounds)}",
+        "tooltip": f"{name}: {measure.upper()} {percent} %{said}",
     }
 
 

@@ -22,5 +22,5 @@ def label_table(report: DataReport, out: str) -> RenderableType:
     table.add_row("pieces", f"{found.pieces:,}", f"{found.pieces_s / 3600:.2f}")
     table.add_row("kept", f"{kept.clips:,}", f"{kept.hours:.2f}")
     least = found.least_log_probability
-    limit = f"Kept are mean log-probabilities from {least:.3f} on" if least is not None else ""
+    limit = "" if least is None else f"Passed: mean log-probabilities from {least:.3f} on"
     return Group(title, table, Text(limit), report_table(report))

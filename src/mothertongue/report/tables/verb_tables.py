@@ -71,9 +71,9 @@ def _weighed(result: "SplitScores") -> str | None:
     if not lm:
         return None
     decoding = result.decoding
-    tried = ", ".join(f"{each.weight:g}: {each.wer:.1%}" for each in lm.trials)
+    tried = ", ".join(f"{x.weight:g}: {100 * x.wer:.1f}/{100 * x.cer:.1f}" for x in lm.trials)
     said = f"language model {decoding['lm']}, weight {decoding['lm_weight']:g}"
-    return f"{said}; validation WER by weight: {tried}" if tried else said
+    return f"{said}; validation WER/CER % by weight: {tried}" if tried else said
 
 
 def _unfinished(result: "SplitScores") -> str | None:
