@@ -83,3 +83,12 @@ def test_folders_of_one_layout_are_no_mixture(tmp_path: Path) -> None:
     assert isinstance(
         detect(corpus(tmp_path / "elan", {"x/a.eaf": EAF, "y/b.eaf": EAF})), ElanSource
     )
+
+
+def test_recordings_that_no_part_reads_are_told(tmp_path: Path) -> None:
+    files = {"a.eaf": EAF, "a.wav": "", "b.srt": SRT, "b.wav": "", "c.wav": "", "c.txt": "moja"}
+    source = detect(corpus(tmp_path, files))
+    assert len(told(source)) == 2
+    assert [each for each in source.remarks if "without" in each] == [
+        "recordings without annotations, left out: 1, such as c.wav"
+    ]

@@ -14,7 +14,9 @@ from mothertongue.data.sources.annotation import (
     JOIN_OPTIONS,
     TEXT_OPTIONS,
     TIER_OPTIONS,
+    UNUSED,
     AnnotationSource,
+    unused_remarks,
 )
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.errors import Fault
@@ -72,6 +74,7 @@ class MixedSource(Source):
     def rows(self) -> Iterator[Row | Rejection]:
         self._remarks.clear()
         taken: set[Path] = set()
+        unused: set[Path] = set()
         for kind, path in _parts(self.path):
             part = kind.at(path, self._settings_of(kind))
             name = f"{kind.layout()} in {path.name}" if path != self.path else kind.layout()
@@ -85,12 +88,17 @@ class MixedSource(Source):
                     mine |= set() if sound is None else {sound}
                     yield self._placed(row, part)
             taken |= mine
-            self._remarks += [f"{name}: {remark}" for remark in part.remarks]
+            # Another part may read what this one has no annotations for.
+            told = (remark for remark in part.remarks if not remark.startswith(UNUSED))
+            self._remarks += [f"{name}: {remark}" for remark in told]
+            unused |= part.unused if isinstance(part, AnnotationSource) else set()
             self._remarks.append(f"{name}: {len(mine):,} recordings")
             if again:
                 self._remarks.append(
                     f"{name}: recordings that another part has too, left out: {len(again):,}"
                 )
+        left = [each.relative_to(self.path).as_posix() for each in unused - taken]
+        self._remarks += unused_remarks(left)
 
     def _settings_of(self, kind: type[Source]) -> dict[str, Any]:
         fields = set(kind.options.values())
