@@ -244,3 +244,13 @@ def test_a_recording_that_is_named_without_its_suffix_is_not_elsewhere(tmp_path:
     rows, _, remarks = read(corpus(tmp_path, {"a.cha": chat, "a.mp3": ""}))
     assert [row.audio for row in rows] == ["a.mp3"]
     assert remarks == ()
+
+
+def test_segments_without_a_letter_have_no_text(tmp_path: Path) -> None:
+    cues = "".join(
+        f"{i}\n00:00:0{i},000 --> 00:00:0{i},900\n{text}\n\n"
+        for i, text in enumerate(("habari", "\u266a\u266a", "...", "gani"), start=1)
+    )
+    rows, rejected, remarks = read(corpus(tmp_path, {"a.srt": cues, "a.wav": ""}), join=15.0)
+    assert [row.text for row in rows] == ["habari", "gani"]
+    assert (rejected, remarks) == ([], ("segments without text, left out: 2",))

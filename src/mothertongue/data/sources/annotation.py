@@ -27,6 +27,7 @@ from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import reject_row
 from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import ConfigError, Fault
 
 JOIN_OPTIONS = {"--join": "join_s", "--max-gap": "max_gap_s"}
@@ -136,7 +137,7 @@ class AnnotationSource(Source):
         segments = [
             each for tier in document.tiers if is_wanted(tier, wanted) for each in tier.segments
         ]
-        said = [each for each in segments if each.text.strip()]
+        said = [each for each in segments if sentence_key(each.text)]
         counts.update(document.ignored)
         counts["segments without text, left out"] += len(segments) - len(said)
         counts["files with no text in the tiers that were taken"] += not said
