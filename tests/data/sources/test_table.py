@@ -107,6 +107,17 @@ def test_csv_with_another_delimiter_is_read(tmp_path: Path, delimiter: str) -> N
     assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]
 
 
+def test_seconds_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    lines = "audio;text;start;end;duration\na.wav;hi;0,5;2,25;1,75\nb.wav;yo;1,234.5;2;1\n"
+    good, bad = rows(write(tmp_path / "t.csv", lines))
+    assert isinstance(good, Row) and isinstance(bad, Rejection)
+    assert (good.start_s, good.duration_s, bad.code) == (0.5, 1.75, "MAN-TYPE")
+    end = "audio;text;start;end\na.wav;hi;0,5;2,25\n"
+    (good,) = rows(write(tmp_path / "e.csv", end))
+    assert isinstance(good, Row)
+    assert (good.start_s, good.duration_s) == (0.5, 1.75)
+
+
 def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "audio;text;;\na.wav;hi;;\n")
     assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]

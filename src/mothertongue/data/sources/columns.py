@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mothertongue.data.manifest import Split
-from mothertongue.data.sources.base import Record
+from mothertongue.data.sources.base import Record, as_number
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -84,7 +84,7 @@ def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
 def _between(start_s: object, end_s: object) -> object:
     """Return the duration; the end as it is if one is no number, to be refused with its row."""
     try:
-        return round(float(str(end_s)) - float(str(start_s)), 6)
+        return round(as_number(end_s) - as_number(start_s), 6)
     except ValueError:
         return end_s
 
