@@ -121,6 +121,13 @@ class AnnotationSource(Source):
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
         self._remarks += unused_remarks(self._unused)
 
+    def survey(self) -> Kinds:
+        """Return the kinds of tiers in all files that can be read."""
+        kinds: Kinds = {}
+        for _, document in self._readable([*self._files(self.path)]):
+            add_kinds(kinds, document)
+        return kinds
+
     @property
     def unused(self) -> set[Path]:
         """Return the recordings in the folder that no file is for, after `rows` ended."""
