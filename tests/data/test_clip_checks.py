@@ -49,6 +49,15 @@ def test_a_good_row_is_an_utterance(data: Path) -> None:
     assert found.notes == ()
 
 
+def test_a_path_of_windows_is_found(data: Path) -> None:
+    write_clip(data / "clips/b.wav", tone())
+    found = passed(examiner(data)(replace(GOOD, audio="clips\\b.wav"))).utterance
+    assert found.audio == str(data.resolve() / "clips/b.wav")
+    outside = examiner(data)(replace(GOOD, audio="..\\outside.wav"))
+    assert isinstance(outside, Rejection)
+    assert outside.code == "PATH-OUTSIDE"
+
+
 def test_a_part_of_a_long_recording_is_an_utterance(data: Path) -> None:
     write_clip(data / "long.wav", tone(60.0))
     row = replace(GOOD, audio="long.wav", start_s=30.0, duration_s=2.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hearing import badly, examined, sentence, with_text
 
-from mothertongue.data.manifest import Split
+from mothertongue.data.manifest import SPLITS, Split
 from mothertongue.diagnosis.findings import ExaminedClip, Finding, Recognition
 from mothertongue.diagnosis.pairing import fit_of, pairing_findings, tells_unmatched, vectors_of
 from mothertongue.diagnosis.shifts import shift_findings
@@ -113,6 +113,27 @@ def test_a_split_that_is_moved_is_found_with_its_shift(by: int) -> None:
     for each in found:
         right = int(each.id[1:]) + by
         assert each.says == f"c{right}"
+
+
+@pytest.mark.parametrize("by", [1, -3])
+def test_a_shift_of_a_table_is_found_through_the_splits_that_prepare_made(by: int) -> None:
+    clips = [
+        replace(clip, utterance=replace(clip.utterance, split=random.Random(i).choice(SPLITS)))
+        for i, clip in enumerate(examined(90))
+    ]
+    moved = range(max(0, by), 90 + min(0, by))
+    bad = [
+        with_text(clip, clips[i - by].text if i in moved else sentence(9_000 + i))
+        for i, clip in enumerate(clips)
+    ]
+    found = [each for each in judged(bad) if each.code == "SHIFTED"]
+    assert len(found) == 90 - abs(by)
+    assert {each.by for each in found} == {by}
+    for each in found:
+        number = int(each.id[1:])
+        assert each.says == f"c{number + by}"
+        assert each.belongs_to == (f"c{number - by}" if 0 <= number - by < 90 else None)
+        assert f"; so it is in {90 - abs(by)} rows, in the manifest's order" in each.message
 
 
 def test_a_row_too_many_moves_what_follows_it_until_a_row_is_missing() -> None:

@@ -44,6 +44,8 @@ def require_utf8(path: str) -> None:
 
 def _existing(root: str, audio: str) -> tuple[str, tuple[str, ...]]:
     path = os.path.join(root, audio)
+    if "\\" in audio and not os.path.lexists(path):  # a table that was written on Windows
+        path = os.path.join(root, audio := audio.replace("\\", "/"))
     if os.path.lexists(path) or audio.isascii() or len(path) > MAX_PATH:
         return path, ()
     # An archive packed on a Mac holds names in NFD, while its table was typed in NFC, or by hand in

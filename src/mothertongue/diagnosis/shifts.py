@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.data.manifest import SPLITS
 from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
 from mothertongue.diagnosis.pairing import Fit
 
@@ -45,17 +44,18 @@ class Run:
 
 
 def shift_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Finding]:
-    """Yield SHIFTED findings of one language: in each split, in the manifest's order or by name."""
-    for split in SPLITS:
-        rows = [i for i, clip in enumerate(clips) if clip.utterance.split == split]
-        by_name = sorted(rows, key=lambda i: _natural(clips[i]))
-        orders = {"the manifest's order": rows, "the order of audio names": by_name}
-        found = {
-            name: find_runs(_hits(order, fit), HIT_P / len(clips)) for name, order in orders.items()
-        }
-        name = max(found, key=lambda each: sum(map(len, found[each])))
-        for run in found[name]:
-            yield from _of_run(run, [clips[i] for i in orders[name]], name, split)
+    """Yield SHIFTED findings of one language, in the manifest's order or by name.
+
+    All splits are in one order: `prepare` deals the rows of one table out to them.
+    """
+    by_name = sorted(range(len(clips)), key=lambda i: _natural(clips[i]))
+    orders = {"the manifest's order": [*range(len(clips))], "the order of audio names": by_name}
+    found = {
+        name: find_runs(_hits(order, fit), HIT_P / len(clips)) for name, order in orders.items()
+    }
+    name = max(found, key=lambda each: sum(map(len, found[each])))
+    for run in found[name]:
+        yield from _of_run(run, [clips[i] for i in orders[name]], name)
 
 
 def find_runs(hits_nK: Booleans, p_hit: float) -> list[Run]:
@@ -102,9 +102,12 @@ def _hits(order: Sequence[int], fit: Fit) -> Booleans:
     return hits_nK
 
 
-def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str, split: str) -> Iterator[Finding]:
-    where = f"{len(run):,} rows of {split}, in {order}"
-    whole = "all " if len(run) == len(ordered) else ""
+def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str) -> Iterator[Finding]:
+    splits = [clip.utterance.split for clip in ordered]
+    inside = {*splits[run.first : run.last + 1]}
+    of_split = f" of {min(inside)}" if len(inside) == 1 else ""
+    where = f"{len(run):,} rows{of_split}, in {order}"
+    whole = "all " if len(run) == sum(split in inside for split in splits) else ""
     way = f"{abs(run.by)} rows {'later' if run.by > 0 else 'before'}"
 
     def id_at(row: int) -> str | None:

@@ -116,3 +116,54 @@ def test_media_are_named_sound_first_each_with_its_origin(tmp_path: Path) -> Non
 def test_what_is_no_eaf_is_described(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(Fault, match=expected):
         read(tmp_path, text)
+
+
+def test_what_refers_to_words_is_one_segment_for_each_phrase(tmp_path: Path) -> None:
+    """ELAN writes FLEx's texts so: numbered phrases, their words, and what refers to the words."""
+    words = (reference("w1", "a1", ","), reference("w2", "a1", ","), reference("w3", "a2", "."))
+    texts = (
+        reference("x2", "w2", "gani"),
+        reference("x3", "w3", "njema"),
+        reference("x1", "w1", "habari"),
+    )
+    found = read(
+        tmp_path,
+        eaf(
+            SLOTS,
+            tier("A_word-txt-sw", *texts, type_="txt", parent="A_word"),
+            tier("A_word", *words, type_="word", parent="A_phrase-segnum-en"),
+            tier(
+                "A_phrase-segnum-en", aligned("a1", "t1", "t2", "1"), aligned("a2", "t3", "t4", "2")
+            ),
+        ),
+    )
+    phrases = {(each.start_s, each.end_s, each.text) for each in found.tiers[0].segments}
+    assert phrases == {(0.0, 1.5, "habari gani"), (2.0, 4.0, "njema")}
+    assert [each.depth for each in found.tiers] == [2, 1, 0]
+
+
+def test_a_type_of_several_tiers_below_one_is_no_kind(tmp_path: Path) -> None:
+    tx = tier("ref", aligned("a", "t1", "t2", "1"), type_="ref")
+    below = [
+        tier(name, reference(name, "a", name), type_="assoc", parent="ref")
+        for name in ("orth@A", "ft@A")
+    ]
+    word = tier("word", reference("w", "a", "x"), type_="sub", parent="ref")
+    assert [each.kind for each in read(tmp_path, eaf(SLOTS, tx, *below, word)).tiers] == [
+        "ref",
+        "orth",
+        "ft",
+        "sub",
+    ]
+    speakers = [
+        tier(name, aligned(name, "t1", "t2", "x"), parent="ref") for name in ("Anna", "Ben")
+    ]
+    assert {each.kind for each in read(tmp_path, eaf(SLOTS, *speakers)).tiers} == {"utterance"}
+
+
+@pytest.mark.parametrize("text", ["%ignore%", "%junk%"])
+def test_what_saymore_ignores_has_no_text(tmp_path: Path, text: str) -> None:
+    (found,) = read(
+        tmp_path, eaf(SLOTS, tier("Transcription", aligned("a", "t1", "t2", text)))
+    ).tiers
+    assert [each.text for each in found.segments] == [""]

@@ -56,3 +56,13 @@ def test_no_times_and_several_recordings_are_described(tmp_path: Path) -> None:
     other = phrase(item("habari", "sw")).replace('"m"', '"x"')
     with pytest.raises(Fault, match="2 recordings; expected one a file; export each text"):
         read(tmp_path, phrase(item("habari", "sw")), other)
+
+
+def test_marks_stand_before_or_after_a_word(tmp_path: Path) -> None:
+    items = ("«", "¿", "habari", "»", ",", "(", "gani", ")")
+    words = "".join(
+        f"<word>{item(each, 'sw', 'txt' if each.isalpha() else 'punct')}</word>" for each in items
+    )
+    empty = item("", "sw")
+    (tier,) = read(tmp_path, phrase(f"{empty}<words>{words}</words>")).tiers
+    assert tier.segments[0].text == "«¿habari», (gani)"

@@ -100,3 +100,19 @@ def test_links_out_and_what_is_no_file_are_not_taken(root: Path) -> None:
     (root / "eaf/a.mp3").mkdir()
     with pytest.raises(Fault, match=r"it names '/gone/b.wav', and there is no sound called a"):
         find(root, "/gone/b.wav")
+
+
+@pytest.mark.parametrize(("named", "name"), [("rec", "rec.mp3"), ("C:\\old\\rec.v2", "rec.v2.WAV")])
+def test_a_name_without_a_suffix_is_of_any_sound(root: Path, named: str, name: str) -> None:
+    touch(root / "eaf" / name)
+    touch(root / "eaf/a.wav")
+    assert find(root, named) == Sound(f"eaf/{name}", is_elsewhere="\\" in named)
+
+
+def test_hidden_folders_are_not_searched(root: Path) -> None:
+    touch(root / ".trash/a.wav")
+    touch(root / "one/a.wav")
+    sounds = Sounds(root, is_whole=True)
+    assert sounds.find(root / "eaf/a.eaf", "a", []) == Sound("one/a.wav")
+    touch(root / "two/b.wav")
+    assert Sounds(root, is_whole=True).others({"one/a.wav"}) == ["two/b.wav"]

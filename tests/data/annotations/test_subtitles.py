@@ -120,3 +120,37 @@ def test_times_that_cannot_be_read_are_left_open(tmp_path: Path) -> None:
 def test_a_file_without_cues_is_described(tmp_path: Path, text: str) -> None:
     with pytest.raises(Fault, match=r"MAN-FORMAT: .*a.srt: no line such as 00:00:01,000 -->"):
         segments(tmp_path, text)
+
+
+ROLLED = """WEBVTT
+Kind: captions
+
+00:00:00.080 --> 00:00:02.375 align:start position:0%
+ 
+habari<00:00:00.320><c> za</c><00:00:00.640><c> asubuhi</c>
+
+00:00:02.375 --> 00:00:02.500 align:start position:0%
+habari za asubuhi
+ 
+
+00:00:02.500 --> 00:00:05.000 align:start position:0%
+habari za asubuhi
+nzuri<00:00:03.000><c> sana</c>
+"""
+
+
+def test_rolling_captions_are_read_once(tmp_path: Path) -> None:
+    found = segments(tmp_path, ROLLED, "a.vtt")
+    assert [(each.start_s, each.end_s, each.text) for each in found] == [
+        (0.08, 2.375, "habari za asubuhi"),
+        (2.5, 5.0, "nzuri sana"),
+    ]
+    path = tmp_path / "a.vtt"
+    assert read_subtitles(path).ignored == {}
+    path.write_text(ROLLED.replace("<00:00:00.320>", "").replace("<00:00:00.640>", "") + "\n  \n")
+    assert read_subtitles(path).ignored == {}
+
+
+def test_people_who_repeat_a_line_are_not_taken_for_rolling_captions(tmp_path: Path) -> None:
+    cues = "WEBVTT\n\n00:01.000 --> 00:02.000\nNdiyo.\n\n00:02.000 --> 00:03.000\nNdiyo.\n"
+    assert texts(tmp_path, cues, "a.vtt") == ["Ndiyo.", "Ndiyo."]

@@ -99,6 +99,12 @@ def test_comments_and_a_grid_without_tiers(tmp_path: Path) -> None:
     assert read(tmp_path, SHORT.replace("<exists>", "<absent>")).tiers == ()
 
 
+@pytest.mark.parametrize("text", ["sil", "SP", "<p:>", " <sil> ", "#"])
+def test_silence_is_no_text(tmp_path: Path, text: str) -> None:
+    silent = SHORT.replace(SHORT[SHORT.index('"she') : SHORT.index('"TextTier')], f'"{text}"\n')
+    assert [each.text for each in read(tmp_path, silent).tiers[0].segments] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

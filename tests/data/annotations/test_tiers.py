@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mothertongue.data.annotations.segments import Annotations, Segment, Tier
@@ -48,6 +50,23 @@ def test_names_of_segments_are_no_transcript() -> None:
     speech = tier("tx", "mtu", "huyu", is_aligned=False)
     assert likely(names, speech) == "tx"
     assert likely(names) == "ref"
+
+
+def test_a_translation_with_times_of_its_own_comes_after_the_transcript() -> None:
+    speech, longer = tier("speech", "mtu huyu"), "this very person here"
+    for name in ("Translation", "traducción", "ft", "A_phrase-gls-en", "free gloss", "notes"):
+        assert likely(tier(name, longer), speech) == "speech"
+    for name in ("transliteration", "gesprochen", "after", "keynote"):
+        assert likely(tier(name, longer), speech) == name
+
+
+def test_words_come_before_their_morphemes() -> None:
+    words = tier("words", "mtu huyu", is_aligned=False)
+    words, parts = (
+        replace(words, depth=1),
+        replace(tier("mb", "m tu hu yu", is_aligned=False), depth=2),
+    )
+    assert likely(parts, words) == "words"
 
 
 def test_utterances_come_before_their_words_and_sounds() -> None:

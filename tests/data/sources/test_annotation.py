@@ -228,3 +228,29 @@ def test_rows_may_be_read_again(tmp_path: Path) -> None:
 def test_a_folder_whose_files_went_away_is_described(tmp_path: Path) -> None:
     with pytest.raises(Fault, match=r"MAN-FORMAT: .*: no file that ends with .srt or .vtt"):
         list(SubtitlesSource(path=tmp_path).rows())
+
+
+def test_recordings_without_annotations_are_told(tmp_path: Path) -> None:
+    files = {"a.srt": CUE, "a.wav": "", "b.wav": "", "b.txt": "habari", ".old/a.srt": CUE}
+    path = corpus(tmp_path, files | {".old/a.wav": ""})
+    rows, _, remarks = read(path)
+    assert len(rows) == 1
+    assert remarks == ("recordings without annotations, left out: 1, such as b.wav",)
+    assert read(path / "a.srt")[2] == ()
+
+
+def test_a_recording_that_is_named_without_its_suffix_is_not_elsewhere(tmp_path: Path) -> None:
+    chat = "@Begin\n@Media:\ta, audio\n*CHI:\thabari . \x15100_900\x15\n@End\n"
+    rows, _, remarks = read(corpus(tmp_path, {"a.cha": chat, "a.mp3": ""}))
+    assert [row.audio for row in rows] == ["a.mp3"]
+    assert remarks == ()
+
+
+def test_segments_without_a_letter_have_no_text(tmp_path: Path) -> None:
+    cues = "".join(
+        f"{i}\n00:00:0{i},000 --> 00:00:0{i},900\n{text}\n\n"
+        for i, text in enumerate(("habari", "\u266a\u266a", "...", "gani"), start=1)
+    )
+    rows, rejected, remarks = read(corpus(tmp_path, {"a.srt": cues, "a.wav": ""}), join=15.0)
+    assert [row.text for row in rows] == ["habari", "gani"]
+    assert (rejected, remarks) == ([], ("segments without text, left out: 2",))

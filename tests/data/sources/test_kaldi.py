@@ -108,3 +108,14 @@ def test_splits_are_the_names_of_folders_and_nothing_is_lost(tmp_path: Path) -> 
     assert found == trained | {"dev1": "validation", "dev2": "validation", "test2": "test"}
     # test1 has two texts for one sound.
     assert report.rejected == {"MAN-CONFLICT": 2, "AUD-MISSING": 1, "PATH-OUTSIDE": 1}
+
+
+def test_data_directories_of_other_names_are_told(tmp_path: Path) -> None:
+    for name in ("train", "dev", "test_clean"):
+        write(tmp_path / name, {"wav.scp": f"{name} a.wav\n", "text": f"{name} neno\n"})
+    source = detect(tmp_path)
+    assert len(list(source.rows())) == 2
+    assert source.remarks == (
+        "data directories that were not read: test_clean; name them train, dev or test, or point "
+        "at one",
+    )

@@ -76,6 +76,7 @@ def test_one_annotation_of_a_task_is_read_and_the_others_are_counted(tmp_path: P
     [
         ("/data/local-files/?d=corpus/my%20sounds/a.wav", "my sounds/a.wav"),
         ("/data/local-files/?d=my%20sounds%2Fa.wav", "my sounds/a.wav"),
+        ("/data/local-files/?d=corpus%5Cmy%20sounds%5Ca.wav", "my sounds/a.wav"),
         ("/data/upload/3/1a2b3c4d-b.wav", "1a2b3c4d-b.wav"),
         ("/data/upload/3/00000000-c.wav", "c.wav"),
         ("http://localhost:8080/data/upload/3/00000000-c.wav", "c.wav"),
@@ -138,3 +139,10 @@ def test_a_damaged_export_is_named(tmp_path: Path, content: bytes, code: str) ->
     path.write_bytes(content)
     with pytest.raises(Fault, match=rf"MAN-{code}: .*export\.json"):
         list(detect(path).rows())
+
+
+def test_the_minimal_export_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "min.json"
+    path.write_text('[{"audio": "a.wav", "id": 1, "transcription": "hi", "annotation_id": 2}]')
+    with pytest.raises(Fault, match="Label Studio's JSON-MIN; expected its JSON export; export"):
+        detect(path)

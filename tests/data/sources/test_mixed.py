@@ -8,6 +8,7 @@ from mothertongue.data.sources.base import Row, Source
 from mothertongue.data.sources.detect import detect
 from mothertongue.data.sources.elan import ElanSource
 from mothertongue.data.sources.mixed import EAF, SRT, MixedSource
+from mothertongue.data.sources.textgrid import EXAMPLE
 from mothertongue.errors import ConfigError, Fault
 
 TABLE = "file_name,text\nb.wav,habari\n"
@@ -74,6 +75,28 @@ def test_a_setting_goes_to_the_parts_that_have_it(tmp_path: Path) -> None:
         detect(folder, {"--encoding": "klingon"})
 
 
+def test_each_part_takes_those_of_the_tiers_that_it_has(tmp_path: Path) -> None:
+    files = {
+        "a.eaf": EAF,
+        "a.wav": "",
+        "b.TextGrid": EXAMPLE,
+        "b.wav": "",
+        "c.srt": SRT,
+        "c.wav": "",
+    }
+    folder = corpus(tmp_path, files)
+    for tiers, texts in (
+        (("u", "words"), ["habari", "habari", "asante"]),
+        (("words",), ["habari", "asante"]),
+    ):
+        source = detect(folder, {"--tier": tiers})
+        assert [text for text, _ in told(source)] == texts
+        left = "elan: none of the tiers asked for, left out" in source.remarks
+        assert left == ("u" not in tiers)
+    with pytest.raises(ConfigError, match=r"--tier x: no tier .*; found 'u', 'words'; give one"):
+        list(detect(folder, {"--tier": ("words", "x")}).rows())
+
+
 def test_folders_of_one_layout_are_no_mixture(tmp_path: Path) -> None:
     two = {
         f"{name}/{file}": text for name in "ab" for file, text in {"metadata.csv": TABLE}.items()
@@ -83,3 +106,12 @@ def test_folders_of_one_layout_are_no_mixture(tmp_path: Path) -> None:
     assert isinstance(
         detect(corpus(tmp_path / "elan", {"x/a.eaf": EAF, "y/b.eaf": EAF})), ElanSource
     )
+
+
+def test_recordings_that_no_part_reads_are_told(tmp_path: Path) -> None:
+    files = {"a.eaf": EAF, "a.wav": "", "b.srt": SRT, "b.wav": "", "c.wav": "", "c.txt": "moja"}
+    source = detect(corpus(tmp_path, files))
+    assert len(told(source)) == 2
+    assert [each for each in source.remarks if "without" in each] == [
+        "recordings without annotations, left out: 1, such as c.wav"
+    ]

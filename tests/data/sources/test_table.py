@@ -86,6 +86,15 @@ def test_milliseconds_become_seconds(tmp_path: Path, column: str) -> None:
     assert rows(both) == [Row(f"{both}:2", audio="a.wav", text="hi", duration_s=1.0)]
 
 
+def test_an_end_gives_the_duration(tmp_path: Path) -> None:
+    lines = "audio,start,end,text\na.wav,1.5,4,hi\nb.wav,,,yo\nc.wav,1,x,a\nd.wav,3,1,b\n"
+    first, second, *bad = rows(write(tmp_path / "t.csv", lines))
+    where = f"{tmp_path}/t.csv"
+    assert first == Row(f"{where}:2", audio="a.wav", text="hi", start_s=1.5, duration_s=2.5)
+    assert second == Row(f"{where}:3", audio="b.wav", text="yo")
+    assert [each.code for each in bad if isinstance(each, Rejection)] == ["MAN-TYPE"] * 2
+
+
 def test_columns_can_be_chosen(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "audio,clip,text,words\nx,a.wav,y,hi\n")
     (row,) = rows(path, audio_column="clip", text_column="words")
@@ -95,6 +104,22 @@ def test_columns_can_be_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [";", "|", "\t"])
 def test_csv_with_another_delimiter_is_read(tmp_path: Path, delimiter: str) -> None:
     path = write(tmp_path / "t.csv", f"audio{delimiter}text\na.wav{delimiter}hi\n")
+    assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]
+
+
+def test_seconds_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    lines = "audio;text;start;end;duration\na.wav;hi;0,5;2,25;1,75\nb.wav;yo;1,234.5;2;1\n"
+    good, bad = rows(write(tmp_path / "t.csv", lines))
+    assert isinstance(good, Row) and isinstance(bad, Rejection)
+    assert (good.start_s, good.duration_s, bad.code) == (0.5, 1.75, "MAN-TYPE")
+    end = "audio;text;start;end\na.wav;hi;0,5;2,25\n"
+    (good,) = rows(write(tmp_path / "e.csv", end))
+    assert isinstance(good, Row)
+    assert (good.start_s, good.duration_s) == (0.5, 1.75)
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "audio;text;;\na.wav;hi;;\n")
     assert rows(path) == [Row(f"{path}:2", audio="a.wav", text="hi")]
 
 

@@ -11,6 +11,8 @@ from mothertongue.inference.alignment.romanize import main_script, romanized
         ("ማርያም", "ETHIOPIC", "mariam"),
         ("ደሳለኝ", "ETHIOPIC", "dasalani"),
         ("नमस्ते", "DEVANAGARI", "namaste"),
+        ("ᐃᓄᒃᑎᑐᑦ", "CANADIAN", "inoktitot"),
+        ("ⵜⴰⵎⴰⵣⵉⵖⵜ", "TIFINAGH", "tamasight"),
         ("こんにちは", "HIRAGANA", "konitiha"),
         ("안녕", "HANGUL", "anieong"),
         ("ministar", "LATIN", "ministar"),

@@ -15,7 +15,13 @@ from narrator import Narrator, Recognize, Recording, narrate
 from mothertongue.inference.alignment.evidence import Evidence
 from mothertongue.inference.alignment.pauses import Loudness, Sound, sound_of
 from mothertongue.inference.alignment.spans import Limits, Rest, Span, choose, rests
-from mothertongue.inference.alignment.units import heard_words, text_of, units_of
+from mothertongue.inference.alignment.units import (
+    HeardWord,
+    heard_words,
+    in_one_script,
+    text_of,
+    units_of,
+)
 from mothertongue.inference.speech_detection import everything
 from mothertongue.inference.transcribe import transcribe_samples
 
@@ -232,3 +238,12 @@ def test_a_text_that_fits_nothing_keeps_nothing(recognized: str) -> None:
     assert spans == []
     assert text == " ".join(SENTENCES[:6])
     assert (rest.start_s, rest.end_s) == (0.0, recording.duration_s)
+
+
+def test_a_text_without_comparable_characters_keeps_nothing() -> None:
+    """Han has no letters by its names, so nothing of it can be compared with Latin."""
+    recording = narrate(SENTENCES[:2])
+    units, sound = units_of("漢字 文", "yue"), sound_in(recording)
+    heard = [HeardWord("habari", 0.5, 1.0)]
+    evidence = Evidence(*in_one_script(units, heard), sound)
+    assert choose(evidence, sound, [1] * len(units), LIMITS, recording.duration_s) == []

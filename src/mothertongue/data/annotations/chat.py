@@ -22,8 +22,9 @@ UNHEARD_NOTE = "lines with words that nobody understood (xxx, yyy, www), left ou
 CLEANED = (
     (re.compile(r"\[[^\]]*\]"), " "),  # comments, replacements, retracings: [= laughs], [//]
     (re.compile(r"[<>⌈⌉⌊⌋„‡↑↓↗↘→∞≈≋≡≠∙⁎♋⁇☺▁▔∆∇§Ϋ∬°]"), " "),
-    (re.compile(r"\(\d*\.*\d*\)"), " "),  # pauses: (.) (..) (2.5)
-    (re.compile(r"(?<!\S)(?:&=\S+|&\*[A-Z0-9]{3}:\S+|0\S*)"), " "),  # &=laughs, 0is: not said
+    (re.compile(r"\([\d:.]*\)"), " "),  # pauses: (.) (..) (2.5) (1:05.)
+    # Not said: &=laughs, &{l=sings and its end, &*MOT:yes by another speaker, 0is.
+    (re.compile(r"(?<!\S)(?:&=\S+|&[{}][nl]=\S+|&\*[A-Z0-9]{3}:\S+|0\S*)"), " "),
     (re.compile(r"(?<!\S)&[-~+]?"), ""),  # &-um, &+w, &~gaga: said
     (re.compile(r"(?<!\S)\+\S*"), " "),  # +... +/. +" : how a line ends or joins another
     (re.compile(r"@[\w:$&+*-]+"), ""),  # mama@f, hola@s:spa
@@ -48,9 +49,10 @@ def read_cha(path: Path, encoding: str | None = None) -> Annotations:
         elif found := MEDIA.match(line):
             media = (Media((found[1].strip().strip('"'),)),)
         elif found := SPEECH.match(line):
-            segment = _segment(str(number), names.get(found[1], found[1]), found[2])
-            ignored[UNHEARD_NOTE] += UNHEARD.search(BULLET.sub("", found[2])) is not None
-            segments.append(segment)
+            if UNHEARD.search(BULLET.sub(" ", found[2])):
+                ignored[UNHEARD_NOTE] += 1
+                continue
+            segments.append(_segment(str(number), names.get(found[1], found[1]), found[2]))
     return Annotations((Tier("", "", tuple(segments)),), media, ignored)
 
 
@@ -92,8 +94,7 @@ def _names(line: str) -> dict[str, str]:
 def _segment(place: str, speaker: str, text: str) -> Segment:
     times = BULLET.findall(text)
     start_s, end_s = (_seconds(times[0][0]), _seconds(times[-1][1])) if times else (None, None)
-    said = BULLET.sub(" ", text)
-    return Segment(place, start_s, end_s, "" if UNHEARD.search(said) else _plain(said), speaker)
+    return Segment(place, start_s, end_s, _plain(BULLET.sub(" ", text)), speaker)
 
 
 def _seconds(milliseconds: str) -> float | None:

@@ -4,15 +4,19 @@ Times are milliseconds in TIME_SLOTs, and annotations refer to these. Tiers depe
 ALIGNABLE_ANNOTATION has times, a REF_ANNOTATION has the times of its parent.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier, named
 from mothertongue.data.annotations.xml_files import parse_xml
 from mothertongue.errors import Fault
+
+IGNORED = frozenset({"%ignore%", "%junk%"})
+"""The texts of segments that are not to be transcribed. SayMore wrote the second one earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Known:
     tiers: Mapping[str, Element]
     aligned: dict[str, Stretch] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
+    ranks: dict[str, int] = field(default_factory=dict)
+    """The place of each referring annotation among those of its parent."""
 
 
 def read_eaf(path: Path) -> Annotations:
@@ -50,8 +56,9 @@ def read_eaf(path: Path) -> Annotations:
     known = Known(slots, {each.get("TIER_ID", ""): each for each in elements})
     for element in elements:
         _learn_times(element, known)
+    shared = _shared_types(elements, known)
     return Annotations(
-        tuple(_tier(element, known) for element in elements),
+        tuple(_tier(element, known, shared) for element in elements),
         () if header is None else tuple(_media(path, header)),
     )
 
@@ -80,8 +87,10 @@ def _seconds(path: Path, name: str, milliseconds: str | None) -> float | None:
 
 def _learn_times(element: Element, known: Known) -> None:
     """Add the times of a tier's annotations, or the parents that have the times."""
-    for each in element.iterfind("ANNOTATION/REF_ANNOTATION"):
-        known.parents[each.get("ANNOTATION_ID", "")] = each.get("ANNOTATION_REF", "")
+    for parent, children in _by_parent(element.findall("ANNOTATION/REF_ANNOTATION")).items():
+        for rank, each in enumerate(children):
+            name = each.get("ANNOTATION_ID", "")
+            known.parents[name], known.ranks[name] = parent, rank
     annotations = element.findall("ANNOTATION/ALIGNABLE_ANNOTATION")
     used = {slot for each in annotations for slot in _slots_of(each)}
     even = _interpolated({name: time_s for name, time_s in known.slots.items() if name in used})
@@ -110,28 +119,40 @@ def _interpolated(slots: Mapping[str, float | None]) -> dict[str, float | None]:
     return dict(zip(names, times, strict=True))
 
 
-def _tier(element: Element, known: Known) -> Tier:
+def _tier(element: Element, known: Known, shared: Collection[str]) -> Tier:
     name, type_ = element.get("TIER_ID", ""), element.get("LINGUISTIC_TYPE_REF", "")
     kind, speaker = named(name)
-    speaker = _participant(element, known) or speaker
+    upwards = _upwards(element, known)
+    speaker = _participant(upwards) or speaker
     references = element.findall("ANNOTATION/REF_ANNOTATION")
     alignable = element.findall("ANNOTATION/ALIGNABLE_ANNOTATION")
     segments = [
         _segment(each, known.aligned[each.get("ANNOTATION_ID", "")], _value(each), speaker)
         for each in alignable
     ]
-    for parent, children in _by_parent(references).items():
+    for top, children in _by_top(references, known).items():
         text = " ".join(value for each in children if (value := _value(each)))
-        segments.append(_segment(children[0], _stretch(parent, known), text, speaker))
+        segments.append(_segment(children[0], known.aligned.get(top, Stretch()), text, speaker))
     return Tier(
         name,
         # ELAN gives its first type to all tiers if nobody made another, also to translations.
-        kind if type_ in ("", "default", "default-lt") else type_,
+        kind if type_ in ("", "default", "default-lt", *shared) else type_,
         tuple(segments),
         type_,
         is_aligned=bool(alignable) or not references,
         parent=element.get("PARENT_REF") or None,
+        depth=len(list(takewhile(_has_no_times, upwards))) if references else 0,
     )
+
+
+def _shared_types(elements: Iterable[Element], known: Known) -> set[str]:
+    """Return the types that several tiers without times have below one tier: these differ."""
+    counts = Counter(
+        (each.get("LINGUISTIC_TYPE_REF", ""), _upwards(each, known)[-1].get("TIER_ID"))
+        for each in elements
+        if each.find("ANNOTATION/REF_ANNOTATION") is not None
+    )
+    return {type_ for (type_, _), count in counts.items() if count > 1}
 
 
 def _segment(annotation: Element, stretch: Stretch, text: str, speaker: str | None) -> Segment:
@@ -140,25 +161,51 @@ def _segment(annotation: Element, stretch: Stretch, text: str, speaker: str | No
     return Segment(place, stretch.start_s, stretch.end_s, text, speaker, notes)
 
 
-def _participant(element: Element, known: Known) -> str | None:
-    """Return the PARTICIPANT of a tier, or that of the nearest tier above it."""
+def _upwards(element: Element, known: Known) -> list[Element]:
+    """Return a tier and those above it, the nearest first."""
+    found = [element]
     for _ in range(len(known.tiers)):
-        if speaker := element.get("PARTICIPANT", "").strip():
-            return speaker
-        above = known.tiers.get(element.get("PARENT_REF", ""))
+        above = known.tiers.get(found[-1].get("PARENT_REF", ""))
         if above is None:
-            return None
-        element = above
-    return None
+            break
+        found.append(above)
+    return found
 
 
-def _stretch(name: str, known: Known) -> Stretch:
-    """Return the times of the nearest annotation above that has times."""
+def _has_no_times(element: Element) -> bool:
+    return element.find("ANNOTATION/ALIGNABLE_ANNOTATION") is None
+
+
+def _participant(upwards: Iterable[Element]) -> str | None:
+    """Return the PARTICIPANT of a tier, or that of the nearest tier above it."""
+    return next((found for each in upwards if (found := each.get("PARTICIPANT", "").strip())), None)
+
+
+def _by_top(references: Iterable[Element], known: Known) -> dict[str, list[Element]]:
+    """Return the annotations below each annotation with times, in order.
+
+    There is one, or several: the words of a phrase, or what refers to these words. They have no
+    times of their own.
+    """
+    found = []
+    for each in references:
+        path = _path(each.get("ANNOTATION_REF", ""), known)
+        names = (*path, each.get("ANNOTATION_ID", ""))
+        found.append(([known.ranks.get(name, 0) for name in names], path[0], each))
+    groups: dict[str, list[Element]] = {}
+    for _, top, each in sorted(found, key=lambda item: item[0]):
+        groups.setdefault(top, []).append(each)
+    return groups
+
+
+def _path(name: str, known: Known) -> list[str]:
+    """Return the names of the annotations down to this one, from the nearest that has times."""
+    found = [name]
     for _ in range(len(known.tiers)):
-        if name in known.aligned:
-            return known.aligned[name]
-        name = known.parents.get(name, "")
-    return Stretch()
+        if found[0] in known.aligned or found[0] not in known.parents:
+            break
+        found.insert(0, known.parents[found[0]])
+    return found
 
 
 def _by_parent(references: Iterable[Element]) -> dict[str, list[Element]]:
@@ -181,4 +228,5 @@ def _in_order(group: list[Element]) -> list[Element]:
 
 
 def _value(annotation: Element) -> str:
-    return (annotation.findtext("ANNOTATION_VALUE") or "").strip()
+    text = (annotation.findtext("ANNOTATION_VALUE") or "").strip()
+    return "" if text in IGNORED else text

@@ -4,6 +4,7 @@ A phrase has its times in milliseconds. It has its text as a whole or in words, 
 system.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,16 +53,23 @@ def _tiers(phrases: list[Element]) -> Iterator[Tier]:
 def _texts(phrase: Element) -> dict[str, str]:
     """Return the text of a phrase by its writing system; if it is not whole, from its words."""
     whole = {each.get("lang", ""): each.text or "" for each in _items(phrase, "txt")}
-    if whole:
+    if any(whole.values()):
         return whole
     texts: dict[str, str] = {}
     for word in phrase.iterfind("words/word"):
         for each in word.iterfind("item"):
             if each.get("type") in ("txt", "punct") and each.text:
                 language = each.get("lang", "")
-                space = " " if each.get("type") == "txt" and texts.get(language) else ""
-                texts[language] = texts.get(language, "") + space + each.text
-    return texts
+                before = texts.get(language, "")
+                is_apart = each.get("type") == "txt" or _opens(each.text)
+                space = " " if is_apart and before and not _opens(before[-1]) else ""
+                texts[language] = before + space + each.text
+    return texts or whole
+
+
+def _opens(mark: str) -> bool:
+    """Return whether a text begins with a bracket or a mark that stands before a word."""
+    return mark[0] in "¿¡" or unicodedata.category(mark[0]) in ("Ps", "Pi")
 
 
 def _items(element: Element, type_: str) -> Iterator[Element]:

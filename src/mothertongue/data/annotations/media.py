@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -63,6 +63,11 @@ class Sounds:
                     return Sound(path, each.origin_s)
         raise _missing(file, stem, media)
 
+    def others(self, used: Collection[str]) -> list[str]:
+        """Return the paths of the recordings in the corpus that are not among those of `used`."""
+        everywhere = (path for paths in self._index().values() for path in paths)
+        return sorted({self._sound(path, 0.0).path for path in everywhere}.difference(used))
+
     def _sound(self, path: str, origin_s: float, is_elsewhere: bool = False) -> Sound:
         return Sound(Path(os.path.relpath(path, self._root)).as_posix(), origin_s, is_elsewhere)
 
@@ -89,7 +94,8 @@ class Sounds:
     def _index(self) -> dict[str, list[str]]:
         if self._everywhere is None:
             self._everywhere = {}
-            for folder, _, names in os.walk(self._root):
+            for folder, below, names in os.walk(self._root):
+                below[:] = [name for name in below if not name.startswith(".")]
                 for name in names:
                     if name.lower().endswith(SUFFIXES) and (found := self._at(f"{folder}/{name}")):
                         self._everywhere.setdefault(_key(name), []).append(found)
@@ -104,8 +110,11 @@ def _paths(folder: str, media: Media) -> Iterator[str]:
         elif "://" in name:
             name = name.rpartition("/")[2]
         for form in dict.fromkeys((name, unquote(name))):
-            if form.lower().endswith(SUFFIXES) and "\0" not in form:
-                yield os.path.join(folder, form.replace("\\", "/"))
+            if "\0" not in form:
+                form = form.replace("\\", "/")
+                # CHAT and Transcriber name recordings without their suffixes.
+                ends = ("",) if form.lower().endswith(SUFFIXES) else SUFFIXES
+                yield from (os.path.join(folder, f"{form}{end}") for end in ends)
 
 
 def _names(stem: str) -> Iterator[str]:

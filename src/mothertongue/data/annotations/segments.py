@@ -26,7 +26,8 @@ class Tier:
 
     Tiers of a corpus that have different names can share one `kind`. `type` is ELAN's type. It is
     also the kind, unless nobody chose it. `is_aligned`: the segments have times of their own, not
-    those of the tier that is named as parent.
+    those of the tier that is named as parent. `depth`: how many tiers lie from it to the
+    one with its times; 0 if these are its own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Tier:
     type: str | None = None
     is_aligned: bool = True
     parent: str | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)

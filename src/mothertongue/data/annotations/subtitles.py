@@ -6,8 +6,8 @@ A cue is a line `00:00:01,000 --> 00:00:03,500`, and lines of text up to the nex
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 from pathlib import Path
 
@@ -27,6 +27,7 @@ MARKUP = re.compile(
 BREAKS = re.compile(r"<br\s*/?>|\\[Nn]", re.IGNORECASE)
 VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>")
 NO_CUE = re.compile(r"(WEBVTT|NOTE|STYLE|REGION)\b")
+STAMP = re.compile(r"<(?:\d+:)?\d+:\d+\.\d+>")
 STRAY = "blocks of text without times, left out"
 
 
@@ -44,7 +45,7 @@ def read_subtitles(path: Path, encoding: str | None = None) -> Annotations:
     is_vtt = path.suffix.lower() == ".vtt"
     cues: list[Cue] = []
     ignored: Counter[str] = Counter()
-    for first, lines in _blocks(read_text(path, encoding)):
+    for first, lines in _blocks(read_text(path, encoding), is_vtt):
         before = [*takewhile(lambda line: ARROW not in line, lines)]
         has_cue = len(before) < len(lines)
         stray = before[:-1] if has_cue else before  # the line above the times is the cue's name
@@ -54,6 +55,8 @@ def read_subtitles(path: Path, encoding: str | None = None) -> Annotations:
             else:
                 ignored[STRAY] += 1
         cues += _cues(first + len(before), lines[len(before) :])
+    if is_vtt and any(STAMP.search(line) for cue in cues for line in cue.lines):
+        cues = [*_unrolled(cues)]
     if not cues:
         reason = f"{path}: no line such as 00:00:01,000 {ARROW} 00:00:03,500"
         raise Fault("MAN-FORMAT", reason, "export the subtitles again, as SubRip or WebVTT")
@@ -62,13 +65,20 @@ def read_subtitles(path: Path, encoding: str | None = None) -> Annotations:
     )
 
 
-def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each block between blank lines: the number of its first line, and its lines."""
+def _blocks(text: str, is_vtt: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield each block between blank lines: the number of its first line, and its lines.
+
+    In WebVTT a line of spaces is text; YouTube begins cues with one.
+    """
     numbered = enumerate(text.split("\n"), start=1)
-    for is_text, group in groupby(numbered, key=lambda item: bool(item[1].strip())):
-        if is_text:
-            found = [*group]
+    for is_blank, group in groupby(numbered, lambda item: _is_blank(item[1], is_vtt)):
+        found = [*group]
+        if not is_blank and any(line.strip() for _, line in found):
             yield found[0][0], [line for _, line in found]
+
+
+def _is_blank(line: str, is_vtt: bool) -> bool:
+    return not (line if is_vtt else line.strip())
 
 
 def _cues(first: int, lines: Sequence[str]) -> list[Cue]:
@@ -77,12 +87,26 @@ def _cues(first: int, lines: Sequence[str]) -> list[Cue]:
     cues: list[Cue] = []
     for number, line in enumerate(lines, start=first):
         if ARROW not in line:
-            cues[-1].lines.append(line)
+            cues[-1].lines.extend([line] if line.strip() else [])
             continue
         if cues and cues[-1].lines and cues[-1].lines[-1].strip().isdigit():
             cues[-1].lines.pop()
         cues.append(Cue(number, line, []))
     return cues
+
+
+def _unrolled(cues: Iterable[Cue]) -> Iterator[Cue]:
+    """Yield the cues without the line that the cue before shows last, if something is left.
+
+    Where YouTube recognized speech, the captions roll: a cue repeats a line above its own.
+    """
+    last = ""
+    for cue in cues:
+        shown = [MARKUP.sub("", line).strip() for line in cue.lines]
+        lines = cue.lines[1:] if shown and shown[0] == last else cue.lines
+        last = shown[-1] if shown else last
+        if lines:
+            yield replace(cue, lines=lines)
 
 
 def _segment(cue: Cue, is_vtt: bool) -> Segment:

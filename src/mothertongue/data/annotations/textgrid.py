@@ -19,6 +19,8 @@ from mothertongue.errors import Fault
 TOKEN = re.compile(r'![^\n]*|"(?P<string>[^"]*+(?:""[^"]*+)*+)"|(?P<word>[^\s"]+)|(?P<open>")')
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 POINTS = "point tiers, which span no sound, left out"
+SILENCE = frozenset({"sil", "sp", "<sil>", "<eps>", "<p:>", "#"})
+"""The texts of intervals in which nothing is said, by HTK, MFA, WebMAUS and users of Praat."""
 SAVE = "open it in Praat and save it again: Save as text file"
 
 
@@ -52,7 +54,9 @@ def _interval_tier(name: str, size: int, values: "_Values") -> Tier:
     segments = []
     for number in range(1, size + 1):
         start_s, end_s = values.numbers(2)
-        segments.append(Segment(f"{name}[{number}]", start_s, end_s, values.string(), speaker))
+        text = values.string()
+        text = "" if text.strip().lower() in SILENCE else text
+        segments.append(Segment(f"{name}[{number}]", start_s, end_s, text, speaker))
     return Tier(name, kind, tuple(segments))
 
 

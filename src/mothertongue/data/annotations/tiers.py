@@ -1,5 +1,6 @@
 """Choose the tiers that hold the transcript, among those of all files of a corpus."""
 
+import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,12 @@ NUM_LISTED = 8
 SAMPLE_LETTERS = 40
 CLOSE = 0.5  # above this share of the greatest weight, the longer segments win
 IDENTIFIER_SHARE = 0.9
+# Names of tiers that are no transcript: in words, and as Toolbox and FLEx shorten them.
+ABOUT = re.compile(
+    r"translat|tradu|gloss|comment|übersetz|перевод|翻译"
+    r"|(?<![^\W\d_])(?:fe|ft|ge|gls|notes?|nt)(?![^\W\d_])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
@@ -21,10 +28,13 @@ class Kind:
     num_segments: int = 0
     """The number of segments with text."""
     num_identifiers: int = 0
+    num_about: int = 0
+    """The number of tiers that are no transcript by their name or type."""
     seconds: float = 0.0
     characters: int = 0
     sample: str = ""
     is_aligned: bool = True
+    depth: int = 0
     names: set[str] = field(default_factory=set)
     """All names that may be given as --tier for one of these tiers."""
 
@@ -37,19 +47,23 @@ class Kind:
     def rank(self) -> int:
         """2 for tiers with times of their own, 1 for times of a parent, 0 for no transcript.
 
-        Names of segments are no transcript. A text of less than one character a second is none
-        either: such tiers hold topics of long stretches.
+        Names of segments are no transcript, and neither are translations and notes, if the tiers
+        are called so. A text of less than one character a second is none either: such tiers hold
+        topics of long stretches.
         """
         is_named = self.num_identifiers >= IDENTIFIER_SHARE * self.num_segments
-        if is_named or self.characters < self.seconds:
+        is_about = self.num_about == self.num_tiers
+        if is_named or is_about or self.characters < self.seconds:
             return 0
         return 2 if self.is_aligned else 1
 
     def add(self, tier: Tier) -> None:
         """Add a tier to the counts."""
         self.num_tiers += 1
+        self.num_about += any(map(ABOUT.search, _names(tier)))
         self.names |= _names(tier)
         self.is_aligned &= tier.is_aligned
+        self.depth = max(self.depth, tier.depth)
         for segment in tier.segments:
             text = segment.text.strip()
             if text:
@@ -74,15 +88,15 @@ def likeliest(kinds: Mapping[str, Kind]) -> str | None:
     """Return the kind with the most time and text; None if no kind has both.
 
     A kind with times of its own comes before one with the times of its parent, such as a
-    translation. Of several kinds with about as much, such as utterances and their words, the one
-    with longer segments is taken.
+    translation. Of several kinds with about as much, the one nearest to its times is taken: words
+    before their morphemes. Otherwise it is the one with longer segments: utterances before words.
     """
     found = {name: kind for name, kind in kinds.items() if kind.weight > 0}
     rank = max((kind.rank for kind in found.values()), default=0)
     found = {name: kind for name, kind in found.items() if kind.rank == rank}
     most = max((kind.weight for kind in found.values()), default=0.0)
     close = [name for name, kind in found.items() if kind.weight >= CLOSE * most]
-    return max(close, key=lambda name: _mean_length(kinds[name]), default=None)
+    return max(close, key=lambda name: _preference(kinds[name]), default=None)
 
 
 def is_wanted(tier: Tier, wanted: Collection[str]) -> bool:
@@ -127,8 +141,8 @@ def _names(tier: Tier) -> set[str]:
     return {tier.name, tier.kind, *filter(None, [tier.type])}
 
 
-def _mean_length(kind: Kind) -> float:
-    return kind.characters / kind.num_segments
+def _preference(kind: Kind) -> tuple[int, float]:
+    return -kind.depth, kind.characters / kind.num_segments
 
 
 def _duration_s(segment: Segment) -> float:

@@ -15,7 +15,7 @@ def read_trs(path: Path) -> Annotations:
     speakers = {each.get("id", ""): each.get("name") for each in root.iter("Speaker")}
     segments = [each for turn in root.iter("Turn") for each in _segments(turn, speakers)]
     name = root.get("audio_filename")
-    media = (Media(tuple(f"{name}{suffix}" for suffix in ("", ".wav"))),) if name else ()
+    media = (Media((name,)),) if name else ()
     return Annotations((Tier("", "", tuple(segments)),), media)
 
 

@@ -4,13 +4,13 @@ import math
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from mothertongue.data.annotations.media import Sound, Sounds
 from mothertongue.data.annotations.segments import Annotations, Segment, joined
@@ -27,6 +27,7 @@ from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.data.audio_paths import require_utf8
 from mothertongue.data.clip_checks import reject_row
 from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import ConfigError, Fault
 
 JOIN_OPTIONS = {"--join": "join_s", "--max-gap": "max_gap_s"}
@@ -41,6 +42,7 @@ CONVERT = (
     "recordings that are decoded from their start for each row, which is slow (convert them to WAV "
     "or FLAC)"
 )
+UNUSED = "recordings without annotations, left out"
 
 
 class AnnotationSource(Source):
@@ -64,6 +66,8 @@ class AnnotationSource(Source):
     """The tiers, or types of tiers, to take; by default the type with the most time and text."""
     encoding: str | None = None
     """The encoding of text files that are neither UTF-8 nor UTF-16."""
+
+    _unused: list[str] = PrivateAttr(default_factory=list)
 
     @classmethod
     @abstractmethod
@@ -115,6 +119,19 @@ class AnnotationSource(Source):
             else:
                 yield from self._rows_of(file, document, wanted, sounds[file], counts)
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
+        self._remarks += unused_remarks(self._unused)
+
+    def survey(self) -> Kinds:
+        """Return the kinds of tiers in all files that can be read."""
+        kinds: Kinds = {}
+        for _, document in self._readable([*self._files(self.path)]):
+            add_kinds(kinds, document)
+        return kinds
+
+    @property
+    def unused(self) -> set[Path]:
+        """Return the recordings in the folder that no file is for, after `rows` ended."""
+        return {self.root / name for name in self._unused}
 
     def _rows_of(
         self,
@@ -127,7 +144,7 @@ class AnnotationSource(Source):
         segments = [
             each for tier in document.tiers if is_wanted(tier, wanted) for each in tier.segments
         ]
-        said = [each for each in segments if each.text.strip()]
+        said = [each for each in segments if sentence_key(each.text)]
         counts.update(document.ignored)
         counts["segments without text, left out"] += len(segments) - len(said)
         counts["files with no text in the tiers that were taken"] += not said
@@ -158,6 +175,7 @@ class AnnotationSource(Source):
             if (other := first.setdefault(sound.path, file)) != file:
                 reason = f"{other} and {file} are both for the recording {sound.path}"
                 raise Fault("MAN-CONFLICT", reason, "move one of them out of the folder")
+        self._unused[:] = known.others(first) if self.path.is_dir() else ()
         return found, kinds
 
     def _row(self, file: Path, segment: Segment, sound: Sound | Fault) -> Row | Rejection:
@@ -199,13 +217,18 @@ class AnnotationSource(Source):
                 yield path
             return
         for folder, folders, names in os.walk(path):
-            folders.sort()
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 # macOS leaves ._a.eaf beside a.eaf.
                 if name.lower().endswith(cls.suffixes) and not name.startswith("."):
                     file = Path(folder, name)
                     if file.is_file() and cls.claims(file):
                         yield file
+
+
+def unused_remarks(names: Collection[str]) -> list[str]:
+    """Return a remark on recordings that no annotation file is for, if there are some."""
+    return [f"{UNUSED}: {len(names):,}, such as {min(names)}"] if names else []
 
 
 def _stem(file: Path, suffixes: Sequence[str]) -> str:

@@ -161,11 +161,19 @@ def _text(name: str, value: object) -> str | None:
     return value if value.strip() else None
 
 
+def as_number(value: object) -> float:
+    """Return a number; a comma counts as a point, as spreadsheets of many countries write it.
+
+    Raises ValueError if it is none.
+    """
+    return float(str(value).replace(",", ".", 1))
+
+
 def _seconds(name: str, value: object) -> float | None:
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     try:
-        seconds = float(value) if isinstance(value, int | float | str) else math.nan
+        seconds = as_number(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf or isinstance(value, bool):

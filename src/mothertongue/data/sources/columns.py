@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mothertongue.data.manifest import Split
-from mothertongue.data.sources.base import Record
+from mothertongue.data.sources.base import Record, as_number
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -26,6 +26,7 @@ SPLIT_NAMES: dict[str, Split] = {
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "audio": (
         *("audio", "file_name", "path", "audio_filepath", "audio_path", "audio_file", "wav"),
+        *("filename", "audio_filename", "wav_filename", "wav_path", "file_path", "file"),
     ),
     "text": (
         *("text", "sentence", "transcription", "raw_transcription", "transcript", "raw_text"),
@@ -37,6 +38,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "split": ("split",),
     "license": ("license",),
     "start_s": ("start_s", "start", "offset"),
+    "end_s": ("end_s", "end"),
     "duration_s": ("duration_s", "duration"),
     "duration_ms": ("duration_ms", "duration[ms]"),
 }
@@ -54,7 +56,8 @@ def find_columns(
     for field in REQUIRED:
         if field not in columns:
             raise _missing(field, found, path, chosen.get(field))
-    twice = sorted({name for name in found if list(found).count(name) > 1})
+    # Excel writes columns without a name behind the last one.
+    twice = sorted({name for name in found if name.strip() and list(found).count(name) > 1})
     if twice:
         raise Fault(
             "MAN-COLUMN", f"{path}: column {twice[0]!r} appears twice", "rename or remove one"
@@ -69,11 +72,21 @@ def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dic
 
 
 def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
-    """A table's record under our field names, milliseconds turned into seconds."""
+    """A table's record under our field names, milliseconds and ends turned into durations."""
     fields = {field: record.get(column) for field, column in columns.items()}
     if "duration_ms" in fields:
         fields.setdefault("duration_s", _in_seconds(fields["duration_ms"]))
+    if {"start_s", "end_s"} <= fields.keys():
+        fields.setdefault("duration_s", _between(fields["start_s"], fields["end_s"]))
     return fields
+
+
+def _between(start_s: object, end_s: object) -> object:
+    """Return the duration; the end as it is if one is no number, to be refused with its row."""
+    try:
+        return round(as_number(end_s) - as_number(start_s), 6)
+    except ValueError:
+        return end_s
 
 
 def _in_seconds(milliseconds: object) -> object:

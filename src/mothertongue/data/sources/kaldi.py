@@ -14,6 +14,7 @@ from mothertongue.errors import Fault
 Entries = dict[str, tuple[str, str]]
 """The entries of a file by name: file:line, and the rest of the line."""
 ARCHIVE = re.compile(r"\.ark:\d+$")
+NOT_READ = "data directories that were not read: {}; name them train, dev or test, or point at one"
 
 
 class KaldiSource(Source):
@@ -56,7 +57,11 @@ class KaldiSource(Source):
         return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
-        for folder in _data_folders(self.path):
+        folders = _data_folders(self.path)
+        others = {file.parent for file in self.path.glob("*/wav.scp")}.difference(folders)
+        names = ", ".join(sorted(each.name for each in others))
+        self._remarks[:] = [NOT_READ.format(names)] if others else []
+        for folder in folders:
             yield from self._rows(folder)
 
     def _rows(self, folder: Path) -> Iterator[Row | Rejection]:

@@ -18,6 +18,7 @@ from mothertongue.errors import Fault
 
 HEAD_BYTES = 1 << 16
 EXPORT = re.compile(rb'\s*\[\s*\{.*"annotations"\s*:', re.DOTALL)
+MINIMAL = re.compile(rb'\s*\[\s*\{.*"annotation_id"\s*:', re.DOTALL)
 MAX_SHOWN = 200
 MAX_BYTES = 256 << 20  # JSON takes about ten times its size in memory
 SERVED = re.compile(r"(?:https?://[^/]+)?/data/(?:local-files/\?d=|(?=upload/))")
@@ -75,7 +76,13 @@ class LabelStudioSource(Source):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Recognize an export by a list of objects with annotations."""
+        """Recognize an export by a list of objects with annotations.
+
+        Raises Fault for JSON-MIN, which does not say which transcript is of which region.
+        """
+        if path.suffix == ".json" and _begins(path, MINIMAL) and not _begins(path, EXPORT):
+            reason = f"{path}: Label Studio's JSON-MIN; expected its JSON export"
+            raise Fault("MAN-FORMAT", reason, "export the project again, as JSON")
         return bool(_exports(path))
 
     @property
@@ -148,14 +155,14 @@ class LabelStudioSource(Source):
 
 def _exports(path: Path) -> list[Path]:
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    return [file for file in files if file.suffix == ".json" and _is_export(file)]
+    return [file for file in files if file.suffix == ".json" and _begins(file, EXPORT)]
 
 
-def _is_export(file: Path) -> bool:
+def _begins(file: Path, pattern: re.Pattern[bytes]) -> bool:
     if not file.is_file():
         return False
     with file.open("rb") as content:
-        return EXPORT.match(content.read(HEAD_BYTES)) is not None
+        return pattern.match(content.read(HEAD_BYTES)) is not None
 
 
 def _tasks(export: Path) -> list[Any]:
@@ -210,7 +217,7 @@ def _located(root: Path, audio: str) -> str:
     match = SERVED.match(audio)
     if match is None:
         return audio
-    parts = unquote(audio[match.end() :]).lstrip("/").split("/")
+    parts = unquote(audio[match.end() :]).replace("\\", "/").lstrip("/").split("/")
     ends = ["/".join(parts[number:]) for number in range(len(parts))]
     ends.append(UPLOAD_PREFIX.sub("", parts[-1]))
     return next((end for end in ends if end and os.path.isfile(root / end)), ends[0])

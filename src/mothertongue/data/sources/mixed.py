@@ -10,11 +10,14 @@ from pydantic import Field
 from mothertongue.config import members
 from mothertongue.data import sources
 from mothertongue.data.annotations.text_files import check_encoding
+from mothertongue.data.annotations.tiers import Kind, Kinds, check_names
 from mothertongue.data.sources.annotation import (
     JOIN_OPTIONS,
     TEXT_OPTIONS,
     TIER_OPTIONS,
+    UNUSED,
     AnnotationSource,
+    unused_remarks,
 )
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.errors import Fault
@@ -72,9 +75,15 @@ class MixedSource(Source):
     def rows(self) -> Iterator[Row | Rejection]:
         self._remarks.clear()
         taken: set[Path] = set()
-        for kind, path in _parts(self.path):
-            part = kind.at(path, self._settings_of(kind))
-            name = f"{kind.layout()} in {path.name}" if path != self.path else kind.layout()
+        unused: set[Path] = set()
+        parts = [(kind.at(path, self._settings_of(kind)), path) for kind, path in _parts(self.path)]
+        tiers = _tiers_of([part for part, _ in parts], self.settings.get("tiers", ()), self.path)
+        for (part, path), own in zip(parts, tiers, strict=True):
+            name = f"{part.layout()} in {path.name}" if path != self.path else part.layout()
+            if own == ():
+                self._remarks.append(f"{name}: none of the tiers asked for, left out")
+                continue
+            part = part if own is None else part.model_copy(update={"tiers": own})
             mine: set[Path] = set()
             again: set[Path] = set()
             for row in part.rows():
@@ -85,12 +94,17 @@ class MixedSource(Source):
                     mine |= set() if sound is None else {sound}
                     yield self._placed(row, part)
             taken |= mine
-            self._remarks += [f"{name}: {remark}" for remark in part.remarks]
+            # Another part may read what this one has no annotations for.
+            told = (remark for remark in part.remarks if not remark.startswith(UNUSED))
+            self._remarks += [f"{name}: {remark}" for remark in told]
+            unused |= part.unused if isinstance(part, AnnotationSource) else set()
             self._remarks.append(f"{name}: {len(mine):,} recordings")
             if again:
                 self._remarks.append(
                     f"{name}: recordings that another part has too, left out: {len(again):,}"
                 )
+        left = [each.relative_to(self.path).as_posix() for each in unused - taken]
+        self._remarks += unused_remarks(left) if () not in tiers else []
 
     def _settings_of(self, kind: type[Source]) -> dict[str, Any]:
         fields = set(kind.options.values())
@@ -143,6 +157,34 @@ def _adding(
         if any(name not in known and name.partition(".")[0] not in known for name in names):
             yield kind
         known |= names
+
+
+def _tiers_of(
+    parts: Sequence[Source], wanted: Sequence[str], folder: Path
+) -> list[tuple[str, ...] | None]:
+    """Return which of the wanted tiers each part has; None for a part that takes no such names.
+
+    Raises ConfigError for a tier that no part has.
+    """
+    surveys = [_survey(part) if wanted else None for part in parts]
+    kinds: Kinds = {}
+    for survey in filter(None, surveys):
+        for name, kind in survey.items():
+            kinds.setdefault(name, Kind()).names.update(kind.names)
+    check_names(wanted, kinds, str(folder))
+    return [
+        None
+        if survey is None
+        else tuple(x for x in wanted if any(x in kind.names for kind in survey.values()))
+        for survey in surveys
+    ]
+
+
+def _survey(part: Source) -> Kinds | None:
+    """Return the kinds of tiers of a part; None if it takes no names of tiers."""
+    if isinstance(part, AnnotationSource) and "--tier" in part.options:
+        return part.survey()
+    return None
 
 
 def _others() -> list[type[Source]]:

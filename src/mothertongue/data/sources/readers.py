@@ -157,5 +157,5 @@ def _encoding(where: str, offset: int, found: str) -> Fault:
     return Fault(
         "MAN-ENCODING",
         f"{where}: {found} at byte offset {offset:,} is not UTF-8",
-        "save the table as UTF-8; we do not guess encodings, as a wrong guess garbles every label",
+        "save the file as UTF-8; we do not guess encodings, as a wrong guess garbles every label",
     )

@@ -274,6 +274,8 @@ def _without_strays(found_N: Integers) -> Integers:
 
 def _dense(found_N: Integers) -> Integers:
     """Return the matches without those that have few others around them."""
+    if not len(found_N):  # `convolve` would return two values
+        return found_N
     is_found = (found_N != NONE).astype(np.float64)
     width = 2 * DENSITY_SIDE + 1
     padded = np.pad(is_found, DENSITY_SIDE)

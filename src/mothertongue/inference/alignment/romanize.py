@@ -12,9 +12,13 @@ from functools import cache
 
 from mothertongue.data.scripts import script_of
 
-NAMED = re.compile(r"(?:LETTER|SYLLABLE|VOWEL SIGN|SIGN|DIGIT)(?: [A-Z0-9-]+)*? ([A-Z]+)(?:-\d+)?$")
+NAMED = re.compile(
+    r"(?:LETTER|SYLLABLE|SYLLABICS|VOWEL SIGN|SIGN|DIGIT)(?: [A-Z0-9-]+)*? ([A-Z]+)(?:-\d+)?$"
+)
 # The sixth order of an Ethiopic consonant has a short vowel or none, and is named with an E.
 SIXTH_ORDER = re.compile(r"(?<=[^AEIOU])E$")
+# Tifinagh names its letters as they are read out, with a y: YA, YAB, YI.
+READ_OUT = re.compile(r"^Y(?:A(?=.)|(?=[AIU]$))")
 REPEATED = re.compile(r"(.)\1+")
 # What Latin spellings of one sound share.
 SPELLINGS = str.maketrans({"q": "k", "c": "k", "x": "h", "z": "s", "y": "i", "w": "u", "v": "b"})
@@ -49,4 +53,8 @@ def _named(char: str) -> tuple[str, bool]:
     if match is None:
         return "", is_vowel_sign
     sound = match.group(1)
-    return (SIXTH_ORDER.sub("", sound) if "ETHIOPIC" in name else sound).lower(), is_vowel_sign
+    if "ETHIOPIC" in name:
+        sound = SIXTH_ORDER.sub("", sound)
+    elif "TIFINAGH" in name:
+        sound = READ_OUT.sub("", sound)
+    return sound.lower(), is_vowel_sign
