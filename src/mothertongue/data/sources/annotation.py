@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,9 @@ class AnnotationSource(Source):
 
     suffixes: ClassVar[tuple[str, ...]]
     """The ends of the names of its files, in lower case, the longest first."""
+    begins: ClassVar[re.Pattern[str] | None] = None
+    """The pattern of a file's first line, where names say little. Bytes that are no UTF-8 are
+    surrogates."""
     options = JOIN_OPTIONS
 
     path: Path
@@ -64,11 +68,6 @@ class AnnotationSource(Source):
     """The tiers, or types of tiers, to take; by default the type with the most time and text."""
     encoding: str | None = None
     """The encoding of text files that are neither UTF-8 nor UTF-16."""
-
-    @classmethod
-    @abstractmethod
-    def claims(cls, file: Path) -> bool:
-        """Return whether a file with one of the suffixes has this format, by its first bytes."""
 
     @abstractmethod
     def read(self, file: Path) -> Annotations:
@@ -195,7 +194,7 @@ class AnnotationSource(Source):
     @classmethod
     def _files(cls, path: Path) -> Iterator[Path]:
         if not path.is_dir():
-            if path.name.lower().endswith(cls.suffixes) and path.is_file() and cls.claims(path):
+            if path.name.lower().endswith(cls.suffixes) and cls._claims(path):
                 yield path
             return
         for folder, folders, names in os.walk(path):
@@ -204,8 +203,20 @@ class AnnotationSource(Source):
                 # macOS leaves ._a.eaf beside a.eaf.
                 if name.lower().endswith(cls.suffixes) and not name.startswith("."):
                     file = Path(folder, name)
-                    if file.is_file() and cls.claims(file):
+                    if cls._claims(file):
                         yield file
+
+    @classmethod
+    def _claims(cls, file: Path) -> bool:
+        """Return whether a file with one of the suffixes has this format."""
+        if not file.is_file() or cls.begins is None:
+            return file.is_file()
+        try:
+            with file.open("rb") as content:
+                first = content.readline(1000).decode("utf-8-sig", "surrogateescape")
+        except OSError:
+            return False
+        return cls.begins.match(first) is not None
 
 
 def _stem(file: Path, suffixes: Sequence[str]) -> str:
