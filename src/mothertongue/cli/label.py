@@ -57,13 +57,13 @@ def label(
     json_file: Json = None,
 ) -> None:
     """Make training data of recordings without text: a model's most certain transcripts."""
+    from mothertongue.data.data_report import label_table
     from mothertongue.inference.labelling.filters import label_options
     from mothertongue.inference.labelling.label import label as label_audio
     from mothertongue.inference.labelling.label import refuse_nothing_kept
     from mothertongue.inference.labelling.teacher import teachers
     from mothertongue.inference.output_files import find_sources
     from mothertongue.inference.transcribe_files import detector
-    from mothertongue.report.tables.label_table import label_table
     from mothertongue.system.json_files import to_json
 
     filters = {"keep": keep, "min_speed": min_speed, "max_speed": max_speed}
