@@ -11,7 +11,7 @@ from mothertongue.comparison.result import Row, averages, language_result, point
 from mothertongue.comparison.retention import retention
 from mothertongue.comparison.run_costs import run_cost
 from mothertongue.comparison.schema import Comparison, Cut, Language, Point, RunCost
-from mothertongue.comparison.selection import Choice, read_record
+from mothertongue.comparison.selection import Choice
 from mothertongue.comparison.weight_averages import PlannedAverage
 from mothertongue.experiment.checkpoints import TRAINED
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
@@ -115,7 +115,7 @@ def _cost(
     choice: Choice, candidates: Sequence[Candidate], cuts: Sequence[Cut], folder: Path
 ) -> RunCost:
     tried = {
-        each.experiment.name: read_record(each, folder)
+        each.experiment.name: each.run_dir(folder).read_record()
         for each in candidates
         if (each.language, each.arm) == (choice.language, choice.arm)
     }
@@ -135,7 +135,7 @@ def _point(candidate: Candidate, folder: Path) -> Point:
         candidate.settings,
         candidate.seed,
         candidate.experiment.name,
-        read_record(candidate, folder),
+        candidate.run_dir(folder).read_record(),
     )
 
 

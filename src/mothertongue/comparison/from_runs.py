@@ -217,11 +217,6 @@ def _scored(group: Sequence[Done], stored: str) -> Scored:
 
 def _read(folder: Path) -> Done:
     run_dir = RunDir(folder)
-    if not run_dir.is_done:
-        raise DataError(
-            f"{folder}: no finished run; expected its record.json; continue it with: mothertongue "
-            "train"
-        )
     done = Done(run_dir, run_dir.read_record())
     refuse_changes(run_dir, manifest_changes(run_dir, done.manifests), "reported")
     return done

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.records import Cost, MetricsLine, RunRecord
 from mothertongue.system.files import open_atomically, reporting_disk_full, sweep
 from mothertongue.system.json_files import plain_values, read_json, read_json_lines
@@ -72,7 +72,12 @@ class RunDir:
         return read_json(self.state, Cost)
 
     def read_record(self) -> RunRecord:
-        """Return the record of the finished run. Raises DataError if it is damaged."""
+        """Return the record of a finished run. Raises DataError without a whole one."""
+        if not self.is_done:
+            raise DataError(
+                f"{self.path}: no finished run; expected its record.json; continue it with: "
+                "mothertongue train"
+            )
         return read_json(self.record, RunRecord)
 
     def evaluation(self, name: str) -> Path:

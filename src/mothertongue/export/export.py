@@ -22,6 +22,7 @@ from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.load import load_run
+from mothertongue.experiment.records import RunRecord
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 from mothertongue.export.base import Exported, Exporter, exporter
 from mothertongue.export.model_card import write_card
@@ -69,7 +70,7 @@ def export(
     kind = type_ or writer.types[0]
     if kind not in writer.types:
         raise ConfigError(f"--type {kind}: {format_} has {', '.join(writer.types)}")
-    experiment = _finished(run)
+    record, experiment = RunDir(run).read_record(), read_experiment(RunDir(run))
     utterances = _drawn(experiment, split, clips)
     with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
         if out.exists():
@@ -79,7 +80,7 @@ def export(
         sweep(out.parent)
         with temporary_folder(out.parent) as home, reporting_disk_full(out, home):
             fresh = home / out.name
-            limit = _write(writer, run, fresh, kind)
+            limit = _write(writer, run, record, fresh, kind)
             transcripts = _transcribed(writer, run, fresh, experiment, utterances)
             result = Verification(
                 run=str(run),
@@ -106,7 +107,7 @@ def default_folder(run: Path, format_: str, type_: str | None) -> Path:
     return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
 
 
-def _write(writer: Exporter, run: Path, out: Path, kind: str) -> TokenLimit:
+def _write(writer: Exporter, run: Path, record: RunRecord, out: Path, kind: str) -> TokenLimit:
     """Write the export and its card; return the counts of labels over the engine's limit."""
     tuned = load_run(run)
     corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
@@ -115,7 +116,7 @@ def _write(writer: Exporter, run: Path, out: Path, kind: str) -> TokenLimit:
     exported = Exported(
         tuned=tuned,
         run=run,
-        record=RunDir(run).read_record(),
+        record=record,
         scores=read_json(scores, SplitScores) if scores.is_file() else None,
         token_limit=limit,
     )
@@ -227,12 +228,6 @@ def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:
 
 def _of_language(utterances: Sequence[Utterance], experiment: Experiment) -> list[Utterance]:
     return [each for each in utterances if each.language == experiment.language]
-
-
-def _finished(run: Path) -> Experiment:
-    if not RunDir(run).is_done:
-        raise DataError(f"{run}: no finished run; continue it with: mothertongue train")
-    return read_experiment(RunDir(run))
 
 
 def _failure(result: Verification) -> str:
