@@ -38,18 +38,17 @@ from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.environment import environment
 from mothertongue.system.files import (
     reporting_disk_full,
-    sweep,
+    size_bytes,
     sync_folder,
     temporary_folder,
     write_json,
 )
 from mothertongue.system.json_files import built, read_json
-from mothertongue.system.locks import alone
+from mothertongue.system.locks import making
 from mothertongue.system.processes import ChildError, ask
 
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
 NORMALIZER = "strict"
-IN_USE = "wait for it, stop it, or give another --out"
 
 
 def export(
@@ -72,12 +71,7 @@ def export(
         raise ConfigError(f"--type {kind}: {format_} has {', '.join(writer.types)}")
     record, experiment = RunDir(run).read_record(), read_experiment(RunDir(run))
     utterances = _drawn(experiment, split, clips)
-    with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
-        if out.exists():
-            raise ConfigError(
-                f"{out}: there is something already; give another --out, or remove it"
-            )
-        sweep(out.parent)
+    with making(out):
         with temporary_folder(out.parent) as home, reporting_disk_full(out, home):
             fresh = home / out.name
             limit = _write(writer, run, record, fresh, kind)
@@ -91,7 +85,7 @@ def export(
                 split=split,
                 **_compared(writer, kind, utterances, *transcripts, max_wer_loss),
                 token_limit=limit,
-                size_bytes=_size(fresh),
+                size_bytes=size_bytes(fresh),
                 environment=environment(),
             )
             _mark(fresh, result)
@@ -240,7 +234,3 @@ def _failure(result: Verification) -> str:
         f"WER went from {100 * result.wer_run:.1f} to {100 * result.wer:.1f} %, expected at "
         f"most {100 * result.max_wer_loss:g} points more; take a finer --type"
     )
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
