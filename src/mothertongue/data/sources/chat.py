@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier
+from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier, seconds_of
 from mothertongue.data.annotations.text_files import read_text
 from mothertongue.data.sources.annotation import JOIN_OPTIONS, TEXT_OPTIONS, AnnotationSource
 from mothertongue.errors import Fault
@@ -107,16 +107,9 @@ def _names(line: str) -> dict[str, str]:
 
 def _segment(place: str, speaker: str, text: str) -> Segment:
     times = BULLET.findall(text)
-    start_s, end_s = (_seconds(times[0][0]), _seconds(times[-1][1])) if times else (None, None)
+    start_s, end_s = (seconds_of(times[0][0]), seconds_of(times[-1][1])) if times else (None, None)
     said = BULLET.sub(" ", text)
     return Segment(place, start_s, end_s, "" if UNHEARD.search(said) else _plain(said), speaker)
-
-
-def _seconds(milliseconds: str) -> float | None:
-    try:
-        return int(milliseconds) / 1000
-    except (ValueError, OverflowError):  # Python reads at most 4,300 digits, and divides 308
-        return None
 
 
 def _plain(text: str) -> str:

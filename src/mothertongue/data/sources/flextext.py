@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier
+from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier, seconds_of
 from mothertongue.data.annotations.xml_files import parse_xml
 from mothertongue.data.sources.annotation import JOIN_OPTIONS, TIER_OPTIONS, AnnotationSource
 from mothertongue.errors import Fault
@@ -65,7 +65,8 @@ def read_flextext(path: Path) -> Annotations:
 def _tiers(phrases: list[Element]) -> Iterator[Tier]:
     segments: dict[str, list[Segment]] = {}
     for number, phrase in enumerate(phrases, start=1):
-        start_s, end_s = (_seconds(phrase.get(f"{edge}-time-offset")) for edge in ("begin", "end"))
+        start_s = seconds_of(phrase.get("begin-time-offset"))
+        end_s = seconds_of(phrase.get("end-time-offset"))
         place, speaker = phrase.get("guid") or f"phrase {number}", phrase.get("speaker") or None
         for language, text in _texts(phrase).items():
             segment = Segment(place, start_s, end_s, text, speaker)
@@ -91,10 +92,3 @@ def _texts(phrase: Element) -> dict[str, str]:
 
 def _items(element: Element, type_: str) -> Iterator[Element]:
     return (each for each in element.iterfind("item") if each.get("type") == type_)
-
-
-def _seconds(milliseconds: str | None) -> float | None:
-    try:
-        return int(milliseconds or "") / 1000
-    except (ValueError, OverflowError):
-        return None
