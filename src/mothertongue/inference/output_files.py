@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio.headers import SUFFIXES as KNOWN
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.run_dir import refuse_change
 from mothertongue.inference.subtitle_formats import SUFFIXES, written
@@ -24,7 +24,6 @@ from mothertongue.system.json_files import read_json
 from mothertongue.system.locks import GIVE_ANOTHER, alone
 
 RECORD, LOCK = "transcription.json", ".lock"
-KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 
 
 @dataclass(frozen=True, slots=True)
