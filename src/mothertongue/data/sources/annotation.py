@@ -57,8 +57,6 @@ class AnnotationSource(Source):
     surrogates."""
     options = JOIN_OPTIONS
 
-    path: Path
-    """The file or the folder."""
     join_s: float = Field(0.0, ge=0, le=30)
     """Neighbouring segments of one speaker are joined up to this number of seconds; 0 joins
     none."""
@@ -91,10 +89,6 @@ class AnnotationSource(Source):
         if "max_gap_s" in settings and not settings.get("join_s"):
             raise ConfigError("--max-gap has no effect without --join; give both, or leave it out")
         return cls(path=path, **settings)
-
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
         files = list(self._files(self.path))

@@ -28,8 +28,6 @@ class AudioFolderSource(Source):
     precedence = 10
 
     kind: Literal["audiofolder"] = "audiofolder"
-    path: Path
-    """The folder."""
     audio_column: str | None = None
     """The column with audio paths; by default found by name."""
     text_column: str | None = None
@@ -39,10 +37,6 @@ class AudioFolderSource(Source):
     def recognizes(cls, path: Path) -> bool:
         """By the name of the metadata file."""
         return path.is_dir() and bool(metadata_files(path))
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         tables = metadata_files(self.path)

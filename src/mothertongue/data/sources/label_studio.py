@@ -66,8 +66,6 @@ class LabelStudioSource(Source):
     precedence = 45
 
     kind: Literal["label_studio"] = "label_studio"
-    path: Path
-    """The export, or the folder."""
     audio_column: str | None = None
     """The key of the sound in a task's data; by default found by name."""
     text_column: str | None = None
@@ -77,10 +75,6 @@ class LabelStudioSource(Source):
     def recognizes(cls, path: Path) -> bool:
         """Recognize an export by a list of objects with annotations."""
         return bool(_exports(path))
-
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
         for export in _exports(self.path):

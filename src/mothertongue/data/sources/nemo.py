@@ -29,8 +29,6 @@ class NemoSource(Source):
     precedence = 40
 
     kind: Literal["nemo"] = "nemo"
-    path: Path
-    """The manifest, or the folder."""
     audio_column: str | None = None
     """The key with audio paths; by default found by name."""
     text_column: str | None = None
@@ -40,10 +38,6 @@ class NemoSource(Source):
     def recognizes(cls, path: Path) -> bool:
         """Recognize it by audio_filepath on the first line. A single .jsonl file is a table."""
         return bool(_manifests(path)) and not (path.is_file() and path.suffix == ".jsonl")
-
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
         chosen = {"audio": self.audio_column, "text": self.text_column}

@@ -34,17 +34,11 @@ class PairedSource(Source):
     precedence = 95
 
     kind: Literal["paired"] = "paired"
-    path: Path
-    """The folder."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Recognize the corpus by one sound with its text."""
         return any(stem in texts for _, sounds, texts in _folders(path) for stem, _ in sounds)
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         for folder, sounds, texts in _folders(self.path):

@@ -34,8 +34,6 @@ class TableSource(Source):
     precedence = 90
 
     kind: Literal["table"] = "table"
-    path: Path
-    """The table."""
     audio_root: Path | None = None
     """The folder in which relative audio paths start; by default the table's own."""
     audio_column: str | None = None

@@ -28,8 +28,6 @@ class TablesSource(Source):
     precedence = 80
 
     kind: Literal["tables"] = "tables"
-    path: Path
-    """The folder."""
     audio_column: str | None = None
     """The column with audio; by default found by name."""
     text_column: str | None = None
@@ -43,10 +41,6 @@ class TablesSource(Source):
         is_split = None not in splits and bool(names)
         # A single file at the top is a table: no parts must be found.
         return is_split or (is_parquet(names) and (len(names) > 1 or "/" in names[0]))
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         names = _tables(self.path)
