@@ -25,8 +25,8 @@ from mothertongue.recipes import recipe_path
 from mothertongue.report.tables.plan_tables import grid_table
 from mothertongue.training import plan_probe
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.plan import plan
 from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_probe import plan
 from mothertongue.training.plan_shape import applied, by_shape, mean_frames, sizes_of
 
 

@@ -125,7 +125,7 @@ def plan(
     """Measure a few steps and show the cost of a run: parameters, memory, time, disk."""
     from mothertongue.experiment.config import load_experiment
     from mothertongue.report.tables.plan_tables import plan_table
-    from mothertongue.training.plan import plan as plan_run
+    from mothertongue.training.plan_probe import plan as plan_run
 
     loaded = load_experiment(experiment, overrides or [], recipe)
     with counting("measuring a few steps"):
