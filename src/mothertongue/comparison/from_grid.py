@@ -6,8 +6,8 @@ from pathlib import Path
 from mothertongue.comparison.alike import leak_doubts
 from mothertongue.comparison.average_rows import AverageRow
 from mothertongue.comparison.grid import Candidate, Grid
-from mothertongue.comparison.paired_scores import Scored, read_scores
-from mothertongue.comparison.result import Row, averages, language_result, point, result
+from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
+from mothertongue.comparison.result import Row, averages, language_result, point
 from mothertongue.comparison.retention import retention
 from mothertongue.comparison.run_costs import run_cost
 from mothertongue.comparison.schema import Comparison, Cut, Language, Point, RunCost
@@ -15,6 +15,7 @@ from mothertongue.comparison.selection import Choice
 from mothertongue.comparison.weight_averages import PlannedAverage
 from mothertongue.experiment.checkpoints import TRAINED
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
+from mothertongue.system.environment import environment
 
 
 def compare_grid(
@@ -30,16 +31,19 @@ def compare_grid(
         name: _language(grid, name, candidates, choices, cuts, planned, folder)
         for name in grid.languages
     }
-    return result(
+    return Comparison(
         name=grid.name,
         base=grid.base,
         protocol=grid.protocol,
+        chosen_on="test" if grid.protocol == "paper" else "validation",
         reference=grid.reference,
-        seeds=grid.seeds,
+        seeds=list(grid.seeds),
+        normalizer=PRIMARY_NORMALIZER,
         languages=languages,
         average=averages(languages, grid.reference),
         curves=[_point(each, folder) for each in candidates],
-        cuts=cuts,
+        cuts=list(cuts),
+        environment=environment(),
     )
 
 

@@ -16,8 +16,8 @@ from mothertongue.comparison.alike import (
     refuse_other_decoding,
 )
 from mothertongue.comparison.clips import ClipSet, clip_set
-from mothertongue.comparison.paired_scores import Scored, read_scores
-from mothertongue.comparison.result import Row, language_result, point, result
+from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
+from mothertongue.comparison.result import Row, language_result, point
 from mothertongue.comparison.run_costs import run_cost
 from mothertongue.comparison.schema import Comparison, Language, Point
 from mothertongue.data.languages import Measure
@@ -31,6 +31,7 @@ from mothertongue.experiment.run_dir import (
     TEST_SCORES,
     RunDir,
 )
+from mothertongue.system.environment import environment
 from mothertongue.system.json_files import read_json
 
 
@@ -84,19 +85,21 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
         by_language.setdefault(each.experiment.language, []).append(each)
     found = {name: _language(group) for name, group in by_language.items()}
     rows = [row for language, _ in found.values() for row in language.strategies]
-    chosen_on = {each.experiment.select_on for each in runs}
-    found_on_all = result(
+    is_paper = any(each.experiment.select_on == "test" for each in runs)
+    result = Comparison(
         name=", ".join(each.name for each in runs),
         base=base,
-        protocol="paper" if "test" in chosen_on else "validation",
+        protocol="paper" if is_paper else "validation",
+        chosen_on="test" if is_paper else "validation",
         reference=_reference([row.strategy for row in rows]),
         seeds=sorted({each.seed for each in runs}),
+        normalizer=PRIMARY_NORMALIZER,
         languages={name: language for name, (language, _) in found.items()},
-        average=(),
+        average=[],
         curves=[_point(each) for each in runs],
-        cuts=(),
+        environment=environment(),
     )
-    return found_on_all, [clips for _, sets in found.values() for clips in sets]
+    return result, [clips for _, sets in found.values() for clips in sets]
 
 
 def _language(runs: Sequence[Done]) -> tuple[Language, list[ClipSet]]:

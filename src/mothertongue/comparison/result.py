@@ -16,8 +16,6 @@ from mothertongue.comparison.paired_scores import (
 from mothertongue.comparison.run_costs import wall_s
 from mothertongue.comparison.schema import (
     Base,
-    Comparison,
-    Cut,
     Language,
     MeanRow,
     OtherSet,
@@ -32,7 +30,6 @@ from mothertongue.comparison.schema import (
 from mothertongue.data.languages import Measure
 from mothertongue.experiment.records import RunRecord
 from mothertongue.experiment.run_dir import TEST_SCORES
-from mothertongue.system.environment import environment
 from mothertongue.system.json_files import field_values
 
 
@@ -51,35 +48,6 @@ class Row:
     """The scores on each set of clips; `test` is the language's own test split."""
     retention: Retention | None
     cost: RunCost
-
-
-def result(
-    *,
-    name: str,
-    base: str,
-    protocol: str,
-    reference: str,
-    seeds: Sequence[int],
-    languages: Mapping[str, Language],
-    average: Sequence[MeanRow],
-    curves: Sequence[Point],
-    cuts: Sequence[Cut],
-) -> Comparison:
-    """Return the whole result, of `language_result`, `averages` and `point`."""
-    return Comparison(
-        name=name,
-        base=base,
-        protocol=protocol,
-        chosen_on="test" if protocol == "paper" else "validation",
-        reference=reference,
-        seeds=list(seeds),
-        normalizer=PRIMARY_NORMALIZER,
-        languages=dict(languages),
-        average=list(average),
-        curves=list(curves),
-        cuts=list(cuts),
-        environment=environment(),
-    )
 
 
 def language_result(
