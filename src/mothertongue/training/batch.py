@@ -123,12 +123,9 @@ def collate(
     labels: Sequence[Sequence[int]],
     context_s: int,
     end_token: int,
-    multiple: int = LABEL_STEP,
-    uncounted: Sequence[int] = (),
 ) -> Batch:
     """One batch from clips of at most `context_s` seconds and their label tokens."""
-    padded = pad_labels(labels, end_token, multiple, uncounted)
-    return Batch(tuple(ids), pad_samples(clips, context_s), *padded)
+    return Batch(tuple(ids), pad_samples(clips, context_s), *pad_labels(labels, end_token))
 
 
 def pad_labels(

@@ -21,16 +21,9 @@ from mothertongue.errors import DataError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device
-from mothertongue.model.features import HOP_SAMPLES
+from mothertongue.model.features import HOP_SAMPLES, pad_samples
 from mothertongue.model.tokenizer import CONTROL_TOKENS, Tokens
-from mothertongue.training.batch import (
-    GPU_LABEL_STEP,
-    IGNORED,
-    LABEL_STEP,
-    Batch,
-    collate,
-    pad_labels,
-)
+from mothertongue.training.batch import GPU_LABEL_STEP, IGNORED, LABEL_STEP, Batch, pad_labels
 from mothertongue.training.bucketing import (
     MicroBatch,
     Row,
@@ -42,7 +35,7 @@ from mothertongue.training.bucketing import (
 from mothertongue.training.decoded_clips import DecodedClips
 from mothertongue.training.idle_settings import refuse_idle_temperature, refuse_idle_weight
 from mothertongue.training.joining import Joiner, joined_masks, joined_samples
-from mothertongue.training.labels import Label, RowLabels
+from mothertongue.training.labels import RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
 from mothertongue.training.replay import choose_replay, mixed, replay_seed, replay_steps
 from mothertongue.training.workers import start_method, usual_workers
@@ -223,18 +216,13 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
             # By another run, or by this one before it stopped.
             stored = self._stored(micro_batch, epoch)
-        labels = self._labels(micro_batch, epoch)
-        batch = collate(
+        return stored or Batch(
             self._ids(micro_batch),
-            clips,
-            [each.tokens for each in labels],
-            micro_batch.context_s,
-            self.end,
-            self._label_step,
-            [each.uncounted for each in labels],
+            pad_samples(clips, micro_batch.context_s),
+            *self._labels(micro_batch, epoch),
+            keys=self._keys(micro_batch),
+            masks_BR4=self._masks(rows, sounds, epoch),
         )
-        masks_BR4 = self._masks(rows, sounds, epoch)
-        return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
 
     def _clip(self, index: int, epoch: int) -> Samples:
         """The samples of an utterance as an epoch has them."""
@@ -280,18 +268,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             if hidden_TD is None:
                 return None
             found.append(hidden_TD)
-        labels = self._labels(micro_batch, epoch)
-        padded = pad_labels(
-            [each.tokens for each in labels],
-            self.end,
-            self._label_step,
-            [each.uncounted for each in labels],
-        )
+        padded = self._labels(micro_batch, epoch)
         return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
-
-    @property
-    def _label_step(self) -> int:
-        return GPU_LABEL_STEP if self.has_few_shapes else LABEL_STEP
 
     def _keys(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         """The keys of the clips in the store; empty while one of them was never decoded."""
@@ -303,11 +281,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
     def _ids(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         return tuple("+".join(self.utterances[i].id for i in row) for row in micro_batch.rows)
 
-    def _labels(self, micro_batch: MicroBatch, epoch: int) -> list[Label]:
-        return [
+    def _labels(self, micro_batch: MicroBatch, epoch: int) -> tuple[Tensor, Tensor]:
+        """inputs_BL and targets_BL of a batch."""
+        labels = [
             self._row_labels.of(row, self.joiner.spans(row, epoch), epoch)
             for row in micro_batch.rows
         ]
+        return pad_labels(
+            [each.tokens for each in labels],
+            self.end,
+            GPU_LABEL_STEP if self.has_few_shapes else LABEL_STEP,
+            [each.uncounted for each in labels],
+        )
 
     def label_length(self, row: Row) -> int:
         """About how many label tokens a row has; exact for one clip."""
