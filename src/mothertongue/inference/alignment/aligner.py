@@ -132,20 +132,12 @@ class Aligner:
                 self._decoder,
                 blocks,
                 self.find,
-                self._language(clip.language),
+                self._engine.language_of(clip.language),
                 self._engine.trained_context,
                 word_times=True,
             )
         words = [word for segment in found.segments for word in segment.words or ()]
         return words, sound_of(loudness.levels()), found.duration_s
-
-    def _language(self, code: str) -> str | None:
-        """Return the language to decode in; None, to detect it, if the model has no token."""
-        try:
-            self._engine.tokens.language(code)
-        except ConfigError:
-            return None
-        return code
 
     def _tokens(self, text: str, language: str) -> int:
         return self.count_label_tokens(text, language) - FRAME_TOKENS
