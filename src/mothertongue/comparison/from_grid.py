@@ -7,9 +7,8 @@ from mothertongue.comparison.alike import leak_doubts
 from mothertongue.comparison.average_rows import AverageRow
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
-from mothertongue.comparison.result import Row, averages, language_result, point
+from mothertongue.comparison.result import Row, averages, language_result, point, run_cost
 from mothertongue.comparison.retention import retention
-from mothertongue.comparison.run_costs import run_cost
 from mothertongue.comparison.schema import Comparison, Cut, Language, Point, RunCost
 from mothertongue.comparison.selection import Choice
 from mothertongue.comparison.weight_averages import PlannedAverage

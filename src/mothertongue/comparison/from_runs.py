@@ -17,8 +17,7 @@ from mothertongue.comparison.alike import (
 )
 from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
-from mothertongue.comparison.result import Row, language_result, point
-from mothertongue.comparison.run_costs import run_cost
+from mothertongue.comparison.result import Row, language_result, point, run_cost
 from mothertongue.comparison.schema import Comparison, Language, Point
 from mothertongue.errors import DataError
 from mothertongue.evaluation.records import SplitScores
