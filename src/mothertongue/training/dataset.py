@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from mothertongue.data.augment.augmenter import Augmenter
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
-from mothertongue.errors import DataError, MothertongueError
+from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device
@@ -33,7 +33,6 @@ from mothertongue.training.bucketing import (
     share,
 )
 from mothertongue.training.decoded_clips import DecodedClips
-from mothertongue.training.idle_settings import refuse_idle_temperature, refuse_idle_weight
 from mothertongue.training.joining import Joiner, joined_masks, joined_samples
 from mothertongue.training.labels import RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
@@ -80,8 +79,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.has_few_shapes = best_device().type == "cuda"
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
-        refuse_idle_temperature(set(self.languages), config)
-        refuse_idle_weight(utterances, config)
+        _refuse_idle_temperature(set(self.languages), config)
+        _refuse_idle_weight(utterances, config)
         self._row_labels = RowLabels(self.utterances, tokens, config)
         self.labels = self._row_labels.clips
         assert store is None or not config.changes_clips  # see refuse_stored_changes
@@ -301,3 +300,22 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
 def _as_is(batches: list[Batch]) -> list[Batch]:
     return batches
+
+
+def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
+    """Raise ConfigError where a temperature should even out a single language."""
+    if config.language_temperature != 1 and len(languages) == 1:
+        raise ConfigError(
+            f"train.language_temperature={config.language_temperature:g} has no effect: all "
+            f"training data is in {', '.join(languages)}, expected several languages; remove it"
+        )
+
+
+def _refuse_idle_weight(utterances: Sequence[Utterance], config: TrainConfig) -> None:
+    """Raise ConfigError where pseudo-labels should weigh less and there are none."""
+    weight = config.pseudo_label_weight
+    if weight is not None and not any(each.is_pseudo_labelled for each in utterances):
+        raise ConfigError(
+            f"train.pseudo_label_weight={weight:g} has no effect: no training clip has a "
+            "pseudo-label; add a folder that mothertongue label wrote to data, or remove it"
+        )
