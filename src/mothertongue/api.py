@@ -84,7 +84,7 @@ def prepare(
     found = detect(Path(source), layout=layout)
     aligner = None
     if align_with:
-        from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
+        from mothertongue.inference.alignment.aligner import open_aligner  # loads torch
 
         aligner = open_aligner(align_with, align or {}, count, given, Path(out) / ALIGN_CACHE)
     report = prepare_source(found, Path(out), given, count, align=aligner)

@@ -2,5 +2,5 @@
 
 A recording, its text and a MODEL come in; spans of both that agree go out, with the places where
 they do not. It imports inference, evaluation, decoding, data and lower layers. Only
-`aligner`, `open_aligner` and `progress` may load torch.
+`aligner` may load torch.
 """
