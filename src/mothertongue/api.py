@@ -312,7 +312,7 @@ def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = Non
 
     `grid` is a YAML file or the name of a recipe; `jobs` is how many runs go at once.
 
-    >>> mt.compare("my_grid.yaml")["rows"]
+    >>> mt.compare("my_grid.yaml")["languages"]["sw"]["strategies"]
     """
     from mothertongue.comparison.compare import compare as run_grid
     from mothertongue.comparison.grid import load_grid
