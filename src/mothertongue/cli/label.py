@@ -1,7 +1,7 @@
 """The verb label."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from mothertongue.cli.options import (
     LmWeight,
     Model,
     PrecisionOption,
+    VadOption,
     Weights,
 )
 from mothertongue.cli.support import decoding, show
@@ -42,10 +43,7 @@ def label(
         float | None,
         typer.Option(min=0, max=1, help="Least agreement of both texts; default 0.8."),
     ] = None,
-    vad: Annotated[
-        Literal["auto", "silero", "off"],
-        typer.Option(help="Speech detector; auto is Silero's if it is installed."),
-    ] = "auto",
+    vad: VadOption = "auto",
     weights: Weights = "best",
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
