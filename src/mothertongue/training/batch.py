@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.clips import Samples
-from mothertongue.model.features import ENCODER_FRAMES_PER_S, pad_samples
+from mothertongue.model.context import FRAMES_PER_S
+from mothertongue.model.features import pad_samples
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS
 
 IGNORED = -100  # a target that no loss counts
@@ -67,7 +68,7 @@ class Batch:
         if self.samples_BS is not None:
             return self.samples_BS.shape[1] / SAMPLE_RATE_HZ
         assert self.hidden_BTD is not None
-        return self.hidden_BTD.shape[1] / ENCODER_FRAMES_PER_S
+        return self.hidden_BTD.shape[1] / FRAMES_PER_S
 
     @property
     def rows(self) -> int:

@@ -21,9 +21,9 @@ from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.defaults import in_precision, settled
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.validation import Validation
-from mothertongue.model.context import FULL_CONTEXT_S
+from mothertongue.model.context import FRAMES_PER_S, FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
-from mothertongue.model.flops import FRAMES_PER_S, training_flops
+from mothertongue.model.flops import training_flops
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.system.json_files import built, to_json
 from mothertongue.system.processes import ChildError, answer, ask

@@ -36,8 +36,8 @@ from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.transcribe import MAX_DURATION_S, transcribe_blocks
 from mothertongue.inference.transcribe_files import detector
 from mothertongue.inference.transcript_cache import CachedTranscriber, weights_of
+from mothertongue.model.tokenizer import CONTROL_TOKENS
 
-FRAME_TOKENS = 5  # of a label: four before its text and one after it
 LEAST_SOUND_S = 0.5
 """A part with text and less sound than this is text that nobody speaks."""
 
@@ -85,7 +85,7 @@ class Aligner:
         tokens_U = [self._tokens(text_of(clip.text, [unit]), clip.language) for unit in units]
         limits = Limits(
             max_s=min(self.options.max_s, self.clip_limits.max_duration_s),
-            max_tokens=self.clip_limits.max_label_tokens - FRAME_TOKENS,
+            max_tokens=self.clip_limits.max_label_tokens - CONTROL_TOKENS,
             least=self.options.least,
         )
         spans = choose(evidence, sound, tokens_U, limits, duration_s)
@@ -143,7 +143,7 @@ class Aligner:
         return words, sound_of(loudness.levels()), found.duration_s
 
     def _tokens(self, text: str, language: str) -> int:
-        return self.count_label_tokens(text, language) - FRAME_TOKENS
+        return self.count_label_tokens(text, language) - CONTROL_TOKENS
 
 
 def _measured(blocks: Iterable[Samples], loudness: Loudness) -> Iterator[Samples]:
