@@ -39,10 +39,9 @@ from mothertongue.data.manifest import Utterance, read_data, read_manifest
 from mothertongue.data.prepare import ALIGN_CACHE, REVIEW_NAME, PrepareOptions, prepare
 from mothertongue.data.sources.paired import PairedSource
 from mothertongue.data.text_cleaning import clean_text
-from mothertongue.inference.alignment.aligner import Aligner
-from mothertongue.inference.alignment.open_aligner import open_aligner
+from mothertongue.inference.alignment.aligner import Aligner, open_aligner
 from mothertongue.inference.alignment.pauses import FRAME_S, Loudness, sound_of
-from mothertongue.inference.alignment.progress import align_progress
+from mothertongue.inference.progress import align_progress
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import load_tokens
 from mothertongue.system.environment import environment

@@ -34,9 +34,9 @@ from mothertongue.data.manifest import Utterance
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import BatchSize, TrainConfig
-from mothertongue.model.context import FULL_CONTEXT_S, context_s
+from mothertongue.model.context import FRAMES_PER_S, FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import peak_memory_bytes
-from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
+from mothertongue.model.flops import encoder_layer, stem, training_flops
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.training import gpu_step
 from mothertongue.training.batch import Batch

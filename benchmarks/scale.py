@@ -26,7 +26,7 @@ from mothertongue.model.load import load_base
 from mothertongue.system.environment import environment
 from mothertongue.system.json_files import to_json
 from mothertongue.training.bucketing import plan_epoch
-from mothertongue.training.plan import plan
+from mothertongue.training.plan_probe import plan
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from mothertongue.decoding.search import Search, Waiting
-from mothertongue.model.flops import FRAMES_PER_S
+from mothertongue.model.context import FRAMES_PER_S
 from mothertongue.model.sizes import openai_config
 from mothertongue.system.environment import environment
 from mothertongue.system.files import write_json

@@ -18,9 +18,9 @@ from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import BatchSize
-from mothertongue.model.context import FULL_CONTEXT_S, context_s
+from mothertongue.model.context import FRAMES_PER_S, FULL_CONTEXT_S, context_s
 from mothertongue.model.features import log_mel, pad_samples
-from mothertongue.model.flops import FRAMES_PER_S, encoder_layer, stem, training_flops
+from mothertongue.model.flops import encoder_layer, stem, training_flops
 from mothertongue.model.load import Base
 from mothertongue.system.files import write_json
 from mothertongue.training.bucketing import Step, plan_epoch

@@ -84,7 +84,7 @@ def prepare(
     found = detect(Path(source), layout=layout)
     aligner = None
     if align_with:
-        from mothertongue.inference.alignment.open_aligner import open_aligner  # loads torch
+        from mothertongue.inference.alignment.aligner import open_aligner  # loads torch
 
         aligner = open_aligner(align_with, align or {}, count, given, Path(out) / ALIGN_CACHE)
     report = prepare_source(found, Path(out), given, count, align=aligner)
@@ -312,7 +312,7 @@ def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = Non
 
     `grid` is a YAML file or the name of a recipe; `jobs` is how many runs go at once.
 
-    >>> mt.compare("my_grid.yaml")["rows"]
+    >>> mt.compare("my_grid.yaml")["languages"]["sw"]["strategies"]
     """
     from mothertongue.comparison.compare import compare as run_grid
     from mothertongue.comparison.grid import load_grid

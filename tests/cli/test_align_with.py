@@ -14,7 +14,7 @@ import mothertongue as mt
 from mothertongue import cli
 from mothertongue.data.manifest import read_manifest
 from mothertongue.errors import ConfigError
-from mothertongue.inference.alignment import open_aligner
+from mothertongue.inference.alignment import aligner
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.speech_detection import everything
 from mothertongue.model.tokenizer import Tokens
@@ -29,8 +29,8 @@ def corpus(tmp_path: Path, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> P
     recording.write(tmp_path / "corpus/story.wav")
     (tmp_path / "corpus/story.txt").write_text("\n".join(SENTENCES))
     engine = Engine("base", lambda *_: Narrator(recording), {}, tokens)
-    monkeypatch.setattr(open_aligner, "open_model", lambda _: engine)
-    monkeypatch.setattr(open_aligner, "detector", lambda _: (everything, "off"))
+    monkeypatch.setattr(aligner, "open_model", lambda _: engine)
+    monkeypatch.setattr(aligner, "detector", lambda _: (everything, "off"))
     return tmp_path / "corpus"
 
 
@@ -95,7 +95,7 @@ def test_a_base_that_knows_nothing_keeps_nothing(
     base = save_base(tmp_path / "base")
     narrate(SENTENCES).write(tmp_path / "corpus/story.wav")
     (tmp_path / "corpus/story.txt").write_text("\n".join(SENTENCES))
-    monkeypatch.setattr(open_aligner, "detector", lambda _: (everything, "off"))
+    monkeypatch.setattr(aligner, "detector", lambda _: (everything, "off"))
     settings = [tmp_path / "corpus", "--language", "sw", "--out", tmp_path / "out"]
     code, shown, err = called(monkeypatch, capsys, *settings, "--align-with", base, "--base", base)
     assert code == 65

@@ -22,11 +22,11 @@ from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.load import base_config
 from mothertongue.recipes import recipe_path
-from mothertongue.report.tables.dry_run_table import plan_table
+from mothertongue.report.tables.plan_tables import grid_table
 from mothertongue.training import plan_probe
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.plan import plan
 from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_probe import plan
 from mothertongue.training.plan_shape import applied, by_shape, mean_frames, sizes_of
 
 
@@ -76,7 +76,7 @@ def test_a_plan_and_a_dry_run_tell_the_same_costs(
         assert run.training_s > 0 and run.validation_s > 0
     assert len({run.training_s for run in found.runs}) == 2
     console = Console(file=io.StringIO(), width=200)
-    console.print(plan_table(found))
+    console.print(grid_table(found))
     assert "shape of the base" not in console.file.getvalue()
 
 
@@ -108,7 +108,7 @@ def test_the_averages_of_weights_are_counted(make_grid: MakeGrid) -> None:
     assert best_of_three.decoded_clips == (1 + 7) * 3 + 7 * 4
     assert found.average_clips == 58 + 52
     console = Console(file=io.StringIO(), width=200)
-    console.print(plan_table(found))
+    console.print(grid_table(found))
     assert "2 averages of weights come on top too: they decode 110 clips" in console.file.getvalue()
     soups = make_grid(average={"with_base": None}, seeds=[0, 1], strategies=strategies)
     (only_full,) = dry_run(soups, lambda _: None).averages

@@ -12,11 +12,11 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from eaf_schema import eaf_faults
 
-from mothertongue.data.annotations.eaf import read_eaf
 from mothertongue.data.annotations.eaf_writer import write_eaf
-from mothertongue.data.annotations.labels import read_labels
 from mothertongue.data.annotations.segments import Annotations
-from mothertongue.data.annotations.textgrid import read_textgrid
+from mothertongue.data.sources.audacity import read_labels
+from mothertongue.data.sources.elan import read_eaf
+from mothertongue.data.sources.textgrid import read_textgrid
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.inference.annotation_formats import as_audacity, as_eaf, as_textgrid
 from mothertongue.inference.subtitle_formats import FORMATS, written

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.report.tables.plan_table import plan_table
+from mothertongue.report.tables.plan_tables import plan_table
 from mothertongue.strategies.full import Full
 from mothertongue.training.plan_estimate import Measured, epoch_s, estimate
 from mothertongue.training.records import Plan

@@ -12,15 +12,13 @@ from torch import Tensor
 
 from mothertongue.analysis.records import Half
 from mothertongue.analysis.similarity import Floats
-from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.data.audio.load import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from mothertongue.data.clips import Samples
 from mothertongue.model.context import Context, context_s
 from mothertongue.model.encoder import stem
 from mothertongue.model.features import log_mel, pad_samples
+from mothertongue.model.tokenizer import PREFIX_TOKENS
 from mothertongue.strategies.base import Whisper
-
-SAMPLES_PER_FRAME = 320  # 20 ms
-PREFIX_TOKENS = 4  # start, language, task, no timestamps: `Tokens.prefix`
 
 
 def state_names(model: Whisper) -> dict[Half, list[str]]:
@@ -49,7 +47,7 @@ def read_states(
 
 def valid_frames(num_samples: int) -> int:
     """Return the number of encoder frames (50 a second) of a clip, rounded up."""
-    return math.ceil(num_samples / SAMPLES_PER_FRAME)
+    return math.ceil(num_samples / FRAME_SAMPLES)
 
 
 @torch.inference_mode()

@@ -205,8 +205,8 @@ def _runner(
 def _dry_run(grid: "Grid", json_file: Path | None) -> None:
     from mothertongue.comparison.dry_run import dry_run
     from mothertongue.comparison.grid import expand
-    from mothertongue.report.tables.dry_run_table import plan_table
+    from mothertongue.report.tables.plan_tables import grid_table
 
     with counting("measuring", len(expand(grid))) as advance:
         plan = dry_run(grid, advance)
-    show(plan, plan_table(plan), json_file)
+    show(plan, grid_table(plan), json_file)

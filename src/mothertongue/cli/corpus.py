@@ -206,8 +206,8 @@ def _aligning(
         with counting("checking") as progress:
             yield progress, None
         return
-    from mothertongue.inference.alignment.open_aligner import open_aligner
-    from mothertongue.inference.alignment.progress import align_progress
+    from mothertongue.inference.alignment.aligner import open_aligner
+    from mothertongue.inference.progress import align_progress
 
     with align_progress() as watcher:
         options = {"least": given["--align-least"], "max_s": given["--align-length"]}

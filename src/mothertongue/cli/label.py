@@ -1,7 +1,7 @@
 """The verb label."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from mothertongue.cli.options import (
     LmWeight,
     Model,
     PrecisionOption,
+    VadOption,
     Weights,
 )
 from mothertongue.cli.support import decoding, show
@@ -42,10 +43,7 @@ def label(
         float | None,
         typer.Option(min=0, max=1, help="Least agreement of both texts; default 0.8."),
     ] = None,
-    vad: Annotated[
-        Literal["auto", "silero", "off"],
-        typer.Option(help="Speech detector; auto is Silero's if it is installed."),
-    ] = "auto",
+    vad: VadOption = "auto",
     weights: Weights = "best",
     beam_size: Beam = 1,
     batch_size: BatchSize = 16,
@@ -57,13 +55,13 @@ def label(
     json_file: Json = None,
 ) -> None:
     """Make training data of recordings without text: a model's most certain transcripts."""
+    from mothertongue.data.data_report import label_table
     from mothertongue.inference.labelling.filters import label_options
     from mothertongue.inference.labelling.label import label as label_audio
     from mothertongue.inference.labelling.label import refuse_nothing_kept
     from mothertongue.inference.labelling.teacher import teachers
     from mothertongue.inference.output_files import find_sources
     from mothertongue.inference.transcribe_files import detector
-    from mothertongue.report.tables.label_table import label_table
     from mothertongue.system.json_files import to_json
 
     filters = {"keep": keep, "min_speed": min_speed, "max_speed": max_speed}

@@ -23,6 +23,7 @@ from mothertongue.cli.options import (
     OwnGraphs,
     PrecisionOption,
     SplitOption,
+    VadOption,
     Weights,
 )
 from mothertongue.cli.support import counting, decoding, show, write_page
@@ -112,10 +113,7 @@ def transcribe(
             help="txt, srt, vtt, json, eaf (ELAN), textgrid (Praat) or audacity; may be repeated.",
         ),
     ] = None,
-    vad: Annotated[
-        Literal["auto", "silero", "off"],
-        typer.Option(help="Speech detector; auto is Silero's if it is installed."),
-    ] = "auto",
+    vad: VadOption = "auto",
     language: Language = None,
     weights: Weights = "best",
     beam_size: Beam = 1,

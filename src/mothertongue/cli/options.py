@@ -41,6 +41,10 @@ EngineOption = Annotated[
     typer.Option(help="Engine; auto is CTranslate2 for its folders, else torch."),
 ]
 Weights = Annotated[Literal["best", "final"], typer.Option(help="The weights of a run to use.")]
+VadOption = Annotated[
+    Literal["auto", "silero", "off"],
+    typer.Option(help="Speech detector; auto is Silero's if it is installed."),
+]
 SplitOption = Annotated[
     Literal["train", "validation", "test"], typer.Option(help="The split to score.")
 ]

@@ -29,7 +29,7 @@ def init(
 ) -> None:
     """Write an experiment that fits this corpus and this machine, and say why."""
     from mothertongue.config import parse
-    from mothertongue.report.tables.proposal_table import proposal_table
+    from mothertongue.report.tables.plan_tables import proposal_table
     from mothertongue.training.proposal import InitOptions, propose, run_name
     from mothertongue.training.proposal_file import refuse_existing, write_proposal
 
@@ -124,8 +124,8 @@ def plan(
 ) -> None:
     """Measure a few steps and show the cost of a run: parameters, memory, time, disk."""
     from mothertongue.experiment.config import load_experiment
-    from mothertongue.report.tables.plan_table import plan_table
-    from mothertongue.training.plan import plan as plan_run
+    from mothertongue.report.tables.plan_tables import plan_table
+    from mothertongue.training.plan_probe import plan as plan_run
 
     loaded = load_experiment(experiment, overrides or [], recipe)
     with counting("measuring a few steps"):

@@ -42,14 +42,13 @@ from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.model.load import Base
 from mothertongue.strategies.base import Strategy, load_trained
 from mothertongue.system.console import counting, note
-from mothertongue.system.files import folder_atomically, sweep, write_json
+from mothertongue.system.files import folder_atomically, write_json
 from mothertongue.system.json_files import field_values
-from mothertongue.system.locks import alone
+from mothertongue.system.locks import making
 from mothertongue.training.run import run_record
 from mothertongue.training.state import State
 
 Alpha = float | Literal["sweep"]
-IN_USE = "wait for it, stop it, or give another --out"
 
 
 class Mixture:
@@ -119,12 +118,7 @@ def average(
     Raises ConfigError if the runs cannot be averaged, or if `out` exists.
     """
     _check(paths, out, with_base, retention or {})
-    with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
-        if out.exists():
-            raise ConfigError(
-                f"{out}: there is something already; give another --out, or remove it"
-            )
-        sweep(out.parent)
+    with making(out):
         keep_freed_memory()
         return _average(read_ingredients(paths), out, with_base, retention)
 

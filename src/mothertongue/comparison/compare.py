@@ -159,20 +159,22 @@ def _scorings(
     base_sets = _retention(grid, folder / "base" / "eval")
     yield from _scoring(grid, folder, "base-retention", grid.base, {}, base_sets)
     removable = {e.experiment.name: e.experiment.strategy.is_adapter for e in candidates}
-    for choice in choices:
-        for name in dict.fromkeys(choice.runs):
-            run_dir = RunDir(folder / "runs" / name)
-            scores = run_dir.evaluation(TEST_SCORES).parent
-            sets = [*_sets(grid, choice.language, scores), *_retention(grid, scores)]
-            if removable[name]:
-                sets += _disabled_set(grid, scores)
-            yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
-    for name, planned in {each.name: each for each in averages}.items():
-        run_dir = planned.tested(folder)
-        if run_dir == planned.run_dir(folder):
-            scores = run_dir.evaluation(TEST_SCORES).parent
-            sets = [*_sets(grid, planned.language, scores), *_retention(grid, scores)]
-            yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
+    tuned = {
+        name: (choice.language, RunDir(folder / "runs" / name))
+        for choice in choices
+        for name in choice.runs
+    }
+    tuned |= {
+        each.name: (each.language, each.run_dir(folder))
+        for each in averages
+        if each.tested(folder) == each.run_dir(folder)
+    }
+    for name, (language, run_dir) in tuned.items():
+        scores = run_dir.evaluation(TEST_SCORES).parent
+        sets = [*_sets(grid, language, scores), *_retention(grid, scores)]
+        if removable.get(name):  # the first set shows whether they are then the base
+            sets += _retention(grid, scores, are_adapters_off=True)[:1]
+        yield from _scoring(grid, folder, name, str(run_dir.path), {}, sets)
 
 
 def _scoring(
@@ -198,23 +200,16 @@ def _sets(grid: Grid, language: str, scores: Path) -> list[ScoreSet]:
     ]
 
 
-def _retention(grid: Grid, scores: Path) -> list[ScoreSet]:
-    return [
-        ScoreSet(data=(each.data,), split=each.split, out=scores / f"retention-{name}.json")
-        for name, each in grid.retention.items()
-    ]
-
-
-def _disabled_set(grid: Grid, scores: Path) -> list[ScoreSet]:
-    """Return the first retention set for runs with disabled adapters, to compare with the base."""
+def _retention(grid: Grid, scores: Path, are_adapters_off: bool = False) -> list[ScoreSet]:
+    prefix = "off" if are_adapters_off else "retention"
     return [
         ScoreSet(
             data=(each.data,),
             split=each.split,
-            out=scores / f"off-{name}.json",
-            adapters_disabled=True,
+            out=scores / f"{prefix}-{name}.json",
+            adapters_disabled=are_adapters_off,
         )
-        for name, each in list(grid.retention.items())[:1]
+        for name, each in grid.retention.items()
     ]
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from mothertongue.comparison.alike import leak_doubts
 from mothertongue.comparison.average_rows import AverageRow
 from mothertongue.comparison.grid import Candidate, Grid
-from mothertongue.comparison.paired_scores import Scored, read_scores
-from mothertongue.comparison.result import Row, averages, language_result, point, result
+from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
+from mothertongue.comparison.result import Row, averages, language_result, point, run_cost
 from mothertongue.comparison.retention import retention
-from mothertongue.comparison.run_costs import run_cost
 from mothertongue.comparison.schema import Comparison, Cut, Language, Point, RunCost
-from mothertongue.comparison.selection import Choice, read_record
+from mothertongue.comparison.selection import Choice
 from mothertongue.comparison.weight_averages import PlannedAverage
 from mothertongue.experiment.checkpoints import TRAINED
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
+from mothertongue.system.environment import environment
 
 
 def compare_grid(
@@ -30,16 +30,19 @@ def compare_grid(
         name: _language(grid, name, candidates, choices, cuts, planned, folder)
         for name in grid.languages
     }
-    return result(
+    return Comparison(
         name=grid.name,
         base=grid.base,
         protocol=grid.protocol,
+        chosen_on="test" if grid.protocol == "paper" else "validation",
         reference=grid.reference,
-        seeds=grid.seeds,
+        seeds=list(grid.seeds),
+        normalizer=PRIMARY_NORMALIZER,
         languages=languages,
         average=averages(languages, grid.reference),
         curves=[_point(each, folder) for each in candidates],
-        cuts=cuts,
+        cuts=list(cuts),
+        environment=environment(),
     )
 
 
@@ -115,7 +118,7 @@ def _cost(
     choice: Choice, candidates: Sequence[Candidate], cuts: Sequence[Cut], folder: Path
 ) -> RunCost:
     tried = {
-        each.experiment.name: read_record(each, folder)
+        each.experiment.name: each.run_dir(folder).read_record()
         for each in candidates
         if (each.language, each.arm) == (choice.language, choice.arm)
     }
@@ -135,7 +138,7 @@ def _point(candidate: Candidate, folder: Path) -> Point:
         candidate.settings,
         candidate.seed,
         candidate.experiment.name,
-        read_record(candidate, folder),
+        candidate.run_dir(folder).read_record(),
     )
 
 

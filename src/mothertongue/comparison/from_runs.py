@@ -17,11 +17,9 @@ from mothertongue.comparison.alike import (
     refuse_other_decoding,
 )
 from mothertongue.comparison.clips import ClipSet, clip_set
-from mothertongue.comparison.paired_scores import Scored, read_scores
-from mothertongue.comparison.result import Row, language_result, point, result
-from mothertongue.comparison.run_costs import run_cost
+from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
+from mothertongue.comparison.result import Row, language_result, point, run_cost
 from mothertongue.comparison.schema import Comparison, Language, Point
-from mothertongue.data.languages import Measure
 from mothertongue.errors import DataError
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
@@ -32,6 +30,7 @@ from mothertongue.experiment.run_dir import (
     TEST_SCORES,
     RunDir,
 )
+from mothertongue.system.environment import environment
 from mothertongue.system.json_files import read_json
 
 
@@ -51,18 +50,8 @@ class Done:
         return self.record.experiment
 
     @property
-    def manifests(self) -> list[Path]:
-        data = self.experiment.data
-        return [Path(each) for each in (data if isinstance(data, list) else [data])]
-
-    @property
     def kind(self) -> str:
         return self.experiment.strategy.kind
-
-    @property
-    def measure(self) -> Measure:
-        """Return the error rate that compares systems of its language."""
-        return self.experiment.measure
 
     @property
     def seed(self) -> int:
@@ -85,32 +74,34 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
         by_language.setdefault(each.experiment.language, []).append(each)
     found = {name: _language(group) for name, group in by_language.items()}
     rows = [row for language, _ in found.values() for row in language.strategies]
-    chosen_on = {each.experiment.select_on for each in runs}
-    found_on_all = result(
+    is_paper = any(each.experiment.select_on == "test" for each in runs)
+    result = Comparison(
         name=", ".join(each.name for each in runs),
         base=base,
-        protocol="paper" if "test" in chosen_on else "validation",
+        protocol="paper" if is_paper else "validation",
+        chosen_on="test" if is_paper else "validation",
         reference=_reference([row.strategy for row in rows]),
         seeds=sorted({each.seed for each in runs}),
+        normalizer=PRIMARY_NORMALIZER,
         languages={name: language for name, (language, _) in found.items()},
-        average=(),
+        average=[],
         curves=[_point(each) for each in runs],
-        cuts=(),
+        environment=environment(),
     )
-    return found_on_all, [clips for _, sets in found.values() for clips in sets]
+    return result, [clips for _, sets in found.values() for clips in sets]
 
 
 def _language(runs: Sequence[Done]) -> tuple[Language, list[ClipSet]]:
     """Return one language and the clips of its test sets. Only scored runs have a row."""
-    manifests = runs[0].manifests
+    manifests, measure = runs[0].experiment.manifests, runs[0].experiment.measure
     groups = _by_settings([each for each in runs if each.has(TEST_SCORES)])
     scored = [each for group in groups.values() for each in group]
     base = _base(scored)
     rows = [_row(name, group, base) for name, group in groups.items()]
-    _one("select_by", {each.measure for each in runs})
+    _one("select_by", {each.experiment.measure for each in runs})
     doubts = [*code_doubts([each.run_dir for each in scored]), *_leak_doubts(scored, base)]
     reference = _reference([each.strategy for each in rows])
-    language = language_result(manifests, runs[0].measure, base, rows, reference, doubts)
+    language = language_result(manifests, measure, base, rows, reference, doubts)
     return language, [_clips(manifests, groups, base)] if groups else []
 
 
@@ -182,9 +173,8 @@ def _clips(
 ) -> ClipSet:
     systems = {"base": base[TEST_SCORES].by_seed[0]} if TEST_SCORES in base else {}
     systems |= {name: _scored(group, TEST_SCORES).by_seed[0] for name, group in groups.items()}
-    first = next(iter(groups.values()))[0]
-    language, measure = first.experiment.language, first.measure
-    return clip_set(language, TEST_SCORES, manifests, systems, measure)
+    first = next(iter(groups.values()))[0].experiment
+    return clip_set(first.language, TEST_SCORES, manifests, systems, first.measure)
 
 
 def _reference(names: Sequence[str]) -> str:
@@ -220,13 +210,8 @@ def _scored(group: Sequence[Done], stored: str) -> Scored:
 
 def _read(folder: Path) -> Done:
     run_dir = RunDir(folder)
-    if not run_dir.is_done:
-        raise DataError(
-            f"{folder}: no finished run; expected its record.json; continue it with: mothertongue "
-            "train"
-        )
     done = Done(run_dir, run_dir.read_record())
-    refuse_changes(run_dir, manifest_changes(run_dir, done.manifests), "reported")
+    refuse_changes(run_dir, manifest_changes(run_dir, done.experiment.manifests), "reported")
     return done
 
 

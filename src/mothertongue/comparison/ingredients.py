@@ -56,18 +56,13 @@ def read_ingredients(paths: Sequence[Path]) -> list[Ingredient]:
 def _read(run_dir: RunDir) -> Ingredient:
     if not is_run(run_dir.path):
         raise DataError(f"{run_dir.path}: not a run; give a folder that mothertongue train left")
-    if not run_dir.is_done:
-        raise DataError(
-            f"{run_dir.path}: no finished run; expected its record.json; continue it with: "
-            "mothertongue train"
-        )
-    experiment = read_experiment(run_dir)
+    record, experiment = run_dir.read_record(), read_experiment(run_dir)
     tensors = checkpoints.read_tensors(run_dir.best, checkpoints.TRAINED)
     start = _start(experiment, run_dir) if experiment.strategy.moves_base else {}
     return Ingredient(
         run_dir,
         experiment,
-        run_dir.read_record(),
+        record,
         read_identity(run_dir),
         Trained(tensors, experiment.train.seed, start),
         sha256_file(run_dir.best / checkpoints.TRAINED),

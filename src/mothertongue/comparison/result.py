@@ -1,23 +1,19 @@
 """Build the result of a comparison, of a grid or of single runs (`schema.py`)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from mothertongue.comparison.average_rows import AverageRow, weight_averages
-from mothertongue.comparison.data_facts import data_cards, data_sizes
 from mothertongue.comparison.paired_scores import (
     PRIMARY_NORMALIZER,
     Scored,
     on_fronts,
     with_differences,
 )
-from mothertongue.comparison.run_costs import wall_s
 from mothertongue.comparison.schema import (
     Base,
-    Comparison,
-    Cut,
     Language,
     MeanRow,
     OtherSet,
@@ -27,13 +23,17 @@ from mothertongue.comparison.schema import (
     RunCost,
     Scores,
     Settings,
+    SplitSize,
     StrategyRow,
 )
+from mothertongue.data.card import Card, read_card
 from mothertongue.data.languages import Measure
-from mothertongue.experiment.records import RunRecord
-from mothertongue.experiment.run_dir import TEST_SCORES
-from mothertongue.system.environment import environment
+from mothertongue.data.manifest import SPLITS, Utterance, manifest_path, read_data
+from mothertongue.experiment.records import Cost, RunRecord
+from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 from mothertongue.system.json_files import field_values
+
+PSEUDO_LABELS = "of train, pseudo-labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +51,6 @@ class Row:
     """The scores on each set of clips; `test` is the language's own test split."""
     retention: Retention | None
     cost: RunCost
-
-
-def result(
-    *,
-    name: str,
-    base: str,
-    protocol: str,
-    reference: str,
-    seeds: Sequence[int],
-    languages: Mapping[str, Language],
-    average: Sequence[MeanRow],
-    curves: Sequence[Point],
-    cuts: Sequence[Cut],
-) -> Comparison:
-    """Return the whole result, of `language_result`, `averages` and `point`."""
-    return Comparison(
-        name=name,
-        base=base,
-        protocol=protocol,
-        chosen_on="test" if protocol == "paper" else "validation",
-        reference=reference,
-        seeds=list(seeds),
-        normalizer=PRIMARY_NORMALIZER,
-        languages=dict(languages),
-        average=list(average),
-        curves=list(curves),
-        cuts=list(cuts),
-        environment=environment(),
-    )
 
 
 def language_result(
@@ -205,3 +176,63 @@ def _strategy(row: Row, scores: Scores, front: Pareto) -> StrategyRow:
         pareto=front,
         **field_values(row.cost),
     )
+
+
+def data_sizes(manifests: Sequence[Path]) -> dict[str, SplitSize]:
+    """Return the size of each split (the paper's table 2), and of the pseudo-labels in train, if
+    there are any."""
+    utterances = read_data(manifests)
+    sizes = {split: _size([each for each in utterances if each.split == split]) for split in SPLITS}
+    pseudo = [each for each in utterances if each.is_pseudo_labelled]
+    return sizes | ({PSEUDO_LABELS: _size(pseudo)} if pseudo else {})
+
+
+def data_cards(manifests: Sequence[Path]) -> list[Card]:
+    """Return the card that `prepare` or `label` wrote beside each manifest, where there is one,
+    with the name of its folder."""
+    return [
+        replace(card, folder=manifest_path(path).parent.name)
+        for path in manifests
+        if (card := read_card(path)) is not None
+    ]
+
+
+def _size(utterances: Sequence[Utterance]) -> SplitSize:
+    return SplitSize(
+        clips=len(utterances),
+        hours=sum(each.duration_s for each in utterances) / 3600,
+        speakers=len({each.speaker for each in utterances} - {None}),
+    )
+
+
+def run_cost(
+    records: Sequence[RunRecord], tried: Sequence[RunRecord | Cost], first: RunDir
+) -> RunCost:
+    """Return the cost of the runs of one row, one for each seed.
+
+    `tried` has all runs that were made to choose it: the records of those trained to the end, the
+    costs of those that were cut.
+    """
+    weights = first.best / "trained.safetensors"
+    return RunCost(
+        trainable_parameters=records[0].trainable_parameters,
+        parameters=records[0].parameters,
+        steps=[each.steps for each in records],
+        step_s=fmean(each.train_s / each.steps for each in records),
+        wall_s=fmean(map(wall_s, records)),
+        warm_share=fmean(map(_warm_share, records)),
+        search_wall_s=sum(map(wall_s, tried)),
+        peak_memory_bytes=max(each.peak_memory_bytes for each in records),
+        size_bytes=weights.stat().st_size,
+        device=records[0].device,
+    )
+
+
+def wall_s(record: RunRecord | Cost) -> float:
+    """Return the seconds of training and validation."""
+    return record.train_s + record.validate_s
+
+
+def _warm_share(record: RunRecord) -> float:
+    cache = record.prefix_cache
+    return max(0.0, 1 - cache.computed / cache.needed) if cache else 0.0

@@ -176,11 +176,6 @@ class WeightAverage:
     vs_seeds: SystemDifference
     size_bytes: int
 
-    @property
-    def taken(self) -> AlphaPoint:
-        """The point of the curve that was taken."""
-        return next(each for each in self.curve if each.alpha == self.alpha)
-
 
 @dataclass(frozen=True, slots=True)
 class SplitSize:

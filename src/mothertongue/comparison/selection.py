@@ -11,7 +11,6 @@ from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.schema import Cut, Settings
 from mothertongue.data.languages import Measure
 from mothertongue.errors import ConfigError
-from mothertongue.experiment.records import RunRecord
 from mothertongue.experiment.validation import Validation, mean_order
 from mothertongue.system.files import write_json
 from mothertongue.system.json_files import Document, read_json
@@ -61,11 +60,6 @@ class Selection(Document):
     choices: list[Choice]
 
 
-def read_record(candidate: Candidate, folder: Path) -> RunRecord:
-    """Return the record of a finished run."""
-    return candidate.run_dir(folder).read_record()
-
-
 def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     """Write the choice before the test split is decoded, or compare it with the earlier one.
 
@@ -108,7 +102,7 @@ def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> C
 
 def _known(group: Sequence[Candidate], folder: Path) -> list[Validation]:
     """Return the best validation of each run; empty if one of them has none."""
-    found = [read_record(each, folder).best for each in group]
+    found = [each.run_dir(folder).read_record().best for each in group]
     known = [each for each in found if each is not None]
     return known if len(known) == len(found) else []
 

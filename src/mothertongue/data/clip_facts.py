@@ -51,7 +51,7 @@ def facts_of(utterances: Sequence[Utterance]) -> list[ClipFacts]:
     Raises DataError naming audio that is not there.
     """
     paths = dict.fromkeys(each.audio for each in utterances)
-    places = {path: found for path in paths if (found := _place(path)) is not None}
+    places = {path: found for path in paths if (found := size_and_time(path)) is not None}
     if missing := [path for path in paths if path not in places]:
         raise DataError(
             f"{len(missing)} of {len(paths)} audio files are not there, such as {missing[0]}; put "
@@ -106,8 +106,8 @@ def changed_audio(before: Sequence[ClipFacts], now: Sequence[ClipFacts]) -> Iter
             yield new.audio
 
 
-def _place(path: str) -> tuple[int, int] | None:
-    """Return size and time; None if it is no file."""
+def size_and_time(path: str | Path) -> tuple[int, int] | None:
+    """Return the size of a file, and its time in ns; None if it is no file."""
     try:
         found = os.stat(path)
     except OSError:

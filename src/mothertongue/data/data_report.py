@@ -1,9 +1,10 @@
-"""The report of `prepare` and `check`: hours, clips, speakers, characters, faults and notes."""
+"""The report of `prepare`, `check` and `label`: hours, clips, speakers, faults and notes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, get_args
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ from mothertongue.data.pseudo_labels import Labelling
 from mothertongue.data.sources.base import ForReview, Rejection
 from mothertongue.data.splits import SplitBy
 from mothertongue.errors import DataError
+from mothertongue.system.console import plain
 from mothertongue.system.json_files import absent
 
 NUM_EXAMPLES = 20
@@ -145,6 +147,23 @@ def report_table(report: DataReport) -> RenderableType:
     lines += [f"! {warning}" for warning in report.warnings]
     lines += [f"confirmed: {fact}" for fact in report.confirmed]
     return Group(*parts, *(Text(_plain(line)) for line in lines))
+
+
+def label_table(report: DataReport, out: str) -> RenderableType:
+    """Return what was labelled and kept, then the tables of `prepare`."""
+    found = report.labelling
+    assert found, "label says which model wrote the texts"
+    title = Text(plain(f"{out}: labelled by {found.model}, round {found.round}"))
+    table = Table("", "clips", "hours", box=SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    kept = report.splits["train"]
+    table.add_row("recordings", f"{found.recordings:,}", f"{found.recorded_s / 3600:.2f}")
+    table.add_row("pieces", f"{found.pieces:,}", f"{found.pieces_s / 3600:.2f}")
+    table.add_row("kept", f"{kept.clips:,}", f"{kept.hours:.2f}")
+    least = found.least_log_probability
+    limit = "" if least is None else f"Passed: mean log-probabilities from {least:.3f} on"
+    return Group(title, table, Text(limit), report_table(report))
 
 
 def _split_table(report: DataReport) -> Table:

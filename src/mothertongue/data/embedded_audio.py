@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.system.files import TEMPORARY, beside, sweep, sync_tree
 
 AUDIO_FOLDER = "audio"
-SUFFIXES = frozenset(suffix for known in EXTENSIONS.values() for suffix in known)
 # A clip without a name is an array that `datasets` encoded, which it does as WAV.
 DEFAULT_SUFFIX = ".wav"
 RESERVED = frozenset('<>:"|?* ')

@@ -42,15 +42,12 @@ class Unaligned:
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
-    """The spans of a recording whose text and sound agree, in order, and what is left.
+class Aligned:
+    """How much of long rows was kept: seconds of sound, characters of their texts.
 
-    `sound_s`: how much of the recording is louder than its pauses. `characters`: letters and digits
-    of the text.
+    `sound_s`: how much is louder than the pauses. `characters`: letters and digits.
     """
 
-    spans: tuple[AlignedSpan, ...]
-    unaligned: tuple[Unaligned, ...]
     duration_s: float
     sound_s: float
     kept_sound_s: float
@@ -59,14 +56,11 @@ class Alignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Aligned:
-    """How much of long rows was kept: seconds of sound, characters of their texts."""
+class Alignment(Aligned):
+    """The spans of a recording whose text and sound agree, in order, and what is left."""
 
-    duration_s: float
-    sound_s: float
-    kept_sound_s: float
-    characters: int
-    kept_characters: int
+    spans: tuple[AlignedSpan, ...]
+    unaligned: tuple[Unaligned, ...]
 
 
 @dataclass(frozen=True, slots=True)

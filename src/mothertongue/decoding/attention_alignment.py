@@ -11,17 +11,10 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 
 from mothertongue.decoding.decoder_layers import read
-from mothertongue.decoding.word_timestamps import (
-    FRAMES_PER_S,
-    MEDIAN_FRAMES,
-    Alignment,
-    starts_of,
-    warp,
-)
+from mothertongue.decoding.word_timestamps import MEDIAN_FRAMES, Alignment, starts_of, warp
 from mothertongue.errors import DataError
-from mothertongue.model.tokenizer import Tokens
-
-PREFIX = 4  # start, language, task, no timestamps; a prompt before them is left out
+from mothertongue.model.context import FRAMES_PER_S
+from mothertongue.model.tokenizer import PREFIX_TOKENS, Tokens
 
 
 def align(
@@ -38,7 +31,8 @@ def align(
     timing.py, find_alignment.
     """
     said = [
-        [*prefix[-PREFIX:], *text, tokens.end] for prefix, text in zip(prefixes, texts, strict=True)
+        [*prefix[-PREFIX_TOKENS:], *text, tokens.end]  # without a prompt
+        for prefix, text in zip(prefixes, texts, strict=True)
     ]
     longest = max(map(len, said))
     # What is behind a clip's own end cannot be seen from before it.
@@ -89,7 +83,7 @@ def _starts(scores_HLT: Tensor) -> tuple[float, ...]:
     deviation.clamp_min_(torch.finfo(deviation.dtype).tiny)
     map_LT = _median((weights_HLT - mean) / deviation).mean(0)
     # The row of a token tells where the next one is.
-    return starts_of(*warp(-map_LT[PREFIX - 1 : -1].cpu().numpy()))
+    return starts_of(*warp(-map_LT[PREFIX_TOKENS - 1 : -1].cpu().numpy()))
 
 
 def _median(x_HLT: Tensor) -> Tensor:
@@ -107,7 +101,8 @@ def _probabilities(
     """Return the probability of each text token among all text tokens."""
     if not text:
         return ()
-    logits_LV = model.proj_out(hidden_LD[PREFIX - 1 : PREFIX - 1 + len(text)])[:, : tokens.end]
+    first = PREFIX_TOKENS - 1
+    logits_LV = model.proj_out(hidden_LD[first : first + len(text)])[:, : tokens.end]
     chosen_L1 = torch.tensor(text, device=logits_LV.device)[:, None]
     found: list[float] = logits_LV.float().softmax(-1).gather(1, chosen_L1)[:, 0].tolist()
     return tuple(found)

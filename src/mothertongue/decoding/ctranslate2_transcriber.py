@@ -26,9 +26,9 @@ from mothertongue.decoding.transcript import (
     token_limit,
     with_word_times,
 )
-from mothertongue.decoding.word_timestamps import FRAMES_PER_S, MEDIAN_FRAMES, Alignment, starts_of
+from mothertongue.decoding.word_timestamps import MEDIAN_FRAMES, Alignment, starts_of
 from mothertongue.errors import ConfigError
-from mothertongue.model.context import Context
+from mothertongue.model.context import FRAMES_PER_S, Context
 from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.locate import BaseFiles
 from mothertongue.model.tokenizer import Tokens, load_tokens

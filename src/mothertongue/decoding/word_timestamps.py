@@ -14,9 +14,9 @@ import numpy as np
 import regex
 
 from mothertongue.data.languages import UNSPACED
+from mothertongue.model.context import FRAMES_PER_S
 from mothertongue.model.tokenizer import Tokens
 
-FRAMES_PER_S = 50
 MEDIAN_FRAMES = 7
 LONGEST_WORD_RATIO = 2.0
 CLUSTER = regex.compile(r"\X")

@@ -20,7 +20,7 @@ from mothertongue.decoding.transcript import Clip, ClipTranscriber, DecodeConfig
 from mothertongue.diagnosis.findings import Recognition
 from mothertongue.diagnosis.fingerprints import fingerprint
 from mothertongue.diagnosis.sounds import level_of
-from mothertongue.errors import ConfigError, DataError
+from mothertongue.errors import DataError
 from mothertongue.inference.engine import Engine
 from mothertongue.inference.transcript_cache import weights_of
 from mothertongue.model.context import FULL_CONTEXT_S
@@ -90,7 +90,7 @@ def _recognized(engine: Engine, decoder: ClipTranscriber, batch: Sequence[Uttera
             found[clip.id] = str(error)
     readable = [clip for clip in batch if clip.id in sounds]
     asked = [
-        Clip(sounds[clip.id], _language(engine, clip.language), engine.trained_context)
+        Clip(sounds[clip.id], engine.language_of(clip.language), engine.trained_context)
         for clip in readable
     ]
     for clip, transcript in zip(readable, decoder.decode(asked), strict=True):
@@ -109,15 +109,6 @@ def _samples(clip: Utterance) -> Samples:
         reason = f"{clip.duration_s:.1f} s; Whisper takes at most {FULL_CONTEXT_S} s"
         raise AudioError("AUD-LONG", reason, "cut it into clips, each with its own text")
     return load_clip(Path(), clip)
-
-
-def _language(engine: Engine, code: str) -> str | None:
-    """Return the language to decode a clip in; None, to detect it, if the model has no token."""
-    try:
-        engine.tokens.language(code)
-    except ConfigError:
-        return None
-    return code
 
 
 def _batches(clips: Sequence[Utterance], size: int) -> Iterator[Sequence[Utterance]]:

@@ -1,13 +1,12 @@
 """Align a transcript to its reference with the fewest errors, to show them. No torch."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
-import jiwer
 import regex
 
 from mothertongue.data.languages import UNSPACED
-from mothertongue.evaluation.metrics import UNCHANGED
+from mothertongue.evaluation.metrics import aligned
 
 Unit = Literal["word", "character"]
 Kind = Literal["=", "~", "-", "+"]
@@ -45,22 +44,14 @@ def align(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[str]) -> 
     Its errors are as many as `count_errors` counts; where several alignments have the least number
     it is one of them.
     """
-    # jiwer is typed for text; without transforms it aligns the tokens it is given.
-    reference: Any = [list(reference_tokens)]
-    hypothesis: Any = [list(hypothesis_tokens)]
-    chunks = jiwer.process_words(reference, hypothesis, UNCHANGED, UNCHANGED).alignments[0]
-    return list(_pieces(chunks, reference[0], hypothesis[0]))
-
-
-def _pieces(
-    chunks: Sequence[jiwer.AlignmentChunk], reference: list[str], hypothesis: list[str]
-) -> Iterator[Piece]:
-    for chunk in chunks:
+    pieces: list[Piece] = []
+    for chunk in aligned(reference_tokens, hypothesis_tokens).alignments[0]:
         kind = KINDS[chunk.type]
-        expected = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-        written = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        expected = [*reference_tokens[chunk.ref_start_idx : chunk.ref_end_idx]]
+        written = [*hypothesis_tokens[chunk.hyp_start_idx : chunk.hyp_end_idx]]
         if kind == "-":
             written = [""] * len(expected)
         elif kind == "+":
             expected = [""] * len(written)
-        yield from (Piece(kind, *pair) for pair in zip(expected, written, strict=True))
+        pieces += (Piece(kind, *pair) for pair in zip(expected, written, strict=True))
+    return pieces

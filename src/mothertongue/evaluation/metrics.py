@@ -64,11 +64,16 @@ def count_errors(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[st
 
     Other aligners may share the same number of errors out differently between the three kinds.
     """
+    found = aligned(reference_tokens, hypothesis_tokens)
+    return ErrorCounts(found.substitutions, found.deletions, found.insertions, found.hits)
+
+
+def aligned(reference_tokens: Sequence[str], hypothesis_tokens: Sequence[str]) -> jiwer.WordOutput:
+    """Return an alignment with the fewest errors (Levenshtein, all costs 1)."""
     # jiwer is typed for text; without transforms it aligns the tokens it is given.
     reference: Any = [list(reference_tokens)]
     hypothesis: Any = [list(hypothesis_tokens)]
-    aligned = jiwer.process_words(reference, hypothesis, UNCHANGED, UNCHANGED)
-    return ErrorCounts(aligned.substitutions, aligned.deletions, aligned.insertions, aligned.hits)
+    return jiwer.process_words(reference, hypothesis, UNCHANGED, UNCHANGED)
 
 
 class UtteranceErrors(NamedTuple):

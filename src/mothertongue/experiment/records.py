@@ -1,6 +1,7 @@
 """The documents of a run: inputs, lines of training, costs and record. No torch."""
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -102,6 +103,11 @@ class RunSettings(_Open):
     select_by: Literal["auto", "wer", "cer"] = "auto"
     strategy: StrategySettings
     train: TrainSettings
+
+    @property
+    def manifests(self) -> list[Path]:
+        """All of `data`."""
+        return [Path(each) for each in ([self.data] if isinstance(self.data, str) else self.data)]
 
     @property
     def measure(self) -> Measure:

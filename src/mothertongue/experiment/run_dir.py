@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.records import Cost, MetricsLine, RunRecord
 from mothertongue.system.files import open_atomically, reporting_disk_full, sweep
 from mothertongue.system.json_files import plain_values, read_json, read_json_lines
@@ -39,65 +39,45 @@ COMPARISON, CLIPS = "comparison.json", "clips.json"
 
 
 @dataclass(frozen=True, slots=True)
+class _Inside:
+    """A file or folder of a run, by its name: as an attribute of a RunDir it is its path."""
+
+    name: str
+
+    def __get__(self, run: "RunDir", _: type["RunDir"]) -> Path:
+        return run.path / self.name
+
+
+@dataclass(frozen=True, slots=True)
 class RunDir:
     """The folder of one run."""
 
     path: Path
 
-    @property
-    def experiment(self) -> Path:
-        return self.path / "experiment.yaml"
-
-    @property
-    def identity(self) -> Path:
-        return self.path / "identity.json"
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data.jsonl"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def validations(self) -> Path:
-        return self.path / "validations"
-
-    @property
-    def start(self) -> Path:
-        return self.path / "start"
-
-    @property
-    def best(self) -> Path:
-        return self.path / "best"
-
-    @property
-    def final(self) -> Path:
-        return self.path / "final"
-
-    @property
-    def record(self) -> Path:
-        return self.path / "record.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def state(self) -> Path:
-        return self.path / "state.json"
+    experiment = _Inside("experiment.yaml")
+    identity = _Inside("identity.json")
+    data = _Inside("data.jsonl")
+    metrics = _Inside("metrics.jsonl")
+    checkpoints = _Inside("checkpoints")
+    validations = _Inside("validations")
+    start = _Inside("start")
+    best = _Inside("best")
+    final = _Inside("final")
+    record = _Inside("record.json")
+    lock = _Inside("lock")
+    state = _Inside("state.json")
 
     def read_cost(self) -> Cost:
         """Return the cost of the run up to its newest checkpoint."""
         return read_json(self.state, Cost)
 
     def read_record(self) -> RunRecord:
-        """Return the record of the finished run. Raises DataError if it is damaged."""
+        """Return the record of a finished run. Raises DataError without a whole one."""
+        if not self.is_done:
+            raise DataError(
+                f"{self.path}: no finished run; expected its record.json; continue it with: "
+                "mothertongue train"
+            )
         return read_json(self.record, RunRecord)
 
     def evaluation(self, name: str) -> Path:

@@ -29,10 +29,9 @@ from mothertongue.experiment.records import RunRecord
 from mothertongue.export import formats
 from mothertongue.export.records import TokenLimit
 from mothertongue.model.load import Base
-from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
+from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, PREFIX_TOKENS, Tokens
 from mothertongue.strategies.base import Whisper
 
-PREFIX_TOKENS = 4  # start, language, task, no timestamps
 DECODER_TOKENS = MAX_LABEL_TOKENS - PREFIX_TOKENS
 """The text tokens for which Whisper's decoder has positions: 444."""
 

@@ -22,6 +22,7 @@ from mothertongue.evaluation.rates import UtteranceRow
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.load import load_run
+from mothertongue.experiment.records import RunRecord
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 from mothertongue.export.base import Exported, Exporter, exporter
 from mothertongue.export.model_card import write_card
@@ -37,18 +38,17 @@ from mothertongue.export.verify import VerificationRequest
 from mothertongue.system.environment import environment
 from mothertongue.system.files import (
     reporting_disk_full,
-    sweep,
+    size_bytes,
     sync_folder,
     temporary_folder,
     write_json,
 )
 from mothertongue.system.json_files import built, read_json
-from mothertongue.system.locks import alone
+from mothertongue.system.locks import making
 from mothertongue.system.processes import ChildError, ask
 
 VERIFICATION, MARK = "verification.json", "NOT-VERIFIED.txt"
 NORMALIZER = "strict"
-IN_USE = "wait for it, stop it, or give another --out"
 
 
 def export(
@@ -69,17 +69,12 @@ def export(
     kind = type_ or writer.types[0]
     if kind not in writer.types:
         raise ConfigError(f"--type {kind}: {format_} has {', '.join(writer.types)}")
-    experiment = _finished(run)
+    record, experiment = RunDir(run).read_record(), read_experiment(RunDir(run))
     utterances = _drawn(experiment, split, clips)
-    with alone(out.with_name(f".{out.name}.lock"), out, IN_USE):
-        if out.exists():
-            raise ConfigError(
-                f"{out}: there is something already; give another --out, or remove it"
-            )
-        sweep(out.parent)
+    with making(out):
         with temporary_folder(out.parent) as home, reporting_disk_full(out, home):
             fresh = home / out.name
-            limit = _write(writer, run, fresh, kind)
+            limit = _write(writer, run, record, fresh, kind)
             transcripts = _transcribed(writer, run, fresh, experiment, utterances)
             result = Verification(
                 run=str(run),
@@ -90,7 +85,7 @@ def export(
                 split=split,
                 **_compared(writer, kind, utterances, *transcripts, max_wer_loss),
                 token_limit=limit,
-                size_bytes=_size(fresh),
+                size_bytes=size_bytes(fresh),
                 environment=environment(),
             )
             _mark(fresh, result)
@@ -106,7 +101,7 @@ def default_folder(run: Path, format_: str, type_: str | None) -> Path:
     return run / "export" / f"{format_}-{type_ or exporter(format_).types[0]}"
 
 
-def _write(writer: Exporter, run: Path, out: Path, kind: str) -> TokenLimit:
+def _write(writer: Exporter, run: Path, record: RunRecord, out: Path, kind: str) -> TokenLimit:
     """Write the export and its card; return the counts of labels over the engine's limit."""
     tuned = load_run(run)
     corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
@@ -115,7 +110,7 @@ def _write(writer: Exporter, run: Path, out: Path, kind: str) -> TokenLimit:
     exported = Exported(
         tuned=tuned,
         run=run,
-        record=RunDir(run).read_record(),
+        record=record,
         scores=read_json(scores, SplitScores) if scores.is_file() else None,
         token_limit=limit,
     )
@@ -229,12 +224,6 @@ def _of_language(utterances: Sequence[Utterance], experiment: Experiment) -> lis
     return [each for each in utterances if each.language == experiment.language]
 
 
-def _finished(run: Path) -> Experiment:
-    if not RunDir(run).is_done:
-        raise DataError(f"{run}: no finished run; continue it with: mothertongue train")
-    return read_experiment(RunDir(run))
-
-
 def _failure(result: Verification) -> str:
     if result.is_exact:
         return (
@@ -245,7 +234,3 @@ def _failure(result: Verification) -> str:
         f"WER went from {100 * result.wer_run:.1f} to {100 * result.wer:.1f} %, expected at "
         f"most {100 * result.max_wer_loss:g} points more; take a finer --type"
     )
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mothertongue.data.annotations.eaf_writer import write_eaf
-from mothertongue.data.annotations.labels import write_labels
 from mothertongue.data.annotations.segments import Segment as Stretch
 from mothertongue.data.annotations.segments import Tier
 from mothertongue.data.annotations.textgrid_writer import write_textgrid
@@ -26,7 +25,10 @@ def as_textgrid(recording: Recording) -> str:
 
 def as_audacity(recording: Recording) -> str:
     """Return Audacity's labels, one for each segment."""
-    return write_labels(_tiers(recording)[0].segments)
+    return "".join(
+        f"{each.start_s:.6f}\t{each.end_s:.6f}\t{' '.join(each.text.split())}\n"
+        for each in _tiers(recording)[0].segments
+    )
 
 
 def _tiers(recording: Recording) -> list[Tier]:

@@ -48,6 +48,10 @@ class Engine:
         """Return the contexts to score at: only a run may decode at the clips' own length."""
         return ("full", "bucket") if self.kind == "run" else ("full",)
 
+    def language_of(self, code: str) -> str | None:
+        """Return the language to decode in; None, to detect it, if the model has no token."""
+        return code if self.tokens.borrowed.get(code, code) in self.tokens.languages else None
+
 
 def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | None) -> Engine:
     """Return an engine for a Whisper, with or without adapters, on the best device."""

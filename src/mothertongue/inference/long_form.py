@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
+from mothertongue.data.audio.load import FRAME_SAMPLES, SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.clip_facts import audio_digest, facts_of
 from mothertongue.data.clips import Samples, load_clip, read_split
 from mothertongue.data.languages import usual_measure
@@ -45,7 +45,6 @@ PAUSE_S = 0.5
 """Silence between two clips of a recording; clips have some at their own ends too."""
 QUIET_RATIO = 10 ** (-30 / 20)
 """Speech ends where frames stay 30 dB below the clip's loudest."""
-FRAME_SAMPLES = SAMPLE_RATE_HZ // 50
 
 
 @dataclass(frozen=True, slots=True)

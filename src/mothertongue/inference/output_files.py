@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio.headers import SUFFIXES as KNOWN
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.run_dir import refuse_change
 from mothertongue.inference.subtitle_formats import SUFFIXES, written
 from mothertongue.inference.subtitles import Recording
 from mothertongue.system.files import open_atomically, sweep, write_json
 from mothertongue.system.json_files import read_json
-from mothertongue.system.locks import alone
+from mothertongue.system.locks import GIVE_ANOTHER, alone
 
 RECORD, LOCK = "transcription.json", ".lock"
-IN_USE = "wait for it, stop it, or give another --out"
-KNOWN = {ending for endings in EXTENSIONS.values() for ending in endings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def opened_outputs(
 
     Raises MothertongueError where another works there, and what `Outputs` does.
     """
-    with alone(folder / LOCK, folder, IN_USE):
+    with alone(folder / LOCK, folder, GIVE_ANOTHER):
         yield Outputs(folder, formats, sources, settings)
 
 

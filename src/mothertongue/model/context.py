@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 FULL_CONTEXT_S = 30
+FRAMES_PER_S = 50  # of the encoder: its second convolution halves the 100 mel frames
 
 Context = Literal["bucket", "full"]
 

@@ -17,7 +17,6 @@ from mothertongue.data.clips import Samples
 
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
-ENCODER_FRAMES_PER_S = 50  # the second convolution halves the 100 mel frames
 
 
 def pad_samples(clips: Sequence[Samples], context_s: int) -> Tensor:

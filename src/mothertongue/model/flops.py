@@ -12,8 +12,6 @@ from transformers import WhisperForConditionalGeneration as Whisper
 
 from mothertongue.model.adapters import AdaptedLayer
 
-FRAMES_PER_S = 50
-
 
 @dataclass(frozen=True, slots=True)
 class Block:

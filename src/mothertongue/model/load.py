@@ -18,34 +18,14 @@ from mothertongue.model.ctranslate2_reader import read_model_bin
 from mothertongue.model.locate import BaseFiles, locate
 from mothertongue.model.sizes import known_config
 from mothertongue.model.tokenizer import Tokens, load_tokens, tokens_for_vocabulary
-from mothertongue.model.weight_names import from_ctranslate2, from_openai
+from mothertongue.model.weight_names import count_layers, from_ctranslate2, from_openai
 from mothertongue.system.json_files import read_json
 
 # Symbols that annotate rather than transcribe: openai/whisper `tokenizer.py`, non_speech_tokens.
 NON_SPEECH_SYMBOLS = [
     *'"#()*+/:;<=>@[\\]^_`{|}~「」『』',
-    *[
-        "<<",
-        ">>",
-        "<<<",
-        ">>>",
-        "--",
-        "---",
-        "-(",
-        "-[",
-        "('",
-        '("',
-        "((",
-        "))",
-        "(((",
-        ")))",
-        "[[",
-        "]]",
-        "{{",
-        "}}",
-        "♪♪",
-        "♪♪♪",
-    ],
+    *("<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("'),
+    *("((", "))", "(((", ")))", "[[", "]]", "{{", "}}", "♪♪", "♪♪♪"),
 ]
 MUSIC_SYMBOLS = "♩♪♫♬♭♮♯"
 
@@ -124,8 +104,8 @@ def whisper_config(
         vocab_size=len(state["model.decoder.embed_tokens.weight"]),
         num_mel_bins=mel_bins,
         d_model=width,
-        encoder_layers=_count(state, "model.encoder.layers."),
-        decoder_layers=_count(state, "model.decoder.layers."),
+        encoder_layers=count_layers(state, "model.encoder.layers."),
+        decoder_layers=count_layers(state, "model.decoder.layers."),
         encoder_attention_heads=encoder_heads,
         decoder_attention_heads=decoder_heads,
         encoder_ffn_dim=ffn_width,
@@ -269,7 +249,3 @@ def _check(model: WhisperForConditionalGeneration, tokens: Tokens, reference: st
     for name, weight in model.named_parameters():
         if not torch.isfinite(weight).all():
             raise DataError(f"{reference}: {name} has values that are not finite; copy it again")
-
-
-def _count(state: dict[str, Tensor], stem: str) -> int:
-    return len({name[len(stem) :].split(".")[0] for name in state if name.startswith(stem)})

@@ -19,7 +19,8 @@ from mothertongue.model.locate import BaseFiles, locate
 
 MAX_LABEL_TOKENS = 448  # Whisper's decoder has 448 positions
 MAX_PROMPT_TOKENS = 448 // 2 - 1  # as openai/whisper, decoding.py: half of them, less one
-CONTROL_TOKENS = 5  # of a label: the four of its prefix, and the end
+PREFIX_TOKENS = 4  # start, language, task, no timestamps
+CONTROL_TOKENS = PREFIX_TOKENS + 1  # of a label: those of its prefix, and the end
 TIMESTAMPS_PER_S = 50  # 0.02 s apart, as openai/whisper, tokenizer.py; the last is at 30 s
 ENGLISH_ONLY_END = 50256  # one text token fewer than in the multilingual tokenizer
 LABEL_RULES = 2

@@ -1,12 +1,10 @@
 """Rename Whisper's tensors between the layouts of transformers, OpenAI and CTranslate2.
 
-Both functions are pure: tensors by foreign name in, tensors by transformers' name and the shape of
-the network out. D is the width, M the mel bins, V the vocabulary.
+All functions are pure: tensors by the names of one in, tensors by the names of the other out.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -42,6 +40,24 @@ OPENAI_POSITIONS = {
     "encoder.positional_embedding": "model.encoder.embed_positions.weight",
     "decoder.positional_embedding": "model.decoder.embed_positions.weight",
 }
+# CTranslate2's name -> transformers' names: it stacks q|k|v of self-, k|v of cross-attention.
+CTRANSLATE2_BLOCK = {
+    "self_attention/linear_0": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "self_attention/linear_1": ("self_attn.out_proj",),
+    "self_attention/layer_norm": ("self_attn_layer_norm",),
+    "attention/linear_0": ("encoder_attn.q_proj",),
+    "attention/linear_1": ("encoder_attn.k_proj", "encoder_attn.v_proj"),
+    "attention/linear_2": ("encoder_attn.out_proj",),
+    "attention/layer_norm": ("encoder_attn_layer_norm",),
+    "ffn/linear_0": ("fc1",),
+    "ffn/linear_1": ("fc2",),
+    "ffn/layer_norm": ("final_layer_norm",),
+}
+CTRANSLATE2_TABLES = {
+    "encoder/position_encodings/encodings": "model.encoder.embed_positions.weight",
+    "decoder/position_encodings/encodings": "model.decoder.embed_positions.weight",
+    "decoder/embeddings/weight": "model.decoder.embed_tokens.weight",
+}
 FROM_BLOCK = {ours: theirs for theirs, ours in OPENAI_BLOCK.items()}
 FROM_TOP = {ours: theirs for theirs, ours in OPENAI_TOP.items()}
 FROM_POSITIONS = {ours: theirs for theirs, ours in OPENAI_POSITIONS.items()}
@@ -65,8 +81,7 @@ def to_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
     """Convert a CTranslate2 WhisperSpec to a float32 state dictionary for transformers.
 
-    The layout stacks q|k|v of self-attention (linear_0) and k|v of cross-attention (linear_1); the
-    key's stored bias is zero, for Whisper's keys have none.
+    The key's stored bias is zero, for Whisper's keys have none.
     """
     stored = dict(variables)
 
@@ -75,16 +90,21 @@ def from_ctranslate2(variables: Mapping[str, Array]) -> dict[str, Tensor]:
             raise DataError(f"the CTranslate2 model lacks {name}; convert the model again")
         return torch.from_numpy(dequantized(stored, name).copy())
 
-    state: dict[str, Tensor] = {}
-    for half in ("encoder", "decoder"):
-        ours = f"model.{half}"
-        state[f"{ours}.embed_positions.weight"] = take(f"{half}/position_encodings/encodings")
-        _norm(state, f"{ours}.layer_norm", take, f"{half}/layer_norm")
-        for layer in range(count_layers(stored, half)):
-            _ctranslate2_layer(state, f"{ours}.layers.{layer}", take, f"{half}/layer_{layer}")
-    for conv in ("conv1", "conv2"):
-        _linear(state, f"model.encoder.{conv}", take, f"encoder/{conv}")
-    state["model.decoder.embed_tokens.weight"] = take("decoder/embeddings/weight")
+    state = {ours: take(theirs) for theirs, ours in CTRANSLATE2_TABLES.items()}
+    layers = [count_layers(stored, f"{half}/layer_") for half in ("encoder", "decoder")]
+    for theirs, ours in _ctranslate2_modules(*layers):
+        if theirs.endswith("layer_norm"):
+            state[f"{ours[0]}.weight"] = take(f"{theirs}/gamma")
+            state[f"{ours[0]}.bias"] = take(f"{theirs}/beta")
+            continue
+        weights = take(f"{theirs}/weight").chunk(len(ours))
+        biases = take(f"{theirs}/bias").chunk(len(ours))
+        for name, weight, bias in zip(ours, weights, biases, strict=True):
+            state[f"{name}.weight"] = weight.clone()
+            if not name.endswith("k_proj"):
+                state[f"{name}.bias"] = bias.clone()
+            elif bias.any():
+                raise DataError(f"{theirs} has a bias for its keys; Whisper's keys have none")
     return state
 
 
@@ -98,35 +118,41 @@ def to_ctranslate2(state: Mapping[str, Tensor]) -> dict[str, Array]:
     def put(name: str, *parts: Tensor) -> None:
         found[name] = torch.cat(parts).contiguous().numpy()
 
-    def linear(theirs: str, *ours: str) -> None:
+    for table, name in CTRANSLATE2_TABLES.items():
+        put(table, state[name])
+    layers = [count_layers(state, f"model.{half}.layers.") for half in ("encoder", "decoder")]
+    for theirs, ours in _ctranslate2_modules(*layers):
+        if theirs.endswith("layer_norm"):
+            put(f"{theirs}/gamma", state[f"{ours[0]}.weight"])
+            put(f"{theirs}/beta", state[f"{ours[0]}.bias"])
+            continue
         weights = [state[f"{name}.weight"] for name in ours]
         put(f"{theirs}/weight", *weights)
         zeros = torch.zeros(len(weights[0]))  # Whisper's keys have no bias
         put(f"{theirs}/bias", *(state.get(f"{name}.bias", zeros) for name in ours))
-
-    def norm(theirs: str, ours: str) -> None:
-        put(f"{theirs}/gamma", state[f"{ours}.weight"])
-        put(f"{theirs}/beta", state[f"{ours}.bias"])
-
-    for half in ("encoder", "decoder"):
-        ours = f"model.{half}"
-        put(f"{half}/position_encodings/encodings", state[f"{ours}.embed_positions.weight"])
-        norm(f"{half}/layer_norm", f"{ours}.layer_norm")
-        for i in range(len({name.split(".")[3] for name in state if f"{ours}.layers." in name})):
-            _to_ctranslate2_layer(linear, norm, f"{ours}.layers.{i}", f"{half}/layer_{i}")
-    for conv in ("conv1", "conv2"):
-        linear(f"encoder/{conv}", f"model.encoder.{conv}")
-    put("decoder/embeddings/weight", state["model.decoder.embed_tokens.weight"])
     put("decoder/projection/weight", state["model.decoder.embed_tokens.weight"])
     return found
 
 
-def count_layers(variables: Mapping[str, Any], half: str) -> int:
-    """Return how many layers the encoder or the decoder of a CTranslate2 model has."""
-    return len(
-        {name.split("/")[1] for name in variables if name.startswith(f"{half}/layer_")}
-        - {"layer_norm"}
-    )
+def count_layers(names: Iterable[str], stem: str) -> int:
+    """Return how many layers have tensors, given what stands before a layer's number."""
+    numbered = re.compile(re.escape(stem) + r"(\d+)")
+    return len({found[1] for name in names if (found := numbered.match(name))})
+
+
+def _ctranslate2_modules(
+    encoder_layers: int, decoder_layers: int
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each norm and matrix of CTranslate2's, with what it has of transformers'."""
+    for conv in ("conv1", "conv2"):
+        yield f"encoder/{conv}", (f"model.encoder.{conv}",)
+    for half, layers in (("encoder", encoder_layers), ("decoder", decoder_layers)):
+        yield f"{half}/layer_norm", (f"model.{half}.layer_norm",)
+        for i in range(layers):
+            for theirs, ours in CTRANSLATE2_BLOCK.items():
+                if half == "decoder" or not theirs.startswith("attention/"):
+                    names = tuple(f"model.{half}.layers.{i}.{name}" for name in ours)
+                    yield f"{half}/layer_{i}/{theirs}", names
 
 
 def _openai_name(name: str) -> str:
@@ -150,64 +176,3 @@ def _to_openai(name: str) -> str:
         return f"{FROM_TOP[stem]}.{kind}"
     _, half, _, layer, part = stem.split(".", 4)
     return f"{half}.blocks.{layer}.{FROM_BLOCK[part]}.{kind}"
-
-
-Take = Callable[[str], Tensor]
-
-
-def _ctranslate2_layer(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:
-    attention = f"{theirs}/self_attention"
-    _stacked(state, [f"{ours}.self_attn.{x}_proj" for x in "qkv"], take, f"{attention}/linear_0")
-    _linear(state, f"{ours}.self_attn.out_proj", take, f"{attention}/linear_1")
-    _norm(state, f"{ours}.self_attn_layer_norm", take, f"{attention}/layer_norm")
-    if theirs.startswith("decoder"):
-        attention = f"{theirs}/attention"
-        _linear(state, f"{ours}.encoder_attn.q_proj", take, f"{attention}/linear_0")
-        _stacked(
-            state, [f"{ours}.encoder_attn.{x}_proj" for x in "kv"], take, f"{attention}/linear_1"
-        )
-        _linear(state, f"{ours}.encoder_attn.out_proj", take, f"{attention}/linear_2")
-        _norm(state, f"{ours}.encoder_attn_layer_norm", take, f"{attention}/layer_norm")
-    _linear(state, f"{ours}.fc1", take, f"{theirs}/ffn/linear_0")
-    _linear(state, f"{ours}.fc2", take, f"{theirs}/ffn/linear_1")
-    _norm(state, f"{ours}.final_layer_norm", take, f"{theirs}/ffn/layer_norm")
-
-
-def _to_ctranslate2_layer(
-    linear: Callable[..., None], norm: Callable[..., None], ours: str, theirs: str
-) -> None:
-    attention = f"{theirs}/self_attention"
-    linear(f"{attention}/linear_0", *(f"{ours}.self_attn.{x}_proj" for x in "qkv"))
-    linear(f"{attention}/linear_1", f"{ours}.self_attn.out_proj")
-    norm(f"{attention}/layer_norm", f"{ours}.self_attn_layer_norm")
-    if theirs.startswith("decoder"):
-        attention = f"{theirs}/attention"
-        linear(f"{attention}/linear_0", f"{ours}.encoder_attn.q_proj")
-        linear(f"{attention}/linear_1", *(f"{ours}.encoder_attn.{x}_proj" for x in "kv"))
-        linear(f"{attention}/linear_2", f"{ours}.encoder_attn.out_proj")
-        norm(f"{attention}/layer_norm", f"{ours}.encoder_attn_layer_norm")
-    linear(f"{theirs}/ffn/linear_0", f"{ours}.fc1")
-    linear(f"{theirs}/ffn/linear_1", f"{ours}.fc2")
-    norm(f"{theirs}/ffn/layer_norm", f"{ours}.final_layer_norm")
-
-
-def _linear(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:
-    state[f"{ours}.weight"] = take(f"{theirs}/weight")
-    state[f"{ours}.bias"] = take(f"{theirs}/bias")
-
-
-def _norm(state: dict[str, Tensor], ours: str, take: Take, theirs: str) -> None:
-    state[f"{ours}.weight"] = take(f"{theirs}/gamma")
-    state[f"{ours}.bias"] = take(f"{theirs}/beta")
-
-
-def _stacked(state: dict[str, Tensor], ours: list[str], take: Take, theirs: str) -> None:
-    weights = take(f"{theirs}/weight").chunk(len(ours))
-    biases = take(f"{theirs}/bias").chunk(len(ours))
-    for name, weight, bias in zip(ours, weights, biases, strict=True):
-        state[f"{name}.weight"] = weight.clone()
-        if name.endswith("k_proj"):
-            if bias.any():
-                raise DataError(f"{theirs} has a bias for its keys; Whisper's keys have none")
-        else:
-            state[f"{name}.bias"] = bias.clone()

@@ -70,10 +70,8 @@ def _has_folder(config: AugmentConfig, name: str) -> bool:
 def _examples(run: RunRecords, config: AugmentConfig) -> Iterator[Example]:
     experiment = run.record.experiment
     augmenter = Augmenter(config, experiment.train.seed)
-    data = experiment.data
-    manifests = [Path(each) for each in ([data] if isinstance(data, str) else data)]
     with suppress(DataError), Sandbox(TASK) as sandbox:  # the data may be on another machine
-        clips = [each for each in read_data(manifests) if each.split == "train"]
+        clips = [each for each in read_data(experiment.manifests) if each.split == "train"]
         for clip in random.Random(0).sample(clips, min(EXAMPLES, len(clips))):
             with suppress(DataError, OSError):
                 yield _example(sandbox, augmenter, clip)

@@ -8,16 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
-from mothertongue import __version__
 from mothertongue.data.decisions import DECISIONS
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.diagnosis.findings import CODES, Finding
 from mothertongue.diagnosis.records import DoctorRecord
 from mothertongue.report.audio_clips import Playable, collect_sounds
-from mothertongue.report.page.render import embedded_json, own_source, page_policy
+from mothertongue.report.page.render import embedded_json, filled, own_source
 from mothertongue.report.write import MB
 from mothertongue.system.files import open_atomically
 
@@ -92,11 +88,12 @@ def _rendered(
     record: DoctorRecord, cards: Sequence[Card], sounds: Mapping[str, Mapping[str, str]]
 ) -> str:
     css, js = own_source("page.css") + own_source("doctor.css"), own_source("doctor.js")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     counts = [(code, count, CODES[code].title) for code, count in record.counts.items()]
-    return environment.from_string(own_source("doctor.html.jinja")).render(
+    return filled(
+        "doctor.html.jinja",
+        css,
+        js,
+        beside=False,
         record=record,
         name=Path(record.data).resolve().name,
         cards=cards[:MAX_CARDS],
@@ -105,8 +102,4 @@ def _rendered(
         counts=counts,
         decisions=DECISIONS,
         sound_data=embedded_json({key.partition("/")[2]: each for key, each in sounds.items()}),
-        policy=page_policy(css, js, beside=False),
-        css=Markup(css),
-        js=Markup(js),
-        version=__version__,
     )

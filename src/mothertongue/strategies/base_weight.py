@@ -19,6 +19,9 @@ class BaseWeightStrategy(Strategy, ABC):
 
     tuned: ClassVar[Tuned] = "full"
 
+    def check(self, config: WhisperConfig) -> None:
+        """Do nothing: it fits every Whisper."""
+
     @property
     def draws_at_random(self) -> bool:
         """False: training begins with the base's weights."""

@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from transformers import WhisperConfig
-
 from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.base_weight import BaseWeightStrategy
 
@@ -20,9 +18,6 @@ class BitFit(BaseWeightStrategy):
     tuned = "bottleneck"
 
     kind: Literal["bitfit"] = "bitfit"
-
-    def check(self, config: WhisperConfig) -> None:
-        """Do nothing: it fits every Whisper."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
         """Return the same model with requires_grad on its biases."""

@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from transformers import WhisperConfig
-
 from mothertongue.strategies.base import Whisper
 from mothertongue.strategies.base_weight import BaseWeightStrategy
 
@@ -14,9 +12,6 @@ class Full(BaseWeightStrategy):
     examples = ({},)
 
     kind: Literal["full"] = "full"
-
-    def check(self, config: WhisperConfig) -> None:
-        """Do nothing: it fits every Whisper."""
 
     def apply(self, model: Whisper, seed: int) -> Whisper:
         """Return the same model, with all of it trainable."""

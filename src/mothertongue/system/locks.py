@@ -17,13 +17,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from mothertongue.errors import MothertongueError
+from mothertongue.errors import ConfigError, MothertongueError
+from mothertongue.system.files import sweep
 
 NO_FLOCK = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 POLL_S = 0.1
 PATIENCE_S = 60.0
 """How long to wait for a turn where there is no flock: the holder may have died elsewhere."""
 HOLDER = re.compile(r"process (\d{1,9}) on (.+)")
+GIVE_ANOTHER = "wait for it, stop it, or give another --out"
 _ours: set[TextIO] = set()
 
 
@@ -42,6 +44,21 @@ def alone(path: Path, place: Path, advice: str) -> Iterator[None]:
         file.truncate(0)
         file.write(_myself())
         file.flush()
+        yield
+
+
+@contextmanager
+def making(out: Path) -> Iterator[None]:
+    """Lock a folder that is to be made, so that this process alone makes it; sweep beside it.
+
+    Raises ConfigError where it is there already, and MothertongueError as `alone` does.
+    """
+    with alone(out.with_name(f".{out.name}.lock"), out, GIVE_ANOTHER):
+        if out.exists():
+            raise ConfigError(
+                f"{out}: there is something already; give another --out, or remove it"
+            )
+        sweep(out.parent)
         yield
 
 

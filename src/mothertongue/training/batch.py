@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.clips import Samples
-from mothertongue.model.features import ENCODER_FRAMES_PER_S, pad_samples
+from mothertongue.model.context import FRAMES_PER_S
+from mothertongue.model.features import pad_samples
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS
 
 IGNORED = -100  # a target that no loss counts
@@ -67,7 +68,7 @@ class Batch:
         if self.samples_BS is not None:
             return self.samples_BS.shape[1] / SAMPLE_RATE_HZ
         assert self.hidden_BTD is not None
-        return self.hidden_BTD.shape[1] / ENCODER_FRAMES_PER_S
+        return self.hidden_BTD.shape[1] / FRAMES_PER_S
 
     @property
     def rows(self) -> int:
@@ -123,12 +124,9 @@ def collate(
     labels: Sequence[Sequence[int]],
     context_s: int,
     end_token: int,
-    multiple: int = LABEL_STEP,
-    uncounted: Sequence[int] = (),
 ) -> Batch:
     """One batch from clips of at most `context_s` seconds and their label tokens."""
-    padded = pad_labels(labels, end_token, multiple, uncounted)
-    return Batch(tuple(ids), pad_samples(clips, context_s), *padded)
+    return Batch(tuple(ids), pad_samples(clips, context_s), *pad_labels(labels, end_token))
 
 
 def pad_labels(

@@ -17,20 +17,13 @@ from torch.utils.data import DataLoader, Dataset
 from mothertongue.data.augment.augmenter import Augmenter
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
-from mothertongue.errors import DataError, MothertongueError
+from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
 from mothertongue.model.devices import best_device
-from mothertongue.model.features import HOP_SAMPLES
+from mothertongue.model.features import HOP_SAMPLES, pad_samples
 from mothertongue.model.tokenizer import CONTROL_TOKENS, Tokens
-from mothertongue.training.batch import (
-    GPU_LABEL_STEP,
-    IGNORED,
-    LABEL_STEP,
-    Batch,
-    collate,
-    pad_labels,
-)
+from mothertongue.training.batch import GPU_LABEL_STEP, IGNORED, LABEL_STEP, Batch, pad_labels
 from mothertongue.training.bucketing import (
     MicroBatch,
     Row,
@@ -40,9 +33,8 @@ from mothertongue.training.bucketing import (
     share,
 )
 from mothertongue.training.decoded_clips import DecodedClips
-from mothertongue.training.idle_settings import refuse_idle_temperature, refuse_idle_weight
 from mothertongue.training.joining import Joiner, joined_masks, joined_samples
-from mothertongue.training.labels import Label, RowLabels
+from mothertongue.training.labels import RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
 from mothertongue.training.replay import choose_replay, mixed, replay_seed, replay_steps
 from mothertongue.training.workers import start_method, usual_workers
@@ -87,8 +79,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         self.has_few_shapes = best_device().type == "cuda"
         """Whether batches are padded so that a GPU sees few shapes; see `_batch`."""
         self.languages = [each.language for each in utterances]
-        refuse_idle_temperature(set(self.languages), config)
-        refuse_idle_weight(utterances, config)
+        _refuse_idle_temperature(set(self.languages), config)
+        _refuse_idle_weight(utterances, config)
         self._row_labels = RowLabels(self.utterances, tokens, config)
         self.labels = self._row_labels.clips
         assert store is None or not config.changes_clips  # see refuse_stored_changes
@@ -223,18 +215,13 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
         if self.store is not None and self._decoded_clips.add(micro_batch.indices, clips):
             # By another run, or by this one before it stopped.
             stored = self._stored(micro_batch, epoch)
-        labels = self._labels(micro_batch, epoch)
-        batch = collate(
+        return stored or Batch(
             self._ids(micro_batch),
-            clips,
-            [each.tokens for each in labels],
-            micro_batch.context_s,
-            self.end,
-            self._label_step,
-            [each.uncounted for each in labels],
+            pad_samples(clips, micro_batch.context_s),
+            *self._labels(micro_batch, epoch),
+            keys=self._keys(micro_batch),
+            masks_BR4=self._masks(rows, sounds, epoch),
         )
-        masks_BR4 = self._masks(rows, sounds, epoch)
-        return stored or replace(batch, keys=self._keys(micro_batch), masks_BR4=masks_BR4)
 
     def _clip(self, index: int, epoch: int) -> Samples:
         """The samples of an utterance as an epoch has them."""
@@ -280,18 +267,8 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             if hidden_TD is None:
                 return None
             found.append(hidden_TD)
-        labels = self._labels(micro_batch, epoch)
-        padded = pad_labels(
-            [each.tokens for each in labels],
-            self.end,
-            self._label_step,
-            [each.uncounted for each in labels],
-        )
+        padded = self._labels(micro_batch, epoch)
         return Batch(self._ids(micro_batch), None, *padded, torch.stack(found), keys)
-
-    @property
-    def _label_step(self) -> int:
-        return GPU_LABEL_STEP if self.has_few_shapes else LABEL_STEP
 
     def _keys(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         """The keys of the clips in the store; empty while one of them was never decoded."""
@@ -303,11 +280,18 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
     def _ids(self, micro_batch: MicroBatch) -> tuple[str, ...]:
         return tuple("+".join(self.utterances[i].id for i in row) for row in micro_batch.rows)
 
-    def _labels(self, micro_batch: MicroBatch, epoch: int) -> list[Label]:
-        return [
+    def _labels(self, micro_batch: MicroBatch, epoch: int) -> tuple[Tensor, Tensor]:
+        """inputs_BL and targets_BL of a batch."""
+        labels = [
             self._row_labels.of(row, self.joiner.spans(row, epoch), epoch)
             for row in micro_batch.rows
         ]
+        return pad_labels(
+            [each.tokens for each in labels],
+            self.end,
+            GPU_LABEL_STEP if self.has_few_shapes else LABEL_STEP,
+            [each.uncounted for each in labels],
+        )
 
     def label_length(self, row: Row) -> int:
         """About how many label tokens a row has; exact for one clip."""
@@ -316,3 +300,22 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
 
 def _as_is(batches: list[Batch]) -> list[Batch]:
     return batches
+
+
+def _refuse_idle_temperature(languages: set[str], config: TrainConfig) -> None:
+    """Raise ConfigError where a temperature should even out a single language."""
+    if config.language_temperature != 1 and len(languages) == 1:
+        raise ConfigError(
+            f"train.language_temperature={config.language_temperature:g} has no effect: all "
+            f"training data is in {', '.join(languages)}, expected several languages; remove it"
+        )
+
+
+def _refuse_idle_weight(utterances: Sequence[Utterance], config: TrainConfig) -> None:
+    """Raise ConfigError where pseudo-labels should weigh less and there are none."""
+    weight = config.pseudo_label_weight
+    if weight is not None and not any(each.is_pseudo_labelled for each in utterances):
+        raise ConfigError(
+            f"train.pseudo_label_weight={weight:g} has no effect: no training clip has a "
+            "pseudo-label; add a folder that mothertongue label wrote to data, or remove it"
+        )

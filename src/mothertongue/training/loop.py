@@ -30,11 +30,10 @@ from mothertongue.training.determinism import deterministic, frozen_garbage
 from mothertongue.training.distributed import Ranks
 from mothertongue.training.frozen_prefix import FrozenPrefix
 from mothertongue.training.fsdp import on_main
-from mothertongue.training.optimizer_state import optimizer_tensors, restore_optimizer
 from mothertongue.training.progress import Watcher
 from mothertongue.training.side_averages import SideAverages
 from mothertongue.training.signals import StopRequest
-from mothertongue.training.state import State, validation_hint
+from mothertongue.training.state import State, optimizer_tensors, restore_optimizer, validation_hint
 from mothertongue.training.step import Stepper
 from mothertongue.training.trackers import Trackers
 from mothertongue.training.validation import Validator

@@ -1,4 +1,4 @@
-"""A few steps of a run, for real, in a process of its own: what they take in time and memory.
+"""The costs of an experiment on this machine: a few of its steps, in a process of their own.
 
 They go through the training loop itself, with a validation at the end, on the run's own base and
 clips; nothing of it is kept.
@@ -18,11 +18,12 @@ import numpy as np
 from mothertongue.config import parse
 from mothertongue.errors import MothertongueError
 from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.defaults import in_precision, settled
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.validation import Validation
-from mothertongue.model.context import FULL_CONTEXT_S
+from mothertongue.model.context import FRAMES_PER_S, FULL_CONTEXT_S
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes, peak_memory_bytes
-from mothertongue.model.flops import FRAMES_PER_S, training_flops
+from mothertongue.model.flops import training_flops
 from mothertongue.strategies.base import Whisper, trained_parameters
 from mothertongue.system.json_files import built, to_json
 from mothertongue.system.processes import ChildError, answer, ask
@@ -30,7 +31,10 @@ from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import Step
 from mothertongue.training.dataset import StepDataset
 from mothertongue.training.loop import TrainingInputs, train
-from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_estimate import Measured, estimate
+from mothertongue.training.precision import chosen_precision
+from mothertongue.training.progress import Quiet
+from mothertongue.training.records import Plan
 from mothertongue.training.run import Work, assemble, open_data
 from mothertongue.training.signals import StopRequest
 from mothertongue.training.validator import SplitValidator
@@ -40,6 +44,17 @@ APART = 0.05  # steps whose operations differ by less are alike
 FULL_STEPS = 5  # steps at 30 s, to know their share of an epoch
 SPEED_EPOCHS = 10  # in one of them a clip is at its slowest: in 98 % of cases, 1 - 0.67^10
 TOKENS_APART = 8  # label lengths are counted so coarsely: then few are different
+
+
+def plan(experiment: Experiment) -> Plan:
+    """Measure a few steps of an experiment, and return its costs: time, memory and disk.
+
+    Raises what training would raise: for settings, data or a base that do not fit.
+    """
+    experiment = settled(experiment)
+    if choice := chosen_precision(experiment):
+        experiment = in_precision(experiment, choice.precision)
+    return estimate(measure(experiment), experiment)
 
 
 def measure(experiment: Experiment) -> Measured:
@@ -63,19 +78,19 @@ def measure(experiment: Experiment) -> Measured:
 
 def probe(experiment: Experiment) -> Measured:
     """The steps, in this process, which must do nothing else."""
-    began, free = time.monotonic(), free_memory_bytes(best_device())
+    began, free, timer = time.monotonic(), free_memory_bytes(best_device()), _Timer()
     base, utterances = open_data(experiment)
     with TemporaryDirectory(prefix="mothertongue-plan-") as home:
         # What other runs stored would hide what it takes to store it.
         os.environ["MOTHERTONGUE_CACHE"] = home
-        work = assemble(experiment, base, utterances, _silent)
+        work = assemble(experiment, base, utterances, timer.noted)
         model, dataset, frozen = base.model, work.dataset, work.job.frozen
         trained = sum(each.numel() for each in trained_parameters(model).values())
         epochs = first_epochs(dataset)
         steps = [step for epoch in epochs for step in epoch]
         flops = step_flops(model, dataset, steps, experiment.train.gradient_checkpointing)
         chosen = distinct(flops)
-        start_s, timer = time.monotonic() - began, _Timer()
+        start_s = time.monotonic() - began
         validator = _timed_validator(work)
         job = replace(_few_steps(work, chosen), validate=validator)
         once = {"epochs": 1, "validation_clips": "all", "eval_every_steps": None}
@@ -202,7 +217,7 @@ class _TimedValidator:
         return found
 
 
-class _Timer:
+class _Timer(Quiet):
     """Seconds from step to step, data loading included."""
 
     def __init__(self) -> None:
@@ -216,19 +231,9 @@ class _Timer:
         self.step_s.append(now - self.last)
         self.last = now
 
-    def validated(self, step: int, found: Validation, is_best: bool) -> None:
-        pass
-
-    def noted(self, message: str) -> None:
-        pass
-
 
 def _is_full(step: Step) -> bool:
     return all(each.context_s == FULL_CONTEXT_S for each in step)
-
-
-def _silent(message: str) -> None:
-    del message
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import Utterance
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.model.context import FULL_CONTEXT_S, context_s
+from mothertongue.model.context import FRAMES_PER_S, FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes
-from mothertongue.model.flops import FRAMES_PER_S, training_flops
+from mothertongue.model.flops import training_flops
 from mothertongue.strategies.base import Strategy, Whisper, trained_parameters
 from mothertongue.strategies.full import Full
 from mothertongue.training.batch import Batch

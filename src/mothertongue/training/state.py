@@ -1,13 +1,17 @@
-"""How far a run has come, as every checkpoint holds it."""
+"""How far a run has come, as every checkpoint holds it: counts, and AdamW's memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from pydantic import ConfigDict, with_config
+from torch import Tensor
 
 from mothertongue.experiment.records import BestOf
 from mothertongue.experiment.validation import Validation
 from mothertongue.system.json_files import read_json
+from mothertongue.training.fsdp import as_shard
 
 EXPENSIVE_SHARE = 0.25
 """A hint is printed when validations take at least this share of the time."""
@@ -56,3 +60,26 @@ def validation_hint(state: State, clips: int, split: int, every: int) -> str | N
         f"time; a new run with train.validation_clips={FEW_CLIPS} or a larger "
         "train.eval_every_steps is cheaper"
     )
+
+
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """AdamW's memory under the names of the parameters: "exp_avg.<name>" and so on."""
+    return {
+        f"{key}.{name}": torch.as_tensor(value)
+        for name, parameter in parameters.items()
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    parameters: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Put back what `optimizer_tensors` took."""
+    for full_name, value in tensors.items():
+        key, name = full_name.split(".", 1)
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = as_shard(value, parameter)

@@ -8,10 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mothertongue.data.annotations.segments import Media
-from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.errors import Fault
-
-SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,14 @@ def named(name: str) -> tuple[str, str | None]:
     return name, None
 
 
+def seconds_of(milliseconds: str | None) -> float | None:
+    """Return a time in seconds; None where the text is no time."""
+    try:
+        return int(milliseconds or "") / 1000
+    except (ValueError, OverflowError):  # Python reads at most 4,300 digits, and divides 308
+        return None
+
+
 def joined(segments: Iterable[Segment], longest_s: float, max_gap_s: float) -> Iterator[Segment]:
     """Yield segments in the order of their times, with neighbours of one speaker joined.
 

@@ -32,6 +32,7 @@ EXTENSIONS = {
     "aac": (".aac",),
     "amr": (".amr",),
 }
+SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
 CHECKS: dict[str, Callable[[AudioFile], None]] = {
     "ogg": check_pages,
     "flac": check_flac,

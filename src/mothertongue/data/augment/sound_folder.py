@@ -5,12 +5,10 @@ import json
 from pathlib import Path
 
 from mothertongue.data.audio.decoders import Samples
-from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.data.audio.load import load_audio
 from mothertongue.errors import ConfigError
 from mothertongue.system.files import sha256_file
-
-SUFFIXES = sorted({suffix for suffixes in EXTENSIONS.values() for suffix in suffixes})
 
 
 class SoundFolder:
@@ -27,7 +25,7 @@ class SoundFolder:
         if not self.files:
             raise ConfigError(
                 f"{setting}: {path} has no sound files; expected a folder with some of "
-                f"{', '.join(SUFFIXES)}; correct the path, or remove it"
+                f"{', '.join(sorted(SUFFIXES))}; correct the path, or remove it"
             )
 
     def load(self, number: int) -> Samples:

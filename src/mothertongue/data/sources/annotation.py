@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -53,10 +54,11 @@ class AnnotationSource(Source):
 
     suffixes: ClassVar[tuple[str, ...]]
     """The ends of the names of its files, in lower case, the longest first."""
+    begins: ClassVar[re.Pattern[str] | None] = None
+    """The pattern of a file's first line, where names say little. Bytes that are no UTF-8 are
+    surrogates."""
     options = JOIN_OPTIONS
 
-    path: Path
-    """The file or the folder."""
     join_s: float = Field(0.0, ge=0, le=30)
     """Neighbouring segments of one speaker are joined up to this number of seconds; 0 joins
     none."""
@@ -68,11 +70,6 @@ class AnnotationSource(Source):
     """The encoding of text files that are neither UTF-8 nor UTF-16."""
 
     _unused: list[str] = PrivateAttr(default_factory=list)
-
-    @classmethod
-    @abstractmethod
-    def claims(cls, file: Path) -> bool:
-        """Return whether a file with one of the suffixes has this format, by its first bytes."""
 
     @abstractmethod
     def read(self, file: Path) -> Annotations:
@@ -96,10 +93,6 @@ class AnnotationSource(Source):
         if "max_gap_s" in settings and not settings.get("join_s"):
             raise ConfigError("--max-gap has no effect without --join; give both, or leave it out")
         return cls(path=path, **settings)
-
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
         files = list(self._files(self.path))
@@ -213,7 +206,7 @@ class AnnotationSource(Source):
     @classmethod
     def _files(cls, path: Path) -> Iterator[Path]:
         if not path.is_dir():
-            if path.name.lower().endswith(cls.suffixes) and path.is_file() and cls.claims(path):
+            if path.name.lower().endswith(cls.suffixes) and cls._claims(path):
                 yield path
             return
         for folder, folders, names in os.walk(path):
@@ -222,8 +215,20 @@ class AnnotationSource(Source):
                 # macOS leaves ._a.eaf beside a.eaf.
                 if name.lower().endswith(cls.suffixes) and not name.startswith("."):
                     file = Path(folder, name)
-                    if file.is_file() and cls.claims(file):
+                    if cls._claims(file):
                         yield file
+
+    @classmethod
+    def _claims(cls, file: Path) -> bool:
+        """Return whether a file with one of the suffixes has this format."""
+        if not file.is_file() or cls.begins is None:
+            return file.is_file()
+        try:
+            with file.open("rb") as content:
+                first = content.readline(1000).decode("utf-8-sig", "surrogateescape")
+        except OSError:
+            return False
+        return cls.begins.match(first) is not None
 
 
 def unused_remarks(names: Collection[str]) -> list[str]:

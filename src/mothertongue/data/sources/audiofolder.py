@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.sources.base import Rejection, Row, Source
-from mothertongue.data.sources.columns import split_named
-from mothertongue.data.sources.table import COLUMN_OPTIONS, SUFFIXES, TableSource
+from mothertongue.data.sources.base import Rejection, Row
+from mothertongue.data.sources.columns import ColumnSource, split_named
+from mothertongue.data.sources.table import SUFFIXES, TableSource
 from mothertongue.errors import Fault
 
 
-class AudioFolderSource(Source):
+class AudioFolderSource(ColumnSource):
     """Hugging Face's AudioFolder. A folder named train, dev or test gives its clips that split."""
 
     examples = (
@@ -24,25 +24,14 @@ class AudioFolderSource(Source):
             "dev/b.wav": "",
         },
     )
-    options = COLUMN_OPTIONS
     precedence = 10
 
     kind: Literal["audiofolder"] = "audiofolder"
-    path: Path
-    """The folder."""
-    audio_column: str | None = None
-    """The column with audio paths; by default found by name."""
-    text_column: str | None = None
-    """The column with transcripts; by default found by name."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """By the name of the metadata file."""
         return path.is_dir() and bool(metadata_files(path))
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         tables = metadata_files(self.path)

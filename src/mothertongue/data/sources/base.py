@@ -95,9 +95,9 @@ class Source(Config, ABC):
         return cls(path=path, **settings)
 
     @property
-    @abstractmethod
     def root(self) -> Path:
         """Return the data folder: relative audio paths start here, and none may leave it."""
+        return self.path if self.path.is_dir() else self.path.parent
 
     @abstractmethod
     def rows(self) -> Iterator[Row | Rejection]:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import ClassVar
 
 from mothertongue.data.manifest import Split
-from mothertongue.data.sources.base import Record, as_number
+from mothertongue.data.sources.base import Record, Source, as_number
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -43,6 +44,25 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "duration_ms": ("duration_ms", "duration[ms]"),
 }
 REQUIRED = ("audio", "text")
+
+
+class ColumnSource(Source):
+    """A corpus whose columns, or keys, are found by name."""
+
+    options: ClassVar[Mapping[str, str]] = {
+        "--audio-column": "audio_column",
+        "--text-column": "text_column",
+    }
+
+    audio_column: str | None = None
+    """The column with audio, or its key; by default found by name."""
+    text_column: str | None = None
+    """The column with transcripts, or its key; by default found by name."""
+
+    @property
+    def chosen(self) -> dict[str, str | None]:
+        """Return the given columns by our names of the fields."""
+        return {"audio": self.audio_column, "text": self.text_column}
 
 
 def find_columns(

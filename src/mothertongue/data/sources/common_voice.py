@@ -50,10 +50,6 @@ class CommonVoiceSource(Source):
         has_splits = bool(_tables(path) & set(SPLITS))
         return cls(path=path, **{"clips": "splits" if has_splits else "validated", **settings})
 
-    @property
-    def root(self) -> Path:
-        return self.path
-
     def rows(self) -> Iterator[Row | Rejection]:
         if self.clips == "splits":
             yield from self._published(SPLITS)

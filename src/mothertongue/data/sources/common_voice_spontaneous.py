@@ -49,10 +49,6 @@ class SpontaneousSpeechSource(Source):
         """Return the source for the folder, or for the folder of the table."""
         return cls(path=_folder(path), **settings)
 
-    @property
-    def root(self) -> Path:
-        return self.path
-
     def rows(self) -> Iterator[Row | Rejection]:
         tables = _tables(self.path)
         if len(tables) != 1:

@@ -89,10 +89,6 @@ class FleursSource(Source):
         shards = parquet_tables(path)
         return bool(shards) and is_fleurs_parquet(shards[0][1])
 
-    @property
-    def root(self) -> Path:
-        return self.path
-
     def rows(self) -> Iterator[Row | Rejection]:
         tables = tsv_tables(self.path)
         for split, table in tables:

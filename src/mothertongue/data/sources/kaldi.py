@@ -44,17 +44,11 @@ class KaldiSource(Source):
     precedence = 25
 
     kind: Literal["kaldi"] = "kaldi"
-    path: Path
-    """The folder."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Recognize the corpus by wav.scp."""
         return bool(_data_folders(path))
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         folders = _data_folders(self.path)

@@ -11,9 +11,8 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ValidationError
 
-from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
-from mothertongue.data.sources.columns import COLUMN_NAMES, known_columns
-from mothertongue.data.sources.table import COLUMN_OPTIONS
+from mothertongue.data.sources.base import Rejection, Row, for_review, reject, to_row
+from mothertongue.data.sources.columns import COLUMN_NAMES, ColumnSource, known_columns
 from mothertongue.errors import Fault
 
 HEAD_BYTES = 1 << 16
@@ -45,12 +44,12 @@ class _Task(BaseModel):
     annotations: list[_Annotation] = []
 
 
-class LabelStudioSource(Source):
+class LabelStudioSource(ColumnSource):
     """A JSON export, or a folder with exports and the sounds.
 
     One annotation of a task is read: the one marked as ground truth, otherwise the first. Files
     that Label Studio served are searched in the folder, by the end of their path. Tasks and regions
-    without a transcript are for review.
+    without a transcript are for review. `text_column` names the TextArea with the transcripts.
     """
 
     examples = (
@@ -63,16 +62,9 @@ class LabelStudioSource(Source):
             "my sounds/a.wav": "",
         },
     )
-    options = COLUMN_OPTIONS
     precedence = 45
 
     kind: Literal["label_studio"] = "label_studio"
-    path: Path
-    """The export, or the folder."""
-    audio_column: str | None = None
-    """The key of the sound in a task's data; by default found by name."""
-    text_column: str | None = None
-    """The name of the TextArea with transcripts; by default the only one, or found by name."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -84,10 +76,6 @@ class LabelStudioSource(Source):
             reason = f"{path}: Label Studio's JSON-MIN; expected its JSON export"
             raise Fault("MAN-FORMAT", reason, "export the project again, as JSON")
         return bool(_exports(path))
-
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
         for export in _exports(self.path):

@@ -92,10 +92,6 @@ class LhotseSource(Source):
         """Recognize a manifest by the keys on its first lines."""
         return bool(_manifests(path, _is_cut) or _manifests(path, _is_supervision))
 
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
-
     def rows(self) -> Iterator[Row | Rejection]:
         supervisions = _manifests(self.path, _is_supervision)
         manifests = supervisions or _manifests(self.path, _is_cut)

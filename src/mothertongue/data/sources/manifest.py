@@ -32,8 +32,6 @@ class ManifestSource(Source):
     precedence = 0
 
     kind: Literal["manifest"] = "manifest"
-    path: Path
-    """The manifest, or its folder."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:

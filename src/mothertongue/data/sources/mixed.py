@@ -52,8 +52,6 @@ class MixedSource(Source):
     precedence = 5
 
     kind: Literal["mixed"] = "mixed"
-    path: Path
-    """The folder."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Fields of the parts that have them."""
 
@@ -67,10 +65,6 @@ class MixedSource(Source):
         """Return the source of a folder. Raises ConfigError for an unknown encoding."""
         check_encoding(settings.get("encoding"))
         return cls(path=path, settings=dict(settings))
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         self._remarks.clear()

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.sources.base import Rejection, Row, Source
-from mothertongue.data.sources.columns import splits_in_names
+from mothertongue.data.sources.base import Rejection, Row
+from mothertongue.data.sources.columns import ColumnSource, splits_in_names
 from mothertongue.data.sources.readers import first_object, read_jsonl
-from mothertongue.data.sources.table import COLUMN_OPTIONS, table_rows
+from mothertongue.data.sources.table import table_rows
 
 SUFFIXES = (".json", ".jsonl")
 
 
-class NemoSource(Source):
+class NemoSource(ColumnSource):
     """A manifest, or a folder of them, such as train_manifest.json: the name gives the split."""
 
     examples = (
@@ -25,33 +25,21 @@ class NemoSource(Source):
             "wav/b.wav": "",
         },
     )
-    options = COLUMN_OPTIONS
     precedence = 40
 
     kind: Literal["nemo"] = "nemo"
-    path: Path
-    """The manifest, or the folder."""
-    audio_column: str | None = None
-    """The key with audio paths; by default found by name."""
-    text_column: str | None = None
-    """The key with transcripts; by default found by name."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Recognize it by audio_filepath on the first line. A single .jsonl file is a table."""
         return bool(_manifests(path)) and not (path.is_file() and path.suffix == ".jsonl")
 
-    @property
-    def root(self) -> Path:
-        return self.path if self.path.is_dir() else self.path.parent
-
     def rows(self) -> Iterator[Row | Rejection]:
-        chosen = {"audio": self.audio_column, "text": self.text_column}
         manifests = _manifests(self.path)
         splits = splits_in_names([manifest.stem for manifest in manifests])
         for manifest in manifests:
             keys = tuple(first_object(manifest))
-            for row in table_rows(manifest, keys, read_jsonl(manifest), chosen):
+            for row in table_rows(manifest, keys, read_jsonl(manifest), self.chosen):
                 if isinstance(row, Row) and row.split is None:
                     row = replace(row, split=splits[manifest.stem])
                 yield row

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.audio.headers import EXTENSIONS
+from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
 from mothertongue.data.sources.columns import split_named
 from mothertongue.data.sources.readers import read_lines
 from mothertongue.errors import Fault
 
-SUFFIXES = frozenset(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes)
 TEXT_SUFFIX = ".txt"
 # Text files that describe a corpus, not one sound.
 ABOUT = frozenset({"changelog", "citation", "copying", "licence", "license", "notes", "readme"})
@@ -35,17 +34,11 @@ class PairedSource(Source):
     precedence = 95
 
     kind: Literal["paired"] = "paired"
-    path: Path
-    """The folder."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Recognize the corpus by one sound with its text."""
         return any(stem in texts for _, sounds, texts in _folders(path) for stem, _ in sounds)
-
-    @property
-    def root(self) -> Path:
-        return self.path
 
     def rows(self) -> Iterator[Row | Rejection]:
         for folder, sounds, texts in _folders(self.path):

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mothertongue.data.sources.base import Rejection, Row, Source, to_row
-from mothertongue.data.sources.columns import find_columns, known_columns, renamed
+from mothertongue.data.sources.base import Rejection, Row, to_row
+from mothertongue.data.sources.columns import ColumnSource, find_columns, known_columns, renamed
 from mothertongue.data.sources.parquet import embedded_column, read_parquet, read_parquet_header
 from mothertongue.data.sources.readers import (
     Located,
@@ -17,10 +17,9 @@ from mothertongue.data.sources.readers import (
 from mothertongue.errors import Fault
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-COLUMN_OPTIONS = {"--audio-column": "audio_column", "--text-column": "text_column"}
 
 
-class TableSource(Source):
+class TableSource(ColumnSource):
     """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV.
 
     The audio column of a Parquet file may hold the audio itself, as the Hub writes it.
@@ -30,18 +29,11 @@ class TableSource(Source):
         {"corpus.csv": "audio,text\na.wav,hi\n", "notes.txt": "", "a.wav": ""},
         {"corpus.jsonl": '{"audio": "a.wav", "sentence": "hi"}\n', "a.wav": ""},
     )
-    options = COLUMN_OPTIONS
     precedence = 90
 
     kind: Literal["table"] = "table"
-    path: Path
-    """The table."""
     audio_root: Path | None = None
     """The folder in which relative audio paths start; by default the table's own."""
-    audio_column: str | None = None
-    """The column with audio paths; by default found by name."""
-    text_column: str | None = None
-    """The column with transcripts; by default found by name."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -58,10 +50,9 @@ class TableSource(Source):
         return self.audio_root or self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
-        chosen = {"audio": self.audio_column, "text": self.text_column}
         header = tuple(table_header(self.path))
-        records = self._records(find_columns(header, self.path, chosen))
-        return table_rows(self.path, header, records, chosen)
+        records = self._records(find_columns(header, self.path, self.chosen))
+        return table_rows(self.path, header, records, self.chosen)
 
     def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
         suffix = self.path.suffix.lower()

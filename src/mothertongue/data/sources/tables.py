@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.sources.base import Rejection, Row, Source
-from mothertongue.data.sources.columns import split_named, splits_in_names
-from mothertongue.data.sources.table import COLUMN_OPTIONS, SUFFIXES, TableSource
+from mothertongue.data.sources.base import Rejection, Row
+from mothertongue.data.sources.columns import ColumnSource, split_named, splits_in_names
+from mothertongue.data.sources.table import SUFFIXES, TableSource
 from mothertongue.errors import Fault
 
 
-class TablesSource(Source):
+class TablesSource(ColumnSource):
     """A folder with the tables of one corpus. The names of tables or folders give the split."""
 
     examples = (
@@ -24,16 +24,9 @@ class TablesSource(Source):
             "b.wav": "",
         },
     )
-    options = COLUMN_OPTIONS
     precedence = 80
 
     kind: Literal["tables"] = "tables"
-    path: Path
-    """The folder."""
-    audio_column: str | None = None
-    """The column with audio; by default found by name."""
-    text_column: str | None = None
-    """The column with transcripts; by default found by name."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -44,19 +37,17 @@ class TablesSource(Source):
         # A single file at the top is a table: no parts must be found.
         return is_split or (is_parquet(names) and (len(names) > 1 or "/" in names[0]))
 
-    @property
-    def root(self) -> Path:
-        return self.path
-
     def rows(self) -> Iterator[Row | Rejection]:
         names = _tables(self.path)
         if len(corpora := corpora_of(names)) > 1:
             reason = f"{self.path}: tables of several corpora: {', '.join(corpora)}"
             raise Fault("MAN-FORMAT", reason, "point at one of these folders")
         splits = splits_in_names(names)
-        chosen = {"audio_column": self.audio_column, "text_column": self.text_column}
         for name in names:
-            for row in TableSource.model_validate({"path": self.path / name} | chosen).rows():
+            source = TableSource(
+                path=self.path / name, audio_column=self.audio_column, text_column=self.text_column
+            )
+            for row in source.rows():
                 yield row if isinstance(row, Rejection) else _below(row, name, splits[name])
 
 

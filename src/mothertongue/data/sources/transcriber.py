@@ -1,10 +1,16 @@
-"""Read Transcriber's .trs files beside their recordings, as older archives have them."""
+"""Read Transcriber's .trs, as older archives have them.
 
+It has turns of speakers, cut by <Sync time="..."/>, with times in seconds.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
+from xml.etree.ElementTree import Element
 
-from mothertongue.data.annotations.segments import Annotations
-from mothertongue.data.annotations.transcriber import read_trs
+from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier
+from mothertongue.data.annotations.xml_files import parse_xml
 from mothertongue.data.sources.annotation import JOIN_OPTIONS, AnnotationSource
 
 EXAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -26,10 +32,43 @@ class TranscriberSource(AnnotationSource):
 
     kind: Literal["transcriber"] = "transcriber"
 
-    @classmethod
-    def claims(cls, file: Path) -> bool:
-        """Accept every file: its name is enough."""
-        return True
-
     def read(self, file: Path) -> Annotations:
         return read_trs(file)
+
+
+def read_trs(path: Path) -> Annotations:
+    """Return the stretches between syncs as one tier. Raises Fault MAN-FORMAT."""
+    root = parse_xml(path, "Trans", "Transcriber")
+    speakers = {each.get("id", ""): each.get("name") for each in root.iter("Speaker")}
+    segments = [each for turn in root.iter("Turn") for each in _segments(turn, speakers)]
+    name = root.get("audio_filename")
+    media = (Media((name,)),) if name else ()
+    return Annotations((Tier("", "", tuple(segments)),), media)
+
+
+def _segments(turn: Element, speakers: Mapping[str, str | None]) -> Iterator[Segment]:
+    """Yield the stretches of a turn. If several speakers talk together, the stretch has no
+    speaker."""
+    names = turn.get("speaker", "").split()
+    speaker = (speakers.get(names[0]) or names[0]) if len(names) == 1 else None
+    end_s = _seconds(turn.get("endTime"))
+    stretches: list[tuple[float | None, str]] = [(_seconds(turn.get("startTime")), turn.text or "")]
+    for each in turn:
+        text = each.tail or ""
+        if each.tag == "Sync":
+            stretches.append((_seconds(each.get("time")), text))
+        else:  # an event such as a cough, a comment, or the number of the speaker among several
+            start_s, before = stretches[-1]
+            stretches[-1] = (start_s, f"{before} {text}")
+    ends = [start_s for start_s, _ in stretches[1:]] + [end_s]
+    for (start_s, text), stop_s in zip(stretches, ends, strict=True):
+        if start_s != stop_s or text.strip():  # the first sync is at the start of its turn
+            yield Segment(f"{start_s} s", start_s, stop_s, text, speaker)
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None

@@ -1,13 +1,14 @@
 """Align recordings with their texts: transcribe, match, choose spans, say what is left."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, JsonValue
 
-from mothertongue.config import Config
+from mothertongue.config import Config, parse
 from mothertongue.data.audio.decoders import Span as FileSpan
 from mothertongue.data.audio.load import Samples
 from mothertongue.data.clip_checks import CountLabelTokens, LongClip
@@ -30,11 +31,13 @@ from mothertongue.inference.alignment.units import (
     units_of,
 )
 from mothertongue.inference.engine import Engine
+from mothertongue.inference.open_model import open_model
 from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.transcribe import MAX_DURATION_S, transcribe_blocks
+from mothertongue.inference.transcribe_files import detector
 from mothertongue.inference.transcript_cache import CachedTranscriber, weights_of
+from mothertongue.model.tokenizer import CONTROL_TOKENS
 
-FRAME_TOKENS = 5  # of a label: four before its text and one after it
 LEAST_SOUND_S = 0.5
 """A part with text and less sound than this is text that nobody speaks."""
 
@@ -82,7 +85,7 @@ class Aligner:
         tokens_U = [self._tokens(text_of(clip.text, [unit]), clip.language) for unit in units]
         limits = Limits(
             max_s=min(self.options.max_s, self.clip_limits.max_duration_s),
-            max_tokens=self.clip_limits.max_label_tokens - FRAME_TOKENS,
+            max_tokens=self.clip_limits.max_label_tokens - CONTROL_TOKENS,
             least=self.options.least,
         )
         spans = choose(evidence, sound, tokens_U, limits, duration_s)
@@ -132,23 +135,15 @@ class Aligner:
                 self._decoder,
                 blocks,
                 self.find,
-                self._language(clip.language),
+                self._engine.language_of(clip.language),
                 self._engine.trained_context,
                 word_times=True,
             )
         words = [word for segment in found.segments for word in segment.words or ()]
         return words, sound_of(loudness.levels()), found.duration_s
 
-    def _language(self, code: str) -> str | None:
-        """Return the language to decode in; None, to detect it, if the model has no token."""
-        try:
-            self._engine.tokens.language(code)
-        except ConfigError:
-            return None
-        return code
-
     def _tokens(self, text: str, language: str) -> int:
-        return self.count_label_tokens(text, language) - FRAME_TOKENS
+        return self.count_label_tokens(text, language) - CONTROL_TOKENS
 
 
 def _measured(blocks: Iterable[Samples], loudness: Loudness) -> Iterator[Samples]:
@@ -170,3 +165,27 @@ def _unaligned(clip: LongClip, units: list[Unit], rest: Rest) -> Unaligned:
     text = text_of(clip.text, units[rest.first : rest.last])
     reason: ForReview = "unaligned" if rest.sound_s >= LEAST_SOUND_S else "unspoken"
     return Unaligned(start_s, end_s, text, reason)
+
+
+def open_aligner(
+    model: str,
+    settings: Mapping[str, Any],
+    count_label_tokens: CountLabelTokens,
+    clip_limits: ClipLimits,
+    cache: Path | None = None,
+    on_clip: Callable[[LongClip], None] = lambda _clip: None,
+    on_pieces: Callable[[int], None] = lambda _count: None,
+) -> Aligner:
+    """Return an aligner that opens `model` for the first recording.
+
+    `settings` are those of AlignOptions; None is the default. `clip_limits` are those that every
+    clip keeps. `cache` is a file that keeps what the model writes. Raises ConfigError for a wrong
+    setting.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    options = parse(AlignOptions, given, "align")
+    find, _ = detector("auto")
+    opened = partial(open_model, model)
+    return Aligner(
+        model, opened, find, count_label_tokens, options, clip_limits, cache, on_clip, on_pieces
+    )

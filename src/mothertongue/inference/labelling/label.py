@@ -22,10 +22,10 @@ from mothertongue.errors import ConfigError, DataError, Fault
 from mothertongue.inference.labelling.filters import LabelOptions, Piece, faults_of, text_within
 from mothertongue.inference.labelling.recognize import Recognized, Recognizer, recognize
 from mothertongue.inference.labelling.source import PseudoLabels
-from mothertongue.inference.output_files import IN_USE, Source
+from mothertongue.inference.output_files import Source
 from mothertongue.system.console import counting, plain
 from mothertongue.system.files import sweep
-from mothertongue.system.locks import alone
+from mothertongue.system.locks import GIVE_ANOTHER, alone
 
 FOLDER, LOCK = "recognized", ".lock"
 
@@ -60,7 +60,7 @@ def label(
     """
     _refuse_idle(teachers, options)
     sources, unnamed = _named(sources)
-    with alone(out / FOLDER / LOCK, out, IN_USE):
+    with alone(out / FOLDER / LOCK, out, GIVE_ANOTHER):
         sweep(out / FOLDER)
         found = recognize(teachers.first, sources, out / FOLDER)
         second = teachers.second

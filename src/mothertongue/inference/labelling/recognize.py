@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.data.audio.load import AudioError
+from mothertongue.data.clip_facts import size_and_time
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.inference.engine import Engine
@@ -33,6 +34,8 @@ GROUP_BYTES = 32_000_000
 """The most bytes of recordings in a group, unless it is a single one: 17 minutes of WAV, 3 hours of
 Opus. So much is recognized again if the command is stopped."""
 AGAIN = "remove it; its recordings are then recognized again"
+GONE = 0, 0
+"""The size and time of a file that is not there, which is told when it is read."""
 
 Json = dict[str, Any]
 
@@ -68,7 +71,7 @@ class Recognizer:
 
     def key(self, group: Sequence[Source]) -> str:
         """Return the name of what this model recognizes in a group."""
-        files = [(str(each.path.absolute()), *_place(each.path)) for each in group]
+        files = [(str(each.path.absolute()), *(size_and_time(each.path) or GONE)) for each in group]
         parts = [VERSION, self.model_sha256, self.language, self.settings(), files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
@@ -95,7 +98,7 @@ def groups_of(sources: Sequence[Source]) -> Iterator[list[Source]]:
     """Yield the recordings in order, in groups of at most TOGETHER files and GROUP_BYTES bytes."""
     group, size = list[Source](), 0
     for source in sources:
-        more, _ = _place(source.path)
+        more, _ = size_and_time(source.path) or GONE
         if group and (len(group) == TOGETHER or size + more > GROUP_BYTES):
             yield group
             group, size = [], 0
@@ -134,12 +137,3 @@ def _pieces(model: str, recording: Recording) -> list[Piece]:
         written = each.text.strip(), each.average_log_probability, each.looped, each.is_cut
         pieces.append(Piece(each.start_s, each.end_s, *written))
     return sorted(pieces, key=lambda each: each.start_s)
-
-
-def _place(path: Path) -> tuple[int, int]:
-    """Return size and time of a file; zeros if it is not there, which is told when it is read."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns

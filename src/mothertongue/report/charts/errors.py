@@ -6,7 +6,19 @@ from mothertongue.comparison.schema import Comparison
 from mothertongue.data.languages import Measure
 from mothertongue.evaluation.error_analysis import ErrorKinds
 from mothertongue.report.charts.quality import BASE, systems
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
+from mothertongue.report.charts.vega import (
+    Chart,
+    Json,
+    axis,
+    colored,
+    dots,
+    heat,
+    layered,
+    names,
+    rules,
+    shaped,
+    tooltip,
+)
 from mothertongue.report.tables.cells import lowest, primary_measure
 from mothertongue.system.console import interval
 
@@ -66,12 +78,7 @@ def forgetting_chart(result: Comparison, language: str) -> Chart | None:
         "condition": {"test": f"abs(datum.points) > {0.6 * most:f}", "value": "#ffffff"},
         "value": "#000000",
     }
-    cells = {"mark": "rect", "encoding": {"x": x, "y": y, "color": shade, "description": tooltip()}}
-    figures = {
-        "mark": {"type": "text", "fontSize": 12, "aria": False},
-        "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": ink},
-    }
-    spec = layered(rows, [cells, figures], height={"step": 32}) | {"width": {"step": 62}}
+    spec = layered(rows, heat(x, y, shade, ink, 12), height={"step": 32}) | {"width": {"step": 62}}
     return Chart(
         f"{language}-forgetting",
         "Change of WER on other languages, in points",
@@ -136,24 +143,14 @@ def _by(
     ]
     order = list(anatomies)
     x = names("group", title, axis={"labelAngle": -30 if group == "speaker" else 0})
-    drawn = {"color": colored("system", order), "xOffset": {"field": "system", "sort": order}}
-    rule = {
-        "mark": {"type": "rule", "strokeWidth": 2, "aria": False},
-        "encoding": {"x": x, "y": axis("low", f"{rate} %"), "y2": {"field": "high"}, **drawn},
-    }
-    point = {
-        "mark": {"type": "point", "filled": True, "size": 70},
-        "encoding": {
-            "x": x,
-            "y": axis("rate", f"{rate} %"),
-            "shape": shaped("system", order),
-            "description": tooltip(),
-            **drawn,
-        },
-    }
-    return Chart(
-        f"{language}-by-{group}", f"{rate} by {title}", layered(rows, [rule, point], height=220)
-    )
+    offset: Json = {"field": "system", "sort": order}
+    drawn = {"color": colored("system", order), "xOffset": offset}
+    y, shape = axis("rate", f"{rate} %"), shaped("system", order)
+    layers = [
+        rules(2, x=x, y=axis("low", f"{rate} %"), y2={"field": "high"}, **drawn),
+        dots(70, x=x, y=y, shape=shape, **drawn),
+    ]
+    return Chart(f"{language}-by-{group}", f"{rate} by {title}", layered(rows, layers, height=220))
 
 
 def _few(result: Comparison, language: str) -> list[str]:

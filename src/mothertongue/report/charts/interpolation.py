@@ -5,16 +5,7 @@ from typing import NamedTuple
 
 from mothertongue.data.languages import Measure
 from mothertongue.experiment.records import AlphaPoint, RunRecord
-from mothertongue.report.charts.vega import (
-    INK,
-    Chart,
-    Json,
-    axis,
-    colored,
-    layered,
-    shaped,
-    tooltip,
-)
+from mothertongue.report.charts.vega import INK, Chart, Json, axis, colored, dots, layered, shaped
 from mothertongue.report.tables.weight_average_sheets import Average
 
 NOTE = (
@@ -86,10 +77,7 @@ def _chart(
             [row for each in curves for row in each.rows(measure, has_others)],
             [
                 {"mark": "line", "encoding": {**at, **color, "order": {"field": "alpha"}}},
-                {
-                    "mark": {"type": "point", "filled": True, "size": 60},
-                    "encoding": {**at, **color, **shape, "description": tooltip()},
-                },
+                dots(60, **at, **color, **shape),
                 {
                     "mark": {"type": "text", "dy": -12, "fontSize": 11},
                     "encoding": {**at, "text": {"field": "alpha"}},

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from mothertongue.analysis.records import Analysis, Half, HalfSimilarity
-from mothertongue.report.charts.vega import Chart, axis, colored, layered, names, shaped, tooltip
+from mothertongue.report.charts.vega import Chart, axis, colored, dots, heat, layered, names, shaped
 
 HALVES: tuple[Half, ...] = ("encoder", "decoder")
 MOST_LABELLED = 16
@@ -49,15 +49,12 @@ def _lines(analysis: Analysis, groups: Sequence[tuple[str, HalfSimilarity]], hal
     ]
     order = [name for name, _ in groups]
     x = names("state", None, axis={"labelAngle": -40}) | {"type": "ordinal"}
-    bound = {"data": {"values": [{"bound": analysis.threshold}]}}
     threshold = {
-        **bound,
+        "data": {"values": [{"bound": analysis.threshold}]},
         "mark": {"type": "rule", "strokeDash": [4, 4], "color": "#888888"},
         "encoding": {"y": axis("bound", "CKA")},
     }
-    color = colored("group", order)
-    drawn = {"color": color}
-    scale = {"zero": False}
+    color, y = {"color": colored("group", order)}, axis("mean", "CKA", scale={"zero": False})
     return Chart(
         f"cka-{half}",
         f"CKA of each {half} state before and after tuning",
@@ -67,19 +64,10 @@ def _lines(analysis: Analysis, groups: Sequence[tuple[str, HalfSimilarity]], hal
                 *([threshold] if half == "encoder" else []),
                 {
                     "mark": {"type": "area", "opacity": 0.2, "aria": False},
-                    "encoding": {"x": x, "y": axis("min", "CKA"), "y2": {"field": "max"}, **drawn},
+                    "encoding": {"x": x, "y": axis("min", "CKA"), "y2": {"field": "max"}, **color},
                 },
-                {"mark": "line", "encoding": {"x": x, "y": axis("mean", "CKA"), **drawn}},
-                {
-                    "mark": {"type": "point", "filled": True, "size": 60},
-                    "encoding": {
-                        "x": x,
-                        "y": axis("mean", "CKA", scale=scale),
-                        "shape": shaped("group", order),
-                        "description": tooltip(),
-                        **drawn,
-                    },
-                },
+                {"mark": "line", "encoding": {"x": x, "y": axis("mean", "CKA"), **color}},
+                dots(60, x=x, y=y, shape=shaped("group", order), **color),
             ],
             height=240,
         ),
@@ -104,20 +92,9 @@ def _heat(group: str, found: HalfSimilarity, half: Half) -> Chart:
     x = names("after", "after tuning", states, axis={"labelAngle": -40})
     y = names("before", "before tuning", states)
     shade = axis("cka", "CKA", scale={"scheme": "viridis", "domain": [0, 1]})
+    shade |= {"legend": {"orient": "right", "gradientLength": 160}}
     ink = {"condition": {"test": "datum.cka > 0.6", "value": "#000000"}, "value": "#ffffff"}
-    cells = {
-        "mark": "rect",
-        "encoding": {
-            "x": x,
-            "y": y,
-            "color": shade | {"legend": {"orient": "right", "gradientLength": 160}},
-            "description": tooltip(),
-        },
-    }
-    figures = {
-        "mark": {"type": "text", "fontSize": 10, "aria": False},
-        "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": ink},
-    }
+    cells, figures = heat(x, y, shade, ink, 10)
     is_small = len(states) <= MOST_LABELLED
     side = 44 if is_small else 14
     spec = layered(rows, [cells, figures] if is_small else [cells], height={"step": min(side, 32)})

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from mothertongue.data.languages import Measure
-from mothertongue.report.charts.vega import Chart, Json, axis, colored, layered, tooltip
+from mothertongue.report.charts.vega import Chart, Json, axis, colored, dots, layered, rules
 from mothertongue.report.inputs import RunRecords
 from mothertongue.system.console import interval
 
@@ -50,7 +50,6 @@ def _line(
 
 def _validation(language: str, rows: list[Json], order: list[str], rate: str) -> Chart:
     x, color = axis("step", "step"), {"color": colored("strategy", order)}
-    chosen = {"filter": "datum.is_chosen"}
     y = axis("rate", f"validation {rate} %", scale={"zero": False})
     return Chart(
         f"{language}-validation",
@@ -59,21 +58,10 @@ def _validation(language: str, rows: list[Json], order: list[str], rate: str) ->
             rows,
             [
                 {"mark": "line", "encoding": {"x": x, "y": y, **color}},
+                rules(1, x=x, y=axis("low", y["title"]), y2={"field": "high"}, **color),
+                dots(50, x=x, y=y, **color),
                 {
-                    "mark": {"type": "rule", "aria": False},
-                    "encoding": {
-                        "x": x,
-                        "y": axis("low", f"validation {rate} %"),
-                        "y2": {"field": "high"},
-                        **color,
-                    },
-                },
-                {
-                    "mark": {"type": "point", "filled": True, "size": 50},
-                    "encoding": {"x": x, "y": y, "description": tooltip(), **color},
-                },
-                {
-                    "transform": [chosen],
+                    "transform": [{"filter": "datum.is_chosen"}],
                     "mark": {"type": "point", "size": 260, "strokeWidth": 2, "aria": False},
                     "encoding": {"x": x, "y": y, **color},
                 },

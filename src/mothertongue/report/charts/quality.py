@@ -10,10 +10,11 @@ from mothertongue.report.charts.vega import (
     Json,
     axis,
     colored,
+    dots,
     layered,
     names,
+    rules,
     shaped,
-    tooltip,
 )
 from mothertongue.report.tables.cells import duration, primary_measure, short_settings
 from mothertongue.system.console import interval
@@ -53,13 +54,8 @@ def rate_chart(result: Comparison, language: str) -> Chart:
         layered(
             rows,
             [
-                _rule("y", y, title, {"color": color}),
-                {
-                    "mark": {"type": "point", "filled": True, "size": 90},
-                    "encoding": {
-                        "x": axis("rate", title), "y": y, "color": color, "description": tooltip(),
-                    },
-                },
+                rules(2, y=y, x=axis("low", title), x2={"field": "high"}, color=color),
+                dots(90, x=axis("rate", title), y=y, color=color),
                 {
                     "mark": {"type": "text", "dy": -11, "fontSize": 11},
                     "encoding": {"x": axis("rate", title), "y": y, "text": {"field": "label"}},
@@ -68,7 +64,7 @@ def rate_chart(result: Comparison, language: str) -> Chart:
             height={"step": 36},
         ),
         "Lower is better. Lines: 95 % intervals over draws of the clips; not over seeds.",
-    )  # fmt: skip
+    )
 
 
 def price_charts(result: Comparison, language: str) -> Iterator[Chart]:
@@ -90,8 +86,7 @@ def price_charts(result: Comparison, language: str) -> Iterator[Chart]:
         ]
         x = axis("cost", cost_title, **AXES[name])
         y = axis("rate", title, scale={"zero": False})
-        color = colored("system", order)
-        front = {"filter": "datum.is_best"}
+        color, shape = colored("system", order), shaped("system", order)
         yield Chart(
             f"{language}-{measure}-{name}",
             f"{measure.upper()} against {name}",
@@ -99,21 +94,12 @@ def price_charts(result: Comparison, language: str) -> Iterator[Chart]:
                 values,
                 [
                     {
-                        "transform": [front],
+                        "transform": [{"filter": "datum.is_best"}],
                         "mark": {"type": "line", "strokeDash": [4, 4], "color": "#888888"},
                         "encoding": {"x": x, "y": y, "order": {"field": "cost"}},
                     },
-                    _rule("x", x, title, {"color": color}),
-                    {
-                        "mark": {"type": "point", "filled": True, "size": 100},
-                        "encoding": {
-                            "x": x,
-                            "y": y,
-                            "color": color,
-                            "shape": shaped("system", order),
-                            "description": tooltip(),
-                        },
-                    },
+                    rules(2, x=x, y=axis("low", title), y2={"field": "high"}, color=color),
+                    dots(100, x=x, y=y, color=color, shape=shape),
                 ],
                 height=260,
             ),
@@ -160,17 +146,8 @@ def _curve(points: list[Point], strategy: str, key: str, measure: Measure) -> Ch
                     "mark": "line",
                     "encoding": {"x": x, "y": y | {"aggregate": "mean"}, "color": color},
                 },
-                _rule("x", x, str(y["title"]), {"color": color}),
-                {
-                    "mark": {"type": "point", "filled": True, "size": 80},
-                    "encoding": {
-                        "x": x,
-                        "y": y,
-                        "color": color,
-                        "shape": shaped("series", order),
-                        "description": tooltip(),
-                    },
-                },
+                rules(2, x=x, y=axis("low", y["title"]), y2={"field": "high"}, color=color),
+                dots(80, x=x, y=y, color=color, shape=shaped("series", order)),
             ],
             height=240,
         ),
@@ -197,16 +174,6 @@ def _number(text: str) -> tuple[float, str]:
         return float(text), text
     except ValueError:
         return float("inf"), text
-
-
-def _rule(fixed: str, place: Json, title: str, rest: Json) -> Json:
-    """Return a mark for the interval of a rate; all layers must share the axis title."""
-    free = "x" if fixed == "y" else "y"
-    ends = {free: axis("low", title), f"{free}2": {"field": "high"}}
-    return {
-        "mark": {"type": "rule", "strokeWidth": 2, "aria": False},
-        "encoding": {fixed: place, **ends, **rest},
-    }
 
 
 def _rate(name: str, measure: Measure, rate: float, bounds: Interval | None) -> Json:

@@ -107,23 +107,45 @@ def names(field: str, title: str | None, order: Sequence[str] | None = None, **r
     return {"field": field, "type": "nominal", "title": title, "sort": sort, **rest}
 
 
-def colored(field: str, order: Sequence[str], title: str | None = None) -> Json:
+def colored(field: str, order: Sequence[str]) -> Json:
     """Return a color for each name; the same names in the same order get the same colors."""
     plain = [name for name in order if name != "base"]
     palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)} | {"base": BASE_COLOR}
     scale = {"domain": list(order), "range": [palette[name] for name in order]}
-    return {"field": field, "type": "nominal", "title": title, "scale": scale}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
 
-def shaped(field: str, order: Sequence[str], title: str | None = None) -> Json:
+def shaped(field: str, order: Sequence[str]) -> Json:
     """Return a shape for each name, for people who cannot see the colors."""
     scale = {"domain": list(order), "range": [SHAPES[i % len(SHAPES)] for i in range(len(order))]}
-    return {"field": field, "type": "nominal", "title": title, "scale": scale}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
 
-def tooltip(field: str = "tooltip") -> Json:
+def tooltip() -> Json:
     """Return the encoding of a mark's tooltip, which is also its text for screen readers."""
-    return {"field": field, "type": "nominal"}
+    return {"field": "tooltip", "type": "nominal"}
+
+
+def dots(size: int, **encoding: Json) -> Json:
+    """Return a layer of filled points with tooltips; `size` is their area in square pixels."""
+    mark = {"type": "point", "filled": True, "size": size}
+    return {"mark": mark, "encoding": {**encoding, "description": tooltip()}}
+
+
+def rules(width: int, **encoding: Json) -> Json:
+    """Return a layer of straight lines, such as intervals; screen readers pass over them.
+
+    All layers of a chart must share the titles of the axes.
+    """
+    return {"mark": {"type": "rule", "strokeWidth": width, "aria": False}, "encoding": encoding}
+
+
+def heat(x: Json, y: Json, color: Json, ink: Json, font_size: int) -> tuple[Json, Json]:
+    """Return the layers of a heat map: its cells with tooltips, and the `text` of each row."""
+    mark = {"type": "text", "fontSize": font_size, "aria": False}
+    text = {"x": x, "y": y, "text": {"field": "text"}, "color": ink}
+    cells = {"x": x, "y": y, "color": color, "description": tooltip()}
+    return {"mark": "rect", "encoding": cells}, {"mark": mark, "encoding": text}
 
 
 def _whole(spec: Json) -> Json:

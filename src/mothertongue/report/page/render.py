@@ -51,11 +51,11 @@ def render(
     css = own_source("page.css") + normalizer_rules(list(NORMALIZERS))
     js = own_source("page.js") + own_source("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(own_source("page.html.jinja"))
-    return template.render(
+    return filled(
+        "page.html.jinja",
+        css,
+        js,
+        beside,
         title=title,
         parts=parts,
         augmented=augmented,
@@ -69,10 +69,24 @@ def render(
         clip_data=_compressed([_public(each) for each in clip_sets]),
         sound_data=embedded_json(sounds.found),
         page_data=embedded_json({"best": [part.best for part in parts]}),
-        policy=page_policy(css, js, beside),
-        css=Markup(css),
-        js=Markup(js),
-        version=__version__,
+    )
+
+
+def filled(template: str, css: str, js: str, beside: bool, **values: Any) -> str:
+    """Return a page of one style and one script, with the policy that it loads nothing.
+
+    `beside`: sound that lies beside the page may be played.
+    """
+    media = "data: 'self' file:" if beside else "data:"
+    policy = (
+        f"default-src 'none'; script-src {source_hash(js)}; style-src {source_hash(css)}; "
+        f"img-src data:; media-src {media}; base-uri 'none'; form-action 'none'"
+    )
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(own_source(template)).render(
+        policy=policy, css=Markup(css), js=Markup(js), version=__version__, **values
     )
 
 
@@ -87,18 +101,6 @@ def normalizer_rules(names: Sequence[str]) -> str:
     return "".join(
         f'[data-normalizer="{name}"] :is({", ".join(others)}) {{ display: none; }}\n'
         for name, others in hidden.items()
-    )
-
-
-def page_policy(css: str, js: str, beside: bool) -> str:
-    """The Content-Security-Policy of a page of one style and one script; nothing is loaded.
-
-    `beside`: sound that lies beside the page may be played.
-    """
-    media = "data: 'self' file:" if beside else "data:"
-    return (
-        f"default-src 'none'; script-src {source_hash(js)}; style-src {source_hash(css)}; "
-        f"img-src data:; media-src {media}; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue.data.annotations.labels import has_labels, read_labels
 from mothertongue.data.annotations.segments import Segment
+from mothertongue.data.sources.audacity import AudacitySource, read_labels
 from mothertongue.errors import Fault
 
 LABELS = "0.500000\t1.250000\thabari gani\n\\\t100.0\t2000.0\n2,0\t3,5\t\n4.0\t4.0\tclick\n5\t6\n"
@@ -44,5 +44,5 @@ def test_a_line_that_is_no_label_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_labels_are_told_by_the_first_line(tmp_path: Path, text: str, expected: bool) -> None:
-    assert has_labels(write(tmp_path, text)) == expected
-    assert not has_labels(tmp_path / "nothing.txt")
+    assert AudacitySource.recognizes(write(tmp_path, text)) == expected
+    assert not AudacitySource.recognizes(tmp_path / "nothing.txt")

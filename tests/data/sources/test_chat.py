@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue.data.annotations.chat import has_chat, read_cha
 from mothertongue.data.annotations.segments import Media
+from mothertongue.data.sources.chat import ChatSource, read_cha
 from mothertongue.errors import Fault
 
 CHAT = """@UTF8
@@ -43,7 +43,7 @@ def test_a_line_of_a_speaker_is_a_segment(tmp_path: Path, encoding: str) -> None
     ]
     assert found.media == (Media(("story",)),)
     assert sum(found.ignored.values()) == 1  # nobody understood a word of line 12
-    assert has_chat(path)
+    assert ChatSource.recognizes(path)
 
 
 @pytest.mark.parametrize("digits", [400, 5000])
@@ -81,5 +81,5 @@ def test_the_older_bullets_name_their_sound(tmp_path: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="no @Begin; expected a CHAT file"):
         read_cha(write(tmp_path, "@UTF8\nhabari\n"))
-    assert not has_chat(write(tmp_path, "habari\n"))
-    assert not has_chat(tmp_path / "missing.cha")
+    assert not ChatSource.recognizes(write(tmp_path, "habari\n"))
+    assert not ChatSource.recognizes(tmp_path / "missing.cha")

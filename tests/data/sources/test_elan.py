@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from eaf_files import aligned, eaf, media, reference, tier
 
-from mothertongue.data.annotations.eaf import read_eaf
 from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier
+from mothertongue.data.sources.elan import read_eaf
 from mothertongue.errors import Fault
 
 SLOTS = {"t1": 0, "t2": 1500, "t3": 2000, "t4": 4000}

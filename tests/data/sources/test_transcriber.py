@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from mothertongue.data.annotations.segments import Annotations, Media, Segment
-from mothertongue.data.annotations.transcriber import read_trs
+from mothertongue.data.sources.transcriber import read_trs
 
 HEAD = (
     '<?xml version="1.0" encoding="ISO-8859-1"?><!DOCTYPE Trans SYSTEM "trans-14.dtd">'

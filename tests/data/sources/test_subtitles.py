@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mothertongue.data.annotations.segments import Segment
-from mothertongue.data.annotations.subtitles import read_subtitles
+from mothertongue.data.sources.subtitles import read_subtitles
 from mothertongue.errors import Fault
 
 SRT = """1

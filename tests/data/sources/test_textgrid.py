@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mothertongue.data.annotations.segments import Annotations, Segment, Tier
-from mothertongue.data.annotations.textgrid import read_textgrid
+from mothertongue.data.sources.textgrid import read_textgrid
 from mothertongue.errors import Fault
 
 LONG = """File type = "ooTextFile"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mothertongue.data.annotations.flextext import read_flextext
 from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier
+from mothertongue.data.sources.flextext import read_flextext
 from mothertongue.errors import Fault
 
 WORDS = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mothertongue.data.clip_checks import LongClip
-from mothertongue.inference.alignment.progress import align_progress
+from mothertongue.inference.progress import align_progress
 from mothertongue.system import console
 
 
