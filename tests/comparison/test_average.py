@@ -118,6 +118,7 @@ def test_the_mean_of_two_runs_is_their_mean_and_says_so(home: Path) -> None:
     assert facts.runs[1].weights_sha256 == sums["trained.safetensors"]["sha256"]
     assert (facts.alpha, facts.alpha_by, facts.clips) == (1.0, None, 3)
     assert record.steps == 2 * 6
+    assert record.best_weights == "mean of 2 runs, alpha 1"
     assert read_experiment(RunDir(home / "mean")).average is not None
 
 

@@ -234,6 +234,9 @@ class RunRecord(Document):
     @property
     def best_weights(self) -> str:
         """The best weights, in words: their step, or the average that was taken."""
+        if self.average:  # the sum of all runs' steps is no step of any
+            count, alpha = len(self.average.runs), self.average.alpha
+            return f"{f'mean of {count} runs' if count > 1 else 'one run'}, alpha {alpha:g}"
         taken = self.best_of.taken if self.best_of else ""
         return AVERAGES.get(taken, f"step {self.best_step:,}")
 
