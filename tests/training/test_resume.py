@@ -277,6 +277,28 @@ def test_other_data_is_refused(made: tuple[Path, Path], tmp_path: Path) -> None:
     assert raised.value.exit_code == 65
 
 
+def test_a_run_whose_validations_would_decode_with_other_words_is_not_continued(
+    make: Make, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("Juma\n")
+    settings = make()
+    settings = settings.model_copy(
+        update={"evaluate": settings.evaluate.model_copy(update={"hotwords": words})}
+    )
+    folder = RunDir(tmp_path / "run")
+    with pytest.raises(Preempted):
+        run(settings, folder, After(2))
+    words.write_text("Asha\n")
+    with pytest.raises(DataError, match=r"evaluate\.hotwords: its content has changed"):
+        run(settings, folder, Silent())
+    words.write_text("Juma\n")
+    run(settings, folder, Silent())
+    words.write_text("Asha\n")
+    with pytest.raises(DataError, match="so it is not used"):
+        run(settings, folder, Silent())
+
+
 def test_a_second_process_on_the_same_run_is_refused(make: Make, tmp_path: Path) -> None:
     folder = RunDir(tmp_path / "run")
     with (

@@ -16,6 +16,7 @@ from mothertongue.errors import DataError
 from mothertongue.experiment.identity import (
     code_changes,
     data_changes,
+    decoder_changes,
     read_identity,
     replay_changes,
 )
@@ -67,7 +68,8 @@ def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
         if data not in checked:
             replay = each.experiment.train.replay
             checked[data] = data_changes(run_dir, manifests) + replay_changes(run_dir, replay)
-        for change in checked[data] + code_changes(run_dir):
+        decoder = decoder_changes(run_dir, each.experiment.evaluate.digests())
+        for change in checked[data] + decoder + code_changes(run_dir):
             found[change].append(name)
     if not found:
         return

@@ -118,21 +118,25 @@ class DecodeConfig(Config):
             raise ValueError("hotwords_weight without hotwords has no effect; name the file")
         return self
 
-    def facts(self) -> dict[str, Any]:
-        """Return the settings that scores depend on, as JSON values; of files also their digests.
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of what is in files, by the name of the setting.
 
         Raises DataError if the folder of the language model has none.
         """
-        unset, digests = {"graphs"}, dict[str, str]()
-        if self.lm is None:
-            unset |= {"lm", "lm_weight"}
-        else:
-            digests["lm_sha256"] = read_record(self.lm).arpa_sha256
-        if self.hotwords is None:
-            unset |= {"hotwords", "hotwords_weight"}
-        else:
-            digests["hotwords_sha256"] = sha256_file(self.hotwords)
-        return self.model_dump(mode="json", exclude=unset) | digests
+        found = {} if self.lm is None else {"lm": read_record(self.lm).arpa_sha256}
+        return found if self.hotwords is None else found | {"hotwords": sha256_file(self.hotwords)}
+
+    def facts(self) -> dict[str, Any]:
+        """Return the settings that scores depend on, as JSON values; of files also their digests.
+
+        Raises DataError as `digests` does.
+        """
+        digests = self.digests()
+        unset = {"graphs"}.union(
+            *({name, f"{name}_weight"} for name in ("lm", "hotwords") if name not in digests)
+        )
+        settings = self.model_dump(mode="json", exclude=unset)
+        return settings | {f"{name}_sha256": digest for name, digest in digests.items()}
 
 
 def batches_of_context(clips: Sequence[Clip], size: int) -> Iterator[tuple[int, list[int]]]:

@@ -46,12 +46,13 @@ def write_identity(
     sound_digests: Mapping[str, str] | None = None,
     replay: ReplayConfig | None = None,
     precision_s: Mapping[str, float] | None = None,
+    decoder_digests: Mapping[str, str] | None = None,
 ) -> None:
     """Write the inputs of a run: identity.json, and data.jsonl with every clip.
 
-    `sound_digests` are those of the folders that augmentation mixes into clips. The utterances of a
-    replay come after those of the manifests. `precision_s`: the seconds by which the precision was
-    chosen.
+    `sound_digests` are those of the folders that augmentation mixes into clips, `decoder_digests`
+    those of the files with which validations decode. The utterances of a replay come after those of
+    the manifests. `precision_s`: the seconds by which the precision was chosen.
     """
     facts = facts_of(utterances)
     num_bytes = sum({each.audio: each.size for each in facts}.values())
@@ -63,6 +64,7 @@ def write_identity(
         manifest_sha256=data_digest(manifests),
         audio_sha256=audio_digest(facts),
         augment_sha256=dict(sound_digests or {}),
+        evaluate_sha256=dict(decoder_digests) if decoder_digests else None,
         label_rules=LABEL_RULES,
         packages=deciding_versions(),
         precision_s=dict(precision_s) if precision_s is not None else None,
@@ -148,6 +150,18 @@ def sound_changes(run_dir: RunDir, sound_digests: Mapping[str, str]) -> list[str
     return [
         f"train.augment.{name}.folder: its files have changed"
         for name, digest in sound_digests.items()
+        if before.get(name) != digest
+    ]
+
+
+def decoder_changes(run_dir: RunDir, decoder_digests: Mapping[str, str]) -> list[str]:
+    """Return the changes of the files with which validations decode, as text."""
+    before = read_identity(run_dir).evaluate_sha256
+    if before is None:  # there were none, or an earlier version did not write them
+        return []
+    return [
+        f"evaluate.{name}: its content has changed"
+        for name, digest in decoder_digests.items()
         if before.get(name) != digest
     ]
 

@@ -31,6 +31,8 @@ class Identity(Document):
     audio_sha256: str | None = None
     augment_sha256: dict[str, str] = field(default_factory=dict)
     """The digest of each folder that augmentation mixes into clips."""
+    evaluate_sha256: dict[str, str] | None = absent()
+    """The digests of the language model and the hot words with which validations decode."""
     label_rules: int = 1
     packages: Versions = field(default_factory=dict)
     precision_s: dict[str, float] | None = absent()

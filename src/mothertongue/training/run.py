@@ -25,6 +25,7 @@ from mothertongue.experiment.identity import (
     base_changes,
     code_changes,
     data_changes,
+    decoder_changes,
     pseudo_labels,
     read_identity,
     refuse_changes,
@@ -256,22 +257,28 @@ def _begin(
         inputs = run_dir, base.digest, experiment.manifests, utterances
         if speeds := choice.facts() if choice else None:
             noted(f"train.precision: {experiment.train.precision}, the faster one here ({speeds})")
-        write_identity(*inputs, noted, sounds, experiment.train.replay, speeds)
+        replay, decoder = experiment.train.replay, experiment.evaluate.digests()
+        write_identity(*inputs, noted, sounds, replay, speeds, decoder)
         if found := pseudo_labels(experiment.manifests, utterances):
             noted(str(found))
         return
     refuse_other_settings(experiment, run_dir)
-    changes = data_changes(run_dir, experiment.manifests) + code_changes(run_dir)
-    changes += base_changes(run_dir, experiment.base, base.digest)
-    changes += sound_changes(run_dir, sounds) + replay_changes(run_dir, experiment.train.replay)
+    changes = _changes(experiment, run_dir) + code_changes(run_dir)
+    changes += base_changes(run_dir, experiment.base, base.digest) + sound_changes(run_dir, sounds)
     refuse_changes(run_dir, changes, "continued")
+
+
+def _changes(experiment: Experiment, run_dir: RunDir) -> list[str]:
+    """Return the changes of a run's data, and of the files with which it is validated, as text."""
+    changes = data_changes(run_dir, experiment.manifests)
+    changes += replay_changes(run_dir, experiment.train.replay)
+    return changes + decoder_changes(run_dir, experiment.evaluate.digests())
 
 
 def _hold_finished(experiment: Experiment, run_dir: RunDir, noted: Callable[[str], None]) -> None:
     """Raise where a finished run has other settings or data; report where its code was another."""
     refuse_other_settings(experiment, run_dir)
-    changes = data_changes(run_dir, experiment.manifests)
-    refuse_changes(run_dir, changes + replay_changes(run_dir, experiment.train.replay), "used")
+    refuse_changes(run_dir, _changes(experiment, run_dir), "used")
     noted(f"{run_dir.path} is complete; nothing to do")
     if changes := code_changes(run_dir):
         noted(
