@@ -1,14 +1,12 @@
-"""The bytes that another process has in use, without the free pages between them.
+"""Ask another process for the bytes that it has in use, without the free pages between them.
 
 How many free pages stay between the blocks of a heap is chance, and hides a slow leak. With
 PYTHONMALLOC=malloc Python's objects are blocks of the same heap. glibc only.
 """
 
 import ctypes
-import os
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -35,11 +33,6 @@ class _MallInfo2(ctypes.Structure):
     )
 
 
-def environment() -> Mapping[str, str]:
-    """What a process needs to count all that it has."""
-    return os.environ | {"PYTHONMALLOC": "malloc"}
-
-
 def tell_when_asked(path: Path) -> None:
     """Let this process write its bytes in use to a file at each SIGUSR1."""
 
@@ -51,7 +44,7 @@ def tell_when_asked(path: Path) -> None:
 
 
 def told_bytes(process: psutil.Process, path: Path) -> int:
-    """The bytes in use of a process that tells them in this file."""
+    """Return the bytes in use of a process, which tells them in this file."""
     path.unlink(missing_ok=True)
     process.send_signal(signal.SIGUSR1)
     until_s = time.monotonic() + TOLD_S

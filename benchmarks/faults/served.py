@@ -21,7 +21,7 @@ import httpx2
 import psutil
 from serving_client import form
 
-from faults.heap import environment, tell_when_asked, told_bytes
+from faults.heap import tell_when_asked, told_bytes
 from mothertongue.system import runtime
 
 CLIP = Path(__file__).parents[2] / "src/mothertongue/recipes/demo_data/audio"
@@ -73,7 +73,7 @@ def served(base: Path, limits: str, files: int | None = None) -> Iterator[Server
     limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
     log = base.parent / f"log-{files}.txt"
     with log.open("w") as err:
-        environ = {**environment(), "PYTHONPATH": os.pathsep.join(sys.path)}
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONMALLOC": "malloc"}
         runtime.set_up(environ)
         process = subprocess.Popen([*limited, *command], stderr=err, env=environ)
     try:

@@ -62,7 +62,7 @@ class Size:
     slower: float = 2.0
     """Beside slow clients a good request takes so many times as long at most, 95 in 100."""
     growth_mb: float = 1.0
-    """What it has in use at rest grows by at most so much an hour, once its caches are full."""
+    """The memory in use at rest grows by at most so much an hour, once the caches are full."""
     limits: str = f'{{"idle_s": {IDLE_S}}}'
     described: int = 5000
     """Requests that the server's description allows."""

@@ -188,7 +188,7 @@ def test_seeds_of_one_row_were_chosen_at_their_mean(home: Path) -> None:
 
 
 def weighed(weight: float, *tried: float, digest: str = "a") -> Json:
-    """What scores say of a language model that was weighed on validation clips, or by hand."""
+    """Return scores whose language model was weighed on validation clips, or by hand."""
     trials = [{"weight": each, "wer": 0.5, "cer": 0.2} for each in tried]
     lm = {"arpa_sha256": digest, "clips_with_seen_sentences": 0, "trials": trials}
     return {"decoding": {"lm": "lm", "lm_sha256": digest, "lm_weight": weight}, "lm": lm}

@@ -297,6 +297,9 @@ def test_a_run_whose_validations_would_decode_with_other_words_is_not_continued(
     words.write_text("Asha\n")
     with pytest.raises(DataError, match="so it is not used"):
         run(settings, folder, Silent())
+    words.unlink()
+    with pytest.raises(DataError, match=r"words\.txt: no such file"):
+        run(settings, folder, Silent())
 
 
 def test_a_second_process_on_the_same_run_is_refused(make: Make, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from mothertongue.config import Config
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
+from mothertongue.decoding.hotwords import read_words
 from mothertongue.decoding.lm.folder import read_record
 from mothertongue.decoding.loops import cut_at_loop
 from mothertongue.decoding.word_timestamps import Alignment, Word, words_of
@@ -121,10 +122,13 @@ class DecodeConfig(Config):
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of what is in files, by the name of the setting.
 
-        Raises DataError if the folder of the language model has none.
+        Raises DataError if the folder of the language model has none, or the file no hot words.
         """
         found = {} if self.lm is None else {"lm": read_record(self.lm).arpa_sha256}
-        return found if self.hotwords is None else found | {"hotwords": sha256_file(self.hotwords)}
+        if self.hotwords is not None:
+            read_words(self.hotwords)  # no digest of a file that is missing, or of a pipe
+            found["hotwords"] = sha256_file(self.hotwords)
+        return found
 
     def facts(self) -> dict[str, Any]:
         """Return the settings that scores depend on, as JSON values; of files also their digests.

@@ -61,7 +61,7 @@ def test_of_equal_pieces_the_first_are_kept_and_the_share_is_exact() -> None:
 
 
 def test_what_no_word_is_in_takes_no_place_in_the_share() -> None:
-    """Of music a model writes notes and dots, and is sure of them; `prepare` would reject them."""
+    """A model writes notes and dots for music, and is sure of them; `prepare` would reject them."""
     music = replace(GOOD, text="♪ " * 49, average_log_probability=-0.01)
     found = codes(music, music, GOOD, GOOD, options=LabelOptions(keep=0.5))
     assert found == ["LBL-EMPTY", "LBL-EMPTY", None, "LBL-SHARE"]
