@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.label_studio import LabelStudioSource
 from mothertongue.errors import Fault
 
@@ -30,8 +30,7 @@ def task(*regions: list[Json], audio: object = "a.wav", **values: object) -> Jso
 def rows(folder: Path, *tasks: object, **options: str) -> list[Row | Rejection]:
     path = folder / "project-1.json"
     path.write_text(json.dumps(tasks, ensure_ascii=False, indent=1), encoding="utf-8")
-    given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
-    source = detect(folder, given)
+    source = detect(folder, ReadingOptions.model_validate(options))
     assert isinstance(source, LabelStudioSource)
     return list(source.rows())
 

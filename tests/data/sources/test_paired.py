@@ -5,7 +5,7 @@ from clips import tone, write_clip
 from mothertongue.data.manifest import read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.paired import PairedSource
 from mothertongue.data.sources.table import TableSource
 
@@ -70,4 +70,4 @@ def test_a_table_beside_the_texts_is_read_instead(tmp_path: Path) -> None:
     assert isinstance(detect(tmp_path), PairedSource)
     (tmp_path / "corpus.csv").write_text("audio,text\na.wav,asante\n")
     assert isinstance(detect(tmp_path), TableSource)
-    assert isinstance(detect(tmp_path, layout="paired"), PairedSource)
+    assert isinstance(detect(tmp_path, ReadingOptions(layout="paired")), PairedSource)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mothertongue.data.manifest import Split
-from mothertongue.data.sources.base import Record, Source, as_number
+from mothertongue.data.sources.base import ROOT_OPTIONS, Record, Source, as_number
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -52,7 +52,7 @@ class ColumnSource(Source):
     options: ClassVar[Mapping[str, str]] = {
         "--audio-column": "audio_column",
         "--text-column": "text_column",
-    }
+    } | ROOT_OPTIONS
 
     audio_column: str | None = None
     """The column with audio, or its key; by default found by name."""
