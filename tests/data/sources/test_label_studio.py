@@ -45,6 +45,11 @@ def test_regions_are_joined_with_their_transcripts(tmp_path: Path) -> None:
     ]
 
 
+def test_texts_of_a_region_are_joined_as_their_script_is_written(tmp_path: Path) -> None:
+    (row,) = rows(tmp_path, task(region("x", 0.5, 2.0, ["สวัสดี", "ครับ", "TV"])))
+    assert isinstance(row, Row) and row.text == "สวัสดีครับ TV"
+
+
 def test_a_transcript_without_times_is_of_the_whole_sound(tmp_path: Path) -> None:
     value = {"text": ["habari"]}
     whole = [{"id": "x", "from_name": "any", "type": "textarea", "value": value}]
