@@ -260,6 +260,18 @@ def test_what_is_no_such_corpus_is_refused(tmp_path: Path) -> None:
     assert not HeaderlessSource.recognizes(tmp_path)
 
 
+def test_such_a_corpus_may_be_a_part_of_a_mixture(tmp_path: Path) -> None:
+    cue = "1\n00:00:00,100 --> 00:00:00,900\nasante\n"
+    files = {"lj/metadata.csv": "a|habari\n", "lj/wavs/a.wav": "", "s/b.srt": cue, "s/b.wav": ""}
+    source = detect(corpus(tmp_path, files))
+    found = [row for row in source.rows() if isinstance(row, Row)]
+    assert source.layout() == "mixed"
+    assert sorted(f"{row.home or source.root}/{row.audio}" for row in found) == [
+        f"{tmp_path}/lj/wavs/a.wav",
+        f"{tmp_path}/s/b.wav",
+    ]
+
+
 def test_sounds_may_be_elsewhere_in_the_same_folders(tmp_path: Path) -> None:
     tables = corpus(
         tmp_path / "tables",
