@@ -117,6 +117,25 @@ def test_errors_are_those_of_the_verbs(home: Path) -> None:
         mt.train({"name": "x"})
 
 
+def test_prepare_takes_the_options_of_reading(home: Path) -> None:
+    (home / "sounds").mkdir()
+    for sound in home.glob("?*.wav"):
+        sound.rename(home / "sounds" / sound.name)
+    settings: dict[str, Any] = {"language": "sw", "base": str(home / "base")}
+    with pytest.raises(DataError, match="AUD-MISSING"):
+        mt.prepare("my_corpus.csv", "data/mine", **settings)
+    found = mt.prepare("my_corpus.csv", "data/mine", audio_root="sounds", **settings)
+    assert (found["num_rows"], found["rejected"]) == (12, {})
+    for options, message in (
+        ({"tier": ["words"]}, "--tier has no effect on a corpus of kind table"),
+        ({"join": 99}, "join: "),
+        ({"audio_rot": "sounds"}, "audio_rot: unknown key"),
+        ({"layout": "tabel"}, "--source 'tabel': no such layout"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            mt.prepare("my_corpus.csv", "data/mine", **options, **settings)
+
+
 def test_nothing_heavy_is_imported_before_a_function_is_called() -> None:
     code = "import mothertongue as mt, sys; dir(mt); mt.train; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

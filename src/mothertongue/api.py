@@ -53,16 +53,15 @@ def prepare(
     out: StrPath,
     *,
     language: str | None = None,
-    layout: str | None = None,
     base: str = "openai/whisper-base",
     align_with: str | None = None,
     align: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Json:
-    """Write a clean manifest of a corpus to `out`; `options` are those of PrepareOptions.
+    """Write a clean manifest of a corpus to `out`; `options` are PrepareOptions and ReadingOptions.
 
-    `layout` names the corpus' layout, where its looks mislead. `align_with` is a model that cuts
-    long recordings with their texts; `align` are settings of AlignOptions.
+    One of them, `layout`, names the layout where its looks mislead. `align_with` is a model that
+    cuts long recordings with their texts; `align` are settings of AlignOptions.
 
     >>> mt.prepare("my_corpus.csv", "data/mine", language="sw")["num_rows"]
 
@@ -72,16 +71,17 @@ def prepare(
     from mothertongue.config import parse
     from mothertongue.data.prepare import ALIGN_CACHE, PrepareOptions
     from mothertongue.data.prepare import prepare as prepare_source
-    from mothertongue.data.sources.detect import detect
+    from mothertongue.data.sources.detect import ReadingOptions, detect
     from mothertongue.errors import ConfigError
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
 
     if align and not align_with:
         raise ConfigError("align has no effect without align_with; name a model")
+    said = {name: options.pop(name) for name in ReadingOptions.model_fields if name in options}
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
+    found = detect(Path(source), parse(ReadingOptions, said, "prepare"))
     count = load_tokens(locate(base)).count_label
-    found = detect(Path(source), layout=layout)
     aligner = None
     if align_with:
         from mothertongue.inference.alignment.aligner import open_aligner  # loads torch

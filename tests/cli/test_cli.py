@@ -122,6 +122,15 @@ def test_source_names_the_layout_where_looks_mislead(call: Any, tmp_path: Path) 
     assert (code, "'elan5': no such layout; expected audacity, " in err) == (2, True)
 
 
+def test_audio_root_is_where_the_paths_of_a_table_start(call: Any, tmp_path: Path) -> None:
+    write_clip(tmp_path / "sounds/a.wav", tone())
+    (tmp_path / "t.csv").write_text("path,text\na.wav,habari\n")
+    prepare = ("prepare", tmp_path / "t.csv", "--language", "sw", "--out", tmp_path / "out")
+    assert call(*prepare, "--audio-root", tmp_path / "sounds")[0] == 0
+    code, _, err = call(*prepare, "--audio-root", tmp_path / "none")
+    assert (code, "none: no such folder; check the path" in err) == (2, True)
+
+
 def test_too_many_rejected_rows_are_exit_65_with_both_files_written(
     call: Any, tmp_path: Path
 ) -> None:

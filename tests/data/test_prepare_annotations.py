@@ -10,7 +10,7 @@ from tiny import noise
 from mothertongue.data.data_report import DataReport
 from mothertongue.data.manifest import Utterance, read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 
 # Start and end in seconds, text, speaker. The last is too long; the one before has no text.
 SAID = [
@@ -90,8 +90,9 @@ def prepared(
     write_clip(corpus / "story.wav", noise(40.0))
     (corpus / name).write_text(text, encoding="utf-8")
     settings = PrepareOptions(language="sw", workers=1, max_reject_fraction=0.5)
+    reading = ReadingOptions.model_validate(options)
     report = prepare(
-        detect(corpus, options), folder / "out", settings, lambda text, _: len(text) + 5
+        detect(corpus, reading), folder / "out", settings, lambda text, _: len(text) + 5
     )
     return report, {clip.text: clip for clip in read_manifest(folder / "out")}, corpus
 
@@ -125,7 +126,7 @@ def test_a_manifest_points_into_the_recording(
 
 
 def test_joined_segments_are_noted(tmp_path: Path) -> None:
-    report, clips, _ = prepared(tmp_path, "story.eaf", as_eaf(), **{"--join": 15.0})
+    report, clips, _ = prepared(tmp_path, "story.eaf", as_eaf(), join=15.0)
     joined = clips["habari gani njema sana"]
     assert (joined.start_s, joined.duration_s, joined.speaker) == (0.5, 3.5, "Anna")
     assert report.notes["SEG-JOINED"] == 1

@@ -19,7 +19,7 @@ from mothertongue.data.manifest import MANIFEST_NAME, Utterance, read_manifest
 from mothertongue.data.prepare import PrepareOptions, check, prepare
 from mothertongue.data.sources import fleurs
 from mothertongue.data.sources.base import Row, Source
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 
 Rejected = list[dict[str, Any]]
 
@@ -32,7 +32,8 @@ def run(
     source: Path, out: Path, text_field: fleurs.TextField | None = None, **values: object
 ) -> tuple[DataReport, list[Utterance], Rejected]:
     options = PrepareOptions.model_validate({"language": "ha", "workers": 2} | values)
-    report = prepare(detect(source, {"--text-field": text_field}), out, options, count_characters)
+    reading = ReadingOptions(text_field=text_field)
+    report = prepare(detect(source, reading), out, options, count_characters)
     lines = (out / "rejected.jsonl").read_text().splitlines()
     return report, list(read_manifest(out)), [json.loads(line) for line in lines]
 

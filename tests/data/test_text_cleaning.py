@@ -22,6 +22,9 @@ from mothertongue.data.text_cleaning import clean_text, sentence_key, suspects
         ("cafe\u0301", "caf\u00e9", ("TXT-NFC",)),
         ("o\u0323do\u0300 ẹ", "ọdò ẹ", ("TXT-NFC",)),
         ("hi <|en|> you", "hi <|en|> you", ("TXT-SPECIAL",)),
+        ("สวัสดี\nครับ", "สวัสดีครับ", ("TXT-SPACE",)),
+        ("ខ្ញុំ\u200b\nទៅ", "ខ្ញុំ\u200bទៅ", ("TXT-SPACE",)),
+        ("日本\u200b\r\n語", "日本語", ("TXT-CONTROL", "TXT-SPACE")),
         ("a<|end\u200boftext|>", "a<|endoftext|>", ("TXT-CONTROL", "TXT-SPECIAL")),
     ],
 )
@@ -51,7 +54,7 @@ def test_a_zero_width_space_stays_where_it_separates_words(
     assert clean_text(text) == (cleaned, notes)
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from("\u200b \x1cកไa")))
+@given(st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from("\u200b \n\x1cកไa")))
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     once, _ = clean_text(text)
     again, notes = clean_text(once)

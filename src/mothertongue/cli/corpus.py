@@ -13,6 +13,7 @@ from mothertongue.cli.options import (
     AlignLength,
     AlignWith,
     AudioColumn,
+    AudioRoot,
     BatchSize,
     ComputeType,
     Encoding,
@@ -55,6 +56,7 @@ def prepare(
     audio_column: AudioColumn = None,
     text_column: TextColumn = None,
     text_field: TextField = None,
+    audio_root: AudioRoot = None,
     validated: Validated = False,
     tier: Tiers = None,
     join: Join = None,
@@ -79,7 +81,7 @@ def prepare(
     """Write a clean manifest of a corpus, and show what is wrong with it."""
     from mothertongue.data.data_report import report_table
     from mothertongue.data.prepare import ALIGN_CACHE, PrepareOptions, prepare
-    from mothertongue.data.sources.detect import detect
+    from mothertongue.data.sources.detect import ReadingOptions, detect
     from mothertongue.system.json_files import to_json
 
     options = PrepareOptions(
@@ -91,11 +93,19 @@ def prepare(
         trust_durations=trust_durations,
         decisions=decisions,
     )
-    given: dict[str, object] = {"--audio-column": audio_column, "--text-column": text_column}
-    given |= {"--text-field": text_field, "--validated": "validated" if validated else None}
-    given |= {"--tier": tuple(tier) if tier else None, "--encoding": encoding}
-    given |= {"--join": join, "--max-gap": max_gap}
-    found = detect(source, given, source_layout)
+    reading = ReadingOptions(
+        layout=source_layout,
+        audio_column=audio_column,
+        text_column=text_column,
+        text_field=text_field,
+        audio_root=audio_root,
+        validated=validated,
+        tier=tuple(tier or ()),
+        join=join,
+        max_gap=max_gap,
+        encoding=encoding,
+    )
+    found = detect(source, reading)
     count = _label_counter(base)
     settings = {"--align-least": align_least, "--align-length": align_length}
     with _aligning(align_with, settings, count, options, out / ALIGN_CACHE) as (progress, align):

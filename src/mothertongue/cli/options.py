@@ -53,6 +53,9 @@ MaxReject = Annotated[
 ]
 AudioColumn = Annotated[str | None, typer.Option(help="The column of audio paths in a table.")]
 TextColumn = Annotated[str | None, typer.Option(help="The column of transcripts in a table.")]
+AudioRoot = Annotated[
+    Path | None, typer.Option(help="The folder in which the audio paths of a table start.")
+]
 SourceLayout = Annotated[
     str | None,
     typer.Option("--source", help="The layout, if recognition takes a wrong one."),

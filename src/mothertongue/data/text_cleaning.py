@@ -5,7 +5,12 @@ import unicodedata
 
 import regex
 
-from mothertongue.data.scripts import INVISIBLY_SPACED, UNSPACED_SCRIPTS, ZERO_WIDTH_SPACE
+from mothertongue.data.scripts import (
+    INVISIBLY_SPACED,
+    UNSPACED_SCRIPTS,
+    ZERO_WIDTH_SPACE,
+    on_one_line,
+)
 
 # Cf characters that carry meaning or ink: joiners of Indic and Arabic scripts, Mongolian's vowel
 # separator, and the signs that are drawn around the digits that follow them.
@@ -53,7 +58,8 @@ def suspects(text: str) -> tuple[str, ...]:
 def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text in NFC, on one line, without invisible characters, and codes of the changes.
 
-    TXT-SPACE: runs of white space became one space. TXT-CONTROL: a BOM, zero-width, bidi or control
+    TXT-SPACE: runs of white space became one space, or nothing where a line breaks between two
+    characters of scripts without spaces. TXT-CONTROL: a BOM, zero-width, bidi or control
     character or a noncharacter was removed; joiners stay, and so does one zero-width space between
     two words of Khmer, Burmese, Lao, Thai and their kin. TXT-NFC: it was not in NFC. TXT-SPECIAL:
     it holds something like <|en|>, which stays, as plain characters. Applied twice, it changes
@@ -63,12 +69,13 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
         stripped = text.strip()
         return stripped, () if stripped == text else ("TXT-SPACE",)
     visible = "".join(char for char in text if not _is_invisible(char))
-    visible = ZERO_WIDTH_SPACES.sub(lambda run: "" if run[1] else ZERO_WIDTH_SPACE, visible)
-    folded = " ".join(visible.split())
+    line = on_one_line(visible)
+    spaced = ZERO_WIDTH_SPACES.sub(lambda run: "" if run[1] else ZERO_WIDTH_SPACE, line)
+    folded = " ".join(spaced.split())
     composed = unicodedata.normalize("NFC", folded)
     changed = {
-        "TXT-CONTROL": visible != text,
-        "TXT-SPACE": folded != visible,
+        "TXT-CONTROL": visible != text or spaced != line,
+        "TXT-SPACE": line != visible or folded != spaced,
         "TXT-NFC": composed != folded,
         "TXT-SPECIAL": SPECIAL_TOKEN.search(composed) is not None,
     }

@@ -27,6 +27,11 @@ def test_what_was_joined_says_so_and_keeps_the_first_place() -> None:
     ]
 
 
+def test_scripts_without_spaces_are_joined_without_one() -> None:
+    assert join(said(0, 1, "สวัสดี"), said(1, 2, "ครับ")) == [(0, 2, "สวัสดีครับ")]
+    assert join(said(0, 1, "ดู"), said(1, 2, "TV")) == [(0, 2, "ดู TV")]
+
+
 def test_another_speaker_between_keeps_them_apart() -> None:
     given = [said(0, 2, "a"), said(1.5, 2.2, "hm", "B"), said(2.3, 4, "b")]
     assert join(*given) == [(0, 2, "a"), (1.5, 2.2, "hm"), (2.3, 4, "b")]

@@ -9,7 +9,7 @@ from eaf_files import aligned, eaf, media, reference, tier
 
 from mothertongue.data.sources.audacity import AudacitySource
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.elan import ElanSource
 from mothertongue.data.sources.subtitles import SubtitlesSource
 from mothertongue.data.sources.table import TableSource
@@ -35,8 +35,7 @@ def corpus(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 
 def read(folder: Path, **options: Any) -> tuple[list[Row], list[Rejection], tuple[str, ...]]:
     """Return the rows, the rejections and the remarks of a corpus."""
-    given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
-    source = detect(folder, given)
+    source = detect(folder, ReadingOptions.model_validate(options))
     found = list(source.rows())
     rows = [row for row in found if isinstance(row, Row)]
     return rows, [row for row in found if isinstance(row, Rejection)], source.remarks

@@ -7,7 +7,7 @@ from mothertongue.data.manifest import read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.data.sources.common_voice import CommonVoiceSource
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.errors import ConfigError, Fault
 
 COLUMNS = "client_id\tpath\tsentence_id\tsentence\tlocale"
@@ -59,13 +59,13 @@ def test_validated_gains_clips_and_counts_what_it_leaves_out(tmp_path: Path) -> 
     release(tmp_path)
     options = PrepareOptions(language="sw", workers=1)
     kept = {}
-    for validated in (None, "validated"):
-        source = detect(tmp_path, {"--validated": validated})
+    for validated in (False, True):
+        source = detect(tmp_path, ReadingOptions(validated=validated))
         report = prepare(source, tmp_path / "out", options, lambda text, language: 9)
         kept[validated] = [clip.id for clip in read_manifest(tmp_path / "out")]
     assert kept == {
-        None: ["t1", "t2", "d1", "e1"],
-        "validated": ["d1", "e1", "t1", "t2", "v1", "v2"],
+        False: ["t1", "t2", "d1", "e1"],
+        True: ["d1", "e1", "t1", "t2", "v1", "v2"],
     }
     assert report.rejected == {}
     assert report.aside == {"held-out sentence": 1, "held-out speaker": 1}
@@ -86,7 +86,7 @@ def test_validated_without_published_splits_is_split_anew(tmp_path: Path) -> Non
 def test_validated_is_refused_where_it_has_no_effect(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("audio,text\n")
     with pytest.raises(ConfigError, match="--validated has no effect on a corpus of kind table"):
-        detect(tmp_path / "t.csv", {"--validated": "validated"})
+        detect(tmp_path / "t.csv", ReadingOptions(validated=True))
     release(tmp_path)
     (tmp_path / "validated.tsv").unlink()
     with pytest.raises(Fault, match=r"none of validated\.tsv"):

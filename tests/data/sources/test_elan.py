@@ -77,6 +77,13 @@ def test_a_subdivision_is_one_segment_in_the_order_of_its_chain(tmp_path: Path) 
     ]
 
 
+def test_words_of_a_script_without_spaces_get_none(tmp_path: Path) -> None:
+    words = (reference("w1", "a1", "สวัสดี"), reference("w2", "a1", "ครับ", previous="w1"))
+    tx = tier("tx", aligned("a1", "t1", "t2", "x"))
+    found = read(tmp_path, eaf(SLOTS, tx, tier("words", *words, parent="tx")))
+    assert [each.text for each in found.tiers[1].segments] == ["สวัสดีครับ"]
+
+
 @pytest.mark.parametrize("previous", ["w1", "nobody"])
 def test_a_broken_chain_keeps_the_order_of_the_file(tmp_path: Path, previous: str) -> None:
     words = (reference("w1", "a", "one", previous=previous), reference("w2", "a", "two"))

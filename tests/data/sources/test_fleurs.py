@@ -8,7 +8,7 @@ from clips import tone, write_clip
 from fleurs_files import CONVERTED, LAYOUTS, record, records, write_parquet, write_tsv
 
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.fleurs import (
     PAPER_FOLDERS,
     PAPER_ROWS,
@@ -127,15 +127,17 @@ def test_a_tsv_with_such_a_number_costs_its_row_too(tmp_path: Path, samples: str
 
 def test_the_text_field_is_for_fleurs_and_columns_are_for_tables(tmp_path: Path) -> None:
     fleurs = write_parquet(tmp_path / "sw_ke", records(), CONVERTED)
-    source = detect(fleurs, {"--text-field": "raw_transcription"})
+    source = detect(fleurs, ReadingOptions(text_field="raw_transcription"))
     assert isinstance(source, FleursSource)
     assert source.text == "raw_transcription"
     write_clip(tmp_path / "a.wav", tone())
     (tmp_path / "t.csv").write_text("audio,text\na.wav,hi\n")
     with pytest.raises(ConfigError, match="--text-field has no effect on a corpus of kind table"):
-        detect(tmp_path / "t.csv", {"--text-field": "transcription"})
-    with pytest.raises(ConfigError, match=r"--text-column has no effect .* expected --text-field"):
-        detect(fleurs, {"--text-column": "raw_transcription"})
+        detect(tmp_path / "t.csv", ReadingOptions(text_field="transcription"))
+    with pytest.raises(
+        ConfigError, match=r"--text-column has no effect .* which takes --text-field; .*table"
+    ):
+        detect(fleurs, ReadingOptions(text_column="raw_transcription"))
 
 
 def test_parquet_fleurs_without_pyarrow_says_how_to_get_it(

@@ -44,6 +44,12 @@ def test_words_are_joined_where_the_phrase_has_no_text_of_its_own(tmp_path: Path
     assert tier.segments[0].text == "Habari gani?"
 
 
+def test_words_of_a_script_without_spaces_get_none(tmp_path: Path) -> None:
+    words = "".join(f"<word>{item(each, 'th')}</word>" for each in ("ดู", "TV", "ที่", "บ้าน"))
+    (tier,) = read(tmp_path, phrase(f"<words>{words}</words>")).tiers
+    assert tier.segments[0].text == "ดู TV ที่บ้าน"
+
+
 def test_a_time_that_is_none_is_left_open(tmp_path: Path) -> None:
     times = 'begin-time-offset="500" end-time-offset="soon"'
     (tier,) = read(tmp_path, phrase(item("habari", "sw"), times)).tiers

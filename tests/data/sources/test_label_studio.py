@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.label_studio import LabelStudioSource
 from mothertongue.errors import Fault
 
@@ -30,8 +30,7 @@ def task(*regions: list[Json], audio: object = "a.wav", **values: object) -> Jso
 def rows(folder: Path, *tasks: object, **options: str) -> list[Row | Rejection]:
     path = folder / "project-1.json"
     path.write_text(json.dumps(tasks, ensure_ascii=False, indent=1), encoding="utf-8")
-    given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
-    source = detect(folder, given)
+    source = detect(folder, ReadingOptions.model_validate(options))
     assert isinstance(source, LabelStudioSource)
     return list(source.rows())
 
@@ -44,6 +43,11 @@ def test_regions_are_joined_with_their_transcripts(tmp_path: Path) -> None:
         Row(where, text="habari yako", id="7-x", start_s=0.5, duration_s=1.5, **known),
         Row(where, id="7-y", start_s=2.0, duration_s=1.0, aside="untranscribed", **known),
     ]
+
+
+def test_texts_of_a_region_are_joined_as_their_script_is_written(tmp_path: Path) -> None:
+    (row,) = rows(tmp_path, task(region("x", 0.5, 2.0, ["สวัสดี", "ครับ", "TV"])))
+    assert isinstance(row, Row) and row.text == "สวัสดีครับ TV"
 
 
 def test_a_transcript_without_times_is_of_the_whole_sound(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mothertongue.data.sources.base import Row, Source
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.elan import ElanSource
 from mothertongue.data.sources.mixed import EAF, SRT, MixedSource
 from mothertongue.data.sources.textgrid import EXAMPLE
@@ -68,11 +68,11 @@ def test_tables_in_folders_beside_subtitles_in_others(tmp_path: Path) -> None:
 def test_a_setting_goes_to_the_parts_that_have_it(tmp_path: Path) -> None:
     files = {"a.eaf": EAF, "a.wav": "", "b.srt": SRT, "b.wav": ""}
     folder = corpus(tmp_path, files)
-    assert told(detect(folder, {"--tier": ("u",), "--join": 20.0}))
+    assert told(detect(folder, ReadingOptions(tier=("u",), join=20.0)))
     with pytest.raises(ConfigError, match="no tier"):
-        list(detect(folder, {"--tier": ("words",)}).rows())
+        list(detect(folder, ReadingOptions(tier=("words",))).rows())
     with pytest.raises(ConfigError, match="no text encoding"):
-        detect(folder, {"--encoding": "klingon"})
+        detect(folder, ReadingOptions(encoding="klingon"))
 
 
 def test_each_part_takes_those_of_the_tiers_that_it_has(tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_each_part_takes_those_of_the_tiers_that_it_has(tmp_path: Path) -> None:
         (("u", "words"), ["habari", "habari", "asante"]),
         (("words",), ["habari", "asante"]),
     ):
-        source = detect(folder, {"--tier": tiers})
+        source = detect(folder, ReadingOptions(tier=tiers))
         assert [text for text, _ in told(source)] == texts
         left = "elan: none of the tiers asked for, left out" in source.remarks
         assert left == ("u" not in tiers)
     with pytest.raises(ConfigError, match=r"--tier x: no tier .*; found 'u', 'words'; give one"):
-        list(detect(folder, {"--tier": ("words", "x")}).rows())
+        list(detect(folder, ReadingOptions(tier=("words", "x"))).rows())
 
 
 def test_folders_of_one_layout_are_no_mixture(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.nemo import NemoSource
 from mothertongue.data.sources.table import TableSource
 
@@ -45,7 +45,7 @@ def test_a_folders_manifests_have_the_splits_of_their_names(tmp_path: Path) -> N
 
 def test_a_key_can_be_chosen_and_a_lone_jsonl_file_is_a_table(tmp_path: Path) -> None:
     path = write(tmp_path / "m.json", LINE | {"words": "asante"})
-    (row,) = detect(path, {"--text-column": "words"}).rows()
+    (row,) = detect(path, ReadingOptions(text_column="words")).rows()
     assert isinstance(row, Row)
     assert row.text == "asante"
     assert isinstance(detect(path.rename(tmp_path / "m.jsonl")), TableSource)

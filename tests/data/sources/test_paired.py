@@ -5,7 +5,7 @@ from clips import tone, write_clip
 from mothertongue.data.manifest import read_manifest
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.detect import detect
+from mothertongue.data.sources.detect import ReadingOptions, detect
 from mothertongue.data.sources.paired import PairedSource
 from mothertongue.data.sources.table import TableSource
 
@@ -24,7 +24,7 @@ def write(folder: Path, **texts: str | bytes | None) -> Path:
 
 def test_texts_are_read_from_any_depth(tmp_path: Path) -> None:
     write(tmp_path, a="\ufeffhabari\r\n\nyako\n")
-    write(tmp_path / "mama/2", b="asante", c=None)
+    write(tmp_path / "mama/2", b="asante", c=None, d="สวัสดี\r\nครับ\n")
     write(tmp_path / ".git", x="no")
     source = detect(tmp_path)
     assert isinstance(source, PairedSource)
@@ -32,6 +32,7 @@ def test_texts_are_read_from_any_depth(tmp_path: Path) -> None:
         Row(f"{tmp_path}/a.txt:1", audio="a.wav", text="habari yako"),
         Row(f"{tmp_path}/mama/2/b.txt:1", audio="mama/2/b.wav", text="asante"),
         Row(f"{tmp_path}/mama/2/c.wav:1", audio="mama/2/c.wav", aside="untranscribed"),
+        Row(f"{tmp_path}/mama/2/d.txt:1", audio="mama/2/d.wav", text="สวัสดีครับ"),
     ]
 
 
@@ -70,4 +71,4 @@ def test_a_table_beside_the_texts_is_read_instead(tmp_path: Path) -> None:
     assert isinstance(detect(tmp_path), PairedSource)
     (tmp_path / "corpus.csv").write_text("audio,text\na.wav,asante\n")
     assert isinstance(detect(tmp_path), TableSource)
-    assert isinstance(detect(tmp_path, layout="paired"), PairedSource)
+    assert isinstance(detect(tmp_path, ReadingOptions(layout="paired")), PairedSource)

@@ -62,6 +62,8 @@ def test_both_formats_give_times_and_joined_lines(tmp_path: Path) -> None:
         (r"{\an8}Habari", "Habari"),
         ("{y:i}Habari", "Habari"),
         (r"Habari\Nza<br/>asubuhi", "Habari za asubuhi"),
+        ("<i>สวัสดี</i>\n<i>ครับ</i>", "สวัสดีครับ"),
+        (r"今日は\N良い", "今日は良い"),
     ],
 )
 def test_markup_is_removed_and_noted(tmp_path: Path, written: str, expected: str) -> None:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from mothertongue.data.scripts import joined_texts
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -111,7 +113,7 @@ def _fits(last: Segment, each: Segment, longest_s: float, max_gap_s: float) -> b
 def _sum(last: Segment, each: Segment) -> Segment:
     notes = tuple(dict.fromkeys((*last.notes, *each.notes, "SEG-JOINED")))
     end_s = max(_times(last)[1], _times(each)[1])
-    return replace(last, end_s=end_s, text=f"{last.text} {each.text}", notes=notes)
+    return replace(last, end_s=end_s, text=joined_texts((last.text, each.text)), notes=notes)
 
 
 def _times(segment: Segment) -> tuple[float, float]:

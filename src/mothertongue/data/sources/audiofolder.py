@@ -44,7 +44,15 @@ class AudioFolderSource(ColumnSource):
                 path=table, audio_column=self.audio_column, text_column=self.text_column
             )
             for row in source.rows():
-                yield row if isinstance(row, Rejection) else _below(folder, row)
+                yield row if isinstance(row, Rejection) else self._below(folder, row)
+
+    def _below(self, folder: str, row: Row) -> Row:
+        if row.audio is None:
+            return row
+        audio = posixpath.join(folder, row.audio) if folder != "." else row.audio
+        first = audio.split("/")[0]
+        split = row.split or (first if split_named(first) else None)
+        return replace(row, audio=row.audio if self.audio_root else audio, split=split)
 
 
 def metadata_files(folder: Path) -> list[Path]:
@@ -63,12 +71,3 @@ def _metadata_of(folder: Path) -> list[Path]:
         reason = f"{folder}: {' and '.join(path.name for path in found)}; expected one of them"
         raise Fault("MAN-FORMAT", reason, "remove the others, or prepare one as a table")
     return found
-
-
-def _below(folder: str, row: Row) -> Row:
-    if row.audio is None:
-        return row
-    audio = posixpath.join(folder, row.audio) if folder != "." else row.audio
-    first = audio.split("/")[0]
-    split = row.split or (first if split_named(first) else None)
-    return replace(row, audio=audio, split=split)

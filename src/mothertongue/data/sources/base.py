@@ -13,6 +13,7 @@ from mothertongue.config import Config
 from mothertongue.data.pseudo_labels import Labelling
 from mothertongue.errors import Fault
 
+ROOT_OPTIONS = {"--audio-root": "audio_root"}
 Record = Mapping[str, Any]
 ForReview = Literal["untranscribed", "unassigned", "unaligned", "unspoken"]
 """Why a clip is for people to review: it has no transcript, nobody confirmed the one it has, its
@@ -75,6 +76,8 @@ class Source(Config, ABC):
 
     path: Path
     """The corpus: a file or a folder."""
+    audio_root: Path | None = None
+    """The folder in which relative audio paths start, if it is not the corpus' own."""
 
     _remarks: list[str] = PrivateAttr(default_factory=list)
     _labelling: Labelling | None = PrivateAttr(default=None)
@@ -97,7 +100,7 @@ class Source(Config, ABC):
     @property
     def root(self) -> Path:
         """Return the data folder: relative audio paths start here, and none may leave it."""
-        return self.path if self.path.is_dir() else self.path.parent
+        return self.audio_root or (self.path if self.path.is_dir() else self.path.parent)
 
     @abstractmethod
     def rows(self) -> Iterator[Row | Rejection]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mothertongue.data.manifest import Split
-from mothertongue.data.sources.base import Record, Source, as_number
+from mothertongue.data.sources.base import ROOT_OPTIONS, Record, Source, as_number
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -52,7 +52,7 @@ class ColumnSource(Source):
     options: ClassVar[Mapping[str, str]] = {
         "--audio-column": "audio_column",
         "--text-column": "text_column",
-    }
+    } | ROOT_OPTIONS
 
     audio_column: str | None = None
     """The column with audio, or its key; by default found by name."""
@@ -142,11 +142,12 @@ def splits_in_names(names: Sequence[str]) -> dict[str, Split | None]:
 
     None for all where they speak of one split only: train alone is a corpus without splits.
     """
-    splits = {name: _split_in(name) for name in names}
+    splits = {name: split_in(name) for name in names}
     return splits if len({*splits.values()} - {None}) > 1 else dict.fromkeys(names)
 
 
-def _split_in(name: str) -> Split | None:
+def split_in(name: str) -> Split | None:
+    """The split that a name speaks of in its last part that does; None when it speaks of none."""
     parts = re.split(r"[/_.\-]", name)
     return next((split for part in reversed(parts) if (split := split_named(part))), None)
 

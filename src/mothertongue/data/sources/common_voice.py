@@ -48,7 +48,8 @@ class CommonVoiceSource(Source):
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
         """Return the source of the published splits, or without splits, of all validated clips."""
         has_splits = bool(_tables(path) & set(SPLITS))
-        return cls(path=path, **{"clips": "splits" if has_splits else "validated", **settings})
+        all_clips = settings.get("clips", False) or not has_splits
+        return cls(path=path, clips="validated" if all_clips else "splits")
 
     def rows(self) -> Iterator[Row | Rejection]:
         if self.clips == "splits":

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 
 from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier, named
 from mothertongue.data.annotations.xml_files import parse_xml
+from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.annotation import JOIN_OPTIONS, TIER_OPTIONS, AnnotationSource
 from mothertongue.errors import Fault
 
@@ -170,7 +171,7 @@ def _tier(element: Element, known: Known, shared: Collection[str]) -> Tier:
         for each in alignable
     ]
     for top, children in _by_top(references, known).items():
-        text = " ".join(value for each in children if (value := _value(each)))
+        text = joined_texts(value for each in children if (value := _value(each)))
         segments.append(_segment(children[0], known.aligned.get(top, Stretch()), text, speaker))
     return Tier(
         name,

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from mothertongue.data.annotations.segments import Annotations, Media, Segment, Tier, seconds_of
 from mothertongue.data.annotations.xml_files import parse_xml
+from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.annotation import JOIN_OPTIONS, TIER_OPTIONS, AnnotationSource
 from mothertongue.errors import Fault
 
@@ -88,8 +89,9 @@ def _texts(phrase: Element) -> dict[str, str]:
                 language = each.get("lang", "")
                 before = texts.get(language, "")
                 is_apart = each.get("type") == "txt" or _opens(each.text)
-                space = " " if is_apart and before and not _opens(before[-1]) else ""
-                texts[language] = before + space + each.text
+                is_spaced = is_apart and before and not _opens(before[-1])
+                parts = (before, each.text)
+                texts[language] = joined_texts(parts) if is_spaced else "".join(parts)
     return texts or whole
 
 

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
+from mothertongue.data.sources.base import (
+    ROOT_OPTIONS,
+    Rejection,
+    Row,
+    Source,
+    for_review,
+    reject,
+    to_row,
+)
 from mothertongue.data.sources.columns import split_named
 from mothertongue.data.sources.readers import read_lines
 from mothertongue.errors import Fault
@@ -41,6 +49,7 @@ class KaldiSource(Source):
             "test/b.wav": "",
         },
     )
+    options = ROOT_OPTIONS
     precedence = 25
 
     kind: Literal["kaldi"] = "kaldi"
@@ -94,7 +103,7 @@ class KaldiSource(Source):
         return to_row(where, {**fields, **times, "audio": audio})
 
     def _from_root(self, folder: Path, audio: str) -> str:
-        if os.path.lexists(folder / audio):
+        if self.audio_root is None and os.path.lexists(folder / audio):
             return os.path.join(os.path.relpath(folder, self.path), audio)
         return audio
 

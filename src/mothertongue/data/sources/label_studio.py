@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ValidationError
 
+from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.base import Rejection, Row, for_review, reject, to_row
 from mothertongue.data.sources.columns import COLUMN_NAMES, ColumnSource, known_columns
 from mothertongue.errors import Fault
@@ -182,7 +183,7 @@ def _is_text(result: _Result, area: str | None) -> bool:
 
 
 def _joined(text: Any) -> str:
-    return " ".join(map(str, text)) if isinstance(text, list) else str(text or "")
+    return joined_texts(map(str, text)) if isinstance(text, list) else str(text or "")
 
 
 def _times(region: dict[str, Any]) -> dict[str, float]:

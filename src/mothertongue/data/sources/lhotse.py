@@ -7,7 +7,15 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
+from mothertongue.data.sources.base import (
+    ROOT_OPTIONS,
+    Rejection,
+    Row,
+    Source,
+    for_review,
+    reject,
+    to_row,
+)
 from mothertongue.data.sources.columns import splits_in_names
 from mothertongue.data.sources.readers import first_object, read_jsonl
 from mothertongue.errors import Fault
@@ -81,6 +89,7 @@ class LhotseSource(Source):
             "a.wav": "",
         },
     )
+    options = ROOT_OPTIONS
     precedence = 35
 
     kind: Literal["lhotse"] = "lhotse"

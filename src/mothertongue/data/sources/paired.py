@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
 from mothertongue.data.sources.columns import split_named
 from mothertongue.data.sources.readers import read_lines
@@ -68,7 +69,7 @@ class PairedSource(Source):
         if not real.is_relative_to(self.path.resolve()):
             reason = f"{text} leads to {real}, outside of {self.path}"
             raise Fault("PATH-OUTSIDE", reason, "copy the text into the folder")
-        return " ".join(line for _, line in read_lines(text))
+        return joined_texts(line for _, line in read_lines(text))
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str, str]]]:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from mothertongue.data.annotations.segments import Annotations, Segment, Tier
 from mothertongue.data.annotations.text_files import read_text
+from mothertongue.data.scripts import on_one_line
 from mothertongue.data.sources.annotation import JOIN_OPTIONS, TEXT_OPTIONS, AnnotationSource
 from mothertongue.errors import Fault
 
@@ -129,9 +130,10 @@ def _unrolled(cues: Iterable[Cue]) -> Iterator[Cue]:
 
 
 def _segment(cue: Cue, is_vtt: bool) -> Segment:
-    written = BREAKS.sub(" ", " ".join(cue.lines))
+    lines = "\n".join(cue.lines)
+    written = BREAKS.sub("\n", lines)
     text = MARKUP.sub("", written)
-    notes = ("TXT-MARKUP",) if text != " ".join(cue.lines) else ()
+    notes = ("TXT-MARKUP",) if text != lines else ()
     voices = {html.unescape(name).strip() for name in VOICE.findall(written)} if is_vtt else set()
     found = TIMES.fullmatch(cue.times)
     start_s, end_s = (
@@ -141,7 +143,7 @@ def _segment(cue: Cue, is_vtt: bool) -> Segment:
         str(cue.number),
         start_s,
         end_s,
-        html.unescape(text) if is_vtt else text,
+        on_one_line(html.unescape(text) if is_vtt else text),
         voices.pop() if len(voices) == 1 else None,
         notes,
     )

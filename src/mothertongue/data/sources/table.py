@@ -32,8 +32,6 @@ class TableSource(ColumnSource):
     precedence = 90
 
     kind: Literal["table"] = "table"
-    audio_root: Path | None = None
-    """The folder in which relative audio paths start; by default the table's own."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -44,10 +42,6 @@ class TableSource(ColumnSource):
     def at(cls, path: Path, settings: Mapping[str, Any]) -> Self:
         """The table itself, or the only one in a folder."""
         return cls(path=_only_table(path) or path, **settings)
-
-    @property
-    def root(self) -> Path:
-        return self.audio_root or self.path.parent
 
     def rows(self) -> Iterator[Row | Rejection]:
         header = tuple(table_header(self.path))

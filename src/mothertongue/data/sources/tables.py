@@ -47,8 +47,9 @@ class TablesSource(ColumnSource):
             source = TableSource(
                 path=self.path / name, audio_column=self.audio_column, text_column=self.text_column
             )
+            folder = "" if self.audio_root else posixpath.dirname(name)
             for row in source.rows():
-                yield row if isinstance(row, Rejection) else _below(row, name, splits[name])
+                yield row if isinstance(row, Rejection) else _below(row, folder, splits[name])
 
 
 def is_parquet(names: Sequence[str]) -> bool:
@@ -78,8 +79,8 @@ def _tables(path: Path) -> list[str]:
     return found
 
 
-def _below(row: Row, name: str, split: str | None) -> Row:
-    """Return the row with its paths relative to the folder."""
+def _below(row: Row, folder: str, split: str | None) -> Row:
+    """Return the row of a table in `folder`, with its paths relative to the root."""
     is_file = row.audio is not None and row.embedded is None
-    audio = posixpath.join(posixpath.dirname(name), row.audio or "") if is_file else row.audio
+    audio = posixpath.join(folder, row.audio or "") if is_file else row.audio
     return replace(row, audio=audio, split=row.split or split)

@@ -1,0 +1,270 @@
+"""Read tables without a header: LJSpeech, Piper, LibriSpeech, MLS, OpenSLR and VIVOS."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import chain, islice, product
+from pathlib import Path
+from typing import Literal
+
+from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.sources.base import ROOT_OPTIONS, Rejection, Row, Source, reject, to_row
+from mothertongue.data.sources.columns import COLUMN_NAMES, split_in, splits_in_names
+from mothertongue.data.sources.readers import read_lines
+from mothertongue.data.text_cleaning import sentence_key
+from mothertongue.errors import Fault
+
+KNOWN_NAMES = frozenset(name for names in COLUMN_NAMES.values() for name in names)
+Second = Literal["speaker", "text"]
+"""The second of three fields."""
+OFTEN = 0.1  # of the rows
+TAKEN = {
+    "speaker": "the second of three fields is taken as the speaker",
+    "text": "the third of three fields is taken as the text: the second one, normalized",
+}
+SUFFIXES_ON_DISK = (*SUFFIXES, *map(str.upper, SUFFIXES))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The tables of a corpus, by the pattern of their paths, and the places of its sounds.
+
+    A line has an id, in some layouts a speaker, and the text: `widths` are the numbers of fields.
+    A place starts in the table's folder and has no suffix; in it, {id} is the id, and {0} and {1}
+    are its parts between - or _. The first group of `speaker` is the speaker's part of an id.
+    `beside` is a folder beside each table, for tables that their names alone do not tell.
+    """
+
+    tables: str
+    delimiter: str
+    widths: tuple[int, ...]
+    places: tuple[str, ...]
+    speaker: re.Pattern[str] | None = None
+    beside: str | None = None
+
+
+LJSPEECH = Layout("metadata.csv", "|", (2, 3), ("wavs/{id}", "wav/{id}", "{id}"))  # also Piper's
+OPENSLR_PLACES = ("wavs/{id}", "{id}", "data/{id:.2}/{id}")
+OPENSLR_SPEAKER = re.compile(r"([a-z]+_\d+)_\d")  # of swf_0001_0000000001
+LAYOUTS = (
+    LJSPEECH,
+    Layout("line_index*.tsv", "\t", (2, 3), OPENSLR_PLACES, OPENSLR_SPEAKER),
+    Layout("utt_spk_text.tsv", "\t", (3,), OPENSLR_PLACES),
+    # LibriSpeech, MLS (Multilingual LibriSpeech), VIVOS
+    Layout("*/*/*-*.trans.txt", " ", (1, 2), ("{id}",), re.compile("(.+)-.+-")),
+    Layout("transcripts.txt", "\t", (2,), ("audio/{0}/{1}/{id}",), re.compile("(.+)_.+_"), "audio"),
+    Layout("prompts.txt", " ", (1, 2), ("waves/{0}/{id}",), re.compile("(.+)_"), "waves"),
+)
+
+
+class HeaderlessSource(Source):
+    """A corpus whose layout, not a header, says what the fields of its tables are.
+
+    The tables are in the folder, or in its folders of splits.
+    """
+
+    examples = (
+        {
+            "metadata.csv": "a|Mwaka 1455.|Mwaka elfu moja.\nb|Habari yako.|Habari yako.\n",
+            "wavs/a.wav": "",
+            "wavs/b.wav": "",
+        },
+        {
+            "metadata.csv": "a.wav|anna|habari\nb.wav|anna|asante\n",
+            "wav/a.wav": "",
+            "wav/b.wav": "",
+        },
+        {
+            "train-clean-100/1/2/1-2.trans.txt": "1-2-0000 HABARI YAKO\n",
+            "train-clean-100/1/2/1-2-0000.flac": "",
+            "test-clean/3/4/3-4.trans.txt": "3-4-0000 ASANTE\n",
+            "test-clean/3/4/3-4-0000.flac": "",
+        },
+        {
+            "train/transcripts.txt": "10_20_000000\thabari yako\n",
+            "train/audio/10/20/10_20_000000.flac": "",
+            "dev/transcripts.txt": "11_21_000000\tasante\n",
+            "dev/audio/11/21/11_21_000000.flac": "",
+        },
+        {
+            "line_index_female.tsv": "swf_0001_0000000001\thabari\n",
+            "line_index_male.tsv": "swm_0002_0000000002\tasante\n",
+            "swf_0001_0000000001.wav": "",
+            "wavs/swm_0002_0000000002.wav": "",
+        },
+        {"utt_spk_text.tsv": "00a1\ts1\thabari\n", "data/00/00a1.flac": ""},
+        {
+            "train/prompts.txt": "SPK01_R001 HABARI YAKO\n",
+            "train/waves/SPK01/SPK01_R001.wav": "",
+            "test/prompts.txt": "SPK02_R001 ASANTE\n",
+            "test/waves/SPK02/SPK02_R001.wav": "",
+        },
+    )
+    options = ROOT_OPTIONS
+    precedence = 8  # before AudioFolder, which takes every metadata.csv
+
+    kind: Literal["headerless"] = "headerless"
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Recognize the corpus by the names of its tables, if one begins without a header."""
+        return _found(path) is not None
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        self._remarks.clear()
+        found = _found(self.path)
+        if found is None:
+            names = ", ".join(layout.tables for layout in LAYOUTS)
+            reason = f"{self.path}: no table without a header; expected {names}"
+            raise Fault("MAN-FORMAT", reason, "check the path")
+        layout, tables = found
+        second: Second = "speaker"
+        if layout is LJSPEECH:
+            width, second = _width_and_second(tables)
+            layout = replace(layout, widths=(width,))
+            self._remarks += [TAKEN[second]] if width == 3 else []
+        home = self.path if self.path.is_dir() else self.path.parent
+        folders = [table.parent.relative_to(home).as_posix() for table in tables]
+        splits = splits_in_names(folders)
+        for table, folder in zip(tables, folders, strict=True):
+            sounds = _Sounds(self.root, "" if folder == "." else folder, layout)
+            for row in _rows(table, layout, second, sounds):
+                yield replace(row, split=splits[folder]) if isinstance(row, Row) else row
+
+
+def _rows(
+    table: Path, layout: Layout, second: Second, sounds: "_Sounds"
+) -> Iterator[Row | Rejection]:
+    for where, line in read_lines(table):
+        fields = _fields(line, layout.delimiter)
+        name, *others, text = fields if len(fields) > 1 else (*fields, "")
+        other = others[0] if others else ""
+        named = layout.speaker.match(name) if layout.speaker else None
+        if len(fields) not in layout.widths or (named and other):
+            expected = f"{' or '.join(map(str, layout.widths))}, the last one the text"
+            reason = f"{len(fields)} fields, expected {expected}"
+            fix = "take the delimiter out of the text, or mend the row"
+            yield reject(where, {"line": line}, Fault("MAN-RAGGED", reason, fix))
+            continue
+        record = {"audio": sounds.path_of(name) if name else None, "text": text}
+        if second == "text":
+            record["text"] = text or other
+        else:
+            record["speaker"] = named[1] if named else other
+        yield to_row(where, record)
+
+
+class _Sounds:
+    """The sounds of a table. The place and the suffix of the last one are tried first."""
+
+    def __init__(self, root: Path, folder: str, layout: Layout) -> None:
+        self._root, self._folder = root, folder
+        self._places, self._suffixes = [*layout.places], [*SUFFIXES_ON_DISK]
+
+    def path_of(self, name: str) -> str:
+        """Return the path in the root of the sound with this id; if there is none, a likely one."""
+        return self.find(name) or self._path(self._places[0], name, self._suffixes[0])
+
+    def find(self, name: str) -> str | None:
+        for place, suffix in product(self._places, self._suffixes):
+            path = self._path(place, name, suffix)
+            if os.path.isfile(self._root / path):
+                _move_up(self._places, place)
+                _move_up(self._suffixes, suffix)
+                return path
+        return None
+
+    def _path(self, place: str, name: str, suffix: str) -> str:
+        has_suffix = name.lower().endswith(SUFFIXES)
+        stem = place.format(*re.split("[-_]", name)[:2], "", "", id=name)
+        return os.path.join(self._folder, stem if has_suffix else f"{stem}{suffix}")
+
+
+def _move_up(items: list[str], item: str) -> None:
+    items.remove(item)
+    items.insert(0, item)
+
+
+def _found(path: Path) -> tuple[Layout, list[Path]] | None:
+    """Return the layout of a corpus and its tables: a file, a folder's, or its split folders'."""
+    folders = [path]
+    if path.is_dir():
+        below = (each for each in sorted(path.iterdir()) if split_in(each.name))
+        folders += [each for each in below if each.is_dir()]
+    for layout in LAYOUTS:
+        own, *others = ([*_tables(folder, layout)] for folder in folders)
+        tables = own or [table for tables in others for table in tables]
+        if any(_has_layout(table, layout) for table in tables):
+            return layout, tables
+    return None
+
+
+def _tables(path: Path, layout: Layout) -> Iterator[Path]:
+    """Yield a file that is named as the tables of a layout, or those in a folder."""
+    name = layout.tables.rpartition("/")[2]
+    files = sorted(path.glob(layout.tables)) if path.is_dir() else [path]
+    # macOS leaves ._1-2.trans.txt beside 1-2.trans.txt.
+    named = (each for each in files if fnmatchcase(each.name, name) and each.name[:1] != ".")
+    return (file for file in named if file.is_file())
+
+
+def _has_layout(table: Path, layout: Layout) -> bool:
+    if layout.beside is not None:
+        return (table.parent / layout.beside).is_dir()
+    if layout.delimiter == " ":
+        return True  # the names of LibriSpeech's tables are like no others
+    try:
+        lines = [line for _, line in islice(read_lines(table), 2)]
+    except Fault:
+        return False  # the source that reads other tables of this name says what is wrong
+    rows = [_fields(line, layout.delimiter) for line in lines]
+    return bool(rows) and len(rows[0]) in (2, 3) and not _is_header(rows, table.parent, layout)
+
+
+def _is_header(rows: Sequence[Sequence[str]], folder: Path, layout: Layout) -> bool:
+    """Return whether the first row names columns: no sound has its id, and a name is known.
+
+    Unknown names are a header too if the next row begins with the path of a file.
+    """
+    first, *others = rows
+    if _Sounds(folder, "", layout).find(first[0]):
+        return False
+    if not KNOWN_NAMES.isdisjoint(field.lower() for field in first):
+        return True
+    return any(os.path.isfile(folder / row[0]) for row in others)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    """Return the fields of a line. Only the first space delimits: the others are of the text."""
+    parts = line.split(None, 1) if delimiter == " " else line.split(delimiter)
+    return [part.strip() for part in parts]
+
+
+def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
+    """Return how many fields most rows of LJSpeech's tables have, and what the second of three is.
+
+    It is a text if the third one often has the same words, and a speaker if it often stands with
+    different texts. Raises Fault MAN-COLUMN if neither is so.
+    """
+    texts: dict[str, str] = {}
+    widths: Counter[int] = Counter()
+    alike = again = 0
+    for _, line in chain.from_iterable(map(read_lines, tables)):
+        fields = _fields(line, LJSPEECH.delimiter)
+        widths[len(fields)] += 1
+        if len(fields) == 3 and all(fields):
+            _, second, third = fields
+            alike += sentence_key(second) == sentence_key(third)
+            again += texts.setdefault(second, third) != third
+    width = max(LJSPEECH.widths, key=widths.__getitem__)
+    often = OFTEN * widths[width]
+    if width == 2 or alike > often:
+        return width, "text"
+    if again > often:
+        return width, "speaker"
+    reason = f"{tables[0]}: the second of three fields may be a speaker, or the text as written"
+    fix = "write a first line, such as file_name|speaker|text, and paths such as wavs/a.wav"
+    raise Fault("MAN-COLUMN", reason, fix)
