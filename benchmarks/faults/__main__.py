@@ -53,7 +53,7 @@ def main() -> None:
 
 def chosen_counts(options: argparse.Namespace) -> Counts:
     """Return what was asked for, and the rest of the whole campaign or of the reduced one."""
-    given = {name: getattr(options, name) for name in CHOSEN}
+    given = {name: getattr(options, name) for name in (*CHOSEN, "verb")}
     chosen = {name: count for name, count in given.items() if count is not None}
     return replace(REDUCED if options.reduced else Counts(), **chosen)
 
@@ -64,6 +64,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default all")
     parser.add_argument("--reduced", action="store_true", help="a share of each, for a minute")
+    parser.add_argument("--verb", choices=kills.VERBS, help="the one to kill; default all")
     whole = Counts()
     for name in CHOSEN:
         parser.add_argument(f"--{name}", type=int, help=f"default {getattr(whole, name):,}")

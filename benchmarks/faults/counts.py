@@ -14,6 +14,7 @@ class Counts:
     sizes: int = 30  # of disks, a verb
     reduced: bool = False  # of the server's part
     verbs: int = 6  # to kill and to give a full disk, the first of their lists
+    verb: str | None = None  # to kill, this one alone
 
 
 REDUCED = Counts(every=30, mutants=500, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)

@@ -44,7 +44,7 @@ class Killed:
 
 def run(home: Home, counts: Counts) -> dict[str, Any]:
     """For each verb: kills that met it alive, and what went wrong after them."""
-    verbs = VERBS[: counts.verbs]
+    verbs = VERBS[: counts.verbs] if counts.verb is None else (counts.verb,)
     found = {name: list(_kills(name, JOBS[name], counts.kills, home)) for name in verbs}
     return {
         "verbs": {

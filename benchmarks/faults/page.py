@@ -27,14 +27,23 @@ counted and does not stop the others. The tests run a part of it.
 
 
 def update(out: Path, part: str, found: Json, seconds: float) -> None:
-    """Replace a part of the file."""
+    """Replace a part of the file; of the kills, the verbs that were killed."""
     before = json.loads(out.read_text("utf-8")) if out.is_file() else {}
     facts = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seconds": round(seconds),
         "environment": to_json(environment()),
     }
+    if part == "kills":
+        found = _with_other_verbs(before.get(part, {}), found, facts["date"])
     write_json(out, before | {part: facts | found})
+
+
+def _with_other_verbs(before: Json, found: Json, date: str) -> Json:
+    """Add the date of each verb's kills, and the verbs of before that were not killed this time."""
+    verbs = {name: {"date": date} | each for name, each in found["verbs"].items()}
+    kept = [line for line in before.get("found", ()) if line.split()[0] not in verbs]
+    return {"verbs": before.get("verbs", {}) | verbs, "found": kept + found["found"]}
 
 
 def write(out: Path) -> None:
@@ -112,10 +121,10 @@ def _kills(found: Json) -> Iterator[str]:
     yield "same.\n"
     names = ("not going on", "other results", "process left")
     rows = [
-        [verb, f"{each['kills']}", *(f"{each.get(name, 0)}" for name in names)]
+        [verb, each["date"], f"{each['kills']}", *(f"{each.get(name, 0)}" for name in names)]
         for verb, each in found["verbs"].items()
     ]
-    yield from _table(["verb", "kills", *names], rows)
+    yield from _table(["verb", "date", "kills", *names], rows)
     yield from _found(found)
 
 
