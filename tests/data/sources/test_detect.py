@@ -28,6 +28,7 @@ TABLES: dict[str, Mapping[str, str]] = {
     "kaldi": {"train/wav.scp": "u clips/a.wav\n", "train/text": "u habari\n"},
     "lhotse": {"cuts.jsonl": CUTS},
     "headerless": {"metadata.csv": "clips/a.wav|habari\n"},
+    "json": {"c.json": '[{"audio": "clips/a.wav", "text": "habari"}]'},
     "label_studio": {
         "p.json": '[{"annotations": [{"result": [{"id": "x", "from_name": "t", "type": "textarea",'
         '"value": {"text": ["habari"]}}]}], "data": {"audio": "clips/a.wav"}}]'
@@ -93,8 +94,8 @@ def test_an_option_without_effect_is_refused_with_the_sources_that_take_it(tmp_p
         detect(tmp_path, ReadingOptions(audio_root=tmp_path))
     assert str(caught.value) == (
         f"{tmp_path}: --audio-root has no effect on a corpus of kind paired, which takes no such "
-        "option; expected a corpus of kind audiofolder or headerless or kaldi or label_studio or "
-        "lhotse or nemo or table or tables; leave it out"
+        "option; expected a corpus of kind audiofolder or headerless or json or kaldi or "
+        "label_studio or lhotse or nemo or table or tables; leave it out"
     )
     # A value that a source would take for nothing is still an option that the user gave.
     with pytest.raises(ConfigError, match="--join has no effect on a corpus of kind paired"):
