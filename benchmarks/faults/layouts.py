@@ -32,8 +32,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda data: b"",
     "half": lambda data: data[: len(data) // 2],
     "zeros": lambda data: bytes(len(data)),
-    "utf16": lambda data: data.decode().encode("utf-16"),
-    "utf16-half": lambda data: data.decode().encode("utf-16")[:-1],
+    "utf16": lambda data: data.decode(errors="replace").encode("utf-16"),
+    "utf16-half": lambda data: data.decode(errors="replace").encode("utf-16")[:-1],
     "latin1": lambda data: b"\xe9\xff" + data,
     "twice": lambda data: data + data,
     "deep-list": lambda data: b"[" * 100_000,
@@ -54,33 +54,39 @@ def inputs() -> Iterator[Input]:
     """Every one of them."""
     for kind in members(Source, sources):
         for number, example in enumerate(kind.examples):
-            for name, text in example.items():
-                if text:
+            for name, content in example.items():
+                if content:
                     yield from _damaged(f"{kind.layout()}-{number}", example, name)
 
 
-def _damaged(corpus: str, example: Mapping[str, str], name: str) -> Iterator[Input]:
-    text = example[name].encode()
+def _damaged(corpus: str, example: Mapping[str, str | bytes], name: str) -> Iterator[Input]:
+    whole_file = _bytes(example[name])
     title = f"{corpus}-{name.replace('/', '-')}"
     for damage, change in DAMAGES.items():
-        yield Input("folder", f"{title}-{damage}", _corpus(example, name, change(text)), code=None)
+        yield Input(
+            "folder", f"{title}-{damage}", _corpus(example, name, change(whole_file)), code=None
+        )
     for number in range(MUTANTS):
         # A seed of the name and not of the place: a new source changes no other's mutants.
         chance = random.Random(zlib.crc32(f"{title} {number}".encode()))
-        data = bytearray(text)
+        data = bytearray(whole_file)
         for _ in range(chance.randint(1, 3)):
             data = data and (chance.choice(MUTATIONS)(data, chance) or data)
         yield Input("folder", f"{title}-{number}", _corpus(example, name, bytes(data)), code=None)
 
 
-def _corpus(example: Mapping[str, str], damaged: str, data: bytes) -> Write:
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def _corpus(example: Mapping[str, str | bytes], damaged: str, data: bytes) -> Write:
     def write(path: Path, home: Home) -> None:
-        for name, text in example.items():
+        for name, content in example.items():
             file = path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             if file.suffix in (".wav", ".mp3", ".flac"):
                 file.write_bytes(whole("wav"))
             else:
-                file.write_bytes(data if name == damaged else text.encode())
+                file.write_bytes(data if name == damaged else _bytes(content))
 
     return write

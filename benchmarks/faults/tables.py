@@ -1,4 +1,4 @@
-"""Tables of strangers in CSV, TSV, JSONL and Parquet, and manifests that were ours once."""
+"""Tables of strangers in CSV, TSV, JSON, JSONL and Parquet, and manifests that were ours once."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from faults.home import Home
 from faults.inputs import BAD_USE, Input, Write
 from faults.sounds import whole
+from faults.workbooks import workbooks
 
 GOOD = "clip.wav"
 ONE_ROW = f"audio,text\n{GOOD},habari\n"
@@ -22,11 +23,11 @@ Record = dict[str, Any]
 
 def inputs() -> Iterator[Input]:
     """Every one of them."""
-    for name, data in (*_texts().items(), *_lines().items()):
+    for name, data in (*_texts().items(), *_lines().items(), *_lists().items()):
         yield Input("table", name, beside_a_clip(data))
     for name, data in _only_noted().items():
         yield Input("table", name, beside_a_clip(data), code=0)
-    for name, table in _parquets().items():
+    for name, table in (*_parquets().items(), *workbooks().items()):
         yield Input("table", name, table)
     for name, data in _manifests().items():
         yield Input("manifest", name, beside_a_clip(data))
@@ -84,7 +85,6 @@ def _texts() -> dict[str, bytes | str]:
         "nothing.csv": b"",
         "header-alone.csv": "audio,text\n",
         "blank-lines.csv": "\n\n\n",
-        "utf16.csv": ONE_ROW.encode("utf-16"),
         "utf16-bare.csv": ONE_ROW.encode("utf-16-le"),
         "utf32.csv": ONE_ROW.encode("utf-32"),
         "latin1.csv": f"audio,text\n{GOOD},mañana\n".encode("latin-1"),
@@ -147,11 +147,35 @@ def _lines() -> dict[str, bytes | str]:
     }
 
 
+def _lists() -> dict[str, bytes | str]:
+    """JSON."""
+    return {
+        "nothing.json": b"",
+        "half-a-list.json": json.dumps([ROW])[:30],
+        "lines.json": (json.dumps(ROW) + "\n") * 2,
+        "number.json": "7",
+        "one-object.json": json.dumps(ROW),
+        "columns.json": json.dumps({key: {"0": value} for key, value in ROW.items()}),
+        "two-lists.json": json.dumps({"train": [ROW], "test": [ROW]}),
+        "list-of-numbers.json": "[1, 2]",
+        "other-keys.json": json.dumps([{"name": GOOD, "length": 1}]),
+        "deep.json": "[" * DEEP,
+        "deep-object.json": '[{"a":' * DEEP,
+        "long-number.json": '[{"audio": "clip.wav", "text": ' + "9" * 5000 + "}]",
+        "utf16.json": json.dumps([ROW]).encode("utf-16"),
+        "half-a-surrogate.json": '[{"audio": "clip.wav", "text": "\\ud800"}]',
+        "path-up.json": json.dumps([ROW | {"audio": "../../etc/passwd"}]),
+    }
+
+
 def _only_noted() -> dict[str, bytes | str]:
     """Return tables that are taken: each has one right reading."""
     many = "".join(f"{GOOD},habari\n" for _ in range(1))
     return {
         "control-tokens.csv": f"audio,text\n{GOOD},<|endoftext|> habari\n",
+        "utf16.csv": ONE_ROW.encode("utf-16"),
+        "list.json": json.dumps([ROW]),
+        "object-with-a-list.json": json.dumps({"version": 1, "data": [ROW]}),
         "mark.csv": b"\xef\xbb\xbf" + ONE_ROW.encode(),
         "returns.csv": ONE_ROW.replace("\n", "\r\n"),
         "semicolons.csv": ONE_ROW.replace(",", ";"),

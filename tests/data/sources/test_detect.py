@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from clips import tone, write_clip
 from pydantic import ValidationError
+from workbook_files import workbook
 
 from mothertongue.config import members
 from mothertongue.data import sources
@@ -20,14 +21,16 @@ from mothertongue.errors import ConfigError
 KINDS = members(Source, sources)
 TABLE = "audio,text\nclips/a.wav,habari\n"
 CUTS = LhotseSource.examples[1]["cuts_test.jsonl"].replace("a.wav", "clips/a.wav")
-TABLES: dict[str, Mapping[str, str]] = {
+TABLES: dict[str, Mapping[str, str | bytes]] = {
     "table": {"t.csv": TABLE},
     "tables": {"data/train.csv": TABLE, "data/test.csv": TABLE},
     "audiofolder": {"train/metadata.csv": TABLE, "test/metadata.csv": TABLE},
     "nemo": {"m.json": '{"audio_filepath": "clips/a.wav", "text": "habari"}\n'},
     "kaldi": {"train/wav.scp": "u clips/a.wav\n", "train/text": "u habari\n"},
     "lhotse": {"cuts.jsonl": CUTS},
+    "excel": {"t.xlsx": workbook(Clips=[["audio", "text"], ["clips/a.wav", "habari"]])},
     "headerless": {"metadata.csv": "clips/a.wav|habari\n"},
+    "json": {"c.json": '[{"audio": "clips/a.wav", "text": "habari"}]'},
     "label_studio": {
         "p.json": '[{"annotations": [{"result": [{"id": "x", "from_name": "t", "type": "textarea",'
         '"value": {"text": ["habari"]}}]}], "data": {"audio": "clips/a.wav"}}]'
@@ -35,10 +38,10 @@ TABLES: dict[str, Mapping[str, str]] = {
 }
 
 
-def corpus(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
+def corpus(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     return folder
 
 
@@ -93,8 +96,8 @@ def test_an_option_without_effect_is_refused_with_the_sources_that_take_it(tmp_p
         detect(tmp_path, ReadingOptions(audio_root=tmp_path))
     assert str(caught.value) == (
         f"{tmp_path}: --audio-root has no effect on a corpus of kind paired, which takes no such "
-        "option; expected a corpus of kind audiofolder or headerless or kaldi or label_studio or "
-        "lhotse or nemo or table or tables; leave it out"
+        "option; expected a corpus of kind audiofolder or excel or headerless or json or "
+        "kaldi or label_studio or lhotse or nemo or table or tables; leave it out"
     )
     # A value that a source would take for nothing is still an option that the user gave.
     with pytest.raises(ConfigError, match="--join has no effect on a corpus of kind paired"):

@@ -145,8 +145,72 @@ def test_a_damaged_export_is_named(tmp_path: Path, content: bytes, code: str) ->
         list(detect(path).rows())
 
 
-def test_the_minimal_export_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "min.json"
-    path.write_text('[{"audio": "a.wav", "id": 1, "transcription": "hi", "annotation_id": 2}]')
-    with pytest.raises(Fault, match="Label Studio's JSON-MIN; expected its JSON export; export"):
-        detect(path)
+def flat(number: int, audio: str = "a.wav", **values: object) -> Json:
+    known = {"annotator": 1, "annotation_id": number, "created_at": "2026-01-01", "lead_time": 2.5}
+    return {"audio": audio, "id": number} | known | values
+
+
+def times(start: float, end: float, **values: object) -> Json:
+    return {"start": start, "end": end, "channel": 0} | values
+
+
+def test_json_min_of_whole_sounds_is_read(tmp_path: Path) -> None:
+    (tmp_path / "b.wav").touch()
+    served = "/data/upload/1/1a2b3c4d-b.wav"
+    given = (
+        flat(1, transcription="habari", speaker="p"),
+        flat(2, audio=served, transcription=["asante", "sana"], text="what was to be read"),
+        flat(3),
+        flat(4, transcription={"text": ["ndiyo", "sawa"]}),
+        flat(1, transcription="another one's"),
+    )
+    where = f"{tmp_path}/project-1.json:task"
+    assert rows(tmp_path, *given) == [
+        Row(f"{where} 1", audio="a.wav", text="habari", speaker="p"),
+        Row(f"{where} 2", audio="b.wav", text="asante sana"),
+        Row(f"{where} 3", audio="a.wav", aside="untranscribed"),
+        Row(f"{where} 4", audio="a.wav", text="ndiyo sawa"),
+        Row(f"{where} 5", aside="of another annotator"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "second"),
+    [
+        (["habari", "yako"], "yako"),
+        ([times(0.5, 2.0, text=["habari"]), times(2, 3, text=["yako"])], "yako"),
+        (["habari", times(2, 3, text=["ya", "ko"])], "ya ko"),
+    ],
+)
+def test_json_min_of_regions_is_read(tmp_path: Path, text: object, second: str) -> None:
+    label = [times(0.5, 2.0, labels=["Speech"]), times(2, 3, labels=["Noise"])]
+    known = {"audio": "a.wav"}
+    where = f"{tmp_path}/project-1.json:task 1"
+    assert rows(tmp_path, flat(7, label=label, transcription=text, speaker=label)) == [
+        Row(where, text="habari", id="7-1", start_s=0.5, duration_s=1.5, **known),
+        Row(where, text=second, id="7-2", start_s=2.0, duration_s=1.0, **known),
+    ]
+
+
+def test_json_min_with_text_in_its_regions_is_read(tmp_path: Path) -> None:
+    label = [times(0, 1, labels=["Speech"], text=["habari"]), times(1, 2, labels=["Speech"])]
+    first, second = rows(tmp_path, flat(7, label=label, transcription=[]))
+    assert isinstance(first, Row) and isinstance(second, Row)
+    assert (first.text, second.text, second.aside) == ("habari", None, "untranscribed")
+
+
+@pytest.mark.parametrize("text", ["habari", ["a", "b", "c"]])
+def test_json_min_whose_texts_have_no_known_region_is_refused(tmp_path: Path, text: object) -> None:
+    label = [times(0, 1, labels=["Speech"]), times(1, 2, labels=["Speech"])]
+    bad, good = rows(tmp_path, flat(1, label=label, transcription=text), flat(2, transcription="x"))
+    assert isinstance(bad, Rejection) and isinstance(good, Row)
+    assert (bad.code, "2 regions without text and" in bad.reason) == ("MAN-SEGMENT", True)
+    assert bad.fix == "export the project again, as JSON"
+
+
+def test_json_min_needs_a_key_with_transcripts(tmp_path: Path) -> None:
+    given = flat(1, answer="habari")
+    with pytest.raises(Fault, match=r"MAN-COLUMN: .*no text column; found 'audio'.*--text-column"):
+        rows(tmp_path, given)
+    (row,) = rows(tmp_path, given, text_column="answer")
+    assert isinstance(row, Row) and row.text == "habari"

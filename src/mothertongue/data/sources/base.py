@@ -66,8 +66,8 @@ class Rejection:
 class Source(Config, ABC):
     """A corpus on disk. Final subclasses add `kind: Literal["name"] = "name"`."""
 
-    examples: ClassVar[tuple[Mapping[str, str], ...]]
-    """Small corpora of this layout for tests: the text of each file by its path; sounds are empty.
+    examples: ClassVar[tuple[Mapping[str, str | bytes], ...]]
+    """Small corpora of this layout for tests: each file's content by its path; sounds are empty.
     A single file named as its path stands for itself, several for their folder."""
     options: ClassVar[Mapping[str, str]] = {}
     """The settings that `prepare` takes for this layout: the option and the field that it sets."""

@@ -63,8 +63,8 @@ def detect(path: Path, options: ReadingOptions | None = None) -> Source:
         raise Fault(
             "MAN-FORMAT",
             f"{path}: {_seen(path)}; expected {expected}",
-            "point at the table itself (.csv, .tsv, .jsonl, .parquet), or at the folder that holds "
-            "metadata.csv; docs/guide.md shows each layout",
+            "point at the table itself (.csv, .tsv, .json, .jsonl, .parquet, .xlsx), or at the "
+            "folder that holds metadata.csv; docs/guide.md shows each layout",
         )
     given = options.given()
     if useless := sorted(given.keys() - found.options.keys()):

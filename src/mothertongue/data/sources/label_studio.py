@@ -1,10 +1,9 @@
-"""Read Label Studio's JSON export: tasks, annotated with regions of a sound and transcripts."""
+"""Read Label Studio's exports: tasks, annotated with regions of a sound and transcripts."""
 
-import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -13,12 +12,16 @@ from pydantic import BaseModel, ValidationError
 
 from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.base import Rejection, Row, for_review, reject, to_row
-from mothertongue.data.sources.columns import COLUMN_NAMES, ColumnSource, known_columns
+from mothertongue.data.sources.columns import (
+    COLUMN_NAMES,
+    ColumnSource,
+    find_columns,
+    known_columns,
+)
+from mothertongue.data.sources.json_list import head_of, read_json
 from mothertongue.errors import Fault
 
-HEAD_BYTES = 1 << 16
-EXPORT = re.compile(rb'\s*\[\s*\{.*"annotations"\s*:', re.DOTALL)
-MINIMAL = re.compile(rb'\s*\[\s*\{.*"annotation_id"\s*:', re.DOTALL)
+EXPORT = re.compile(rb'\[\s*\{.*"annotation(s|_id)"\s*:', re.DOTALL)
 MAX_SHOWN = 200
 MAX_BYTES = 256 << 20  # JSON takes about ten times its size in memory
 SERVED = re.compile(r"(?:https?://[^/]+)?/data/(?:local-files/\?d=|(?=upload/))")
@@ -46,10 +49,11 @@ class _Task(BaseModel):
 
 
 class LabelStudioSource(ColumnSource):
-    """A JSON export, or a folder with exports and the sounds.
+    """A JSON or JSON-MIN export, or a folder with exports and the sounds.
 
-    One annotation of a task is read: the one marked as ground truth, otherwise the first. Files
-    that Label Studio served are searched in the folder, by the end of their path. Tasks and regions
+    JSON-MIN is flat: it has the keys of the data and of the results beside each other. One
+    annotation of a task is read: the one marked as ground truth, otherwise the first. Files that
+    Label Studio served are searched in the folder, by the end of their path. Tasks and regions
     without a transcript are for review. `text_column` names the TextArea with the transcripts.
     """
 
@@ -62,6 +66,12 @@ class LabelStudioSource(ColumnSource):
             '"/data/local-files/?d=my%20sounds/a.wav"}}]',
             "my sounds/a.wav": "",
         },
+        {
+            "min.json": '[{"audio": "/data/upload/1/1a2b3c4d-a.wav", "id": 1, "label": [{"start": '
+            '0.1, "end": 0.6, "labels": ["Speech"]}], "transcription": "hi", "annotator": 1, '
+            '"annotation_id": 1}]',
+            "a.wav": "",
+        },
     )
     precedence = 45
 
@@ -69,23 +79,60 @@ class LabelStudioSource(ColumnSource):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Recognize an export by a list of objects with annotations.
-
-        Raises Fault for JSON-MIN, which does not say which transcript is of which region.
-        """
-        if path.suffix == ".json" and _begins(path, MINIMAL) and not _begins(path, EXPORT):
-            reason = f"{path}: Label Studio's JSON-MIN; expected its JSON export"
-            raise Fault("MAN-FORMAT", reason, "export the project again, as JSON")
+        """Recognize an export by a list of objects with annotations."""
         return bool(_exports(path))
 
     def rows(self) -> Iterator[Row | Rejection]:
         for export in _exports(self.path):
-            for number, raw in enumerate(_tasks(export), start=1):
+            tasks = _tasks(export)
+            flat = [raw for raw in tasks if _is_flat(raw)]
+            columns = self._columns(export, flat) if flat else {}
+            seen: set[str] = set()
+            for number, raw in enumerate(tasks, start=1):
                 where = f"{export}:task {number}"
                 try:
-                    yield from self._task(where, _parsed(raw))
+                    if not _is_flat(raw):
+                        yield from self._task(where, _parsed(raw))
+                    elif (name := str(raw.get("id", number))) in seen:
+                        yield Row(where, aside="of another annotator")
+                    else:
+                        seen.add(name)
+                        yield from self._flat(where, name, raw, columns["text"])
                 except Fault as fault:
                     yield reject(where, {"task": str(raw)[:MAX_SHOWN]}, fault)
+
+    def _columns(self, export: Path, flat: list[dict[str, Any]]) -> dict[str, str]:
+        """Return the keys of flat tasks by their fields. A task without a result lacks its key."""
+        keys = list(dict.fromkeys(key for raw in flat for key in raw))
+        known = {"text": "transcription"} if "transcription" in keys else {}
+        given = {name: key for name, key in self.chosen.items() if key is not None}
+        return find_columns(keys, export, known | given)
+
+    def _flat(
+        self, where: str, name: str, raw: dict[str, Any], text_key: str
+    ) -> Iterator[Row | Rejection]:
+        given = raw.get(text_key)
+        found = [_loose(text) for text in (given if isinstance(given, list) else [given])]
+        loose = [text for text in found if text.strip()]
+        facts = {key: value for key, value in raw.items() if not isinstance(value, list | dict)}
+        fields = self._facts(facts)
+        regions = _regions(raw)
+        if regions and loose:
+            silent = [region for region in regions if not region.get("transcript")]
+            if len(silent) != len(loose):
+                reason = f"{len(silent)} regions without text and {len(loose)} texts; "
+                expected = (
+                    "expected as many, as JSON-MIN does not say which text is of which region"
+                )
+                raise Fault("MAN-SEGMENT", reason + expected, "export the project again, as JSON")
+            for region, text in zip(silent, loose, strict=True):
+                region["transcript"] = text
+        if regions:
+            named = {str(number): region for number, region in enumerate(regions, start=1)}
+            yield from _region_rows(where, name, fields, named)
+        else:
+            row = to_row(where, fields | {"text": " ".join(loose)})
+            yield row if loose else for_review(row)
 
     def _task(self, where: str, task: _Task) -> Iterator[Row | Rejection]:
         fields = self._facts(task.data)
@@ -110,16 +157,7 @@ class LabelStudioSource(ColumnSource):
                 regions[result.id]["transcript"] = _joined(result.value.get("text"))
         if not regions:
             yield for_review(to_row(where, fields))
-        for name, region in regions.items():
-            try:
-                times = _times(region)
-            except Fault as fault:
-                yield reject(where, fields | region, fault)
-                continue
-            text = region.get("transcript")
-            part = {"id": f"{task.id}-{name}" if times else None, "text": text}
-            row = to_row(where, fields | part | times)
-            yield row if text else for_review(row)
+        yield from _region_rows(where, str(task.id), fields, regions)
 
     def _facts(self, data: dict[str, Any]) -> dict[str, object]:
         columns = known_columns(tuple(data), {"audio": self.audio_column})
@@ -144,29 +182,56 @@ class LabelStudioSource(ColumnSource):
 
 def _exports(path: Path) -> list[Path]:
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    return [file for file in files if file.suffix == ".json" and _begins(file, EXPORT)]
-
-
-def _begins(file: Path, pattern: re.Pattern[bytes]) -> bool:
-    if not file.is_file():
-        return False
-    with file.open("rb") as content:
-        return pattern.match(content.read(HEAD_BYTES)) is not None
+    return [file for file in files if file.suffix == ".json" and EXPORT.match(head_of(file))]
 
 
 def _tasks(export: Path) -> list[Any]:
     """Return the tasks of an export, unchecked. Raises Fault if it is not complete JSON."""
-    size = export.stat().st_size
-    if size > MAX_BYTES:
-        reason = f"{export}: {size:,} bytes; expected at most {MAX_BYTES:,}"
-        raise Fault("MAN-LINE", reason, "export fewer tasks to a file")
-    try:
-        return list(json.loads(export.read_bytes()))
-    except UnicodeDecodeError as error:
-        raise Fault("MAN-ENCODING", f"{export}: {error}", "save it as UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        reason = f"{export}: not a whole JSON list ({error})"
-        raise Fault("MAN-JSON", reason, "export the project again, as JSON") from None
+    return list(read_json(export, MAX_BYTES))
+
+
+def _is_flat(raw: Any) -> bool:
+    return isinstance(raw, dict) and "annotation_id" in raw and "annotations" not in raw
+
+
+def _regions(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the regions in all lists of a flat task, each once, with its text if it has one."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for values in raw.values():
+        for value in values if isinstance(values, list) else ():
+            if _has_times(value):
+                region = found.setdefault((str(value["start"]), str(value["end"])), {})
+                region |= {"start": value["start"], "end": value["end"]}
+                if text := _joined(value.get("text")):
+                    region["transcript"] = text
+    return list(found.values())
+
+
+def _has_times(value: Any) -> bool:
+    return isinstance(value, dict) and {"start", "end"} <= value.keys()
+
+
+def _loose(text: Any) -> str:
+    """Return what a flat task says without a time; of a text area with one text, only the text."""
+    if _has_times(text):
+        return ""
+    return _joined(text.get("text") if isinstance(text, dict) else text)
+
+
+def _region_rows(
+    where: str, task: str, fields: dict[str, object], regions: Mapping[str, dict[str, Any]]
+) -> Iterator[Row | Rejection]:
+    """Yield a row for each region of a task, by the names of the regions."""
+    for name, region in regions.items():
+        try:
+            times = _times(region)
+        except Fault as fault:
+            yield reject(where, fields | region, fault)
+            continue
+        text = region.get("transcript")
+        part = {"id": f"{task}-{name}" if times else None, "text": text}
+        row = to_row(where, fields | part | times)
+        yield row if text else for_review(row)
 
 
 def _parsed(raw: Any) -> _Task:

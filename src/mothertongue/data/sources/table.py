@@ -9,6 +9,7 @@ from mothertongue.data.sources.columns import ColumnSource, find_columns, known_
 from mothertongue.data.sources.parquet import embedded_column, read_parquet, read_parquet_header
 from mothertongue.data.sources.readers import (
     Located,
+    is_utf16,
     read_delimited,
     read_header,
     read_jsonl,
@@ -22,6 +23,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 class TableSource(ColumnSource):
     """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV.
 
+    They count in TSV that is UTF-16, because Excel writes it so.
     The audio column of a Parquet file may hold the audio itself, as the Hub writes it.
     """
 
@@ -54,8 +56,8 @@ class TableSource(ColumnSource):
             return read_parquet(self.path, list(columns.values()))
         if suffix in (".jsonl", ".ndjson"):
             return read_jsonl(self.path)
-        delimiter = sniff_delimiter(self.path)
-        return read_delimited(self.path, delimiter, has_quotes=suffix != ".tsv")
+        has_quotes = suffix != ".tsv" or is_utf16(self.path)
+        return read_delimited(self.path, sniff_delimiter(self.path), has_quotes)
 
 
 def table_rows(
