@@ -192,6 +192,16 @@ def test_json_min_of_regions_is_read(tmp_path: Path, text: object, second: str) 
     ]
 
 
+def test_that_texts_are_paired_with_regions_in_their_order_is_said(tmp_path: Path) -> None:
+    label = [times(0.5, 2.0, labels=["Speech"]), times(2, 3, labels=["Speech"])]
+    for number, texts in ((1, ["habari"]), (2, ["habari", "yako"])):
+        export = tmp_path / f"{number}.json"
+        export.write_text(json.dumps([flat(7, label=label[:number], transcription=texts)]))
+        source = LabelStudioSource(path=export)
+        assert len(list(source.rows())) == number
+        assert len(source.remarks) == number - 1
+
+
 def test_json_min_with_text_in_its_regions_is_read(tmp_path: Path) -> None:
     label = [times(0, 1, labels=["Speech"], text=["habari"]), times(1, 2, labels=["Speech"])]
     first, second = rows(tmp_path, flat(7, label=label, transcription=[]))

@@ -22,6 +22,10 @@ from mothertongue.data.sources.json_list import head_of, read_json
 from mothertongue.errors import Fault
 
 EXPORT = re.compile(rb'\[\s*\{.*"annotation(s|_id)"\s*:', re.DOTALL)
+PAIRED = (
+    "JSON-MIN does not say which text is of which region: they are paired in their order; "
+    "the export as JSON says it"
+)
 MAX_SHOWN = 200
 MAX_BYTES = 256 << 20  # JSON takes about ten times its size in memory
 SERVED = re.compile(r"(?:https?://[^/]+)?/data/(?:local-files/\?d=|(?=upload/))")
@@ -83,6 +87,7 @@ class LabelStudioSource(ColumnSource):
         return bool(_exports(path))
 
     def rows(self) -> Iterator[Row | Rejection]:
+        self._remarks.clear()
         for export in _exports(self.path):
             tasks = _tasks(export)
             flat = [raw for raw in tasks if _is_flat(raw)]
@@ -125,6 +130,8 @@ class LabelStudioSource(ColumnSource):
                     "expected as many, as JSON-MIN does not say which text is of which region"
                 )
                 raise Fault("MAN-SEGMENT", reason + expected, "export the project again, as JSON")
+            if len(silent) > 1 and PAIRED not in self._remarks:
+                self._remarks.append(PAIRED)
             for region, text in zip(silent, loose, strict=True):
                 region["transcript"] = text
         if regions:
