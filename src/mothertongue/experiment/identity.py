@@ -188,6 +188,15 @@ def base_changes(run_dir: RunDir, base: str, digest: str) -> list[str]:
     return [f"base {base}: its digest was {before[:12]}, now {digest[:12]}"]
 
 
+def refuse_other_base(base: str, digest: str | None, expected: str) -> None:
+    """Raise DataError where a base has other weights than those that its runs were tuned from."""
+    if digest != expected:
+        raise DataError(
+            f"base {base}: its digest is {str(digest)[:12]}, but the runs were tuned from one of "
+            f"{expected[:12]}; put the base there that they were tuned from"
+        )
+
+
 def refuse_changes(run_dir: RunDir, changes: Sequence[str], verb: str) -> None:
     """Raise DataError where there are changes; `verb` says what is refused, such as continued."""
     if not changes:
