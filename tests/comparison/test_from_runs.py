@@ -207,3 +207,14 @@ def test_each_system_has_its_own_weight_of_a_language_model(home: Path) -> None:
     score_run(run, "base-test", spoken(), **weighed(0.2, 0.0, 0.2, digest="b"))
     with pytest.raises(DataError, match="lm_sha256: "):
         compare_runs([run])
+
+
+def test_runs_of_one_base_by_name_and_two_by_weights_are_refused(home: Path) -> None:
+    """A folder may have other weights when the second run is trained."""
+    runs = [finished_run(home / "a"), finished_run(home / "b", kind="lora")]
+    for run in runs:
+        score_run(run, "test", spoken())
+    record = runs[1] / "record.json"
+    write_json(record, json.loads(record.read_text()) | {"base_digest": "c" * 64})
+    with pytest.raises(DataError, match=r"different weights of the base: b+, c+;"):
+        compare_runs(runs)

@@ -69,6 +69,9 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     """
     runs = [_read(folder) for folder in folders]
     base = _one("base", {each.experiment.base for each in runs})
+    # A folder of one name may have had other weights; early versions recorded no digest.
+    if digests := {each.record.base_digest for each in runs} - {""}:
+        _one("weights of the base", digests)
     by_language: dict[str, list[Done]] = {}
     for each in runs:
         by_language.setdefault(each.experiment.language, []).append(each)
