@@ -42,6 +42,15 @@ def test_runs_of_other_data_or_code_are_refused_and_scores_of_other_code_made_ag
     compare(grid, out, in_process, again)
     assert again.done == ["scoring sw-full-seed0"]
 
+    base = out / "base/eval/sw/test.json"
+    engine = json.loads(base.read_text())["engine"]
+    edit(base, engine=engine | {"precision": "bfloat16"})
+    assert compare(grid, out, in_process, again).languages["sw"].doubts[1:] == [
+        "Set test: precision was bfloat16 for base; float32 for sw-full-seed0, sw-full-seed1: "
+        "models that are decoded differently are not quite comparable."
+    ]
+    edit(base, engine=engine)
+
     identity = out / "runs/sw-full-seed1/identity.json"
     edit(identity, packages=versions | {"torch": "2.0"})
     with pytest.raises(DataError, match=r"1 runs were made from .*\n  torch: was 2\.0") as raised:
