@@ -207,3 +207,29 @@ def test_each_system_has_its_own_weight_of_a_language_model(home: Path) -> None:
     score_run(run, "base-test", spoken(), **weighed(0.2, 0.0, 0.2, digest="b"))
     with pytest.raises(DataError, match="lm_sha256: "):
         compare_runs([run])
+
+
+def test_seeds_are_one_row_whatever_machine_trained_them(home: Path) -> None:
+    """Settings with which a run may be continued change no result."""
+    runs = [
+        finished_run(home / "a", train={"seed": 0, "workers": 0, "zero": 0}),
+        finished_run(home / "b", train={"seed": 1, "workers": 8, "zero": 3}),
+        finished_run(home / "c", train={"seed": 1, "workers": 4}),
+    ]
+    for run in runs:
+        score_run(run, "test", spoken())
+    (row,) = compare_runs(runs[:2])[0].languages["sw"].strategies
+    assert row.runs == ["a", "b"]
+    with pytest.raises(DataError, match=r"the same settings and the same seed, 1"):
+        compare_runs(runs)
+
+
+def test_runs_of_one_base_by_name_and_two_by_weights_are_refused(home: Path) -> None:
+    """A folder may have other weights when the second run is trained."""
+    runs = [finished_run(home / "a"), finished_run(home / "b", kind="lora")]
+    for run in runs:
+        score_run(run, "test", spoken())
+    record = runs[1] / "record.json"
+    write_json(record, json.loads(record.read_text()) | {"base_digest": "c" * 64})
+    with pytest.raises(DataError, match=r"different weights of the base: b+, c+;"):
+        compare_runs(runs)

@@ -1,15 +1,18 @@
 """Which runs and scores a comparison takes again, and what it may train and test on."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from grids import MakeGrid, Quiet, in_process
-from runs import save_corpus
+from runs import save_base, save_corpus
 
 from mothertongue.comparison.compare import compare
+from mothertongue.comparison.grid import Grid
+from mothertongue.comparison.schema import Comparison
 from mothertongue.data.manifest import read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.system.files import write_json
@@ -38,6 +41,15 @@ def test_runs_of_other_data_or_code_are_refused_and_scores_of_other_code_made_ag
     again = Quiet()
     compare(grid, out, in_process, again)
     assert again.done == ["scoring sw-full-seed0"]
+
+    base = out / "base/eval/sw/test.json"
+    engine = json.loads(base.read_text())["engine"]
+    edit(base, engine=engine | {"precision": "bfloat16"})
+    assert compare(grid, out, in_process, again).languages["sw"].doubts[1:] == [
+        "Set test: precision was bfloat16 for base; float32 for sw-full-seed0, sw-full-seed1: "
+        "models that are decoded differently are not quite comparable."
+    ]
+    edit(base, engine=engine)
 
     identity = out / "runs/sw-full-seed1/identity.json"
     edit(identity, packages=versions | {"torch": "2.0"})
@@ -121,3 +133,61 @@ def test_training_clips_may_be_scored_under_their_own_name(
         "Set also-seen: of 4 clips 4 share audio" in each
         for each in (result.languages["sw"].doubts)
     )
+
+
+def base_cer(result: Comparison) -> float:
+    base = result.languages["sw"].base
+    assert base is not None
+    return base.scores["strict"].cer
+
+
+@pytest.fixture
+def other_base(tmp_path: Path) -> Path:
+    """A base that writes other texts."""
+    return save_base(tmp_path / "other-base", seed=5)
+
+
+def test_scores_of_another_base_are_made_again(
+    make_grid: MakeGrid, other_base: Path, tmp_path: Path
+) -> None:
+    """The strategies have other names, so all runs are new; the base's scores lie in one place."""
+    compare(make_grid(strategies=ONE, retention={}), tmp_path / "out", in_process, Quiet())
+    changed = make_grid(strategies={"new": ONE["full"]}, retention={}, reference="new")
+    changed = changed.model_copy(update={"base": str(other_base)})
+    again = compare(changed, tmp_path / "out", in_process, Quiet())
+    alone = compare(changed, tmp_path / "alone", in_process, Quiet())
+    assert base_cer(again) == base_cer(alone)
+
+
+def test_scores_under_another_borrowed_token_are_made_again(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    data = save_corpus(tmp_path / "tw", train=4)
+    clips = [replace(each, language="tw") for each in read_manifest(data)]
+    write_manifest(data / "manifest.jsonl", clips)
+
+    def grid(lender: str, name: str) -> Grid:
+        languages = {"tw": {"data": str(data), "borrow": {"tw": lender}}}
+        strategies = {name: ONE["full"]}
+        return make_grid(languages=languages, strategies=strategies, retention={}, reference=name)
+
+    compare(grid("sw", "full"), tmp_path / "out", in_process, Quiet())
+    watcher = Quiet()
+    compare(grid("fr", "new"), tmp_path / "out", in_process, watcher)
+    assert "scoring base-tw" in watcher.done
+
+
+def test_runs_of_two_bases_are_not_compared(
+    make_grid: MakeGrid, other_base: Path, tmp_path: Path
+) -> None:
+    """The folder of the base has other weights when a strategy is added."""
+    base = tmp_path / "base"
+    shutil.copytree(save_base(tmp_path / "first"), base)
+    grid = make_grid(strategies=ONE, retention={}).model_copy(update={"base": str(base)})
+    compare(grid, tmp_path / "out", in_process, Quiet())
+    shutil.rmtree(base)
+    shutil.copytree(other_base, base)
+    more = make_grid(strategies=ONE | {"bitfit": {"strategy": {"kind": "bitfit"}}}, retention={})
+    more = more.model_copy(update={"base": str(base)})
+    with pytest.raises(DataError, match="tuned from different weights of the base"):
+        compare(more, tmp_path / "out", in_process, Quiet())

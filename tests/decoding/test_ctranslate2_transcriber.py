@@ -114,6 +114,37 @@ def test_model_that_suppresses_nothing(tokens: Tokens, tmp_path: Path, clips) ->
         assert (average is None) == (not each.tokens) and (average is None or average < 0)
 
 
+class Indifferent:
+    """A scorer that likes all texts alike."""
+
+    start = 0
+
+    def gain(self, text: list[int]) -> float:
+        return 0.0
+
+
+def test_an_empty_text_may_be_the_best_of_several(tokens: Tokens, tmp_path: Path, clips) -> None:
+    """Of several texts ours is chosen by the same rule in both engines: an empty one has a score.
+
+    Here it is the likeliest of all; CTranslate2 divides its score by no tokens.
+    """
+    model = talkative(tokens)
+    model.model.decoder.embed_tokens.weight[tokens.end] *= 1.3
+    model.generation_config.begin_suppress_tokens = []
+    write_ctranslate2(model, tokens, tmp_path / "open")
+    config = DecodeConfig(beam_size=5)
+    ours = TorchTranscriber(model, tokens, context="full", config=config)(clips, "sw")
+    theirs = CTranslate2Transcriber(CTranslate2Model(tmp_path / "open"), config=config)
+    theirs.scorer = Indifferent()
+    found = theirs(clips, "sw")
+    assert sum(not each.tokens for each in ours) >= 3
+    for mine, other in zip(ours, found, strict=True):
+        assert mine.tokens == other.tokens
+        assert other.average_log_probability == pytest.approx(
+            mine.average_log_probability, rel=1e-3
+        )
+
+
 def test_order_progress_and_no_clips(talker_folder: Path, clips: list[np.ndarray]) -> None:
     counts: list[int] = []
     engine = CTranslate2Transcriber(

@@ -1,5 +1,7 @@
 """Search on a decoder with a cache: what a clip's text depends on, and what a graph may hold."""
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -176,7 +178,7 @@ def test_a_step_depends_on_no_value(
     step_5N = torch.zeros(5, 2 * beam_size, dtype=torch.long)
     hidden_1TD, one = torch.zeros(1, 250, 64), torch.ones(1, dtype=torch.long)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        found._step(mode.from_tensor(step_5N), 64, 250)
+        found._steps(mode.from_tensor(step_5N), 64, 250)
         found.cache.admit(*map(mode.from_tensor, (hidden_1TD, one, torch.zeros(1, 3).long(), one)))
 
 
@@ -231,3 +233,22 @@ def test_beam_is_rarely_worse_than_greedy(transcribe: Transcribe, no_guard) -> N
         for i, each in greedily.items()
     ]
     assert sum(better) >= 6
+
+
+@pytest.mark.parametrize("recorder", [None, Again()])
+def test_a_search_that_is_dropped_is_freed_at_once(
+    talker: WhisperForConditionalGeneration,
+    tokens: Tokens,
+    heard: list[Tensor],
+    recorder: Again | None,
+) -> None:
+    """Its memory is that of a whole batch: it must not wait for a collection of garbage."""
+    found = Search(talker, rules(talker, tokens), slots=2, recorder=recorder)
+    assert len(dict(found(clip_of(i, heard[i], tokens, limit=12) for i in range(4)))) == 4
+    parts = [weakref.ref(each) for each in (found, found.cache)]
+    gc.disable()
+    try:
+        del found
+        assert [each() for each in parts] == [None, None]
+    finally:
+        gc.enable()

@@ -56,6 +56,7 @@ def run_dir(data: Path, tmp_path: Path) -> RunDir:
     run_dir.path.mkdir()
     write_experiment(run_dir.path, tmp_path / "base", data)
     write_identity(run_dir, "b", [data], read_data([data]), print)
+    run_dir.record.touch()
     return run_dir
 
 
@@ -131,3 +132,37 @@ def test_a_run_that_cannot_keep_scores_is_not_scored(
     ):
         score(run_dir)
     assert Mute.decoded == 0
+
+
+def test_scores_of_an_unfinished_run_are_not_kept(run_dir: RunDir, capsys: Any) -> None:
+    """Its best weights may be others when it has finished, and its page would show these scores."""
+    run_dir.record.unlink()
+    assert score(run_dir).scores
+    told = " ".join(capsys.readouterr().err.split())
+    assert "is not finished, so its scores are not kept" in told
+    assert not run_dir.evaluation("test").exists()
+
+
+def test_clips_of_other_languages_under_the_runs_own_are_not_kept(
+    run_dir: RunDir, data: Path
+) -> None:
+    """The run has clips in two languages; all are decoded under one."""
+    clips = list(read_manifest(data))
+    french = [replace(each, language="fr") if each.id == "test0" else each for each in clips]
+    write_manifest(data / "manifest.jsonl", french)
+    write_identity(run_dir, "b", [data], read_data([data]), print)
+    evaluate_run(run_dir, None, "test", "sw", DecodeConfig(), opened, False)
+    assert not run_dir.evaluation("test").exists()
+    score(run_dir)
+    assert run_dir.evaluation("test").exists()
+
+
+def test_scores_of_another_base_are_not_kept(run_dir: RunDir) -> None:
+    """A folder may have other weights than when the run was tuned from it."""
+
+    def of_other_weights(model: str, *, borrow: Mapping[str, str] | None = None) -> Engine:
+        return replace(opened(model, borrow=borrow), base_digest="c")
+
+    with pytest.raises(DataError, match="its digest is c, but the runs were tuned from one of b"):
+        evaluate_run(run_dir, None, "test", None, DecodeConfig(), of_other_weights, True)
+    assert not run_dir.evaluation("base-test").exists()

@@ -172,6 +172,7 @@ def test_a_run_keeps_the_scores_beside_those_of_clips(tmp_path: Path) -> None:
     run_dir.path.mkdir()
     write_experiment(run_dir.path, tmp_path / "base", data)
     write_identity(run_dir, "b", [data], read_data([data]), print)
+    run_dir.record.touch()
     result = scored(str(run_dir.path), None)
     kept = read_json(run_dir.evaluation("long-test"), LongScores)
     assert kept == result

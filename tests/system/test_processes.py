@@ -106,7 +106,7 @@ def test_one_module_starts_the_processes() -> None:
     # The runner of a comparison names the type of what it waits for.
     assert found == {
         "comparison/jobs/local.py": ["subprocess"],
-        "system/processes.py": ["subprocess"],
+        "system/processes.py": ["multiprocessing", "subprocess"],
     }
 
 

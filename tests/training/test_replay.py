@@ -13,7 +13,13 @@ from trained import trained
 
 from mothertongue.data.clip_facts import read_facts
 from mothertongue.data.manifest import Utterance, read_data, read_manifest, write_manifest
-from mothertongue.data.replay import is_replayed, read_replay
+from mothertongue.data.replay import (
+    ReplayConfig,
+    is_replayed,
+    read_replay,
+    replay_of,
+    replay_steps,
+)
 from mothertongue.errors import DataError, Preempted
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.identity import read_identity
@@ -21,7 +27,7 @@ from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.inference.score_split import check_unseen
 from mothertongue.training.dataset import StepDataset
-from mothertongue.training.replay import choose_replay, mixed, replay_steps
+from mothertongue.training.replay import choose_replay, mixed
 from mothertongue.training.run import run
 
 TOKENS = byte_tokens()
@@ -118,6 +124,25 @@ def test_each_clip_has_the_token_of_its_language(made: tuple[Path, Path, Path]) 
     for clip, label in zip(data.utterances, data.labels, strict=True):
         assert label == TOKENS.label(clip.text, clip.language)
     assert {each.language for each in data.utterances} == {"sw", "en", "fr"}
+
+
+@pytest.mark.parametrize(("batch_size", "share", "actual"), [(12, 0.1, 1 / 2), (4, 0.3, 1 / 4)])
+def test_the_record_has_the_share_that_whole_steps_give(
+    made: tuple[Path, Path, Path], batch_size: int, share: float, actual: float
+) -> None:
+    """An epoch of 1 or 3 own steps has one more, and a page would say 10 % of it."""
+    _, data, others = made
+    settings = {"data": str(others), "share": share}
+    steps = dataset(made, batch_size=batch_size, replay=settings).plan(0)
+    replayed = [step for step in steps if step[0].indices[0] >= 12]
+    assert len(replayed) / len(steps) == actual
+    facts = replay_of(
+        ReplayConfig.model_validate(settings),
+        read_data([data]) + read_replay([others], {"sw"}),
+        batch_size,
+    )
+    assert facts.share == actual
+    assert str(facts).startswith(f"{100 * actual:.0f} % of the steps replay en (")
 
 
 def test_ranks_share_the_replayed_steps_too(made: tuple[Path, Path, Path]) -> None:

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from runs import Silent, save_base, save_corpus, tiny_experiment, validation
+from runs import Silent, byte_tokens, save_base, save_corpus, tiny_experiment, validation
 
-from mothertongue.data.manifest import Utterance, read_data, write_manifest
-from mothertongue.decoding.transcript import Transcript
+from mothertongue.data.manifest import Utterance, read_data, read_manifest, write_manifest
+from mothertongue.decoding.lm.folder import build
+from mothertongue.decoding.transcript import DecodeConfig, Transcript
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.load import load_run
@@ -260,3 +262,24 @@ def test_a_run_of_an_earlier_version_opens(base: Path, tmp_path: Path) -> None:
     assert "validation_share" in older
     run_dir.experiment.write_text(older, "utf-8")
     assert load_run(run_dir.path).experiment == experiment
+
+
+def test_what_no_validation_can_decode_is_told_before_the_first_step(
+    base: Path, tmp_path: Path
+) -> None:
+    data = save_corpus(tmp_path / "data")
+    build([data], [], byte_tokens(), 2, tmp_path / "lm")
+    experiment = tiny_experiment(tmp_path, base, data)
+    unweighed = DecodeConfig(beam_size=2, lm=tmp_path / "lm")
+    watcher = Silent()
+    with pytest.raises(ConfigError, match="how much it weighs was not chosen"):
+        fused = experiment.model_copy(update={"evaluate": unweighed})
+        run(fused, RunDir(tmp_path / "fused"), watcher)
+    clips = [
+        replace(each, text="a" * 600) if each.id == "validation0" else each
+        for each in read_manifest(data)
+    ]
+    write_manifest(data / "manifest.jsonl", clips)
+    with pytest.raises(DataError, match=r"1 transcripts do not fit .*\n  validation0: 60"):
+        run(experiment, RunDir(tmp_path / "long"), watcher)
+    assert watcher.losses == []

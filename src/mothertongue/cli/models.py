@@ -74,7 +74,7 @@ def evaluate(
 
     from mothertongue.data.languages import language_code
     from mothertongue.evaluation.records import LongScores
-    from mothertongue.experiment.run_dir import is_run
+    from mothertongue.experiment.run_dir import RunDir, is_run
     from mothertongue.inference.evaluate_run import evaluate_any, own_decoding
     from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
@@ -92,7 +92,7 @@ def evaluate(
     result = evaluate_any(model, data, split, code, config, opened, with_base, long)
     table = long_tables(result) if isinstance(result, LongScores) else score_tables(result)
     show(result, table, json_file)
-    if is_run(Path(model)):
+    if is_run(Path(model)) and RunDir(Path(model)).is_done:
         write_page(Path(model))
 
 

@@ -52,13 +52,39 @@ def refuse_other_decoding(paths: Sequence[Path]) -> None:
 def code_doubts(runs: Sequence[RunDir]) -> Iterator[str]:
     """Yield a sentence for each version that differs between the runs of one table."""
     code = {run.path.resolve().name: _code(run) for run in runs}
-    for key in sorted({key for each in code.values() for key in each}):
+    for key, said in _differences(code):
+        yield f"The runs were trained by different code: {key} was {said}."
+
+
+def engine_doubts(paths: Mapping[str, Mapping[str, Path]]) -> Iterator[str]:
+    """Yield a sentence for each setting that differs between the engines that decoded a set.
+
+    `paths` has the scores of each model, by the names of set and model. A comparison may be
+    continued on another machine, whose precision is another.
+    """
+    for name, of_model in paths.items():
+        engines = {model: read_json(path, SplitScores).engine for model, path in of_model.items()}
+        known = {
+            model: {key: value for key, value in each.items() if key != "weights"}  # of runs only
+            for model, each in engines.items()
+            if each
+        }
+        for key, said in _differences(known):
+            yield (
+                f"Set {name}: {key} was {said}: models that are decoded differently are not quite "
+                "comparable."
+            )
+
+
+def _differences(found: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+    """Yield each key with more than one value, and the names that have each value, as text."""
+    for key in sorted({key for each in found.values() for key in each}):
         names: dict[str, list[str]] = defaultdict(list)
-        for name, each in code.items():
+        for name, each in found.items():
             names[str(each.get(key))].append(name)
         if len(names) > 1:
             said = "; ".join(f"{value} for {', '.join(those)}" for value, those in names.items())
-            yield f"The runs were trained by different code: {key} was {said}."
+            yield key, said
 
 
 def leak_doubts(paths: Mapping[str, Path]) -> Iterator[str]:

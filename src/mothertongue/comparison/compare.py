@@ -22,7 +22,12 @@ from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
 from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
 from mothertongue.comparison.paired_scores import read_scores
-from mothertongue.comparison.reuse import refuse_changed_runs, refuse_leaks, refuse_unfit
+from mothertongue.comparison.reuse import (
+    base_digest,
+    refuse_changed_runs,
+    refuse_leaks,
+    refuse_unfit,
+)
 from mothertongue.comparison.schema import Comparison, Cut
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
@@ -60,10 +65,11 @@ def compare(
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)
         candidates, cuts = _train(grid, candidates, folder, run_all, watcher, devices)
+        digest = base_digest(candidates, folder)
         choices = choose(candidates, folder, cuts)
         lock_selection(choices, grid, folder)
         averages = _average(grid, candidates, choices, folder, run_all, watcher)
-        run_all(list(_scorings(grid, candidates, choices, averages, folder)), watcher)
+        run_all(list(_scorings(grid, digest, candidates, choices, averages, folder)), watcher)
         result = compare_grid(grid, candidates, choices, cuts, averages, folder)
         write_json(folder / CLIPS, list(_clip_sets(grid, choices, folder)), indent=None)
         write_json(folder / COMPARISON, result)
@@ -145,6 +151,7 @@ def _trainings(candidates: Sequence[Candidate], folder: Path, devices: int) -> I
 
 def _scorings(
     grid: Grid,
+    digest: str,
     candidates: Sequence[Candidate],
     choices: Sequence[Choice],
     averages: Sequence[PlannedAverage],
@@ -155,9 +162,9 @@ def _scorings(
     for language in grid.languages:
         borrow = grid.languages[language].borrow
         sets = _sets(grid, language, folder / "base" / "eval" / language)
-        yield from _scoring(grid, folder, f"base-{language}", grid.base, borrow, sets)
+        yield from _scoring(grid, folder, f"base-{language}", grid.base, borrow, sets, digest)
     base_sets = _retention(grid, folder / "base" / "eval")
-    yield from _scoring(grid, folder, "base-retention", grid.base, {}, base_sets)
+    yield from _scoring(grid, folder, "base-retention", grid.base, {}, base_sets, digest)
     removable = {e.experiment.name: e.experiment.strategy.is_adapter for e in candidates}
     tuned = {
         name: (choice.language, RunDir(folder / "runs" / name))
@@ -178,10 +185,18 @@ def _scorings(
 
 
 def _scoring(
-    grid: Grid, folder: Path, name: str, model: str, borrow: dict[str, str], sets: list[ScoreSet]
+    grid: Grid,
+    folder: Path,
+    name: str,
+    model: str,
+    borrow: dict[str, str],
+    sets: list[ScoreSet],
+    digest: str | None = None,
 ) -> Iterator[Task]:
     decoding = grid.evaluate.model_copy(update={"detect_language": True})
-    request = Request(model=model, borrow=borrow, evaluate=decoding, sets=tuple(sets))
+    request = Request(
+        model=model, base_digest=digest, borrow=borrow, evaluate=decoding, sets=tuple(sets)
+    )
     if all(is_scored(each, request) for each in sets):
         return
     path = folder / "logs" / f"score-{name}.json"

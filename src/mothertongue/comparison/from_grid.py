@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mothertongue.comparison.alike import leak_doubts
+from mothertongue.comparison.alike import engine_doubts, leak_doubts
 from mothertongue.comparison.average_rows import AverageRow
 from mothertongue.comparison.grid import Candidate, Grid
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
@@ -63,7 +63,7 @@ def _language(
     chosen = [each for each in choices if each.language == language]
     rows = [_row(grid, each, candidates, cuts, base, folder) for each in chosen]
     manifests, measure = grid.languages[language].manifests, grid.measure(language)
-    doubts = _doubts(grid, chosen, base, folder)
+    doubts = _doubts(grid, language, chosen, base, folder)
     averaged = [_average(grid, each, base, folder) for each in planned if each.language == language]
     return language_result(manifests, measure, base, rows, grid.reference, doubts, averaged)
 
@@ -84,12 +84,20 @@ def _average(
 
 
 def _doubts(
-    grid: Grid, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
+    grid: Grid, language: str, chosen: Sequence[Choice], base: dict[str, Scored], folder: Path
 ) -> list[str]:
-    """Read the clips from the scores of the first run: all runs of a language share them."""
-    names = [*base, *(f"retention-{name}" for name in grid.retention)]
-    runs = [RunDir(folder / "runs" / each.runs[0]) for each in chosen[:1]]
-    return list(leak_doubts({name: run.evaluation(name) for run in runs for name in names}))
+    """Read the leaks from the scores of the first run: all runs of a language share their clips."""
+    own = dict.fromkeys(base, folder / "base" / "eval" / language)
+    kept = {f"retention-{name}": folder / "base" / "eval" for name in grid.retention}
+    runs = {name: RunDir(folder / "runs" / name) for each in chosen for name in each.runs}
+    scores = {
+        name: {"base": place / f"{name}.json"}
+        | {run: run_dir.evaluation(name) for run, run_dir in runs.items()}
+        for name, place in (own | kept).items()
+    }
+    first = list(runs.values())[:1]
+    leaks = {name: run.evaluation(name) for run in first for name in scores}
+    return [*leak_doubts(leaks), *engine_doubts(scores)]
 
 
 def _row(

@@ -1,7 +1,8 @@
 """Compare runs that were made one by one, in the same form as a grid's result.
 
-Runs of one language that differ in nothing but name and seed are one row. What has no test scores
-yet has no row, but a point: its WER on validation. See run_scores.py for what a run keeps.
+Runs of one language that differ in nothing but name, seed and FREE settings are one row. What has
+no test scores yet has no row, but a point: its WER on validation. See run_scores.py for what a run
+keeps.
 """
 
 import json
@@ -23,7 +24,7 @@ from mothertongue.comparison.schema import Comparison, Language, Point
 from mothertongue.errors import DataError
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
-from mothertongue.experiment.records import RunRecord, RunSettings
+from mothertongue.experiment.records import FREE, RunRecord, RunSettings
 from mothertongue.experiment.run_dir import (
     BASE_PREFIX,
     OTHER_DATA_PREFIX,
@@ -69,6 +70,9 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     """
     runs = [_read(folder) for folder in folders]
     base = _one("base", {each.experiment.base for each in runs})
+    # A folder of one name may have had other weights; early versions recorded no digest.
+    if digests := {each.record.base_digest for each in runs} - {""}:
+        _one("weights of the base", digests)
     by_language: dict[str, list[Done]] = {}
     for each in runs:
         by_language.setdefault(each.experiment.language, []).append(each)
@@ -157,7 +161,7 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
     for each in runs:
         # Earlier versions recorded no `average`.
         settings = {"average": None} | each.experiment.model_dump() | {"name": ""}
-        settings["train"] = settings["train"] | {"seed": None}
+        settings["train"] = settings["train"] | dict.fromkeys(("seed", *FREE))
         groups.setdefault(json.dumps(settings, sort_keys=True), []).append(each)
     for group in groups.values():
         refuse_copies([(each.run_dir.path, each.seed) for each in group])

@@ -82,6 +82,24 @@ def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
     )
 
 
+def base_digest(candidates: Sequence[Candidate], folder: Path) -> str:
+    """Return the digest of the weights that the runs were tuned from.
+
+    Raises DataError where they were tuned from different ones: a folder may have others later.
+    """
+    runs: dict[str, list[str]] = defaultdict(list)
+    for name, each in {each.experiment.name: each for each in candidates}.items():
+        runs[read_identity(each.run_dir(folder)).base_digest].append(name)
+    if len(runs) > 1:
+        lines = [f"  {digest[:12]}: {', '.join(names)}" for digest, names in runs.items()]
+        raise DataError(
+            f"{folder}: the runs of this comparison were tuned from different weights of the base, "
+            "expected the same for all:\n" + "\n".join(lines) + "\nTrain those of the wrong "
+            f"weights again: remove them from {folder / 'runs'}"
+        )
+    return next(iter(runs), "")
+
+
 def _replayed(
     language: str, place: LanguageData, candidates: Sequence[Candidate]
 ) -> list[ClipFacts]:

@@ -18,6 +18,7 @@ from mothertongue.data.manifest import Split, Utterance, data_digest
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import MothertongueError
 from mothertongue.evaluation.records import SplitScores
+from mothertongue.experiment.identity import refuse_other_base
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.score_split import check_unseen, transcribe_split
@@ -41,6 +42,8 @@ class Request(Config):
     """A base or a run to score at 30 s context, and the sets to score it on."""
 
     model: str
+    base_digest: str | None = None
+    """The digest of the weights that the runs were tuned from, where the model is their base."""
     borrow: dict[str, str]
     evaluate: DecodeConfig
     sets: tuple[ScoreSet, ...]
@@ -52,6 +55,8 @@ def score_sets(request: Request) -> None:
     if not due:
         return
     engine = open_model(request.model, borrow=request.borrow)
+    if request.base_digest:
+        refuse_other_base(request.model, engine.base_digest, request.base_digest)
     run_dir = RunDir(Path(request.model))
     for each in due:
         utterances = read_split(each.data, each.split, None)
@@ -72,7 +77,10 @@ def score_sets(request: Request) -> None:
 
 
 def is_scored(scored: ScoreSet, request: Request) -> bool:
-    """Return whether a set has scores of the same weights, data, decoding and versions."""
+    """Return whether a set has scores of the same weights, data, decoding and versions.
+
+    The weights of a base are those that the runs were tuned from.
+    """
     if not scored.out.is_file():
         return False
     # As it is, whatever version wrote it: what is not the same is scored again.
@@ -82,6 +90,7 @@ def is_scored(scored: ScoreSet, request: Request) -> bool:
 
 def _inputs(scored: ScoreSet, request: Request) -> dict[str, Any]:
     weights = Path(request.model) / "best" / "trained.safetensors"
+    base = {"base_digest": request.base_digest, "borrow": request.borrow}
     digest = data_digest(scored.data)
     return {
         "data_digest": digest,
@@ -90,6 +99,7 @@ def _inputs(scored: ScoreSet, request: Request) -> dict[str, Any]:
         "decoding": request.evaluate.facts(),
         "packages": deciding_versions(),
         "weights_sha256": sha256_file(weights) if weights.is_file() else None,
+        **(base if request.base_digest else {}),
     }
 
 

@@ -3,6 +3,7 @@
 Whatever their manifest calls its splits, only its train split is taken. No torch.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +28,9 @@ class ReplayConfig(Config):
     each with the token of its own language; the languages take turns. The texts may be
     pseudo-labels of the base itself: mothertongue label openai/whisper-base ..."""
     share: float = Field(default=0.1, gt=0, le=0.5)
-    """Share of all steps. They are added to those of the data, so the run takes that much
-    longer."""
+    """Share of all steps. They are added to those of the data, so the run takes that much longer.
+    They are whole steps, and at least one an epoch: an epoch of few steps replays more than this,
+    and the record, the page and the model card say how much."""
 
     @property
     def manifests(self) -> tuple[Path, ...]:
@@ -83,12 +85,23 @@ def read_replay(manifests: Sequence[Path], languages: Iterable[str]) -> list[Utt
     return [replace(each, id=f"{PREFIX}{each.id}") for each in clips]
 
 
-def replay_of(config: ReplayConfig, utterances: Sequence[Utterance]) -> Replay:
-    """Return the facts of a replay, given the utterances of a run."""
+def replay_steps(share: float, steps: int) -> int:
+    """Return how many steps to add to `steps`, so that they are this share of all; at least one."""
+    return max(1, round(steps * share / (1 - share)))
+
+
+def replay_of(config: ReplayConfig, utterances: Sequence[Utterance], batch_size: int) -> Replay:
+    """Return the facts of a replay, given the utterances of a run; the share is that of its steps.
+
+    Whole steps are added to each epoch, so few steps have another share than the settings ask for.
+    """
+    own = sum(each.split == "train" and not is_replayed(each.id) for each in utterances)
+    steps = math.ceil(own / batch_size)
+    added = replay_steps(config.share, steps)
     clips = [each for each in utterances if is_replayed(each.id)]
     hours = defaultdict[str, float](float)
     for each in clips:
         hours[each.language] += each.duration_s / 3600
     counts = Counter(each.language for each in clips)
     languages = {name: Replayed(counts[name], hours[name]) for name in sorted(counts)}
-    return Replay(data_digest(config.manifests), config.share, languages)
+    return Replay(data_digest(config.manifests), added / (steps + added), languages)

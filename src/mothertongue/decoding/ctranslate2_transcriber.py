@@ -112,6 +112,8 @@ class CTranslate2Transcriber:
             prefixes,
             beam_size=self.config.beam_size,
             num_hypotheses=self.config.beam_size if self.scorer else 1,
+            # 0: sums, for `_best` to divide. By its own count an empty text has none.
+            length_penalty=0 if self.scorer else 1,
             # CTranslate2 keeps half of it for a prompt, or more where the prompt is longer.
             max_length=max(limits) + max(len(prefixes[0]), *limits),
             suppress_tokens=[*self.suppressed, *self._timestamps()],
@@ -159,11 +161,17 @@ class CTranslate2Transcriber:
         self, result: Any, language: str, limit: int, detected: str | None
     ) -> Transcript:
         best = self._best(result, limit) if self.scorer else 0
-        tokens = result.sequences_ids[best]
-        # CTranslate2 divides by the tokens without the end token: of none it tells no number.
-        average = result.scores[best] * len(tokens) / (len(tokens) + 1) if tokens else None
+        tokens, average = result.sequences_ids[best], self._average(result, best)
         made = make_transcript(self.tokens, language, tokens, limit, average, detected)
         return replace(made, no_speech_probability=result.no_speech_prob)
+
+    def _average(self, result: Any, place: int) -> float | None:
+        """Return the log-probability per token of a text, the end token included."""
+        count, score = len(result.sequences_ids[place]), result.scores[place]
+        if self.scorer:
+            return float(score / (count + 1))
+        # CTranslate2 divides by the tokens without the end token: of none it tells no number.
+        return float(score * count / (count + 1)) if count else None
 
     def _best(self, result: Any, limit: int) -> int:
         """Return the index of the text with the highest score per token, as in our search."""
@@ -172,7 +180,8 @@ class CTranslate2Transcriber:
 
         def rank(place: int) -> tuple[bool, float]:
             tokens = result.sequences_ids[place]
-            return len(tokens) < limit, result.scores[place] + gain(tokens) / max(1, len(tokens))
+            score = result.scores[place] + gain(tokens)
+            return len(tokens) < limit, score / max(1, len(tokens))
 
         return max(range(len(result.scores)), key=rank)
 

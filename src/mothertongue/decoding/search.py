@@ -8,6 +8,7 @@ V vocabulary, L tokens.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -116,7 +117,9 @@ class Search:
         needed = min(choices_needed(beam_size, scorer), len(rules.always_V))
         self._said_2NC = torch.zeros(2, slots * beam_size, needed, device=self.device)
         recorder = recorder if adapter_rows is None else None
-        self._steps = Graphs(self._step, recorder)
+        # Not a method: the search would hold itself, and so all its memory when it is dropped.
+        step = partial(_step, self.cache, self.masks_2V, self._said_2NC)
+        self._steps = Graphs(step, recorder)
         self._admissions = Graphs(self.cache.admit, recorder)
         self._slots: list[_Slot] = []
         if self._is_recorded:  # a graph holds the places of what it reads
@@ -192,16 +195,6 @@ class Search:
         states = [state for slot in slots for state in slot.beams.states()]
         return choices_of_scorer(values_NC, tokens_NC, states, self.scorer, size)
 
-    def _step(self, step_5N: Tensor, positions: int, frames: int) -> None:
-        """Leave the best next tokens of each row, and their log-probabilities, in `_said_2NC`."""
-        logits_NV = self.cache.logits(step_5N, positions, frames)
-        # -inf for forbidden tokens, the others sum to one, as in openai/whisper.
-        scores_NV = (logits_NV + self.masks_2V[step_5N[IS_FIRST]]).log_softmax(-1)
-        count = self._said_2NC.shape[2]
-        best = scores_NV.topk(count) if count > 1 else scores_NV.max(-1, keepdim=True)
-        for kept_NC, found_NC in zip(self._said_2NC, best, strict=True):
-            kept_NC[: len(found_NC)].copy_(found_NC)  # float32 holds each token exactly
-
     def _assign(self, adapters: Sequence[str | None]) -> None:
         if self.adapter_rows is not None:
             self.adapter_rows.put(adapters)
@@ -227,6 +220,24 @@ class Search:
         """Return the values on the device; the host does not wait for a GPU to have them."""
         values = values.pin_memory() if self.device.type == "cuda" else values
         return values.to(self.device, non_blocking=True)
+
+
+def _step(
+    cache: KeyValueCache,
+    masks_2V: Tensor,
+    said_2NC: Tensor,
+    step_5N: Tensor,
+    positions: int,
+    frames: int,
+) -> None:
+    """Leave the best next tokens of each row, and their log-probabilities, in `said_2NC`."""
+    logits_NV = cache.logits(step_5N, positions, frames)
+    # -inf for forbidden tokens, the others sum to one, as in openai/whisper.
+    scores_NV = (logits_NV + masks_2V[step_5N[IS_FIRST]]).log_softmax(-1)
+    count = said_2NC.shape[2]
+    best = scores_NV.topk(count) if count > 1 else scores_NV.max(-1, keepdim=True)
+    for kept_NC, found_NC in zip(said_2NC, best, strict=True):
+        kept_NC[: len(found_NC)].copy_(found_NC)  # float32 holds each token exactly
 
 
 def read(said_2NC: Tensor) -> tuple[Array, Array]:

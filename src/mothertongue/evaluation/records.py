@@ -60,6 +60,10 @@ class SplitScores(Document):
     engine: Decoding | None = absent()
     packages: Versions | None = absent()
     weights_sha256: str | None = absent()
+    base_digest: str | None = absent()
+    """The digest of the base's weights, of a base in a comparison."""
+    borrow: dict[str, str] | None = absent()
+    """The languages whose tokens a base in a comparison borrowed."""
     lm: LmFacts | None = None
     bootstrap: Bootstrap = Bootstrap()
     leaks: LeakCounts | None = None

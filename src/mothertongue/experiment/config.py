@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt
 from mothertongue import config, strategies
 from mothertongue.data.languages import Measure, language_code, usual_measure
 from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.experiment.records import FREE
 from mothertongue.experiment.run_dir import RunDir, refuse_change
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import training_recipe
@@ -23,17 +24,6 @@ else:
 
 Code = Annotated[str, AfterValidator(language_code)]
 RUN_NAME = r"^[\w][\w.-]*$"
-FREE = (
-    "workers",
-    "prefix_cache_gb",
-    "trackers",
-    "zero",
-    "micro_batch_size",
-    "graphs",
-    "cudnn_attention",
-)
-"""Settings of `train` with which a run may go on, whatever it began with."""
-
 RETIRED: dict[str, tuple[Any, ...] | None] = {
     "validation_share": None,
     "validation_clips": (None,),

@@ -21,10 +21,10 @@ from mothertongue.data.manifest import (
 )
 from mothertongue.data.pseudo_labels import Labeller, PseudoLabels
 from mothertongue.data.replay import (
+    Replay,
     ReplayConfig,
     is_replayed,
     read_replay,
-    replay_of,
 )
 from mothertongue.errors import DataError
 from mothertongue.experiment.records import Identity
@@ -44,15 +44,15 @@ def write_identity(
     utterances: Sequence[Utterance],
     noted: Callable[[str], None],
     sound_digests: Mapping[str, str] | None = None,
-    replay: ReplayConfig | None = None,
+    replay: Replay | None = None,
     precision_s: Mapping[str, float] | None = None,
     decoder_digests: Mapping[str, str] | None = None,
 ) -> None:
     """Write the inputs of a run: identity.json, and data.jsonl with every clip.
 
     `sound_digests` are those of the folders that augmentation mixes into clips, `decoder_digests`
-    those of the files with which validations decode. The utterances of a replay come after those of
-    the manifests. `precision_s`: the seconds by which the precision was chosen.
+    those of the files with which validations decode. The utterances of a `replay` come after those
+    of the manifests. `precision_s`: the seconds by which the precision was chosen.
     """
     facts = facts_of(utterances)
     num_bytes = sum({each.audio: each.size for each in facts}.values())
@@ -69,7 +69,7 @@ def write_identity(
         packages=deciding_versions(),
         precision_s=dict(precision_s) if precision_s is not None else None,
         pseudo_labels=pseudo_labels(manifests, utterances),
-        replay=replay_of(replay, utterances) if replay else None,
+        replay=replay,
     )
     if identity.replay:
         noted(str(identity.replay))
@@ -186,6 +186,15 @@ def base_changes(run_dir: RunDir, base: str, digest: str) -> list[str]:
     if before == digest:
         return []
     return [f"base {base}: its digest was {before[:12]}, now {digest[:12]}"]
+
+
+def refuse_other_base(base: str, digest: str | None, expected: str) -> None:
+    """Raise DataError where a base has other weights than those that its runs were tuned from."""
+    if digest != expected:
+        raise DataError(
+            f"base {base}: its digest is {str(digest)[:12]}, but the runs were tuned from one of "
+            f"{expected[:12]}; put the base there that they were tuned from"
+        )
 
 
 def refuse_changes(run_dir: RunDir, changes: Sequence[str], verb: str) -> None:

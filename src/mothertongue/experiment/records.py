@@ -20,6 +20,17 @@ AVERAGES = {
     "last": "mean of the last validations' weights",
 }
 """Averages that a run may take as its best weights, by their names in its record."""
+FREE = (
+    "workers",
+    "prefix_cache_gb",
+    "trackers",
+    "zero",
+    "micro_batch_size",
+    "graphs",
+    "cudnn_attention",
+)
+"""Settings of `train` with which a run may go on, whatever it began with: they change rounding
+at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class Engine:
     """The context to transcribe at: cut clips break a model that was not trained on such."""
     is_limited: bool = False
     """Whether it only transcribes, greedily, without a prompt and without word times."""
+    base_digest: str | None = None
+    """The digest of the base's weights; None for exports with an engine of their own."""
     precision_s: dict[str, float] | None = None
     """The seconds by which the precision was chosen; None where they were not measured."""
     adapters_disabled: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -66,7 +68,8 @@ def torch_engine(kind: Kind, base: Base, precision: Precision, language: str | N
         )
 
     settings = {"engine": "torch", "precision": str(dtype)[6:], "device": device.type}
-    return Engine(kind, make, settings, base.tokens, language, precision_s=choice.facts())
+    found = Engine(kind, make, settings, base.tokens, language)
+    return replace(found, base_digest=base.digest, precision_s=choice.facts())
 
 
 def converted_engine(kind: Kind, base: Base, compute_type: str, language: str | None) -> Engine:
@@ -78,7 +81,7 @@ def converted_engine(kind: Kind, base: Base, compute_type: str, language: str | 
         write_ctranslate2(base.model, base.tokens, folder)
         found = ctranslate2_engine(kind, folder, compute_type, base.tokens)
     off = nullcontext if kind == "base" else _cannot_switch_off
-    return replace(found, language=language, adapters_disabled=off)
+    return replace(found, language=language, adapters_disabled=off, base_digest=base.digest)
 
 
 def ctranslate2_engine(

@@ -22,6 +22,7 @@ from mothertongue.experiment.identity import (
     data_changes,
     read_identity,
     refuse_changes,
+    refuse_other_base,
 )
 from mothertongue.experiment.run_dir import (
     BASE_PREFIX,
@@ -58,20 +59,27 @@ def evaluate_run(
 
     With `with_base` its base is scored on the same clips, under `base` in the result. With
     `long_form` the clips are joined to long recordings, whose scores are kept beside. Scores of
-    the final weights, or under another language than the run's, are not kept. `leaks` in the result
-    counts the clips that are not new to the run.
-    Raises DataError where the run's own data is no longer what it was trained on, or clips to be
-    scored were trained on.
+    the final weights, of a run that is not finished, or under another language than that of the
+    clips, are not kept. `leaks` in the result counts the clips that are not new to the run.
+    Raises DataError where the run's own data is no longer what it was trained on, clips to be
+    scored were trained on, or the base has other weights than the run was tuned from.
     """
     experiment = read_experiment(run_dir)
-    is_own_language = language in (None, experiment.language)
+    base_digest, is_done = read_identity(run_dir).base_digest, run_dir.is_done
     manifests = experiment.manifests if data is None else (data,)
     is_own = data is None or data_digest([data]) == read_identity(run_dir).manifest_sha256
     if is_own:
         refuse_changes(run_dir, data_changes(run_dir, manifests), "scored without --data")
     name = (LONG_PREFIX if long_form else "") + stored_name(None if is_own else data, split)
     score = long_form.score if long_form else evaluate_model
-    leaks = check_unseen(run_dir, read_split(manifests, split, None), split)
+    clips = read_split(manifests, split, None)
+    is_own_language = language is None or {each.language for each in clips} == {language}
+    leaks = check_unseen(run_dir, clips, split)
+    if not is_done:
+        note(
+            f"{run_dir.path} is not finished, so its scores are not kept: its best weights may be "
+            "others later"
+        )
     if changes := code_changes(run_dir):
         note(f"{run_dir.path} was trained by another version of the code: {'; '.join(changes)}")
 
@@ -79,8 +87,11 @@ def evaluate_run(
         model: str, stored: str, borrow: Mapping[str, str] | None
     ) -> SplitScores | LongScores:
         opened = open_model(model, borrow=borrow)
+        if opened.base_digest:
+            refuse_other_base(experiment.base, opened.base_digest, base_digest)
         kept = run_dir.evaluation(stored)
-        is_kept = is_own_language and opened.settings.get("weights", "best") == "best"
+        is_best = opened.settings.get("weights", "best") == "best"
+        is_kept = is_done and is_own_language and is_best
         if is_kept:
             require_writable(kept, "the scores are kept there; make the run writable, or copy it")
         result = replace(score(model, opened, manifests, split, config, language), leaks=leaks)

@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -79,7 +80,7 @@ class Graphs:
 
     def _captured(self, recorder: Recorder, inputs: tuple[Tensor | int, ...]) -> _Graph:
         places = tuple(each.clone() if isinstance(each, Tensor) else each for each in inputs)
-        return _Graph(recorder.record(lambda: self.function(*places)), places)
+        return _Graph(recorder.record(partial(self.function, *places)), places)
 
 
 def _form(value: Tensor | int) -> object:

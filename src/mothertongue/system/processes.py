@@ -8,6 +8,7 @@ orphan would hold its run's lock.
 """
 
 import json
+import multiprocessing
 import os
 import runpy
 import signal
@@ -17,12 +18,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from mothertongue.errors import ConfigError, DataError, MothertongueError, Preempted
 from mothertongue.system import runtime
 
+BROKEN = (EOFError, OSError, UnpicklingError, multiprocessing.AuthenticationError)
+"""The errors of a message whose sender died meanwhile, or before it handed over what belongs to
+it."""
 POLL_S = 0.5
 SAFE = "-P"
 """Without it Python imports from the working directory first."""
@@ -108,6 +115,23 @@ def answer(work: Callable[[Any], Any]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     print(json.dumps(reply))
+
+
+def children() -> list[BaseProcess]:
+    """Return the living processes that multiprocessing started, such as those of a DataLoader."""
+    return multiprocessing.active_children()
+
+
+def await_end(processes: Sequence[BaseProcess], patience_s: float) -> bool:
+    """Return whether one of these processes ended, if need be after waiting for it.
+
+    Its pipes break a little before the system tells that it ended.
+    """
+    by_sentinel = {each.sentinel: each for each in processes}
+    ended = wait(list(by_sentinel), patience_s)
+    for sentinel in by_sentinel.keys() & set(ended):
+        by_sentinel[sentinel].join()
+    return bool(ended)
 
 
 def ending(code: int) -> str:

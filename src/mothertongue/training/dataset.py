@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from mothertongue.data.augment.augmenter import Augmenter
 from mothertongue.data.clips import Samples, load_clip
 from mothertongue.data.manifest import Utterance
+from mothertongue.data.replay import replay_steps
 from mothertongue.errors import ConfigError, DataError, MothertongueError
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import context_s
@@ -36,8 +37,8 @@ from mothertongue.training.decoded_clips import DecodedClips
 from mothertongue.training.joining import Joiner, joined_masks, joined_samples
 from mothertongue.training.labels import RowLabels
 from mothertongue.training.prefix_cache import PrefixStore
-from mothertongue.training.replay import choose_replay, mixed, replay_seed, replay_steps
-from mothertongue.training.workers import start_method, usual_workers
+from mothertongue.training.replay import choose_replay, mixed, replay_seed
+from mothertongue.training.workers import received, start_method, usual_workers
 
 PATIENCE_S = 600  # for the clips of a step from a slow network disk; who takes longer hangs
 
@@ -118,7 +119,7 @@ class StepDataset(Dataset[list[Batch] | MothertongueError]):
             multiprocessing_context=start_method() if self.workers else None,
             pin_memory=best_device().type == "cuda",
         )
-        for batches in loader:
+        for batches in received(loader) if self.workers else loader:
             if isinstance(batches, MothertongueError):
                 raise batches
             yield batches

@@ -49,7 +49,7 @@ class RowLabels:
         self.clips = [tokens.label(each.text, each.language) for each in utterances]
         """The label of each clip alone, without timestamps."""
         self.before = clips_before(utterances) if config.previous_text_share else []
-        _refuse_long(utterances, self.clips)
+        refuse_long_labels(utterances, self.clips)
         if config.previous_text_share and not any(self.before):
             raise ConfigError(
                 f"train.previous_text_share={config.previous_text_share:g} has no effect: none of "
@@ -157,7 +157,8 @@ def _before(
     return found
 
 
-def _refuse_long(utterances: Sequence[Utterance], labels: Sequence[Sequence[int]]) -> None:
+def refuse_long_labels(utterances: Sequence[Utterance], labels: Sequence[Sequence[int]]) -> None:
+    """Raise DataError naming the utterances whose labels have more tokens than Whisper's places."""
     long = [
         f"  {each.id}: {len(label)} label tokens"
         for each, label in zip(utterances, labels, strict=True)

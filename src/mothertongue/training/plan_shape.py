@@ -16,6 +16,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.data.manifest import Utterance
+from mothertongue.data.replay import replay_steps
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.context import FRAMES_PER_S, FULL_CONTEXT_S, context_s
 from mothertongue.model.devices import best_device, dtype_of, free_memory_bytes
@@ -26,7 +27,6 @@ from mothertongue.training.batch import Batch
 from mothertongue.training.bucketing import plan_epoch
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.plan_estimate import Measured
-from mothertongue.training.replay import replay_steps
 
 # For UTF-8 text of ten languages' corpora: 2.2 to 3.3, but Amharic has 1.1 and Malayalam 1.3.
 BYTES_PER_TOKEN = 2.4

@@ -8,11 +8,6 @@ import numpy as np
 from mothertongue.training.bucketing import Step
 
 
-def replay_steps(share: float, steps: int) -> int:
-    """Return how many steps to add to `steps`, so that they are this share of all; at least one."""
-    return max(1, round(steps * share / (1 - share)))
-
-
 def choose_replay(languages: Sequence[str], count: int, *, seed: int, epoch: int) -> list[int]:
     """Return `count` clips for an epoch, by index into `languages`.
 

@@ -12,7 +12,7 @@ from mothertongue.data.clip_facts import facts_of
 from mothertongue.data.clips import refuse_long
 from mothertongue.data.leaks import check_splits
 from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
-from mothertongue.data.replay import is_replayed, read_replay
+from mothertongue.data.replay import is_replayed, read_replay, replay_of
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import (
@@ -257,7 +257,9 @@ def _begin(
         inputs = run_dir, base.digest, experiment.manifests, utterances
         if speeds := choice.facts() if choice else None:
             noted(f"train.precision: {experiment.train.precision}, the faster one here ({speeds})")
-        replay, decoder = experiment.train.replay, experiment.evaluate.digests()
+        given, size = experiment.train.replay, experiment.train.batch_size
+        replay = replay_of(given, utterances, size) if given else None
+        decoder = experiment.evaluate.digests()
         write_identity(*inputs, noted, sounds, replay, speeds, decoder)
         if found := pseudo_labels(experiment.manifests, utterances):
             noted(str(found))

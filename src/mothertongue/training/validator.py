@@ -13,6 +13,7 @@ import torch
 
 from mothertongue.data.clips import load_clip
 from mothertongue.data.manifest import ROOT, Utterance
+from mothertongue.decoding.scorers import scorer_of
 from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import Clip, DecodeConfig, batches_of_context
 from mothertongue.evaluation.evaluate import BLOCK, Evaluation, evaluate, interleaved
@@ -24,6 +25,7 @@ from mothertongue.model.devices import clips_together, dtype_of
 from mothertongue.model.load import Base
 from mothertongue.training.batch import Batch, collate
 from mothertongue.training.distributed import Ranks
+from mothertongue.training.labels import refuse_long_labels
 from mothertongue.training.loss import LabelLoss
 from mothertongue.training.signals import StopRequest
 
@@ -44,7 +46,15 @@ class SplitValidator:
         decode: DecodeConfig,
         ranks: Ranks,
     ) -> None:
-        """`utterances` have absolute audio paths."""
+        """`utterances` have absolute audio paths.
+
+        Raises DataError where a transcript does not fit, ConfigError or DataError where a language
+        model or hot words do not: a run must not hear of it only after its first epoch.
+        """
+        refuse_long_labels(
+            utterances, [base.tokens.label(each.text, each.language) for each in utterances]
+        )
+        scorer_of(decode, base.tokens)
         self.base, self.train, self.decode, self.ranks = base, train, decode, ranks
         self.utterances = in_turns(random.Random(train.seed).sample(utterances, len(utterances)))
         self.dtype = dtype_of(train.precision, base.model.device)
