@@ -87,7 +87,7 @@ def compare(
         write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
-    # A run that is done is not begun again, so nothing else would write the page that it lacks.
+    # `train` writes a run's page before there are scores, and a run that is done is not begun again.
     done = [record.parent for record in sorted(folder.glob("runs/*/record.json"))]
     for run in filter(lacks_page, done):
         write_page(run)

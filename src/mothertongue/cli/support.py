@@ -86,14 +86,21 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
     return f"this verb needs {error.name}: pip install 'mothertongue[{extra}]'"
 
 
-def lacks_page(folder: Path) -> bool:
-    """Return whether a run or a comparison has no whole page, though pages can be written."""
+def lacks_page(run: Path) -> bool:
+    """Return whether a finished run has no whole page of its record and its scores.
+
+    It is False where pages cannot be written.
+    """
     if not _draws_pages():
         return False
+    from mothertongue.experiment.run_dir import RunDir
     from mothertongue.report.write import PAGE, lock_of
 
-    page = folder / PAGE
-    return not page.is_file() or lock_of(page).exists()
+    page = run / PAGE
+    if not page.is_file() or lock_of(page).exists():
+        return True
+    shown = [RunDir(run).record, *(run / "eval").glob("*.json")]
+    return page.stat().st_mtime_ns < max(each.stat().st_mtime_ns for each in shown)
 
 
 def _draws_pages() -> bool:
