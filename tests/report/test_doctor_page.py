@@ -55,7 +55,7 @@ def test_what_was_decided_before_is_shown_and_stays_in_the_export(tmp_path: Path
     checked = re.compile(r'value="(\w+)" checked')
     assert (checked.findall(new), 'data-note="EMPTY"' in new) == (["accept"], True)
     assert (checked.findall(old), 'data-note="heard twice"' in old) == (["fix"], True)
-    assert "<textarea dir=\"auto\" hidden" in new and f">{fixed.text}</textarea>" in old
+    assert '<textarea dir="auto" hidden' in new and f">{fixed.text}</textarea>" in old
     assert "hidden" not in old
     (elsewhere,) = re.findall(r'data-elsewhere="(.*?)"><button', page)
     assert json.loads(elsewhere) == [{"id": "no clip now", "decision": "drop", "note": HOSTILE}]
