@@ -111,7 +111,7 @@ def _draws_pages() -> bool:
 def write_page(folder: Path) -> None:
     """Write the page of a run or a comparison into its folder; print its address to stderr."""
     from mothertongue.report.tables.verb_tables import report_line
-    from mothertongue.system.console import console, note
+    from mothertongue.system.console import note
 
     if not _draws_pages():
         note(f"no page of {folder}: pip install 'mothertongue[report]', then mothertongue report")
@@ -120,7 +120,7 @@ def write_page(folder: Path) -> None:
 
     with counting("reading audio") as advance:
         result = write_report([folder], advance=advance)
-    console.print(report_line(result))
+    note(report_line(result))
 
 
 def write_chart(record: "RunRecord", folder: Path) -> None:
