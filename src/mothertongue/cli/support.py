@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
+from mothertongue.cli.options import STANDARD_OUTPUT
+
 if TYPE_CHECKING:
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.experiment.records import RunRecord
@@ -25,7 +27,7 @@ def show(result: Any, table: RenderableType, json_file: Path | None) -> None:
     from mothertongue.system.files import write_json
     from mothertongue.system.json_files import to_json
 
-    if json_file is None or str(json_file) != "-":
+    if json_file is None or str(json_file) not in STANDARD_OUTPUT:
         if isinstance(table, str):
             print(plain(table))
         else:
@@ -137,10 +139,18 @@ def write_chart(record: "RunRecord", folder: Path) -> None:
     note(f"{folder / chart.name}.svg")
 
 
+NO_FOLDER = (FileExistsError, NotADirectoryError)
+"""The errors where a folder is to be made, and a file is there or above it."""
+
+
 def explained(error: Exception) -> str | None:
     """Return a message for an error of disk or encoding; None for an error of the program."""
     from sqlite3 import Error as LedgerError
 
+    if isinstance(error, NO_FOLDER):
+        return f"{error.filename}: there is a file; expected a folder, or a new name; give another"
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}; change its permissions, or give another path"
     if isinstance(error, OSError):
         return f"{error.filename or 'input/output'}: {error.strerror or error}"
     if isinstance(error, UnicodeEncodeError):
