@@ -113,6 +113,9 @@ def parse(cls: type[C], data: Any, origin: str) -> C:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file. Raises ConfigError if it is missing, too large or none."""
+    if path.is_dir():
+        inside = next((f", such as {each}" for each in sorted(path.glob("*.yaml"))), "")
+        raise ConfigError(f"{path}: a folder; expected a YAML file{inside}")
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected a YAML file")
     if path.stat().st_size > MAX_YAML_BYTES:

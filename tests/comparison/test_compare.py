@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -11,8 +12,11 @@ import warm
 from grids import MakeGrid, Quiet, in_process
 from held import Held
 from runs import PATIENCE_S, Silent
+from typer.testing import CliRunner
 
+from mothertongue.cli import app
 from mothertongue.comparison.compare import compare
+from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
 from mothertongue.comparison.schema import SwitchedOff
 from mothertongue.errors import ConfigError
 from mothertongue.report.tables.terminal import write_tables
@@ -132,6 +136,29 @@ def test_missing_data_is_listed_before_anything_runs(make_grid: MakeGrid, tmp_pa
         compare(make_grid(languages=languages), tmp_path / "out", in_process, Quiet())
     assert "languages.sw.also.other.data: nor/here" in str(raised.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_compare_writes_the_pages_of_runs_with_their_scores(
+    make_grid: MakeGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_grid(strategies={"full": {"strategy": {"kind": "full"}}}, retention={})
+    pages: list[Path] = []
+
+    def as_processes(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
+        in_process(tasks, watcher, is_cut)
+        for run in (Path(task.command[-1]) for task in tasks if "train" in task.command):
+            pages.append(run / "report.html")
+            pages[-1].write_text("the page that train wrote")
+
+    runner = "mothertongue.comparison.jobs.local.on_this_machine"
+    monkeypatch.setattr(runner, lambda jobs, devices: as_processes)
+    command = ["compare", str(tmp_path / "grid.yaml"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    (page,) = pages
+    assert "the page that train wrote" not in page.read_text("utf-8")
+    written = page.stat().st_mtime_ns
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert page.stat().st_mtime_ns == written  # it is whole now
 
 
 @pytest.mark.slow

@@ -102,6 +102,19 @@ def test_prepared_is_checked_clean_and_prepares_to_itself(tmp_path: Path) -> Non
     assert (out / "manifest.jsonl").read_bytes() == before
 
 
+def test_a_manifest_is_not_replaced_by_one_without_some_of_its_rows(tmp_path: Path) -> None:
+    run(tmp_path, [record(number) for number in range(40)])
+    out = tmp_path / "out"
+    (tmp_path / "corpus" / "3.wav").unlink()
+    before = (out / "manifest.jsonl").read_bytes()
+    for path in (out, out / "manifest.jsonl"):
+        with pytest.raises(DataError, match=r"1 of its 40 rows .*AUD-MISSING 1.*another --out"):
+            prepare(detect(path), out, options(), count_characters)
+    assert (out / "manifest.jsonl").read_bytes() == before
+    prepare(detect(out), tmp_path / "other", options(), count_characters)
+    assert len(list(read_manifest(tmp_path / "other"))) == 39
+
+
 def test_check_finds_what_broke_since(tmp_path: Path) -> None:
     run(tmp_path, [record(number) for number in range(10)])
     (tmp_path / "corpus" / "3.wav").unlink()

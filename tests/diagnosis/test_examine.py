@@ -122,6 +122,17 @@ def test_what_somebody_decided_is_not_written_over(corpus: tuple[Path, Told]) ->
     assert read_decisions(out / "decisions.jsonl")["c1"].decision == "drop"
 
 
+def test_damaged_decisions_are_said_before_anything_is_recognized(
+    corpus: tuple[Path, Told],
+) -> None:
+    data, told = corpus
+    (data / "doctor").mkdir()
+    (data / "doctor/decisions.jsonl").write_text('{"id": "c1", "decision": "remove"}\n')
+    with pytest.raises(DataError, match=r"decisions\.jsonl:1: .*decision"):
+        examine(data, data / "doctor", [listener(told)], lambda count: None)
+    assert not (data / "doctor" / RECOGNIZED).exists()
+
+
 def test_a_doctor_that_is_stopped_goes_on_and_one_with_other_texts_hears_nothing_anew(
     corpus: tuple[Path, Told],
 ) -> None:

@@ -222,7 +222,7 @@ def test_what_does_not_fit_a_format_is_refused(tiny_runs: dict[str, Path], tmp_p
         exported(tiny_runs["full"], "gguf", tmp_path / "out")
     with pytest.raises(ConfigError, match="--type int4: ctranslate2 has float32, "):
         exported(tiny_runs["full"], "ctranslate2", tmp_path / "out", "int4")
-    with pytest.raises(DataError, match="no finished run"):
+    with pytest.raises(DataError, match="not a run; give a folder that mothertongue train left"):
         exported(tmp_path, "hf", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="there is something already"):

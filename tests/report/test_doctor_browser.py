@@ -12,7 +12,7 @@ from clips import tone, write_clip
 from doctor_records import doctor_record
 from report_folders import HOSTILE
 
-from mothertongue.data.decisions import Decision, read_decisions
+from mothertongue.data.decisions import Decision, read_decisions, write_decisions
 from mothertongue.data.manifest import Utterance, write_manifest
 from mothertongue.diagnosis.findings import Finding
 from mothertongue.report.doctor_page import write_doctor_page
@@ -90,6 +90,21 @@ def test_what_is_decided_is_what_prepare_reads(browser: Any, tmp_path: Path) -> 
         "c": Decision("c", "drop", note="MISPAIRED"),
         "d": Decision("d", "accept", note="MISPAIRED"),
     }
+    opened.close_quietly()
+
+
+def test_what_was_decided_before_is_shown_and_exported_again(browser: Any, tmp_path: Path) -> None:
+    before = {
+        "b": Decision("b", "fix", 'habari\n"za" jioni'),
+        "c": Decision("c", "drop", note="heard twice"),
+        "gone": Decision("gone", "drop", note="MISPAIRED </script>\u2028"),
+    }
+    write_decisions(tmp_path / "doctor/decisions.jsonl", before.values())
+    opened = Opened(browser, written(tmp_path, ["a", "b", "c"]))
+    assert opened.texts("#decided") == ["accept 1, fix 1, drop 1"]
+    assert opened.page.locator("textarea").nth(1).is_visible()
+    found = opened.exported(tmp_path / "decisions.jsonl")
+    assert found == before | {"a": Decision("a", "accept", note="MISPAIRED")}
     opened.close_quietly()
 
 

@@ -45,3 +45,8 @@ def test_a_note_steers_no_terminal(terminal: io.StringIO) -> None:
     for noted in (progress.note, TrainingProgress(progress.progress_bar()).noted):
         noted("clip \x1b]0;title\x07\x1b[2J\x9b2J\r\udcff")
     assert terminal.getvalue() == "clip ]0;title[2J2J\\udcff\n" * 2
+
+
+def test_a_note_is_one_line_however_long(terminal: io.StringIO) -> None:
+    progress.note(f"{'words ' * 60}/a/path/{'of-a-run/' * 40}report.html")
+    assert terminal.getvalue().count("\n") == 1

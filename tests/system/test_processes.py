@@ -192,3 +192,13 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.Monkey
         parent.kill()
     _, alive = psutil.wait_procs([child], timeout=PATIENCE_S)
     assert not alive
+
+
+def test_a_child_that_ctrl_c_meets_while_it_imports_ends_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imports_for_long.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    command = child_command("imports_for_long")
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -13,7 +13,7 @@ from mothertongue.data.manifest import Split, Utterance, read_data
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.identity import read_identity
-from mothertongue.experiment.run_dir import RunDir, is_run
+from mothertongue.experiment.run_dir import NO_RUN, RunDir, is_run
 from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.model.tokenizer import MAX_LABEL_TOKENS, Tokens
 
@@ -100,7 +100,7 @@ def draw(
 def _read_run(path: Path) -> Run:
     run_dir = RunDir(path)
     if not is_run(path):
-        raise DataError(f"{path}: not a run; give a folder that mothertongue train left")
+        raise DataError(f"{path}: {NO_RUN}")
     if not run_dir.best.is_dir():
         raise DataError(f"{path}: no best weights yet; run: mothertongue train")
     return Run(path, read_experiment(run_dir), read_identity(run_dir).base_digest)

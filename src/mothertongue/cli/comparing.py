@@ -87,7 +87,7 @@ def compare(
         write_tables(result, folder / "tables")
     show(result, comparison_tables(result), json_file)
     write_page(folder)
-    # A run that is done is not begun again, so nothing else would write the page that it lacks.
+    # `train` writes a run's page before there are scores, and does not begin a finished run again.
     done = [record.parent for record in sorted(folder.glob("runs/*/record.json"))]
     for run in filter(lacks_page, done):
         write_page(run)
@@ -153,7 +153,7 @@ def report(
     audio_mb: Annotated[
         float,
         typer.Option(
-            "--audio-mb", min=0, help="At most this many megabytes of sound are embedded."
+            "--audio-mb", min=0, max=1e4, help="At most this many megabytes of sound are embedded."
         ),
     ] = 16.0,
     figures: Annotated[

@@ -143,6 +143,7 @@ def check(
 
 @app.command()
 def doctor(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="A manifest, or its folder, as prepare wrote it.")],
     model: Annotated[
         list[str] | None,
@@ -159,7 +160,8 @@ def doctor(
         typer.Option(min=2, help="Only write so many manifests to train runs for --model on."),
     ] = None,
     audio_mb: Annotated[
-        float, typer.Option("--audio-mb", min=0, help="Megabytes of sound on the page at most.")
+        float,
+        typer.Option("--audio-mb", min=0, max=1e4, help="Most megabytes of sound on the page."),
     ] = 16.0,
     batch_size: BatchSize = 16,
     engine: EngineOption = "auto",
@@ -171,10 +173,11 @@ def doctor(
     from mothertongue import api
     from mothertongue.diagnosis.records import DoctorResult
     from mothertongue.report.tables.doctor_table import doctor_table, fold_lines
-    from mothertongue.system.console import console
+    from mothertongue.system.console import note
     from mothertongue.system.json_files import built
 
     if folds:
+        _refuse_with_folds(context)
         from mothertongue.data.manifest import manifest_path
         from mothertongue.diagnosis.folds import write_folds
 
@@ -193,9 +196,20 @@ def doctor(
     )
     show(record, doctor_table(built(record, "the result of doctor", DoctorResult)), json_file)
     if page := record.get("page"):
-        console.print(f"listen and decide: {page}", highlight=False)
+        note(f"listen and decide: {page}")
     else:
-        console.print("no page: pip install 'mothertongue[report]', and call doctor again")
+        note("no page: pip install 'mothertongue[report]', and call doctor again")
+
+
+def _refuse_with_folds(context: typer.Context) -> None:
+    """Raise ConfigError for an option that is given and has no effect with --folds."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    if idle := sorted(given - {"data", "out", "folds", "json_file"}):
+        raise ConfigError(
+            f"--{idle[0].replace('_', '-')} has no effect with --folds, which writes manifests and "
+            "listens to nothing; leave it out"
+        )
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def export(
         int, typer.Option(min=1, help="At most this many clips verify the export.")
     ] = 32,
     max_wer_loss: Annotated[
-        float, typer.Option(min=0, help="With rounded weights, the WER may rise by this.")
+        float, typer.Option(min=0, max=1, help="With rounded weights, the WER may rise by this.")
     ] = 0.01,
     json_file: Json = None,
 ) -> None:

@@ -5,9 +5,25 @@ from typing import Annotated, Literal
 
 import typer
 
+from mothertongue.system.files import require_writable
+
+STANDARD_OUTPUT = ("-", "/dev/stdout")
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Return the path. Raises MothertongueError before the work if it cannot be written."""
+    if path is not None and str(path) not in STANDARD_OUTPUT:
+        require_writable(path, "give --json another file")
+    return path
+
+
 Json = Annotated[
     Path | None,
-    typer.Option("--json", help="Write the result as JSON to this file; - is standard output."),
+    typer.Option(
+        "--json",
+        help="Write the result as JSON to this file; - is standard output.",
+        callback=_writable,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Settings to change, such as train.epochs=3.")

@@ -49,7 +49,7 @@ def serve(
     precision: PrecisionOption = "auto",
     graphs: Graphs = "off",
     compute_type: Annotated[str, typer.Option(help="CTranslate2's type.")] = "default",
-    max_upload_mb: Annotated[float, typer.Option(min=0.001, help="Largest upload.")] = (
+    max_upload_mb: Annotated[float, typer.Option(min=0.001, max=1e6, help="Largest upload.")] = (
         defaults.UPLOAD_BYTES / 1e6
     ),
     max_audio_s: Annotated[

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
+from mothertongue.cli.options import STANDARD_OUTPUT
+
 if TYPE_CHECKING:
     from mothertongue.decoding.transcript import DecodeConfig
     from mothertongue.experiment.records import RunRecord
@@ -25,7 +27,7 @@ def show(result: Any, table: RenderableType, json_file: Path | None) -> None:
     from mothertongue.system.files import write_json
     from mothertongue.system.json_files import to_json
 
-    if json_file is None or str(json_file) != "-":
+    if json_file is None or str(json_file) not in STANDARD_OUTPUT:
         if isinstance(table, str):
             print(plain(table))
         else:
@@ -86,14 +88,21 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
     return f"this verb needs {error.name}: pip install 'mothertongue[{extra}]'"
 
 
-def lacks_page(folder: Path) -> bool:
-    """Return whether a run or a comparison has no whole page, though pages can be written."""
+def lacks_page(run: Path) -> bool:
+    """Return whether a finished run has no whole page of its record and its scores.
+
+    It is False where pages cannot be written.
+    """
     if not _draws_pages():
         return False
+    from mothertongue.experiment.run_dir import RunDir
     from mothertongue.report.write import PAGE, lock_of
 
-    page = folder / PAGE
-    return not page.is_file() or lock_of(page).exists()
+    page = run / PAGE
+    if not page.is_file() or lock_of(page).exists():
+        return True
+    shown = [RunDir(run).record, *(run / "eval").glob("*.json")]
+    return page.stat().st_mtime_ns < max(each.stat().st_mtime_ns for each in shown)
 
 
 def _draws_pages() -> bool:
@@ -104,7 +113,7 @@ def _draws_pages() -> bool:
 def write_page(folder: Path) -> None:
     """Write the page of a run or a comparison into its folder; print its address to stderr."""
     from mothertongue.report.tables.verb_tables import report_line
-    from mothertongue.system.console import console, note
+    from mothertongue.system.console import note
 
     if not _draws_pages():
         note(f"no page of {folder}: pip install 'mothertongue[report]', then mothertongue report")
@@ -113,7 +122,7 @@ def write_page(folder: Path) -> None:
 
     with counting("reading audio") as advance:
         result = write_report([folder], advance=advance)
-    console.print(report_line(result))
+    note(report_line(result))
 
 
 def write_chart(record: "RunRecord", folder: Path) -> None:
@@ -130,10 +139,18 @@ def write_chart(record: "RunRecord", folder: Path) -> None:
     note(f"{folder / chart.name}.svg")
 
 
+NO_FOLDER = (FileExistsError, NotADirectoryError)
+"""The errors where a folder is to be made, and a file is there or above it."""
+
+
 def explained(error: Exception) -> str | None:
     """Return a message for an error of disk or encoding; None for an error of the program."""
     from sqlite3 import Error as LedgerError
 
+    if isinstance(error, NO_FOLDER):
+        return f"{error.filename}: there is a file; expected a folder, or a new name; give another"
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: {error.strerror}; change its permissions, or give another path"
     if isinstance(error, OSError):
         return f"{error.filename or 'input/output'}: {error.strerror or error}"
     if isinstance(error, UnicodeEncodeError):

@@ -12,7 +12,7 @@ from mothertongue.experiment.config import AveragedRun, Experiment, read_experim
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.load import open_base, take_start
 from mothertongue.experiment.records import Identity, RunRecord
-from mothertongue.experiment.run_dir import RunDir, is_run
+from mothertongue.experiment.run_dir import NO_RUN, RunDir, is_run
 from mothertongue.strategies.averaging import Trained
 from mothertongue.strategies.base import trained_parameters
 from mothertongue.system.files import sha256_file
@@ -55,7 +55,7 @@ def read_ingredients(paths: Sequence[Path]) -> list[Ingredient]:
 
 def _read(run_dir: RunDir) -> Ingredient:
     if not is_run(run_dir.path):
-        raise DataError(f"{run_dir.path}: not a run; give a folder that mothertongue train left")
+        raise DataError(f"{run_dir.path}: {NO_RUN}")
     record, experiment = run_dir.read_record(), read_experiment(run_dir)
     tensors = checkpoints.read_tensors(run_dir.best, checkpoints.TRAINED)
     start = _start(experiment, run_dir) if experiment.strategy.moves_base else {}

@@ -106,13 +106,19 @@ class DataReport:
         return sum(self.rejected.values())
 
     @property
-    def ok(self) -> bool:
-        """Return whether rows are left, and not more were rejected than the limit allows.
+    def num_faults(self) -> int:
+        """The number of rejected rows without those that somebody decided to drop."""
+        return self.num_rejected - self.rejected.get(DROPPED, 0)
 
-        A row that somebody decided to drop does not count as rejected.
-        """
-        faults = self.num_rejected - self.rejected.get(DROPPED, 0)
-        is_within = faults <= self.max_reject_fraction * self.num_rows
+    @property
+    def reasons(self) -> str:
+        """The codes of the rejected rows with their counts, for a message."""
+        return ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
+
+    @property
+    def ok(self) -> bool:
+        """Return whether rows are left, and not more were rejected than the limit allows."""
+        is_within = self.num_faults <= self.max_reject_fraction * self.num_rows
         return is_within and self.num_rejected < self.num_rows
 
     def require_ok(self) -> None:
@@ -124,9 +130,8 @@ class DataReport:
                 f"no row to train on: {_counts(self.aside)}; expected some with a confirmed "
                 "transcript; transcribe those in review.jsonl, and prepare them as a table"
             )
-        codes = ", ".join(f"{code} {count:,}" for code, count in self.rejected.items())
         raise DataError(
-            f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({codes or 'no rows'}); "
+            f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({self.reasons}); "
             f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; correct "
             "them as rejected.jsonl says, or raise --max-reject-fraction"
         )

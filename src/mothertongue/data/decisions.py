@@ -54,8 +54,12 @@ def read_decisions(path: Path) -> dict[str, Decision]:
 
 def write_decisions(path: Path, decisions: Iterable[Decision]) -> None:
     """Write decisions, one on each line, either completely or not at all."""
-    rows = (asdict(each).items() for each in decisions)
-    write_json_lines(path, ({key: x for key, x in row if x is not None} for row in rows))
+    write_json_lines(path, map(to_row, decisions))
+
+
+def to_row(decision: Decision) -> dict[str, str]:
+    """Return a decision as the object on its line."""
+    return {key: x for key, x in asdict(decision).items() if x is not None}
 
 
 @dataclass(frozen=True, slots=True)

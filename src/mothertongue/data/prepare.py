@@ -28,6 +28,7 @@ from mothertongue.data.manifest import (
     Split,
     Utterance,
     is_ours,
+    manifest_path,
     write_manifest,
 )
 from mothertongue.data.prepared_leaks import Leak, judge_leaks, reject_duplicates
@@ -100,8 +101,8 @@ def prepare(
     rejected: `report.require_ok()` raises then. `count_label_tokens(text, language)` counts a
     label's tokens, its prefix and end included. `progress` is called with how many more rows are
     done. Rows that are too long are cut with `align`; without it they are rejected. Raises
-    DataError where the corpus cannot be read or has no rows, and MothertongueError where another
-    process prepares into `out`.
+    DataError where the corpus cannot be read, has no rows or would lose some of its own, and
+    MothertongueError where another process prepares into `out`.
     """
     with alone(out / LOCK_NAME, out, "wait for it, stop it, or give --out another folder"):
         sweep(out)
@@ -119,6 +120,7 @@ def _prepare(
     seen: Counter[Split] = Counter()
     rows = stored(counted(source.rows(), seen), out / AUDIO_FOLDER)
     with _examined(source, rows, options, count_label_tokens, progress, align) as (ledger, report):
+        _refuse_loss(source, out, report)
         write_json_lines(out / REJECTED_NAME, map(asdict, ledger.rejections()))
         write_json_lines(out / REVIEW_NAME, ledger.for_review())
         home = out.resolve()
@@ -129,6 +131,18 @@ def _prepare(
     report = replace(report, warnings=warnings, labelling=source.labelling)
     write_card(out, report)
     return report
+
+
+def _refuse_loss(source: Source, out: Path, report: DataReport) -> None:
+    """Raise DataError if the manifest to write is the source, and would lack its rejected rows."""
+    is_manifest = isinstance(source, ManifestSource)
+    read = manifest_path(source.path) if is_manifest else source.path
+    if report.num_faults and read.resolve() == (out / MANIFEST_NAME).resolve():
+        raise DataError(
+            f"{read}: {report.num_faults:,} of its {report.num_rows:,} rows are rejected "
+            f"({report.reasons}), and --out would replace it by a manifest without them; expected "
+            "another --out; mothertongue check lists these rows"
+        )
 
 
 def check(

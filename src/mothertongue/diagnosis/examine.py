@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mothertongue.data.decisions import DECISIONS, Decision, write_decisions
+from mothertongue.data.decisions import DECISIONS, Decision, read_decisions, write_decisions
 from mothertongue.data.manifest import Utterance, data_digest, read_data
 from mothertongue.diagnosis.duplicates import duplicate_findings
 from mothertongue.diagnosis.findings import (
@@ -52,14 +52,16 @@ def examine(data: Path, out: Path, listeners: Sequence[Listener], advance: Advan
     """Examine the clips of a manifest, or of its folder, write OUT and return the record.
 
     Each clip is recognized by the first of the `listeners` that did not train on it. `advance` is
-    called with the number of clips just recognized. Raises DataError if there are no clips, and
-    MothertongueError if another process works in `out`.
+    called with the number of clips just recognized. Raises DataError if there are no clips or the
+    decisions in `out` are damaged, and MothertongueError if another process works in `out`.
     """
     clips = read_data([data])
     if not clips:
         raise DataError(f"{data}: no clips; expected one at least: mothertongue prepare SOURCE")
     with alone(out / LOCK, out, "wait for it, stop it, or give another --out"):
         sweep(out)
+        if (out / DECISIONS).exists():
+            read_decisions(out / DECISIONS)  # the page needs them; damage is said before the work
         shares = shares_of([each.model for each in listeners], clips)
         recognized: Recognized = {}
         for listener, share in zip(listeners, shares, strict=True):

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, Field, NonNegativeInt
 
 from mothertongue import config, strategies
 from mothertongue.data.languages import Measure, language_code, usual_measure
+from mothertongue.data.manifest import MANIFEST_NAME
 from mothertongue.decoding.transcript import DecodeConfig
+from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import FREE
-from mothertongue.experiment.run_dir import RunDir, refuse_change
+from mothertongue.experiment.run_dir import COMPARISON, RunDir, refuse_change
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import training_recipe
 from mothertongue.strategies.base import Strategy
@@ -23,6 +25,8 @@ else:
     AnyStrategy = config.choice(Strategy, strategies)
 
 Code = Annotated[str, AfterValidator(language_code)]
+NOT_OF_A_RUN = (MANIFEST_NAME, "config.json", COMPARISON)
+"""The files of prepared data, of a base or an export, and of a comparison."""
 RUN_NAME = r"^[\w][\w.-]*$"
 RETIRED: dict[str, tuple[Any, ...] | None] = {
     "validation_share": None,
@@ -123,8 +127,24 @@ def read_experiment(run_dir: RunDir) -> Experiment:
 def write_experiment(experiment: Experiment, run_dir: RunDir) -> None:
     """Write the resolved settings of a run into its folder."""
     with open_atomically(run_dir.experiment) as file:
-        settings = experiment.model_dump(mode="json")
-        yaml.safe_dump(settings, file, sort_keys=False, allow_unicode=True)
+        file.write(_yaml(experiment))
+
+
+def _yaml(experiment: Experiment) -> str:
+    settings = experiment.model_dump(mode="json")
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def refuse_other_folder(experiment: Experiment, run_dir: RunDir) -> None:
+    """Raise ConfigError if a run that begins would write into the folder of something else."""
+    others = [name for name in NOT_OF_A_RUN if (run_dir.path / name).exists()]
+    if run_dir.experiment.exists() and run_dir.experiment.read_text("utf-8") != _yaml(experiment):
+        others.append(run_dir.experiment.name)
+    if others:
+        raise ConfigError(
+            f"{run_dir.path}: has {others[0]}, which is not of this run; expected a folder of its "
+            "own; give another --out"
+        )
 
 
 def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:

@@ -34,6 +34,7 @@ BASE_PREFIX = "base-"
 """Begins the name of the base model's scores on the same clips."""
 LONG_PREFIX = "long-"
 """Begins the name of scores on long recordings."""
+NO_RUN = "not a run; give a folder that mothertongue train left"
 IN_USE = "wait for it, stop it, or give this run another folder with --out"
 COMPARISON, CLIPS = "comparison.json", "clips.json"
 
@@ -73,6 +74,8 @@ class RunDir:
 
     def read_record(self) -> RunRecord:
         """Return the record of a finished run. Raises DataError without a whole one."""
+        if not is_run(self.path):
+            raise DataError(f"{self.path}: {NO_RUN}")
         if not self.is_done:
             raise DataError(
                 f"{self.path}: no finished run; expected its record.json; continue it with: "

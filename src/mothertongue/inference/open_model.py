@@ -49,6 +49,12 @@ def open_model(
     path = Path(model).expanduser()
     writer = export_format(path)
     if writer is not None and writer.needs_base:
+        if engine == "ctranslate2":
+            raise ConfigError(
+                f"{model}: an adapter is decoded by torch on its base; leave out --engine, or "
+                "export the run with --format ctranslate2"
+            )
+        _check_settings(model, True, precision, compute_type)
         return _adapter(path, precision, borrow or {})
     if writer is not None:
         if (engine, precision, compute_type) != ("auto", "auto", "default"):

@@ -20,6 +20,8 @@ def recipe_path(name: str) -> Path:
     names = sorted({each.stem for each in FOLDER.glob("*.yaml")} - {*TRAINING})
     if name in names:
         return FOLDER / f"{name}.yaml"
+    if path.is_dir():
+        return path  # whoever reads it says that it is a folder
     raise ConfigError(
         f"{name}: no such file and no recipe; expected a YAML file or one of {', '.join(names)}"
     )

@@ -12,7 +12,7 @@ from mothertongue.report.inputs import Part, read_parts
 from mothertongue.report.page.render import render
 from mothertongue.report.tables.layer_tables import write_figures
 from mothertongue.report.tables.terminal import write_tables
-from mothertongue.system.files import open_atomically, sweep
+from mothertongue.system.files import open_atomically, refuse_non_file, sweep
 from mothertongue.system.locks import locked
 
 PAGE = "report.html"
@@ -52,6 +52,7 @@ def write_report(
     """Write the page of runs and comparisons; by default into the first one's folder."""
     options = options or ReportOptions()
     page = out or paths[0] / PAGE
+    refuse_non_file(page)
     parts = read_parts(paths, options.analyses)
     clip_sets = [each for part in parts for each in part.clip_sets]
     playable = [[*map(Playable.of, each.clips)] for each in clip_sets]

@@ -28,8 +28,11 @@ def is_main_process() -> bool:
 
 
 def note(message: str) -> None:
-    """Print a line of plain text for people; parts of it may come from a corpus."""
-    console.print(plain(message), highlight=False)
+    """Print a line of plain text for people; parts of it may come from a corpus.
+
+    It stays one line, so that a path in it can be copied and a log can be searched.
+    """
+    console.print(plain(message), highlight=False, soft_wrap=True)
 
 
 class RareLines:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from mothertongue.errors import DiskFull, MothertongueError
+from mothertongue.errors import ConfigError, DiskFull, MothertongueError
 from mothertongue.system.json_files import plain_values
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -97,11 +97,15 @@ def folder_atomically(path: Path, num_bytes: int = 0) -> Iterator[Path]:
 
 @contextmanager
 def file_atomically(path: Path) -> Iterator[Path]:
-    """Yield an empty file, which replaces `path` only if the block ends without an error."""
+    """Yield an empty file, which replaces `path` only if the block ends without an error.
+
+    Raises ConfigError if `path` is something else than a file.
+    """
+    refuse_non_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(path, TEMPORARY)
     try:
-        with reporting_disk_full(path, temporary), temporary.open("xb") as file:
+        with reporting_disk_full(path, temporary), _created(temporary, path) as file:
             _hold(file.fileno())
             yield temporary
             temporary.replace(path)
@@ -115,7 +119,8 @@ def temporary_folder(home: Path) -> Iterator[Path]:
     """Yield an empty folder in `home`; it is removed when the block ends, unless it was renamed."""
     home.mkdir(parents=True, exist_ok=True)
     folder = beside(home / "folder", TEMPORARY)
-    folder.mkdir()
+    with _naming(home):
+        folder.mkdir()
     try:
         with _opened(folder) as descriptor:
             _hold(descriptor)
@@ -150,13 +155,23 @@ def reporting_disk_full(path: Path, written: Path | None = None) -> Iterator[Non
 
 def require_writable(path: Path, why: str) -> None:
     """Raise MothertongueError if no file can be written as `path`; checks before writing."""
+    refuse_non_file(path)
     temporary = beside(path, TEMPORARY)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
         temporary.unlink()
     except OSError as error:
-        raise MothertongueError(f"{path}: cannot be written ({error.strerror}); {why}") from None
+        is_below_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "it is below a file" if is_below_file else error.strerror
+        raise MothertongueError(f"{path}: cannot be written ({reason}); {why}") from None
+
+
+def refuse_non_file(path: Path) -> None:
+    """Raise ConfigError if something else than a file is at `path`, such as a folder or a pipe."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise ConfigError(f"{path}: {kind}; expected the name of a file to write; give another")
 
 
 def size_bytes(path: Path) -> int:
@@ -219,6 +234,21 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _created(temporary: Path, path: Path) -> BinaryIO:
+    """Create the temporary file of `path`, and open it."""
+    with _naming(path):
+        return temporary.open("xb")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name `path` in the block's OSError: the temporary file's own name tells nobody anything."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _hold(descriptor: int) -> None:

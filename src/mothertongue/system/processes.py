@@ -150,7 +150,10 @@ def main() -> None:
     sys.argv = sys.argv[2:]
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     runtime.set_up(os.environ)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:  # the parent has it too, and says so
+        sys.exit(130)
 
 
 def _die_with(parent: int) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from mothertongue.errors import ConfigError
 from mothertongue.system.console import duration, gigabytes
-from mothertongue.system.files import open_atomically
+from mothertongue.system.files import open_atomically, require_writable
 from mothertongue.training.proposal import Proposal
 from mothertongue.training.records import WrittenProposal
 
@@ -19,9 +19,10 @@ TRAIN = ("epochs", "learning_rate", "patience", "batch_size", "validation_clips"
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise ConfigError if there is something at `path`."""
+    """Raise ConfigError if there is something at `path`, MothertongueError if it is read-only."""
     if path.exists():
         raise ConfigError(f"{path} is there already and is not overwritten; give another --out")
+    require_writable(path, "give another --out")
 
 
 def write_proposal(path: Path, proposal: Proposal) -> WrittenProposal:

@@ -17,6 +17,7 @@ from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import (
     Experiment,
+    refuse_other_folder,
     refuse_other_settings,
     write_experiment,
 )
@@ -253,6 +254,7 @@ def _begin(
     """Save what the run depends on, or check that it is still the same."""
     sounds = sound_digests(experiment.train.augment)
     if not run_dir.identity.is_file():
+        refuse_other_folder(experiment, run_dir)
         write_experiment(experiment, run_dir)
         inputs = run_dir, base.digest, experiment.manifests, utterances
         if speeds := choice.facts() if choice else None:

@@ -15,7 +15,7 @@ from tiny import noise
 
 from mothertongue.data.card import read_card
 from mothertongue.data.clips import load_clip, read_split
-from mothertongue.data.manifest import Utterance, read_manifest
+from mothertongue.data.manifest import Utterance, read_manifest, write_manifest
 from mothertongue.data.pseudo_labels import Labeller
 from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError, DataError
@@ -114,6 +114,15 @@ def test_rows_are_pieces_of_a_long_recording_with_their_words(tmp_path: Path) ->
         assert row.text == " ".join(inside)
         np.testing.assert_array_equal(load_clip(out, row), clip.samples_N)
     assert sum(row.duration_s for row in rows) == pytest.approx(recording.duration_s)
+
+
+def test_prepared_data_is_not_replaced_by_labels(audio: Path, tmp_path: Path) -> None:
+    out, stub = tmp_path / "data", Stub(by_length)
+    write_manifest(out / "manifest.jsonl", [Utterance("a", "a.wav", "neno", "sw", 1.0)])
+    before = (out / "manifest.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match=r"not one that label wrote.*give another --out"):
+        label(teacher(stub), find_sources([audio]), out, KEEP_ALL)
+    assert (stub.opened, (out / "manifest.jsonl").read_bytes()) == (0, before)
 
 
 def test_what_is_dropped_is_counted_and_listed(audio: Path, tmp_path: Path) -> None:

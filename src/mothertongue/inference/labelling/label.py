@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mothertongue.data.audio_paths import require_utf8
+from mothertongue.data.card import read_card
 from mothertongue.data.clip_checks import CountLabelTokens
 from mothertongue.data.data_report import DataReport
+from mothertongue.data.manifest import MANIFEST_NAME
 from mothertongue.data.prepare import PrepareOptions, prepare
 from mothertongue.data.pseudo_labels import Labeller, Labelling
 from mothertongue.data.sources.base import Rejection, Row
@@ -55,10 +57,12 @@ def label(
     """Transcribe recordings, and write what passes the filters to `out` as training data.
 
     Each row is a piece of at most 30 s of a recording, which is not copied. All other pieces are in
-    rejected.jsonl with the reason. Raises ConfigError for filters without effect, DataError if
-    there is no speech, and MothertongueError where another process writes to `out`.
+    rejected.jsonl with the reason. Raises ConfigError for filters without effect and where `out`
+    has other data, DataError if there is no speech, and MothertongueError where another process
+    writes to `out`.
     """
     _refuse_idle(teachers, options)
+    _refuse_other_data(out)
     sources, unnamed = _named(sources)
     with alone(out / FOLDER / LOCK, out, GIVE_ANOTHER):
         sweep(out / FOLDER)
@@ -96,11 +100,10 @@ def _named(sources: Sequence[Source]) -> tuple[list[Source], list[Rejection]]:
 def refuse_nothing_kept(report: DataReport, out: Path) -> None:
     """Raise DataError if no piece was kept; call it after printing."""
     if report.num_rejected == report.num_rows:
-        codes = ", ".join(f"{code} {count:,}" for code, count in report.rejected.items())
         raise DataError(
-            f"{out}: none of {report.num_rows:,} pieces was kept ({codes}); expected some. "
-            "rejected.jsonl has the texts and the reasons: use a model that knows the language "
-            "better, or other filters"
+            f"{out}: none of {report.num_rows:,} pieces was kept ({report.reasons}); expected "
+            "some. rejected.jsonl has the texts and the reasons: use a model that knows the "
+            "language better, or other filters"
         )
 
 
@@ -124,6 +127,18 @@ def _refuse_idle(teachers: Teachers, options: LabelOptions) -> None:
     if options.min_speed >= options.max_speed:
         raise ConfigError(
             f"--min-speed {options.min_speed:g} is not below --max-speed {options.max_speed:g}"
+        )
+
+
+def _refuse_other_data(out: Path) -> None:
+    """Raise ConfigError if the folder has a manifest that is not as this verb wrote it."""
+    if not (out / MANIFEST_NAME).is_file():
+        return
+    card = read_card(out)
+    if card is None or card.labelling is None:
+        raise ConfigError(
+            f"{out}: its {MANIFEST_NAME} is not one that label wrote, and would be replaced; give "
+            "another --out"
         )
 
 

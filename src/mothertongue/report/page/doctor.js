@@ -3,6 +3,8 @@
 
 const sounds = JSON.parse(document.getElementById("sound-data").textContent);
 const cards = [...document.querySelectorAll(".finding")];
+// Decisions of before on clips that are not on the page; the file that replaces theirs has them too.
+const elsewhere = cards.length ? JSON.parse(document.querySelector(".export").dataset.elsewhere) : [];
 let isSaved = true;
 
 const decided = (card) => card.querySelector("input:checked").value;
@@ -15,7 +17,7 @@ function count() {
 }
 
 function line(card) {
-  const decision = { id: card.dataset.id, decision: decided(card), note: card.dataset.note };
+  const decision = { id: card.dataset.id, decision: decided(card), note: card.dataset.note || undefined };
   if (decision.decision === "fix") decision.text = card.querySelector("textarea").value.trim();
   return JSON.stringify(decision);
 }
@@ -27,7 +29,8 @@ function save() {
     empty.querySelector("textarea").focus();
     return;
   }
-  const file = new Blob([cards.map((card) => `${line(card)}\n`).join("")], { type: "application/jsonl" });
+  const lines = [...cards.map(line), ...elsewhere.map((each) => JSON.stringify(each))];
+  const file = new Blob([lines.map((each) => `${each}\n`).join("")], { type: "application/jsonl" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = "decisions.jsonl";

@@ -166,7 +166,7 @@ def verification_table(folder: str, result: "Verification") -> Table:
     return table
 
 
-def report_line(result: "Written") -> Text:
+def report_line(result: "Written") -> str:
     """Return the path of a page, and the number of clips without sound."""
     size = f"{result.bytes / 1e6:.1f} MB"
     sound = f"{result.playable:,} of {result.clips:,} clips with sound"
@@ -180,7 +180,7 @@ def report_line(result: "Written") -> Text:
     unreadable = result.unreadable
     if unreadable:
         lines.append(f"{len(unreadable):,} clips could not be read: {unreadable[0]}")
-    return Text(plain("\n".join(lines)))
+    return "\n".join(lines)
 
 
 def transcript_lines(result: "TranscribeResult", out: Path | None, text: str) -> str:

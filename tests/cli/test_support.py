@@ -1,0 +1,26 @@
+"""What the verbs share."""
+
+import os
+from pathlib import Path
+
+from mothertongue.cli.support import lacks_page
+
+
+def test_a_page_that_is_older_than_the_scores_is_no_page_of_them(tmp_path: Path) -> None:
+    (tmp_path / "eval").mkdir()
+    page, record, scores = (
+        tmp_path / name for name in ("report.html", "record.json", "eval/test.json")
+    )
+    record.touch()
+    assert lacks_page(tmp_path)
+    page.touch()
+    os.utime(record, ns=(1, 1))
+    os.utime(page, ns=(2, 2))
+    assert not lacks_page(tmp_path)
+    scores.touch()
+    os.utime(scores, ns=(3, 3))
+    assert lacks_page(tmp_path)
+    os.utime(page, ns=(3, 3))
+    assert not lacks_page(tmp_path)
+    page.with_name(".report.html.lock").touch()  # a killed command left it
+    assert lacks_page(tmp_path)
