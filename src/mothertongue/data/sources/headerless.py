@@ -246,12 +246,13 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
     """Return how many fields most rows of LJSpeech's tables have, and what the second of three is.
 
-    It is a text if the third one often has the same words, and a speaker if it often stands with
-    different texts. Raises Fault MAN-COLUMN if neither is so.
+    It is a text if the third one often has the same words. It is a speaker if it often stands with
+    different texts and is shorter: a text stands with different speakers. Raises Fault MAN-COLUMN
+    if neither is so.
     """
     texts: dict[str, str] = {}
     widths: Counter[int] = Counter()
-    alike = again = 0
+    alike = again = longer = 0
     for _, line in chain.from_iterable(map(read_lines, tables)):
         fields = _fields(line, LJSPEECH.delimiter)
         widths[len(fields)] += 1
@@ -259,11 +260,12 @@ def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
             _, second, third = fields
             alike += sentence_key(second) == sentence_key(third)
             again += texts.setdefault(second, third) != third
+            longer += len(third) - len(second)
     width = max(LJSPEECH.widths, key=widths.__getitem__)
     often = OFTEN * widths[width]
     if width == 2 or alike > often:
         return width, "text"
-    if again > often:
+    if again > often and longer > 0:
         return width, "speaker"
     reason = f"{tables[0]}: the second of three fields may be a speaker, or the text as written"
     fix = "write a first line, such as file_name|speaker|text, and paths such as wavs/a.wav"
