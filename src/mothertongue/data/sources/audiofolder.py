@@ -50,7 +50,8 @@ class AudioFolderSource(ColumnSource):
         if row.audio is None:
             return row
         audio = posixpath.join(folder, row.audio) if folder != "." else row.audio
-        first = audio.split("/")[0]
+        # Tables have train\a.wav, written on Windows, and ./train/a.wav.
+        first = posixpath.normpath(audio.replace("\\", "/")).split("/")[0]
         split = row.split or (first if split_named(first) else None)
         return replace(row, audio=row.audio if self.audio_root else audio, split=split)
 
