@@ -169,6 +169,7 @@ def _examined(
                 for part in _parts(item, long_rows, examine):
                     ledger.add(part)
                 progress(1)
+        examine.refuse_ambiguous()
         if not ledger.num_rows and not ledger.asides():
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         report = _compared(ledger, options, source.layout())
