@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.sources.audiofolder import unread_remarks
 from mothertongue.data.sources.base import ROOT_OPTIONS, Rejection, Row, Source, reject, to_row
 from mothertongue.data.sources.columns import COLUMN_NAMES, split_in, splits_in_names
 from mothertongue.data.sources.readers import read_lines
@@ -127,6 +128,7 @@ class HeaderlessSource(Source):
             layout = replace(layout, widths=(width,))
             self._remarks += [TAKEN[second]] if width == 3 else []
         home = self.path if self.path.is_dir() else self.path.parent
+        self._remarks += unread_remarks(home, tables) if self.path.is_dir() else []
         folders = [table.parent.relative_to(home).as_posix() for table in tables]
         splits = splits_in_names(folders)
         for table, folder in zip(tables, folders, strict=True):
