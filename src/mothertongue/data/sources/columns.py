@@ -1,6 +1,7 @@
 """Columns of a table and the fields that they hold, by the names that corpora use."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import ClassVar
 
 from mothertongue.data.manifest import Split, duration_tolerance_s
 from mothertongue.data.sources.base import ROOT_OPTIONS, Record, Source, as_number, as_seconds
+from mothertongue.data.sources.readers import shown_names
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -44,6 +46,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "duration_ms": ("duration_ms", "duration[ms]"),
 }
 REQUIRED = ("audio", "text")
+NUM_COMPARED = 1000  # columns that are compared with a name which is missing
 
 
 class ColumnSource(Source):
@@ -77,7 +80,7 @@ def find_columns(
         if field not in columns:
             raise _missing(field, found, path, chosen.get(field))
     # Excel writes columns without a name behind the last one.
-    twice = sorted({name for name in found if name.strip() and list(found).count(name) > 1})
+    twice = sorted(name for name, count in Counter(found).items() if name.strip() and count > 1)
     if twice:
         raise Fault(
             "MAN-COLUMN", f"{path}: column {twice[0]!r} appears twice", "rename or remove one"
@@ -141,12 +144,12 @@ def _column(field: str, found: Sequence[str], chosen: str | None) -> str | None:
 
 def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -> Fault:
     expected = (chosen,) if chosen else COLUMN_NAMES[field]
-    by_lower = {name.strip().lower(): name for name in found}
+    by_lower = {name.strip().lower(): name for name in found[:NUM_COMPARED]}
     close = [match for name in expected for match in get_close_matches(name, by_lower, n=1)]
     hint = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
     return Fault(
         "MAN-COLUMN",
-        f"{path}: no {field} column; found {', '.join(map(repr, found)) or 'none'}; expected "
+        f"{path}: no {field} column; found {shown_names([*map(repr, found)]) or 'none'}; expected "
         f"{' or '.join(expected)}{hint}",
         f"rename the column, or name it with --{field.removesuffix('_s')}-column",
     )
