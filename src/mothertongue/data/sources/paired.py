@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.data.scripts import joined_texts
@@ -78,7 +79,9 @@ def _folders(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str
     """Yield (folder, (stem, name) of its sounds, the names of its texts by stem), in order."""
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        halves = [(*os.path.splitext(name), name) for name in sorted(names)]
+        # One program writes names in NFC, another in NFD.
+        parts = [(*os.path.splitext(name), name) for name in sorted(names)]
+        halves = [(normalize("NFC", stem), suffix, name) for stem, suffix, name in parts]
         seen = [half for half in halves if not half[0].startswith(".")]
         sounds = [(stem, name) for stem, suffix, name in seen if suffix.lower() in SUFFIXES]
         texts = {stem: name for stem, suffix, name in seen if suffix.lower() == TEXT_SUFFIX}
