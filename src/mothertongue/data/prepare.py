@@ -48,6 +48,10 @@ ALIGN_CACHE = "transcripts.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time
 PSEUDO_LABELS = "{:,} texts are pseudo-labels: a model wrote them"
+ALIKE = (
+    "speakers {!r} and {!r} are taken as two people, who may be in two splits; if they are one, write "
+    "their name in one way"
+)
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
@@ -276,6 +280,8 @@ def _report(
     )
     if unnamed:
         empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
+    if alike := ledger.similar_speakers():
+        empty += (ALIKE.format(*alike),)
     counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")
     return DataReport(
         source=layout,
