@@ -49,8 +49,8 @@ LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a 
 CHUNK_ROWS = 16  # the work of a thread at a time
 PSEUDO_LABELS = "{:,} texts are pseudo-labels: a model wrote them"
 ALIKE = (
-    "speakers {!r} and {!r} are taken as two people, who may be in two splits; if they are one, write "
-    "their name in one way"
+    "speakers {!r} and {!r} are taken as two people, who may be in two splits; if they are one, "
+    "write their name in one way"
 )
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",

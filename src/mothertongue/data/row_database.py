@@ -137,9 +137,9 @@ class RowDatabase:
     def similar_speakers(self) -> tuple[str, str] | None:
         """Return two speakers whose names differ in case or marks only; None if there are none."""
         found = self.ask(
-            "SELECT MIN(speaker), MAX(speaker) FROM (SELECT DISTINCT speaker, key_of(speaker) AS key "
-            "FROM kept WHERE speaker NOTNULL) WHERE key <> '' GROUP BY key HAVING COUNT(*) > 1 "
-            "ORDER BY 1 LIMIT 1"
+            "SELECT MIN(speaker), MAX(speaker) FROM (SELECT DISTINCT speaker, key_of(speaker) AS "
+            "key FROM kept WHERE speaker NOTNULL) WHERE key <> '' GROUP BY key "
+            "HAVING COUNT(*) > 1 ORDER BY 1 LIMIT 1"
         )
         return next(((str(one), str(other)) for one, other in found), None)
 

@@ -103,7 +103,9 @@ def test_three_fields_that_do_not_say_what_they_are_are_refused(tmp_path: Path) 
 
 def test_a_speaker_behind_the_text_is_not_taken_for_the_text(tmp_path: Path) -> None:
     prompts = ("habari yako leo", "asante sana rafiki")
-    table = "".join(f"{who}{i}|{x}|{who}\n" for who in ("ana", "ben") for i, x in enumerate(prompts))
+    table = "".join(
+        f"{who}{i}|{x}|{who}\n" for who in ("ana", "ben") for i, x in enumerate(prompts)
+    )
     corpus(tmp_path, {"metadata.csv": table, "wavs/ana0.wav": ""})
     with pytest.raises(Fault, match="MAN-COLUMN"):
         list(detect(tmp_path).rows())

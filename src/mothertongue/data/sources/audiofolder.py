@@ -11,7 +11,6 @@ from mothertongue.data.sources.columns import ColumnSource, split_named
 from mothertongue.data.sources.table import SUFFIXES, TableSource
 from mothertongue.errors import Fault
 
-
 NOT_READ = "tables that were not read: {}; name their folders train, dev or test, or point at one"
 
 

@@ -73,7 +73,8 @@ def first_object(path: Path) -> dict[str, Any]:
 def unread_remarks(files: Sequence[Path]) -> list[str]:
     """Return a remark on files that do not begin with a JSON object, if there are some."""
     names = [file.name for file in files if file.stat().st_size and not first_object(file)]
-    return [f"files that do not begin with a JSON object, not read: {', '.join(names)}"] * bool(names)
+    told = f"files that do not begin with a JSON object, not read: {', '.join(names)}"
+    return [told] if names else []
 
 
 def _no_number(name: str) -> NoReturn:
