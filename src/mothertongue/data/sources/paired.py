@@ -7,6 +7,7 @@ from typing import Literal
 from unicodedata import normalize
 
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.audio_paths import linked_folder_remarks
 from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.audiofolder import unread_remarks
 from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
@@ -44,7 +45,7 @@ class PairedSource(Source):
         return any(stem in texts for _, sounds, texts in _folders(path) for stem, _ in sounds)
 
     def rows(self) -> Iterator[Row | Rejection]:
-        self._remarks[:] = unread_remarks(self.path, ())
+        self._remarks[:] = [*unread_remarks(self.path, ()), *linked_folder_remarks(self.path)]
         for folder, sounds, texts in _folders(self.path):
             for stem, name in sounds:
                 yield self._row(folder / name, folder / texts[stem] if stem in texts else None)
