@@ -84,6 +84,40 @@ def test_clips_of_one_stem_go_by_the_ids_that_the_manifest_gives_them(tmp_path: 
     assert report.rejected == {"DEC-DROP": 1}
 
 
+@pytest.mark.parametrize("decision", [Decision("x", "fix", "neno jipya"), Decision("x", "drop")])
+def test_a_change_that_may_be_of_several_clips_is_refused(
+    tmp_path: Path, decision: Decision
+) -> None:
+    """An earlier manifest had one x, while the other was dropped or rejected."""
+    given = rows(3)
+    given[0]["audio"], given[1]["audio"] = "a/x.wav", "b/x.wav"
+    with pytest.raises(DataError, match="2 different clips are called x; expected one"):
+        prepared(tmp_path, [decision], given)
+    (tmp_path / "b/x.wav").unlink()
+    given[1]["audio"] = "a/x.wav"  # the same sound again
+    prepared(tmp_path, [decision], given)
+
+
+def test_a_decision_on_a_clip_for_review_is_on_no_other_clip_of_its_name(tmp_path: Path) -> None:
+    for number, name in enumerate(("a/x", "b/x", "c/x")):
+        write_clip(tmp_path / f"corpus/{name}.wav", tone(0.5, hertz=200 + 10 * number))
+    (tmp_path / "corpus/a/x.txt").write_text("habari")
+
+    def ids(*decisions: Decision) -> tuple[set[str], dict[str, str]]:
+        write_decisions(tmp_path / "decisions.jsonl", decisions)
+        options = PrepareOptions(
+            language="sw", workers=1, max_reject_fraction=1, decisions=tmp_path / "decisions.jsonl"
+        )
+        prepare(detect(tmp_path / "corpus"), tmp_path / "out", options, lambda text, language: 9)
+        lines = (tmp_path / "out/review.jsonl").read_text().splitlines()
+        kept = {clip.id: clip.text for clip in read_manifest(tmp_path / "out")}
+        return {json.loads(line)["id"] for line in lines}, kept
+
+    assert ids() == ({"b/x.wav", "c/x.wav"}, {"x": "habari"})
+    fixes = Decision("x", "fix", "habari yako"), Decision("b/x.wav", "fix", "asante")
+    assert ids(*fixes) == ({"c/x.wav"}, {"x": "habari yako", "b/x.wav": "asante"})
+
+
 def test_a_decision_on_no_clip_is_told(tmp_path: Path) -> None:
     report, _ = prepared(tmp_path, [Decision("gone", "drop"), Decision("0", "accept")], rows(2))
     assert "1 decisions are on clips that are not there, such as gone" in report.warnings

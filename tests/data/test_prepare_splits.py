@@ -138,3 +138,14 @@ def test_a_row_without_a_split_beside_rows_with_one_is_rejected(tmp_path: Path) 
     assert [(row["code"], row["reason"]) for row in rejected] == [
         ("MAN-SPLIT", "no split, while 1 rows have one")
     ]
+
+
+def test_speakers_whose_names_are_almost_the_same_are_told(tmp_path: Path) -> None:
+    names = ("Anna", "anna", "?", "!", "ben", "ana")
+    given = [record(i, speaker=name) for i, name in enumerate(names)]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    report, _, _ = run(tmp_path / "one", given)
+    told = [each for each in report.warnings if "two people" in each]
+    assert [each.split(" are ")[0] for each in told] == ["speakers 'Anna' and 'anna'"]
+    assert "two people" not in str(run(tmp_path / "two", given[1:])[0].warnings)

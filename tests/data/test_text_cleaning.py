@@ -99,6 +99,14 @@ def test_what_was_hardly_said_is_counted(text: str, codes: tuple[str, ...]) -> N
         ("ọ̀dọ̀", "odo", False),
         ("...", "", True),
         ("ខ្ញុំ\u200bទៅ", "ខ្ញុំទៅ", True),
+        ("می\u200cخواهم", "میخواهم", True),
+        ("محـــمد", "محمد", True),
+        ("\ufee3\ufea4\ufee4\ufeaa", "محمد", True),  # Arabic from a PDF
+        ("ｈａｂａｒｉ １２", "Habari 12", True),
+        ("ng\u02bcombe", "ng'ombe", True),
+        ("ng\u00b4ombe", "ng\u2019ombe", True),
+        ("ngombe", "ng'ombe", False),
+        ("\u00b4", "", True),
     ],
 )
 def test_sentences_are_the_same_by_letters_and_marks(one: str, other: str, is_same: bool) -> None:

@@ -32,6 +32,21 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
     return Path(real), notes
 
 
+def linked_folder_remarks(path: Path) -> list[str]:
+    """Return a remark on folders below a path that are symbolic links, if there are some.
+
+    `os.walk` does not search them: they may lead anywhere, or to a folder above.
+    """
+    names = [
+        os.path.relpath(os.path.join(folder, name), path)
+        for folder, below, _ in os.walk(path)
+        for name in below
+        if not name.startswith(".") and os.path.islink(os.path.join(folder, name))
+    ]
+    told = f"folders that are symbolic links, not searched: {len(names):,}, such as "
+    return [told + min(names)] if names else []
+
+
 def require_utf8(path: str) -> None:
     """Raise Fault PATH-NAME if a path has bytes that are not UTF-8, as a manifest must be."""
     try:

@@ -118,7 +118,7 @@ class Examiner:
         known = {
             "reason": reason,
             "where": row.where,
-            "id": row.id or _stem(path, row.start_s),
+            "id": row.id or self._long_id(row, path),
             "audio": str(path),
             "language": _language(row.language or self.language),
         }
@@ -133,8 +133,7 @@ class Examiner:
         language = _language(row.language or self.language)
         text, text_notes = _text(row.text)
         self._check_length(text, language)
-        root = row.home or self.root
-        path, path_notes = self._locate(root, row.audio)
+        path, path_notes = self._locate(row.home or self.root, row.audio)
         duration_s, audio_key, audio_notes = self._listen(row, path)
         name = clean_text(row.id)[0] if row.id else _stem(path, row.start_s)
         utterance = Utterance(
@@ -151,7 +150,7 @@ class Examiner:
         )
         notes = (*row.notes, *text_notes, *path_notes, *audio_notes)
         notes += _rate_notes(text, duration_s)
-        long_id = None if row.id else _long_id(root, path, row.start_s)
+        long_id = None if row.id else self._long_id(row, path)
         key = hashed(sentence_key(text).encode())
         return Examined(
             row.where, utterance, split, long_id, audio_key, key, row.sentence_id, notes
@@ -170,6 +169,18 @@ class Examiner:
         if audio is None:
             raise Fault("AUD-MISSING", "the row names no audio file", "fill in the audio column")
         return clip_path(root, audio, self.may_leave_root)
+
+    def _long_id(self, row: Row, path: Path) -> str:
+        """Return an id that no other row has: the path of its sound in the corpus, and its times.
+
+        Parts of a mixture have homes of their own, in which the same names may occur.
+        """
+        roots = [each for each in (self.root, row.home) if each and path.is_relative_to(each)]
+        name = path.relative_to(roots[0]).as_posix() if roots else str(path)
+        if not row.start_s:
+            return name
+        end_s = row.start_s + (row.duration_s or 0.0)
+        return f"{name}@{row.start_s:.10g}-{end_s:.10g}"
 
     def _listen(self, row: Row, path: Path) -> tuple[float, bytes, tuple[str, ...]]:
         """Return the duration in seconds, the key of the sound, and notes."""
@@ -272,8 +283,3 @@ def _differ(stated_s: float, decoded_s: float) -> bool:
 
 def _stem(path: Path, start_s: float | None) -> str:
     return path.stem if not start_s else f"{path.stem}@{start_s:g}"
-
-
-def _long_id(root: Path, path: Path, start_s: float | None) -> str:
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    return name if not start_s else f"{name}@{start_s:g}"

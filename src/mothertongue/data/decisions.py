@@ -76,6 +76,8 @@ class Decided:
     decisions: Mapping[str, Decision]
     used: set[str] = field(default_factory=set)
     """The ids of the decisions that matched a row."""
+    changed: dict[str, set[bytes]] = field(default_factory=dict)
+    """The keys of the sounds that each `fix` or `drop` matched."""
 
     def __call__(self, row: Row) -> Checked:
         """Return the row, examined as was decided."""
@@ -84,10 +86,14 @@ class Decided:
         if decision is None:
             return found
         self.used.add(decision.id)
+        if isinstance(found, Examined) and decision.decision != "accept":
+            self.changed.setdefault(decision.id, set()).add(found.audio_key)
         if decision.decision == "drop":
             reason = f"dropped by decision{f' ({decision.note})' if decision.note else ''}"
             return reject_row(row, Fault(DROPPED, reason, "nothing; or change the decision"))
-        reviewed = replace(row, aside=None) if row.aside in get_args(ForReview) else row
+        reviewed = row
+        if isinstance(found, SetAside) and found.clip and row.aside in get_args(ForReview):
+            reviewed = replace(row, aside=None, id=found.clip["id"])
         if decision.decision == "fix":
             # A person wrote this text: it is no pseudo-label.
             reviewed = replace(reviewed, text=decision.text, average_log_probability=None)
@@ -95,6 +101,16 @@ class Decided:
         if isinstance(found, Examined):
             return replace(found, notes=(*found.notes, f"DEC-{decision.decision.upper()}"))
         return found
+
+    def refuse_ambiguous(self) -> None:
+        """Raise DataError if a `fix` or `drop` matched several sounds, of which it means one."""
+        for name, sounds in sorted(self.changed.items()):
+            if len(sounds) > 1:
+                decided = self.decisions[name].decision
+                raise DataError(
+                    f"{decided} {name}: {len(sounds)} different clips are called {name}; expected "
+                    "one; prepare the corpus without the decisions, and take the id in its manifest"
+                )
 
     def unused(self) -> tuple[str, ...]:
         """Return a warning if decisions matched no row."""

@@ -49,6 +49,10 @@ ALIGN_CACHE = "transcripts.jsonl"
 LOCK_NAME = ".mothertongue-lock"  # OUT may be the folder of the corpus, with a lock of its own
 CHUNK_ROWS = 16  # the work of a thread at a time
 PSEUDO_LABELS = "{:,} texts are pseudo-labels: a model wrote them"
+ALIKE = (
+    "speakers {!r} and {!r} are taken as two people, who may be in two splits; if they are one, "
+    "write their name in one way"
+)
 SHARED: dict[SplitBy, str] = {
     "speaker": "split by speaker: a sentence in two splits is a leak, and is handled as such",
     "sentence": "speakers are unknown, few or read the same: split by sentence, speakers shared",
@@ -183,6 +187,7 @@ def _examined(
                 for part in _parts(item, long_rows, examine):
                     ledger.add(part)
                 progress(1)
+        examine.refuse_ambiguous()
         if not ledger.num_rows and not ledger.asides():
             raise DataError(f"{source.path}: no rows; expected one for each clip; check the path")
         report = _compared(ledger, options, source.layout())
@@ -289,6 +294,8 @@ def _report(
     )
     if unnamed:
         empty += (f"{unnamed:,} rows name no speaker, who may be in several splits",)
+    if alike := ledger.similar_speakers():
+        empty += (ALIKE.format(*alike),)
     counts = ledger.ask("SELECT code, COUNT(*) FROM faults GROUP BY code ORDER BY 2 DESC, code")
     return DataReport(
         source=layout,

@@ -16,6 +16,7 @@ from mothertongue.data.clip_checks import Examined, SetAside
 from mothertongue.data.manifest import Utterance
 from mothertongue.data.sources.base import Rejection
 from mothertongue.data.splits import TOLERANCES, SplitBy, assign, connected, is_balanced
+from mothertongue.data.text_cleaning import sentence_key
 
 CACHE_KIB = 16_384
 SCHEMA = f"""
@@ -62,6 +63,7 @@ class RowDatabase:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._database.create_function("draw", 2, _draw, deterministic=True)
+        self._database.create_function("key_of", 1, sentence_key, deterministic=True)
         self.num_rows = 0
 
     def add(self, item: Examined | Rejection | SetAside) -> None:
@@ -131,6 +133,15 @@ class RowDatabase:
         """The clips that are set aside for review, in the order of the corpus."""
         for (clip,) in self.ask("SELECT clip FROM asides WHERE clip NOTNULL ORDER BY rowid"):
             yield json.loads(clip)
+
+    def similar_speakers(self) -> tuple[str, str] | None:
+        """Return two speakers whose names differ in case or marks only; None if there are none."""
+        found = self.ask(
+            "SELECT MIN(speaker), MAX(speaker) FROM (SELECT DISTINCT speaker, key_of(speaker) AS "
+            "key FROM kept WHERE speaker NOTNULL) WHERE key <> '' GROUP BY key "
+            "HAVING COUNT(*) > 1 ORDER BY 1 LIMIT 1"
+        )
+        return next(((str(one), str(other)) for one, other in found), None)
 
     def merge_sentence_keys(self) -> None:
         """Give one sentence key to all rows that share a sentence id or a text."""

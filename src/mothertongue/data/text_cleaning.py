@@ -27,6 +27,11 @@ ZERO_WIDTH_SPACES = regex.compile(
     rf"|(?<={NO_SPACE}){ZERO_WIDTH_SPACE}+(?=[{INVISIBLY_SPACED}])"
     rf"|({ZERO_WIDTH_SPACE}+)"
 )
+# What one person types and another does not: zero-width space, non-joiner, joiner, the Arabic and
+# N'Ko stretches of a line; and the letters that are typed as apostrophes.
+AS_TYPED = {ord(char): None for char in f"{ZERO_WIDTH_SPACE}\u200c\u200d\u0640\u07fa"} | {
+    ord(char): "'" for char in "\u02bb\u02bc\ua78c"
+}
 ASCII_WORD = re.compile("[a-z0-9]+")
 SPECIAL_TOKEN = re.compile(r"<\|[^<>|]*\|>")
 # What stays as it is, but is seldom what was said; each is counted under its code.
@@ -83,16 +88,18 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def sentence_key(text: str) -> str:
-    """Return the key of a sentence: its letters, digits and marks, case-folded.
+    """Return the key of a sentence: its letters, digits and marks, case-folded, in NFKC.
 
-    Zero-width spaces do not count: the same sentence is often written without. Empty where the
-    text has no letter or digit.
+    Zero-width spaces, joiners and stretched lines do not count: the same sentence is often written
+    without. An apostrophe separates, also one that is a letter. Empty where the text has no letter
+    or digit.
     """
     if text.isascii():
         return " ".join(ASCII_WORD.findall(text.lower()))
-    folded = unicodedata.normalize("NFC", text.casefold().replace(ZERO_WIDTH_SPACE, ""))
+    folded = unicodedata.normalize("NFC", text.casefold().translate(AS_TYPED))
     spoken = "".join(char if _is_spoken(char) else " " for char in folded)
-    return " ".join(spoken.split())
+    # Only now: the compatible form of an accent by itself is a mark.
+    return " ".join(unicodedata.normalize("NFKC", spoken).casefold().split())
 
 
 def _is_invisible(char: str) -> bool:

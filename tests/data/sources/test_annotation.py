@@ -245,6 +245,17 @@ def test_a_recording_that_is_named_without_its_suffix_is_not_elsewhere(tmp_path:
     assert remarks == ()
 
 
+def test_recordings_whose_names_differ_in_case_are_told_apart(tmp_path: Path) -> None:
+    rows, _, remarks = read(corpus(tmp_path, {"a.srt": CUE, "a.wav": "", "A.wav": ""}))
+    assert [row.audio for row in rows] == ["a.wav"]
+    assert remarks == ("recordings without annotations, left out: 1, such as A.wav",)
+    corpus(tmp_path, {"A.srt": CUE})
+    assert sorted((row.id, row.audio) for row in read(tmp_path)[0]) == [
+        ("A@1.0-2.5", "A.wav"),
+        ("a@1.0-2.5", "a.wav"),
+    ]
+
+
 def test_segments_without_a_letter_have_no_text(tmp_path: Path) -> None:
     cues = "".join(
         f"{i}\n00:00:0{i},000 --> 00:00:0{i},900\n{text}\n\n"

@@ -78,15 +78,15 @@ def test_a_release_needs_no_flag(tmp_path: Path, name: str) -> None:
         ("test", "Labda kesho.", "s4"),
     ]
     assert {clip.language for clip in read_manifest(tmp_path / "out")} == {"sw"}
-    assert [(clip["id"][-1], clip["reason"]) for clip in review] == [
-        ("5", "unassigned"),
-        ("6", "untranscribed"),
-        ("7", "untranscribed"),
+    assert [(clip["id"][-5:], clip["reason"]) for clip in review] == [
+        ("5.wav", "unassigned"),
+        ("6.wav", "untranscribed"),
+        ("7.wav", "untranscribed"),
     ]
     assert review[0] == {
         "audio": str(tmp_path / "sps/audios/spontaneous-speech-sw-5.wav"),
         "text": "Nani anajua [noise]?",
-        "id": "spontaneous-speech-sw-5",
+        "id": "audios/spontaneous-speech-sw-5.wav",
         "language": "sw",
         "speaker": "s5",
         "duration_s": 0.5,

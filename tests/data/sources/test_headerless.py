@@ -101,6 +101,16 @@ def test_three_fields_that_do_not_say_what_they_are_are_refused(tmp_path: Path) 
         list(detect(tmp_path).rows())
 
 
+def test_a_speaker_behind_the_text_is_not_taken_for_the_text(tmp_path: Path) -> None:
+    prompts = ("habari yako leo", "asante sana rafiki")
+    table = "".join(
+        f"{who}{i}|{x}|{who}\n" for who in ("ana", "ben") for i, x in enumerate(prompts)
+    )
+    corpus(tmp_path, {"metadata.csv": table, "wavs/ana0.wav": ""})
+    with pytest.raises(Fault, match="MAN-COLUMN"):
+        list(detect(tmp_path).rows())
+
+
 def test_librispeech_has_speakers_and_splits_in_its_folders(tmp_path: Path) -> None:
     files = {
         "train-clean-100/10/20/10-20.trans.txt": "10-20-0000 HABARI YAKO\n10-20-0001 ASANTE SANA\n",

@@ -151,3 +151,13 @@ def test_a_cut_gzip_file_is_named(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(Fault, match=r"cuts\.jsonl\.gz: not a whole gzip file"):
             rows(tmp_path)
+
+
+def test_a_manifest_whose_first_line_is_damaged_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "cuts_train.jsonl", cut())
+    write(tmp_path / "cuts_test.jsonl", '{"id": "c2", "sta', cut(id="c3"))
+    source = detect(tmp_path)
+    assert len(list(source.rows())) == 1
+    assert source.remarks == (
+        "files that do not begin with a JSON object, not read: cuts_test.jsonl",
+    )

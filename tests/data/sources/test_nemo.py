@@ -49,3 +49,14 @@ def test_a_key_can_be_chosen_and_a_lone_jsonl_file_is_a_table(tmp_path: Path) ->
     assert isinstance(row, Row)
     assert row.text == "asante"
     assert isinstance(detect(path.rename(tmp_path / "m.jsonl")), TableSource)
+
+
+def test_a_manifest_whose_first_line_is_damaged_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "train_manifest.json", LINE)
+    write(tmp_path / "dev_manifest.json", '{"audio_filepath": "b.w', LINE)
+    write(tmp_path / "empty.json")
+    source = detect(tmp_path)
+    assert len(list(source.rows())) == 1
+    assert source.remarks == (
+        "files that do not begin with a JSON object, not read: dev_manifest.json",
+    )

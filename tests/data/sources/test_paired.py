@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from clips import tone, write_clip
 
 from mothertongue.data.manifest import read_manifest
@@ -33,6 +34,15 @@ def test_texts_are_read_from_any_depth(tmp_path: Path) -> None:
         Row(f"{tmp_path}/mama/2/b.txt:1", audio="mama/2/b.wav", text="asante"),
         Row(f"{tmp_path}/mama/2/c.wav:1", audio="mama/2/c.wav", aside="untranscribed"),
         Row(f"{tmp_path}/mama/2/d.txt:1", audio="mama/2/d.wav", text="สวัสดีครับ"),
+    ]
+
+
+@pytest.mark.parametrize(("sound", "text"), [("\u00e9", "e\u0301"), ("e\u0301", "\u00e9")])
+def test_names_in_two_unicode_forms_are_a_pair(tmp_path: Path, sound: str, text: str) -> None:
+    (tmp_path / f"{sound}.wav").touch()
+    (tmp_path / f"{text}.txt").write_text("habari")
+    assert list(detect(tmp_path).rows()) == [
+        Row(f"{tmp_path}/{text}.txt:1", audio=f"{sound}.wav", text="habari")
     ]
 
 

@@ -43,6 +43,13 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_a_manifest_of_another_name_is_no_text(data: Path, byte: Tokens, tmp_path: Path) -> None:
+    moved = (data / "manifest.jsonl").rename(data / "swahili.jsonl")
+    record = build([moved], [], byte, 3, tmp_path / "lm")
+    assert (record.sentences, record.taken_out, record.held_out) == (1, 1, 2)
+    assert seen_sentences(tmp_path / "lm", ["Habari ya asubuhi", "Chai."]) == 1
+
+
 def test_held_out_sentences_are_taken_out_of_all_texts(
     data: Path, byte: Tokens, tmp_path: Path
 ) -> None:

@@ -82,7 +82,8 @@ class Sounds:
             return None
         if folder not in self._folders:
             self._folders[folder] = _listed(folder)
-        found = self._folders[folder].get(_key(name))
+        names = self._folders[folder]
+        found = names.get(name) or names.get(_key(name))
         whole = os.path.join(folder, found) if found else ""
         return whole if found and self._is_inside(whole) and os.path.isfile(whole) else None
 
@@ -125,10 +126,12 @@ def _names(stem: str) -> Iterator[str]:
 
 
 def _listed(folder: str) -> dict[str, str]:
+    """Return the names in a folder by themselves, and by their keys: a.wav is not A.wav."""
     try:
-        return {_key(name): name for name in sorted(os.listdir(folder), reverse=True)}
+        names = sorted(os.listdir(folder), reverse=True)
     except OSError:
         return {}
+    return {_key(name): name for name in names} | {name: name for name in names}
 
 
 def _is_utf8(path: str) -> bool:

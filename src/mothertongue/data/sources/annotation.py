@@ -25,7 +25,7 @@ from mothertongue.data.annotations.tiers import (
     told,
 )
 from mothertongue.data.audio.headers import EXTENSIONS
-from mothertongue.data.audio_paths import require_utf8
+from mothertongue.data.audio_paths import linked_folder_remarks, require_utf8
 from mothertongue.data.clip_checks import reject_row
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.text_cleaning import sentence_key
@@ -112,7 +112,7 @@ class AnnotationSource(Source):
             else:
                 yield from self._rows_of(file, document, wanted, sounds[file], counts)
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
-        self._remarks += unused_remarks(self._unused)
+        self._remarks += [*unused_remarks(self._unused), *linked_folder_remarks(self.path)]
 
     def survey(self) -> Kinds:
         """Return the kinds of tiers in all files that can be read."""

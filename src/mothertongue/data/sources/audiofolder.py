@@ -1,7 +1,7 @@
 """A folder of clips with metadata.csv (.tsv, .jsonl, .parquet) in it or in its split folders."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,8 @@ from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.data.sources.columns import ColumnSource, split_named
 from mothertongue.data.sources.table import SUFFIXES, TableSource
 from mothertongue.errors import Fault
+
+NOT_READ = "tables that were not read: {}; name their folders train, dev or test, or point at one"
 
 
 class AudioFolderSource(ColumnSource):
@@ -38,6 +40,7 @@ class AudioFolderSource(ColumnSource):
         if not tables:
             reason = f"{self.path}: no metadata file; expected metadata{' or '.join(SUFFIXES)}"
             raise Fault("MAN-FORMAT", reason, "write one with the columns file_name and text")
+        self._remarks[:] = unread_remarks(self.path, tables)
         for table in tables:
             folder = table.parent.relative_to(self.path).as_posix()
             source = TableSource(
@@ -50,7 +53,8 @@ class AudioFolderSource(ColumnSource):
         if row.audio is None:
             return row
         audio = posixpath.join(folder, row.audio) if folder != "." else row.audio
-        first = audio.split("/")[0]
+        # Tables have train\a.wav, written on Windows, and ./train/a.wav.
+        first = posixpath.normpath(audio.replace("\\", "/")).split("/")[0]
         split = row.split or (first if split_named(first) else None)
         return replace(row, audio=row.audio if self.audio_root else audio, split=split)
 
@@ -62,6 +66,13 @@ def metadata_files(folder: Path) -> list[Path]:
         return own
     splits = [path for path in sorted(folder.iterdir()) if path.is_dir() and split_named(path.name)]
     return [table for path in splits for table in _metadata_of(path)]
+
+
+def unread_remarks(folder: Path, read: Sequence[Path]) -> list[str]:
+    """Return a remark on metadata files in the folder's own folders that are not read, if any."""
+    found = {path for suffix in SUFFIXES for path in folder.glob(f"*/metadata{suffix}")}
+    names = sorted(path.relative_to(folder).as_posix() for path in found.difference(read))
+    return [NOT_READ.format(", ".join(names))] if names else []
 
 
 def _metadata_of(folder: Path) -> list[Path]:

@@ -129,7 +129,7 @@ def to_row(where: str, record: Record) -> Row | Rejection:
     """Return a Row of raw fields under our names: empty is None, a number as id becomes text."""
     try:
         fields: dict[str, Any] = {name: _text(name, record.get(name)) for name in TEXT_FIELDS}
-        fields |= {name: _seconds(name, record.get(name)) for name in TIME_FIELDS}
+        fields |= {name: as_seconds(name, record.get(name)) for name in TIME_FIELDS}
     except Fault as fault:
         return reject(where, record, fault)
     embedded = record.get("embedded")
@@ -172,7 +172,8 @@ def as_number(value: object) -> float:
     return float(str(value).replace(",", ".", 1))
 
 
-def _seconds(name: str, value: object) -> float | None:
+def as_seconds(name: str, value: object) -> float | None:
+    """Return the seconds of a field; None if it is empty. Raises Fault MAN-TYPE."""
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     try:

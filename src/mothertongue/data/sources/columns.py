@@ -1,13 +1,15 @@
 """Columns of a table and the fields that they hold, by the names that corpora use."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
-from mothertongue.data.manifest import Split
-from mothertongue.data.sources.base import ROOT_OPTIONS, Record, Source, as_number
+from mothertongue.data.manifest import Split, duration_tolerance_s
+from mothertongue.data.sources.base import ROOT_OPTIONS, Record, Source, as_number, as_seconds
+from mothertongue.data.sources.readers import shown_names
 from mothertongue.errors import Fault
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -44,6 +46,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "duration_ms": ("duration_ms", "duration[ms]"),
 }
 REQUIRED = ("audio", "text")
+NUM_COMPARED = 1000  # columns that are compared with a name which is missing
 
 
 class ColumnSource(Source):
@@ -77,7 +80,7 @@ def find_columns(
         if field not in columns:
             raise _missing(field, found, path, chosen.get(field))
     # Excel writes columns without a name behind the last one.
-    twice = sorted({name for name in found if name.strip() and list(found).count(name) > 1})
+    twice = sorted(name for name, count in Counter(found).items() if name.strip() and count > 1)
     if twice:
         raise Fault(
             "MAN-COLUMN", f"{path}: column {twice[0]!r} appears twice", "rename or remove one"
@@ -92,27 +95,42 @@ def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dic
 
 
 def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
-    """A table's record under our field names, milliseconds and ends turned into durations."""
+    """A table's record under our field names, milliseconds turned into seconds."""
     fields = {field: record.get(column) for field, column in columns.items()}
     if "duration_ms" in fields:
         fields.setdefault("duration_s", _in_seconds(fields["duration_ms"]))
-    if {"start_s", "end_s"} <= fields.keys():
-        fields.setdefault("duration_s", _between(fields["start_s"], fields["end_s"]))
     return fields
 
 
-def _between(start_s: object, end_s: object) -> object:
-    """Return the duration; the end as it is if one is no number, to be refused with its row."""
-    try:
-        return round(as_number(end_s) - as_number(start_s), 6)
-    except ValueError:
-        return end_s
+def with_end(fields: Record) -> Record:
+    """Return the fields with the duration up to the end, if they have one.
+
+    Raises Fault MAN-SEGMENT if no start is before it, or the fields have another duration; MAN-TYPE
+    if a time is no number.
+    """
+    start_s, end_s, duration_s = (
+        as_seconds(name, fields.get(name)) for name in ("start_s", "end_s", "duration_s")
+    )
+    if end_s is None:
+        return fields
+    if start_s is None or start_s >= end_s:
+        start = "no start" if start_s is None else f"a start at {start_s:g} s"
+        reason = f"{start} and an end at {end_s:g} s; expected a start before the end"
+        raise Fault("MAN-SEGMENT", reason, "correct the row; expected columns start and end")
+    length_s = round(end_s - start_s, 6)
+    if duration_s is None:
+        return {**fields, "duration_s": length_s}
+    if abs(length_s - duration_s) > duration_tolerance_s(length_s):
+        reason = f"from {start_s:g} s to {end_s:g} s, and a duration of {duration_s:g} s"
+        fix = "correct the row; if the duration is that of the whole file, rename its column"
+        raise Fault("MAN-SEGMENT", reason, fix)
+    return fields
 
 
 def _in_seconds(milliseconds: object) -> object:
     """Seconds; what is no number is returned as it is, to be refused with its row."""
     try:
-        return float(str(milliseconds)) / 1000
+        return as_number(milliseconds) / 1000
     except ValueError:
         return milliseconds
 
@@ -126,12 +144,12 @@ def _column(field: str, found: Sequence[str], chosen: str | None) -> str | None:
 
 def _missing(field: str, found: Sequence[str], path: Path, chosen: str | None) -> Fault:
     expected = (chosen,) if chosen else COLUMN_NAMES[field]
-    by_lower = {name.strip().lower(): name for name in found}
+    by_lower = {name.strip().lower(): name for name in found[:NUM_COMPARED]}
     close = [match for name in expected for match in get_close_matches(name, by_lower, n=1)]
     hint = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
     return Fault(
         "MAN-COLUMN",
-        f"{path}: no {field} column; found {', '.join(map(repr, found)) or 'none'}; expected "
+        f"{path}: no {field} column; found {shown_names([*map(repr, found)]) or 'none'}; expected "
         f"{' or '.join(expected)}{hint}",
         f"rename the column, or name it with --{field.removesuffix('_s')}-column",
     )

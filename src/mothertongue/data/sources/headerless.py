@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.sources.audiofolder import unread_remarks
 from mothertongue.data.sources.base import ROOT_OPTIONS, Rejection, Row, Source, reject, to_row
 from mothertongue.data.sources.columns import COLUMN_NAMES, split_in, splits_in_names
 from mothertongue.data.sources.readers import read_lines
@@ -127,6 +128,7 @@ class HeaderlessSource(Source):
             layout = replace(layout, widths=(width,))
             self._remarks += [TAKEN[second]] if width == 3 else []
         home = self.path if self.path.is_dir() else self.path.parent
+        self._remarks += unread_remarks(home, tables) if self.path.is_dir() else []
         folders = [table.parent.relative_to(home).as_posix() for table in tables]
         splits = splits_in_names(folders)
         for table, folder in zip(tables, folders, strict=True):
@@ -246,12 +248,13 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
     """Return how many fields most rows of LJSpeech's tables have, and what the second of three is.
 
-    It is a text if the third one often has the same words, and a speaker if it often stands with
-    different texts. Raises Fault MAN-COLUMN if neither is so.
+    It is a text if the third one often has the same words. It is a speaker if it often stands with
+    different texts and is shorter: a text stands with different speakers. Raises Fault MAN-COLUMN
+    if neither is so.
     """
     texts: dict[str, str] = {}
     widths: Counter[int] = Counter()
-    alike = again = 0
+    alike = again = longer = 0
     for _, line in chain.from_iterable(map(read_lines, tables)):
         fields = _fields(line, LJSPEECH.delimiter)
         widths[len(fields)] += 1
@@ -259,11 +262,12 @@ def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
             _, second, third = fields
             alike += sentence_key(second) == sentence_key(third)
             again += texts.setdefault(second, third) != third
+            longer += len(third) - len(second)
     width = max(LJSPEECH.widths, key=widths.__getitem__)
     often = OFTEN * widths[width]
     if width == 2 or alike > often:
         return width, "text"
-    if again > often:
+    if again > often and longer > 0:
         return width, "speaker"
     reason = f"{tables[0]}: the second of three fields may be a speaker, or the text as written"
     fix = "write a first line, such as file_name|speaker|text, and paths such as wavs/a.wav"

@@ -17,7 +17,7 @@ from mothertongue.data.sources.base import (
     to_row,
 )
 from mothertongue.data.sources.columns import splits_in_names
-from mothertongue.data.sources.readers import first_object, read_jsonl
+from mothertongue.data.sources.readers import first_object, read_jsonl, unread_remarks
 from mothertongue.errors import Fault
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -104,6 +104,7 @@ class LhotseSource(Source):
     def rows(self) -> Iterator[Row | Rejection]:
         supervisions = _manifests(self.path, _is_supervision)
         manifests = supervisions or _manifests(self.path, _is_cut)
+        self._remarks[:] = unread_remarks(_files(self.path))
         splits = splits_in_names([manifest.name for manifest in manifests])
         recordings: Recordings = {}
         for manifest in _manifests(self.path, _is_recording) if supervisions else ():
@@ -169,9 +170,12 @@ def _whole(recording: _Recording) -> _Supervision:
 
 
 def _manifests(path: Path, is_wanted: Callable[[dict[str, Any]], bool]) -> list[Path]:
+    return [file for file in _files(path) if is_wanted(first_object(file))]
+
+
+def _files(path: Path) -> list[Path]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    candidates = [file for file in files if file.name.endswith(SUFFIXES) and file.is_file()]
-    return [file for file in candidates if is_wanted(first_object(file))]
+    return [file for file in files if file.name.endswith(SUFFIXES) and file.is_file()]
 
 
 def _is_recording(record: dict[str, Any]) -> bool:

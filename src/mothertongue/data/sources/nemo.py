@@ -7,7 +7,7 @@ from typing import Literal
 
 from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.data.sources.columns import ColumnSource, splits_in_names
-from mothertongue.data.sources.readers import first_object, read_jsonl
+from mothertongue.data.sources.readers import first_object, read_jsonl, unread_remarks
 from mothertongue.data.sources.table import table_rows
 
 SUFFIXES = (".json", ".jsonl")
@@ -36,6 +36,7 @@ class NemoSource(ColumnSource):
 
     def rows(self) -> Iterator[Row | Rejection]:
         manifests = _manifests(self.path)
+        self._remarks[:] = unread_remarks(_files(self.path))
         splits = splits_in_names([manifest.stem for manifest in manifests])
         for manifest in manifests:
             keys = tuple(first_object(manifest))
@@ -46,6 +47,9 @@ class NemoSource(ColumnSource):
 
 
 def _manifests(path: Path) -> list[Path]:
+    return [file for file in _files(path) if "audio_filepath" in first_object(file)]
+
+
+def _files(path: Path) -> list[Path]:
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    candidates = [file for file in files if file.suffix in SUFFIXES and file.is_file()]
-    return [file for file in candidates if "audio_filepath" in first_object(file)]
+    return [file for file in files if file.suffix in SUFFIXES and file.is_file()]

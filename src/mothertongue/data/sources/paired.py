@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.audio_paths import linked_folder_remarks
 from mothertongue.data.scripts import joined_texts
+from mothertongue.data.sources.audiofolder import unread_remarks
 from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
 from mothertongue.data.sources.columns import split_named
 from mothertongue.data.sources.readers import read_lines
@@ -42,6 +45,7 @@ class PairedSource(Source):
         return any(stem in texts for _, sounds, texts in _folders(path) for stem, _ in sounds)
 
     def rows(self) -> Iterator[Row | Rejection]:
+        self._remarks[:] = [*unread_remarks(self.path, ()), *linked_folder_remarks(self.path)]
         for folder, sounds, texts in _folders(self.path):
             for stem, name in sounds:
                 yield self._row(folder / name, folder / texts[stem] if stem in texts else None)
@@ -76,7 +80,9 @@ def _folders(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str
     """Yield (folder, (stem, name) of its sounds, the names of its texts by stem), in order."""
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        halves = [(*os.path.splitext(name), name) for name in sorted(names)]
+        # One program writes names in NFC, another in NFD.
+        parts = [(*os.path.splitext(name), name) for name in sorted(names)]
+        halves = [(normalize("NFC", stem), suffix, name) for stem, suffix, name in parts]
         seen = [half for half in halves if not half[0].startswith(".")]
         sounds = [(stem, name) for stem, suffix, name in seen if suffix.lower() in SUFFIXES]
         texts = {stem: name for stem, suffix, name in seen if suffix.lower() == TEXT_SUFFIX}

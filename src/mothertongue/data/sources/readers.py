@@ -18,6 +18,7 @@ Located = tuple[str, dict[str, Any]]
 MAX_LINE_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16
 DELIMITERS = ",;\t|"
+NUM_SHOWN, NAME_CHARACTERS = 40, 100  # of the names of columns, in a message
 csv.field_size_limit(MAX_LINE_BYTES)  # its own limit, 128 KiB, is told as a quote left open
 
 
@@ -74,6 +75,13 @@ def first_object(path: Path) -> dict[str, Any]:
     return first[1] if isinstance(first, tuple) else {}
 
 
+def unread_remarks(files: Sequence[Path]) -> list[str]:
+    """Return a remark on files that do not begin with a JSON object, if there are some."""
+    names = [file.name for file in files if file.stat().st_size and not first_object(file)]
+    told = f"files that do not begin with a JSON object, not read: {', '.join(names)}"
+    return [told] if names else []
+
+
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON, expected a number or null")
 
@@ -101,7 +109,7 @@ def read_delimited(
         if header is None:
             header = fields
         elif len(fields) != len(header):
-            reason = f"{len(fields)} fields, expected {len(header)}: {', '.join(header)}"
+            reason = f"{len(fields):,} fields, expected {len(header):,}: {shown_names(header)}"
             yield reject(where, {"line": line}, Fault("MAN-RAGGED", reason, mend))
         else:
             yield where, dict(zip(header, fields, strict=True))
@@ -116,6 +124,12 @@ def read_header(path: Path, delimiter: str | None = None) -> list[str]:
         except csv.Error as error:
             raise Fault("MAN-QUOTE", f"{where}: {error}", "mend the header's quotes") from None
     return []
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """Return the first names of columns as text, and how many more there are."""
+    more = f" and {len(names) - NUM_SHOWN:,} more" if len(names) > NUM_SHOWN else ""
+    return ", ".join(name[:NAME_CHARACTERS] for name in names[:NUM_SHOWN]) + more
 
 
 def sniff_delimiter(path: Path) -> str:

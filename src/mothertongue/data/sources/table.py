@@ -4,8 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from mothertongue.data.sources.base import Rejection, Row, to_row
-from mothertongue.data.sources.columns import ColumnSource, find_columns, known_columns, renamed
+from mothertongue.data.sources.base import Rejection, Row, reject, to_row
+from mothertongue.data.sources.columns import (
+    ColumnSource,
+    find_columns,
+    known_columns,
+    renamed,
+    with_end,
+)
 from mothertongue.data.sources.parquet import embedded_column, read_parquet, read_parquet_header
 from mothertongue.data.sources.readers import (
     Located,
@@ -77,8 +83,12 @@ def table_rows(
         keys = tuple(record)
         if keys not in columns:
             columns = {keys: known_columns(keys, chosen)}
-        content = record.get(embedded_column(columns[keys].get("audio", "")))
-        yield to_row(where, renamed(record, columns[keys]) | {"embedded": content})
+        fields = renamed(record, columns[keys])
+        fields["embedded"] = record.get(embedded_column(columns[keys].get("audio", "")))
+        try:
+            yield to_row(where, with_end(fields))
+        except Fault as fault:
+            yield reject(where, fields, fault)
 
 
 def _only_table(path: Path) -> Path | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from mothertongue.data.audio_paths import linked_folder_remarks
 from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.data.sources.columns import ColumnSource, split_named, splits_in_names
 from mothertongue.data.sources.table import SUFFIXES, TableSource
@@ -39,6 +40,7 @@ class TablesSource(ColumnSource):
 
     def rows(self) -> Iterator[Row | Rejection]:
         names = _tables(self.path)
+        self._remarks[:] = linked_folder_remarks(self.path)
         if len(corpora := corpora_of(names)) > 1:
             reason = f"{self.path}: tables of several corpora: {', '.join(corpora)}"
             raise Fault("MAN-FORMAT", reason, "point at one of these folders")

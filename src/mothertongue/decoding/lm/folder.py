@@ -12,7 +12,7 @@ import numpy as np
 import regex
 from pydantic import Field
 
-from mothertongue.data.manifest import MANIFEST_NAME, read_manifest
+from mothertongue.data.manifest import is_manifest, read_manifest
 from mothertongue.data.scripts import UNSPACED_SCRIPTS
 from mothertongue.data.text_cleaning import clean_text, sentence_key
 from mothertongue.decoding.lm.arpa import read_arpa, write_arpa
@@ -74,7 +74,7 @@ def build(
     and its validation and test sentences are held out, as those of `held_out` are.
     Raises DataError for a text that cannot be read, or where nothing is left.
     """
-    corpora = [path for path in texts if is_data(path)]
+    corpora = [path for path in texts if is_manifest(path)]
     forbidden = HeldOut([*corpora, *held_out])
     kept: list[str] = []
     taken_out = 0
@@ -188,11 +188,6 @@ def _name(model: str) -> str:
     return str(path.resolve()) if path.exists() else model
 
 
-def is_data(path: Path) -> bool:
-    """Return whether a path is a manifest or the folder of one."""
-    return (path / MANIFEST_NAME).is_file() or path.name == MANIFEST_NAME
-
-
 class HeldOut:
     """The sentences of validation and test, and a check for lines that share a part of them."""
 
@@ -224,7 +219,7 @@ def _windows(parts: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:
 def _sentences(texts: Sequence[Path]) -> Iterator[str]:
     """Yield every sentence of texts that has a letter or a digit."""
     for path in texts:
-        for line in _transcripts(path) if is_data(path) else _lines(path):
+        for line in _transcripts(path) if is_manifest(path) else _lines(path):
             cleaned, _ = clean_text(line)
             if sentence_key(cleaned):
                 yield cleaned
