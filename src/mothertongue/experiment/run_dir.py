@@ -74,9 +74,9 @@ class RunDir:
 
     def read_record(self) -> RunRecord:
         """Return the record of a finished run. Raises DataError without a whole one."""
-        if not is_run(self.path):
-            raise DataError(f"{self.path}: {NO_RUN}")
         if not self.is_done:
+            if not is_run(self.path):
+                raise DataError(f"{self.path}: {NO_RUN}")
             raise DataError(
                 f"{self.path}: no finished run; expected its record.json; continue it with: "
                 "mothertongue train"
