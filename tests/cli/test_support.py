@@ -1,4 +1,4 @@
-"""What the verbs share."""
+"""The functions that the verbs share."""
 
 import os
 from pathlib import Path

@@ -124,7 +124,7 @@ class Indifferent:
 
 
 def test_an_empty_text_may_be_the_best_of_several(tokens: Tokens, tmp_path: Path, clips) -> None:
-    """Of several texts ours is chosen by the same rule in both engines: an empty one has a score.
+    """Both engines choose among several texts by one rule: an empty text has a score too.
 
     Here it is the likeliest of all; CTranslate2 divides its score by no tokens.
     """

@@ -16,7 +16,7 @@ NUM_LISTED = 12
 
 
 class ReadingOptions(config.Config):
-    """What a user says about reading a corpus: the options of `prepare` by the same names.
+    """How to read a corpus, as a user says it: the options of `prepare` by the same names.
 
     A source takes those of its `options`.
     """
