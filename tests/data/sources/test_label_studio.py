@@ -192,6 +192,15 @@ def test_json_min_of_regions_is_read(tmp_path: Path, text: object, second: str) 
     ]
 
 
+def test_several_texts_of_a_json_min_task_are_joined_as_their_script_is_written(
+    tmp_path: Path,
+) -> None:
+    texts = (["habari", "yako"], ["สวัสดี", "ครับ"])
+    tasks = [flat(number, transcription=each) for number, each in enumerate(texts)]
+    found = [row.text for row in rows(tmp_path, *tasks) if isinstance(row, Row)]
+    assert found == ["habari yako", "สวัสดีครับ"]
+
+
 def test_that_texts_are_paired_with_regions_in_their_order_is_said(tmp_path: Path) -> None:
     label = [times(0.5, 2.0, labels=["Speech"]), times(2, 3, labels=["Speech"])]
     for number, texts in ((1, ["habari"]), (2, ["habari", "yako"])):

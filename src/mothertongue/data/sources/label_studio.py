@@ -23,8 +23,8 @@ from mothertongue.errors import Fault
 
 EXPORT = re.compile(rb'\[\s*\{.*"annotation(s|_id)"\s*:', re.DOTALL)
 PAIRED = (
-    "JSON-MIN does not say which text is of which region: they are paired in their order; "
-    "the export as JSON says it"
+    "JSON-MIN does not say which text is of which region: they are paired in their order; to be "
+    "sure, export the project as JSON"
 )
 MAX_SHOWN = 200
 MAX_BYTES = 256 << 20  # JSON takes about ten times its size in memory
@@ -125,11 +125,11 @@ class LabelStudioSource(ColumnSource):
         if regions and loose:
             silent = [region for region in regions if not region.get("transcript")]
             if len(silent) != len(loose):
-                reason = f"{len(silent)} regions without text and {len(loose)} texts; "
-                expected = (
-                    "expected as many, as JSON-MIN does not say which text is of which region"
+                reason = (
+                    f"{len(silent)} regions without text and {len(loose)} texts; expected as many, "
+                    "as JSON-MIN does not say which text is of which region"
                 )
-                raise Fault("MAN-SEGMENT", reason + expected, "export the project again, as JSON")
+                raise Fault("MAN-SEGMENT", reason, "export the project again, as JSON")
             if len(silent) > 1 and PAIRED not in self._remarks:
                 self._remarks.append(PAIRED)
             for region, text in zip(silent, loose, strict=True):
@@ -138,7 +138,7 @@ class LabelStudioSource(ColumnSource):
             named = {str(number): region for number, region in enumerate(regions, start=1)}
             yield from _region_rows(where, name, fields, named)
         else:
-            row = to_row(where, fields | {"text": " ".join(loose)})
+            row = to_row(where, fields | {"text": joined_texts(loose)})
             yield row if loose else for_review(row)
 
     def _task(self, where: str, task: _Task) -> Iterator[Row | Rejection]:
