@@ -1,7 +1,6 @@
 """Test the verb `average` as a user types it."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 from runs import Silent, save_base, save_corpus, tiny_experiment
 
 import mothertongue as mt
-from mothertongue import cli
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
@@ -19,20 +17,6 @@ def tuned(tmp_path: Path) -> Path:
     base, corpus = save_base(tmp_path / "base"), save_corpus(tmp_path / "data")
     run(tiny_experiment(tmp_path, base, corpus, epochs=1), RunDir(tmp_path / "run"), Silent())
     return tmp_path / "run"
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Return a function that runs the script in this process: (exit code, stdout, stderr)."""
-
-    def typed(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return typed
 
 
 def test_a_sweep_prints_a_table_and_draws_a_chart(call: Any, tuned: Path, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from clips import tone, write_clip
 from disks import no_file_above
 from runs import save_base, save_corpus, write_experiment
 
-from mothertongue import cli
 from mothertongue.cli.support import explained, fail, show
 from mothertongue.data import row_database as ledger
 from mothertongue.data.manifest import read_manifest
@@ -28,20 +27,6 @@ from mothertongue.report.tables.verb_tables import transcript_lines
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("cli")
     return save_base(folder / "base"), save_corpus(folder / "data")
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the console script in this process: (exit code, standard output, standard error)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
 
 
 def test_help_is_quick_and_loads_nothing_heavy() -> None:

@@ -1,14 +1,12 @@
 """Paths and options that a user mixes up: one message before the work, and nothing is replaced."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from runs import save_base, save_corpus, write_experiment
 
-from mothertongue import cli
 from mothertongue.cli.support import explained, show
 
 
@@ -25,19 +23,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def call(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the console script in this process and that folder: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(made)
-        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
+@pytest.fixture(autouse=True)
+def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in that folder."""
+    monkeypatch.chdir(made)
 
 
 @pytest.mark.parametrize(

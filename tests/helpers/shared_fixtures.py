@@ -1,7 +1,8 @@
 """Fixtures that cost time, made once: the tokenizer and tiny models in every layout."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bad_decoders
@@ -11,6 +12,7 @@ from tiny import save_transformers, tiny_model, with_language
 from tiny_runs import exports, tiny_runs, warm_engines  # noqa: F401  (fixtures)
 from transformers import WhisperForConditionalGeneration
 
+from mothertongue import cli
 from mothertongue.model.locate import BaseFiles, locate
 from mothertongue.model.tokenizer import Tokens, load_tokens
 from mothertongue.system.cache import cache_folder
@@ -26,6 +28,22 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("MOTHERTONGUE_CACHE", str(ours))
         patch.setenv("XDG_STATE_HOME", str(ours / "state"))
         yield ours
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs the script in this process: (exit code, stdout, stderr)."""
+
+    def typed(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return typed
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Test `init`: an experiment for a corpus and this machine, which loads and trains."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from measured import MEASURED
 from runs import save_base, save_corpus
 
-from mothertongue import cli
 from mothertongue.data.manifest import read_manifest, write_manifest
 from mothertongue.errors import ConfigError, MothertongueError
 from mothertongue.experiment.config import Experiment, load_experiment
@@ -35,20 +33,6 @@ MINUTE = replace(
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("init")
     return save_base(folder / "base"), save_corpus(folder / "mine", train=6, test=1)
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Return a function that runs the script in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mothertongue", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture
