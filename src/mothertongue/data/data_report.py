@@ -45,7 +45,7 @@ NOTES = {
     "TXT-SCRIPT": "a word with letters of Latin, Greek or Cyrillic together",
     "TXT-SPACE": "white space joined",
     "TXT-SPECIAL": "text like <|en|>, kept as plain characters",
-    "TXT-TAG": "text like [noise], <b> or S1:",
+    "TXT-TAG": "text like [noise], <b>, S1: or :fra",
     "TXT-UNTAGGED": "tags such as [noise] removed from the text",
     "TXT-WORD": "a word of over 100 characters",
 }

@@ -70,6 +70,17 @@ def test_neighbours_are_joined_where_asked(tmp_path: Path) -> None:
         read(path, max_gap=0.1)
 
 
+def test_single_words_are_told_to_be_joined(tmp_path: Path) -> None:
+    slots = {"t0": 0, "t1": 400, "t2": 900, "t3": 2900}
+    words = (aligned("a1", "t0", "t1", "habari"), aligned("a2", "t1", "t2", "gani"))
+    longer = aligned("a3", "t2", "t3", "njema sana")
+    path = corpus(tmp_path, {"a.eaf": eaf(slots, tier("tx", *words, longer)), "a.wav": ""})
+    assert sum("under a second" in each and "--join 15" in each for each in read(path)[2]) == 1
+    assert not any("under a second" in each for each in read(path, join=15.0)[2])
+    corpus(path, {"a.eaf": eaf(slots, tier("tx", words[0], longer))})
+    assert not any("under a second" in each for each in read(path)[2])
+
+
 def test_the_tier_is_that_of_most_files_and_another_on_demand(tmp_path: Path) -> None:
     gloss = tier("ft", reference("r", "a1", "how are you"), type_="translation", parent="tx")
     files = {"a.eaf": eaf(SLOTS, tier("tx", *SAID), gloss), "a.wav": "", "b.wav": ""}
@@ -239,7 +250,7 @@ def test_recordings_without_annotations_are_told(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_is_named_without_its_suffix_is_not_elsewhere(tmp_path: Path) -> None:
-    chat = "@Begin\n@Media:\ta, audio\n*CHI:\thabari . \x15100_900\x15\n@End\n"
+    chat = "@Begin\n@Media:\ta, audio\n*CHI:\thabari . \x15100_1900\x15\n@End\n"
     rows, _, remarks = read(corpus(tmp_path, {"a.cha": chat, "a.mp3": ""}))
     assert [row.audio for row in rows] == ["a.mp3"]
     assert remarks == ()

@@ -35,6 +35,11 @@ JOIN_OPTIONS = {"--join": "join_s", "--max-gap": "max_gap_s"}
 TEXT_OPTIONS = {"--encoding": "encoding"}
 TIER_OPTIONS = {"--tier": "tiers"}
 GAP_S = 0.5
+SHORT_S = 1.0
+JOIN_THEM = (
+    "most segments are under a second, such as single words; --join 15 makes clips of up to 15 s "
+    "of neighbours"
+)
 ELSEWHERE = (
     "files that name a recording elsewhere, where one of its name or theirs in the corpus was taken"
 )
@@ -104,14 +109,19 @@ class AnnotationSource(Source):
         sounds, kinds = self._surveyed(files)
         wanted = self._wanted(kinds)
         counts: Counter[str] = Counter()
+        num_short = num_rows = 0
         for file in files:
             try:
                 document = self.read(file)
             except Fault as fault:
                 yield Rejection(str(file), fault.code, fault.reason, fault.fix, {})
             else:
-                yield from self._rows_of(file, document, wanted, sounds[file], counts)
+                for row in self._rows_of(file, document, wanted, sounds[file], counts):
+                    num_rows += 1
+                    num_short += isinstance(row, Row) and (row.duration_s or SHORT_S) < SHORT_S
+                    yield row
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
+        self._remarks += [JOIN_THEM] * (2 * num_short > num_rows and not self.join_s)
         self._remarks += [*unused_remarks(self._unused), *linked_folder_remarks(self.path)]
 
     def survey(self) -> Kinds:

@@ -39,18 +39,24 @@ class TranscriberSource(AnnotationSource):
 def read_trs(path: Path) -> Annotations:
     """Return the stretches between syncs as one tier. Raises Fault MAN-FORMAT."""
     root = parse_xml(path, "Trans", "Transcriber")
-    speakers = {each.get("id", ""): each.get("name") for each in root.iter("Speaker")}
-    segments = [each for turn in root.iter("Turn") for each in _segments(turn, speakers)]
+    speakers = {
+        each.get("id", ""): name
+        for each in root.iter("Speaker")
+        if (name := each.get("name")) and each.get("scope") != "local"
+    }
+    turns = root.iter("Turn")
+    segments = [each for turn in turns for each in _segments(turn, speakers, path.stem)]
     name = root.get("audio_filename")
     media = (Media((name,)),) if name else ()
     return Annotations((Tier("", "", tuple(segments)),), media)
 
 
-def _segments(turn: Element, speakers: Mapping[str, str | None]) -> Iterator[Segment]:
+def _segments(turn: Element, speakers: Mapping[str, str], stem: str) -> Iterator[Segment]:
     """Yield the stretches of a turn. If several speakers talk together, the stretch has no
-    speaker."""
-    names = turn.get("speaker", "").split()
-    speaker = (speakers.get(names[0]) or names[0]) if len(names) == 1 else None
+    speaker. A speaker without a name, or whose name counts in this file only (`scope="local"`), is
+    named by the file and the id."""
+    ids = turn.get("speaker", "").split()
+    speaker = speakers.get(ids[0], f"{stem} {ids[0]}") if len(ids) == 1 else None
     end_s = _seconds(turn.get("endTime"))
     stretches: list[tuple[float | None, str]] = [(_seconds(turn.get("startTime")), turn.text or "")]
     for each in turn:
