@@ -68,7 +68,8 @@ def as_trs() -> str:
         f'<Sync time="{start}"/>{text}</Turn>'
         for start, end, text, speaker in SAID
     )
-    return f'<Trans audio_filename="story">{turns}</Trans>'
+    names = "".join(f'<Speaker id="{each}" name="{each}"/>' for *_, each in SAID)
+    return f'<Trans audio_filename="story"><Speakers>{names}</Speakers>{turns}</Trans>'
 
 
 def as_cha() -> str:
