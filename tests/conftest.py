@@ -19,6 +19,9 @@ from itertools import groupby
 
 import pytest
 
+# No test can see what a disk has when the power goes, and a tiny run waits for it a hundred times.
+os.fsync = lambda descriptor: None
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the fixtures, which import torch: not where xdist only hands the tests out."""

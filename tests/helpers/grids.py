@@ -1,8 +1,13 @@
 """What tests of comparisons share."""
 
+import atexit
+import hashlib
 import json
+import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 
 from runs import Silent
 
@@ -11,11 +16,13 @@ from mothertongue.comparison.grid import Grid
 from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
 from mothertongue.comparison.score_worker import Request, score_sets
 from mothertongue.config import parse
-from mothertongue.experiment.config import load_experiment
+from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.run import run
 
 MakeGrid = Callable[..., Grid]
+TRAINED = Path(mkdtemp(prefix="trained-"))
+atexit.register(shutil.rmtree, TRAINED, ignore_errors=True)
 
 
 class Quiet:
@@ -43,8 +50,7 @@ def in_process(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = neve
     for task in tasks:
         watcher.started(task.name)
         if "train" in task.command:
-            path, out = task.command[-3], task.command[-1]
-            run(load_experiment(Path(path)), RunDir(Path(out)), Silent())
+            train(load_experiment(Path(task.command[-3])), Path(task.command[-1]))
         elif "mothertongue.comparison.average_worker" in task.command:
             request = json.loads(Path(task.command[-1]).read_text("utf-8"))
             make_average(parse(AverageRequest, request, "request"))
@@ -52,3 +58,20 @@ def in_process(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = neve
             request = json.loads(Path(task.command[-1]).read_text("utf-8"))
             score_sets(parse(Request, request, "request"))
         watcher.ended(task.name, True)
+
+
+def train(experiment: Experiment, out: Path) -> None:
+    """Train, or copy what was trained of the same settings and files: its bits are the same.
+
+    What is begun is continued.
+    """
+    if out.exists():
+        run(experiment, RunDir(out), Silent())
+        return
+    settings = experiment.model_dump_json()
+    named = [Path(each) for each in re.findall(r'"(/[^"]+)"', settings)]
+    files = [file for path in named for file in (path, *sorted(path.glob("*")))]
+    facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    kept = TRAINED / hashlib.sha256(repr((settings, facts)).encode()).hexdigest()
+    run(experiment, RunDir(kept), Silent())  # nothing to do where it is done
+    shutil.copytree(kept, out)

@@ -80,6 +80,7 @@ def _work(
     os.environ.clear()
     os.environ.update(environ)
     os.chdir(folder)
+    os.fsync = lambda descriptor: None  # as conftest.py has it
     multiprocessing.set_start_method(None, force=True)  # Python's own, as in any new process
     work(*arguments)
 

@@ -60,8 +60,8 @@ def fingerprint(folder: Path) -> dict[str, str]:
 def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
     strategy: dict[str, object], base_and_data: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    # Long enough to outlive all kills: each leaves it a second and a few steps.
-    changes = {"epochs": 2 * KILLS + 10, "eval_every_steps": 6, "validation_clips": 2}
+    # Long enough to outlive all kills: each leaves it a second or a few steps.
+    changes = {"epochs": 5 * KILLS // 2, "eval_every_steps": 6, "validation_clips": 2}
     experiment = write_experiment(tmp_path, *base_and_data, strategy=strategy, **changes)
     attempts(experiment, tmp_path / "whole", [])
     chance = random.Random(0)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from runs import After, Silent, save_corpus, tiny_experiment, validation
 from torch.utils.data import _utils
-from trained import Make, trained, weights
+from trained import Make, weights
 
 from mothertongue.data.manifest import read_manifest, write_manifest
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
@@ -25,11 +25,25 @@ from mothertongue.training.run import run
 from mothertongue.training.validator import SplitValidator
 
 
+@pytest.fixture(scope="module")
+def stopped_run(made: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch that was stopped after step 5 of 6."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.raises(Preempted):
+        run(tiny_experiment(folder, *made, epochs=1), RunDir(folder / "run"), After(5))
+    return folder / "run"
+
+
+@pytest.fixture
+def after_5(stopped_run: Path, tmp_path: Path) -> RunDir:
+    """A copy of it."""
+    return RunDir(shutil.copytree(stopped_run, tmp_path / "run"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
 def test_a_stopped_run_continues_to_the_same_weights(
-    make: Make, tmp_path: Path, number: int
+    make: Make, whole: Path, tmp_path: Path, number: int
 ) -> None:
-    whole = trained(make(), tmp_path / "whole")
     kind, code = (Interrupted, 130) if number == signal.SIGINT else (Preempted, 75)
     stopped = RunDir(tmp_path / "stopped")
     with pytest.raises(kind, match=r"after step 5 of 12.*same command again") as raised:
@@ -38,8 +52,8 @@ def test_a_stopped_run_continues_to_the_same_weights(
     watcher = Silent()
     run(make(), stopped, watcher)
     assert watcher.began_at == 5
-    assert weights(stopped.path) == whole
-    assert stopped.metrics.read_text() == (tmp_path / "whole/metrics.jsonl").read_text()
+    assert weights(stopped.path) == weights(whole)
+    assert stopped.metrics.read_text() == RunDir(whole).metrics.read_text()
 
 
 def test_a_run_that_was_stopped_is_free_while_its_workers_still_end(
@@ -92,11 +106,10 @@ def test_a_lost_worker_is_one_message_and_the_run_goes_on(
 
 
 def test_a_run_stopped_inside_a_validation_owes_it_still(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mothertongue.training.validator as module
 
-    whole = trained(make(), tmp_path / "whole")
     evaluate = module.evaluate
 
     def interrupted(*args: Any) -> Any:
@@ -110,11 +123,11 @@ def test_a_run_stopped_inside_a_validation_owes_it_still(
     watcher = Silent()
     run(make(), RunDir(tmp_path / "run"), watcher)
     assert len(watcher.wers) == 3
-    assert weights(tmp_path / "run") == whole
+    assert weights(tmp_path / "run") == weights(whole)
 
 
 def test_a_long_epoch_has_checkpoints_before_its_end(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class PowerCutError(Exception):
         pass
@@ -131,7 +144,7 @@ def test_a_long_epoch_has_checkpoints_before_its_end(
     watcher = Silent()
     run(make(**as_default), RunDir(tmp_path / "run"), watcher)
     assert watcher.began_at == 4
-    assert weights(tmp_path / "run") == trained(make(), tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(whole)
 
 
 def damage_missing(path: Path) -> None:
@@ -157,15 +170,12 @@ def damage_one_bit(path: Path) -> None:
     "name", ["trained.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"]
 )
 def test_a_damaged_checkpoint_is_found_and_the_one_before_it_used(
-    make: Make, tmp_path: Path, name: str, damage: Callable[[Path], None]
+    make: Make, after_5: RunDir, name: str, damage: Callable[[Path], None]
 ) -> None:
-    folder = RunDir(tmp_path / "run")
-    with pytest.raises(Preempted):
-        run(make(epochs=1), folder, After(5))
-    newest = folder.checkpoints / "step-0000005"
+    newest = after_5.checkpoints / "step-0000005"
     damage(newest / name)
     watcher = Silent()
-    run(make(epochs=1), folder, watcher)
+    run(make(epochs=1), after_5, watcher)
     assert watcher.began_at == 3
     (said,) = [note for note in watcher.notes if "using an older checkpoint" in note]
     assert str(newest) in said
@@ -188,43 +198,36 @@ def sums_nested_without_end(folder: Path) -> None:
     ("change", "begins"), [(stray_file, 5), (folder_of_its_name, 3), (sums_nested_without_end, 3)]
 )
 def test_what_is_no_checkpoint_is_not_taken_for_one(
-    make: Make, tmp_path: Path, change: Callable[[Path], None], begins: int
+    make: Make, after_5: RunDir, change: Callable[[Path], None], begins: int
 ) -> None:
-    folder = RunDir(tmp_path / "run")
-    with pytest.raises(Preempted):
-        run(make(epochs=1), folder, After(5))
-    change(folder.checkpoints)
+    change(after_5.checkpoints)
     watcher = Silent()
-    run(make(epochs=1), folder, watcher)
+    run(make(epochs=1), after_5, watcher)
     assert watcher.began_at == begins
 
 
-def test_a_checkpoint_of_another_version_is_refused(make: Make, tmp_path: Path) -> None:
-    folder = RunDir(tmp_path / "run")
-    with pytest.raises(Preempted):
-        run(make(epochs=1), folder, After(2))
-    newest = folder.checkpoints / "step-0000002"
-    write_json(newest / "state.json", json.loads(folder.state.read_text()) | {"beauty": 3})
+def test_a_checkpoint_of_another_version_is_refused(make: Make, after_5: RunDir) -> None:
+    newest = after_5.checkpoints / "step-0000005"
+    write_json(newest / "state.json", json.loads(after_5.state.read_text()) | {"beauty": 3})
     sums = json.loads((newest / "MANIFEST.json").read_text())
     facts = {"bytes": (newest / "state.json").stat().st_size}
     sums["files"]["state.json"] = facts | {"sha256": sha256_file(newest / "state.json")}
     write_json(newest / "MANIFEST.json", sums)
-    with pytest.raises(DataError, match=r"step-0000002/state\.json: .* beauty: Unexpected .*"):
-        run(make(epochs=1), folder, Silent())
+    with pytest.raises(DataError, match=r"step-0000005/state\.json: .* beauty: Unexpected .*"):
+        run(make(epochs=1), after_5, Silent())
 
 
 @pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[]\n", b"{\n", b'{"step": null}\n'])
-def test_a_damaged_line_of_metrics_is_named(make: Make, tmp_path: Path, line: bytes) -> None:
-    folder = RunDir(tmp_path / "run")
-    with pytest.raises(Preempted):
-        run(make(epochs=1), folder, After(2))
-    whole = folder.metrics.read_bytes()
-    folder.metrics.write_bytes(whole + line + whole)
+def test_a_damaged_line_of_metrics_is_named(make: Make, after_5: RunDir, line: bytes) -> None:
+    metrics = after_5.metrics
+    before = metrics.read_bytes()
+    metrics.write_bytes(before + line + before)
     with pytest.raises(DataError, match=r"metrics\.jsonl.*damaged"):
-        run(make(epochs=1), folder, Silent())
-    folder.metrics.write_bytes(whole + line[:-1])  # cut by a power failure: written again
-    run(make(epochs=1), folder, Silent())
-    assert [json.loads(x)["step"] for x in folder.metrics.read_text().splitlines()][:3] == [1, 2, 3]
+        run(make(epochs=1), after_5, Silent())
+    metrics.write_bytes(before + line[:-1])  # cut by a power failure: written again
+    run(make(epochs=1), after_5, Silent())
+    steps = [json.loads(each)["step"] for each in metrics.read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 4, 5, 6, 6]
 
 
 def test_a_run_whose_best_weights_are_gone_is_not_complete(

@@ -3,11 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import psutil
 import pytest
 import warm
 from grids import MakeGrid, Quiet, in_process
+from held import Held
 from runs import PATIENCE_S
 from typer.testing import CliRunner
 
@@ -30,11 +31,32 @@ from cluster import different, what_counts
 from mothertongue.comparison.jobs.ray_cluster import Share, TaskStatus, _options, _Running
 
 LEASH = "mothertongue.system.processes"
-Driver = Callable[[Path, Path, str], "subprocess.Popen[str]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A process of `compare`, and what it said on standard error."""
+
+    process: ForkServerProcess
+    said: Path
+
+    def ended(self) -> tuple[int | None, str]:
+        """Its exit code and its words, once it has ended."""
+        self.process.join(PATIENCE_S)
+        return self.process.exitcode, self.said.read_text()
+
+
+Drive = Callable[[Path, Path, str], Driver]
 
 
 @pytest.fixture
-def nodes() -> Iterator[Any]:
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Makes each run on the nodes wait in its middle, with a checkpoint behind it."""
+    return Held(tmp_path / "held", 10, monkeypatch)
+
+
+@pytest.fixture
+def nodes(held: Held) -> Iterator[Any]:
     """A node with a processor; a driver that comes now stays with it."""
     from ray.cluster_utils import Cluster
 
@@ -45,32 +67,26 @@ def nodes() -> Iterator[Any]:
 
 
 PRECISION = os.environ.get("MOTHERTONGUE_TEST_PRECISION", "fp32")
-TRAIN = {"epochs": 40, "batch_size": 2, "precision": PRECISION, "learning_rate": 1e-3}
-LONG = TRAIN | {"save_every_steps": 5, "eval_every_steps": 120}
-"""Long enough to be stopped in the middle."""
+TRAIN = {"epochs": 4, "batch_size": 2, "precision": PRECISION, "learning_rate": 1e-3}
+SAVED = TRAIN | {"save_every_steps": 5, "eval_every_steps": 12}
 
 
 @pytest.fixture
 def grid_path(make_grid: MakeGrid, tmp_path: Path) -> Path:
     """Three runs."""
-    make_grid(train=LONG)
+    make_grid(train=SAVED)
     return tmp_path / "grid.yaml"
 
 
 @pytest.fixture
-def driver() -> Iterator[Driver]:
+def driver(tmp_path: Path) -> Iterator[Drive]:
     """Starts one for a grid, its folder and Ray's address; none outlives the test."""
     with ExitStack() as stack:
 
-        def start(grid: Path, out: Path, address: str) -> "subprocess.Popen[str]":
+        def start(grid: Path, out: Path, address: str) -> Driver:
             words = ["compare", grid, "--out", out, "--ray", address, "--cpus-per-run", "1"]
-            command = [sys.executable, "-m", "mothertongue", *map(str, words)]
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
+            said = tmp_path / f"said{len(list(tmp_path.glob('said*')))}"
+            return Driver(stack.enter_context(warm.begun(*words, err=said)), said)
 
         yield start
 
@@ -94,31 +110,26 @@ def until(is_so: Callable[[], Any]) -> Any:
     raise AssertionError("waited in vain")
 
 
-def saved(out: Path) -> list[Path]:
-    """Runs that have a checkpoint and are not done."""
-    runs = {path.parent.parent for path in out.glob("runs/*/checkpoints/step-*")}
-    return [run for run in sorted(runs) if not (run / "record.json").is_file()]
-
-
 @pytest.mark.slow
 def test_a_worker_and_a_node_die_and_the_table_is_the_same(
-    nodes: Any, driver: Driver, grid_path: Path, make_grid: MakeGrid, tmp_path: Path
+    nodes: Any, held: Held, driver: Drive, grid_path: Path, tmp_path: Path
 ) -> None:
     from mothertongue.comparison.grid import load_grid
 
     out = tmp_path / "cluster"
-    process = driver(grid_path, out, nodes.address)
-    until(lambda: trainings(out))
+    called = driver(grid_path, out, nodes.address)
+    until(held.waiting)
     second = nodes.add_node(num_cpus=1)
-    until(lambda: len(trainings(out)) == 2)
-    until(lambda: saved(out))
+    until(lambda: len(held.waiting()) == 2)
     victim = trainings(out)[0]
     psutil.Process(victim.ppid()).kill()
     until(lambda: not victim.is_running())
-    until(lambda: len(trainings(out)) == 2)
+    until(lambda: len(held.waiting()) == 2)
     nodes.remove_node(second, allow_graceful=False)
-    _, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, said
+    until(lambda: len(held.waiting()) == 1)
+    held.let_go()
+    code, said = called.ended()
+    assert code == 0, said
     assert said.count(" was lost; it continues at ") >= 2, said
     alone = compare(load_grid(grid_path, []), tmp_path / "alone", in_process, Quiet())
     ours = json.loads((out / "comparison.json").read_text())
@@ -127,32 +138,32 @@ def test_a_worker_and_a_node_die_and_the_table_is_the_same(
 
 @pytest.mark.slow
 def test_a_driver_is_stopped_then_killed_and_called_again(
-    nodes: Any, driver: Driver, make_grid: MakeGrid, tmp_path: Path
+    nodes: Any, held: Held, driver: Drive, make_grid: MakeGrid, tmp_path: Path
 ) -> None:
-    make_grid(train=LONG, strategies={"full": {"strategy": {"kind": "full"}}}, retention={})
+    make_grid(train=SAVED, strategies={"full": {"strategy": {"kind": "full"}}}, retention={})
     out, grid_path = tmp_path / "cluster", tmp_path / "grid.yaml"
     stopped = driver(grid_path, out, nodes.address)
-    until(lambda: saved(out))
-    stopped.send_signal(signal.SIGINT)
-    _, said = stopped.communicate(timeout=PATIENCE_S)
-    assert stopped.returncode == 130, said
+    until(held.waiting)
+    os.kill(stopped.process.pid or 0, signal.SIGINT)
+    code, said = stopped.ended()
+    assert code == 130, said
     assert "give the same command again to continue" in said
     assert not trainings(out)
     killed = driver(grid_path, out, nodes.address)
-    until(lambda: trainings(out) and saved(out))
-    killed.kill()
-    killed.communicate()
+    (run,) = until(held.waiting)
+    killed.process.kill()
     again = driver(grid_path, out, nodes.address)
-    _, said = again.communicate(timeout=PATIENCE_S)
-    assert again.returncode == 0, said
+    until(lambda: run not in held.waiting())
+    held.let_go()
+    code, said = again.ended()
+    assert code == 0, said
     steps = [json.loads(p.read_text())["steps"] for p in out.glob("runs/*/record.json")]
-    assert steps == [240]
+    assert steps == [24]
     logs = "".join(path.read_text() for path in out.glob("logs/*.log"))
     assert "continuing after step" in logs
     before = (out / "comparison.json").stat().st_mtime_ns
-    once_more = driver(grid_path, out, nodes.address)
-    _, said = once_more.communicate(timeout=PATIENCE_S)
-    assert "started" not in said
+    code, said = driver(grid_path, out, nodes.address).ended()
+    assert code == 0 and "started" not in said, said
     assert (out / "comparison.json").stat().st_mtime_ns > before
 
 
