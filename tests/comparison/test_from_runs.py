@@ -233,3 +233,19 @@ def test_runs_of_one_base_by_name_and_two_by_weights_are_refused(home: Path) -> 
     write_json(record, json.loads(record.read_text()) | {"base_digest": "c" * 64})
     with pytest.raises(DataError, match=r"different weights of the base: b+, c+;"):
         compare_runs(runs)
+
+
+def test_a_reference_that_a_language_lacks_is_compared_with_nothing_there(home: Path) -> None:
+    """Every table and sentence calls it by its name."""
+    runs = {
+        finished_run(home / "a"): PERFECT,
+        finished_run(home / "b", language="yo", kind="lora"): spoken(),
+        finished_run(home / "c", language="yo", kind="bitfit"): PERFECT,
+    }
+    for run, rows in runs.items():
+        score_run(run, "test", rows)
+    result, _ = compare_runs(list(runs))
+    assert result.reference == "full"
+    lora, bitfit = result.languages["yo"].strategies
+    assert lora.vs_reference is None and bitfit.vs_reference is None
+    assert lora.vs_best and lora.vs_best.difference == pytest.approx(3 / 8)

@@ -76,15 +76,18 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     by_language: dict[str, list[Done]] = {}
     for each in runs:
         by_language.setdefault(each.experiment.language, []).append(each)
-    found = {name: _language(group) for name, group in by_language.items()}
-    rows = [row for language, _ in found.values() for row in language.strategies]
+    groups = {name: _by_settings(group) for name, group in by_language.items()}
+    reference = _reference([row for each in groups.values() for row in each])
+    found = {
+        name: _language(group, groups[name], reference) for name, group in by_language.items()
+    }
     is_paper = any(each.experiment.select_on == "test" for each in runs)
     result = Comparison(
         name=", ".join(each.name for each in runs),
         base=base,
         protocol="paper" if is_paper else "validation",
         chosen_on="test" if is_paper else "validation",
-        reference=_reference([row.strategy for row in rows]),
+        reference=reference,
         seeds=sorted({each.seed for each in runs}),
         normalizer=PRIMARY_NORMALIZER,
         languages={name: language for name, (language, _) in found.items()},
@@ -95,16 +98,16 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     return result, [clips for _, sets in found.values() for clips in sets]
 
 
-def _language(runs: Sequence[Done]) -> tuple[Language, list[ClipSet]]:
-    """Return one language and the clips of its test sets. Only scored runs have a row."""
+def _language(
+    runs: Sequence[Done], groups: dict[str, list[Done]], reference: str
+) -> tuple[Language, list[ClipSet]]:
+    """Return one language and the clips of its test sets; `groups` has the runs of its rows."""
     manifests, measure = runs[0].experiment.manifests, runs[0].experiment.measure
-    groups = _by_settings([each for each in runs if each.has(TEST_SCORES)])
     scored = [each for group in groups.values() for each in group]
     base = _base(scored)
     rows = [_row(name, group, base) for name, group in groups.items()]
     _one("select_by", {each.experiment.measure for each in runs})
     doubts = [*code_doubts([each.run_dir for each in scored]), *_leak_doubts(scored, base)]
-    reference = _reference([each.strategy for each in rows])
     language = language_result(manifests, measure, base, rows, reference, doubts)
     return language, [_clips(manifests, groups, base)] if groups else []
 
@@ -155,10 +158,10 @@ def _common_sets(runs: Sequence[Done]) -> list[str]:
 
 
 def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
-    """The runs of each row, by its name: the kind of strategy, or the run's name where two share
-    it."""
+    """The scored runs of each row, by its name: the kind of strategy, or the run's name where two
+    share it."""
     groups: dict[str, list[Done]] = {}
-    for each in runs:
+    for each in [each for each in runs if each.has(TEST_SCORES)]:
         # Earlier versions recorded no `average`.
         settings = {"average": None} | each.experiment.model_dump() | {"name": ""}
         settings["train"] = settings["train"] | dict.fromkeys(("seed", *FREE))
