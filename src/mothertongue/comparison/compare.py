@@ -28,7 +28,7 @@ from mothertongue.comparison.reuse import (
     refuse_leaks,
     refuse_unfit,
 )
-from mothertongue.comparison.schema import Comparison, Cut
+from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Cut
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
 from mothertongue.comparison.weight_averages import (
@@ -233,7 +233,7 @@ def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[
     for language, place in grid.languages.items():
         chosen = [each for each in choices if each.language == language]
         for scored in _sets(grid, language, folder / "base" / "eval" / language):
-            files = {"base": scored.out} | {
+            files = {BASE_SYSTEM: scored.out} | {
                 each.arm: RunDir(folder / "runs" / each.runs[0]).evaluation(scored.out.stem)
                 for each in chosen
             }

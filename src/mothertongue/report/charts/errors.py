@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.schema import Comparison
+from mothertongue.comparison.schema import BASE_SYSTEM, Comparison
 from mothertongue.data.languages import Measure
 from mothertongue.evaluation.error_analysis import ErrorKinds
-from mothertongue.report.charts.quality import BASE, systems
+from mothertongue.report.charts.quality import systems
 from mothertongue.report.charts.vega import (
     Chart,
     Json,
@@ -37,7 +37,7 @@ def error_charts(result: Comparison, language: str) -> Iterator[Chart]:
     found, measure = result.languages[language], primary_measure(result, language)
     anatomies = {row.strategy: row.anatomy for row in found.strategies}
     if found.base:
-        anatomies = {BASE: found.base.anatomy} | anatomies
+        anatomies = {BASE_SYSTEM: found.base.anatomy} | anatomies
     yield _kinds(language, anatomies)
     shown = _few(result, language)
     for group, title in GROUPS.items():
@@ -155,5 +155,5 @@ def _by(
 
 def _few(result: Comparison, language: str) -> list[str]:
     """Return the base, the reference and the best system: more would be hard to read."""
-    wanted = {BASE, result.reference, lowest(result, language).strategy}
+    wanted = {BASE_SYSTEM, result.reference, lowest(result, language).strategy}
     return [name for name in systems(result, language) if name in wanted]

@@ -11,6 +11,7 @@ from typing import Any
 
 import vl_convert
 
+from mothertongue.comparison.schema import BASE_SYSTEM
 from mothertongue.system.files import open_atomically, open_bytes_atomically
 
 Json = dict[str, Any]
@@ -109,8 +110,9 @@ def names(field: str, title: str | None, order: Sequence[str] | None = None, **r
 
 def colored(field: str, order: Sequence[str]) -> Json:
     """Return a color for each name; the same names in the same order get the same colors."""
-    plain = [name for name in order if name != "base"]
-    palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)} | {"base": BASE_COLOR}
+    plain = [name for name in order if name != BASE_SYSTEM]
+    palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)}
+    palette[BASE_SYSTEM] = BASE_COLOR
     scale = {"domain": list(order), "range": [palette[name] for name in order]}
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
