@@ -126,7 +126,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     for name in ("comparison.json", "clips.json"):
         write_json(folder / name, poisoned(json.loads((folder / name).read_text())))
     page = Path(write_report([folder], tmp_path / "page.html").page).read_text(encoding="utf-8")
-    assert len(SCRIPT.findall(page)) == 4  # clips, sounds, page data, code: no other
+    assert len(SCRIPT.findall(page)) == 3  # clips, sounds, code: no other
     assert not re.search(r"<(img|iframe|link|base|meta http-equiv=refresh)\b", page)
     for each in re.findall(r"<svg .*?</svg>", page, re.S):
         drawn = ElementTree.fromstring(each)

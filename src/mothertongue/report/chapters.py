@@ -163,6 +163,7 @@ class Chapters:
         self._part = part
         self.folder = str(part.folders[0])
         self.name = result.name
+        self.clip_sets = part.clip_sets
         self.conditions = conditions(result)
         self.warning = warning(result)
         self.languages = [Language(part, code) for code in result.languages]
