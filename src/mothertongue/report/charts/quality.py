@@ -6,11 +6,13 @@ from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Point, Strat
 from mothertongue.data.languages import Measure
 from mothertongue.evaluation.rates import Interval, Rates
 from mothertongue.report.charts.vega import (
+    WIDTH,
     Chart,
     Json,
     axis,
     colored,
     dots,
+    label_angle,
     layered,
     names,
     rules,
@@ -132,7 +134,8 @@ def _curve(points: list[Point], strategy: str, key: str, measure: Measure) -> Ch
     values = [_point(point, key) for point in points]
     order = list(dict.fromkeys(value["series"] for value in values))
     x_order = sorted({value["x"] for value in values}, key=_number)
-    x = names("x", key.split(".")[-1], x_order, axis={"labelAngle": 0}) | {"type": "ordinal"}
+    angle = label_angle(x_order, WIDTH / len(x_order))
+    x = names("x", key.split(".")[-1], x_order, axis={"labelAngle": angle}) | {"type": "ordinal"}
     y = axis("rate", f"{points[0].split} {measure.upper()} %", scale={"zero": False})
     color = colored("series", order)
     return Chart(

@@ -62,6 +62,8 @@ STYLE: Json = {
     "text": {"color": INK},
     "point": {"opacity": 1},
 }
+LETTER = 6.5
+"""Width of a character of a label, in pixels: its size is 12."""
 WIDTH = 380
 """Width of the plot without its axes, in pixels: about that of a phone's screen."""
 
@@ -106,6 +108,14 @@ def names(field: str, title: str | None, order: Sequence[str] | None = None, **r
     """Return the encoding of names along an axis, in the given order or that of the rows."""
     sort = None if order is None else list(order)
     return {"field": field, "type": "nominal", "title": title, "sort": sort, **rest}
+
+
+def label_angle(labels: Sequence[str], step: float) -> int:
+    """Return the angle at which labels below or above their columns do not cover each other.
+
+    `step` is the width of a column in pixels.
+    """
+    return -40 if LETTER * max(map(len, labels)) > step else 0
 
 
 def colored(field: str, order: Sequence[str]) -> Json:
