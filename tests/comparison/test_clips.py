@@ -3,9 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from grids import MakeGrid
 from known_corpus import spoken
+from report_folders import save_tested, score_run
 
 from mothertongue.comparison.clips import clip_set
+from mothertongue.comparison.compare import _clip_sets
+from mothertongue.comparison.selection import Choice
 from mothertongue.data.manifest import Utterance, write_manifest
 
 
@@ -40,3 +44,22 @@ def test_a_language_without_spaces_is_aligned_in_characters(tmp_path: Path) -> N
     found = clip_set("th", "test", [saved(tmp_path)], {"full": thai}, "cer")
     assert found.unit == "character"
     assert found.clips[0].heard[0].pieces == [["=", "สวัส"], ["~", "ดี", "ดึ"]]
+
+
+def test_two_sets_of_a_language_go_by_their_names_in_the_grid(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    """Say one hour and five hours of it: both have the code sw."""
+    data = {"data": str(save_tested(tmp_path / "data")), "language": "sw"}
+    full = {"full": {"strategy": {"kind": "full"}}}
+    grid = make_grid(languages={"one hour": data, "five hours": {**data}}, strategies=full)
+    choices = []
+    for name in grid.languages:
+        score_run(tmp_path / "base", f"{name}/test", spoken())
+        score_run(tmp_path / "runs" / name, "test", spoken())
+        choices.append(Choice(name, "full", {}, (name,), "wer", 0.2, 0.1, 1))
+    found = list(_clip_sets(grid, choices, tmp_path))
+    assert [(each.language, each.systems) for each in found] == [
+        ("one hour", ["base", "full"]),
+        ("five hours", ["base", "full"]),
+    ]

@@ -11,10 +11,12 @@ from known_corpus import spoken
 from report_folders import finished_run, save_tested, score_run
 
 from mothertongue.comparison.from_runs import compare_runs
-from mothertongue.data.manifest import read_data, read_manifest, write_manifest
+from mothertongue.data.manifest import data_digest, read_data, read_manifest, write_manifest
 from mothertongue.errors import DataError
 from mothertongue.experiment.identity import write_identity
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.report.inputs import read_parts
+from mothertongue.report.tables.csv_files import csv_files
 from mothertongue.report.text.recommendation import advice
 from mothertongue.system.files import write_json
 
@@ -233,3 +235,79 @@ def test_runs_of_one_base_by_name_and_two_by_weights_are_refused(home: Path) -> 
     write_json(record, json.loads(record.read_text()) | {"base_digest": "c" * 64})
     with pytest.raises(DataError, match=r"different weights of the base: b+, c+;"):
         compare_runs(runs)
+
+
+def test_a_reference_that_a_language_lacks_is_compared_with_nothing_there(home: Path) -> None:
+    """Every table and sentence calls it by its name."""
+    runs = {
+        finished_run(home / "a"): PERFECT,
+        finished_run(home / "b", language="yo", kind="lora"): spoken(),
+        finished_run(home / "c", language="yo", kind="bitfit"): PERFECT,
+    }
+    for run, rows in runs.items():
+        score_run(run, "test", rows)
+    result, _ = compare_runs(list(runs))
+    assert result.reference == "full"
+    lora, bitfit = result.languages["yo"].strategies
+    assert lora.vs_reference is None and bitfit.vs_reference is None
+    assert lora.vs_best and lora.vs_best.difference == pytest.approx(3 / 8)
+
+
+def test_two_runs_of_one_folder_name_are_two_rows(home: Path) -> None:
+    """As runs of two comparisons are."""
+    digest = {"base_digest": "b" * 64, "manifest_sha256": data_digest([home / "data"])}
+    runs = [
+        finished_run(
+            home / grid / "runs/final",
+            strategy={"kind": "freeze", "n": n},
+            data=str(home / "data"),
+        )
+        for n, grid in enumerate("ab", start=1)
+    ]
+    for run, rows in zip(runs, (PERFECT, spoken()), strict=True):
+        write_json(run / "identity.json", digest)
+        score_run(run, "test", rows)
+    result, (clips,) = compare_runs(runs)
+    rates = {row.strategy: row.scores["strict"].wer for row in result.languages["sw"].strategies}
+    assert rates == {"a/runs/final": 0, "b/runs/final": pytest.approx(3 / 8)}
+    assert clips.systems == list(rates) == [each.run for each in result.curves]
+    (part,) = read_parts(runs, [])
+    assert [(run.name, run.strategy) for run in part.runs] == [(name, name) for name in rates]
+
+
+@pytest.mark.parametrize("name", ["base", "lora"])
+def test_a_run_whose_name_says_something_else_in_the_tables_is_called_a_run(
+    home: Path, name: str
+) -> None:
+    """`base` is the model that was not trained, `lora` the row of a strategy."""
+    runs = {
+        finished_run(home / name, strategy={"kind": "freeze", "n": 1}): PERFECT,
+        finished_run(home / "b", strategy={"kind": "freeze", "n": 2}): PERFECT,
+        finished_run(home / "c", kind="lora"): spoken(),
+    }
+    for run, rows in runs.items():
+        score_run(run, "test", rows)
+        score_run(run, "base-test", spoken())
+    result, (clips,) = compare_runs(list(runs))
+    rates = {row.strategy: row.scores["strict"].wer for row in result.languages["sw"].strategies}
+    assert rates == {f"run {name}": 0, "b": 0, "lora": pytest.approx(3 / 8)}
+    assert clips.systems == ["base", *rates]
+    assert [each.word_errors for each in clips.clips[0].heard] == [1, 0, 0, 1]
+
+
+def test_a_point_goes_by_the_name_of_its_row(home: Path) -> None:
+    """So that curves.csv can say whether its run is in the tables."""
+    runs = [
+        finished_run(home / name, strategy={"kind": "freeze", "n": n})
+        for n, name in enumerate("abc", start=1)
+    ]
+    for run in runs[:2]:
+        score_run(run, "test", PERFECT)
+    result, _ = compare_runs(runs)
+    assert [each.strategy for each in result.curves] == ["a", "b", "freeze"]
+    rows = csv_files(result)["curves.csv"]
+    assert [(row["run"], row["is_chosen"]) for row in rows] == [
+        ("a", True),
+        ("b", True),
+        ("c", False),
+    ]

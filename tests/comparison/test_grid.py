@@ -108,6 +108,7 @@ def test_a_language_may_have_another_name_and_borrow(make_grid: MakeGrid) -> Non
             {"languages": {"sw": {"data": "x", "also": {"/tmp/x": {"data": "x"}}}}},
             r"languages.sw.also: \['/tmp/x'\]",
         ),
+        ({"strategies": {"base": FULL}}, "'base' is the base model in every table and chart"),
         ({"strategies": {"a\x1b[2J": FULL}}, r"strategies: \['a\\x1b\[2J'\]"),
     ],
 )

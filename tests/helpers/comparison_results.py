@@ -276,12 +276,13 @@ def _curves() -> Any:
 
 
 def point(language: str, name: str, settings: Json, seed: int, wer: float | None) -> Json:
+    swept = [] if settings == FREEZE else map(str, settings.values())
     return {
         "language": language,
         "strategy": name,
         "settings": settings,
         "seed": seed,
-        "run": f"{language}-{name}-seed{seed}",
+        "run": "-".join([name, *swept, f"seed{seed}"]),
         "split": "validation",
         "measure": "wer",
         "wer": wer,

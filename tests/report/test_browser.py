@@ -292,7 +292,7 @@ def test_hostile_text_raises_no_dialog_and_no_request(browser: Any, tmp_path: Pa
     opened.until("!document.querySelector('.count').textContent.startsWith('240')")
     strange = "#explorer :is(script, img, svg, iframe)"
     assert page.locator(strange).count() == 0
-    assert page.evaluate("document.scripts.length") == 4
+    assert page.evaluate("document.scripts.length") == 3
     for mark in page.locator(".chart path[aria-label]").all()[:20]:
         mark.dispatch_event("pointermove", {"bubbles": True})
     opened.close_quietly()

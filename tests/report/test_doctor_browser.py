@@ -167,3 +167,14 @@ def test_it_fits_a_phone_and_has_contrast(scheme: str, browser: Any, tmp_path: P
     assert opened.page.evaluate(LOW_CONTRAST, TEXTS) == []
     shot(opened.page, f"doctor-phone-{scheme}", full_page=True)
     opened.close_quietly()
+
+
+def test_a_correction_that_is_being_typed_is_not_saved_yet(browser: Any, tmp_path: Path) -> None:
+    """A browser says that a field changed only when the field is left."""
+    opened = Opened(browser, written(tmp_path, ["a"]))
+    opened.page.get_by_label("fix").check()
+    opened.exported(tmp_path / "decisions.jsonl")
+    assert opened.page.evaluate("isSaved")
+    opened.page.locator("textarea").press_sequentially("ya")
+    assert not opened.page.evaluate("isSaved")
+    opened.close_quietly()

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from comparison_results import by_cer, comparison, with_averages
+from comparison_results import by_cer, comparison, difference, with_averages
 from known_corpus import spoken
 from report_folders import (
     analysis,
@@ -126,7 +126,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     for name in ("comparison.json", "clips.json"):
         write_json(folder / name, poisoned(json.loads((folder / name).read_text())))
     page = Path(write_report([folder], tmp_path / "page.html").page).read_text(encoding="utf-8")
-    assert len(SCRIPT.findall(page)) == 4  # clips, sounds, page data, code: no other
+    assert len(SCRIPT.findall(page)) == 3  # clips, sounds, code: no other
     assert not re.search(r"<(img|iframe|link|base|meta http-equiv=refresh)\b", page)
     for each in re.findall(r"<svg .*?</svg>", page, re.S):
         drawn = ElementTree.fromstring(each)
@@ -305,3 +305,12 @@ def test_processes_that_write_one_page_take_turns(
     write_report([run])
     assert seen == [[".report.html.lock"]]
     assert not list(run.glob(".*"))
+
+
+def test_a_strategy_that_is_worse_than_the_base_model_is_not_to_be_used(tmp_path: Path) -> None:
+    languages = comparison()["languages"]
+    for row in languages["sw"]["strategies"]:
+        row["vs_base"] = difference(0.02, 0.002)
+    html = Path(write_report([comparison_folder(tmp_path / "c", languages=languages)]).page)
+    headings = re.findall(r'<h2>(.*)<span class="pick">(\w+)', html.read_text("utf-8"))
+    assert headings == [("", "freeze"), ("Use ", "freeze")]

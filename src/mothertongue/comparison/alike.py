@@ -49,9 +49,9 @@ def refuse_other_decoding(paths: Sequence[Path]) -> None:
         )
 
 
-def code_doubts(runs: Sequence[RunDir]) -> Iterator[str]:
-    """Yield a sentence for each version that differs between the runs of one table."""
-    code = {run.path.resolve().name: _code(run) for run in runs}
+def code_doubts(runs: Mapping[str, RunDir]) -> Iterator[str]:
+    """Yield a sentence for each version that differs between the runs of one table, by name."""
+    code = {name: _code(run) for name, run in runs.items()}
     for key, said in _differences(code):
         yield f"The runs were trained by different code: {key} was {said}."
 

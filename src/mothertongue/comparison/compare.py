@@ -28,7 +28,7 @@ from mothertongue.comparison.reuse import (
     refuse_leaks,
     refuse_unfit,
 )
-from mothertongue.comparison.schema import Comparison, Cut
+from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Cut
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored
 from mothertongue.comparison.selection import Choice, choose, lock_selection
 from mothertongue.comparison.weight_averages import (
@@ -230,16 +230,16 @@ def _retention(grid: Grid, scores: Path, are_adapters_off: bool = False) -> list
 
 def _clip_sets(grid: Grid, choices: Sequence[Choice], folder: Path) -> Iterator[ClipSet]:
     """Yield the clips of every test set, with the transcripts of the base and the chosen runs."""
-    for language, place in grid.languages.items():
+    for language in grid.languages:
         chosen = [each for each in choices if each.language == language]
         for scored in _sets(grid, language, folder / "base" / "eval" / language):
-            files = {"base": scored.out} | {
+            files = {BASE_SYSTEM: scored.out} | {
                 each.arm: RunDir(folder / "runs" / each.runs[0]).evaluation(scored.out.stem)
                 for each in chosen
             }
             systems = {name: read_scores([path]).by_seed[0] for name, path in files.items()}
-            code, measure = place.language or language, grid.measure(language)
-            yield clip_set(code, scored.out.stem, scored.data, systems, measure)
+            measure = grid.measure(language)
+            yield clip_set(language, scored.out.stem, scored.data, systems, measure)
 
 
 def _write_yaml(path: Path, value: Config) -> None:

@@ -8,6 +8,7 @@ keeps.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from statistics import fmean
 
@@ -20,7 +21,7 @@ from mothertongue.comparison.alike import (
 from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.comparison.paired_scores import PRIMARY_NORMALIZER, Scored, read_scores
 from mothertongue.comparison.result import Row, language_result, point, run_cost
-from mothertongue.comparison.schema import Comparison, Language, Point
+from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Language, Point
 from mothertongue.errors import DataError
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
@@ -37,14 +38,11 @@ from mothertongue.system.json_files import read_json
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished run and its record."""
+    """A finished run, its name among those that are compared, and its record."""
 
+    name: str
     run_dir: RunDir
     record: RunRecord
-
-    @property
-    def name(self) -> str:
-        return self.run_dir.path.resolve().name
 
     @property
     def experiment(self) -> RunSettings:
@@ -68,7 +66,7 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     Raises DataError where a run is not finished or its manifest has changed, one is a copy of
     another, or runs of one language have another base, other test clips or another decoding.
     """
-    runs = [_read(folder) for folder in folders]
+    runs = [_read(*each) for each in zip(_names(folders), folders, strict=True)]
     base = _one("base", {each.experiment.base for each in runs})
     # A folder of one name may have had other weights; early versions recorded no digest.
     if digests := {each.record.base_digest for each in runs} - {""}:
@@ -76,35 +74,40 @@ def compare_runs(folders: Sequence[Path]) -> tuple[Comparison, list[ClipSet]]:
     by_language: dict[str, list[Done]] = {}
     for each in runs:
         by_language.setdefault(each.experiment.language, []).append(each)
-    found = {name: _language(group) for name, group in by_language.items()}
-    rows = [row for language, _ in found.values() for row in language.strategies]
+    groups = {name: _by_settings(group) for name, group in by_language.items()}
+    reference = _reference([row for each in groups.values() for row in each])
+    found = {name: _language(group, groups[name], reference) for name, group in by_language.items()}
+    rows = {run.name: row for each in groups.values() for row, own in each.items() for run in own}
     is_paper = any(each.experiment.select_on == "test" for each in runs)
     result = Comparison(
         name=", ".join(each.name for each in runs),
         base=base,
         protocol="paper" if is_paper else "validation",
         chosen_on="test" if is_paper else "validation",
-        reference=_reference([row.strategy for row in rows]),
+        reference=reference,
         seeds=sorted({each.seed for each in runs}),
         normalizer=PRIMARY_NORMALIZER,
         languages={name: language for name, (language, _) in found.items()},
         average=[],
-        curves=[_point(each) for each in runs],
+        curves=[_point(each, rows.get(each.name, each.kind)) for each in runs],
         environment=environment(),
     )
     return result, [clips for _, sets in found.values() for clips in sets]
 
 
-def _language(runs: Sequence[Done]) -> tuple[Language, list[ClipSet]]:
-    """Return one language and the clips of its test sets. Only scored runs have a row."""
+def _language(
+    runs: Sequence[Done], groups: dict[str, list[Done]], reference: str
+) -> tuple[Language, list[ClipSet]]:
+    """Return one language and the clips of its test sets; `groups` has the runs of its rows."""
     manifests, measure = runs[0].experiment.manifests, runs[0].experiment.measure
-    groups = _by_settings([each for each in runs if each.has(TEST_SCORES)])
     scored = [each for group in groups.values() for each in group]
     base = _base(scored)
     rows = [_row(name, group, base) for name, group in groups.items()]
     _one("select_by", {each.experiment.measure for each in runs})
-    doubts = [*code_doubts([each.run_dir for each in scored]), *_leak_doubts(scored, base)]
-    reference = _reference([each.strategy for each in rows])
+    doubts = [
+        *code_doubts({each.name: each.run_dir for each in scored}),
+        *_leak_doubts(scored, base),
+    ]
     language = language_result(manifests, measure, base, rows, reference, doubts)
     return language, [_clips(manifests, groups, base)] if groups else []
 
@@ -155,10 +158,10 @@ def _common_sets(runs: Sequence[Done]) -> list[str]:
 
 
 def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
-    """The runs of each row, by its name: the kind of strategy, or the run's name where two share
-    it."""
+    """The scored runs of each row, by its name: the kind of strategy, or the run's name where two
+    share it. A run's name that is also a kind or the base model's gets `run` in front."""
     groups: dict[str, list[Done]] = {}
-    for each in runs:
+    for each in [each for each in runs if each.has(TEST_SCORES)]:
         # Earlier versions recorded no `average`.
         settings = {"average": None} | each.experiment.model_dump() | {"name": ""}
         settings["train"] = settings["train"] | dict.fromkeys(("seed", *FREE))
@@ -166,16 +169,20 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
     for group in groups.values():
         refuse_copies([(each.run_dir.path, each.seed) for each in group])
     kinds = [group[0].kind for group in groups.values()]
+    names = [
+        f"run {name}" if name in (BASE_SYSTEM, *kinds) else name
+        for name in (group[0].name for group in groups.values())
+    ]
     return {
-        kind if kinds.count(kind) == 1 else group[0].name: group
-        for kind, group in zip(kinds, groups.values(), strict=True)
+        kind if kinds.count(kind) == 1 else name: group
+        for kind, name, group in zip(kinds, names, groups.values(), strict=True)
     }
 
 
 def _clips(
     manifests: Sequence[Path], groups: dict[str, list[Done]], base: dict[str, Scored]
 ) -> ClipSet:
-    systems = {"base": base[TEST_SCORES].by_seed[0]} if TEST_SCORES in base else {}
+    systems = {BASE_SYSTEM: base[TEST_SCORES].by_seed[0]} if TEST_SCORES in base else {}
     systems |= {name: _scored(group, TEST_SCORES).by_seed[0] for name, group in groups.items()}
     first = next(iter(groups.values()))[0].experiment
     return clip_set(first.language, TEST_SCORES, manifests, systems, first.measure)
@@ -185,9 +192,9 @@ def _reference(names: Sequence[str]) -> str:
     return "full" if "full" in names or not names else names[0]
 
 
-def _point(done: Done) -> Point:
+def _point(done: Done, strategy: str) -> Point:
     language = done.experiment.language
-    return point(language, done.kind, {}, done.seed, done.name, done.record)
+    return point(language, strategy, {}, done.seed, done.name, done.record)
 
 
 def _leak_doubts(scored: Sequence[Done], base: dict[str, Scored]) -> Iterable[str]:
@@ -212,9 +219,16 @@ def _scored(group: Sequence[Done], stored: str) -> Scored:
     return read_scores([each.run_dir.evaluation(stored) for each in group])
 
 
-def _read(folder: Path) -> Done:
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Return the folders' names, with as many of their parents as tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    depth = next(n for n in count(1) if len({each[-n:] for each in parts}) == len({*parts}))
+    return ["/".join(each[-depth:]) for each in parts]
+
+
+def _read(name: str, folder: Path) -> Done:
     run_dir = RunDir(folder)
-    done = Done(run_dir, run_dir.read_record())
+    done = Done(name, run_dir, run_dir.read_record())
     refuse_changes(run_dir, manifest_changes(run_dir, done.experiment.manifests), "reported")
     return done
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from mothertongue import config
+from mothertongue.comparison.schema import BASE_SYSTEM
 from mothertongue.data.languages import Measure, usual_measure
 from mothertongue.data.manifest import Split
 from mothertongue.decoding.transcript import DecodeConfig
@@ -187,6 +188,11 @@ class Grid(config.Config):
                 )
         if odd := [name for name in self.strategies if CONTROL.search(name)]:
             raise ValueError(f"strategies: {odd}; expected names without control characters")
+        if BASE_SYSTEM in self.strategies:
+            raise ValueError(
+                f"strategies: {BASE_SYSTEM!r} is the base model in every table and chart; give the "
+                "strategy another name"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from mothertongue.experiment.records import AlphaPoint
 from mothertongue.system.environment import Environment
 from mothertongue.system.json_files import Document, absent
 
+BASE_SYSTEM = "base"
+"""The name of the base model among the systems of clips and charts."""
 Settings = dict[str, JsonValue]
 """Swept settings by their dotted names."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mothertongue.comparison.schema import BASE_SYSTEM
 from mothertongue.data.card import Card as DataCard
 from mothertongue.data.data_report import NOTES
 from mothertongue.data.languages import WHISPER_LANGUAGES
@@ -11,7 +12,7 @@ from mothertongue.report.charts.errors import error_charts, forgetting_chart
 from mothertongue.report.charts.interpolation import forgetting_curves
 from mothertongue.report.charts.layers import layer_charts, suggestions
 from mothertongue.report.charts.learning import learning_charts
-from mothertongue.report.charts.quality import BASE, curve_charts, price_charts, rate_chart
+from mothertongue.report.charts.quality import curve_charts, price_charts, rate_chart
 from mothertongue.report.charts.vega import Chart
 from mothertongue.report.inputs import Part, RunRecords
 from mothertongue.report.tables.cells import primary_measure
@@ -113,7 +114,7 @@ class Language:
     def failures(self) -> Table:
         rows = {row.strategy: row.anatomy for row in self._found.strategies}
         base = self._found.base
-        return failure_table(({BASE: base.anatomy} if base else {}) | rows)
+        return failure_table(({BASE_SYSTEM: base.anatomy} if base else {}) | rows)
 
     @property
     def confusions(self) -> list[Table]:
@@ -162,6 +163,7 @@ class Chapters:
         self._part = part
         self.folder = str(part.folders[0])
         self.name = result.name
+        self.clip_sets = part.clip_sets
         self.conditions = conditions(result)
         self.warning = warning(result)
         self.languages = [Language(part, code) for code in result.languages]

@@ -93,7 +93,7 @@ def _of_comparison(folder: Path) -> Part:
         for row in found.strategies
         for name in row.runs
     }
-    runs = [_run(path, language, strategy) for (language, strategy, _), path in named.items()]
+    runs = [_run(path, *names) for names, path in named.items()]
     return Part(
         folders=[folder],
         result=result,
@@ -117,22 +117,14 @@ def _run_folder(folder: Path, name: str) -> Path:
 
 def _of_runs(folders: Sequence[Path]) -> Part:
     result, clip_sets = compare_runs(folders)
-    points = {point.run: point for point in result.curves}
-    rows = {
-        name: row.strategy
-        for found in result.languages.values()
-        for row in found.strategies
-        for name in row.runs
-    }
-    names = {path: path.resolve().name for path in folders}
     return Part(
         folders=list(folders),
         result=result,
         clip_sets=clip_sets,
         analyses=list(_analyses(folders)),
         runs=[
-            _run(path, points[name].language, rows.get(name, points[name].strategy))
-            for path, name in names.items()
+            _run(path, point.language, point.strategy, point.run)
+            for path, point in zip(folders, result.curves, strict=True)
         ],
         command="\n".join(
             f"mothertongue train {path / 'experiment.yaml'} --out {path}" for path in folders
@@ -141,13 +133,13 @@ def _of_runs(folders: Sequence[Path]) -> Part:
     )
 
 
-def _run(folder: Path, language: str, strategy: str) -> RunRecords:
+def _run(folder: Path, language: str, strategy: str, name: str) -> RunRecords:
     run_dir = RunDir(folder)
     metrics = [values for _, values in read_json_lines(run_dir.metrics, MetricsLine)]
     if not metrics:
         raise DataError(f"{run_dir.metrics}: damaged: no line, expected one a step; {REMEDY}")
     return RunRecords(
-        name=folder.resolve().name,
+        name=name,
         language=language,
         strategy=strategy,
         record=run_dir.read_record(),

@@ -65,7 +65,7 @@ def write_report(
         sweep(page.parent)
         sounds = collect_sounds(playable, options.audio, budget, page, advance)
         with open_atomically(page) as file:
-            file.write(render(title, chapters, clip_sets, sounds, augmented))
+            file.write(render(title, chapters, sounds, augmented))
         remove_unplayed(page, sounds)
     if options.figures is not None:
         with locked(options.figures / ".lock"):

@@ -25,3 +25,14 @@ def test_a_rate_of_unknown_interval_is_told_without_one() -> None:
         each["cer_interval95"] = None
     (chart,) = curve_charts(typed(result))
     assert not any("95 %" in row["tooltip"] for row in chart.spec["data"]["values"])
+
+
+def test_swept_values_that_are_wider_than_their_space_are_tilted() -> None:
+    result, targets = comparison(), ["q_proj", "k_proj", "v_proj", "out_proj"]
+    for point in result["curves"]:
+        if layers := point["settings"].get("strategy.encoder_layers"):
+            point["settings"] = {"strategy.targets": targets[: layers + 1]}
+    (chart,) = curve_charts(typed(result))
+    assert chart.spec["layer"][0]["encoding"]["x"]["axis"]["labelAngle"] < 0
+    (short,) = curve_charts(typed(comparison()))
+    assert short.spec["layer"][0]["encoding"]["x"]["axis"]["labelAngle"] == 0

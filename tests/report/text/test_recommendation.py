@@ -1,12 +1,15 @@
 """What is recommended, why, and with which doubts."""
 
+import pytest
 from comparison_results import (
     by_cer,
     comparison,
+    difference,
     of_json,
     on_test,
     one_seed,
     only,
+    scores,
     with_averages,
 )
 
@@ -95,6 +98,38 @@ def test_a_language_without_word_spaces_is_judged_by_characters() -> None:
     assert "its character error rate (CER) is 7.3 %; 95 % interval 6.3-8.3 %." in reasons
     assert "fewer wrong characters in 100" in reasons
     assert "(radio) its CER is 10.7 %." in "\n".join(found.doubts)
+
+
+@pytest.mark.parametrize(
+    ("p", "how"),
+    [
+        (0.002, "95 % 1.0 to 3.0 over seeds x 37 speakers; p = 0.002"),
+        (0.41, "p = 0.410 over seeds x 37 speakers, which may be chance"),
+    ],
+)
+def test_what_is_worse_than_the_base_model_is_not_recommended(p: float, how: str) -> None:
+    result = comparison()
+    found = result["languages"]["sw"]
+    found["base"]["scores"] = scores(0.2)
+    found["strategies"][1]["vs_base"] = difference(0.02, p)
+    said = advice(result, "sw")
+    assert said is not None
+    assert not said.is_better_than_base
+    assert said.doubts[0] == (
+        f"2.0 more wrong words in 100 ({how}) than the base model on the same clips: tuning did "
+        "not help; use the base model."
+    )
+    assert not any("base model" in each for each in said.reasons)
+    better = advice(comparison(), "sw")
+    assert better and better.is_better_than_base
+
+
+def test_a_tie_with_the_reference_is_no_reason() -> None:
+    result = comparison()
+    result["languages"]["sw"]["strategies"][1]["vs_reference"] = difference(0.0, 1.0)
+    said = advice(result, "sw")
+    assert said is not None
+    assert not any("than full on" in each for each in said.reasons)
 
 
 def test_few_speakers_are_said_to_be_few() -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.schema import Comparison
+from mothertongue.comparison.schema import BASE_SYSTEM, Comparison
 from mothertongue.data.languages import Measure
 from mothertongue.evaluation.error_analysis import ErrorKinds
-from mothertongue.report.charts.quality import BASE, systems
+from mothertongue.report.charts.quality import systems
 from mothertongue.report.charts.vega import (
     Chart,
     Json,
@@ -13,6 +13,7 @@ from mothertongue.report.charts.vega import (
     colored,
     dots,
     heat,
+    label_angle,
     layered,
     names,
     rules,
@@ -29,6 +30,8 @@ KINDS = {
 }
 DARKEST = 50.0
 """Points of WER above which colors do not change: one lost model must not hide the others."""
+STEP = 62
+"""Width of a column of the heat map, in pixels."""
 GROUPS = {"duration": "clip length", "length": "words in the reference", "speaker": "speaker"}
 
 
@@ -37,7 +40,7 @@ def error_charts(result: Comparison, language: str) -> Iterator[Chart]:
     found, measure = result.languages[language], primary_measure(result, language)
     anatomies = {row.strategy: row.anatomy for row in found.strategies}
     if found.base:
-        anatomies = {BASE: found.base.anatomy} | anatomies
+        anatomies = {BASE_SYSTEM: found.base.anatomy} | anatomies
     yield _kinds(language, anatomies)
     shown = _few(result, language)
     for group, title in GROUPS.items():
@@ -67,7 +70,9 @@ def forgetting_chart(result: Comparison, language: str) -> Chart | None:
         for strategy, name, wer in changes
     ]
     most = min(DARKEST, max(100 * abs(wer.difference) for _, _, wer in changes)) or 1.0
-    x, y = names("set", None, axis={"labelAngle": 0, "orient": "top"}), names("strategy", None)
+    angle = label_angle([name for _, name, _ in changes], STEP)
+    x = names("set", None, axis={"labelAngle": angle, "orient": "top"})
+    y = names("strategy", None)
     shade = axis(
         "points",
         "points of WER lost",
@@ -78,7 +83,9 @@ def forgetting_chart(result: Comparison, language: str) -> Chart | None:
         "condition": {"test": f"abs(datum.points) > {0.6 * most:f}", "value": "#ffffff"},
         "value": "#000000",
     }
-    spec = layered(rows, heat(x, y, shade, ink, 12), height={"step": 32}) | {"width": {"step": 62}}
+    spec = layered(rows, heat(x, y, shade, ink, 12), height={"step": 32}) | {
+        "width": {"step": STEP}
+    }
     return Chart(
         f"{language}-forgetting",
         "Change of WER on other languages, in points",
@@ -155,5 +162,5 @@ def _by(
 
 def _few(result: Comparison, language: str) -> list[str]:
     """Return the base, the reference and the best system: more would be hard to read."""
-    wanted = {BASE, result.reference, lowest(result, language).strategy}
+    wanted = {BASE_SYSTEM, result.reference, lowest(result, language).strategy}
     return [name for name in systems(result, language) if name in wanted]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from mothertongue.data.languages import Measure
+from mothertongue.data.manifest import Split
 from mothertongue.report.charts.vega import Chart, Json, axis, colored, dots, layered, rules
 from mothertongue.report.inputs import RunRecords
 from mothertongue.system.console import interval
@@ -23,10 +24,10 @@ def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart
         "loss a label token",
         "Each point is a mean over steps that follow each other." if _is_thinned(runs) else "",
     )
-    measure = runs[0].record.select_by
+    measure, split = runs[0].record.select_by, runs[0].record.selected_on
     validated = [row for run in runs for row in _validations(run, measure)]
     if validated:
-        yield _validation(language, validated, order, measure.upper())
+        yield _validation(language, validated, order, measure.upper(), split)
     yield _line(
         f"{language}-learning-rate",
         "Learning rate",
@@ -48,12 +49,14 @@ def _line(
     )
 
 
-def _validation(language: str, rows: list[Json], order: list[str], rate: str) -> Chart:
+def _validation(
+    language: str, rows: list[Json], order: list[str], rate: str, split: Split
+) -> Chart:
     x, color = axis("step", "step"), {"color": colored("strategy", order)}
-    y = axis("rate", f"validation {rate} %", scale={"zero": False})
+    y = axis("rate", f"{split} {rate} %", scale={"zero": False})
     return Chart(
         f"{language}-validation",
-        f"Validation {rate}",
+        f"{split.capitalize()} {rate}",
         layered(
             rows,
             [

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
-from mothertongue.comparison.schema import Comparison, Point, StrategyRow
+from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Point, StrategyRow
 from mothertongue.data.languages import Measure
 from mothertongue.evaluation.rates import Interval, Rates
 from mothertongue.report.charts.vega import (
+    WIDTH,
     Chart,
     Json,
     axis,
     colored,
     dots,
+    label_angle,
     layered,
     names,
     rules,
@@ -19,7 +21,6 @@ from mothertongue.report.charts.vega import (
 from mothertongue.report.tables.cells import duration, primary_measure, short_settings
 from mothertongue.system.console import interval
 
-BASE = "base"
 COSTS = {
     "parameters": ("trainable_parameters", "trained parameters (millions)", 1e-6),
     "time": ("wall_s", "training time (minutes)", 1 / 60),
@@ -34,7 +35,7 @@ AXES: dict[str, Json] = {
 def systems(result: Comparison, language: str) -> list[str]:
     """Return the names of the tested systems: the base model, then each strategy."""
     found = result.languages[language]
-    return [BASE] * bool(found.base) + [row.strategy for row in found.strategies]
+    return [BASE_SYSTEM] * bool(found.base) + [row.strategy for row in found.strategies]
 
 
 def rate_chart(result: Comparison, language: str) -> Chart:
@@ -43,7 +44,7 @@ def rate_chart(result: Comparison, language: str) -> Chart:
     title = f"{measure.upper()} %"
     scored = {row.strategy: row.scores[result.normalizer] for row in found.strategies}
     if found.base:
-        scored[BASE] = found.base.scores[result.normalizer]
+        scored[BASE_SYSTEM] = found.base.scores[result.normalizer]
     rows = [{"system": name, **_scored(name, measure, score)} for name, score in scored.items()]
     order = sorted(scored, key=lambda name: scored[name].rate(measure))
     y = names("system", None, order)
@@ -133,7 +134,8 @@ def _curve(points: list[Point], strategy: str, key: str, measure: Measure) -> Ch
     values = [_point(point, key) for point in points]
     order = list(dict.fromkeys(value["series"] for value in values))
     x_order = sorted({value["x"] for value in values}, key=_number)
-    x = names("x", key.split(".")[-1], x_order, axis={"labelAngle": 0}) | {"type": "ordinal"}
+    angle = label_angle(x_order, WIDTH / len(x_order))
+    x = names("x", key.split(".")[-1], x_order, axis={"labelAngle": angle}) | {"type": "ordinal"}
     y = axis("rate", f"{points[0].split} {measure.upper()} %", scale={"zero": False})
     color = colored("series", order)
     return Chart(

@@ -11,6 +11,7 @@ from typing import Any
 
 import vl_convert
 
+from mothertongue.comparison.schema import BASE_SYSTEM
 from mothertongue.system.files import open_atomically, open_bytes_atomically
 
 Json = dict[str, Any]
@@ -61,6 +62,8 @@ STYLE: Json = {
     "text": {"color": INK},
     "point": {"opacity": 1},
 }
+LETTER = 6.5
+"""Width of a character of a label, in pixels: its size is 12."""
 WIDTH = 380
 """Width of the plot without its axes, in pixels: about that of a phone's screen."""
 
@@ -107,10 +110,19 @@ def names(field: str, title: str | None, order: Sequence[str] | None = None, **r
     return {"field": field, "type": "nominal", "title": title, "sort": sort, **rest}
 
 
+def label_angle(labels: Sequence[str], step: float) -> int:
+    """Return the angle at which labels below or above their columns do not cover each other.
+
+    `step` is the width of a column in pixels.
+    """
+    return -40 if LETTER * max(map(len, labels)) > step else 0
+
+
 def colored(field: str, order: Sequence[str]) -> Json:
     """Return a color for each name; the same names in the same order get the same colors."""
-    plain = [name for name in order if name != "base"]
-    palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)} | {"base": BASE_COLOR}
+    plain = [name for name in order if name != BASE_SYSTEM]
+    palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)}
+    palette[BASE_SYSTEM] = BASE_COLOR
     scale = {"domain": list(order), "range": [palette[name] for name in order]}
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
 

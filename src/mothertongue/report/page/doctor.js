@@ -48,7 +48,7 @@ for (const card of cards) {
     player.src = `data:audio/mpeg;base64,${sound.mp3}`;
     card.querySelector(".player").append(player);
   }
-  card.addEventListener("change", () => {
+  card.addEventListener("input", () => {
     card.querySelector("textarea").hidden = decided(card) !== "fix";
     isSaved = false;
     count();

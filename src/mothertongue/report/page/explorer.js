@@ -7,7 +7,6 @@
   const PRESETS = { all: "All", worst: "Worst", fixed: "Fixed by tuning", broken: "Broken by tuning", random: "Random" };
   const BASE = "base";
   const segmenter = "Segmenter" in Intl ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
-  const best = Object.assign({}, ...JSON.parse(document.getElementById("page-data").textContent).best);
   let sets = [], sounds = null, shown = [], drawn = new Map();
   const state = { set: 0, system: "", preset: "worst", q: "", speaker: "", sort: "", dir: 1, clip: "" };
 
@@ -38,6 +37,7 @@
   };
   const measure = () => current().measure; // the rate that the language is judged by
   const rate = (clip, at) => RATES[measure()](clip, at);
+  const titleOf = (set) => [set.part, set.language, set.name.replace(/^also-/, "")].filter(Boolean).join(", ");
   const soundOf = (clip) => {
     sounds = sounds || JSON.parse(document.getElementById("sound-data").textContent);
     return sounds[`${state.set}/${clip.at}`];
@@ -202,7 +202,7 @@
       parts.audio.addEventListener("seeked", outline);
       player.push(canvas, parts.audio);
       requestAnimationFrame(outline);
-    } else head.append("no sound on this page");
+    } else head.append(make("span", {}, "no sound on this page"));
     const measures = measure() === "cer" ? ["cer", "wer"] : ["wer", "cer"];
     const heard = clip.heard.map((each, i) => make("div", { class: "heard" },
       make("div", { class: "name" }, make("bdi", {}, systems[i])),
@@ -272,9 +272,9 @@
   }
 
   function fill() { // what depends on the set
-    const { systems, language, clips } = current();
-    if (!systems.includes(state.system)) state.system = systems.includes(best[language]) ? best[language] : systems[systems.length - 1];
-    options(parts.set, sets.map((each, i) => [String(i), `${each.language}, ${each.name.replace(/^also-/, "")}`]), String(state.set));
+    const { systems, best, clips } = current();
+    if (!systems.includes(state.system)) state.system = systems.includes(best) ? best : systems[systems.length - 1];
+    options(parts.set, sets.map((each, i) => [String(i), titleOf(each)]), String(state.set));
     options(parts.system, systems.map((name) => [name, name]), state.system);
     const speakers = [...new Set(clips.map((clip) => clip.speaker).filter(Boolean))].sort(collator.compare);
     if (!speakers.includes(state.speaker)) state.speaker = "";
@@ -293,8 +293,7 @@
   function build() {
     const changed = (name, parse = String) => (event) => {
       state[name] = parse(event.target.value);
-      if (name === "set") { state.clip = ""; fill(); }
-      refresh();
+      if (name === "set") { state.clip = ""; show(); } else refresh();
       if (name === "system" && state.clip) choose(shown.findIndex((clip) => clip.id === state.clip));
     };
     let typing = 0;

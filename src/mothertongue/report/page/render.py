@@ -43,11 +43,11 @@ CHAPTERS = {
 def render(
     title: str,
     parts: Sequence[Chapters],
-    clip_sets: Sequence[ClipSet],
     sounds: Sounds,
     augmented: Sequence[Augmented | None],
 ) -> str:
     """Return the page as HTML; `augmented` has the examples of each part."""
+    clip_sets = [each for part in parts for each in part.clip_sets]
     css = own_source("page.css") + normalizer_rules(list(NORMALIZERS))
     js = own_source("page.js") + own_source("explorer.js")
     beside = any("src" in sound for sound in sounds.found.values())
@@ -66,9 +66,18 @@ def render(
         normalizers=[(each.name, each.title) for each in NORMALIZERS.values()],
         has_clips=bool(clip_sets),
         sound_note=_sound_note(clip_sets, sounds),
-        clip_data=_compressed([_public(each) for each in clip_sets]),
+        clip_data=_compressed(
+            [
+                {
+                    **_public(each),
+                    "part": part.name if len(parts) > 1 else "",
+                    "best": part.best.get(each.language),
+                }
+                for part in parts
+                for each in part.clip_sets
+            ]
+        ),
         sound_data=embedded_json(sounds.found),
-        page_data=embedded_json({"best": [part.best for part in parts]}),
     )
 
 

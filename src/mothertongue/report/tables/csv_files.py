@@ -185,7 +185,7 @@ def _base(result: Comparison) -> Iterator[Json]:
 
 def _curves(result: Comparison) -> Iterator[Json]:
     chosen = {
-        (language, row.strategy): row.settings
+        (language, row.strategy): row.runs
         for language, found in result.languages.items()
         for row in found.strategies
     }
@@ -206,7 +206,7 @@ def _curves(result: Comparison) -> Iterator[Json]:
             "best_step": point.best_step,
             "trainable_parameters": point.trainable_parameters,
             "wall_s": point.wall_s,
-            "is_chosen": point.settings == chosen[where],
+            "is_chosen": point.run in chosen.get(where, ()),
             "run": point.run,
         }
 

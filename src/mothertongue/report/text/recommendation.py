@@ -31,6 +31,8 @@ class Advice:
     """A recommendation for one language: a strategy, its reasons, and the doubts."""
 
     strategy: str
+    is_better_than_base: bool
+    """Whether it makes fewer errors than the base model; True where that was not scored."""
     summary: str
     reasons: tuple[str, ...]
     doubts: tuple[str, ...]
@@ -46,6 +48,7 @@ def advice(result: Comparison, language: str) -> Advice | None:
     best = lowest(result, language)
     return Advice(
         strategy=best.strategy,
+        is_better_than_base=best.vs_base is None or best.vs_base.difference < 0,
         summary=_summary(result, language, best),
         reasons=tuple(_reasons(result, language, best)),
         doubts=tuple(_doubts(result, language, best)),
@@ -68,9 +71,9 @@ def _reasons(result: Comparison, language: str, best: StrategyRow) -> Iterator[s
         f"On {score.n:,} test clips its {RATES[measure]} is {100 * score.rate(measure):.1f} %; "
         f"95 % interval {interval(score.bounds(measure))} %."
     )
-    if best.vs_base:
+    if best.vs_base and best.vs_base.difference < 0:
         yield f"{_points(best.vs_base)} than the base model on the same clips."
-    if best.vs_reference:
+    if best.vs_reference and best.vs_reference.difference < 0:
         yield f"{_points(best.vs_reference)} than {result.reference} on the same clips."
     others = _others(result, language, best)
     if worse := [row.strategy for row in others if row.vs_best and is_measurable(row.vs_best)]:
@@ -106,6 +109,11 @@ def _doubts(result: Comparison, language: str, best: StrategyRow) -> Iterator[st
     found, score = result.languages[language], _score(result, best)
     if said := warning(result):
         yield f"{said[0].upper()}{said[1:]}."
+    if best.vs_base and best.vs_base.difference >= 0:
+        yield (
+            f"{_points(best.vs_base)} than the base model on the same clips: tuning did not help; "
+            "use the base model."
+        )
     yield from _comparisons(best, _others(result, language, best))
     if score.n < FEW_CLIPS:
         yield f"Only {score.n:,} clips, {score.words:,} words, were tested."
