@@ -165,7 +165,7 @@ async def _streamed(
         try:
             async with asyncio.timeout(service.limits.request_s):
                 async for piece, transcript in service.transcripts(speech, asked):
-                    language = transcript.language
+                    language = language or transcript.language
                     for segment in segments_of(piece, transcript):
                         before = space_before(segment, language) if said else ""
                         said.append(segment)
@@ -193,7 +193,7 @@ def _asked(
     word_times: bool,
 ) -> TranscriptionRequest:
     try:
-        code = model.code(language_code(language) if language else None)
+        spoken = model.spoken(language_code(language) if language else None)
     except ConfigError as error:
         raise _wrong("language", str(error)) from None
     ids = model.tokens.encode(prompt)[-MAX_PROMPT_TOKENS:] if prompt.strip() else []
@@ -202,7 +202,7 @@ def _asked(
             "prompt" if ids else "model", f"{model.name} takes no prompt and only transcribes"
         )
     is_timed = word_times and not model.is_limited
-    return TranscriptionRequest(model, code, task, tuple(ids), is_timed, client_of(request.scope))
+    return TranscriptionRequest(model, spoken, task, tuple(ids), is_timed, client_of(request.scope))
 
 
 def _chosen(models: dict[str, ServedModel], name: str) -> ServedModel:
