@@ -30,6 +30,8 @@ from mothertongue.serving.service import Service, TranscriptionRequest
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}
 TRANSCRIPTION_FIELDS = FIELDS | {"language", "timestamp_granularities[]", "stream"}
+TIMED = ("srt", "vtt", "verbose_json")
+"""The formats with segments, which end where words do; clients want `no_speech_prob` in each."""
 
 File_ = Annotated[UploadFile, File(description="The recording, in any format.")]
 Model_ = Annotated[str, Form(description="One of /v1/models.", max_length=200)]
@@ -104,7 +106,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -
         """Transcribe a recording in its own language."""
         await _refuse_unknown(request, TRANSCRIPTION_FIELDS)
         _check_granularities(granularities, response_format)
-        is_timed = "word" in granularities or response_format in ("srt", "vtt")
+        is_timed = response_format in TIMED
         asked = _asked(request, _chosen(models, model), language, "transcribe", prompt, is_timed)
         if "word" in granularities and asked.model.is_limited:
             raise _wrong("timestamp_granularities[]", f"{model} gives no word times")
@@ -131,7 +133,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -
     ) -> Response:
         """Translate a recording to English."""
         await _refuse_unknown(request, FIELDS)
-        is_timed = response_format in ("srt", "vtt", "verbose_json")
+        is_timed = response_format in TIMED
         asked = _asked(request, _chosen(models, model), None, "translate", prompt, is_timed)
         return await _answered(
             request, service, file, asked, lambda x: reply(x, response_format, [], "translate")
