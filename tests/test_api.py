@@ -99,6 +99,8 @@ def test_a_model_takes_samples_and_files_alike(home: Path) -> None:
         np.zeros(16_000),
         np.zeros(0, np.float32),
         np.full(16_000, np.nan, np.float32),
+        [0.0] * 16_000,
+        (np.zeros(16_000, np.float32), 16_000),
     ],
 )
 def test_what_are_no_samples_is_refused(home: Path, audio: Any) -> None:

@@ -46,25 +46,35 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "words"),
+    "words",
     [
-        ("models", ["evaluate", "{base}", "--data", "{data}"]),
-        ("models", ["transcribe", "{base}", "{data}/test0.wav"]),
-        ("serving", ["serve", "{base}"]),
+        ["evaluate", "{base}", "--data", "{data}"],
+        ["transcribe", "{base}", "{data}/test0.wav"],
     ],
 )
 def test_graphs_of_decoding_are_an_option(
-    call: Any, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, verb: str, words: list[str]
+    call: Any, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     def stop(*given: Any) -> None:
         raise ConfigError(f"graphs: {given[-1]}")
 
-    monkeypatch.setattr(f"mothertongue.cli.{verb}.decoding", stop)
+    monkeypatch.setattr("mothertongue.cli.models.decoding", stop)
     words = [each.format(base=made[0], data=made[1]) for each in words]
     for options, expected in (([], "off"), (["--graphs", "auto"], "auto")):
         code, _, err = call(*words, *options)
         assert code == 2
         assert f"graphs: {expected}" in err
+
+
+def test_serve_has_no_graphs_since_it_mixes_adapters(
+    call: Any, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise ConfigError("taken")
+
+    monkeypatch.setattr("mothertongue.cli.serving.decoding", stop)
+    code, _, err = call("serve", made[0], "--graphs", "auto")
+    assert code == 2 and "No such option: --graphs" in err
 
 
 def test_version(call: Any) -> None:

@@ -1,8 +1,18 @@
+from typing import Any
+
+import numpy as np
 import pytest
 from scripts import LETTERS
 
 from mothertongue.data.clip_checks import MAX_CHARACTERS_PER_S
-from mothertongue.decoding.transcript import DecodeConfig, make_transcript, token_limit
+from mothertongue.decoding.transcript import (
+    Clip,
+    DecodeConfig,
+    make_transcript,
+    token_limit,
+    with_word_times,
+)
+from mothertongue.decoding.word_timestamps import Alignment
 from mothertongue.model.tokenizer import Tokens
 
 
@@ -66,6 +76,25 @@ def test_control_tokens_that_a_model_writes_are_not_text(tokens: Tokens) -> None
     made = make_transcript(tokens, "am", [*said, tokens.languages["ja"], *said], 40, -0.5)
     assert made.tokens == (*said, *said)
     assert made.text == "habari yako habari yako"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, ["h", "mo", "ob"]),
+        ({"task": "translate"}, ["hmoob"]),
+        ({"text_language": "hmn"}, ["hmoob"]),
+    ],
+)
+def test_words_are_those_of_the_language_of_the_text(
+    tokens: Tokens, settings: dict[str, Any], words: list[str]
+) -> None:
+    """Chinese is spoken, or lends its token; the text has spaces between words."""
+    ids = [each for part in ("h", "mo", "ob") for each in tokens.encode_exact(part)]
+    clip = Clip(np.zeros(16_000, np.float32), "zh", **settings)
+    alignment = Alignment((0.0, 0.2, 0.4, 0.6), (0.5,) * 3)
+    found = with_word_times(make_transcript(tokens, "zh", ids, 40, -0.1), clip, alignment, tokens)
+    assert [each.text for each in found.words or ()] == words
 
 
 def test_scores_do_not_depend_on_graphs() -> None:

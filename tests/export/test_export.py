@@ -229,6 +229,24 @@ def test_what_does_not_fit_a_format_is_refused(tiny_runs: dict[str, Path], tmp_p
         exported(tiny_runs["full"], "hf", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("format_", "engine"),
+    [("ctranslate2", "faster_whisper"), ("ggml", "pywhispercpp"), ("onnx", "onnxruntime")],
+)
+def test_a_missing_engine_is_told_before_anything_is_written(
+    tiny_runs: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_: str,
+    engine: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, engine, None)
+    monkeypatch.setattr(exporting, "_write", lambda *_: pytest.fail("it was written"))
+    with pytest.raises(ConfigError, match=f"--format {format_} needs {engine}, which is not inst"):
+        exported(tiny_runs["full"], format_, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("warm_engines")
 def test_the_transformers_folder_is_whole(

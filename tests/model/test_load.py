@@ -14,6 +14,7 @@ from same_model import Model, assert_same, weights
 from tiny import save_transformers, tiny_model
 
 from mothertongue.errors import DataError
+from mothertongue.model.ctranslate2_writer import write_ctranslate2
 from mothertongue.model.load import load_base, non_speech_tokens, weights_digest
 from mothertongue.model.locate import BaseFiles
 from mothertongue.model.tokenizer import Tokens
@@ -54,6 +55,20 @@ class TestTransformers:
         config = load_base(str(folder)).model.generation_config
         assert config.suppress_tokens == non_speech_tokens(tokens)
         assert config.lang_to_id["<|sw|>"] == tokens.language("sw")
+
+    def test_tokens_are_named_where_a_generation_config_names_none(
+        self, folder: Path, tokens: Tokens, tmp_path: Path
+    ) -> None:
+        """Older fine-tuned models have such a file, and every engine asks for the names."""
+        write_json(folder / "generation_config.json", {"suppress_tokens": [7]})
+        base = load_base(str(folder))
+        config = base.model.generation_config
+        assert config.suppress_tokens == [7]
+        assert config.lang_to_id["<|sw|>"] == tokens.language("sw")
+        assert config.task_to_id["translate"] == tokens.translate
+        assert config.is_multilingual and config.no_timestamps_token_id == tokens.no_timestamps
+        write_ctranslate2(base.model, base.tokens, tmp_path / "converted")
+        assert load_base(str(tmp_path / "converted")).digest == base.digest
 
     @pytest.mark.parametrize(
         ("change", "kind"),

@@ -64,6 +64,7 @@ def test_formats(client: openai.OpenAI, recordings: list[Path]) -> None:
     assert both.words == words.words
     assert both.segments[0].start == both.words[0].start
     assert 0 <= both.segments[0].no_speech_prob <= 1
+    assert plain.segments == both.segments
 
 
 def test_a_stream(client: openai.OpenAI, recordings: list[Path], expected: Any) -> None:

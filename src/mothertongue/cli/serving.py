@@ -10,7 +10,6 @@ from mothertongue.cli.app import app
 from mothertongue.cli.options import (
     BatchSize,
     Beam,
-    Graphs,
     HotWords,
     HotWordsWeight,
     Lm,
@@ -47,7 +46,6 @@ def serve(
     hotwords: HotWords = None,
     hotwords_weight: HotWordsWeight = None,
     precision: PrecisionOption = "auto",
-    graphs: Graphs = "off",
     compute_type: Annotated[str, typer.Option(help="CTranslate2's type.")] = "default",
     max_upload_mb: Annotated[float, typer.Option(min=0.001, max=1e6, help="Largest upload.")] = (
         defaults.UPLOAD_BYTES / 1e6
@@ -94,7 +92,7 @@ def serve(
             f"--lm: {len(specs)} models are served, and a language model is of one language; "
             "expected one model: serve the others on another --port"
         )
-    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight, graphs)
+    config = decoding(beam_size, batch_size, lm, lm_weight, hotwords, hotwords_weight)
     config = with_known_weight(config, specs[0].model)
     offer = load(specs, config, precision, compute_type, merge, note)
     run_server(offer, where, limits, batch_size, decoders)

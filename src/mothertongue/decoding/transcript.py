@@ -46,6 +46,9 @@ class Clip:
     """The name of the base's adapter to decode it with; None for the base itself."""
     word_times: bool = False
     """Also find the times of each word; costs one pass of the decoder over the transcript."""
+    text_language: str | None = None
+    """The language of the text, by which its words are told apart, if `language` only lends its
+    token. None: that of the speech; of a translation English."""
 
     @property
     def duration_s(self) -> float:
@@ -225,5 +228,7 @@ def with_word_times(
     transcript: Transcript, clip: Clip, alignment: Alignment, tokenizer: Tokens
 ) -> Transcript:
     """Return the transcript with the times of its words."""
-    words = words_of(tokenizer, transcript.tokens, transcript.language, alignment, clip.duration_s)
+    spoken = clip.text_language or transcript.language
+    language = "en" if clip.task == "translate" else spoken
+    words = words_of(tokenizer, transcript.tokens, language, alignment, clip.duration_s)
     return replace(transcript, words=words, no_speech_probability=alignment.no_speech_probability)

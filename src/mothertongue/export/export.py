@@ -24,7 +24,7 @@ from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.records import RunRecord
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
-from mothertongue.export.base import Exported, Exporter, exporter
+from mothertongue.export.base import Exported, Exporter, exporter, require
 from mothertongue.export.model_card import write_card
 from mothertongue.export.records import (
     BothTranscripts,
@@ -62,13 +62,14 @@ def export(
 ) -> Verification:
     """Write a run in a format, transcribe `clips` of a split with both, return the verification.
 
-    Raises ConfigError where the format cannot express the run, MothertongueError, after all is
-    written and marked, where the verification fails.
+    Raises ConfigError where the format cannot express the run or its engine is not installed,
+    MothertongueError, after all is written and marked, where the verification fails.
     """
     writer = exporter(format_)
     kind = type_ or writer.types[0]
     if kind not in writer.types:
         raise ConfigError(f"--type {kind}: {format_} has {', '.join(writer.types)}")
+    require(writer.engine, format_)
     record, experiment = RunDir(run).read_record(), read_experiment(RunDir(run))
     utterances = _drawn(experiment, split, clips)
     with making(out):

@@ -11,6 +11,7 @@ import yaml
 
 from mothertongue import __version__
 from mothertongue.data.languages import WHISPER_LANGUAGES, Measure
+from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.export.base import Exported, Exporter
@@ -41,7 +42,8 @@ def _write_eval_results(exported: Exported, folder: Path) -> None:
             "dataset": dataset,
             "value": round(100 * score.rate(metric), 2),
             "notes": f"{metric.upper()} in %, test split, {score.n} clips, normalizer "
-            f"{NORMALIZER}, 30 s context" + (_spread(low, high) if metric == "wer" else ""),
+            f"{NORMALIZER}, 30 s context, {_search(exported.scores)}"
+            + (_spread(low, high) if metric == "wer" else ""),
         }
         for metric in MEASURES
     ]
@@ -54,7 +56,8 @@ def _front(exported: Exported, writer: Exporter) -> Json:
     experiment = exported.tuned.experiment
     front: Json = {
         "language": [experiment.language],
-        "base_model": experiment.base,
+        # The Hub refuses a card with the path of a folder here.
+        **({} if _is_path(experiment.base) else {"base_model": experiment.base}),
         "base_model_relation": "adapter" if writer.needs_base else "finetune",
         "pipeline_tag": "automatic-speech-recognition",
         **({"library_name": writer.library} if writer.library else {}),
@@ -84,9 +87,10 @@ def _text(exported: Exported, writer: Exporter, type_: str) -> str:
     recipe = yaml.safe_dump(
         {"strategy": strategy, "train": experiment.train.model_dump(mode="json")}, sort_keys=False
     )
+    base = Path(experiment.base).name if _is_path(experiment.base) else experiment.base
     return f"""# {experiment.name}
 
-{experiment.base}, fine-tuned for {name} with mothertongue {__version__}:
+{base}, fine-tuned for {name} with mothertongue {__version__}:
 strategy `{strategy["kind"]}`, {record.trainable_parameters:,} trained parameters
 ({share:.3g} %), {record.steps:,} steps. Exported as `{writer.format}`, {type_}: scores are those
 of the run, and `verification.json` says how this export compares.
@@ -134,9 +138,23 @@ def _scores(exported: Exported) -> str:
     first = exported.scores.scores[NORMALIZER]
     return (
         f"On {first.n:,} test clips of `{_dataset(exported)}`, {first.reference_words:,} "
-        "words, decoded greedily at 30 s; 95 % intervals by bootstrap over clips:\n\n"
+        f"words, decoded at 30 s ({_search(exported.scores)}); 95 % intervals by bootstrap over "
+        "clips:\n\n"
         f"| normalizer | WER | 95 % | CER |\n| --- | ---: | ---: | ---: |\n{rows}\n"
     )
+
+
+def _search(scores: SplitScores) -> str:
+    """Return how the scored clips were decoded, such as `5 beams, a language model`."""
+    settings = scores.decoding
+    beams = settings.get("beam_size", 1)
+    helped = {"lm_weight": "a language model", "hotwords": "hot words"}
+    names = [name for setting, name in helped.items() if settings.get(setting)]
+    return ", ".join(["greedy search" if beams == 1 else f"{beams} beams", *names])
+
+
+def _is_path(base: str) -> bool:
+    return Path(base).expanduser().exists()
 
 
 def _dataset(exported: Exported) -> str:

@@ -59,6 +59,11 @@ class Model:
 
 
 def _checked(samples_N: Samples) -> Samples:
+    if not isinstance(samples_N, np.ndarray):
+        raise ConfigError(
+            f"audio: {type(samples_N).__name__}; expected float32 samples (N,) of numpy at "
+            f"{SAMPLE_RATE_HZ:,} Hz, or the path of a file"
+        )
     if samples_N.ndim != 1 or samples_N.dtype != np.float32 or not len(samples_N):
         raise ConfigError(
             f"audio: {samples_N.dtype} of shape {samples_N.shape}; expected float32 samples (N,) "

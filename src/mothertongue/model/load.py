@@ -28,6 +28,7 @@ NON_SPEECH_SYMBOLS = [
     *("((", "))", "(((", ")))", "[[", "]]", "{{", "}}", "♪♪", "♪♪♪"),
 ]
 MUSIC_SYMBOLS = "♩♪♫♬♭♮♯"
+TOKEN_NAMES = ("is_multilingual", "lang_to_id", "no_timestamps_token_id", "task_to_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +191,16 @@ def _load_transformers(files: BaseFiles) -> tuple[WhisperForConditionalGeneratio
     faults = {key: sorted(info[key])[:5] for key in info if key.endswith("_keys") and info[key]}
     if faults:
         raise DataError(f"{files.path}: weights do not fit: {faults}")
+    known = generation_config(tokens, None)
     generation = files.path / "generation_config.json"
     if generation.exists():
         # transformers goes on without a damaged one
         read_json(generation, dict[str, Any], "copy it again")
+        # Those of older fine-tuned models lack the names of tokens, which the tokenizer has.
+        for name in TOKEN_NAMES:
+            setattr(model.generation_config, name, getattr(known, name))
     else:
-        model.generation_config = generation_config(tokens, None)
+        model.generation_config = known
     return model, tokens
 
 

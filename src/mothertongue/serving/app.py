@@ -30,6 +30,8 @@ from mothertongue.serving.service import Service, TranscriptionRequest
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}
 TRANSCRIPTION_FIELDS = FIELDS | {"language", "timestamp_granularities[]", "stream"}
+TIMED = ("srt", "vtt", "verbose_json")
+"""The formats with segments, which end where words do; clients want `no_speech_prob` in each."""
 
 File_ = Annotated[UploadFile, File(description="The recording, in any format.")]
 Model_ = Annotated[str, Form(description="One of /v1/models.", max_length=200)]
@@ -104,7 +106,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -
         """Transcribe a recording in its own language."""
         await _refuse_unknown(request, TRANSCRIPTION_FIELDS)
         _check_granularities(granularities, response_format)
-        is_timed = "word" in granularities or response_format in ("srt", "vtt")
+        is_timed = response_format in TIMED
         asked = _asked(request, _chosen(models, model), language, "transcribe", prompt, is_timed)
         if "word" in granularities and asked.model.is_limited:
             raise _wrong("timestamp_granularities[]", f"{model} gives no word times")
@@ -131,7 +133,7 @@ def _add_audio(app: FastAPI, service: Service, models: dict[str, ServedModel]) -
     ) -> Response:
         """Translate a recording to English."""
         await _refuse_unknown(request, FIELDS)
-        is_timed = response_format in ("srt", "vtt", "verbose_json")
+        is_timed = response_format in TIMED
         asked = _asked(request, _chosen(models, model), None, "translate", prompt, is_timed)
         return await _answered(
             request, service, file, asked, lambda x: reply(x, response_format, [], "translate")
@@ -165,7 +167,7 @@ async def _streamed(
         try:
             async with asyncio.timeout(service.limits.request_s):
                 async for piece, transcript in service.transcripts(speech, asked):
-                    language = transcript.language
+                    language = language or transcript.language
                     for segment in segments_of(piece, transcript):
                         before = space_before(segment, language) if said else ""
                         said.append(segment)
@@ -193,7 +195,7 @@ def _asked(
     word_times: bool,
 ) -> TranscriptionRequest:
     try:
-        code = model.code(language_code(language) if language else None)
+        spoken = model.spoken(language_code(language) if language else None)
     except ConfigError as error:
         raise _wrong("language", str(error)) from None
     ids = model.tokens.encode(prompt)[-MAX_PROMPT_TOKENS:] if prompt.strip() else []
@@ -202,7 +204,7 @@ def _asked(
             "prompt" if ids else "model", f"{model.name} takes no prompt and only transcribes"
         )
     is_timed = word_times and not model.is_limited
-    return TranscriptionRequest(model, code, task, tuple(ids), is_timed, client_of(request.scope))
+    return TranscriptionRequest(model, spoken, task, tuple(ids), is_timed, client_of(request.scope))
 
 
 def _chosen(models: dict[str, ServedModel], name: str) -> ServedModel:

@@ -65,13 +65,15 @@ class ServedModel:
     is_limited: bool = False
     """As `Engine` has it."""
 
-    def code(self, language: str | None) -> str | None:
-        """Return the code whose token decodes a language; by default the model's own language."""
+    def spoken(self, language: str | None) -> str | None:
+        """Return the language of the speech: the given one, else the model's; None to detect it.
+
+        Raises ConfigError where it has no token, of its own or borrowed.
+        """
         chosen = language or self.language
-        if chosen is None:
-            return None
-        self.tokens.language(chosen)  # raises ConfigError where there is no token
-        return self.tokens.borrowed.get(chosen, chosen)
+        if chosen is not None:
+            self.tokens.language(chosen)
+        return chosen
 
 
 @dataclass

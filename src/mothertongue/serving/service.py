@@ -28,7 +28,7 @@ class TranscriptionRequest:
 
     model: ServedModel
     language: str | None
-    """Whisper's code; None to detect it."""
+    """That of the speech, which may borrow its token; None to detect it."""
     task: Task
     prompt: tuple[int, ...]
     word_times: bool
@@ -57,9 +57,9 @@ class Service:
         language, segments = asked.language, []
         async for piece, transcript in self.transcripts(speech, asked):
             segments += segments_of(piece, transcript)
-            language = transcript.language
+            language = language or transcript.language
         return Recording(
-            language=_own_code(asked, language),
+            language=language,
             duration_s=speech.duration_s,
             segments=tuple(segments),
             is_translated=asked.task == "translate",
@@ -124,12 +124,13 @@ class Service:
 def _clip(piece: Piece, asked: TranscriptionRequest, language: str | None) -> Clip:
     return Clip(
         piece.samples_N,
-        language,
+        asked.model.tokens.borrowed.get(language, language) if language else None,
         asked.model.context,
         asked.task,
         asked.prompt,
         asked.model.adapter,
         asked.word_times,
+        language,
     )
 
 
@@ -139,12 +140,3 @@ async def _gone(receive: Callable[[], Awaitable[object]]) -> None:
         message = await receive()
         if isinstance(message, dict) and message["type"] == "http.disconnect":
             return
-
-
-def _own_code(asked: TranscriptionRequest, spoken: str | None) -> str | None:
-    """Return a language's own code if it borrowed the token of another."""
-    lent = {lender: code for code, lender in asked.model.tokens.borrowed.items()}
-    own = asked.model.language
-    if own is not None and asked.model.code(own) == spoken:
-        return own
-    return lent.get(spoken, spoken) if spoken else None

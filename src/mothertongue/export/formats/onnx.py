@@ -31,7 +31,7 @@ from mothertongue.model.features import log_mel, pad_samples
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import Whisper
-from mothertongue.system.files import folder_atomically, write_json
+from mothertongue.system.files import folder_atomically, temporary_folder, write_json
 
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 OPSET = 18
@@ -60,9 +60,10 @@ class OnnxExporter(Exporter):
         strategy = exported.tuned.experiment.strategy
         model = exported.plain() if strategy.can_merge else exported.tuned.base.model
         with folder_atomically(folder) as fresh:
-            _write_graphs(model, fresh)
             if type_ == "int8":
-                _quantize(fresh)
+                _write_rounded_graphs(model, fresh)
+            else:
+                _write_graphs(model, fresh)
             write_tokenizer(exported.tokens, fresh)
             write_processor(model.config.num_mel_bins, fresh)
             model.generation_config.save_pretrained(fresh)
@@ -239,14 +240,16 @@ def _export(
         )
 
 
-def _quantize(folder: Path) -> None:
-    """Convert weights to int8; products are computed in int8 too."""
+def _write_rounded_graphs(model: Whisper, folder: Path) -> None:
+    """Write the graphs with weights in int8; products are computed in int8 too."""
     quantization = require("onnxruntime.quantization", "onnx")
-    for name in (ENCODER, DECODER):
-        exact = folder / f"exact-{name}"
-        (folder / name).rename(exact)
-        quantization.quantize_dynamic(exact, folder / name, op_types_to_quantize=["MatMul", "Gemm"])
-        exact.unlink()
+    # Elsewhere, because large graphs have a file of weights beside them.
+    with temporary_folder(folder) as exact:
+        _write_graphs(model, exact)
+        for name in (ENCODER, DECODER):
+            quantization.quantize_dynamic(
+                exact / name, folder / name, op_types_to_quantize=["MatMul", "Gemm"]
+            )
 
 
 def _inner(layer: nn.Module) -> Any:
