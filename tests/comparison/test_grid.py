@@ -100,7 +100,10 @@ def test_a_language_may_have_another_name_and_borrow(make_grid: MakeGrid) -> Non
         ({"strategies": {"full": FULL | {"languages": ["xx"]}}}, "no \\['xx'\\] in languages"),
         ({"strategies": {"full": FULL | {"sweep": {"base": ["a"]}}}}, "expected strategy.x or"),
         ({"strategies": {"full": FULL | {"sweep": {"train.epochs": []}}}}, "at least 1 item"),
-        ({"strategies": {"full": FULL | {"sweep": {"train.seed": [1, 2]}}}}, "list them under seed"),
+        (
+            {"strategies": {"full": FULL | {"sweep": {"train.seed": [1, 2]}}}},
+            "list them under seed",
+        ),
         ({"strategies": {"full": FULL | {"languages": []}}}, "languages: .*at least 1 item"),
         ({"retention": {"en": {"daat": "x"}}}, "unknown key"),
         ({"retention": {"../../en": {"data": "x"}}}, r"retention: \['../../en'\]; expected names"),
