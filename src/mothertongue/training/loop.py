@@ -109,6 +109,11 @@ class _Trainer:
 
     def run_until(self, stop: StopRequest) -> None:
         """Take all remaining steps, or those until a signal asks to stop."""
+        if self.job.validate is None:
+            self.watcher.noted(
+                "there is no clip to validate on: best/ gets the last weights, and train.patience "
+                "stops nothing"
+            )
         self.watcher.begun(self.state.step, self.total_steps)
         self.model.train()
         steps = self.job.steps_from(self.state.step)
