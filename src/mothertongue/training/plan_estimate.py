@@ -159,11 +159,9 @@ def stored_bytes(measured: Measured, config: TrainConfig) -> int:
     share, full_s = _full_share(config), measured.full_context_s
     cut_s = (measured.context_s - full_s) * _epochs_stored(1 - share, config.num_epochs)
     # Clips that are 30 s long themselves are stored once.
-    full_s = min(
-        full_s * _epochs_stored(share, config.num_epochs),
-        max(full_s, FULL_CONTEXT_S * measured.clips),
-    )
-    needed = round(measured.stored_bytes_per_s * (cut_s + full_s))
+    most_s = max(full_s, FULL_CONTEXT_S * measured.clips)
+    stored_s = cut_s + min(full_s * _epochs_stored(share, config.num_epochs), most_s)
+    needed = round(measured.stored_bytes_per_s * stored_s)
     return min(needed, int(config.prefix_cache_gb * 1e9))
 
 
