@@ -47,11 +47,15 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_and_a_dry_run_tell_the_same_costs(
     make_grid: MakeGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs that differ only in seed and learning rate are measured once."""
+    """Runs that differ only in seed and learning rate are measured once, all in the precision that
+    the runs would choose: for so narrow a base without a measurement.
+    """
     probed: list[str] = []
+    precisions = set[str]()
 
     def ask(module: str, request: dict[str, Any]) -> dict[str, Any]:
         probed.append(request["strategy"]["kind"])
+        precisions.add(request["train"]["precision"])
         seconds = float(len(str(request["strategy"])))
         read = ((1.0, seconds / 2),) if probed[-1] == "freeze" else ()
         peak = int(1e9 * seconds)
@@ -75,6 +79,7 @@ def test_a_plan_and_a_dry_run_tell_the_same_costs(
             assert getattr(run, key) == getattr(planned, key)
         assert run.training_s > 0 and run.validation_s > 0
     assert len({run.training_s for run in found.runs}) == 2
+    assert precisions == {"fp32"}
     console = Console(file=io.StringIO(), width=200)
     console.print(grid_table(found))
     assert "shape of the base" not in console.file.getvalue()

@@ -100,6 +100,11 @@ def test_a_language_may_have_another_name_and_borrow(make_grid: MakeGrid) -> Non
         ({"strategies": {"full": FULL | {"languages": ["xx"]}}}, "no \\['xx'\\] in languages"),
         ({"strategies": {"full": FULL | {"sweep": {"base": ["a"]}}}}, "expected strategy.x or"),
         ({"strategies": {"full": FULL | {"sweep": {"train.epochs": []}}}}, "at least 1 item"),
+        (
+            {"strategies": {"full": FULL | {"sweep": {"train.seed": [1, 2]}}}},
+            "list them under seed",
+        ),
+        ({"strategies": {"full": FULL | {"languages": []}}}, "languages: .*at least 1 item"),
         ({"retention": {"en": {"daat": "x"}}}, "unknown key"),
         ({"retention": {"../../en": {"data": "x"}}}, r"retention: \['../../en'\]; expected names"),
         ({"retention": {"a\\b": {"data": "x"}}}, "expected names that files can have"),
@@ -117,6 +122,21 @@ def test_a_grid_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
         make_grid(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": [0, 1, 0]},
+        {"strategies": {"full": FULL | {"sweep": {"train.weight_decay": [0, 0.1, 0.0]}}}},
+    ],
+)
+def test_a_run_never_counts_twice_in_its_strategy(
+    changes: dict[str, Any], make_grid: MakeGrid
+) -> None:
+    """It would be taken for two seeds that agree in every clip."""
+    with pytest.raises(ConfigError, match=r"strategy full has the run sw-full.*-seed0 twice"):
+        expand(make_grid(**changes))
 
 
 def test_a_name_may_be_in_any_script(make_grid: MakeGrid) -> None:

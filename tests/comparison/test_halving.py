@@ -189,6 +189,23 @@ def test_what_would_compare_unlike_things_is_refused(
     make_grid(strategies={"full": arm})
 
 
+@pytest.mark.parametrize(
+    "changes", [{"sweep": {}}, {"train": {"epochs": 1}}, {"sweep": {"train.learning_rate": [1e-3]}}]
+)
+def test_halving_that_can_cut_nothing_is_refused(
+    changes: dict[str, Any], make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    sweep = {"strategy": {"kind": "full"}, "sweep": {"train.learning_rate": RATES}}
+    grid = make_grid(
+        strategies={"full": sweep | changes},
+        train={"epochs": 2, "batch_size": 4, "precision": "fp32", "learning_rate": 1e-3},
+        halving={"first_epochs": 1},
+    )
+    with pytest.raises(ConfigError, match=r"halving has no effect: .*first_epochs=1; remove"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
 def test_cuts_of_an_earlier_version_are_refused(grid: Grid, tmp_path: Path) -> None:
     assert grid.halving
     (tmp_path / "cuts.json").write_text('[{"language": "sw", "wer": 0.5, "best_wer": 0.4}]')

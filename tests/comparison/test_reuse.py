@@ -14,7 +14,7 @@ from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Grid
 from mothertongue.comparison.schema import Comparison
 from mothertongue.data.manifest import read_manifest, write_manifest
-from mothertongue.errors import DataError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.system.files import write_json
 
 ONE = {"full": {"strategy": {"kind": "full"}}}
@@ -68,6 +68,30 @@ def test_runs_of_other_data_or_code_are_refused_and_scores_of_other_code_made_ag
     )
     assert f"remove these runs from {out}/runs" in str(raised.value)
     assert again.done == ["scoring sw-full-seed0"]
+
+
+@pytest.mark.parametrize("where", ["data", "also", "retention"])
+def test_a_set_without_clips_is_refused_before_anything_runs(
+    where: str, make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    """A test split that is added later is other data: the runs would be lost."""
+    empty = str(save_corpus(tmp_path / "empty", test=0))
+    sets = {where: {"x": {"data": empty}}}
+    place = {"also": sets.get("also", {})} | ({"data": empty} if where == "data" else {})
+    languages = {"sw": {"data": str(save_corpus(tmp_path / "sw"))} | place}
+    grid = make_grid(languages=languages, retention=sets.get("retention", {}))
+    with pytest.raises(DataError, match=r"empty: no utterance in split 'test'; found train, vali"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_without_a_split_to_choose_on_is_refused_before_anything_runs(
+    make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    languages = {"sw": {"data": str(save_corpus(tmp_path / "sw", validation=0))}}
+    with pytest.raises(ConfigError, match="sw, freeze: 2 combinations to choose from, but no val"):
+        compare(make_grid(languages=languages), tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("where", ["also", "retention"])

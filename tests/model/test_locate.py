@@ -227,7 +227,8 @@ def test_folder_of_something_else(tmp_path: Path, names: tuple[str, ...], found:
         locate(str(tmp_path))
     assert str(caught.value) == (
         f"{tmp_path}: not a Whisper model; expected config.json with *.safetensors (transformers) "
-        f"or with model.bin (CTranslate2); found {found}"
+        f"or with model.bin (CTranslate2); found {found}. If its weights are a pytorch_model.bin, "
+        "load and save it with transformers, whose save_pretrained writes safetensors"
     )
 
 

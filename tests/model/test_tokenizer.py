@@ -181,7 +181,8 @@ def test_folder_without_a_tokenizer(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_tokens(BaseFiles("x", "transformers", tmp_path))
     assert str(caught.value) == (
-        f"{tmp_path}: no tokenizer.json; copy it there from the model's page on the Hub"
+        f"{tmp_path}: no tokenizer.json; copy it there from the model's page on the Hub, or from "
+        "the page of the OpenAI model that it was tuned from"
     )
 
 

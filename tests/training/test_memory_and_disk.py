@@ -1,12 +1,15 @@
 """Test full memory and full disk: a smaller micro-batch, or one message."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from disks import leave_free, no_file_above
+from measured import MEASURED
 from runs import After, Silent
 from safetensors import SafetensorError
 from trained import Make, trained, weights
@@ -14,27 +17,47 @@ from trained import Make, trained, weights
 from mothertongue.errors import DiskFull, MothertongueError, Preempted
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.training.loss import LabelLoss
+from mothertongue.training.plan_estimate import estimate
 from mothertongue.training.run import run
 
 
-def test_a_disk_without_room_is_said_before_the_first_step(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def needed(folder: Path, **changes: Any) -> int:
+@pytest.fixture
+def needed(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The bytes that a run asks for before its first step, on a disk without room."""
+
+    def ask(folder: str, **changes: Any) -> int:
+        watcher = Silent()
         with monkeypatch.context() as patch, pytest.raises(DiskFull) as raised:
             leave_free(patch, 1000)
-            run(make(**changes), RunDir(folder), watcher)
+            run(make(**changes), RunDir(tmp_path / folder), watcher)
+        assert watcher.losses == []
         (found,) = re.findall(r"checkpoints: no room .* needs ([\d,]+) bytes", str(raised.value))
         return int(found.replace(",", ""))
 
-    watcher, begun = Silent(), tmp_path / "begun"
-    weights = needed(begun) / 10  # for a while three checkpoints, with two moments; and the best
-    assert needed(tmp_path / "b", save_every_steps=6) == 8 * weights
-    assert needed(tmp_path / "c", save_every_steps=12) == 5 * weights
-    assert watcher.losses == []
+    return ask
+
+
+def test_a_disk_without_room_is_said_before_the_first_step(
+    make: Make, needed: Callable[..., int], tmp_path: Path
+) -> None:
+    weights = needed("begun") / 10  # for a while three checkpoints, with two moments; and the best
+    assert needed("b", save_every_steps=6) == 8 * weights
+    assert needed("c", save_every_steps=12) == 5 * weights
     with pytest.raises(Preempted):
-        run(make(), RunDir(begun), After(5))
-    assert needed(begun) == pytest.approx((10 - 2 * 3 - 1) * weights, rel=0.1)
+        run(make(), RunDir(tmp_path / "begun"), After(5))
+    assert needed("begun") == pytest.approx((10 - 2 * 3 - 1) * weights, rel=0.1)
+
+
+def test_a_plan_tells_the_disk_that_the_run_asks_for(
+    make: Make, needed: Callable[..., int]
+) -> None:
+    trained = needed("plain") // 10 // 4
+    steps = {"step_flops": (1.0,) * 6, "step_is_full": (False,) * 6}
+    measured = replace(MEASURED, trained=trained, **steps)
+    averages = {"ema": 0.9, "average_last": 3}
+    for i, changes in enumerate(({}, {"save_every_steps": None}, averages)):
+        planned = estimate(measured, make(**changes)).disk_bytes
+        assert planned == needed(f"run{i}", **changes)
 
 
 def test_a_disk_that_fills_up_is_one_message_and_nothing_is_lost(

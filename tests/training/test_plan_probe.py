@@ -5,19 +5,22 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import warm
+from measured import MEASURED
 from runs import byte_tokens, save_corpus, write_experiment
 from tiny import save_transformers, tiny_model
 
 from mothertongue.errors import DataError
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.model.flops import training_flops
-from mothertongue.training.plan_estimate import Measured
+from mothertongue.training.plan_estimate import Measured, stored_bytes
 from mothertongue.training.plan_probe import distinct, measure, probe
+from mothertongue.training.side_averages import SideAverages
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +125,43 @@ def test_enough_epochs_are_planned_to_see_steps_at_30_s(
     found = first_epochs(dataset)
     assert len(found) == epochs
     assert found[-1] == dataset.plan(epochs - 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
+def test_the_store_of_a_run_has_each_clip_at_all_its_contexts(
+    made: tuple[Path, Path], tmp_path: Path, share: float
+) -> None:
+    from mothertongue.training.plan_probe import context_sums
+    from mothertongue.training.run import assemble, open_data
+
+    changes = {"batch_size": 2, "epochs": 12, "full_context_share": share}
+    experiment = load_experiment(write_experiment(tmp_path, *made, **changes))
+    base, utterances = open_data(experiment)
+    dataset = assemble(experiment, base, utterances, print).dataset
+    every = [dataset.plan(epoch) for epoch in range(12)]
+    stored = {
+        (each.context_s, clip)
+        for epoch in every
+        for step in epoch
+        for each in step
+        for clip in each.indices
+    }
+    total, full = context_sums(every[:5])
+    measured = replace(MEASURED, clips=40, context_s=total, full_context_s=full, read=((1, 1),))
+    seconds = stored_bytes(measured, experiment.train) / measured.stored_bytes_per_s
+    assert seconds == pytest.approx(sum(context_s for context_s, _ in stored), rel=0.15)
+
+
+@pytest.mark.slow
+def test_a_probe_takes_no_averages(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`estimate` adds their memory, their disk and their validations."""
+    monkeypatch.setenv("MOTHERTONGUE_CACHE", str(tmp_path))  # `probe` sets it
+    taken: list[str] = []
+    monkeypatch.setattr(SideAverages, "stepped", lambda self, _: taken.extend(self.ema))
+    probe(load_experiment(write_experiment(tmp_path, *made, ema=0.9, average_last=2)))
+    assert taken == []
 
 
 def test_probed_steps_are_unlike_each_other() -> None:

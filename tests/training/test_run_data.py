@@ -9,6 +9,7 @@ import pytest
 from clips import tone, write_clip
 from report_folders import run_record
 from runs import After, Silent, save_base, save_corpus, tiny_experiment
+from trained import weights
 
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, read_manifest, write_manifest
@@ -116,6 +117,13 @@ def test_a_clip_that_whisper_cannot_take_is_named(base: Path, data: Path, tmp_pa
         run(tiny_experiment(tmp_path, base, data), RunDir(tmp_path / "run"), Silent())
     with pytest.raises(DataError, match=r"such as train0 with 31\.00 s; Whisper takes no more"):
         read_split([data], "train", None)
+
+
+def test_a_run_without_validation_says_which_weights_it_takes(base: Path, tmp_path: Path) -> None:
+    data, watcher = save_corpus(tmp_path / "data", validation=0), Silent()
+    run(tiny_experiment(tmp_path, base, data, epochs=1), RunDir(tmp_path / "run"), watcher)
+    assert any("best/ gets the last weights" in note for note in watcher.notes)
+    assert weights(tmp_path / "run", "best") == weights(tmp_path / "run", "final")
 
 
 def test_a_folder_in_the_records_place_is_a_damaged_record(

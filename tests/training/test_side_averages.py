@@ -313,6 +313,12 @@ def test_an_average_without_validation_is_refused(tmp_path: Path) -> None:
             run(experiment, RunDir(tmp_path / "run"), Silent())
 
 
+def test_a_mean_of_one_validation_is_refused(make: Make, tmp_path: Path) -> None:
+    experiment = make(epochs=1, eval_every_steps=None, average_last=2)
+    with pytest.raises(ConfigError, match=r"average_last=2 has no effect: .* after step 6, expect"):
+        run(experiment, RunDir(tmp_path / "run"), Silent())
+
+
 @pytest.mark.parametrize("settings", [{"ema": 1.0}, {"ema": 0.0}, {"average_last": 1}])
 def test_settings_that_average_nothing_are_refused(settings: dict[str, float], make: Make) -> None:
     with pytest.raises(ConfigError, match=rf"train\.{next(iter(settings))}"):

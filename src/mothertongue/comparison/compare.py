@@ -19,12 +19,13 @@ import yaml
 from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.comparison.from_grid import compare_grid
 from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
-from mothertongue.comparison.halving import Halvings, first_seed
+from mothertongue.comparison.halving import Halvings, first_seed, refuse_idle
 from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
 from mothertongue.comparison.paired_scores import read_scores
 from mothertongue.comparison.reuse import (
     base_digest,
     refuse_changed_runs,
+    refuse_empty_splits,
     refuse_leaks,
     refuse_unfit,
 )
@@ -52,15 +53,18 @@ def compare(
 
     Each run trains on so many devices, and is scored on one.
     Raises ConfigError before anything runs where manifests are missing or settings do not fit;
-    DataError where clips are trained on and tested, or runs that are there were made from other
-    data or by other code;
+    DataError where a set has no clip to score, clips are trained on and tested, or runs that are
+    there were made from other data or by other code;
     MothertongueError naming the runs that failed; Preempted when asked to stop.
     """
     require_data(grid)
     expanded = expand(grid)
+    refuse_empty_splits(grid, expanded)
     refuse_leaks(grid, expanded, watcher.noted)
     candidates = _settled(expanded, folder)
     refuse_unfit(candidates, base_config(grid.base))
+    if grid.halving:
+        refuse_idle(grid.halving, first_seed(grid, candidates))
     refuse_changed_runs(candidates, folder)
     with RunDir(folder).locked():
         _write_yaml(folder / "grid.yaml", grid)

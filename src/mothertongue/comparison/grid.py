@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class StrategyVariants(config.Config):
     """Changes to the grid's own `train`."""
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     """Values to try, by dotted name: {strategy.encoder_layers: [1, 2, 3]}. All combinations."""
-    languages: tuple[str, ...] | None = None
+    languages: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """The languages of the grid that it is run in; by default all."""
 
 
@@ -204,6 +205,11 @@ class Grid(config.Config):
                 raise ValueError(f"strategies.{name}.languages: no {sorted(unknown)} in languages")
             if odd := [key for key in arm.sweep if not OVERRIDE.fullmatch(key)]:
                 raise ValueError(f"strategies.{name}.sweep: {odd}; expected strategy.x or train.x")
+            if "train.seed" in arm.sweep:
+                raise ValueError(
+                    f"strategies.{name}.sweep: train.seed would choose the luckiest seed; list "
+                    "them under seeds"
+                )
         if "seed" in self.train or any("seed" in arm.train for arm in self.strategies.values()):
             raise ValueError("train.seed has no effect in a grid; list them under seeds")
         return self
@@ -229,7 +235,8 @@ def expand(grid: Grid) -> list[Candidate]:
     """Return every run of the grid, in the order of languages, strategies, values and seeds.
 
     Two that are the same experiment share one name, and so one run. Raises ConfigError naming the
-    strategy whose settings do not fit together, or two experiments whose runs would share a folder.
+    strategy whose settings do not fit together, or which has one run twice; or two experiments
+    whose runs would share a folder.
     """
     names: dict[str, str] = {}
     by_folder: dict[str, Candidate] = {}
@@ -247,7 +254,19 @@ def expand(grid: Grid) -> list[Candidate]:
                 f"  {_described(first)}\n  {_described(found[-1])}\n"
                 "Give one of these strategies or languages another name"
             )
+    _refuse_twice(grid, found)
     return found
+
+
+def _refuse_twice(grid: Grid, candidates: Sequence[Candidate]) -> None:
+    """Raise ConfigError if a strategy has a run twice, which would count as two seeds or values."""
+    runs = Counter((each.language, each.arm, each.experiment.name) for each in candidates)
+    if twice := [key for key, count in runs.items() if count > 1]:
+        _, arm, name = twice[0]
+        raise ConfigError(
+            f"grid {grid.name}: strategy {arm} has the run {name} twice, expected other settings "
+            "for each; give each seed and each value of its sweep once"
+        )
 
 
 def _folder(name: str) -> str:

@@ -14,7 +14,7 @@ of them again.
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from mothertongue.comparison.grid import Candidate, Grid, Halving
 from mothertongue.comparison.jobs.task import Task, TaskWatcher
 from mothertongue.comparison.schema import Cut, Settings
 from mothertongue.data.languages import Measure
+from mothertongue.errors import ConfigError
 from mothertongue.experiment.records import MetricsLine
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.validation import Validation
@@ -124,6 +125,22 @@ def is_behind(
 def first_seed(grid: Grid, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the runs of the first seed, among which halving chooses."""
     return [each for each in candidates if each.seed == grid.seeds[0]]
+
+
+def refuse_idle(halving: Halving, candidates: Sequence[Candidate]) -> None:
+    """Raise ConfigError if halving can cut none of the runs, which are those of the first seed."""
+    values = Counter((each.language, each.arm) for each in candidates)
+    can_be_cut = (
+        values[each.language, each.arm] > 1
+        and any(rungs(halving, each.experiment.train.num_epochs))
+        for each in candidates
+    )
+    if not any(can_be_cut):
+        raise ConfigError(
+            "halving has no effect: expected a strategy with several values in its sweep, whose "
+            f"runs are longer than halving.first_epochs={halving.first_epochs}; remove halving, "
+            "or give fewer first epochs"
+        )
 
 
 class _Curve:

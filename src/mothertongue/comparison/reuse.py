@@ -8,11 +8,13 @@ import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from mothertongue.comparison.grid import Candidate, Grid, LanguageData, TestSet
+from mothertongue.comparison.selection import no_choice
 from mothertongue.data.clip_facts import ClipFacts, facts_of
+from mothertongue.data.clips import read_split
 from mothertongue.data.leaks import check_splits, find_leaks, named
 from mothertongue.data.manifest import read_data
 from mothertongue.data.replay import read_replay
-from mothertongue.errors import DataError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.identity import (
     code_changes,
     data_changes,
@@ -42,6 +44,24 @@ def refuse_leaks(grid: Grid, candidates: Sequence[Candidate], noted: Noted) -> N
         for key, each in _other_sets(grid, language, place).items():
             for what, clips in trained.items():
                 _refuse_shared(clips, each, what, key, noted)
+
+
+def refuse_empty_splits(grid: Grid, candidates: Sequence[Candidate]) -> None:
+    """Raise DataError if a set cannot be scored, or ConfigError if values have no split to choose.
+
+    It is called before the training: clips that are added after it are other data, on which no run
+    goes on.
+    """
+    for language, place in grid.languages.items():
+        read_split(place.manifests, "test", None)
+        for each in _other_sets(grid, language, place).values():
+            read_split([each.data], each.split, None)
+        splits = {each.split for each in read_data(place.manifests)}
+        mine = [each for each in candidates if each.language == language]
+        for arm in dict.fromkeys(each.arm for each in mine):
+            values = {str(each.settings) for each in mine if each.arm == arm}
+            if len(values) > 1 and mine[0].experiment.select_on not in splits:
+                raise ConfigError(no_choice(language, arm, len(values)))
 
 
 def refuse_unfit(candidates: Sequence[Candidate], config: WhisperConfig) -> None:

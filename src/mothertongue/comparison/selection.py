@@ -76,14 +76,19 @@ def lock_selection(choices: Sequence[Choice], grid: Grid, folder: Path) -> None:
     write_json(path, Selection(grid.protocol, [*choices, *gone]))
 
 
+def no_choice(language: str, arm: str, count: int) -> str:
+    """Return the message for values of a sweep that no split can choose from."""
+    return (
+        f"{language}, {arm}: {count} combinations to choose from, but no validation split to "
+        "choose on; add one to the data, or sweep nothing"
+    )
+
+
 def _best(groups: Sequence[Sequence[Candidate]], folder: Path, out_of: int) -> Choice:
     first, found = groups[0][0], [_known(group, folder) for group in groups]
     measure = first.experiment.measure
     if len(groups) > 1 and not all(found):
-        raise ConfigError(
-            f"{first.language}, {first.arm}: {len(groups)} combinations to choose from, but no "
-            "validation split to choose on; add one to the data, or sweep nothing"
-        )
+        raise ConfigError(no_choice(first.language, first.arm, len(groups)))
     best = 0
     if len(groups) > 1:
         orders = [mean_order([each.order(measure) for each in seeds]) for seeds in found]

@@ -77,13 +77,18 @@ def require_room(
     `weights` are those that train: a checkpoint has them, AdamW's two moments, and their moving
     average if there is one. `last` is the number of validations whose weights are kept.
     """
+    num_bytes = sum(each.numel() * each.element_size() for each in weights)
+    num_bytes *= most_copies(saves, has_ema, last)
+    there = sum(map(size_bytes, (run.checkpoints, run.best, run.final, run.validations)))
+    require_free(run.checkpoints, num_bytes - there)
+
+
+def most_copies(saves: int, has_ema: bool, last: int) -> int:
+    """Return how many copies of what trains are on the disk at once, at most; as `require_room`."""
     each_has = 4 if has_ema else 3
     # The next checkpoint is written before the oldest goes; the final weights after the last one.
     copies = max(each_has * min(saves, KEPT + 1) + 1, each_has * min(saves, KEPT) + 2)
-    copies += last + 1 if last else 0
-    num_bytes = copies * sum(each.numel() * each.element_size() for each in weights)
-    there = sum(map(size_bytes, (run.checkpoints, run.best, run.final, run.validations)))
-    require_free(run.checkpoints, num_bytes - there)
+    return copies + (last + 1 if last else 0)
 
 
 def fault(folder: Path) -> str | None:

@@ -23,6 +23,9 @@ from mothertongue.experiment.trackers import known_tracker, tracker_names
 from mothertongue.model.context import Context
 from mothertongue.model.devices import Precision
 
+SAVE_EVERY_STEPS = 500
+"""The most steps between two checkpoints where the settings give none: an epoch can take days."""
+
 TrackerName = Annotated[
     str,
     AfterValidator(known_tracker),
@@ -209,6 +212,18 @@ class TrainConfig(Config):
     def clips_of(self, split: int) -> int:
         """Return how many clips of a validation split are decoded during training."""
         return split if self.validation_clips == "all" else min(self.validation_clips, split)
+
+    def num_validations(self, steps_per_epoch: int) -> int:
+        """Return how many validations the whole run has, at most."""
+        every = self.eval_every_steps or steps_per_epoch
+        return -(-self.num_epochs * steps_per_epoch // every)
+
+    def num_saves(self, steps_per_epoch: int) -> int:
+        """Return how many checkpoints the whole run writes, at most."""
+        steps = self.num_epochs * steps_per_epoch
+        if every := self.save_every_steps:
+            return -(-steps // every)
+        return self.num_validations(steps_per_epoch) + steps // SAVE_EVERY_STEPS
 
     @property
     def has_averages(self) -> bool:

@@ -103,7 +103,8 @@ def _layout(path: Path) -> Layout:
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
     raise DataError(
         f"{path}: not a Whisper model; expected config.json with *.safetensors (transformers) or "
-        f"with model.bin (CTranslate2); found {found}"
+        f"with model.bin (CTranslate2); found {found}. If its weights are a pytorch_model.bin, "
+        "load and save it with transformers, whose save_pretrained writes safetensors"
     )
 
 

@@ -191,7 +191,8 @@ def load_tokens(files: BaseFiles) -> Tokens:
     path = files.folder / "tokenizer.json"
     if not path.is_file():
         raise DataError(
-            f"{files.folder}: no tokenizer.json; copy it there from the model's page on the Hub"
+            f"{files.folder}: no tokenizer.json; copy it there from the model's page on the Hub, "
+            "or from the page of the OpenAI model that it was tuned from"
         )
     return read_tokens(path)
 

@@ -18,7 +18,7 @@ from mothertongue.errors import Interrupted, Preempted
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.records import MetricsLine
 from mothertongue.experiment.run_dir import RunDir, append_line, rewind
-from mothertongue.experiment.train_config import TrainConfig, learning_rate
+from mothertongue.experiment.train_config import SAVE_EVERY_STEPS, TrainConfig, learning_rate
 from mothertongue.experiment.validation import Validation
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
 from mothertongue.strategies.base import Whisper, load_trained
@@ -39,8 +39,6 @@ from mothertongue.training.trackers import Trackers
 from mothertongue.training.validation import Validator
 from mothertongue.training.workers import workers_outlived
 
-SAVE_EVERY_STEPS = 500
-"""The most steps between two checkpoints where the settings give none: an epoch can take days."""
 StepLoader = Callable[[int], Iterator[list[Batch]]]
 """The micro-batches of each step, from a step on."""
 
@@ -105,11 +103,17 @@ class _Trainer:
         self.averages = SideAverages(config, run.validations, self.parameters, job.ranks.is_main)
         if job.ranks.is_main:
             kept = (config.ema is not None, config.average_last or 0)
-            checkpoints.require_room(run, self.parameters.values(), self._saves, *kept)
+            saves = config.num_saves(job.steps_per_epoch)
+            checkpoints.require_room(run, self.parameters.values(), saves, *kept)
         self._resume()
 
     def run_until(self, stop: StopRequest) -> None:
         """Take all remaining steps, or those until a signal asks to stop."""
+        if self.job.validate is None:
+            self.watcher.noted(
+                "there is no clip to validate on: best/ gets the last weights, and train.patience "
+                "stops nothing"
+            )
         self.watcher.begun(self.state.step, self.total_steps)
         self.model.train()
         steps = self.job.steps_from(self.state.step)
@@ -152,13 +156,6 @@ class _Trainer:
         agreed = self.job.ranks.largest(stop.signal or 0)
         stop.signal = agreed or stop.signal
         return agreed > 0
-
-    @property
-    def _saves(self) -> int:
-        """How many checkpoints the whole run writes, at most."""
-        if every := self.config.save_every_steps:
-            return -(-self.total_steps // every)
-        return -(-self.total_steps // self.eval_every) + self.total_steps // SAVE_EVERY_STEPS
 
     @property
     def _is_save_due(self) -> bool:

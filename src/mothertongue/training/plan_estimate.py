@@ -1,18 +1,18 @@
 """Estimate of a run's time, memory and disk from measurements of a few steps."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mothertongue.experiment.checkpoints import most_copies
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.records import StrategySettings
 from mothertongue.experiment.train_config import TrainConfig
+from mothertongue.model.context import FULL_CONTEXT_S
 from mothertongue.training.records import Plan
 
 BYTES_PER_WEIGHT = 4  # float32
-COPIES_KEPT = 2 * 3 + 2  # two checkpoints with weights and two moments each; best and final weights
 
 Pairs = tuple[tuple[float, float], ...]
 
@@ -51,6 +51,8 @@ class Measured:
     """Clips that fitted: fewer than were asked for where memory ran out."""
     peak_memory_bytes: int
     free_memory_bytes: int
+    full_context_s: int = 0
+    """The part of `context_s` in steps at 30 s."""
     planned_epochs: int = 1
     """Epochs that were planned: in a small corpus not every epoch has a step at 30 s."""
 
@@ -103,15 +105,14 @@ def estimate(measured: Measured, experiment: Experiment) -> Plan:
         fits=peak_bytes <= measured.free_memory_bytes,
         micro_batch_size=measured.micro_batch_size,
         memory_ran_out=measured.micro_batch_size < config.largest_micro_batch,
-        disk_bytes=copies_kept(config) * BYTES_PER_WEIGHT * measured.trained,
+        disk_bytes=_copies(measured, config) * BYTES_PER_WEIGHT * measured.trained,
         prefix_cache_bytes=stored_bytes(measured, config),
     )
 
 
-def copies_kept(config: TrainConfig) -> int:
-    """Return how many copies of what trains a run keeps on the disk while it trains."""
-    ema = 2 if config.ema is not None else 0  # one in each checkpoint
-    return COPIES_KEPT + ema + (config.average_last or 0)
+def _copies(measured: Measured, config: TrainConfig) -> int:
+    saves = config.num_saves(measured.steps_per_epoch)
+    return most_copies(saves, config.ema is not None, config.average_last or 0)
 
 
 def _epochs_s(measured: Measured, config: TrainConfig) -> list[float]:
@@ -128,7 +129,7 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
     computed_s = _interpolated(flops, measured.computed)
     if not measured.read:
         return float(computed_s.sum()) / measured.planned_epochs
-    share = config.full_context_share if config.context == "bucket" else 1.0
+    share = _full_share(config)
     seen = np.where(measured.step_is_full, 1 - (1 - share) ** epoch, 1 - share**epoch)
     read_s = _interpolated(flops, measured.read)
     return float((seen * read_s + (1 - seen) * computed_s).sum()) / measured.planned_epochs
@@ -136,8 +137,7 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
 
 def validation_s(measured: Measured, config: TrainConfig) -> float:
     """Seconds of all validations in mid-training and of those after the last step."""
-    every = config.eval_every_steps or measured.steps_per_epoch
-    validations = math.ceil(config.num_epochs * measured.steps_per_epoch / every)
+    validations = config.num_validations(measured.steps_per_epoch)
     clips = config.clips_of(measured.validation_clips)
     mid_training_s = validations * clips * measured.validation_clip_s
     is_decoded_again = config.decodes_best_again(measured.validation_clips)
@@ -151,11 +151,27 @@ def split_s(measured: Measured) -> float:
 
 
 def stored_bytes(measured: Measured, config: TrainConfig) -> int:
-    """The bytes that an epoch stores, as far as there is room."""
+    """The bytes that a run stores, as far as there is room: each clip at its own context, and at
+    30 s once it was in a step at 30 s, which each epoch draws anew.
+    """
     if not measured.read:
         return 0
-    needed = measured.stored_bytes_per_s * measured.context_s
+    share, full_s = _full_share(config), measured.full_context_s
+    cut_s = (measured.context_s - full_s) * _epochs_stored(1 - share, config.num_epochs)
+    # Clips that are 30 s long themselves are stored once.
+    most_s = max(full_s, FULL_CONTEXT_S * measured.clips)
+    stored_s = cut_s + min(full_s * _epochs_stored(share, config.num_epochs), most_s)
+    needed = round(measured.stored_bytes_per_s * stored_s)
     return min(needed, int(config.prefix_cache_gb * 1e9))
+
+
+def _full_share(config: TrainConfig) -> float:
+    return config.full_context_share if config.context == "bucket" else 1.0
+
+
+def _epochs_stored(share: float, epochs: int) -> float:
+    """Return how many times what an epoch stores all epochs store, if each draws this share."""
+    return (1 - (1 - share) ** epochs) / share if share else 1.0
 
 
 def _interpolated(flops: "np.ndarray[Any, Any]", pairs: Pairs) -> "np.ndarray[Any, Any]":

@@ -52,16 +52,17 @@ def plan(experiment: Experiment) -> Plan:
     Raises what training would raise: for settings, data or a base that do not fit.
     """
     experiment = settled(experiment)
-    if choice := chosen_precision(experiment):
-        experiment = in_precision(experiment, choice.precision)
     return estimate(measure(experiment), experiment)
 
 
 def measure(experiment: Experiment) -> Measured:
     """Run the probe in a child process, whose peak of memory is its own.
 
-    Raises what training would, and MothertongueError where the probe was killed for its memory.
+    It computes in the precision that the run would choose. Raises what training would, and
+    MothertongueError where the probe was killed for its memory.
     """
+    if choice := chosen_precision(experiment):
+        experiment = in_precision(experiment, choice.precision)
     free = free_memory_bytes(best_device())
     try:
         reply = ask(__name__, experiment.model_dump(mode="json"))
@@ -88,12 +89,15 @@ def probe(experiment: Experiment) -> Measured:
         trained = sum(each.numel() for each in trained_parameters(model).values())
         epochs = first_epochs(dataset)
         steps = [step for epoch in epochs for step in epoch]
+        context_s, full_context_s = context_sums(epochs)
         flops = step_flops(model, dataset, steps, experiment.train.gradient_checkpointing)
         chosen = distinct(flops)
         start_s = time.monotonic() - began
         validator = _timed_validator(work)
         job = replace(_few_steps(work, chosen), validate=validator)
+        # The averages' memory and time are estimated: they need no probe.
         once = {"epochs": 1, "validation_clips": "all", "eval_every_steps": None}
+        once |= {"ema": None, "average_last": None}
         config = experiment.train.model_copy(update=once)
         state = train(model, job, config, RunDir(Path(home)), timer)
     # The first warms up.
@@ -109,8 +113,8 @@ def probe(experiment: Experiment) -> Measured:
         audio_s=sum(each.duration_s for each in dataset.utterances[: dataset.num_own]),
         step_flops=tuple(flops),
         step_is_full=tuple(_is_full(step) for step in steps),
-        context_s=sum(each.context_s * len(each.rows) for step in steps for each in step)
-        // len(epochs),
+        context_s=context_s,
+        full_context_s=full_context_s,
         computed=tuple(pairs[: len(chosen)] if has_store else pairs),
         read=tuple(pairs[len(chosen) :] if has_store else ()),
         stored_bytes_per_s=FRAMES_PER_S * model.config.d_model * bytes_per_value,
@@ -138,6 +142,16 @@ def first_epochs(dataset: StepDataset) -> list[list[Step]]:
     if config.augment.speed is not None:
         enough = max(enough, SPEED_EPOCHS)
     return [dataset.plan(epoch) for epoch in range(min(enough, config.num_epochs))]
+
+
+def context_sums(epochs: Sequence[Sequence[Step]]) -> tuple[int, int]:
+    """Return the seconds of context of an epoch, and those of its steps at 30 s; their means."""
+    steps = [step for epoch in epochs for step in epoch]
+    every, full = (
+        sum(each.context_s * len(each.rows) for step in chosen for each in step)
+        for chosen in (steps, filter(_is_full, steps))
+    )
+    return every // len(epochs), full // len(epochs)
 
 
 def step_flops(

@@ -37,6 +37,7 @@ from mothertongue.experiment.identity import (
 from mothertongue.experiment.load import open_base, take_start
 from mothertongue.experiment.records import PrefixCache, RunRecord, RunSettings
 from mothertongue.experiment.run_dir import RunDir
+from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.precision import Choice
@@ -173,6 +174,7 @@ def assemble(
         [each for each in train if is_replayed(each.id)],
     )
     give_hints(dataset, noted)
+    _refuse_idle_last(experiment.train, dataset.steps_per_epoch)
     validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
     job = TrainingInputs(
         dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
@@ -226,6 +228,15 @@ def _refuse_idle_averages(experiment: Experiment, utterances: Sequence[Utterance
             "train.ema and train.average_last have no effect: the data has no clip in split "
             f"{experiment.select_on!r}, on which an average is held against the best weights; "
             "remove them, or add one"
+        )
+
+
+def _refuse_idle_last(train: TrainConfig, steps_per_epoch: int) -> None:
+    if train.average_last is not None and train.num_validations(steps_per_epoch) == 1:
+        raise ConfigError(
+            f"train.average_last={train.average_last} has no effect: the run has one validation, "
+            f"after step {train.num_epochs * steps_per_epoch:,}, expected two or more; give a "
+            "smaller train.eval_every_steps, or remove it"
         )
 
 
