@@ -18,7 +18,7 @@ import yaml
 
 from mothertongue.comparison.clips import ClipSet, clip_set
 from mothertongue.comparison.from_grid import compare_grid
-from mothertongue.comparison.grid import Candidate, Grid, expand, require_data
+from mothertongue.comparison.grid import Candidate, Grid, expand
 from mothertongue.comparison.halving import Halvings, first_seed, refuse_idle
 from mothertongue.comparison.jobs.task import Runner, Task, TaskWatcher
 from mothertongue.comparison.paired_scores import read_scores
@@ -28,6 +28,7 @@ from mothertongue.comparison.reuse import (
     refuse_empty_splits,
     refuse_leaks,
     refuse_unfit,
+    require_data,
 )
 from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Cut
 from mothertongue.comparison.score_worker import Request, ScoreSet, is_scored

@@ -337,24 +337,3 @@ def retention_of(runs: Sequence[Path]) -> dict[str, TestSet]:
         if runs_folder.name == "runs" and grid.is_file():
             found = load_grid(grid).retention | found
     return found
-
-
-def require_data(grid: Grid) -> None:
-    """Raise ConfigError listing every manifest that does not exist."""
-    named = [
-        (f"languages.{name}.data", path)
-        for name, place in grid.languages.items()
-        for path in place.manifests
-    ]
-    named += [
-        (f"languages.{name}.also.{other}.data", each.data)
-        for name, place in grid.languages.items()
-        for other, each in place.also.items()
-    ]
-    named += [(f"retention.{name}.data", each.data) for name, each in grid.retention.items()]
-    if missing := [f"  {key}: {path}" for key, path in named if not path.exists()]:
-        raise ConfigError(
-            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
-            "mothertongue prepare, or point at yours with key=path on the command line:\n"
-            + "\n".join(missing)
-        )

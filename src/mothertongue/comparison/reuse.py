@@ -27,6 +27,27 @@ from mothertongue.training.frozen_prefix import refuse_stored_changes
 Noted = Callable[[str], None]
 
 
+def require_data(grid: Grid) -> None:
+    """Raise ConfigError listing every manifest that does not exist."""
+    named = [
+        (f"languages.{name}.data", path)
+        for name, place in grid.languages.items()
+        for path in place.manifests
+    ]
+    named += [
+        (f"languages.{name}.also.{other}.data", each.data)
+        for name, place in grid.languages.items()
+        for other, each in place.also.items()
+    ]
+    named += [(f"retention.{name}.data", each.data) for name, each in grid.retention.items()]
+    if missing := [f"  {key}: {path}" for key, path in named if not path.exists()]:
+        raise ConfigError(
+            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
+            "mothertongue prepare, or point at yours with key=path on the command line:\n"
+            + "\n".join(missing)
+        )
+
+
 def refuse_leaks(grid: Grid, candidates: Sequence[Candidate], noted: Noted) -> None:
     """Raise DataError if a language is tested on audio that it is trained on, or that it replays.
 
