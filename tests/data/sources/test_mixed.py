@@ -130,8 +130,9 @@ def test_folders_of_one_layout_are_no_mixture(tmp_path: Path) -> None:
 
 def test_recordings_that_no_part_reads_are_told(tmp_path: Path) -> None:
     files = {"a.eaf": EAF, "a.wav": "", "b.srt": SRT, "b.wav": "", "c.wav": "", "c.txt": "moja"}
-    source = detect(corpus(tmp_path, files))
+    source = detect(corpus(tmp_path, files | {"d.wav": ""}))
     assert len(told(source)) == 2
     assert [each for each in source.remarks if "without" in each] == [
-        "recordings without annotations, left out: 1, such as c.wav"
+        "recordings without annotations, left out: 2, such as c.wav; move those with a text beside "
+        "them, such as c.wav, to a folder of their own to read them"
     ]

@@ -112,7 +112,8 @@ class AnnotationSource(Source):
             else:
                 yield from self._rows_of(file, document, wanted, sounds[file], counts)
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
-        self._remarks += [*unused_remarks(self._unused), *linked_folder_remarks(self.path)]
+        self._remarks += unused_remarks(self._unused, self.root)
+        self._remarks += linked_folder_remarks(self.path)
 
     def survey(self) -> Kinds:
         """Return the kinds of tiers in all files that can be read."""
@@ -231,9 +232,14 @@ class AnnotationSource(Source):
         return cls.begins.match(first) is not None
 
 
-def unused_remarks(names: Collection[str]) -> list[str]:
-    """Return a remark on recordings that no annotation file is for, if there are some."""
-    return [f"{UNUSED}: {len(names):,}, such as {min(names)}"] if names else []
+def unused_remarks(names: Collection[str], root: Path) -> list[str]:
+    """Return a remark on recordings below `root` that no annotation file is for, if any."""
+    if not names:
+        return []
+    texts = [name for name in names if (root / name).with_suffix(".txt").is_file()]
+    move = "; move those with a text beside them, such as {}, to a folder of their own to read them"
+    told = f"{UNUSED}: {len(names):,}, such as {min(names)}"
+    return [told + move.format(min(texts)) if texts else told]
 
 
 def _stem(file: Path, suffixes: Sequence[str]) -> str:

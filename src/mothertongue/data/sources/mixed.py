@@ -98,7 +98,7 @@ class MixedSource(Source):
                     f"{name}: recordings that another part has too, left out: {len(again):,}"
                 )
         left = [each.relative_to(self.path).as_posix() for each in unused - taken]
-        self._remarks += unused_remarks(left) if () not in tiers else []
+        self._remarks += unused_remarks(left, self.path) if () not in tiers else []
 
     def _settings_of(self, kind: type[Source]) -> dict[str, Any]:
         fields = set(kind.options.values())
