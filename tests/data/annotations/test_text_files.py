@@ -32,6 +32,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_text(tmp_path / "a.txt")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_an_encoding_is_that_of_the_files_that_are_not_unicode(
+    tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "a.srt").write_bytes(TEXT.encode(encoding))
+    (tmp_path / "b.srt").write_bytes("caf\xe9".encode("cp1252"))
+    assert read_text(tmp_path / "a.srt", "cp1252") == TEXT
+    assert read_text(tmp_path / "b.srt", "cp1252") == "caf\xe9"
+
+
 @pytest.mark.parametrize("name", ["klingon", "base64", "rot13"])
 def test_what_is_no_text_encoding_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match=f"--encoding {name}: no text encoding"):

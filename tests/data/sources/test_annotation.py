@@ -245,7 +245,10 @@ def test_recordings_without_annotations_are_told(tmp_path: Path) -> None:
     path = corpus(tmp_path, files | {".old/a.wav": ""})
     rows, _, remarks = read(path)
     assert len(rows) == 1
-    assert remarks == ("recordings without annotations, left out: 1, such as b.wav",)
+    assert remarks == (
+        "recordings without annotations, left out: 1, such as b.wav; move those with a text beside "
+        "them, such as b.wav, to a folder of their own to read them",
+    )
     assert read(path / "a.srt")[2] == ()
 
 

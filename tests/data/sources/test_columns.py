@@ -17,7 +17,7 @@ def only(folder: Path, header: str, line: str) -> Row | Rejection:
     ("header", "line", "reason"),
     [
         ("start,end", ",1.5", "no start and an end at 1.5 s"),
-        ("begin,end", "0.5,1.5", "no start and an end at 1.5 s"),
+        ("from,end", "0.5,1.5", "no start and an end at 1.5 s"),
         ("start,end", "2,1.5", "a start at 2 s and an end at 1.5 s"),
         ("start,end,duration", "0,5,20", "from 0 s to 5 s, and a duration of 20 s"),
     ],

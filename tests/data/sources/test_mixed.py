@@ -59,6 +59,26 @@ def test_folders_of_several_layouts_are_read_side_by_side(tmp_path: Path) -> Non
     ]
 
 
+def test_folders_of_any_layout_are_read_beside_annotations(tmp_path: Path) -> None:
+    files = {
+        "elan/a.eaf": EAF,
+        "elan/a.wav": "",
+        "elan/a.txt": "kumbuka",
+        "people/list.csv": "name,age\nAnna,30\n",
+        "read/b.wav": "",
+        "read/b.txt": "moja",
+        "table/clips.csv": "path,text\nc.wav,mbili\n",
+        "table/c.wav": "",
+    }
+    source = detect(corpus(tmp_path, files))
+    assert told(source) == [
+        ("habari", "elan/a.wav"),
+        ("moja", "read/b.wav"),
+        ("mbili", "table/c.wav"),
+    ]
+    assert not [each for each in source.remarks if "left out" in each]
+
+
 def test_tables_in_folders_beside_subtitles_in_others(tmp_path: Path) -> None:
     files = {"t/metadata.csv": TABLE, "t/b.wav": "", "k/wav.scp": "u b.wav\n", "k/text": "u moja\n"}
     source = detect(corpus(tmp_path, files | {"k/b.wav": ""}))
@@ -110,8 +130,9 @@ def test_folders_of_one_layout_are_no_mixture(tmp_path: Path) -> None:
 
 def test_recordings_that_no_part_reads_are_told(tmp_path: Path) -> None:
     files = {"a.eaf": EAF, "a.wav": "", "b.srt": SRT, "b.wav": "", "c.wav": "", "c.txt": "moja"}
-    source = detect(corpus(tmp_path, files))
+    source = detect(corpus(tmp_path, files | {"d.wav": ""}))
     assert len(told(source)) == 2
     assert [each for each in source.remarks if "without" in each] == [
-        "recordings without annotations, left out: 1, such as c.wav"
+        "recordings without annotations, left out: 2, such as c.wav; move those with a text beside "
+        "them, such as c.wav, to a folder of their own to read them"
     ]

@@ -64,6 +64,23 @@ def test_what_cannot_be_paired_or_read_is_a_rejection(tmp_path: Path) -> None:
     assert len(found) == 4
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "speech\t\t00:00:00.500\t0.5\t00:00:02.500\t2.5\thabari",  # ELAN's tab-delimited text
+        "habari\t0,5\t2,5",
+        "500\t2500\thabari",
+        "0 46797 Habari yako.",  # TIMIT: the first and the last sample
+    ],
+)
+def test_times_in_a_text_are_no_transcript(tmp_path: Path, line: str) -> None:
+    write(tmp_path, a=f"Tier\tBegin\n{line}\n", b="Namba 0 46797\t12 na 7:30 9:30\n0 12 moja")
+    bad, good = PairedSource(path=tmp_path).rows()
+    assert isinstance(bad, Rejection)
+    assert (bad.code, repr(line[:20])[1:-1] in bad.reason) == ("MAN-FORMAT", True)
+    assert isinstance(good, Row)
+
+
 def test_split_folders_give_the_splits(tmp_path: Path) -> None:
     for number, split in enumerate(("train", "validation", "test")):
         folder = write(tmp_path / "corpus" / split / "p1", **{f"c{number}": f"neno {split}"})

@@ -86,6 +86,22 @@ def test_milliseconds_become_seconds(tmp_path: Path, column: str) -> None:
     assert rows(both) == [Row(f"{both}:2", audio="a.wav", text="hi", duration_s=1.0)]
 
 
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("start_time,end_time", "1.5,4"),
+        ("Start_Time,duration", "1.5,2.5"),
+        ("start_ms,end_ms", "1500,4000"),
+        ("begin,end", "1.5,4"),
+    ],
+)
+def test_the_other_names_of_times_are_known(tmp_path: Path, header: str, line: str) -> None:
+    path = write(tmp_path / "t.csv", f"audio,text,{header}\na.wav,hi,{line}\n")
+    assert rows(path) == [
+        Row(f"{path}:2", audio="a.wav", text="hi", start_s=1.5, duration_s=2.5),
+    ]
+
+
 def test_an_end_gives_the_duration(tmp_path: Path) -> None:
     lines = "audio,start,end,text\na.wav,1.5,4,hi\nb.wav,,,yo\nc.wav,1,x,a\nd.wav,3,1,b\n"
     first, second, *bad = rows(write(tmp_path / "t.csv", lines))

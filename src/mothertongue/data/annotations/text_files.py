@@ -24,11 +24,13 @@ def read_bytes(path: Path) -> bytes:
 def read_text(path: Path, encoding: str | None = None) -> str:
     """Return a file's text with \\n at the end of lines and no byte order mark.
 
-    It is UTF-8 or UTF-16, with or without a byte order mark, unless `encoding` names another one.
-    Raises Fault MAN-ENCODING with the byte offset if the file has a different encoding.
+    It is UTF-8 or UTF-16, with or without a byte order mark; `encoding` is that of other files, as
+    a folder may hold both. Raises Fault MAN-ENCODING with the byte offset if the file is neither.
     """
     content = read_bytes(path)
-    name = encoding or _unicode(content)
+    name = _unicode(content)
+    if encoding and name == "utf-8" and not _must_be_utf8(content):
+        name = encoding
     try:
         text = content.decode(name)
     except UnicodeDecodeError as error:
@@ -55,3 +57,11 @@ def _unicode(content: bytes) -> str:
     if content[1:2] == b"\0":
         return "utf-16-le"
     return "utf-16-be" if content[:1] == b"\0" else "utf-8"
+
+
+def _must_be_utf8(content: bytes) -> bool:
+    """Return whether bytes are UTF-8 that no other encoding is likely to write: more than ASCII."""
+    try:
+        return not content.decode().isascii()
+    except UnicodeDecodeError:
+        return False

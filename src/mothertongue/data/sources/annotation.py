@@ -122,7 +122,8 @@ class AnnotationSource(Source):
                     yield row
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
         self._remarks += [JOIN_THEM] * (2 * num_short > num_rows and not self.join_s)
-        self._remarks += [*unused_remarks(self._unused), *linked_folder_remarks(self.path)]
+        self._remarks += unused_remarks(self._unused, self.root)
+        self._remarks += linked_folder_remarks(self.path)
 
     def survey(self) -> Kinds:
         """Return the kinds of tiers in all files that can be read."""
@@ -241,9 +242,14 @@ class AnnotationSource(Source):
         return cls.begins.match(first) is not None
 
 
-def unused_remarks(names: Collection[str]) -> list[str]:
-    """Return a remark on recordings that no annotation file is for, if there are some."""
-    return [f"{UNUSED}: {len(names):,}, such as {min(names)}"] if names else []
+def unused_remarks(names: Collection[str], root: Path) -> list[str]:
+    """Return a remark on recordings below `root` that no annotation file is for, if any."""
+    if not names:
+        return []
+    texts = [name for name in names if (root / name).with_suffix(".txt").is_file()]
+    move = "; move those with a text beside them, such as {}, to a folder of their own to read them"
+    told = f"{UNUSED}: {len(names):,}, such as {min(names)}"
+    return [told + move.format(min(texts)) if texts else told]
 
 
 def _stem(file: Path, suffixes: Sequence[str]) -> str:

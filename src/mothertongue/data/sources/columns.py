@@ -40,9 +40,11 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "speaker": ("speaker", "client_id", "speaker_id"),
     "split": ("split",),
     "license": ("license",),
-    "start_s": ("start_s", "start", "offset"),
-    "end_s": ("end_s", "end"),
+    "start_s": ("start_s", "start", "start_time", "begin", "offset"),
+    "end_s": ("end_s", "end", "end_time"),
     "duration_s": ("duration_s", "duration"),
+    "start_ms": ("start_ms",),
+    "end_ms": ("end_ms",),
     "duration_ms": ("duration_ms", "duration[ms]"),
 }
 REQUIRED = ("audio", "text")
@@ -97,8 +99,9 @@ def known_columns(found: Sequence[str], chosen: Mapping[str, str | None]) -> dic
 def renamed(record: Record, columns: Mapping[str, str]) -> dict[str, object]:
     """A table's record under our field names, milliseconds turned into seconds."""
     fields = {field: record.get(column) for field, column in columns.items()}
-    if "duration_ms" in fields:
-        fields.setdefault("duration_s", _in_seconds(fields["duration_ms"]))
+    for name in ("start", "end", "duration"):
+        if f"{name}_ms" in fields:
+            fields.setdefault(f"{name}_s", _in_seconds(fields[f"{name}_ms"]))
     return fields
 
 

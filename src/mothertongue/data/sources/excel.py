@@ -20,7 +20,7 @@ from mothertongue.errors import Fault
 
 SUFFIX = ".xlsx"
 OTHERS = (".xls", ".xlsm", ".xlsb", ".ods")
-NUMBERS = ("start_s", "end_s", "duration_s", "duration_ms")
+NUMBERS = ("start_s", "end_s", "duration_s", "start_ms", "end_ms", "duration_ms")
 PLAIN_FORMATS = ("General", "0", "@")
 EXACT_BELOW = 10**15  # Excel keeps 15 digits
 Rows = Iterator[tuple[int, list[Cell]]]

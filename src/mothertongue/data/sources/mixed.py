@@ -98,7 +98,7 @@ class MixedSource(Source):
                     f"{name}: recordings that another part has too, left out: {len(again):,}"
                 )
         left = [each.relative_to(self.path).as_posix() for each in unused - taken]
-        self._remarks += unused_remarks(left) if () not in tiers else []
+        self._remarks += unused_remarks(left, self.path) if () not in tiers else []
 
     def _settings_of(self, kind: type[Source]) -> dict[str, Any]:
         fields = set(kind.options.values())
@@ -128,14 +128,36 @@ def _parts(folder: Path) -> Iterator[tuple[type[Source], Path]]:
     if formats:
         yield formats[0], folder
         yield from ((kind, folder) for kind in _adding(formats, folder))
-        kinds = [kind for kind in kinds if kind.precedence < formats[0].precedence]
     known = [
         (kind, below)
         for below in _folders(folder)
-        for kind in [each for each in kinds if each.recognizes(below)][:1]
+        for kind in _own_kinds(below, kinds, formats)[:1]
     ]
     if formats or len({kind for kind, _ in known}) > 1:
         yield from known
+
+
+def _own_kinds(
+    folder: Path, kinds: Sequence[type[Source]], formats: Sequence[type[AnnotationSource]]
+) -> list[type[Source]]:
+    """Return the layouts that read a folder by itself, beside folders with annotations.
+
+    A folder that has annotations too is read with them, unless another layout precedes them. One
+    with a table that names no clips, such as a list of speakers, is no part.
+    """
+    own = [kind for kind in kinds if kind.recognizes(folder)]
+    before = [kind for kind in own if not formats or kind.precedence < formats[0].precedence]
+    if before or any(kind in formats for kind in own):
+        return before
+    return [kind for kind in own if _names_clips(kind, folder)]
+
+
+def _names_clips(kind: type[Source], folder: Path) -> bool:
+    try:
+        next(kind.at(folder, {}).rows(), None)
+    except Fault as fault:
+        return fault.code != "MAN-COLUMN"
+    return True
 
 
 def _adding(

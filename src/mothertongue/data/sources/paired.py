@@ -1,6 +1,7 @@
 """Read sounds that each have a text file of the same name beside them."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,9 @@ from mothertongue.errors import Fault
 TEXT_SUFFIX = ".txt"
 # Text files that describe a corpus, not one sound.
 ABOUT = frozenset({"changelog", "citation", "copying", "licence", "license", "notes", "readme"})
+
+# Two times between tabs, as ELAN exports them; the first and last sample, as in TIMIT.
+TIMES = re.compile(r"(?:^|\t)\d[\d:.,]*\t\d[\d:.,]*(?:\t|$)|^0 \d{4,} \S")
 
 
 class PairedSource(Source):
@@ -73,7 +77,12 @@ class PairedSource(Source):
         if not real.is_relative_to(self.path.resolve()):
             reason = f"{text} leads to {real}, outside of {self.path}"
             raise Fault("PATH-OUTSIDE", reason, "copy the text into the folder")
-        return joined_texts(line for _, line in read_lines(text))
+        lines = [line for _, line in read_lines(text)]
+        if timed := next(filter(TIMES.search, lines), None):
+            reason = f"{text}: {timed[:60]!r} has times; expected what was spoken, and nothing else"
+            fix = "remove them; segments with times may be .eaf, .TextGrid, .srt or a table"
+            raise Fault("MAN-FORMAT", reason, fix)
+        return joined_texts(lines)
 
 
 def _folders(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str, str]]]:
