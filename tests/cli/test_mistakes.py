@@ -67,6 +67,14 @@ def test_is_one_message_and_nothing_changes(
     assert {path: path.stat().st_mtime_ns for path in made.rglob("*") if path.is_file()} == before
 
 
+def test_check_names_no_file_that_it_does_not_write(call: Any, tmp_path: Path) -> None:
+    rows = tmp_path / "manifest.jsonl"
+    rows.write_text('{"sound": "a.wav"}\n', encoding="utf-8")
+    code, _, err = call("check", rows, "--base", "./base")
+    assert (code, "rejected.jsonl" in err) == (65, False)
+    assert "1 of 1 rows rejected" in " ".join(err.split())
+
+
 def test_folds_are_written_with_the_options_that_they_have(call: Any, tmp_path: Path) -> None:
     code, _, err = call("doctor", "data", "--folds", "2", "--out", tmp_path)
     assert (code, err) == (0, "")
