@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # which reads the record of a model itself
     from mothertongue.decoding.transcript import DecodeConfig
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
+TABLES = (".csv", ".tsv", ".json")
 REMEDY = "make it again with: mothertongue lm"
 Weight = Annotated[float, Field(ge=0, le=2)]  # as DecodeConfig.lm_weight
 HELD_OUT_WORDS, HELD_OUT_CHARACTERS = 8, 24
@@ -230,6 +231,11 @@ def _transcripts(path: Path) -> Iterator[str]:
 
 
 def _lines(path: Path) -> Iterator[str]:
+    if path.suffix.lower() in TABLES:
+        raise DataError(
+            f"{path}: a table, whose paths would be learned as text; give the folder that "
+            "mothertongue prepare wrote of it, or a .txt file with a sentence a line"
+        )
     try:
         with path.open(encoding="utf-8-sig") as lines:
             yield from lines
