@@ -51,6 +51,13 @@ def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("transcribe base data --language=", 2, "--language=: got nothing, expected a value"),
         ("doctor data --folds 2 --model base", 2, "--model has no effect with --folds"),
         ("doctor data --folds 2 --batch-size 16", 2, "--batch-size has no effect with --folds"),
+        ("evaluate mine", 2, "mine: not a run's folder, which would know its data; give one, such"),
+        ("label mine data --out x", 2, "mine: not a run's folder, which would know its language;"),
+        (
+            "evaluate base --data data --lm-weight 1",
+            2,
+            ": lm_weight without lm has no effect; name",
+        ),
         ("serve base --max-upload-mb 1e999", 2, "'--max-upload-mb'"),
         ("report run --audio-mb inf", 2, "'--audio-mb'"),
         ("doctor data --audio-mb inf", 2, "'--audio-mb'"),
