@@ -73,8 +73,10 @@ def build(
 
     A text is a file with a sentence a line, or prepared data: its training transcripts are taken,
     and its validation and test sentences are held out, as those of `held_out` are.
-    Raises DataError for a text that cannot be read, or where nothing is left.
+    A language model that is there is replaced. Raises ConfigError where `out` has anything else,
+    and DataError for a text that cannot be read, or where nothing is left.
     """
+    _refuse_other_folder(out)
     corpora = [path for path in texts if is_manifest(path)]
     forbidden = HeldOut([*corpora, *held_out])
     kept: list[str] = []
@@ -203,6 +205,16 @@ class HeldOut:
         """Return whether a text is a held-out sentence, or shares a run with one: see `_runs`."""
         sentence = sentence_key(text)
         return sentence in self.sentences or any(run in self.runs for run in _runs(sentence))
+
+
+def _refuse_other_folder(out: Path) -> None:
+    inside = out.iterdir() if out.is_dir() else ()
+    others = sorted({path.name for path in inside} - {ARPA, RECORD, SENTENCES, WEIGHTS})
+    if others:
+        raise ConfigError(
+            f"{out}: has {others[0]}, which is not of a language model and would be removed; "
+            "expected a new folder, or that of a language model; give another --out"
+        )
 
 
 def _runs(sentence: str) -> Iterator[tuple[str, ...]]:
