@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from mothertongue import strategies
 from mothertongue.config import Config, choice, load, members, parse, read_yaml
@@ -98,6 +98,25 @@ def test_every_fault_is_listed_with_its_key(write) -> None:
         "  train.epohcs: unknown key; check the spelling in docs/configuration.md\n"
         "  strategy.encoder_layers: Input should be a valid integer, unable to parse string as an "
         "integer (got 'many')"
+    )
+
+
+class TwoKeys(Config):
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "TwoKeys":
+        if self.low > self.high:
+            raise ValueError("low is above high; exchange them")
+        return self
+
+
+def test_a_fault_of_several_keys_is_our_own_sentence() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(TwoKeys, {"low": 2, "high": 1}, "options")
+    assert str(caught.value) == (
+        "options: not a valid two keys:\n  (top level): low is above high; exchange them"
     )
 
 

@@ -108,7 +108,8 @@ def parse(cls: type[C], data: Any, origin: str) -> C:
         faults = "\n".join(
             f"  {_location(fault['loc'], data)}: {_reason(fault)}" for fault in error.errors()
         )
-        raise ConfigError(f"{origin}: not a valid {cls.__name__.lower()}:\n{faults}") from None
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
+        raise ConfigError(f"{origin}: not a valid {kind}:\n{faults}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -202,7 +203,10 @@ def _reason(fault: Any) -> str:
         return "required, but not given"
     if fault["type"] == "extra_forbidden":
         return "unknown key; check the spelling in docs/configuration.md"
-    return f"{fault['msg']} (got {_shown(fault['input'])})"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "value_error" and isinstance(fault["input"], dict):
+        return message  # of several keys together: the message names them
+    return f"{message} (got {_shown(fault['input'])})"
 
 
 def _shown(value: Any) -> str:

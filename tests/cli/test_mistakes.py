@@ -51,6 +51,13 @@ def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("transcribe base data --language=", 2, "--language=: got nothing, expected a value"),
         ("doctor data --folds 2 --model base", 2, "--model has no effect with --folds"),
         ("doctor data --folds 2 --batch-size 16", 2, "--batch-size has no effect with --folds"),
+        ("evaluate mine", 2, "mine: not a run's folder, which would know its data; give one, such"),
+        ("label mine data --out x", 2, "mine: not a run's folder, which would know its language;"),
+        (
+            "evaluate base --data data --lm-weight 1",
+            2,
+            ": lm_weight without lm has no effect; name",
+        ),
         ("serve base --max-upload-mb 1e999", 2, "'--max-upload-mb'"),
         ("report run --audio-mb inf", 2, "'--audio-mb'"),
         ("doctor data --audio-mb inf", 2, "'--audio-mb'"),
@@ -65,6 +72,14 @@ def test_is_one_message_and_nothing_changes(
     assert message in " ".join(err.split())
     assert (got, out, "Traceback" in err) == (code, "", False)
     assert {path: path.stat().st_mtime_ns for path in made.rglob("*") if path.is_file()} == before
+
+
+def test_check_names_no_file_that_it_does_not_write(call: Any, tmp_path: Path) -> None:
+    rows = tmp_path / "manifest.jsonl"
+    rows.write_text('{"sound": "a.wav"}\n', encoding="utf-8")
+    code, _, err = call("check", rows, "--base", "./base")
+    assert (code, "rejected.jsonl" in err) == (65, False)
+    assert "1 of 1 rows rejected" in " ".join(err.split())
 
 
 def test_folds_are_written_with_the_options_that_they_have(call: Any, tmp_path: Path) -> None:

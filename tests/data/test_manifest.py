@@ -115,7 +115,19 @@ def test_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         manifest_path(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}/manifest.jsonl: no such manifest; make one with: mothertongue prepare SOURCE"
+        f"{tmp_path}/manifest.jsonl: no such manifest; make one with: "
+        "mothertongue prepare SOURCE --language CODE --out FOLDER"
+    )
+
+
+def test_a_table_is_no_manifest(tmp_path: Path) -> None:
+    table = tmp_path / "corpus.csv"
+    table.write_text("audio,text\na.wav,moja\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        manifest_path(table)
+    assert str(caught.value) == (
+        f"{table}: not a manifest, whose name ends in .jsonl; make one with: "
+        f"mothertongue prepare {table} --language CODE --out FOLDER"
     )
 
 

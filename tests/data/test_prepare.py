@@ -18,7 +18,7 @@ from rich.console import Console
 from mothertongue.data import sound_facts as sound
 from mothertongue.data.card import read_card
 from mothertongue.data.data_report import NOTES, SplitFacts, report_table
-from mothertongue.data.manifest import read_data, read_manifest
+from mothertongue.data.manifest import SPLITS, read_data, read_manifest
 from mothertongue.data.prepare import check, prepare
 from mothertongue.data.sources.detect import detect
 from mothertongue.errors import DataError, MothertongueError
@@ -78,6 +78,7 @@ def test_too_many_rejections_are_not_ok_and_the_files_are_there(tmp_path: Path) 
 def test_nothing_left_is_never_ok(tmp_path: Path) -> None:
     report, _, _ = run(tmp_path, [record(1, text="")], max_reject_fraction=1.0)
     assert not report.ok
+    assert report.warnings == tuple(f"{split} has no clips" for split in SPLITS)
 
 
 def test_a_corpus_without_rows_is_an_error(tmp_path: Path) -> None:

@@ -175,7 +175,8 @@ def test_nowhere(hub_cache: Path, no_packages: None) -> None:
         locate(NAME)
     assert str(caught.value) == (
         "base model openai/whisper-base: not found in the Hub's cache, the Hub, the installed "
-        "packages; give a local folder, or, for openai/whisper-base without a network: "
+        "packages; give a local folder, such as runs/NAME of a run, or, for openai/whisper-base "
+        "without a network: "
         "pip install 'mothertongue[demo]'"
     )
 

@@ -150,7 +150,7 @@ def test_languages_and_splits(made: tuple[Path, Path], needs: Any, tmp_path: Pat
     spoken = [replace(each, language="fr" if i else "tw") for i, each in enumerate(clips)]
     write_manifest(tmp_path / "manifest.jsonl", spoken)
     needs(9, 9, 9)
-    with pytest.raises(ConfigError, match="no token for tw; give --borrow"):
+    with pytest.raises(ConfigError, match="base has no token for tw; give --borrow"):
         propose(wish(made, data=tmp_path))
     found = write_proposal(tmp_path / "a.yaml", propose(wish(made, data=tmp_path, borrow="sw")))
     loaded = load_experiment(tmp_path / "a.yaml")
@@ -159,7 +159,24 @@ def test_languages_and_splits(made: tuple[Path, Path], needs: Any, tmp_path: Pat
     with pytest.raises(ConfigError, match="--borrow has no effect"):
         propose(wish(made, borrow="fr"))
     write_manifest(tmp_path / "manifest.jsonl", [replace(each, language="th") for each in clips])
-    assert propose(wish(made, data=tmp_path)).experiment.select_by == "cer"
+    assert propose(wish(made, data=tmp_path, borrow="sw")).experiment.select_by == "cer"
+
+
+def test_a_base_that_lacks_a_token_of_a_newer_whisper_borrows_one(
+    made: tuple[Path, Path], needs: Any, tmp_path: Path
+) -> None:
+    """large-v3 has a token for Cantonese, and no older Whisper has one."""
+    write_manifest(
+        tmp_path / "manifest.jsonl", [replace(x, language="yue") for x in read_manifest(made[1])]
+    )
+    tried = needs(9)
+    with pytest.raises(ConfigError, match=r"base has no token for yue; give --borrow .* as sw$"):
+        propose(wish(made, data=tmp_path))
+    with pytest.raises(ConfigError, match="yue cannot take the token of 'yo', which has none"):
+        propose(wish(made, data=tmp_path, borrow="yo"))
+    assert tried == []
+    found = propose(wish(made, data=tmp_path, borrow="sw")).experiment
+    assert found.borrow == {"yue": "sw"}
 
 
 def test_a_path_that_yaml_would_misread_is_quoted(

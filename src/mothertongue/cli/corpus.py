@@ -138,7 +138,7 @@ def check(
     with counting("checking") as progress:
         report = check_manifest(manifest, options, _label_counter(base), progress)
     show(report, report_table(report), json_file)
-    report.require_ok()
+    report.require_ok(listed_in="the report")
 
 
 @app.command()

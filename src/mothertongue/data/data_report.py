@@ -121,8 +121,11 @@ class DataReport:
         is_within = self.num_faults <= self.max_reject_fraction * self.num_rows
         return is_within and self.num_rejected < self.num_rows
 
-    def require_ok(self) -> None:
-        """Raise DataError (exit code 65) with the reasons by code if the report is not ok."""
+    def require_ok(self, listed_in: str = "rejected.jsonl") -> None:
+        """Raise DataError (exit code 65) with the reasons by code if the report is not ok.
+
+        The message says that the rejected rows are in `listed_in`.
+        """
         if self.ok:
             return
         if not self.num_rows:
@@ -133,7 +136,7 @@ class DataReport:
         raise DataError(
             f"{self.num_rejected:,} of {self.num_rows:,} rows rejected ({self.reasons}); "
             f"expected at most {self.max_reject_fraction:.1%} and at least one row kept; correct "
-            "them as rejected.jsonl says, or raise --max-reject-fraction"
+            f"them as {listed_in} says, or raise --max-reject-fraction"
         )
 
 

@@ -19,6 +19,7 @@ ROOT = Path()  # read_data makes every audio path absolute
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 MANIFEST_NAME = "manifest.jsonl"
+PREPARE = "mothertongue prepare SOURCE --language CODE --out FOLDER"
 # What a stated duration may differ by: it may be rounded, and an encoder may have padded the sound.
 DURATION_TOLERANCE_S, DURATION_TOLERANCE_RATIO = 0.1, 0.02
 
@@ -67,7 +68,7 @@ def read_manifest(path: Path) -> Iterator[Utterance]:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not UTF-8 somewhere after line {number} ({error.reason}); save it as UTF-8, "
-            "or make it again with: mothertongue prepare SOURCE"
+            f"or make it again with: {PREPARE}"
         ) from None
 
 
@@ -136,7 +137,12 @@ def manifest_path(path: Path) -> Path:
     """Return the manifest's file, given the file or its folder. Raises DataError without one."""
     found = path / MANIFEST_NAME if path.is_dir() else path
     if not found.is_file():
-        raise DataError(f"{found}: no such manifest; make one with: mothertongue prepare SOURCE")
+        raise DataError(f"{found}: no such manifest; make one with: {PREPARE}")
+    if not is_manifest(found):
+        raise DataError(
+            f"{found}: not a manifest, whose name ends in .jsonl; make one with: "
+            f"{PREPARE.replace('SOURCE', str(found))}"
+        )
     return found
 
 

@@ -244,7 +244,11 @@ def _compared(ledger: RowDatabase, options: PrepareOptions, layout: str) -> Data
 
 
 def _split(ledger: RowDatabase, options: PrepareOptions) -> tuple[SplitBy, tuple[str, ...]]:
-    ((num_given, num_speakers),) = ledger.ask("SELECT COUNT(split), COUNT(speaker) FROM kept")
+    ((num_kept, num_given, num_speakers),) = ledger.ask(
+        "SELECT COUNT(*), COUNT(split), COUNT(speaker) FROM kept"
+    )
+    if not num_kept:
+        return "nothing", ()
     if num_given:
         ledger.fault(
             "MAN-SPLIT",

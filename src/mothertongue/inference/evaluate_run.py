@@ -139,7 +139,10 @@ def evaluate_any(
     if with_base:
         raise ConfigError(f"--with-base: {model} is no run, so it has no base; leave it out")
     if data is None:
-        raise ConfigError(f"{model} is no run, which would know its data; add --data MANIFEST")
+        raise ConfigError(
+            f"{model}: not a run's folder, which would know its data; give one, such as "
+            "runs/NAME, or add --data MANIFEST"
+        )
     score = long_form.score if long_form else evaluate_model
     return score(model, open_model(model), (data,), split, config, language)
 

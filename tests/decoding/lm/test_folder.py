@@ -123,6 +123,25 @@ def test_a_text_that_cannot_be_read_is_named(
         build([text], [], byte, 3, tmp_path / "lm")
 
 
+def test_only_a_language_model_is_replaced(data: Path, byte: Tokens, tmp_path: Path) -> None:
+    """Prepared data would be lost, with the decisions in its folder."""
+    before = sorted(path.name for path in data.iterdir())
+    with pytest.raises(ConfigError, match=r"has manifest\.jsonl, which is not of a language"):
+        build([data], [], byte, 3, data)
+    assert sorted(path.name for path in data.iterdir()) == before
+    out = tmp_path / "lm"
+    assert build([data], [], byte, 3, out).order == 3
+    assert build([data], [], byte, 2, out).order == 2
+    assert read_record(out).order == 2
+
+
+@pytest.mark.parametrize("name", ["corpus.csv", "CORPUS.TSV", "corpus.json"])
+def test_a_table_is_no_text(byte: Tokens, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("audio,text\na.wav,moja mbili\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"{name}: a table, whose paths would be learned as text; "):
+        build([tmp_path / name], [], byte, 3, tmp_path / "lm")
+
+
 def test_what_is_damaged_is_refused(
     data: Path, byte: Tokens, tokens: Tokens, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # which reads the record of a model itself
     from mothertongue.decoding.transcript import DecodeConfig
 
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
+TABLES = (".csv", ".tsv", ".json")
 REMEDY = "make it again with: mothertongue lm"
 Weight = Annotated[float, Field(ge=0, le=2)]  # as DecodeConfig.lm_weight
 HELD_OUT_WORDS, HELD_OUT_CHARACTERS = 8, 24
@@ -72,8 +73,10 @@ def build(
 
     A text is a file with a sentence a line, or prepared data: its training transcripts are taken,
     and its validation and test sentences are held out, as those of `held_out` are.
-    Raises DataError for a text that cannot be read, or where nothing is left.
+    A language model that is there is replaced. Raises ConfigError where `out` has anything else,
+    and DataError for a text that cannot be read, or where nothing is left.
     """
+    _refuse_other_folder(out)
     corpora = [path for path in texts if is_manifest(path)]
     forbidden = HeldOut([*corpora, *held_out])
     kept: list[str] = []
@@ -204,6 +207,16 @@ class HeldOut:
         return sentence in self.sentences or any(run in self.runs for run in _runs(sentence))
 
 
+def _refuse_other_folder(out: Path) -> None:
+    inside = out.iterdir() if out.is_dir() else ()
+    others = sorted({path.name for path in inside} - {ARPA, RECORD, SENTENCES, WEIGHTS})
+    if others:
+        raise ConfigError(
+            f"{out}: has {others[0]}, which is not of a language model and would be removed; "
+            "expected a new folder, or that of a language model; give another --out"
+        )
+
+
 def _runs(sentence: str) -> Iterator[tuple[str, ...]]:
     """Yield each run of HELD_OUT_WORDS words, and of HELD_OUT_CHARACTERS in unspaced scripts."""
     words = sentence.split()
@@ -230,6 +243,11 @@ def _transcripts(path: Path) -> Iterator[str]:
 
 
 def _lines(path: Path) -> Iterator[str]:
+    if path.suffix.lower() in TABLES:
+        raise DataError(
+            f"{path}: a table, whose paths would be learned as text; give the folder that "
+            "mothertongue prepare wrote of it, or a .txt file with a sentence a line"
+        )
     try:
         with path.open(encoding="utf-8-sig") as lines:
             yield from lines

@@ -70,7 +70,10 @@ def spoken_language(model: str, language: str | None) -> str:
     """
     path = Path(model).expanduser()
     if language is None and not is_run(path):
-        raise ConfigError(f"{model} is no run, which would know its language; add --language CODE")
+        raise ConfigError(
+            f"{model}: not a run's folder, which would know its language; give one, such as "
+            "runs/NAME, or add --language CODE"
+        )
     return language or read_experiment(RunDir(path)).language
 
 

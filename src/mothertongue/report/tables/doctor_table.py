@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mothertongue.data.decisions import DECISIONS
+from mothertongue.data.manifest import PREPARE
 from mothertongue.diagnosis.findings import CODES, Finding
 from mothertongue.diagnosis.records import DoctorResult
 from mothertongue.system.console import plain
@@ -68,6 +69,6 @@ def _notes(record: DoctorResult) -> list[str]:
         decisions = Path(record.out) / DECISIONS
         notes.append(
             f"Nothing was removed. Write accept, fix or drop into {decisions}, or export it from "
-            f"the page; then: mothertongue prepare SOURCE --decisions {decisions}"
+            f"the page; then: {PREPARE} --decisions {decisions}"
         )
     return notes
