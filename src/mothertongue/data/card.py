@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.data_report import DataReport
-from mothertongue.data.manifest import MANIFEST_NAME, manifest_path
+from mothertongue.data.manifest import MANIFEST_NAME, PREPARE, manifest_path
 from mothertongue.system.files import sha256_file, write_json
 from mothertongue.system.json_files import FORMAT_VERSION, absent, field_values, read_json
 
@@ -34,6 +34,6 @@ def read_card(path: Path) -> Card | None:
     card_path = manifest.parent / CARD_NAME
     if not card_path.is_file():
         return None
-    again = "remove it, or make the manifest again with: mothertongue prepare SOURCE"
+    again = f"remove it, or make the manifest again with: {PREPARE}"
     card = read_json(card_path, Card, again)
     return card if card.manifest_sha256 == sha256_file(manifest) else None

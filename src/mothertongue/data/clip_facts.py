@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from mothertongue.data.manifest import Split, Utterance
+from mothertongue.data.manifest import PREPARE, Split, Utterance
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import DataError
 from mothertongue.system.files import sha256_file, write_json_lines
@@ -55,7 +55,7 @@ def facts_of(utterances: Sequence[Utterance]) -> list[ClipFacts]:
     if missing := [path for path in paths if path not in places]:
         raise DataError(
             f"{len(missing)} of {len(paths)} audio files are not there, such as {missing[0]}; put "
-            "them back, or write the manifest again with: mothertongue prepare SOURCE"
+            f"them back, or write the manifest again with: {PREPARE}"
         )
     return [
         ClipFacts(

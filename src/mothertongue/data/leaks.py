@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mothertongue.data.clip_facts import NUM_NAMED, ClipFacts
-from mothertongue.data.manifest import Split
+from mothertongue.data.manifest import PREPARE, Split
 from mothertongue.errors import DataError
 
 MOST_SHARED = 0.5
@@ -95,7 +95,7 @@ def check_splits(facts: Sequence[ClipFacts], data: str, noted: Callable[[str], N
             f"{data}: clips of one split are also in another, expected every sound in one split:\n"
             + "\n".join(faults)
             + "\nRemove them from one of the manifests, or make one manifest of all with: "
-            "mothertongue prepare SOURCE"
+            f"{PREPARE}"
         )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mothertongue.data.decisions import DECISIONS, Decision, read_decisions, write_decisions
-from mothertongue.data.manifest import Utterance, data_digest, read_data
+from mothertongue.data.manifest import PREPARE, Utterance, data_digest, read_data
 from mothertongue.diagnosis.duplicates import duplicate_findings
 from mothertongue.diagnosis.findings import (
     ExaminedClip,
@@ -57,7 +57,7 @@ def examine(data: Path, out: Path, listeners: Sequence[Listener], advance: Advan
     """
     clips = read_data([data])
     if not clips:
-        raise DataError(f"{data}: no clips; expected one at least: mothertongue prepare SOURCE")
+        raise DataError(f"{data}: no clips; expected one at least: {PREPARE}")
     with alone(out / LOCK, out, "wait for it, stop it, or give another --out"):
         sweep(out)
         if (out / DECISIONS).exists():
