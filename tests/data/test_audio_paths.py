@@ -5,7 +5,7 @@ import pytest
 from mothertongue.data.sources.base import Row
 from mothertongue.data.sources.detect import detect
 
-CUE = "1\n00:00:00,100 --> 00:00:00,900\nhabari\n"
+CUE = "1\n00:00:00,100 --> 00:00:01,900\nhabari\n"
 TABLE = "audio,text\na.wav,habari\n"
 
 
