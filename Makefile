@@ -17,7 +17,7 @@ test: $(READY) ## all tests, offline
 test-gpu: $(READY) ## what needs a GPU: that it computes what a CPU does
 	MOTHERTONGUE_TEST_GPU=1 $(BIN)/pytest tests/test_gpu.py
 
-check: $(READY) ## what CI checks before the tests: format, lint, types, layers, generated pages
+check: $(READY) ## what CI checks beside the tests: format, lint, types, layers, generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
