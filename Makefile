@@ -1,5 +1,5 @@
 # Every target makes .venv on first use. PYTHON picks the interpreter: make PYTHON=python3.12 test
-# pip would compile all 19,000 modules, one after the other; Python compiles those that it imports.
+# pip would compile all modules, one after the other; Python compiles those that it imports.
 PYTHON ?= python3
 BIN = .venv/bin
 READY = .venv/ready

@@ -19,7 +19,7 @@ from itertools import groupby
 
 import pytest
 
-# No test can see what a disk has when the power goes, and a tiny run waits for it a hundred times.
+# No test can see what a disk has when the power goes, and a run waits for it after each file.
 os.fsync = lambda descriptor: None
 
 
