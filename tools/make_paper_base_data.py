@@ -1,10 +1,12 @@
 """Cut the data of recipes/paper-base.yaml from corpora on disk, with splits that can be trusted.
 
 python tools/make_paper_base_data.py CORPORA data [--train 200 --test 62 --retention 15]
+    [--unlabelled 400]
 
 CORPORA holds the folders sw-siro, sw-gitau, yo-ogun, ml-msc and {en,fr,it,ru,es}-asterisk, each
 with a metadata.jsonl. The validation split of sw-siro has the wrong transcripts (docs/log.md): a
 training session is held out in its place. Clips are chosen by a seed, never by what is in them.
+With --unlabelled, data/unlabelled has links to other training clips in Swahili, for `label`.
 """
 
 import argparse
@@ -27,8 +29,14 @@ def main() -> None:
     siro = list(map(mend_validation, records(corpora / "sw-siro")))
     sizes = {"train": arguments.train, "validation": arguments.validation, "test": arguments.test}
     write("sw-siro", siro, sizes, "sw", out)
-    # It has no test split; none of its speech is trained on, so its validation split is one.
-    write("sw-gitau", records(corpora / "sw-gitau"), {"validation": arguments.test}, "sw", out)
+    # It has no test split; none of its text is trained on, so its validation split is one.
+    gitau = records(corpora / "sw-gitau")
+    write("sw-gitau", gitau, {"validation": arguments.test}, "sw", out)
+    if arguments.unlabelled:
+        used = draw(siro, "train", arguments.train)
+        rest = [row for row in siro if row not in used]
+        link("sw-siro", draw(rest, "train", arguments.unlabelled), out)
+        link("sw-gitau", draw(gitau, "train", arguments.unlabelled), out)
     # Its clips are longer: fewer make the same hours.
     fewer = sizes | {"train": 3 * arguments.train // 5}
     write("yo-ogun", records(corpora / "yo-ogun"), fewer, "yo", out)
@@ -48,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--validation", type=int, default=30)
     parser.add_argument("--test", type=int, default=62)
     parser.add_argument("--retention", type=int, default=15)
+    parser.add_argument("--unlabelled", type=int, default=0)
     return parser.parse_args()
 
 
@@ -74,6 +83,14 @@ def write(name: str, rows: list[Record], sizes: dict[str, int], language: str, o
     table.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in chosen))
     command = [sys.executable, "-P", "-m", "mothertongue", "prepare", str(table), "--allow-outside"]
     subprocess.run([*command, "--language", language, "--out", str(out / name)], check=True)
+
+
+def link(name: str, rows: list[Record], out: Path) -> None:
+    """Make out/unlabelled/name: links to the recordings of the rows, without their texts."""
+    folder = out / "unlabelled" / name
+    folder.mkdir(parents=True)
+    for row in rows:
+        (folder / Path(row["audio"]).name).symlink_to(row["audio"])
 
 
 def draw(rows: list[Record], split: str, size: int) -> list[Record]:
