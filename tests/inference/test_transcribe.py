@@ -1,7 +1,9 @@
 """Recordings through an engine that tells what it was given, and through real ones."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ from parrot import Parrot
 from tiny import noise
 from tiny_runs import Exports
 
-from mothertongue.data.audio.load import AudioError
+from mothertongue.data.audio.decoders import Span
+from mothertongue.data.audio.load import AudioError, Samples
 from mothertongue.data.sandbox import samples
-from mothertongue.decoding.transcript import Clip, DecodeConfig
+from mothertongue.data.sandbox.pool import Sandbox
+from mothertongue.decoding.transcript import Clip, DecodeConfig, Transcript
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.open_model import open_model
 from mothertongue.inference.output_files import Outputs, find_sources
@@ -74,6 +78,27 @@ def test_the_first_piece_tells_the_language(recordings: list[Path]) -> None:
     asked = [clip.language for call in engine.calls for clip in call]
     assert asked.count(None) == 3
     assert {clip.context for call in engine.calls for clip in call} == {"bucket"}
+
+
+def test_the_next_recording_is_decoded_while_one_is_transcribed(
+    recordings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = {path: Event() for path in recordings[:2]}
+    stream = samples.stream
+
+    def told(sandbox: Sandbox, span: Span) -> Iterator[Samples]:
+        begun[span.path].set()
+        yield from stream(sandbox, span)
+
+    class Waits(Parrot):
+        def decode(self, clips: Sequence[Clip]) -> list[Transcript]:
+            assert begun[recordings[1]].wait(20), "nobody reads the second recording"
+            return super().decode(clips)
+
+    monkeypatch.setattr(samples, "stream", told)
+    monkeypatch.setattr("mothertongue.inference.transcribe.TOGETHER", 1)
+    found = dict(transcribe_files(Waits(), recordings[:2], everything, "sw", "full"))
+    assert [each.text for each in found.values() if isinstance(each, Recording)] == ["1.0"] * 2
 
 
 def test_silence_says_nothing(recordings: list[Path]) -> None:

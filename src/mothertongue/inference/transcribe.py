@@ -1,7 +1,9 @@
 """Transcribe recordings: pieces of many of them share a batch, memory holds a few minutes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from pathlib import Path
 
 from mothertongue.data.audio.decoders import Span
@@ -61,10 +63,12 @@ def transcribe_files(
     """Yield each file with its transcript or its error, in order, as soon as it is done.
 
     Without a `language`, the engine detects it in the first piece and uses it for the whole file.
+    While a file is transcribed, the next one is decoded.
     """
-    with Sandbox(samples.TASK) as sandbox:
-        files = (_opened(sandbox, path, find, language, on_progress) for path in paths)
-        yield from _transcribed(engine, files, context, word_times)
+    # The sandbox ends first, and with it what the thread may still wait for.
+    with ThreadPoolExecutor(1) as reader, Sandbox(samples.TASK) as sandbox:
+        files = (_opened(reader, sandbox, path, find, language, on_progress) for path in paths)
+        yield from _transcribed(engine, _one_ahead(files), context, word_times)
 
 
 def transcribe_samples(
@@ -125,14 +129,29 @@ def _transcribed(
     yield from ((work.path, work.result()) for work in works)
 
 
+def _one_ahead(files: Iterable[_Work]) -> Iterator[_Work]:
+    """Yield each file after the next one was opened."""
+    return (work for work, _ in pairwise(chain(files, [None])) if work)
+
+
 def _opened(
-    sandbox: Sandbox, path: Path, find: Find, language: str | None, on_progress: OnProgress
+    reader: ThreadPoolExecutor,
+    sandbox: Sandbox,
+    path: Path,
+    find: Find,
+    language: str | None,
+    on_progress: OnProgress,
 ) -> _Work:
+    stream = samples.stream(sandbox, Span(path, max_duration_s=MAX_DURATION_S))
+    first = reader.submit(next, stream, None)
+
     def blocks() -> Iterator[Samples]:
-        for block_N in samples.stream(sandbox, Span(path, max_duration_s=MAX_DURATION_S)):
+        block_N = first.result()
+        while block_N is not None:
             work.duration_s += len(block_N) / SAMPLE_RATE_HZ
             on_progress(path, work.duration_s)
             yield block_N
+            block_N = next(stream, None)
 
     work = _Work(path, pieces(blocks(), find), language)
     return work
