@@ -14,7 +14,7 @@ from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.data.pseudo_labels import Labeller
 from mothertongue.errors import ConfigError, DataError, Preempted
 from mothertongue.experiment.config import Experiment
-from mothertongue.experiment.identity import read_identity
+from mothertongue.experiment.identity import pseudo_labels, read_identity
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.inference.labelling.teacher import label_round
@@ -69,6 +69,11 @@ def test_each_clip_has_its_factor(data: Path) -> None:
         found |= dict(zip(batch.ids, batch.factors_B.tolist(), strict=True))
     assert found == {f"train{i}": 0.5 if i < 5 else 1.0 for i in range(12)}
     assert all(each.factors_B is None for step in dataset(data).steps_from(0) for each in step)
+
+
+def test_a_teacher_of_two_folders_is_named_once(data: Path, tmp_path: Path) -> None:
+    found = pseudo_labels([data, mark(save_corpus(tmp_path / "more"), 2)], read_data([data]))
+    assert found and found.models == [Labeller("teacher", "1")]
 
 
 def test_the_loss_of_a_step_is_the_weighted_sum_on_any_number_of_ranks(data: Path) -> None:

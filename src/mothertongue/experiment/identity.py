@@ -93,7 +93,7 @@ def pseudo_labels(
         of_clips=len(train),
         of_hours=sum(each.duration_s for each in train) / 3600,
         round=max((each.round for each in found), default=1),
-        models=[Labeller(each.model, each.model_sha256) for each in found],
+        models=list(dict.fromkeys(Labeller(each.model, each.model_sha256) for each in found)),
     )
 
 
