@@ -15,6 +15,7 @@ from mothertongue.errors import Fault
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
     "training": "train",
+    "trn": "train",
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
@@ -22,6 +23,7 @@ SPLIT_NAMES: dict[str, Split] = {
     "eval": "validation",
     "test": "test",
     "testing": "test",
+    "tst": "test",
 }
 
 # In each, the first that is there wins. The order of the text columns is the Open ASR
