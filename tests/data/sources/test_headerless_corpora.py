@@ -103,7 +103,9 @@ def test_kathbath_has_speakers_in_its_ids_and_sounds_that_were_converted(tmp_pat
 
 
 def test_a_damaged_table_of_a_book_is_not_left_out(tmp_path: Path) -> None:
-    corpus(tmp_path, {"by_book/male/x/a/metadata.csv": "a|b|c\n", "by_book/male/x/a/wavs/a.wav": ""})
+    corpus(
+        tmp_path, {"by_book/male/x/a/metadata.csv": "a|b|c\n", "by_book/male/x/a/wavs/a.wav": ""}
+    )
     (tmp_path / "by_book/male/x/b").mkdir()
     (tmp_path / "by_book/male/x/b/metadata.csv").write_bytes(b"a|caf\xe9|b\n")
     source = detect(tmp_path)
