@@ -62,6 +62,8 @@ class AnnotationSource(Source):
     begins: ClassVar[re.Pattern[str] | None] = None
     """The pattern of a file's first line, where names say little. Bytes that are no UTF-8 are
     surrogates."""
+    passed_over: ClassVar[tuple[str, ...]] = ()
+    """The names of folders with files that say again what others say."""
     options = JOIN_OPTIONS
 
     join_s: float = Field(0.0, ge=0, le=30)
@@ -221,7 +223,8 @@ class AnnotationSource(Source):
                 yield path
             return
         for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            shown = {name for name in folders if not name.startswith(".")}
+            folders[:] = sorted(shown.difference(cls.passed_over))
             for name in sorted(names):
                 # macOS leaves ._a.eaf beside a.eaf.
                 if name.lower().endswith(cls.suffixes) and not name.startswith("."):
