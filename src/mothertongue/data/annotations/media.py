@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from mothertongue.data.annotations.segments import Media
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.folders import walk
 from mothertongue.errors import Fault
 
 
@@ -106,8 +107,7 @@ class Sounds:
     def _index(self) -> dict[str, list[str]]:
         if self._everywhere is None:
             self._everywhere = {}
-            for folder, below, names in os.walk(self._root) if self._is_whole else ():
-                below[:] = [name for name in below if not name.startswith(".")]
+            for folder, _, names in walk(self._root) if self._is_whole else ():
                 for name in names:
                     if name.lower().endswith(SUFFIXES) and (found := self._at(f"{folder}/{name}")):
                         self._everywhere.setdefault(_key(name), []).append(found)

@@ -1,7 +1,6 @@
 """Read a corpus of recordings with annotation files: the part that all formats share."""
 
 import math
-import os
 import re
 from abc import abstractmethod
 from collections import Counter
@@ -27,6 +26,7 @@ from mothertongue.data.annotations.tiers import (
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.data.audio_paths import linked_folder_remarks, require_utf8
 from mothertongue.data.clip_checks import reject_row
+from mothertongue.data.folders import walk
 from mothertongue.data.sources.base import Rejection, Row, Source
 from mothertongue.data.sources.columns import split_named
 from mothertongue.data.text_cleaning import sentence_key
@@ -245,14 +245,11 @@ class AnnotationSource(Source):
             if path.name.lower().endswith(cls.suffixes) and cls._claims(path):
                 yield path
             return
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                # macOS leaves ._a.eaf beside a.eaf.
-                if name.lower().endswith(cls.suffixes) and not name.startswith("."):
-                    file = Path(folder, name)
-                    if cls._claims(file):
-                        yield file
+        for folder, _, names in walk(path):
+            for name in names:
+                file = Path(folder, name)
+                if name.lower().endswith(cls.suffixes) and cls._claims(file):
+                    yield file
 
     @classmethod
     def _claims(cls, file: Path) -> bool:
