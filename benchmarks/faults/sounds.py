@@ -21,6 +21,7 @@ SOUNDFILE: dict[str, dict[str, Any]] = {
     "aiff": {"format": "AIFF", "subtype": "PCM_16"},
     "au": {"format": "AU", "subtype": "PCM_16"},
     "caf": {"format": "CAF", "subtype": "PCM_16"},
+    "sph": {"format": "NIST", "subtype": "PCM_16"},
     "flac": {"format": "FLAC", "subtype": "PCM_16"},
     "ogg": {"format": "OGG", "subtype": "VORBIS"},
     "opus": {"format": "OGG", "subtype": "OPUS"},

@@ -84,6 +84,10 @@ def as_labels() -> str:
     return "".join(f"{start}\t{end}\t{text}\n" for start, end, text, _ in SAID)
 
 
+def as_stm() -> str:
+    return "".join(f"story 1 {name} {start} {end} {text}\n" for start, end, text, name in SAID)
+
+
 def prepared(
     folder: Path, name: str, text: str, **options: object
 ) -> tuple[DataReport, dict[str, Utterance], Path]:
@@ -108,6 +112,7 @@ def prepared(
         ("story.flextext", as_flextext(), True),
         ("story.trs", as_trs(), True),
         ("story.cha", as_cha(), True),
+        ("story.stm", as_stm(), True),
     ],
 )
 def test_a_manifest_points_into_the_recording(

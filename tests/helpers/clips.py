@@ -21,6 +21,8 @@ def write_clip(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ, **option
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".opus":
         options |= {"format": "OGG", "subtype": "OPUS"}
+    elif path.suffix == ".sph":
+        options |= {"format": "NIST", "subtype": options.get("subtype", "PCM_16")}
     sf.write(path, samples, rate_hz, **options)
     return path
 

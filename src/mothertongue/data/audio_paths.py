@@ -5,6 +5,7 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
+from mothertongue.data.folders import walk
 from mothertongue.errors import Fault
 
 MAX_PATH = 4096  # bytes, of Linux; each part of a path is a question to the disk
@@ -39,9 +40,9 @@ def linked_folder_remarks(path: Path) -> list[str]:
     """
     names = [
         os.path.relpath(os.path.join(folder, name), path)
-        for folder, below, _ in os.walk(path)
+        for folder, below, _ in walk(path)
         for name in below
-        if not name.startswith(".") and os.path.islink(os.path.join(folder, name))
+        if os.path.islink(os.path.join(folder, name))
     ]
     told = f"folders that are symbolic links, not searched: {len(names):,}, such as "
     return [told + min(names)] if names else []

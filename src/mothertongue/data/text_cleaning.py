@@ -39,7 +39,7 @@ SUSPECTS = {
     "TXT-DIGIT": regex.compile(r"\p{Nd}"),
     "TXT-TAG": regex.compile(
         r"\[[^][]{1,40}\]|\{[^{}]{1,40}\}|<(?!\|)[^<>]{1,40}>|^\p{L}{1,10}[ _-]?\d{1,3}:"
-        r"|(?<!\S)[:%#@*=]\p{L}"
+        r"|\{[^{}/]{1,200}/[^{}]{1,200}\}|(?<!\S)(?:[:%#@*=]|\(%)\p{L}"
     ),
     "TXT-ENTITY": regex.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#x[\da-fA-F]{1,6});"),
     # Within a word, of the three scripts whose letters look alike: a Greek ε for the Latin ɛ.
@@ -54,9 +54,9 @@ SUSPECTS = {
 def suspects(text: str) -> tuple[str, ...]:
     """Return the codes of parts of a cleaned text that people may not speak as written.
 
-    TXT-DIGIT: digits. TXT-TAG: something like [noise], <b>, S1: or :fra. TXT-ENTITY: something like
-    &amp;. TXT-SCRIPT: a word with letters of two scripts that look alike. TXT-WORD: a word of over
-    100 characters, in scripts with spaces between words.
+    TXT-DIGIT: digits. TXT-TAG: something like [noise], <b>, S1:, :fra or (%uh). TXT-ENTITY:
+    something like &amp;. TXT-SCRIPT: a word with letters of two scripts that look alike. TXT-WORD:
+    a word of over 100 characters, in scripts with spaces between words.
     """
     return tuple(code for code, pattern in SUSPECTS.items() if pattern.search(text))
 

@@ -79,6 +79,44 @@ def test_two_of_a_name_elsewhere_are_none(root: Path) -> None:
         find(root)
 
 
+def find_at(root: Path, file: str) -> str | None:
+    """The recording of a file that names none; None if there is none."""
+    try:
+        return Sounds(root, is_whole=True).find(root / file, Path(file).stem, []).path
+    except Fault:
+        return None
+
+
+def test_the_nearest_of_several_recordings_of_a_name_is_taken(root: Path) -> None:
+    names = ("a/mary.mp3", "b/mary.wav", "day1/wav/x.wav", "day2/x.wav", "day2/deep/below/x.wav")
+    for name in names:
+        touch(root / name)
+    files = ["a/mary.TextGrid", "b/mary.TextGrid", "day1/eaf/x.eaf", "day2/eaf/x.eaf", "x.eaf"]
+    assert [find_at(root, each) for each in files] == [
+        "a/mary.mp3",
+        "b/mary.wav",
+        "day1/wav/x.wav",
+        "day2/x.wav",
+        "day2/x.wav",
+    ]
+
+
+def test_mirrored_folders_belong_together(root: Path) -> None:
+    for name in ("wav/anna/001.wav", "wav/ben/001.wav", "wav/zoe/deep/001.wav"):
+        touch(root / name)
+    assert find_at(root, "grids/anna/001.TextGrid") == "wav/anna/001.wav"
+    assert find_at(root, "grids/ben/001.TextGrid") == "wav/ben/001.wav"
+    assert find_at(root, "grids/carl/001.TextGrid") is None  # two are as near
+
+
+@pytest.mark.parametrize(("named", "is_elsewhere"), [("rec", False), ("x/rec.wav", True)])
+def test_a_name_without_a_folder_is_nowhere_else(
+    root: Path, named: str, is_elsewhere: bool
+) -> None:
+    touch(root / "sph/rec.wav")
+    assert find(root, named) == Sound("sph/rec.wav", is_elsewhere=is_elsewhere)
+
+
 def test_a_single_file_is_no_reason_to_search_its_folder(root: Path) -> None:
     touch(root / "eaf/deep/a.wav")
     with pytest.raises(Fault, match="AUD-MISSING"):

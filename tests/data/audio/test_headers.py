@@ -37,6 +37,8 @@ NATIVE: dict[str, Callable[[], bytes]] = {
     "aiff": lambda: native("AIFF"),
     "au": lambda: native("AU"),
     "caf": lambda: native("CAF"),
+    "sph": lambda: native("NIST"),
+    "ulaw.sph": lambda: native("NIST", "ULAW"),
     "flac": lambda: native("FLAC"),
     "mp3": lambda: native("MP3", "MPEG_LAYER_III"),
     "ogg": lambda: native("OGG", "VORBIS"),

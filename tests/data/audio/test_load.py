@@ -22,7 +22,9 @@ from mothertongue.data.audio.load import (
     stream_span,
 )
 
-NATIVE = ("a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus", "a.aiff", "a.w64", "a.au", "a.caf")
+NATIVE = (
+    *("a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus", "a.aiff", "a.w64", "a.au", "a.caf", "a.sph"),
+)
 FFMPEG = {
     "a.m4a": ("mp4", "aac"),
     "a.webm": ("webm", "libopus"),

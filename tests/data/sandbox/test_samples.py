@@ -12,7 +12,7 @@ from mothertongue.data.audio.load import AudioError, load_audio
 from mothertongue.data.sandbox.pool import Sandbox
 from mothertongue.data.sandbox.samples import TASK, stream
 
-NATIVE = ("wav", "flac", "mp3", "ogg", "opus", "aiff", "w64", "au", "caf")
+NATIVE = ("wav", "flac", "mp3", "ogg", "opus", "aiff", "w64", "au", "caf", "sph")
 FFMPEG = {"m4a": ("mp4", "aac"), "webm": ("webm", "libopus"), "aac": ("adts", "aac")}
 
 

@@ -86,6 +86,34 @@ def test_every_example_is_recognized_and_read(
         assert row.text and ((row.home or source.root) / row.audio).is_file(), row
 
 
+APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        \0\2\0\0\0\x09\0\0\0\x32\xff\xfe"
+
+
+def with_junk(folder: Path) -> Path:
+    """The folder, with what macOS, Windows and Jupyter leave beside files."""
+    for file in [each for each in folder.rglob("*") if each.is_file()]:
+        below = file.relative_to(folder)
+        write(file.with_name(f"._{file.name}"), APPLE_DOUBLE)
+        write(folder / "__MACOSX" / below.with_name(f"._{file.name}"), APPLE_DOUBLE)
+        write(folder / "__MACOSX" / folder.name / below.with_name(f"._{file.name}"), APPLE_DOUBLE)
+        copy = file.parent / ".ipynb_checkpoints" / f"{file.stem}-checkpoint{file.suffix}"
+        write(copy, file.read_bytes())
+        for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+            write(file.with_name(name), APPLE_DOUBLE)
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.layout())
+def test_what_operating_systems_leave_is_not_read(tmp_path: Path, kind: type[Source]) -> None:
+    for number, example in enumerate(kind.examples):
+        folder = made(tmp_path / f"{number}/corpus", example)
+        source = detect(folder)
+        clean = list(source.rows()), source.remarks
+        source = detect(with_junk(folder))
+        assert type(source) is kind
+        assert (list(source.rows()), source.remarks) == clean
+
+
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "empty": lambda data: b"",
     "cut": lambda data: data[: len(data) // 2],

@@ -2,13 +2,15 @@
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote
 
 from mothertongue.data.annotations.segments import Media
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.folders import walk
 from mothertongue.errors import Fault
 
 
@@ -39,20 +41,20 @@ class Sounds:
         """Return the recording of an annotation file. `stem`: its name without the suffix.
 
         The first one that exists is taken: a path that the file names, if it is in the corpus; a
-        file of that name beside the annotation file, or the only one of that name in the corpus;
+        file of that name beside the annotation file, or the nearest one of that name in the corpus;
         then the same for the stem. If none exists, a named path outside the corpus is returned, if
         it exists. Raises Fault AUD-MISSING.
         """
         folder = str(file.parent)
         for each in media:
-            for path in _paths(folder, each):
-                if found := self._at(path):
-                    return self._sound(found, each.origin_s)
-            for path in _paths(folder, each):
-                if found := self._by_name(folder, os.path.basename(path)):
-                    return self._sound(found, each.origin_s, is_elsewhere=True)
-        for name in _names(stem):
-            if found := self._by_name(folder, name):
+            paths = [*_paths(folder, each)]
+            if found := next(filter(None, map(self._at, paths)), None):
+                return self._sound(found, each.origin_s)
+            if found := self._nearest(folder, map(os.path.basename, paths)):
+                is_elsewhere = any(set("/\\") & set(name) for name in each.paths)
+                return self._sound(found, each.origin_s, is_elsewhere)
+        for names in _names(stem):
+            if found := self._nearest(folder, names):
                 origin_s = media[0].origin_s if media else 0.0
                 return self._sound(found, origin_s, is_elsewhere=bool(media))
         for each in media:
@@ -69,11 +71,23 @@ class Sounds:
     def _sound(self, path: str, origin_s: float, is_elsewhere: bool = False) -> Sound:
         return Sound(Path(os.path.relpath(path, self._root)).as_posix(), origin_s, is_elsewhere)
 
-    def _by_name(self, folder: str, name: str) -> str | None:
-        if found := self._at(os.path.join(folder, name)):
+    def _nearest(self, folder: str, names: Iterable[str]) -> str | None:
+        """Return the nearest recording with one of the names; of several in a folder, the first.
+
+        Of folders that are as near, one in a mirrored tree is taken: wav/anna for eaf/anna. None if
+        two are left.
+        """
+        names = [*dict.fromkeys(names)]
+        if found := self._in(folder, names):
             return found
-        found_all = self._index().get(_key(name), []) if self._is_whole else []
-        return found_all[0] if len(found_all) == 1 else None
+        paths = (path for name in names for path in self._index().get(_key(name), ()))
+        ranks = {home: _rank(folder, home) for home in map(os.path.dirname, paths)}
+        least = min(ranks.values(), default=None)
+        best = [home for home, rank in ranks.items() if rank == least]
+        return self._in(best[0], names) if len(best) == 1 else None
+
+    def _in(self, folder: str, names: Iterable[str]) -> str | None:
+        return next(filter(None, (self._at(os.path.join(folder, name)) for name in names)), None)
 
     def _at(self, path: str) -> str | None:
         """Return a regular file in the corpus, spelled as on the disk: cameras write .WAV."""
@@ -93,8 +107,7 @@ class Sounds:
     def _index(self) -> dict[str, list[str]]:
         if self._everywhere is None:
             self._everywhere = {}
-            for folder, below, names in os.walk(self._root):
-                below[:] = [name for name in below if not name.startswith(".")]
+            for folder, _, names in walk(self._root) if self._is_whole else ():
                 for name in names:
                     if name.lower().endswith(SUFFIXES) and (found := self._at(f"{folder}/{name}")):
                         self._everywhere.setdefault(_key(name), []).append(found)
@@ -116,13 +129,24 @@ def _paths(folder: str, media: Media) -> Iterator[str]:
                 yield from (os.path.join(folder, f"{form}{end}") for end in ends)
 
 
-def _names(stem: str) -> Iterator[str]:
+def _names(stem: str) -> Iterator[list[str]]:
     """Yield the names that a recording of this stem may have. A stem `a.sw` may also mean `a`."""
-    if stem.lower().endswith(SUFFIXES):
-        yield stem
     for each in dict.fromkeys((stem, stem.rpartition(".")[0])):
-        if each:
-            yield from (f"{each}{suffix}" for suffix in SUFFIXES)
+        own = [each] if each.lower().endswith(SUFFIXES) else []
+        yield own + [f"{each}{suffix}" for suffix in SUFFIXES if each]
+
+
+def _rank(folder: str, home: str) -> tuple[int, int]:
+    """Return how far two folders are from each other: the number of steps between them; then those
+    with more equal names at the end of their paths are nearer."""
+    here, there = folder.split(os.sep), home.split(os.sep)
+    steps = len(here) + len(there) - 2 * _num_equal(here, there)
+    return steps, -_num_equal(here[::-1], there[::-1])
+
+
+def _num_equal(one: Sequence[str], other: Sequence[str]) -> int:
+    """Return how many names are equal from the start on."""
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
 def _listed(folder: str) -> dict[str, str]:

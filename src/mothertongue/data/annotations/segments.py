@@ -54,11 +54,17 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """An annotation file. `ignored` counts what was not read, by a name that people understand."""
+    """An annotation file. `ignored` counts what was not read, by a name that people understand.
+
+    `recording` is the name of the recording, if the name of the file does not say it: a file may
+    hold the annotations of `others` too.
+    """
 
     tiers: tuple[Tier, ...]
     media: tuple[Media, ...] = ()
     ignored: Counter[str] = field(default_factory=Counter)
+    recording: str | None = None
+    others: tuple["Annotations", ...] = ()
 
 
 def named(name: str) -> tuple[str, str | None]:

@@ -16,6 +16,7 @@ from mothertongue.data.audio.file import AudioError as AudioError
 from mothertongue.data.audio.flac import check_flac
 from mothertongue.data.audio.mpeg_frames import check_adts, check_amr, check_mp3, mp3_length
 from mothertongue.data.audio.ogg_pages import check_pages
+from mothertongue.data.audio.sphere import check_sphere
 
 HEAD_BYTES = 16
 EXTENSIONS = {
@@ -27,6 +28,7 @@ EXTENSIONS = {
     "aiff": (".aif", ".aiff", ".aifc"),
     "au": (".au", ".snd"),
     "caf": (".caf",),
+    "sphere": (".sph",),
     "mp4": (".m4a", ".mp4", ".m4b", ".mov", ".3gp"),
     "webm": (".webm", ".mkv", ".mka"),
     "aac": (".aac",),
@@ -40,6 +42,7 @@ CHECKS: dict[str, Callable[[AudioFile], None]] = {
     "aac": check_adts,
     "amr": check_amr,
     "au": check_au,
+    "sphere": check_sphere,
 }
 
 
@@ -92,7 +95,7 @@ def _container(head: bytes) -> str | None:
     if mp3_length(head.ljust(4, b"\0")):
         return "mp3"
     magics = {b"fLaC": "flac", b"OggS": "ogg", b"riff": "w64", b".snd": "au", b"caff": "caf"}
-    magics |= {b"\x1aE\xdf\xa3": "webm", b"#!AM": "amr"}
+    magics |= {b"\x1aE\xdf\xa3": "webm", b"#!AM": "amr", b"NIST": "sphere"}
     return magics.get(head[:4])
 
 

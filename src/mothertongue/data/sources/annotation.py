@@ -1,7 +1,6 @@
 """Read a corpus of recordings with annotation files: the part that all formats share."""
 
 import math
-import os
 import re
 from abc import abstractmethod
 from collections import Counter
@@ -27,7 +26,9 @@ from mothertongue.data.annotations.tiers import (
 from mothertongue.data.audio.headers import EXTENSIONS
 from mothertongue.data.audio_paths import linked_folder_remarks, require_utf8
 from mothertongue.data.clip_checks import reject_row
+from mothertongue.data.folders import walk
 from mothertongue.data.sources.base import Rejection, Row, Source
+from mothertongue.data.sources.columns import split_named
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import ConfigError, Fault
 
@@ -49,6 +50,9 @@ CONVERT = (
     "or FLAC)"
 )
 UNUSED = "recordings without annotations, left out"
+
+Place = tuple[Path, str]
+"""An annotation file, and the name of a recording that it is for."""
 
 
 class AnnotationSource(Source):
@@ -110,18 +114,20 @@ class AnnotationSource(Source):
             require_utf8(str(file))
         sounds, kinds = self._surveyed(files)
         wanted = self._wanted(kinds)
+        splits = self._splits(files)
         counts: Counter[str] = Counter()
         num_short = num_rows = 0
         for file in files:
             try:
-                document = self.read(file)
+                parts = self._parts(file)
             except Fault as fault:
                 yield Rejection(str(file), fault.code, fault.reason, fault.fix, {})
-            else:
-                for row in self._rows_of(file, document, wanted, sounds[file], counts):
+                continue
+            for place, document in parts.items():
+                for row in self._rows_of(place, document, wanted, sounds[place], counts):
                     num_rows += 1
                     num_short += isinstance(row, Row) and (row.duration_s or SHORT_S) < SHORT_S
-                    yield row
+                    yield replace(row, split=splits[file]) if isinstance(row, Row) else row
         self._remarks += [f"{what}: {number:,}" for what, number in counts.items() if number]
         self._remarks += [JOIN_THEM] * (2 * num_short > num_rows and not self.join_s)
         self._remarks += unused_remarks(self._unused, self.root)
@@ -141,7 +147,7 @@ class AnnotationSource(Source):
 
     def _rows_of(
         self,
-        file: Path,
+        place: Place,
         document: Annotations,
         wanted: Sequence[str],
         sound: Sound | Fault,
@@ -159,32 +165,33 @@ class AnnotationSource(Source):
             counts[CONVERT] += sound.path.lower().endswith(SLOW)
         gap_s = GAP_S if self.max_gap_s is None else self.max_gap_s
         for each in joined(said, self.join_s, gap_s):
-            yield self._row(file, each, sound)
+            yield self._row(place, each, sound)
 
-    def _surveyed(self, files: Sequence[Path]) -> tuple[dict[Path, Sound | Fault], Kinds]:
-        """Return the recording of each file, and the kinds of tiers in all of them.
+    def _surveyed(self, files: Sequence[Path]) -> tuple[dict[Place, Sound | Fault], Kinds]:
+        """Return the recording of each place, and the kinds of tiers in all of them.
 
         Raises Fault MAN-CONFLICT if two files have the same recording.
         """
         known = Sounds(self.root, is_whole=self.path.is_dir())
-        found: dict[Path, Sound | Fault] = {}
+        found: dict[Place, Sound | Fault] = {}
         first: dict[str, Path] = {}
         kinds: Kinds = {}
-        for file, document in self._readable(files):
+        for (file, name), document in self._readable(files):
             add_kinds(kinds, document)
             try:
-                sound = known.find(file, _stem(file, self.suffixes), document.media)
+                sound = known.find(file, name, document.media)
             except Fault as fault:
-                found[file] = fault
+                found[file, name] = fault
                 continue
-            found[file] = sound
+            found[file, name] = sound
             if (other := first.setdefault(sound.path, file)) != file:
                 reason = f"{other} and {file} are both for the recording {sound.path}"
                 raise Fault("MAN-CONFLICT", reason, "move one of them out of the folder")
         self._unused[:] = known.others(first) if self.path.is_dir() else ()
         return found, kinds
 
-    def _row(self, file: Path, segment: Segment, sound: Sound | Fault) -> Row | Rejection:
+    def _row(self, place: Place, segment: Segment, sound: Sound | Fault) -> Row | Rejection:
+        file, name = place
         row = Row(
             f"{file}:{segment.place}",
             audio=None if isinstance(sound, Fault) else sound.path,
@@ -198,10 +205,9 @@ class AnnotationSource(Source):
             start_s, duration_s = _times(segment, sound.origin_s)
         except Fault as fault:
             return reject_row(row, fault)
-        name = file.relative_to(self.root).as_posix()
-        name = name[: len(name) - len(file.name)] + _stem(file, self.suffixes)
         end_s = round(start_s + duration_s, 3)
-        return replace(row, id=f"{name}@{start_s}-{end_s}", start_s=start_s, duration_s=duration_s)
+        id_ = (file.parent.relative_to(self.root) / f"{name}@{start_s}-{end_s}").as_posix()
+        return replace(row, id=id_, start_s=start_s, duration_s=duration_s)
 
     def _wanted(self, kinds: Kinds) -> tuple[str, ...]:
         """Return the tiers to take, and add the tiers to choose from to the remarks."""
@@ -211,10 +217,29 @@ class AnnotationSource(Source):
         self._remarks[:] = told(kinds, wanted) if "--tier" in self.options else ()
         return wanted
 
-    def _readable(self, files: Sequence[Path]) -> Iterator[tuple[Path, Annotations]]:
+    def _splits(self, files: Sequence[Path]) -> dict[Path, str | None]:
+        """Return the split that each file's folders, or else its name, are called.
+
+        None for all if a file has none, or all have the same.
+        """
+        found = {}
+        for file in files:
+            below = file.relative_to(self.root).parts[:-1]
+            names = (*below, _stem(file, self.suffixes))
+            found[file] = next(filter(split_named, names), None)
+        splits = {name and split_named(name) for name in found.values()}
+        return found if len(splits) > 1 and None not in splits else dict.fromkeys(files)
+
+    def _parts(self, file: Path) -> dict[Place, Annotations]:
+        """Return the annotations in a file. Raises Fault if it cannot be read."""
+        found = self.read(file)
+        stem = _stem(file, self.suffixes)
+        return {(file, each.recording or stem): each for each in (found, *found.others)}
+
+    def _readable(self, files: Sequence[Path]) -> Iterator[tuple[Place, Annotations]]:
         for file in files:
             with suppress(Fault):  # it is reported when its rows are read
-                yield file, self.read(file)
+                yield from self._parts(file).items()
 
     @classmethod
     def _files(cls, path: Path) -> Iterator[Path]:
@@ -222,15 +247,12 @@ class AnnotationSource(Source):
             if path.name.lower().endswith(cls.suffixes) and cls._claims(path):
                 yield path
             return
-        for folder, folders, names in os.walk(path):
-            shown = {name for name in folders if not name.startswith(".")}
-            folders[:] = sorted(shown.difference(cls.passed_over))
-            for name in sorted(names):
-                # macOS leaves ._a.eaf beside a.eaf.
-                if name.lower().endswith(cls.suffixes) and not name.startswith("."):
-                    file = Path(folder, name)
-                    if cls._claims(file):
-                        yield file
+        for folder, below, names in walk(path):
+            below[:] = [name for name in below if name not in cls.passed_over]
+            for name in names:
+                file = Path(folder, name)
+                if name.lower().endswith(cls.suffixes) and cls._claims(file):
+                    yield file
 
     @classmethod
     def _claims(cls, file: Path) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import Rejection, Row, Source, Unused, to_row
 from mothertongue.data.sources.columns import find_columns, renamed
 from mothertongue.data.sources.readers import read_delimited, read_header
@@ -117,6 +118,6 @@ def _tables(path: Path) -> set[str]:
     """Return the names of the release's tables in a language folder; none in another folder."""
     if not (path / "clips").is_dir():
         return set()
-    tables = [file for file in sorted(path.glob("*.tsv")) if file.is_file()]
+    tables = [each for each in shown(path) if each.suffix == ".tsv" and each.is_file()]
     names = {table.stem for table in tables if "client_id" in read_header(table, "\t")}
     return names & {*SPLITS, "validated"}

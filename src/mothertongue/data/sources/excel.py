@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from zipfile import ZipFile, ZipInfo
 
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import Rejection, Row, reject
 from mothertongue.data.sources.columns import (
     REQUIRED,
@@ -114,8 +115,8 @@ def _workbook(path: Path) -> Path | None:
     if path.is_file():
         return path if path.suffix.lower() in (SUFFIX, *OTHERS) else None
     # Excel keeps ~$corpus.xlsx beside a workbook that is open.
-    entries = sorted(path.iterdir()) if path.is_dir() else []
-    seen = [each for each in entries if not each.name.startswith((".", "~"))]
+    entries = shown(path) if path.is_dir() else []
+    seen = [each for each in entries if not each.name.startswith("~")]
     if any(each.suffix.lower() in SUFFIXES for each in seen):
         return None
     files = [each for each in seen if each.suffix.lower() in (SUFFIX, *OTHERS) and each.is_file()]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import Rejection, Row, reject
 from mothertongue.data.sources.columns import COLUMN_NAMES, ColumnSource, splits_in_names
 from mothertongue.data.sources.readers import Located
@@ -93,7 +94,7 @@ def head_of(file: Path) -> bytes:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".json" else []
-    names = sorted(path.iterdir()) if path.is_dir() else []
+    names = shown(path) if path.is_dir() else []
     if any(each.suffix.lower() in SUFFIXES for each in names):
         return []
     found = [each for each in names if each.suffix == ".json" and _names_audio(each)]

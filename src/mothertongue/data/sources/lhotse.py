@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import (
     ROOT_OPTIONS,
     Rejection,
@@ -174,7 +175,7 @@ def _manifests(path: Path, is_wanted: Callable[[dict[str, Any]], bool]) -> list[
 
 
 def _files(path: Path) -> list[Path]:
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = shown(path) if path.is_dir() else [path]
     return [file for file in files if file.name.endswith(SUFFIXES) and file.is_file()]
 
 

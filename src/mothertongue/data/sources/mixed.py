@@ -11,6 +11,7 @@ from mothertongue.config import members
 from mothertongue.data import sources
 from mothertongue.data.annotations.text_files import check_encoding
 from mothertongue.data.annotations.tiers import Kind, Kinds, check_names
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.annotation import (
     JOIN_OPTIONS,
     TEXT_OPTIONS,
@@ -210,7 +211,7 @@ def _others() -> list[type[Source]]:
 
 def _folders(folder: Path) -> list[Path]:
     try:
-        names = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+        names = shown(folder)
     except OSError as error:
         fix = "change its permissions"
         raise Fault("MAN-FORMAT", f"{folder}: {error.strerror}", fix) from None

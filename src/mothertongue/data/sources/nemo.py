@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import Rejection, Row
 from mothertongue.data.sources.columns import ColumnSource, splits_in_names
 from mothertongue.data.sources.readers import first_object, read_jsonl, unread_remarks
@@ -51,5 +52,5 @@ def _manifests(path: Path) -> list[Path]:
 
 
 def _files(path: Path) -> list[Path]:
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = shown(path) if path.is_dir() else [path]
     return [file for file in files if file.suffix in SUFFIXES and file.is_file()]

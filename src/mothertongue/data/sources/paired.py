@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.data.audio_paths import linked_folder_remarks
+from mothertongue.data.folders import walk
 from mothertongue.data.scripts import joined_texts
 from mothertongue.data.sources.audiofolder import unread_remarks
 from mothertongue.data.sources.base import (
@@ -106,12 +107,10 @@ def _read(text: Path, corpus: Path) -> str:
 
 def folders_of(path: Path) -> Iterator[tuple[Path, list[tuple[str, str]], dict[str, str]]]:
     """Yield (folder, (stem, name) of its sounds, the names of its texts by stem), in order."""
-    for folder, below, names in os.walk(path):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+    for folder, _, names in walk(path):
         # One program writes names in NFC, another in NFD.
-        parts = [(*os.path.splitext(name), name) for name in sorted(names)]
+        parts = [(*os.path.splitext(name), name) for name in names]
         halves = [(normalize("NFC", stem), suffix, name) for stem, suffix, name in parts]
-        seen = [half for half in halves if not half[0].startswith(".")]
-        sounds = [(stem, name) for stem, suffix, name in seen if suffix.lower() in SUFFIXES]
-        texts = {stem: name for stem, suffix, name in seen if suffix.lower() == TEXT_SUFFIX}
+        sounds = [(stem, name) for stem, suffix, name in halves if suffix.lower() in SUFFIXES]
+        texts = {stem: name for stem, suffix, name in halves if suffix.lower() == TEXT_SUFFIX}
         yield Path(folder), sounds, texts

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import Rejection, Row, reject, to_row
 from mothertongue.data.sources.columns import (
     REQUIRED,
@@ -110,7 +111,7 @@ def _found(places: Places, audio: str) -> str:
 
 def _only_table(path: Path) -> Path | None:
     if path.is_dir():
-        tables = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
+        tables = [file for file in shown(path) if file.suffix.lower() in SUFFIXES]
         return tables[0] if len(tables) == 1 else None
     return path if path.is_file() and path.suffix.lower() in SUFFIXES else None
 

@@ -1,6 +1,5 @@
 """Read a table in several files: train.csv and test.csv, or train-00000-of-00002.parquet."""
 
-import os
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.audio_paths import linked_folder_remarks
+from mothertongue.data.folders import walk
 from mothertongue.data.sources.base import Rejection, Row, for_review
 from mothertongue.data.sources.columns import (
     REQUIRED,
@@ -112,11 +112,10 @@ def _is_split(folder: str) -> bool:
 
 
 def _tables(path: Path) -> list[str]:
-    """Return the tables in a folder and below, by their paths in it; without hidden folders."""
+    """Return the tables in a folder and below, by their paths in it."""
     found: list[str] = []
-    for folder, below, names in os.walk(path):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        tables = [name for name in sorted(names) if name.lower().endswith(SUFFIXES)]
+    for folder, _, names in walk(path):
+        tables = [name for name in names if name.lower().endswith(SUFFIXES)]
         tables = [name for name in tables if not SUBMISSION.match(name)]
         found += [(Path(folder).relative_to(path) / name).as_posix() for name in tables]
     return found
