@@ -137,11 +137,7 @@ def test_paths_with_a_slash_too_many_start_in_the_folder(tmp_path: Path) -> None
     folder = files(tmp_path / "corpus", train=head + line.format("a") + outside)
     source = detect(folder)
     found = [row for row in source.rows() if isinstance(row, Row)]
-    assert [(row.audio, row.speaker, row.text) for row in found][0] == (
-        "clips/a.wav",
-        "ua",
-        "neno a",
-    )
+    assert (found[0].audio, found[0].speaker, found[0].text) == ("clips/a.wav", "ua", "neno a")
     options = PrepareOptions(language="sw", workers=1, max_reject_fraction=1)
     report = prepare(source, tmp_path / "out", options, lambda text, language: 9)
     assert report.rejected == {"PATH-OUTSIDE": 2}
