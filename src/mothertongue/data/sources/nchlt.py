@@ -7,6 +7,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from mothertongue.data.annotations.xml_files import parse_xml
+from mothertongue.data.folders import is_shown
 from mothertongue.data.sources.base import Rejection, Row, Source, to_row
 from mothertongue.data.sources.columns import splits_in_names
 from mothertongue.data.sources.json_list import head_of
@@ -65,7 +66,7 @@ class NchltSource(Source):
 
 def _files(path: Path) -> list[Path]:
     found = sorted(path.glob("transcriptions/*.xml")) if path.is_dir() else [path]
-    return [file for file in found if file.suffix == ".xml" and file.name[0] != "."]
+    return [file for file in found if file.suffix == ".xml" and is_shown(file.name)]
 
 
 def _row(file: Path, speaker: str | None, recording: Element) -> Row | Rejection:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mothertongue.data.audio.headers import SUFFIXES
+from mothertongue.data.folders import is_shown, shown
 from mothertongue.data.sources.base import Rejection, Row, Source, for_review, reject, to_row
 from mothertongue.data.sources.readers import read_lines
 from mothertongue.errors import Fault
@@ -74,7 +75,7 @@ class VoxForgeSource(Source):
 
 def _submissions(path: Path) -> list[Path]:
     below = sorted(each.parent for each in path.glob("*/etc"))
-    folders = [path, *(each for each in below if each.name[0] != ".")]
+    folders = [path, *(each for each in below if is_shown(each.name))]
     return [each for each in folders if _prompts(each).is_file() and _folders(each)]
 
 
@@ -88,8 +89,8 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _sounds(folder: Path) -> list[Path]:
-    found = [file for each in _folders(folder) for file in sorted(each.iterdir())]
-    return [file for file in found if file.name[0] != "." and file.suffix.lower() in SUFFIXES]
+    found = [file for each in _folders(folder) for file in shown(each)]
+    return [file for file in found if file.suffix.lower() in SUFFIXES]
 
 
 def _halves(line: str) -> tuple[str, str]:
