@@ -141,6 +141,8 @@ def test_the_file_of_words(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("\ufeff# places\n Dar  es Salaam \n\nNairobi\nNairobi\n", encoding="utf-8")
     assert read_words(path) == ["Dar es Salaam", "Nairobi"]
+    path.write_text("O\u0323la\u0301\u200e\r\n", encoding="utf-8")  # as a Mac writes it
+    assert read_words(path) == ["Ọlá"]
     path.write_text("# nothing\n")
     with pytest.raises(DataError, match="no words; expected UTF-8 text with one word"):
         read_words(path)

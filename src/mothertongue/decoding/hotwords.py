@@ -14,6 +14,7 @@ import numpy as np
 import regex
 
 from mothertongue.data.scripts import UNSPACED_SCRIPTS
+from mothertongue.data.text_cleaning import clean_text
 from mothertongue.decoding.lm.ngrams import Floats, Ints
 from mothertongue.errors import DataError
 from mothertongue.model.tokenizer import Tokens
@@ -185,7 +186,9 @@ def read_words(path: Path) -> list[str]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeError) as error:
         raise DataError(f"--hotwords {path}: {error}; {remedy}") from error
-    words = [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+    # In NFC and without invisible characters, as the texts that models are trained on.
+    cleaned = [clean_text(line)[0] for line in lines]
+    words = [line for line in cleaned if line and not line.startswith("#")]
     if not words:
         raise DataError(f"--hotwords {path}: no words; {remedy}")
     if (longest := max(map(len, words))) > LONGEST:
