@@ -68,6 +68,7 @@ def test_a_text_gains_with_its_whole_words(tokens: Tokens) -> None:
         (["सीता"], "यह सीता।", ["सीता"]),
         (["सीता"], "यह सीताजी।", []),
         (["कलम सीता राम", "सीता"], "यह कलम सीता। राम", ["सीता"]),
+        (["བོད", "ཡིག"], "བོད་ཡིག་ཡིགས", ["བོད", "ཡིག"]),
     ],
 )
 def test_phrases_and_scripts(words: list[str], text: str, found: list[str], tokens: Tokens) -> None:

@@ -26,6 +26,7 @@ text and no word; the time to read it grows with the square of its length."""
 START, INSIDE = 0, 1  # the states outside of every word: before the text's first token, and after
 
 UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
+TIBETAN = regex.compile(r"\p{Tibetan}")
 GOES_ON = regex.compile(r"[\p{L}\p{M}\p{N}'’\uFFFD]")
 """The first character of a token that continues a word; U+FFFD is a part of a character."""
 MARKS = "።፣፤፥፦፧፡।॥؛։׃־߹߸་།༎᠂᠃᙮”"
@@ -54,6 +55,8 @@ class HotWords:
             self._add(START, tokens.encode(word))
             is_unspaced = UNSPACED.search(word) is not None
             self._add(INSIDE, tokens.encode_exact(word if is_unspaced else f" {word}"))
+            if TIBETAN.search(word):  # another word ends before it with a tsheg, or a space
+                self._add(INSIDE, tokens.encode_exact(word))
         self._pack()
 
     def advance(self, states_N: Ints, tokens_NC: Ints) -> tuple[Floats, Ints]:
