@@ -106,6 +106,9 @@ def test_a_text_of_nothing_but_held_out_sentences_is_refused(
     text.write_text(LONG, encoding="utf-8")
     with pytest.raises(DataError, match="no sentence is left of 1"):
         build([text], [data], byte, 3, tmp_path / "lm")
+    text.write_text("\r\n ...\r\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no sentence is there; expected text"):
+        build([text], [], byte, 3, tmp_path / "lm")
     assert not (tmp_path / "lm").exists()
 
 

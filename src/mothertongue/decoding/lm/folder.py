@@ -84,9 +84,10 @@ def build(
         advance(1)
     if not kept:
         names = ", ".join(map(str, texts))
+        left = f"is left of {taken_out:,}" if taken_out else "is there"
         raise DataError(
-            f"{names}: no sentence is left of {taken_out:,}; expected text beyond that of "
-            "validation and test: add more files"
+            f"{names}: no sentence {left}; expected text beyond that of validation and test, one "
+            "sentence a line: add more files"
         )
     pieces = [[tokens.piece(token) for token in tokens.encode(text)] for text in kept]
     model = estimate(pieces, order)
