@@ -116,7 +116,7 @@ def test_a_fault_of_several_keys_is_our_own_sentence() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(TwoKeys, {"low": 2, "high": 1}, "options")
     assert str(caught.value) == (
-        "options: not a valid two keys:\n  (top level): low is above high; exchange them"
+        "options: not valid two keys:\n  (top level): low is above high; exchange them"
     )
 
 

@@ -109,7 +109,8 @@ def parse(cls: type[C], data: Any, origin: str) -> C:
             f"  {_location(fault['loc'], data)}: {_reason(fault)}" for fault in error.errors()
         )
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
-        raise ConfigError(f"{origin}: not a valid {kind}:\n{faults}") from None
+        article = "" if kind.endswith("s") else "a "  # many options, one experiment
+        raise ConfigError(f"{origin}: not {article}valid {kind}:\n{faults}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -63,6 +63,12 @@ def test_a_text_gains_with_its_whole_words(tokens: Tokens) -> None:
         (["አበበ"], "አበበ ወደ ቤት", ["አበበ"]),
         (["አበበ"], "እና አበበ ወደ", ["አበበ"]),
         (["አበበ"], "እና አቤት", []),
+        (["አበበ"], "እና አበበ።", ["አበበ"]),
+        (["አበበ", "አበበች"], "አበበ፣ አበበች። አበበና", ["አበበ", "አበበች"]),
+        (["सीता"], "यह सीता।", ["सीता"]),
+        (["सीता"], "यह सीताजी।", []),
+        (["कलम सीता राम", "सीता"], "यह कलम सीता। राम", ["सीता"]),
+        (["བོད", "ཡིག"], "བོད་ཡིག་ཡིགས", ["བོད", "ཡིག"]),
     ],
 )
 def test_phrases_and_scripts(words: list[str], text: str, found: list[str], tokens: Tokens) -> None:
@@ -136,6 +142,8 @@ def test_the_file_of_words(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("\ufeff# places\n Dar  es Salaam \n\nNairobi\nNairobi\n", encoding="utf-8")
     assert read_words(path) == ["Dar es Salaam", "Nairobi"]
+    path.write_text("O\u0323la\u0301\u200e\r\n", encoding="utf-8")  # as a Mac writes it
+    assert read_words(path) == ["Ọlá"]
     path.write_text("# nothing\n")
     with pytest.raises(DataError, match="no words; expected UTF-8 text with one word"):
         read_words(path)

@@ -153,3 +153,16 @@ def test_a_shift_is_seen_by_the_numbers_in_names_where_the_rows_are_in_another_o
     in_order_of_text = sorted(bad, key=lambda clip: clip.id)  # c10 before c2
     found = judged(in_order_of_text + examined(60, first=60))
     assert {each.by for each in found if each.code == "SHIFTED"} == {2}
+
+
+def test_neighbors_that_are_exchanged_pair_after_pair_are_told_what_each_says() -> None:
+    """As the channels of two speakers, of whom each has the other's text."""
+    clips = examined(100)
+    bad = list(clips)
+    for i in range(0, 30, 2):
+        bad[i], bad[i + 1] = (
+            with_text(clips[i], clips[i + 1].text),
+            with_text(clips[i + 1], clips[i].text),
+        )
+    found = {each.id: each.says for each in judged(bad)}
+    assert found == {f"c{i}": f"c{i + 1 - 2 * (i % 2)}" for i in range(30)}

@@ -116,3 +116,12 @@ def test_duplicates_are_told_where_splits_share_them() -> None:
     clips[4] = in_split(clips[4], "train", text=clips[5].text)  # within one split
     found = [(each.id, each.duplicate_of) for each in duplicate_findings(clips)]
     assert found == [("c0", "c1"), ("c3", "c2")]
+
+
+def test_of_many_duplicates_of_a_clip_the_nearest_is_named() -> None:
+    clips = examined(8)
+    text = clips[0].text
+    for number, other in enumerate([text[:-1] + "x", text, text[:-2] + "xx", text], start=1):
+        clips[number] = in_split(clips[number], "test", text=other)
+    found = [(each.id, each.duplicate_of) for each in duplicate_findings(clips)]
+    assert found == [("c0", "c2")]

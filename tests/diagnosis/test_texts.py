@@ -109,3 +109,14 @@ def test_short_texts_are_no_stranger_than_long_ones() -> None:
     texts = [sentence(i) for i in range(300)] + [sentence(i, num_words=1) for i in range(300, 400)]
     strange_N = np.abs(strangeness(texts))
     assert strange_N[300:].max() < 1.5 * strange_N[:300].max()
+
+
+def test_a_prompt_that_most_speakers_read_makes_no_other_sentence_strange() -> None:
+    texts = [sentence(0)] * 60 + [sentence(i) for i in range(1, 40)]
+    assert strangeness(texts).max() < 3
+    assert strangeness([*texts, sentence(0, OTHER)])[-1] > 5
+
+
+def test_a_corpus_of_a_few_words_has_no_profile() -> None:
+    words = [sentence(i, num_words=1) for i in range(10)] * 20
+    assert not strangeness([*words, "computer"]).any()

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mothertongue.errors import ConfigError
 from mothertongue.evaluation.lm_weight import WEIGHTS, choose_weight
 
 
@@ -25,3 +26,17 @@ def test_zero_wins_unless_another_is_better(rates, expected, measure) -> None:
     weight, trials = choose_weight(score, measure)
     assert weight == expected
     assert [each.weight for each in trials] == list(WEIGHTS)
+
+
+def test_an_engine_that_takes_no_model_says_so_before_it_decodes() -> None:
+    tried = []
+
+    def score(weight: float) -> SimpleNamespace:
+        if weight:
+            raise ConfigError("add --beam-size 5")
+        tried.append(weight)
+        return SimpleNamespace(wer=0.5, cer=0.5)
+
+    with pytest.raises(ConfigError, match="beam-size"):
+        choose_weight(score, "wer")
+    assert not tried

@@ -133,7 +133,7 @@ def transcribe(
     from functools import partial
 
     from mothertongue.data.languages import language_code
-    from mothertongue.decoding.lm.folder import with_known_weight
+    from mothertongue.inference.lm_weights import with_known_weight
     from mothertongue.inference.open_model import open_model
     from mothertongue.inference.output_files import find_sources, opened_outputs
     from mothertongue.inference.transcribe_files import (

@@ -70,8 +70,8 @@ def serve(
     from mothertongue.serving import require_packages
 
     require_packages()
-    from mothertongue.decoding.lm.folder import with_known_weight
     from mothertongue.errors import ConfigError
+    from mothertongue.inference.lm_weights import with_known_weight
     from mothertongue.serving.address import address
     from mothertongue.serving.limits import Limits
     from mothertongue.serving.models import load, parse_specs

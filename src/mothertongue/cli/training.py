@@ -37,7 +37,7 @@ def init(
     refuse_existing(path)
     given = {"name": run_name(path), "data": data, "base": base}
     given |= {"hours_to_spend": hours_to_spend, "borrow": borrow}
-    options = parse(InitOptions, given, "options of init")
+    options = parse(InitOptions, given, "init")
     with counting("measuring a few steps"):
         proposal = propose(options)
     result = write_proposal(path, proposal)

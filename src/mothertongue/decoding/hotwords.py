@@ -14,6 +14,7 @@ import numpy as np
 import regex
 
 from mothertongue.data.scripts import UNSPACED_SCRIPTS
+from mothertongue.data.text_cleaning import clean_text
 from mothertongue.decoding.lm.ngrams import Floats, Ints
 from mothertongue.errors import DataError
 from mothertongue.model.tokenizer import Tokens
@@ -25,8 +26,12 @@ text and no word; the time to read it grows with the square of its length."""
 START, INSIDE = 0, 1  # the states outside of every word: before the text's first token, and after
 
 UNSPACED = regex.compile(rf"[{UNSPACED_SCRIPTS}]")
+TIBETAN = regex.compile(r"\p{Tibetan}")
 GOES_ON = regex.compile(r"[\p{L}\p{M}\p{N}'’\uFFFD]")
 """The first character of a token that continues a word; U+FFFD is a part of a character."""
+MARKS = "።፣፤፥፦፧፡।॥؛։׃־߹߸་།༎᠂᠃᙮”"
+"""Punctuation that follows a word without a space. Its first token may be a part of a character,
+as that of a letter: only its last one tells that the word is over."""
 
 
 class HotWords:
@@ -50,6 +55,8 @@ class HotWords:
             self._add(START, tokens.encode(word))
             is_unspaced = UNSPACED.search(word) is not None
             self._add(INSIDE, tokens.encode_exact(word if is_unspaced else f" {word}"))
+            if TIBETAN.search(word):  # another word ends before it with a tsheg, or a space
+                self._add(INSIDE, tokens.encode_exact(word))
         self._pack()
 
     def advance(self, states_N: Ints, tokens_NC: Ints) -> tuple[Floats, Ints]:
@@ -123,19 +130,47 @@ class HotWords:
             state = child
         return total + float(self.kept_2S[max(is_over, int(self.unspaced[state])), state])
 
+    def _add_marks(self) -> None:
+        """Let each word end before a mark of several tokens: after the last one the word is over,
+        and after the others it may still go on."""
+        tails = [self.tokens.encode_exact(mark) for mark in MARKS]
+        has_word_S = self.kept_2S[0] != self.kept_2S[1]
+        kept = self.kept_2S.T.tolist()
+        for node in np.flatnonzero(has_word_S & ~np.array(self.unspaced)).tolist():
+            going_on, over = kept[node]
+            for *parts, last in tails:
+                at = node
+                for token in parts:
+                    at = self._mark_node(at, token, self.values[node], going_on, kept)
+                self._mark_node(at, last, self.values[node], over, kept)
+        self.kept_2S = np.array(kept).T
+
+    def _mark_node(
+        self, node: int, token: int, value: float, keeps: float, kept: list[list[float]]
+    ) -> int:
+        """Return the node of one more token of a mark; a new one keeps the same, whatever comes."""
+        if token not in self.children[node]:
+            self.children[node][token] = len(self.children)
+            self.children.append({})
+            self.values.append(value)
+            self.unspaced.append(False)
+            kept.append([keeps, keeps])
+        return self.children[node][token]
+
     def _is_over(self, state: int, token: int) -> bool:
         return self.unspaced[state] or bool(self.is_boundary_V[token])
 
     def _pack(self) -> None:
         """Make the arrays that `advance` reads."""
-        self.values_S, self.unspaced_S = np.array(self.values), np.array(self.unspaced)
         texts = [self._is_boundary(token) for token in range(self.tokens.end)]
         others = self.tokens.vocabulary_size - self.tokens.end
         self.is_boundary_V = np.array(texts + [True] * others)
+        self._keep()
+        self._add_marks()
+        self.values_S, self.unspaced_S = np.array(self.values), np.array(self.unspaced)
         self.is_known_V = np.zeros(self.tokens.vocabulary_size, bool)
         for children in self.children:
             self.is_known_V[list(children)] = True
-        self._keep()
 
     def _is_boundary(self, token: int) -> bool:
         """Return whether the word before a token is over: a space or punctuation follows."""
@@ -154,7 +189,9 @@ def read_words(path: Path) -> list[str]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeError) as error:
         raise DataError(f"--hotwords {path}: {error}; {remedy}") from error
-    words = [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+    # In NFC and without invisible characters, as the texts that models are trained on.
+    cleaned = [clean_text(line)[0] for line in lines]
+    words = [line for line in cleaned if line and not line.startswith("#")]
     if not words:
         raise DataError(f"--hotwords {path}: no words; {remedy}")
     if (longest := max(map(len, words))) > LONGEST:

@@ -29,14 +29,20 @@ def strangeness(texts: Sequence[str]) -> Floats:
     The measure is the mean log-probability of a trigram, counted in all other texts. It is not the
     probability of a letter after two others: with that, a few clips of one foreign language would
     make each other likely. The mean over a short text varies more, so its distance counts less:
-    by the root of its share of the usual length.
+    by the root of its share of the usual length. A sentence that many clips repeat counts once:
+    beside it, all others would be strange. Fewer sentences than MIN_CLIPS are not judged.
     """
-    trigrams = [Counter(_trigrams(text)) for text in texts]
+    letters = [bare_letters(text) for text in texts]
+    places = {each: place for place, each in enumerate(dict.fromkeys(letters))}
+    if len(places) < MIN_CLIPS:
+        return np.zeros(len(texts))
+    trigrams = [Counter(_trigrams(each)) for each in places]
     everywhere: Counter[str] = sum(trigrams, Counter())
     means = [_mean_log_probability(own, everywhere) for own in trigrams]
     lengths = np.array([own.total() for own in trigrams], np.float64)
-    usual = max(1.0, float(np.median(lengths))) if len(lengths) else 1.0
-    return -robust_z(means, LEAST) * np.sqrt(np.minimum(1, lengths / usual))
+    usual = max(1.0, float(np.median(lengths)))
+    strange = -robust_z(means, LEAST) * np.sqrt(np.minimum(1, lengths / usual))
+    return np.asarray(strange[[places[each] for each in letters]])
 
 
 def language_findings(
@@ -83,9 +89,9 @@ def language_findings(
         )
 
 
-def _trigrams(text: str) -> list[str]:
-    letters = f" {bare_letters(text)} "
-    return [letters[i : i + 3] for i in range(len(letters) - 2)]
+def _trigrams(letters: str) -> list[str]:
+    padded = f" {letters} "
+    return [padded[i : i + 3] for i in range(len(padded) - 2)]
 
 
 def _mean_log_probability(own: Counter[str], everywhere: Counter[str]) -> float:

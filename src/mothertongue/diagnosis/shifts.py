@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.diagnosis.findings import ExaminedClip, Finding, score_of
-from mothertongue.diagnosis.pairing import Fit
+from mothertongue.diagnosis.pairing import NONE, Fit
 
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 MAX_SHIFT = 100
@@ -54,8 +54,12 @@ def shift_findings(clips: Sequence[ExaminedClip], fit: Fit) -> Iterator[Finding]
         name: find_runs(_hits(order, fit), HIT_P / len(clips)) for name, order in orders.items()
     }
     name = max(found, key=lambda each: sum(map(len, found[each])))
+    order = orders[name]
     for run in found[name]:
-        yield from _of_run(run, [clips[i] for i in orders[name]], name)
+        findings = _of_run(run, [clips[i] for i in order], name)
+        for row, finding in enumerate(findings, start=run.first):
+            if not _fits_elsewhere(row, run.by, order, fit):
+                yield finding
 
 
 def find_runs(hits_nK: Booleans, p_hit: float) -> list[Run]:
@@ -100,6 +104,16 @@ def _hits(order: Sequence[int], fit: Fit) -> Booleans:
         if fit.p_N[clip] <= HIT_P and other is not None and 0 < abs(other - row) <= reach:
             hits_nK[row, other - row + reach] = True
     return hits_nK
+
+
+def _fits_elsewhere(row: int, by: int, order: Sequence[int], fit: Fit) -> bool:
+    """Return whether a clip in a run clearly has its own transcript, or one that is not moved so.
+
+    Where neighbors are exchanged, pair after pair, every other row looks like a run.
+    """
+    clip, says = order[row], int(fit.says_N[order[row]])
+    moved = order[row + by] if 0 <= row + by < len(order) else NONE
+    return bool(fit.fits_N[clip]) or says not in (NONE, moved)
 
 
 def _of_run(run: Run, ordered: Sequence[ExaminedClip], order: str) -> Iterator[Finding]:

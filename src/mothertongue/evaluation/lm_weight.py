@@ -25,5 +25,7 @@ def choose_weight(score: Callable[[float], Score], measure: Measure) -> tuple[fl
     `score` decodes validation clips with a weight. Of equal weights the smaller one is taken: 0
     wins unless another is better.
     """
-    trials = [Trial(weight, found.wer, found.cer) for weight in WEIGHTS if (found := score(weight))]
+    # The heaviest first: an engine that takes no language model says so before it decodes.
+    found = {weight: score(weight) for weight in reversed(WEIGHTS)}
+    trials = [Trial(weight, found[weight].wer, found[weight].cer) for weight in WEIGHTS]
     return min(trials, key=lambda each: (getattr(each, measure), each.weight)).weight, trials

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, data_digest, is_manifest, manifest_path
-from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
 from mothertongue.evaluation.records import LongScores, SplitScores
@@ -33,6 +32,7 @@ from mothertongue.experiment.run_dir import (
     is_run,
 )
 from mothertongue.inference.engine import Engine
+from mothertongue.inference.lm_weights import with_known_weight
 from mothertongue.inference.long_form import LongForm
 from mothertongue.inference.score_split import check_unseen, evaluate_model
 from mothertongue.system.console import note

@@ -8,10 +8,10 @@ import numpy as np
 from mothertongue.config import parse
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.languages import language_code
-from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.inference.engine import Engine
+from mothertongue.inference.lm_weights import with_known_weight
 from mothertongue.inference.speech_detection import everything, has_detector, voiced
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files, transcribe_samples

@@ -8,7 +8,7 @@ from mothertongue.data.clips import read_split
 from mothertongue.data.languages import usual_measure
 from mothertongue.data.leaks import LeakCounts, find_leaks, named
 from mothertongue.data.manifest import Split, Utterance, data_digest
-from mothertongue.decoding.lm.folder import read_record, remember_weight, seen_sentences
+from mothertongue.decoding.lm.folder import read_record, seen_sentences
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.evaluation.evaluate import Evaluation, evaluate
@@ -17,6 +17,7 @@ from mothertongue.evaluation.rates import Score
 from mothertongue.evaluation.records import LmFacts, SplitScores
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.inference.engine import Engine
+from mothertongue.inference.lm_weights import remember_weight
 from mothertongue.model.context import Context
 from mothertongue.system.console import counting, note
 from mothertongue.system.environment import environment

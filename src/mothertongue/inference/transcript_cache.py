@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ AGAIN = "remove it; the pieces are then recognized again"
 class CachedTranscriber:
     """A transcriber that takes what it finds in a file, and adds the rest to it.
 
-    The key of a clip joins `model`, its settings and weights, with the samples of the clip.
+    The key of a clip joins `model`, its settings and weights, with the clip's settings and samples.
     """
 
     def __init__(self, transcriber: ClipTranscriber, path: Path, model: Sequence[Any]) -> None:
@@ -44,8 +45,8 @@ class CachedTranscriber:
         return [self._cache.known[key] for key in keys]
 
     def _key(self, clip: Clip) -> str:
-        settings = [clip.language, clip.context, clip.task, clip.prompt, clip.adapter]
-        digest = hashlib.sha256(json.dumps([*self._model, *settings, clip.word_times]).encode())
+        settings = [getattr(clip, each.name) for each in fields(clip) if each.name != "samples_N"]
+        digest = hashlib.sha256(json.dumps([*self._model, *settings]).encode())
         digest.update(clip.samples_N.tobytes())
         return digest.hexdigest()[:32]
 

@@ -10,13 +10,10 @@ from mothertongue.decoding.lm.folder import (
     ARPA,
     RECORD,
     SENTENCES,
-    WEIGHTS,
     build,
     open_model,
     read_record,
-    remember_weight,
     seen_sentences,
-    weight_for,
 )
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
@@ -109,6 +106,9 @@ def test_a_text_of_nothing_but_held_out_sentences_is_refused(
     text.write_text(LONG, encoding="utf-8")
     with pytest.raises(DataError, match="no sentence is left of 1"):
         build([text], [data], byte, 3, tmp_path / "lm")
+    text.write_text("\r\n ...\r\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no sentence is there; expected text"):
+        build([text], [], byte, 3, tmp_path / "lm")
     assert not (tmp_path / "lm").exists()
 
 
@@ -181,22 +181,6 @@ def test_damaged_hashes_of_sentences_are_refused(
         path.write_bytes(content if isinstance(content, bytes) else path.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"sentences\.npy: not the hashes of the sentences"):
         seen_sentences(folder, ["habari"])
-
-
-def test_each_model_has_its_own_weight(data: Path, byte: Tokens, tmp_path: Path) -> None:
-    folder, run = tmp_path / "lm", tmp_path / "run"
-    build([data], [], byte, 3, folder)
-    run.mkdir()
-    with pytest.raises(ConfigError, match="give --lm-weight"):
-        weight_for(folder, str(run))
-    remember_weight(folder, str(run), 0.3)
-    remember_weight(folder, "openai/whisper-base", 0.1)
-    assert weight_for(folder, f"{run}/../run") == 0.3
-    assert weight_for(folder, "openai/whisper-base") == 0.1
-    for damaged in ("[", '{"a": NaN}', '{"a": 99}', '{"a": "much"}'):
-        (folder / WEIGHTS).write_text(damaged)
-        with pytest.raises(DataError, match=r"weights\.json: damaged"):
-            weight_for(folder, str(run))
 
 
 @pytest.mark.parametrize(

@@ -182,23 +182,29 @@ def test_a_text_of_another_recording_is_rejected(tmp_path: Path, tokens: Tokens)
     assert found.worst[0].kept_sound_s == 0
 
 
-def test_a_label_with_too_many_tokens_is_cut_with_its_sound(tmp_path: Path, tokens: Tokens) -> None:
-    """The clip is short enough, but a letter of its script takes up to three tokens."""
+@pytest.mark.parametrize(("language", "first", "letters"), [("am", 0x1208, 300), ("pa", 0xA15, 18)])
+def test_a_label_with_too_many_tokens_is_cut_with_its_sound(
+    tmp_path: Path, tokens: Tokens, language: str, first: int, letters: int
+) -> None:
+    """The clip is short enough, but a letter of its script takes up to three tokens.
+
+    In Gurmukhi the space between two words is a token too.
+    """
     draw = random.Random(0)
-    words = ["".join(chr(0x1208 + draw.randrange(300)) for _ in range(5)) for _ in range(45)]
-    phrases = [" ".join(words[i : i + 9]) + "።" for i in range(0, 45, 9)]
+    words = ["".join(chr(first + draw.randrange(letters)) for _ in range(5)) for _ in range(45)]
+    phrases = [" ".join(words[i : i + 5]) + "።" for i in range(0, 45, 5)]
     recording, text = narrate(phrases), " ".join(phrases)
     count = tokens.count_label
-    assert recording.duration_s < 30 and count(text, "am") > 448
+    assert recording.duration_s < 30 and count(text, language) > 448
     corpus = story(tmp_path / "corpus", recording, text)
-    settings, out = PrepareOptions(language="am", workers=1), tmp_path / "out"
+    settings, out = PrepareOptions(language=language, workers=1), tmp_path / "out"
     assert prepare(detect(corpus), out, settings, count).rejected == {"TXT-LONG": 1}
     align = aligner_of(recording, tokens, count)
     report = prepare(detect(corpus), out, settings, count, align=align)
     clips = sorted(read_manifest(out), key=lambda each: each.start_s or 0)
     assert report.rejected == {} and len(clips) > 1
     assert " ".join(each.text for each in clips) == text
-    assert all(count(each.text, "am") <= 448 for each in clips)
+    assert all(count(each.text, language) <= 448 for each in clips)
 
 
 def test_a_segment_over_30_s_is_cut_at_pauses(tmp_path: Path, tokens: Tokens) -> None:

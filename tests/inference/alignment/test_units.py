@@ -43,11 +43,13 @@ def test_punctuation_has_no_characters_and_stops() -> None:
         ("ng'ombe", "ngʼombe"),
         ("क्षेत्र में", "क्षेत्रमें"),
         ("ጴጥሮስ ፣", "ጴጥሮስ"),
+        ("مُحَمَّدٌ", "محمد"),
+        ("שָׁלוֹם", "שלום"),
         ("... ", ""),
     ],
 )
 def test_comparable(text: str, expected: str) -> None:
-    """Accents of Latin letters do not count; vowel signs do."""
+    """Accents and the points of Arabic and Hebrew do not count; vowel signs do."""
     assert comparable(text) == expected
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import regex
-from pydantic import Field
 
 from mothertongue.data.manifest import is_manifest, read_manifest
 from mothertongue.data.scripts import UNSPACED_SCRIPTS
@@ -23,13 +22,9 @@ from mothertongue.model.tokenizer import Tokens
 from mothertongue.system.files import folder_atomically, sha256_file, sweep, write_json
 from mothertongue.system.json_files import read_json
 
-if TYPE_CHECKING:  # which reads the record of a model itself
-    from mothertongue.decoding.transcript import DecodeConfig
-
 ARPA, RECORD, SENTENCES, WEIGHTS = "lm.arpa", "lm.json", "sentences.npy", "weights.json"
 TABLES = (".csv", ".tsv", ".json")
 REMEDY = "make it again with: mothertongue lm"
-Weight = Annotated[float, Field(ge=0, le=2)]  # as DecodeConfig.lm_weight
 HELD_OUT_WORDS, HELD_OUT_CHARACTERS = 8, 24
 """A line that shares so many words in a row with a held-out sentence is removed; in scripts without
 spaces between words so many characters, three for each word."""
@@ -89,9 +84,10 @@ def build(
         advance(1)
     if not kept:
         names = ", ".join(map(str, texts))
+        left = f"is left of {taken_out:,}" if taken_out else "is there"
         raise DataError(
-            f"{names}: no sentence is left of {taken_out:,}; expected text beyond that of "
-            "validation and test: add more files"
+            f"{names}: no sentence {left}; expected text beyond that of validation and test, one "
+            "sentence a line: add more files"
         )
     pieces = [[tokens.piece(token) for token in tokens.encode(text)] for text in kept]
     model = estimate(pieces, order)
@@ -149,46 +145,6 @@ def seen_sentences(folder: Path, texts: Sequence[str]) -> int:
             raise ValueError(f"{seen.dtype} of {seen.ndim} dimensions")
     hashes = np.array([_hash(sentence_key(text)) for text in texts], np.uint64)
     return int(np.isin(hashes, seen).sum())
-
-
-def remember_weight(folder: Path, model: str, weight: float) -> None:
-    """Keep the weight that was chosen for a model, for `transcribe` and `serve`."""
-    write_json(folder / WEIGHTS, {**_weights(folder), _name(model): weight})
-
-
-def weight_for(folder: Path, model: str) -> float:
-    """Return the weight that was chosen for a model. Raises ConfigError if none was chosen."""
-    read_record(folder)  # of a folder that is not there nothing else is said
-    found = _weights(folder).get(_name(model))
-    if found is None:
-        raise ConfigError(
-            f"{folder}: how much it weighs with {model} was not chosen; give --lm-weight, such as "
-            f"0.2, or choose it on validation clips with: mothertongue evaluate {model} --lm "
-            f"{folder}"
-        )
-    return found
-
-
-def with_known_weight(config: "DecodeConfig", model: str) -> "DecodeConfig":
-    """Return the settings with the weight of their language model, where it is not given.
-
-    Raises ConfigError if none was chosen for the model.
-    """
-    if config.lm is None or config.lm_weight is not None:
-        return config
-    return config.model_copy(update={"lm_weight": weight_for(config.lm, model)})
-
-
-def _weights(folder: Path) -> dict[str, float]:
-    path = folder / WEIGHTS
-    remedy = "remove it, and choose the weights again: mothertongue evaluate MODEL --lm FOLDER"
-    return read_json(path, dict[str, Weight], remedy) if path.is_file() else {}
-
-
-def _name(model: str) -> str:
-    """Return a name of a model that does not depend on how its path is written."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.exists() else model
 
 
 class HeldOut:

@@ -82,7 +82,7 @@ class Aligner:
         words, sound, duration_s = self._heard(clip)
         units = units_of(clip.text, clip.language)
         evidence = Evidence(*in_one_script(units, heard_words(words)), sound)
-        tokens_U = [self._tokens(text_of(clip.text, [unit]), clip.language) for unit in units]
+        tokens_U = [self._tokens(clip, unit) for unit in units]
         limits = Limits(
             max_s=min(self.options.max_s, self.clip_limits.max_duration_s),
             max_tokens=self.clip_limits.max_label_tokens - CONTROL_TOKENS,
@@ -142,8 +142,13 @@ class Aligner:
         words = [word for segment in found.segments for word in segment.words or ()]
         return words, sound_of(loudness.levels()), found.duration_s
 
-    def _tokens(self, text: str, language: str) -> int:
-        return self.count_label_tokens(text, language) - CONTROL_TOKENS
+    def _tokens(self, clip: LongClip, unit: Unit) -> int:
+        """Return the label tokens of a unit, with the space before it: a token in some scripts."""
+        text = text_of(clip.text, [unit])
+        if not clip.text[max(0, unit.start - 1) : unit.start].isspace():
+            return self.count_label_tokens(text, clip.language) - CONTROL_TOKENS
+        both, before = (self.count_label_tokens(x, clip.language) for x in (f"a {text}", "a"))
+        return both - before
 
 
 def _measured(blocks: Iterable[Samples], loudness: Loudness) -> Iterator[Samples]:

@@ -16,9 +16,9 @@ from mothertongue.inference.alignment.romanize import main_script, romanized
 
 WORD = regex.compile(r"\S+")
 CHARACTER = regex.compile(r"\X")
-# A model that was not tuned often leaves out tones and accents. The vowel signs of other scripts
-# are no accents: they stay.
-ACCENTS = regex.compile(r"[\u0300-\u036f]")
+# A model that was not tuned often leaves out tones and accents, and the points of Hebrew, Arabic
+# and N'Ko, which most writers leave out too. The vowel signs of other scripts stay.
+ACCENTS = regex.compile(r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u07eb-\u07f3]")
 
 
 @dataclass(frozen=True, slots=True)

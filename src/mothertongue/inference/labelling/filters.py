@@ -39,7 +39,7 @@ class LabelOptions(Config):
 
 def label_options(filters: Mapping[str, Any], agree_with: str | None) -> LabelOptions:
     """Return the filters, with the usual least agreement if a second model has to agree."""
-    options = parse(LabelOptions, filters, "filters of label")
+    options = parse(LabelOptions, filters, "label")
     if agree_with is None or options.least_agreement is not None:
         return options
     return options.model_copy(update={"least_agreement": AGREEMENT})

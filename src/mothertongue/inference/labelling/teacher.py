@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.data.languages import language_code
-from mothertongue.decoding.lm.folder import with_known_weight
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
@@ -15,6 +14,7 @@ from mothertongue.experiment.identity import read_identity
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.inference.labelling.label import Teachers
 from mothertongue.inference.labelling.recognize import Recognizer
+from mothertongue.inference.lm_weights import with_known_weight
 from mothertongue.inference.open_model import export_format, open_model
 from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.transcript_cache import WEIGHTS

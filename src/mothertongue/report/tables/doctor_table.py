@@ -19,10 +19,10 @@ NUM_SHOWN = 20
 
 def doctor_table(record: DoctorResult) -> RenderableType:
     """Return the number of findings of each code, the worst 20, and what to do next."""
-    parts: list[RenderableType] = [_count_table(record)]
-    if record.findings:
-        parts.append(_worst_table(record.findings))
-    return Group(*parts, *(Text(plain(line)) for line in _notes(record)))
+    notes = [Text(plain(line)) for line in _notes(record)]
+    if not record.findings:
+        return Group(f"none of {record.clips:,} clips looks wrong", *notes)
+    return Group(_count_table(record), _worst_table(record.findings), *notes)
 
 
 def fold_lines(data: Path, folds: Sequence[Path]) -> str:
