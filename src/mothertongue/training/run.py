@@ -80,6 +80,7 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> RunRecord:
     ranks = Ranks()
     with ranks.preempt_on_peer_failure(), run_dir.locked() if ranks.is_main else nullcontext():
         ranks.wait()  # for the lock, and for what the main rank sweeps away
+        refuse_unfit(experiment)
         experiment = settled(experiment, run_dir)
         choice = ranks.from_main(chosen_precision(experiment, run_dir))
         if run_dir.is_done:
@@ -122,6 +123,15 @@ def _run(
     return record
 
 
+def refuse_unfit(experiment: Experiment) -> None:
+    """Raise ConfigError where the strategy does not fit the base, if its shape is known so far.
+
+    It is called before any data is read. Other bases are checked when they are loaded.
+    """
+    if known := known_config(experiment.base):
+        experiment.strategy.check(known)
+
+
 def open_data(
     experiment: Experiment, noted: Callable[[str], None] = lambda _: None
 ) -> tuple[Base, list[Utterance]]:
@@ -145,8 +155,6 @@ def open_data(
     places = [*experiment.manifests, *experiment.train.replayed]
     refuse_long(places, [e for e in utterances if e.split in ("train", experiment.select_on)])
     check_splits(facts_of(utterances), ", ".join(map(str, places)), noted)
-    if known := known_config(experiment.base):
-        experiment.strategy.check(known)
     base = open_base(experiment)
     experiment.strategy.check(base.model.config)
     return base, utterances
