@@ -29,6 +29,16 @@ Noted = Callable[[str], None]
 
 def require_data(grid: Grid) -> None:
     """Raise ConfigError listing every manifest that does not exist."""
+    if missing := missing_data(grid):
+        raise ConfigError(
+            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
+            "mothertongue prepare, or point at yours with key=path on the command line:\n"
+            + "\n".join(f"  {key}: {path}" for key, path in missing)
+        )
+
+
+def missing_data(grid: Grid) -> list[tuple[str, Path]]:
+    """Return every manifest that does not exist, with its key in the grid."""
     named = [
         (f"languages.{name}.data", path)
         for name, place in grid.languages.items()
@@ -40,12 +50,34 @@ def require_data(grid: Grid) -> None:
         for other, each in place.also.items()
     ]
     named += [(f"retention.{name}.data", each.data) for name, each in grid.retention.items()]
-    if missing := [f"  {key}: {path}" for key, path in named if not path.exists()]:
-        raise ConfigError(
-            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
-            "mothertongue prepare, or point at yours with key=path on the command line:\n"
-            + "\n".join(missing)
-        )
+    return [(key, path) for key, path in named if not path.exists()]
+
+
+def refuse_flaws(
+    grid: Grid, candidates: Sequence[Candidate], config: WhisperConfig, noted: Noted
+) -> None:
+    """Raise ConfigError or DataError for all that can be known before a run begins.
+
+    `config` is the base's. Languages and sets whose data is not there are passed over.
+    """
+    refuse_unfit(candidates, config)
+    here = _with_data(grid)
+    refuse_empty_splits(here, candidates)
+    refuse_leaks(here, candidates, noted)
+
+
+def _with_data(grid: Grid) -> Grid:
+    """Return the grid with those languages and sets alone whose data is there."""
+
+    def there(sets: dict[str, TestSet]) -> dict[str, TestSet]:
+        return {name: each for name, each in sets.items() if each.data.exists()}
+
+    languages = {
+        name: place.model_copy(update={"also": there(place.also)})
+        for name, place in grid.languages.items()
+        if place.is_there
+    }
+    return grid.model_copy(update={"languages": languages, "retention": there(grid.retention)})
 
 
 def refuse_leaks(grid: Grid, candidates: Sequence[Candidate], noted: Noted) -> None:

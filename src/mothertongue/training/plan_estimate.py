@@ -72,6 +72,12 @@ def run_s(measured: Measured, config: TrainConfig) -> float:
     return sum(_epochs_s(measured, config)) + validation_s(measured, config)
 
 
+def begun_s(measured: Measured, config: TrainConfig, epochs: int) -> float:
+    """Seconds of the first epochs of a run, each with a validation after it."""
+    clips = epochs * config.clips_of(measured.validation_clips)
+    return sum(_epochs_s(measured, config)[:epochs]) + clips * measured.validation_clip_s
+
+
 def estimate(measured: Measured, experiment: Experiment) -> Plan:
     """Return the plan of an experiment whose settings are settled."""
     config = experiment.train
