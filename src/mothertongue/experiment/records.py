@@ -187,6 +187,15 @@ class SetDigests:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """The steps of a run, and its seconds of training and validation."""
+
+    steps: int
+    train_s: float
+    validate_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class AverageRecord:
     """The scores of the runs of a mean, and of each alpha that was tried."""
 
@@ -200,6 +209,9 @@ class AverageRecord:
     curve: list[AlphaPoint]
     best_run: str | None
     difference: float | None
+    spent: dict[str, Spent] = field(default_factory=dict)
+    """The costs of the runs that were averaged and, where these are averages, of their parts; by
+    the SHA-256 of their weights. Earlier versions did not record them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
