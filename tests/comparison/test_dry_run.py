@@ -85,10 +85,13 @@ def test_a_plan_and_a_dry_run_tell_the_same_costs(
     experiments = {each.experiment.name: each.experiment for each in expand(grid)}
     for run in found.runs:
         planned = plan(experiments[run.name])
-        for key in ("trainable_parameters", "training_s", "validation_s", "peak_memory_bytes"):
+        for key in ("trainable_parameters", "validation_s", "peak_memory_bytes"):
             assert getattr(run, key) == getattr(planned, key)
-        assert run.training_s > 0 and run.validation_s > 0
-    assert len({run.training_s for run in found.runs}) == 2
+        is_first = run.strategy == "full" or run is found.runs[2]
+        # The others read from the first epoch on what the first has stored.
+        assert (run.training_s == planned.training_s) == is_first
+        assert 0 < run.training_s <= planned.training_s
+        assert run.validation_s > 0
     assert precisions == {"fp32"}
     assert "shape of the base" not in printed(found)
 

@@ -1,6 +1,7 @@
 """Estimate the costs of a grid before it runs, as `plan` does for each of its runs."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -57,7 +58,7 @@ def dry_run(grid: Grid, advance: Callable[[int], None], noted: Noted = lambda _:
     trained = {f"languages.{name}.data" for name in grid.languages}
     measured, model_of = _measured(), cache(lambda strategy: applied(strategy, config))
     speed = cache(lambda: _speed(candidates[0], clips, config))
-    runs = []
+    runs, epochs = [], Counter[Measured]()
     for each in candidates:
         is_measured = is_base_here and each.language not in assumed
         if is_measured:
@@ -65,7 +66,8 @@ def dry_run(grid: Grid, advance: Callable[[int], None], noted: Noted = lambda _:
         else:
             model = model_of(each.experiment.strategy)
             found = by_shape(*model, clips[each.language], each.experiment.train, speed())
-        run = _run(each, found, is_measured)
+        run = _run(each, found, is_measured, epochs[found])
+        epochs[found] += each.experiment.train.num_epochs
         runs.append(run if run.name in sure else replace(run, least_s=_least_s(grid, each, found)))
         advance(1)
     return DryRun(
@@ -98,8 +100,11 @@ def _speed(first: Candidate, clips: dict[str, ClipSizes], config: WhisperConfig)
     return flops_per_s(config, clips[first.language], first.experiment.train)
 
 
-def _run(candidate: Candidate, measured: Measured, is_measured: bool) -> PlannedRun:
-    plan = estimate(measured, candidate.experiment)
+def _run(
+    candidate: Candidate, measured: Measured, is_measured: bool, earlier_epochs: int
+) -> PlannedRun:
+    """Return a run with its costs; `earlier_epochs` of other runs have stored what it reads."""
+    plan = estimate(measured, candidate.experiment, earlier_epochs)
     return PlannedRun(
         name=plan.name,
         language=candidate.language,
