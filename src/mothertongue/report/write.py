@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mothertongue.report.audio_clips import Playable, Where, collect_sounds, remove_unplayed
 from mothertongue.report.augmented_clips import collect_augmented
-from mothertongue.report.chapters import Chapters
+from mothertongue.report.chapters import Chapters, strategies_of
 from mothertongue.report.charts.vega import UNSAFE
 from mothertongue.report.inputs import Part, read_parts
 from mothertongue.report.page.render import render
@@ -57,7 +57,8 @@ def write_report(
     clip_sets = [each for part in parts for each in part.clip_sets]
     playable = [[*map(Playable.of, each.clips)] for each in clip_sets]
     budget = int(options.audio_mb * MB)
-    chapters = list(map(Chapters, parts))
+    strategies = strategies_of(parts)
+    chapters = [Chapters(part, strategies) for part in parts]
     is_played = options.audio != "none"
     augmented = [collect_augmented(part.runs) if is_played else None for part in parts]
     title = ", ".join(part.result.name for part in parts)
