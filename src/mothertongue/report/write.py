@@ -10,6 +10,7 @@ from mothertongue.report.chapters import Chapters, strategies_of
 from mothertongue.report.charts.vega import UNSAFE
 from mothertongue.report.inputs import Part, read_parts
 from mothertongue.report.page.render import render
+from mothertongue.report.tables.cells import distinct
 from mothertongue.report.tables.layer_tables import write_figures
 from mothertongue.report.tables.terminal import write_tables
 from mothertongue.system.files import open_atomically, refuse_non_file, sweep
@@ -102,8 +103,5 @@ def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: 
 
 def _plain_names(names: Sequence[str]) -> list[str]:
     """Return unique and safe folder names: a stranger's comparison may be called ../../x."""
-    found: list[str] = []
-    for number, name in enumerate(names):
-        plain = UNSAFE.sub("-", name).strip(".-") or f"part-{number}"
-        found.append(f"{plain}-{number}" if plain in found else plain)
-    return found
+    plain = (UNSAFE.sub("-", name).strip(".-") for name in names)
+    return distinct(name or f"part-{number}" for number, name in enumerate(plain))
