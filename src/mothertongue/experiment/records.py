@@ -28,9 +28,14 @@ FREE = (
     "micro_batch_size",
     "graphs",
     "cudnn_attention",
+    "gradient_checkpointing",
+    "compile",
+    "save_every_steps",
 )
 """Settings of `train` with which a run may go on, whatever it began with: they change rounding
 at most."""
+FREE_DECODING = ("batch_size", "graphs")
+"""Settings of `evaluate` of the same kind."""
 
 
 @dataclass(frozen=True, slots=True)
