@@ -94,6 +94,33 @@ def test_a_sweep_without_a_split_to_choose_on_is_refused_before_anything_runs(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"language": "tw"}, "language 'tw': Whisper has no token for it; let it borrow"),
+        ({"language": "fr"}, "language: sw, but the training data is in fr"),
+        ({"text": " "}, "12 clips to train on have no text"),
+        ({"text": "moja " * 200}, "15 transcripts do not fit Whisper's 448 label tokens"),
+        ({"duration_s": 31.0}, "15 clips have more than 30 s"),
+    ],
+)
+def test_data_that_a_run_would_refuse_is_refused_before_the_first_language_trains(
+    make_grid: MakeGrid, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    odd = save_corpus(tmp_path / "odd")
+    clips = [
+        each if each.split == "test" else replace(each, **change) for each in read_manifest(odd)
+    ]
+    write_manifest(odd / "manifest.jsonl", clips)
+    code = "tw" if change.get("language") == "tw" else "sw"
+    places = {"sw": {"data": str(save_corpus(tmp_path / "sw"))}}
+    places["odd"] = {"data": str(odd), "language": code}
+    grid = make_grid(languages=places, strategies=ONE, retention={})
+    with pytest.raises((ConfigError, DataError), match=rf"^languages\.odd: .*{said}"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("where", ["also", "retention"])
 def test_a_set_with_training_audio_is_refused_before_anything_runs(
     where: str, make_grid: MakeGrid, tmp_path: Path

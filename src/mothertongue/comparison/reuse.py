@@ -12,9 +12,10 @@ from mothertongue.comparison.selection import no_choice
 from mothertongue.data.clip_facts import ClipFacts, facts_of
 from mothertongue.data.clips import read_split
 from mothertongue.data.leaks import check_splits, find_leaks, named
-from mothertongue.data.manifest import read_data
+from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.data.replay import read_replay
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.identity import (
     code_changes,
     data_changes,
@@ -22,7 +23,11 @@ from mothertongue.experiment.identity import (
     read_identity,
     replay_changes,
 )
+from mothertongue.model.locate import is_on_disk, locate
+from mothertongue.model.tokenizer import Tokens, load_tokens
 from mothertongue.training.frozen_prefix import refuse_stored_changes
+from mothertongue.training.labels import refuse_long_labels
+from mothertongue.training.run_data import read_fitting
 
 Noted = Callable[[str], None]
 
@@ -64,6 +69,7 @@ def refuse_flaws(
     here = _with_data(grid)
     refuse_empty_splits(here, candidates)
     refuse_leaks(here, candidates, noted)
+    refuse_unfit_data(here, candidates)
 
 
 def _with_data(grid: Grid) -> Grid:
@@ -125,6 +131,40 @@ def refuse_unfit(candidates: Sequence[Candidate], config: WhisperConfig) -> None
         strategy = each.experiment.strategy
         strategy.check(config)
         refuse_stored_changes(each.experiment.train, strategy.frozen_prefix(model))
+
+
+def refuse_unfit_data(grid: Grid, candidates: Sequence[Candidate]) -> None:
+    """Raise ConfigError or DataError, naming the language, where a run would refuse its data.
+
+    A later language would otherwise be refused only when all earlier ones are trained.
+    """
+    tokens, checked = _tokens(grid.base), set[Hashable]()
+    for each in candidates:
+        train = each.experiment.train
+        key = (each.language, train.replayed, train.has_averages)
+        if each.language not in grid.languages or key in checked:
+            continue
+        checked.add(key)
+        try:
+            utterances = read_fitting(each.experiment)
+            if tokens is not None:
+                _refuse_unfit_texts(each.experiment, utterances, tokens)
+        except (ConfigError, DataError) as error:
+            raise type(error)(f"languages.{each.language}: {error}") from None
+
+
+def _tokens(base: str) -> Tokens | None:
+    """Return the base's tokenizer; None where it is not on this machine yet."""
+    files = locate(base) if is_on_disk(base) else None
+    return load_tokens(files) if files and (files.folder / "tokenizer.json").is_file() else None
+
+
+def _refuse_unfit_texts(
+    experiment: Experiment, utterances: Sequence[Utterance], tokens: Tokens
+) -> None:
+    tokens = tokens.borrowing(experiment.borrow)
+    chosen = [each for each in utterances if each.split in ("train", experiment.select_on)]
+    refuse_long_labels(chosen, [tokens.label(each.text, each.language) for each in chosen])
 
 
 def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:
