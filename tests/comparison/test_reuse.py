@@ -85,6 +85,24 @@ def test_a_set_without_clips_is_refused_before_anything_runs(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("where", ["data", "also", "retention"])
+def test_a_set_without_a_word_is_refused_before_anything_runs(
+    where: str, make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    """Noise, to see what a model makes up: it has no error rate."""
+    silent = save_corpus(tmp_path / "silent")
+    clips = [replace(each, text="...") for each in read_manifest(silent) if each.split == "test"]
+    train = [each for each in read_manifest(silent) if each.split != "test"]
+    write_manifest(silent / "manifest.jsonl", [*train, *clips])
+    place = {"data": str(silent if where == "data" else save_corpus(tmp_path / "sw"))}
+    sets = {where: {"x": {"data": str(silent)}}} if where != "data" else {}
+    languages = {"sw": place | {"also": sets.get("also", {})}}
+    grid = make_grid(languages=languages, retention=sets.get("retention", {}))
+    with pytest.raises(DataError, match=r"none of 3 clips has a word in its text, expected one"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_sweep_without_a_split_to_choose_on_is_refused_before_anything_runs(
     make_grid: MakeGrid, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from mothertongue.data.clips import read_split
 from mothertongue.data.leaks import check_splits, find_leaks, named
 from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.data.replay import read_replay
+from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.identity import (
@@ -112,15 +113,24 @@ def refuse_empty_splits(grid: Grid, candidates: Sequence[Candidate]) -> None:
     goes on.
     """
     for language, place in grid.languages.items():
-        read_split(place.manifests, "test", None)
-        for each in _other_sets(grid, language, place).values():
-            read_split([each.data], each.split, None)
+        name = f"languages.{language}.data"
+        _refuse_wordless(f"{name}, split test", read_split(place.manifests, "test", None))
+        for key, each in _other_sets(grid, language, place).items():
+            _refuse_wordless(key, read_split([each.data], each.split, None))
         splits = {each.split for each in read_data(place.manifests)}
         mine = [each for each in candidates if each.language == language]
         for arm in dict.fromkeys(each.arm for each in mine):
             values = {str(each.settings) for each in mine if each.arm == arm}
             if len(values) > 1 and mine[0].experiment.select_on not in splits:
                 raise ConfigError(no_choice(language, arm, len(values)))
+
+
+def _refuse_wordless(where: str, clips: Sequence[Utterance]) -> None:
+    if not any(sentence_key(each.text) for each in clips):
+        raise DataError(
+            f"{where}: none of {len(clips):,} clips has a word in its text, expected one or more: "
+            "an error rate is a share of words; write what is said, or remove the set"
+        )
 
 
 def refuse_unfit(candidates: Sequence[Candidate], config: WhisperConfig) -> None:
