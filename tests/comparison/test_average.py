@@ -101,6 +101,21 @@ def scripted(monkeypatch: pytest.MonkeyPatch, *wers: float) -> Iterator[float]:
     return left
 
 
+def test_an_average_of_averages_counts_each_run_once(home: Path) -> None:
+    """0 and 1, 0 alone with its own weights, and the average of both."""
+    costs = [RunDir(each).read_record() for each in pair(home)]
+    parts = [
+        average(pair(home), home / "half", with_base=0.5),
+        average(pair(home)[:1], home / "same", with_base=1.0),
+    ]
+    record = average([home / "half", home / "same"], home / "all")
+    assert record.steps == sum(each.steps for each in costs)
+    assert record.train_s == pytest.approx(sum(each.train_s for each in costs))
+    validated_s = sum(each.validate_s for each in costs)
+    scored_s = sum(each.last_wall_s for each in (*parts, record))
+    assert record.validate_s == pytest.approx(validated_s + scored_s)
+
+
 def test_the_mean_of_two_runs_is_their_mean_and_says_so(home: Path) -> None:
     record = average(pair(home), home / "mean")
     first, second = map(weights, pair(home))

@@ -1,23 +1,27 @@
 """What a dry run says, where it can be known by arithmetic, and the recipes of the paper."""
 
 import io
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import MakeGrid
+from grids import MakeGrid, Quiet, in_process
 from measured import MEASURED
 from rich.console import Console
-from runs import byte_tokens
+from runs import byte_tokens, save_corpus
 
 from mothertongue.comparison import dry_run as cost
+from mothertongue.comparison.compare import compare
 from mothertongue.comparison.dry_run import dry_run
+from mothertongue.comparison.dry_run_records import DryRun
 from mothertongue.comparison.grid import expand, load_grid
 from mothertongue.comparison.reuse import refuse_unfit
-from mothertongue.data.manifest import read_data
+from mothertongue.data.manifest import read_data, read_manifest, write_manifest
 from mothertongue.data.sources.fleurs import PAPER_ROWS
-from mothertongue.errors import ConfigError
+from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.model.load import base_config
@@ -35,6 +39,12 @@ def by_counting(experiment: Experiment) -> Measured:
     train = [each for each in read_data(experiment.manifests) if each.split == "train"]
     model, trained = applied(experiment.strategy, base_config(experiment.base))
     return by_shape(model, trained, sizes_of(train), experiment.train, 1e12)
+
+
+def printed(found: DryRun) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(grid_table(found))
+    return console.file.getvalue()
 
 
 @pytest.fixture
@@ -75,14 +85,15 @@ def test_a_plan_and_a_dry_run_tell_the_same_costs(
     experiments = {each.experiment.name: each.experiment for each in expand(grid)}
     for run in found.runs:
         planned = plan(experiments[run.name])
-        for key in ("trainable_parameters", "training_s", "validation_s", "peak_memory_bytes"):
+        for key in ("trainable_parameters", "validation_s", "peak_memory_bytes"):
             assert getattr(run, key) == getattr(planned, key)
-        assert run.training_s > 0 and run.validation_s > 0
-    assert len({run.training_s for run in found.runs}) == 2
+        is_first = run.strategy == "full" or run is found.runs[2]
+        # The others read from the first epoch on what the first has stored.
+        assert (run.training_s == planned.training_s) == is_first
+        assert 0 < run.training_s <= planned.training_s
+        assert run.validation_s > 0
     assert precisions == {"fp32"}
-    console = Console(file=io.StringIO(), width=200)
-    console.print(grid_table(found))
-    assert "shape of the base" not in console.file.getvalue()
+    assert "shape of the base" not in printed(found)
 
 
 @pytest.mark.usefixtures("steady")
@@ -112,9 +123,7 @@ def test_the_averages_of_weights_are_counted(make_grid: MakeGrid) -> None:
     assert best_of_three.runs == 1
     assert best_of_three.decoded_clips == (1 + 7) * 3 + 7 * 4
     assert found.average_clips == 58 + 52
-    console = Console(file=io.StringIO(), width=200)
-    console.print(grid_table(found))
-    assert "2 averages of weights come on top too: they decode 110 clips" in console.file.getvalue()
+    assert "2 averages of weights come on top too: they decode 110 clips" in printed(found)
     soups = make_grid(average={"with_base": None}, seeds=[0, 1], strategies=strategies)
     (only_full,) = dry_run(soups, lambda _: None).averages
     assert only_full.decoded_clips == (2 + 1) * 3
@@ -197,10 +206,91 @@ def test_data_that_is_neither_there_nor_described_is_refused(make_grid: MakeGrid
 
 
 @pytest.mark.usefixtures("steady")
-def test_a_strategy_that_does_not_fit_is_refused_before_anything_runs(make_grid: MakeGrid) -> None:
-    strategies = {"full": {"strategy": {"kind": "reinit", "encoder_layers": 3}}}
-    with pytest.raises(ConfigError, match="3 to re-initialize, but this Whisper has 2"):
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ({"kind": "reinit", "encoder_layers": 3}, "3 to re-initialize, but this Whisper has 2"),
+        ({"kind": "lora", "rank": 33}, "33, but a matrix of this Whisper has at most rank 32"),
+    ],
+)
+def test_a_strategy_that_does_not_fit_is_refused_before_anything_runs(
+    make_grid: MakeGrid, tmp_path: Path, strategy: dict[str, Any], said: str
+) -> None:
+    strategies = {"full": {"strategy": {"kind": "full"}}, "other": {"strategy": strategy}}
+    with pytest.raises(ConfigError, match=said):
         dry_run(make_grid(strategies=strategies), lambda _: None)
+    with pytest.raises(ConfigError, match=said):
+        compare(make_grid(strategies=strategies), tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
+def leaky(folder: Path) -> Path:
+    """A corpus whose training clips are called test clips."""
+    clips = [replace(each, split="test") for each in read_manifest(save_corpus(folder))]
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize(
+    ("clips", "make_set", "halving", "said"),
+    [
+        ({"test": 0}, None, None, "sw: no utterance in split 'test'"),
+        ({"validation": 0}, None, None, "sw, freeze: 2 combinations to choose from, but no valid"),
+        ({}, leaky, None, "retention.other: 12 of 18 clips have audio that languages.sw.data"),
+        ({}, partial(save_corpus, test=0), None, "other: no utterance in split 'test'"),
+        ({}, None, {"first_epochs": 9}, "halving has no effect: .*first_epochs=9"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_comparison_refuses(
+    make_grid: MakeGrid,
+    tmp_path: Path,
+    clips: dict[str, int],
+    make_set: Callable[[Path], Path] | None,
+    halving: dict[str, int] | None,
+    said: str,
+) -> None:
+    languages = {"sw": {"data": str(save_corpus(tmp_path / "sw", **clips))}}
+    others = {"other": {"data": str(make_set(tmp_path / "other"))}} if make_set else {}
+    grid = make_grid(languages=languages, retention=others, halving=halving)
+    with pytest.raises((ConfigError, DataError), match=said):
+        dry_run(grid, lambda _: None)
+    with pytest.raises((ConfigError, DataError), match=said):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+
+
+@pytest.mark.usefixtures("steady")
+def test_sets_that_are_not_there_are_named(make_grid: MakeGrid) -> None:
+    """A language that is not there has its `rows` instead."""
+    place = {"data": "nowhere", "rows": [12, 3, 3], "also": {"more": {"data": "nowhere"}}}
+    grid = make_grid(languages={"sw": place}, retention={"en": {"data": "nowhere"}})
+    found = dry_run(grid, lambda _: None)
+    assert found.missing_sets == ["languages.sw.also.more.data", "retention.en.data"]
+    said = printed(found)
+    assert "needed before the comparison begins: languages.sw.also.more.data, retention.en" in said
+
+
+@pytest.mark.usefixtures("steady")
+def test_halving_shows_the_least_that_it_leaves(make_grid: MakeGrid) -> None:
+    """Of three values the first is never cut, nor is its other seed; two may end after an epoch,
+    and their other seeds are then not begun. Runs of one epoch end before the first cut.
+    """
+    long, brief = ({"train.learning_rate": [x * 1e-3 for x in (1, 2, 3)]} for _ in range(2))
+    strategies = {
+        "full": {"strategy": {"kind": "full"}, "sweep": long},
+        "short": {"strategy": {"kind": "bitfit"}, "train": {"epochs": 1}, "sweep": brief},
+    }
+    train = {"epochs": 4, "batch_size": 4, "precision": "fp32"}
+    grid = make_grid(strategies=strategies, train=train, seeds=[0, 1], halving={})
+    found = dry_run(grid, lambda _: None)
+    a_run, short = found.runs[0].training_s, found.runs[-1].training_s
+    assert [run.least_s for run in found.runs[2:6]] == pytest.approx([a_run / 4, 0] * 2)
+    assert {run.least_s for run in [*found.runs[:2], *found.runs[6:]]} == {None}
+    assert 3600 * found.least_hours == pytest.approx((2 + 2 / 4) * a_run + 6 * short)
+    assert "and 10 runs or more are begun" in printed(found)
+    without = dry_run(make_grid(strategies=strategies, train=train), lambda _: None)
+    assert without.least_hours == pytest.approx(without.total_hours + without.validation_hours)
+    assert "Halving" not in printed(without)
 
 
 def test_an_unknown_recipe_is_refused_with_the_names(tmp_path: Path) -> None:

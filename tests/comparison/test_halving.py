@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from mothertongue.comparison.compare import compare
 from mothertongue.comparison.grid import Candidate, Grid, expand
 from mothertongue.comparison.halving import Halvings, first_seed
 from mothertongue.comparison.jobs.task import IsCut, Task, TaskWatcher, never
+from mothertongue.comparison.result import wall_s
 from mothertongue.errors import ConfigError, DataError, Preempted
 from mothertongue.experiment.config import load_experiment
 from mothertongue.experiment.records import MetricsLine
@@ -217,4 +219,9 @@ def test_a_comparison_that_continues_cuts_nothing_anew(grid: Grid, tmp_path: Pat
     first = compare(grid, tmp_path / "out", one_by_one, Quiet())
     watcher = Quiet()
     assert compare(grid, tmp_path / "out", one_by_one, watcher) == first
+    for cut in first.cuts:  # to make room on the disk
+        shutil.rmtree(tmp_path / "out/runs" / cut.run)
+    (row,) = compare(grid, tmp_path / "out", one_by_one, watcher).languages["sw"].strategies
+    records = [RunDir(tmp_path / "out/runs" / name).read_record() for name in row.runs]
+    assert row.search_wall_s == pytest.approx(sum(map(wall_s, records)))
     assert not watcher.done

@@ -85,12 +85,57 @@ def test_a_set_without_clips_is_refused_before_anything_runs(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("where", ["data", "also", "retention"])
+def test_a_set_without_a_word_is_refused_before_anything_runs(
+    where: str, make_grid: MakeGrid, tmp_path: Path
+) -> None:
+    """Noise, to see what a model makes up: it has no error rate."""
+    silent = save_corpus(tmp_path / "silent")
+    clips = [replace(each, text="...") for each in read_manifest(silent) if each.split == "test"]
+    train = [each for each in read_manifest(silent) if each.split != "test"]
+    write_manifest(silent / "manifest.jsonl", [*train, *clips])
+    place = {"data": str(silent if where == "data" else save_corpus(tmp_path / "sw"))}
+    sets = {where: {"x": {"data": str(silent)}}} if where != "data" else {}
+    languages = {"sw": place | {"also": sets.get("also", {})}}
+    grid = make_grid(languages=languages, retention=sets.get("retention", {}))
+    with pytest.raises(DataError, match=r"none of 3 clips has a word in its text, expected one"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_sweep_without_a_split_to_choose_on_is_refused_before_anything_runs(
     make_grid: MakeGrid, tmp_path: Path
 ) -> None:
     languages = {"sw": {"data": str(save_corpus(tmp_path / "sw", validation=0))}}
     with pytest.raises(ConfigError, match="sw, freeze: 2 combinations to choose from, but no val"):
         compare(make_grid(languages=languages), tmp_path / "out", in_process, Quiet())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"language": "tw"}, "language 'tw': Whisper has no token for it; let it borrow"),
+        ({"language": "fr"}, "language: sw, but the training data is in fr"),
+        ({"text": " "}, "12 clips to train on have no text"),
+        ({"text": "moja " * 200}, "15 transcripts do not fit Whisper's 448 label tokens"),
+        ({"duration_s": 31.0}, "15 clips have more than 30 s"),
+    ],
+)
+def test_data_that_a_run_would_refuse_is_refused_before_the_first_language_trains(
+    make_grid: MakeGrid, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    odd = save_corpus(tmp_path / "odd")
+    clips = [
+        each if each.split == "test" else replace(each, **change) for each in read_manifest(odd)
+    ]
+    write_manifest(odd / "manifest.jsonl", clips)
+    code = "tw" if change.get("language") == "tw" else "sw"
+    places = {"sw": {"data": str(save_corpus(tmp_path / "sw"))}}
+    places["odd"] = {"data": str(odd), "language": code}
+    grid = make_grid(languages=places, strategies=ONE, retention={})
+    with pytest.raises((ConfigError, DataError), match=rf"^languages\.odd: .*{said}"):
+        compare(grid, tmp_path / "out", in_process, Quiet())
     assert not (tmp_path / "out").exists()
 
 

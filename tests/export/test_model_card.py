@@ -8,12 +8,13 @@ import pytest
 import yaml
 from report_folders import score_run
 
-from mothertongue.data.manifest import read_data
+from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.evaluation.rates import Score
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import TEST_SCORES, RunDir
 from mothertongue.export.base import Exported, exporters
+from mothertongue.export.export import trained_languages
 from mothertongue.export.model_card import write_card
 from mothertongue.export.token_limit import count_labels
 from mothertongue.system.json_files import read_json
@@ -35,6 +36,7 @@ def card(run: Path, folder: Path, decoding: dict[str, Any]) -> str:
         record=RunDir(copied).read_record(),
         scores=read_json(RunDir(copied).evaluation(TEST_SCORES), SplitScores),
         token_limit=count_labels(corpus, tuned.base.tokens, writer),
+        languages=("sw", "yo"),
     )
     (out := folder / "out").mkdir()
     write_card(exported, writer, "float32", out)
@@ -61,6 +63,22 @@ def test_the_card_says_how_its_scores_were_decoded(
     assert text.count(f", decoded at 30 s ({said});") == 1
     assert text.count(f"30 s context, {said}, 95 %") == 1
     assert text.count("greedy") == (2 if said == "greedy search" else 0)
+
+
+def test_a_card_names_all_languages_that_trained(
+    tiny_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    text = card(tiny_runs["full"], tmp_path, {})
+    assert yaml.safe_load(text.split("---")[1])["language"] == ["sw", "yo"]
+    assert "fine-tuned for Swahili, Yoruba with" in text
+    corpus = [
+        Utterance(f"{i}", "clip.wav", "moja", language, 1.0, split=split)
+        for i, (language, split) in enumerate(
+            [("yo", "train"), ("yo", "train"), ("sw", "train"), ("fr", "validation")]
+        )
+    ]
+    experiment = load_run(tiny_runs["full"]).experiment
+    assert trained_languages(corpus, experiment) == ("sw", "yo")
 
 
 def test_a_base_in_a_folder_is_no_base_model_of_the_hub(

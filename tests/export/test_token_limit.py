@@ -64,7 +64,7 @@ def opened(format_: str, tuned_run: Path, folder: Path) -> ClipTranscriber:
         config = DecodeConfig(batch_size=1)
         return TorchTranscriber(tuned.base.model, tuned.base.tokens, context="full", config=config)
     writer.write(
-        Exported(tuned, tuned_run, None, None, None),
+        Exported(tuned, tuned_run, None, None, None, ("sw",)),
         folder,
         writer.types[0],
     )

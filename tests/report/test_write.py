@@ -57,6 +57,10 @@ def test_every_chapter_is_there(html: str) -> None:
     assert set(links) >= set(chapters)
 
 
+def test_beside_the_clips_it_says_which_seed_they_are_of(html: str) -> None:
+    assert "3 of them can be played. Of a strategy with several seeds, the texts are those" in html
+
+
 def test_beside_forgetting_it_says_what_was_replayed(tmp_path: Path, html: str) -> None:
     folder = comparison_folder(tmp_path / "first")
     identity = min(folder.rglob("identity.json"))

@@ -66,7 +66,10 @@ def test_steps_of_several_epochs_are_those_of_one_on_average() -> None:
 def test_only_clips_that_were_seen_at_the_same_context_are_read() -> None:
     half = TrainConfig(full_context_share=0.5)
     assert epoch_s(STORED, half, 0) == pytest.approx(19)  # nothing is stored yet
-    assert epoch_s(STORED, half, 1) == pytest.approx(19 / 2 + 9.5 / 2)
+    # A step has 8 clips, of which half were seen at its context.
+    assert epoch_s(STORED, half, 1) == pytest.approx(19 - 9.5 / 2**8)
+    alone = replace(STORED, clips=4)
+    assert epoch_s(alone, half, 1) == pytest.approx(19 / 2 + 9.5 / 2)
     none = TrainConfig(full_context_share=0.0)
     assert epoch_s(replace(STORED, step_is_full=(False,) * 4), none, 1) == pytest.approx(9.5)
     full = TrainConfig(context="full")
@@ -88,6 +91,14 @@ def test_validation_costs_its_clips_each_time_and_the_split_at_30_s_once(
     assert found.training_s == pytest.approx(38)
     assert found.validation_split_s == pytest.approx(20)
     assert found.validation_s == pytest.approx(seconds)
+
+
+def test_a_step_reads_only_if_all_of_its_clips_found_room() -> None:
+    """An epoch computes 200 s of context of 1,000 bytes each, and half of it finds room."""
+    full = replace(STORED, step_is_full=(True,) * 4, full_context_s=200, clips=8)
+    settings = {"context": "full", "prefix_cache_gb": 1e-4}
+    assert epoch_s(full, TrainConfig(**settings), 1) == pytest.approx(19 - 9.5 / 2**2)
+    assert epoch_s(full, TrainConfig(context="full"), 1) == pytest.approx(9.5)
 
 
 def test_where_all_clips_were_decoded_at_30_s_none_is_decoded_again() -> None:

@@ -18,8 +18,17 @@ from tiny import save_transformers, tiny_model
 from mothertongue.errors import DataError
 from mothertongue.experiment.config import Experiment, load_experiment
 from mothertongue.model.flops import training_flops
-from mothertongue.training.plan_estimate import Measured, stored_bytes
-from mothertongue.training.plan_probe import distinct, measure, probe
+from mothertongue.training.plan_estimate import Measured, read_shares, stored_bytes
+from mothertongue.training.plan_probe import (
+    context_sums,
+    distinct,
+    first_epochs,
+    is_full,
+    measure,
+    probe,
+    step_flops,
+)
+from mothertongue.training.run import assemble, open_data
 from mothertongue.training.side_averages import SideAverages
 
 
@@ -96,6 +105,37 @@ def test_a_fork_server_does_not_matter(
     assert (found.clips, found.validation_clips) == (40, 20)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
+def test_as_many_steps_read_the_store_as_planned(
+    made: tuple[Path, Path], tmp_path: Path, share: float
+) -> None:
+    """A step whose clips were not all seen at its context computes all of them."""
+    changes = {"batch_size": 4, "epochs": 20, "full_context_share": share}
+    experiment = load_experiment(write_experiment(tmp_path, *made, **changes))
+    base, utterances = open_data(experiment)
+    dataset = assemble(experiment, base, utterances, print).dataset
+    seen, read = set[tuple[int, int]](), []
+    for epoch in range(20):
+        for step in dataset.plan(epoch):
+            pairs = {(each.context_s, clip) for each in step for clip in each.indices}
+            read.append(pairs <= seen)
+            seen |= pairs
+    steps = [step for epoch in range(20) for step in dataset.plan(epoch)]
+    total, full = context_sums([dataset.plan(epoch) for epoch in range(20)])
+    measured = replace(
+        MEASURED,
+        clips=40,
+        context_s=total,
+        full_context_s=full,
+        read=((1, 1),),
+        step_flops=(1.0,) * len(steps),
+        step_is_full=tuple(map(is_full, steps)),
+        planned_epochs=20,
+    )
+    planned = sum(read_shares(measured, experiment.train, epoch).mean() for epoch in range(20))
+    assert planned / 20 == pytest.approx(sum(read) / len(read), abs=0.05)
+
+
 def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path: Path) -> None:
     path = write_experiment(tmp_path, made[0], tmp_path / "nowhere")
     with pytest.raises(DataError) as caught:
@@ -116,9 +156,6 @@ def test_what_is_wrong_is_said_as_in_training(made: tuple[Path, Path], tmp_path:
 def test_enough_epochs_are_planned_to_see_steps_at_30_s(
     made: tuple[Path, Path], tmp_path: Path, changes: dict[str, Any], epochs: int
 ) -> None:
-    from mothertongue.training.plan_probe import first_epochs
-    from mothertongue.training.run import assemble, open_data
-
     experiment = load_experiment(write_experiment(tmp_path, *made, **changes, epochs=10))
     base, utterances = open_data(experiment)
     dataset = assemble(experiment, base, utterances, print).dataset
@@ -131,9 +168,6 @@ def test_enough_epochs_are_planned_to_see_steps_at_30_s(
 def test_the_store_of_a_run_has_each_clip_at_all_its_contexts(
     made: tuple[Path, Path], tmp_path: Path, share: float
 ) -> None:
-    from mothertongue.training.plan_probe import context_sums
-    from mothertongue.training.run import assemble, open_data
-
     changes = {"batch_size": 2, "epochs": 12, "full_context_share": share}
     experiment = load_experiment(write_experiment(tmp_path, *made, **changes))
     base, utterances = open_data(experiment)
@@ -171,9 +205,6 @@ def test_probed_steps_are_unlike_each_other() -> None:
 
 
 def test_operations_of_a_step(made: tuple[Path, Path], tmp_path: Path) -> None:
-    from mothertongue.training.plan_probe import step_flops
-    from mothertongue.training.run import assemble, open_data
-
     experiment = load_experiment(write_experiment(tmp_path, *made))
     base, utterances = open_data(experiment)
     dataset = assemble(experiment, base, utterances, print).dataset

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clips import tone, write_clip
@@ -13,10 +14,11 @@ from trained import weights
 
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, read_manifest, write_manifest
-from mothertongue.errors import DataError, Preempted
+from mothertongue.errors import ConfigError, DataError, Preempted
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import write_json
+from mothertongue.training.plan_probe import plan
 from mothertongue.training.run import run
 
 SWAPPED: dict[Split, Split] = {"train": "test", "test": "train", "validation": "validation"}
@@ -48,6 +50,32 @@ def other_sound(data: Path) -> None:
 def other_split(data: Path) -> None:
     clips = list(read_manifest(data))
     write_manifest(data / "manifest.jsonl", [replace(clips[0], split="test"), *clips[1:]])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        (
+            {"kind": "lora", "rank": 33},
+            "rank: 33, but a matrix of this Whisper has at most rank 32",
+        ),
+        (
+            {"kind": "bottleneck", "encoder_top": 3},
+            "encoder_top: 3, but this Whisper has 2 encoder",
+        ),
+        ({"kind": "freeze", "encoder_layers": 3}, "encoder_layers: 3 to freeze, but this Whisper"),
+        ({"kind": "reinit", "encoder_layers": 3}, "encoder_layers: 3 to re-initialize, but this"),
+    ],
+)
+def test_a_strategy_that_does_not_fit_the_base_is_refused_before_data_is_read(
+    base: Path, tmp_path: Path, strategy: dict[str, Any], said: str
+) -> None:
+    settings = {"strategy": strategy, "epochs": None, "learning_rate": None}
+    experiment = tiny_experiment(tmp_path, base, tmp_path / "nowhere", **settings)
+    with pytest.raises(ConfigError, match=rf"^strategy\.{said}"):
+        run(experiment, RunDir(tmp_path / "run"), Silent())
+    with pytest.raises(ConfigError, match=rf"^strategy\.{said}"):
+        plan(experiment)
 
 
 def test_clips_that_another_manifest_holds_out_are_refused_before_anything_runs(

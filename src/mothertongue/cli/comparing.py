@@ -206,7 +206,8 @@ def _dry_run(grid: "Grid", json_file: Path | None) -> None:
     from mothertongue.comparison.dry_run import dry_run
     from mothertongue.comparison.grid import expand
     from mothertongue.report.tables.plan_tables import grid_table
+    from mothertongue.system.console import note
 
     with counting("measuring", len(expand(grid))) as advance:
-        plan = dry_run(grid, advance)
+        plan = dry_run(grid, advance, note)
     show(plan, grid_table(plan), json_file)

@@ -10,6 +10,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 
 from mothertongue.cli.options import STANDARD_OUTPUT
 
@@ -31,12 +32,21 @@ def show(result: Any, table: RenderableType, json_file: Path | None) -> None:
         if isinstance(table, str):
             print(plain(table))
         else:
-            Console(markup=False, emoji=False).print(table)
+            console = Console(markup=False, emoji=False)
+            if not console.is_terminal:  # where nobody's screen ends, no cell is cut or wrapped
+                console.width = _width_of(table, console)
+            console.print(table)
         if json_file is not None:
             write_json(json_file, result)
     else:
         print(json.dumps(to_json(result), ensure_ascii=False, indent=2, allow_nan=False))
     sys.stdout.flush()  # where nobody reads it, or the disk is full, now is when it can be said
+
+
+def _width_of(table: RenderableType, console: Console) -> int:
+    """Return the columns that the longest line takes if nothing is wrapped."""
+    endless = console.options.update(max_width=10**6)
+    return Measurement.get(console, endless, table).maximum
 
 
 def counting(description: str, total: int | None = None) -> Any:

@@ -35,7 +35,13 @@ from mothertongue.experiment.identity import (
     refuse_changes,
 )
 from mothertongue.experiment.load import load_run, open_base
-from mothertongue.experiment.records import AveragedRun, AverageRecord, MetricsLine, RunRecord
+from mothertongue.experiment.records import (
+    AveragedRun,
+    AverageRecord,
+    MetricsLine,
+    RunRecord,
+    Spent,
+)
 from mothertongue.experiment.run_dir import RunDir, append_line
 from mothertongue.experiment.validation import Validation
 from mothertongue.model.devices import keep_freed_memory, peak_memory_bytes
@@ -217,16 +223,32 @@ def _experiment(
 
 def _state(runs: Sequence[Ingredient], mixture: Mixture, scored: Scored, seconds: float) -> State:
     """Return the costs of the average: those of all its runs, and the seconds of its scoring."""
-    records = [each.record for each in runs]
+    records, spent = [each.record for each in runs], _spent(runs).values()
     peak = peak_memory_bytes(mixture.tuned.model.device)
     return State(
-        step=sum(each.steps for each in records),
+        step=sum(each.steps for each in spent),
         micro_batch_size=records[0].micro_batch_size,
         best=scored.taken.validation,
-        train_s=sum(each.train_s for each in records),
-        validate_s=sum(each.validate_s for each in records) + seconds,
+        train_s=sum(each.train_s for each in spent),
+        validate_s=sum(each.validate_s for each in spent) + seconds,
         peak_memory_bytes=max(peak, *(each.peak_memory_bytes for each in records)),
     )
+
+
+def _spent(runs: Sequence[Ingredient]) -> dict[str, Spent]:
+    """Return the costs of the runs and of the parts of those that are averages, each part once."""
+    found: dict[str, Spent] = {}
+    for each in runs:
+        record, parts = each.record, each.record.average.spent if each.record.average else {}
+        own = Spent(
+            steps=record.steps - sum(part.steps for part in parts.values()),
+            train_s=record.train_s - sum(part.train_s for part in parts.values()),
+            validate_s=record.validate_s - sum(part.validate_s for part in parts.values()),
+        )
+        # The average of one run with alpha 1 has the weights of that run.
+        kind = "average " if record.average else ""
+        found |= {**parts, f"{kind}{each.weights_sha256}": own}
+    return found
 
 
 def _facts(
@@ -249,6 +271,7 @@ def _facts(
         curve=[each.without_rows(base_rows) for each in scored.points],
         best_run=best_run,
         difference=difference,
+        spent=_spent(runs),
     )
 
 

@@ -43,7 +43,7 @@ def _first_values(candidates: Sequence[Candidate]) -> dict[tuple[str, str], list
 
 
 def _validation_clips(place: LanguageData) -> int:
-    if all(path.exists() for path in place.manifests):
+    if place.is_there:
         return sum(each.split == "validation" for each in read_data(place.manifests))
     return place.rows[1] if place.rows else 0
 

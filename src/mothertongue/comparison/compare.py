@@ -25,9 +25,7 @@ from mothertongue.comparison.paired_scores import read_scores
 from mothertongue.comparison.reuse import (
     base_digest,
     refuse_changed_runs,
-    refuse_empty_splits,
-    refuse_leaks,
-    refuse_unfit,
+    refuse_flaws,
     require_data,
 )
 from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Cut
@@ -60,10 +58,8 @@ def compare(
     """
     require_data(grid)
     expanded = expand(grid)
-    refuse_empty_splits(grid, expanded)
-    refuse_leaks(grid, expanded, watcher.noted)
+    refuse_flaws(grid, expanded, base_config(grid.base), watcher.noted)
     candidates = _settled(expanded, folder)
-    refuse_unfit(candidates, base_config(grid.base))
     if grid.halving:
         refuse_idle(grid.halving, first_seed(grid, candidates))
     refuse_changed_runs(candidates, folder)

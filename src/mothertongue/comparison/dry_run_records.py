@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
+from mothertongue.system.json_files import absent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
@@ -25,6 +27,9 @@ class PlannedRun:
     validation_s: float
     peak_memory_bytes: int
     fits: bool
+    least_s: float | None = absent()
+    """Where halving may cut the run: the seconds until the first cut, or 0 if it is then not begun.
+    """
 
     @property
     def estimated_hours(self) -> float:
@@ -66,6 +71,8 @@ class DryRun:
     """The languages whose data is not there, and is taken from the rows of the grid."""
     runs: list[PlannedRun]
     averages: list[CountedAverage]
+    missing_sets: list[str] | None = absent()
+    """The sets of `also` and `retention` that are not there, by their keys in the grid."""
 
     @property
     def total_hours(self) -> float:
@@ -76,6 +83,12 @@ class DryRun:
     def validation_hours(self) -> float:
         """The hours of validation of all runs."""
         return sum(run.validation_s for run in self.runs) / 3600
+
+    @property
+    def least_hours(self) -> float:
+        """The hours of training and validation if halving cuts all that it can."""
+        whole_s = sum(r.training_s + r.validation_s for r in self.runs if r.least_s is None)
+        return (whole_s + sum(run.least_s or 0 for run in self.runs)) / 3600
 
     @property
     def average_clips(self) -> int:

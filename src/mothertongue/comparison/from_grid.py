@@ -131,12 +131,14 @@ def _cost(
         if (each.language, each.arm) == (choice.language, choice.arm)
     }
     cut = [
-        RunDir(folder / "runs" / each.run).read_cost()
+        RunDir(folder / "runs" / each.run)
         for each in cuts
         if (each.language, each.strategy) == (choice.language, choice.arm)
     ]
+    # Whoever needs the disk removes cut runs. One that was killed may have no checkpoint yet.
+    costs = [each.read_cost() for each in cut if each.state.is_file()]
     records = [tried[name] for name in choice.runs]
-    return run_cost(records, [*tried.values(), *cut], RunDir(folder / "runs" / choice.runs[0]))
+    return run_cost(records, [*tried.values(), *costs], RunDir(folder / "runs" / choice.runs[0]))
 
 
 def _point(candidate: Candidate, folder: Path) -> Point:

@@ -25,7 +25,7 @@ from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Language, Po
 from mothertongue.errors import DataError
 from mothertongue.evaluation.records import SplitScores
 from mothertongue.experiment.identity import manifest_changes, refuse_changes
-from mothertongue.experiment.records import FREE, RunRecord, RunSettings
+from mothertongue.experiment.records import FREE, FREE_DECODING, RunRecord, RunSettings
 from mothertongue.experiment.run_dir import (
     BASE_PREFIX,
     OTHER_DATA_PREFIX,
@@ -165,6 +165,7 @@ def _by_settings(runs: Sequence[Done]) -> dict[str, list[Done]]:
         # Earlier versions recorded no `average`.
         settings = {"average": None} | each.experiment.model_dump() | {"name": ""}
         settings["train"] = settings["train"] | dict.fromkeys(("seed", *FREE))
+        settings["evaluate"] = settings.get("evaluate", {}) | dict.fromkeys(FREE_DECODING)
         groups.setdefault(json.dumps(settings, sort_keys=True), []).append(each)
     for group in groups.values():
         refuse_copies([(each.run_dir.path, each.seed) for each in group])

@@ -56,6 +56,11 @@ class LanguageData(config.Config):
         """All of `data`."""
         return self.data if isinstance(self.data, tuple) else (self.data,)
 
+    @property
+    def is_there(self) -> bool:
+        """Return whether all of `data` is on this machine."""
+        return all(path.exists() for path in self.manifests)
+
 
 class StrategyVariants(config.Config):
     """One strategy, and the values to try with it."""

@@ -143,6 +143,21 @@ def refuse_idle(halving: Halving, candidates: Sequence[Candidate]) -> None:
         )
 
 
+def uncut(candidates: Sequence[Candidate], halving: Halving) -> set[str]:
+    """Return the names of the runs that halving cannot cut, whatever their rates.
+
+    These are the first values of each strategy in each language, which have none before them, and
+    runs that end before the first cut.
+    """
+    first: dict[tuple[str, str], Settings] = {}
+    return {
+        each.experiment.name
+        for each in candidates
+        if first.setdefault((each.language, each.arm), each.settings) == each.settings
+        or not any(rungs(halving, each.experiment.train.num_epochs))
+    }
+
+
 class _Curve:
     """Validations of a run by epoch; its file is read again only when it has changed."""
 

@@ -12,9 +12,11 @@ from mothertongue.comparison.selection import no_choice
 from mothertongue.data.clip_facts import ClipFacts, facts_of
 from mothertongue.data.clips import read_split
 from mothertongue.data.leaks import check_splits, find_leaks, named
-from mothertongue.data.manifest import read_data
+from mothertongue.data.manifest import Utterance, read_data
 from mothertongue.data.replay import read_replay
+from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import ConfigError, DataError
+from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.identity import (
     code_changes,
     data_changes,
@@ -22,13 +24,27 @@ from mothertongue.experiment.identity import (
     read_identity,
     replay_changes,
 )
+from mothertongue.model.locate import is_on_disk, locate
+from mothertongue.model.tokenizer import Tokens, load_tokens
 from mothertongue.training.frozen_prefix import refuse_stored_changes
+from mothertongue.training.labels import refuse_long_labels
+from mothertongue.training.run_data import read_fitting
 
 Noted = Callable[[str], None]
 
 
 def require_data(grid: Grid) -> None:
     """Raise ConfigError listing every manifest that does not exist."""
+    if missing := missing_data(grid):
+        raise ConfigError(
+            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
+            "mothertongue prepare, or point at yours with key=path on the command line:\n"
+            + "\n".join(f"  {key}: {path}" for key, path in missing)
+        )
+
+
+def missing_data(grid: Grid) -> list[tuple[str, Path]]:
+    """Return every manifest that does not exist, with its key in the grid."""
     named = [
         (f"languages.{name}.data", path)
         for name, place in grid.languages.items()
@@ -40,12 +56,35 @@ def require_data(grid: Grid) -> None:
         for other, each in place.also.items()
     ]
     named += [(f"retention.{name}.data", each.data) for name, each in grid.retention.items()]
-    if missing := [f"  {key}: {path}" for key, path in named if not path.exists()]:
-        raise ConfigError(
-            f"grid {grid.name}: {len(missing)} manifests are not there; make them with "
-            "mothertongue prepare, or point at yours with key=path on the command line:\n"
-            + "\n".join(missing)
-        )
+    return [(key, path) for key, path in named if not path.exists()]
+
+
+def refuse_flaws(
+    grid: Grid, candidates: Sequence[Candidate], config: WhisperConfig, noted: Noted
+) -> None:
+    """Raise ConfigError or DataError for all that can be known before a run begins.
+
+    `config` is the base's. Languages and sets whose data is not there are passed over.
+    """
+    refuse_unfit(candidates, config)
+    here = _with_data(grid)
+    refuse_empty_splits(here, candidates)
+    refuse_leaks(here, candidates, noted)
+    refuse_unfit_data(here, candidates)
+
+
+def _with_data(grid: Grid) -> Grid:
+    """Return the grid with those languages and sets alone whose data is there."""
+
+    def there(sets: dict[str, TestSet]) -> dict[str, TestSet]:
+        return {name: each for name, each in sets.items() if each.data.exists()}
+
+    languages = {
+        name: place.model_copy(update={"also": there(place.also)})
+        for name, place in grid.languages.items()
+        if place.is_there
+    }
+    return grid.model_copy(update={"languages": languages, "retention": there(grid.retention)})
 
 
 def refuse_leaks(grid: Grid, candidates: Sequence[Candidate], noted: Noted) -> None:
@@ -74,15 +113,24 @@ def refuse_empty_splits(grid: Grid, candidates: Sequence[Candidate]) -> None:
     goes on.
     """
     for language, place in grid.languages.items():
-        read_split(place.manifests, "test", None)
-        for each in _other_sets(grid, language, place).values():
-            read_split([each.data], each.split, None)
+        name = f"languages.{language}.data"
+        _refuse_wordless(f"{name}, split test", read_split(place.manifests, "test", None))
+        for key, each in _other_sets(grid, language, place).items():
+            _refuse_wordless(key, read_split([each.data], each.split, None))
         splits = {each.split for each in read_data(place.manifests)}
         mine = [each for each in candidates if each.language == language]
         for arm in dict.fromkeys(each.arm for each in mine):
             values = {str(each.settings) for each in mine if each.arm == arm}
             if len(values) > 1 and mine[0].experiment.select_on not in splits:
                 raise ConfigError(no_choice(language, arm, len(values)))
+
+
+def _refuse_wordless(where: str, clips: Sequence[Utterance]) -> None:
+    if not any(sentence_key(each.text) for each in clips):
+        raise DataError(
+            f"{where}: none of {len(clips):,} clips has a word in its text, expected one or more: "
+            "an error rate is a share of words; write what is said, or remove the set"
+        )
 
 
 def refuse_unfit(candidates: Sequence[Candidate], config: WhisperConfig) -> None:
@@ -93,6 +141,40 @@ def refuse_unfit(candidates: Sequence[Candidate], config: WhisperConfig) -> None
         strategy = each.experiment.strategy
         strategy.check(config)
         refuse_stored_changes(each.experiment.train, strategy.frozen_prefix(model))
+
+
+def refuse_unfit_data(grid: Grid, candidates: Sequence[Candidate]) -> None:
+    """Raise ConfigError or DataError, naming the language, where a run would refuse its data.
+
+    A later language would otherwise be refused only when all earlier ones are trained.
+    """
+    tokens, checked = _tokens(grid.base), set[Hashable]()
+    for each in candidates:
+        train = each.experiment.train
+        key = (each.language, train.replayed, train.has_averages)
+        if each.language not in grid.languages or key in checked:
+            continue
+        checked.add(key)
+        try:
+            utterances = read_fitting(each.experiment)
+            if tokens is not None:
+                _refuse_unfit_texts(each.experiment, utterances, tokens)
+        except (ConfigError, DataError) as error:
+            raise type(error)(f"languages.{each.language}: {error}") from None
+
+
+def _tokens(base: str) -> Tokens | None:
+    """Return the base's tokenizer; None where it is not on this machine yet."""
+    files = locate(base) if is_on_disk(base) else None
+    return load_tokens(files) if files and (files.folder / "tokenizer.json").is_file() else None
+
+
+def _refuse_unfit_texts(
+    experiment: Experiment, utterances: Sequence[Utterance], tokens: Tokens
+) -> None:
+    tokens = tokens.borrowing(experiment.borrow)
+    chosen = [each for each in utterances if each.split in ("train", experiment.select_on)]
+    refuse_long_labels(chosen, [tokens.label(each.text, each.language) for each in chosen])
 
 
 def refuse_changed_runs(candidates: Sequence[Candidate], folder: Path) -> None:

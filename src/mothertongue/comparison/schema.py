@@ -126,7 +126,7 @@ class RunCost:
     step_s: float
     wall_s: float
     search_wall_s: float
-    """The seconds of all runs that were made to choose these."""
+    """The seconds of all runs that were made to choose these, but for cut runs that are gone."""
     peak_memory_bytes: int
     size_bytes: int
     """The weights that trained, on disk."""

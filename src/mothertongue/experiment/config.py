@@ -12,7 +12,7 @@ from mothertongue.data.languages import Measure, language_code, usual_measure
 from mothertongue.data.manifest import MANIFEST_NAME
 from mothertongue.decoding.transcript import DecodeConfig
 from mothertongue.errors import ConfigError
-from mothertongue.experiment.records import FREE
+from mothertongue.experiment.records import FREE, FREE_DECODING
 from mothertongue.experiment.run_dir import COMPARISON, RunDir, refuse_change
 from mothertongue.experiment.train_config import TrainConfig
 from mothertongue.recipes import training_recipe
@@ -155,7 +155,7 @@ def refuse_other_settings(experiment: Experiment, run_dir: RunDir) -> None:
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """Return the settings that must not change when a run continues; others change rounding."""
-    settings: dict[str, Any] = experiment.model_dump(mode="json", exclude={"name"})
-    for name in FREE:
-        del settings["train"][name]
+    settings: dict[str, Any] = experiment.model_dump(
+        mode="json", exclude={"name": True, "train": set(FREE), "evaluate": set(FREE_DECODING)}
+    )
     return settings

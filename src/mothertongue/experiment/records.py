@@ -28,9 +28,14 @@ FREE = (
     "micro_batch_size",
     "graphs",
     "cudnn_attention",
+    "gradient_checkpointing",
+    "compile",
+    "save_every_steps",
 )
 """Settings of `train` with which a run may go on, whatever it began with: they change rounding
 at most."""
+FREE_DECODING = ("batch_size", "graphs")
+"""Settings of `evaluate` of the same kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,15 @@ class SetDigests:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """The steps of a run, and its seconds of training and validation."""
+
+    steps: int
+    train_s: float
+    validate_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class AverageRecord:
     """The scores of the runs of a mean, and of each alpha that was tried."""
 
@@ -200,6 +214,9 @@ class AverageRecord:
     curve: list[AlphaPoint]
     best_run: str | None
     difference: float | None
+    spent: dict[str, Spent] = field(default_factory=dict)
+    """The costs of the runs that were averaged and, where these are averages, of their parts; by
+    the SHA-256 of their weights. Earlier versions did not record them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

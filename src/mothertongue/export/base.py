@@ -47,6 +47,8 @@ class Exported:
     """The scores of `evaluate` on its test split; None where it was not scored."""
     token_limit: TokenLimit
     """The corpus' labels against the engine's limit, by `count_labels`."""
+    languages: tuple[str, ...]
+    """The languages that it was trained on; that of the experiment is the first."""
 
     @property
     def tokens(self) -> Tokens:

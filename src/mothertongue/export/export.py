@@ -105,8 +105,8 @@ def default_folder(run: Path, format_: str, type_: str | None) -> Path:
 def _write(writer: Exporter, run: Path, record: RunRecord, out: Path, kind: str) -> TokenLimit:
     """Write the export and its card; return the counts of labels over the engine's limit."""
     tuned = load_run(run)
-    corpus = _of_language(read_data(tuned.experiment.manifests), tuned.experiment)
-    limit = count_labels(corpus, tuned.base.tokens, writer)
+    experiment, corpus = tuned.experiment, read_data(tuned.experiment.manifests)
+    limit = count_labels(_of_language(corpus, experiment), tuned.base.tokens, writer)
     scores = RunDir(run).evaluation(TEST_SCORES)
     exported = Exported(
         tuned=tuned,
@@ -114,6 +114,7 @@ def _write(writer: Exporter, run: Path, record: RunRecord, out: Path, kind: str)
         record=record,
         scores=read_json(scores, SplitScores) if scores.is_file() else None,
         token_limit=limit,
+        languages=trained_languages(corpus, experiment),
     )
     writer.check(exported)
     writer.write(exported, out, kind)
@@ -223,6 +224,12 @@ def _drawn(experiment: Experiment, split: Split, clips: int) -> list[Utterance]:
 
 def _of_language(utterances: Sequence[Utterance], experiment: Experiment) -> list[Utterance]:
     return [each for each in utterances if each.language == experiment.language]
+
+
+def trained_languages(corpus: Sequence[Utterance], experiment: Experiment) -> tuple[str, ...]:
+    """Return the languages that a run was trained on; that of its experiment is the first."""
+    trained = [each.language for each in corpus if each.split == "train"]
+    return tuple(dict.fromkeys([experiment.language, *trained]))
 
 
 def _failure(result: Verification) -> str:

@@ -55,7 +55,7 @@ def _write_eval_results(exported: Exported, folder: Path) -> None:
 def _front(exported: Exported, writer: Exporter) -> Json:
     experiment = exported.tuned.experiment
     front: Json = {
-        "language": [experiment.language],
+        "language": list(exported.languages),
         # The Hub refuses a card with the path of a folder here.
         **({} if _is_path(experiment.base) else {"base_model": experiment.base}),
         "base_model_relation": "adapter" if writer.needs_base else "finetune",
@@ -81,7 +81,7 @@ def _front(exported: Exported, writer: Exporter) -> Json:
 
 def _text(exported: Exported, writer: Exporter, type_: str) -> str:
     experiment, record = exported.tuned.experiment, exported.record
-    name = WHISPER_LANGUAGES.get(experiment.language, experiment.language).title()
+    names = [WHISPER_LANGUAGES.get(code, code).title() for code in exported.languages]
     share = 100 * record.trainable_parameters / record.parameters
     strategy = experiment.strategy.model_dump(mode="json")
     recipe = yaml.safe_dump(
@@ -90,7 +90,7 @@ def _text(exported: Exported, writer: Exporter, type_: str) -> str:
     base = Path(experiment.base).name if _is_path(experiment.base) else experiment.base
     return f"""# {experiment.name}
 
-{base}, fine-tuned for {name} with mothertongue {__version__}:
+{base}, fine-tuned for {", ".join(names)} with mothertongue {__version__}:
 strategy `{strategy["kind"]}`, {record.trainable_parameters:,} trained parameters
 ({share:.3g} %), {record.steps:,} steps. Exported as `{writer.format}`, {type_}: scores are those
 of the run, and `verification.json` says how this export compares.

@@ -52,8 +52,8 @@ class Card:
 class Language:
     """One language of a part. Without test scores it has no `advice`, and no tables of scores."""
 
-    def __init__(self, part: Part, code: str) -> None:
-        self._part, self._code = part, code
+    def __init__(self, part: Part, code: str, strategies: Sequence[str]) -> None:
+        self._part, self._code, self._strategies = part, code, strategies
         self._found = part.result.languages[code]
         self.advice: Advice | None = advice(part.result, code)
         self.name = _language_name(code)
@@ -125,17 +125,18 @@ class Language:
     @cached_property
     def quality(self) -> list[Chart]:
         result = self._part.result
-        prices = price_charts(result, self._code) if self.is_choice else ()
-        return [rate_chart(result, self._code), *prices]
+        named = result, self._code, self._strategies
+        return [rate_chart(*named), *(price_charts(*named) if self.is_choice else ())]
 
     @cached_property
     def learning(self) -> list[Chart]:
-        runs = _one_a_strategy(self._part.runs, self._code)
-        return list(learning_charts(self._code, runs)) if runs else []
+        runs = [run for run in self._part.runs if run.language == self._code]
+        return list(learning_charts(self._code, runs, self._strategies)) if runs else []
 
     @cached_property
     def interpolations(self) -> list[Chart]:
-        chart = forgetting_curves(self._code, self._found.measure, self._averages)
+        found = self._found.measure, self._averages, self._strategies
+        chart = forgetting_curves(self._code, *found)
         return [chart] if chart else []
 
     @cached_property
@@ -145,7 +146,7 @@ class Language:
 
     @cached_property
     def errors(self) -> list[Chart]:
-        return list(error_charts(self._part.result, self._code))
+        return list(error_charts(self._part.result, self._code, self._strategies))
 
     @property
     def charts(self) -> Iterator[Chart]:
@@ -158,7 +159,8 @@ class Language:
 class Chapters:
     """One part of the page, for its template."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, strategies: Sequence[str]) -> None:
+        """`strategies` are all of the page; see `strategies_of`."""
         result = part.result
         self._part = part
         self.folder = str(part.folders[0])
@@ -166,8 +168,10 @@ class Chapters:
         self.clip_sets = part.clip_sets
         self.conditions = conditions(result)
         self.warning = warning(result)
-        self.languages = [Language(part, code) for code in result.languages]
+        self.languages = [Language(part, code, strategies) for code in result.languages]
         self.is_scored = any(each.advice for each in self.languages)
+        rows = [row for each in result.languages.values() for row in each.strategies]
+        self.has_seeds = any(len(row.runs) > 1 for row in rows)
         self.is_averaged = any(each.averages for each in self.languages)
         self.is_long_form = any(each.long_form for each in self.languages)
         self.is_forgetting = any(each.forgetting for each in self.languages)
@@ -219,13 +223,11 @@ class Chapters:
         yield from [*self.curves, *self.layers]
 
 
-def _one_a_strategy(runs: Sequence[RunRecords], code: str) -> list[RunRecords]:
-    """Return the first seed of each strategy."""
-    found: dict[str, RunRecords] = {}
-    for run in runs:
-        if run.language == code:
-            found.setdefault(run.strategy, run)
-    return list(found.values())
+def strategies_of(parts: Sequence[Part]) -> list[str]:
+    """Return the names of all strategies of a page, in one order for the colors of its charts."""
+    languages = [each for part in parts for each in part.result.languages.values()]
+    named = [row.strategy for each in languages for row in each.strategies]
+    return list(dict.fromkeys([*named, *(run.strategy for part in parts for run in part.runs)]))
 
 
 def _validation(run: RunRecords) -> str:

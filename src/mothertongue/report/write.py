@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mothertongue.report.audio_clips import Playable, Where, collect_sounds, remove_unplayed
 from mothertongue.report.augmented_clips import collect_augmented
-from mothertongue.report.chapters import Chapters
+from mothertongue.report.chapters import Chapters, strategies_of
 from mothertongue.report.charts.vega import UNSAFE
 from mothertongue.report.inputs import Part, read_parts
 from mothertongue.report.page.render import render
+from mothertongue.report.tables.cells import distinct
 from mothertongue.report.tables.layer_tables import write_figures
 from mothertongue.report.tables.terminal import write_tables
 from mothertongue.system.files import open_atomically, refuse_non_file, sweep
@@ -57,7 +58,8 @@ def write_report(
     clip_sets = [each for part in parts for each in part.clip_sets]
     playable = [[*map(Playable.of, each.clips)] for each in clip_sets]
     budget = int(options.audio_mb * MB)
-    chapters = list(map(Chapters, parts))
+    strategies = strategies_of(parts)
+    chapters = [Chapters(part, strategies) for part in parts]
     is_played = options.audio != "none"
     augmented = [collect_augmented(part.runs) if is_played else None for part in parts]
     title = ", ".join(part.result.name for part in parts)
@@ -101,8 +103,5 @@ def _write_figures(parts: Sequence[Part], chapters: Sequence[Chapters], folder: 
 
 def _plain_names(names: Sequence[str]) -> list[str]:
     """Return unique and safe folder names: a stranger's comparison may be called ../../x."""
-    found: list[str] = []
-    for number, name in enumerate(names):
-        plain = UNSAFE.sub("-", name).strip(".-") or f"part-{number}"
-        found.append(f"{plain}-{number}" if plain in found else plain)
-    return found
+    plain = (UNSAFE.sub("-", name).strip(".-") for name in names)
+    return distinct(name or f"part-{number}" for number, name in enumerate(plain))

@@ -74,12 +74,20 @@ class Lora(AdapterStrategy):
     """dora: magnitude and direction apart; rslora: another scale; pissa: starts at W's main part
     (Liu et al. 2024b; Kalajdzievski 2023; Meng et al. 2024)."""
 
+    def check(self, config: WhisperConfig) -> None:
+        """Raise ConfigError also where the rank is more than a matrix of this Whisper has."""
+        super().check(config)
+        if self.rank > config.d_model:
+            raise ConfigError(
+                f"strategy.rank: {self.rank}, but a matrix of this Whisper has at most rank "
+                f"{config.d_model}; give at most {config.d_model}"
+            )
+
     def apply(self, model: Whisper, seed: int) -> Whisper:
         """Return the same model with PEFT's layers in place of the chosen matrices."""
         from peft import inject_adapter_in_model
 
         self.check(model.config)
-        self._check_rank(model.config)
         model.requires_grad_(False)
         with drawn_from(seed):
             inject_adapter_in_model(self.peft_config(model), model)
@@ -129,13 +137,6 @@ class Lora(AdapterStrategy):
         for name, layer in _lora_layers(model):
             first_RD, first_ER = (start[f"{name}.lora_{ab}.{ADAPTER}.weight"] for ab in "AB")
             _begin_with(layer, first_RD, first_ER)
-
-    def _check_rank(self, config: WhisperConfig) -> None:
-        if self.rank > config.d_model:
-            raise ConfigError(
-                f"strategy.rank: {self.rank}, but a matrix of this Whisper has at most rank "
-                f"{config.d_model}; give at most {config.d_model}"
-            )
 
     def merge(self, model: Whisper) -> Whisper:
         """Return the same model with the changes added to its matrices."""

@@ -72,10 +72,19 @@ def run_s(measured: Measured, config: TrainConfig) -> float:
     return sum(_epochs_s(measured, config)) + validation_s(measured, config)
 
 
-def estimate(measured: Measured, experiment: Experiment) -> Plan:
-    """Return the plan of an experiment whose settings are settled."""
+def begun_s(measured: Measured, config: TrainConfig, epochs: int) -> float:
+    """Seconds of the first epochs of a run, each with a validation after it."""
+    clips = epochs * config.clips_of(measured.validation_clips)
+    return sum(_epochs_s(measured, config)[:epochs]) + clips * measured.validation_clip_s
+
+
+def estimate(measured: Measured, experiment: Experiment, earlier_epochs: int = 0) -> Plan:
+    """Return the plan of an experiment whose settings are settled.
+
+    `earlier_epochs`: those of other runs that have stored outputs of the same frozen layers before.
+    """
     config = experiment.train
-    epochs = _epochs_s(measured, config)
+    epochs = _epochs_s(measured, config, earlier_epochs)
     # The probe takes no average of its few steps.
     ema_bytes = BYTES_PER_WEIGHT * measured.trained if config.ema is not None else 0
     peak_bytes = measured.peak_memory_bytes + ema_bytes
@@ -115,24 +124,33 @@ def _copies(measured: Measured, config: TrainConfig) -> int:
     return most_copies(saves, config.ema is not None, config.average_last or 0)
 
 
-def _epochs_s(measured: Measured, config: TrainConfig) -> list[float]:
-    return [epoch_s(measured, config, epoch) for epoch in range(config.num_epochs)]
+def _epochs_s(measured: Measured, config: TrainConfig, earlier: int = 0) -> list[float]:
+    return [epoch_s(measured, config, earlier + epoch) for epoch in range(config.num_epochs)]
 
 
 def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
     """Seconds of an epoch: each step's, interpolated by its operations from the measured steps.
 
-    Where the outputs of frozen layers are stored, a step reads them if its clips were seen at the
-    same context before: each epoch draws anew which steps run at 30 s.
+    Where the outputs of frozen layers are stored, some steps read them; see `read_shares`.
     """
     flops = np.array(measured.step_flops)
     computed_s = _interpolated(flops, measured.computed)
     if not measured.read:
         return float(computed_s.sum()) / measured.planned_epochs
-    share = _full_share(config)
+    read_s, shares = _interpolated(flops, measured.read), read_shares(measured, config, epoch)
+    return float((shares * read_s + (1 - shares) * computed_s).sum()) / measured.planned_epochs
+
+
+def read_shares(measured: Measured, config: TrainConfig, epoch: int) -> "np.ndarray[Any, Any]":
+    """How likely each step reads stored outputs in an epoch.
+
+    It does if all of its clips were seen at the same context before, and found room in the store.
+    Each epoch draws anew which clips a step has, and which steps run at 30 s.
+    """
+    share, clips = _full_share(config), measured.clips / measured.steps_per_epoch
     seen = np.where(measured.step_is_full, 1 - (1 - share) ** epoch, 1 - share**epoch)
-    read_s = _interpolated(flops, measured.read)
-    return float((seen * read_s + (1 - seen) * computed_s).sum()) / measured.planned_epochs
+    found: np.ndarray[Any, Any] = (seen * _room(measured, config, epoch)) ** clips
+    return found
 
 
 def validation_s(measured: Measured, config: TrainConfig) -> float:
@@ -151,18 +169,29 @@ def split_s(measured: Measured) -> float:
 
 
 def stored_bytes(measured: Measured, config: TrainConfig) -> int:
-    """The bytes that a run stores, as far as there is room: each clip at its own context, and at
-    30 s once it was in a step at 30 s, which each epoch draws anew.
-    """
+    """The bytes that a run stores, as far as there is room."""
     if not measured.read:
         return 0
+    needed = _needed_bytes(measured, config, config.num_epochs)
+    return min(round(needed), int(config.prefix_cache_gb * 1e9))
+
+
+def _needed_bytes(measured: Measured, config: TrainConfig, epochs: int) -> float:
+    """The bytes of all that so many epochs compute: each clip at its own context, and at 30 s once
+    it was in a step at 30 s, which each epoch draws anew.
+    """
     share, full_s = _full_share(config), measured.full_context_s
-    cut_s = (measured.context_s - full_s) * _epochs_stored(1 - share, config.num_epochs)
+    cut_s = (measured.context_s - full_s) * _epochs_stored(1 - share, epochs)
     # Clips that are 30 s long themselves are stored once.
     most_s = max(full_s, FULL_CONTEXT_S * measured.clips)
-    stored_s = cut_s + min(full_s * _epochs_stored(share, config.num_epochs), most_s)
-    needed = round(measured.stored_bytes_per_s * stored_s)
-    return min(needed, int(config.prefix_cache_gb * 1e9))
+    stored_s = cut_s + min(full_s * _epochs_stored(share, epochs), most_s)
+    return measured.stored_bytes_per_s * stored_s
+
+
+def _room(measured: Measured, config: TrainConfig, epochs: int) -> float:
+    """The share of what so many epochs compute that finds room in the store."""
+    needed = _needed_bytes(measured, config, epochs)
+    return min(1.0, config.prefix_cache_gb * 1e9 / needed) if needed else 1.0
 
 
 def _full_share(config: TrainConfig) -> float:

@@ -35,7 +35,7 @@ from mothertongue.training.plan_estimate import Measured, estimate
 from mothertongue.training.precision import chosen_precision
 from mothertongue.training.progress import Quiet
 from mothertongue.training.records import Plan
-from mothertongue.training.run import Work, assemble, open_data
+from mothertongue.training.run import Work, assemble, open_data, refuse_unfit
 from mothertongue.training.signals import StopRequest
 from mothertongue.training.validator import SplitValidator
 
@@ -51,6 +51,7 @@ def plan(experiment: Experiment) -> Plan:
 
     Raises what training would raise: for settings, data or a base that do not fit.
     """
+    refuse_unfit(experiment)
     experiment = settled(experiment)
     return estimate(measure(experiment), experiment)
 
@@ -112,7 +113,7 @@ def probe(experiment: Experiment) -> Measured:
         clips=dataset.num_own,
         audio_s=sum(each.duration_s for each in dataset.utterances[: dataset.num_own]),
         step_flops=tuple(flops),
-        step_is_full=tuple(_is_full(step) for step in steps),
+        step_is_full=tuple(is_full(step) for step in steps),
         context_s=context_s,
         full_context_s=full_context_s,
         computed=tuple(pairs[: len(chosen)] if has_store else pairs),
@@ -149,7 +150,7 @@ def context_sums(epochs: Sequence[Sequence[Step]]) -> tuple[int, int]:
     steps = [step for epoch in epochs for step in epoch]
     every, full = (
         sum(each.context_s * len(each.rows) for step in chosen for each in step)
-        for chosen in (steps, filter(_is_full, steps))
+        for chosen in (steps, filter(is_full, steps))
     )
     return every // len(epochs), full // len(epochs)
 
@@ -246,7 +247,8 @@ class _Timer(Quiet):
         self.last = now
 
 
-def _is_full(step: Step) -> bool:
+def is_full(step: Step) -> bool:
+    """Return whether a step runs at 30 s."""
     return all(each.context_s == FULL_CONTEXT_S for each in step)
 
 

@@ -8,11 +8,8 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from mothertongue.data.augment.augmenter import sound_digests
-from mothertongue.data.clip_facts import facts_of
-from mothertongue.data.clips import refuse_long
-from mothertongue.data.leaks import check_splits
-from mothertongue.data.manifest import ROOT, Split, Utterance, read_data
-from mothertongue.data.replay import is_replayed, read_replay, replay_of
+from mothertongue.data.manifest import ROOT, Utterance
+from mothertongue.data.replay import is_replayed, replay_of
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment import checkpoints
 from mothertongue.experiment.config import (
@@ -53,6 +50,7 @@ from mothertongue.training.hints import give_hints
 from mothertongue.training.loop import TrainingInputs, train
 from mothertongue.training.precision import chosen_precision
 from mothertongue.training.progress import Watcher
+from mothertongue.training.run_data import read_fitting, split_of
 from mothertongue.training.state import State
 from mothertongue.training.trackers import Trackers, flat
 from mothertongue.training.validation import Validator
@@ -80,6 +78,7 @@ def run(experiment: Experiment, run_dir: RunDir, watcher: Watcher) -> RunRecord:
     ranks = Ranks()
     with ranks.preempt_on_peer_failure(), run_dir.locked() if ranks.is_main else nullcontext():
         ranks.wait()  # for the lock, and for what the main rank sweeps away
+        refuse_unfit(experiment)
         experiment = settled(experiment, run_dir)
         choice = ranks.from_main(chosen_precision(experiment, run_dir))
         if run_dir.is_done:
@@ -122,31 +121,20 @@ def _run(
     return record
 
 
+def refuse_unfit(experiment: Experiment) -> None:
+    """Raise ConfigError where the strategy does not fit the base, if its shape is known so far.
+
+    It is called before any data is read. Other bases are checked when they are loaded.
+    """
+    if known := known_config(experiment.base):
+        experiment.strategy.check(known)
+
+
 def open_data(
     experiment: Experiment, noted: Callable[[str], None] = lambda _: None
 ) -> tuple[Base, list[Utterance]]:
-    """The base and the utterances, once it is clear that they fit the experiment.
-
-    The clips of a replay come last; see `is_replayed`.
-    """
-    if experiment.average:
-        raise ConfigError(
-            "average: mothertongue average wrote these settings, and its runs are not trained; "
-            "train the runs that it names, or remove the key"
-        )
-    utterances = read_data(experiment.manifests)
-    trained = {each.language for each in utterances if each.split == "train"}
-    replayed = read_replay(experiment.train.replayed, trained)
-    _refuse_other_language(experiment, utterances)
-    utterances += replayed
-    _refuse_empty(experiment, utterances)
-    _refuse_idle_borrow(experiment, utterances)
-    _refuse_idle_averages(experiment, utterances)
-    places = [*experiment.manifests, *experiment.train.replayed]
-    refuse_long(places, [e for e in utterances if e.split in ("train", experiment.select_on)])
-    check_splits(facts_of(utterances), ", ".join(map(str, places)), noted)
-    if known := known_config(experiment.base):
-        experiment.strategy.check(known)
+    """The base and the utterances of `read_fitting`, once it is clear that both fit."""
+    utterances = read_fitting(experiment, noted)
     base = open_base(experiment)
     experiment.strategy.check(base.model.config)
     return base, utterances
@@ -162,7 +150,7 @@ def assemble(
     depth = experiment.strategy.frozen_prefix(model)
     frozen = open_prefix(model, depth, experiment.train, noted)
     ranks = Ranks()
-    train = _split(utterances, "train")
+    train = split_of(utterances, "train")
     dataset = StepDataset(
         ROOT,
         [each for each in train if not is_replayed(each.id)],
@@ -175,7 +163,7 @@ def assemble(
     )
     give_hints(dataset, noted)
     _refuse_idle_last(experiment.train, dataset.steps_per_epoch)
-    validate = _validation(base, _split(utterances, experiment.select_on), experiment, ranks)
+    validate = _validation(base, split_of(utterances, experiment.select_on), experiment, ranks)
     job = TrainingInputs(
         dataset.steps_per_epoch, dataset.steps_from, validate, experiment.measure, frozen, ranks
     )
@@ -196,41 +184,6 @@ def _keep_start(strategy: Strategy, model: Whisper, run_dir: RunDir, ranks: Rank
     take_start(strategy, model, run_dir)
 
 
-def _refuse_other_language(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
-    found = sorted({each.language for each in utterances if each.split == "train"})
-    if found and experiment.language not in found:
-        raise DataError(
-            f"language: {experiment.language}, but the training data is in {', '.join(found)}; "
-            "change one of them"
-        )
-
-
-def _refuse_empty(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
-    empty = [f"  {e.id}" for e in utterances if e.split == "train" and not e.text.strip()]
-    if empty:
-        raise DataError(
-            f"{', '.join(map(str, experiment.manifests))}: {len(empty)} clips to train on have no "
-            "text, expected the transcript of each; write it, or let mothertongue prepare reject "
-            "them:\n" + "\n".join(empty[:20])
-        )
-
-
-def _refuse_idle_borrow(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
-    if idle := sorted(experiment.borrow.keys() - {each.language for each in utterances}):
-        raise ConfigError(
-            f"borrow: {', '.join(idle)} has no effect, the data has no such language; remove it"
-        )
-
-
-def _refuse_idle_averages(experiment: Experiment, utterances: Sequence[Utterance]) -> None:
-    if experiment.train.has_averages and not _split(utterances, experiment.select_on):
-        raise ConfigError(
-            "train.ema and train.average_last have no effect: the data has no clip in split "
-            f"{experiment.select_on!r}, on which an average is held against the best weights; "
-            "remove them, or add one"
-        )
-
-
 def _refuse_idle_last(train: TrainConfig, steps_per_epoch: int) -> None:
     if train.average_last is not None and train.num_validations(steps_per_epoch) == 1:
         raise ConfigError(
@@ -238,10 +191,6 @@ def _refuse_idle_last(train: TrainConfig, steps_per_epoch: int) -> None:
             f"after step {train.num_epochs * steps_per_epoch:,}, expected two or more; give a "
             "smaller train.eval_every_steps, or remove it"
         )
-
-
-def _split(utterances: Sequence[Utterance], split: Split) -> list[Utterance]:
-    return [each for each in utterances if each.split == split]
 
 
 def _validation(

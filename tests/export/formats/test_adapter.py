@@ -31,7 +31,7 @@ class Prompt:
 
 def exported(strategy: Any) -> Exported:
     tuned: Any = SimpleNamespace(experiment=SimpleNamespace(strategy=strategy))
-    return Exported(tuned, Path("runs/x"), {}, None, {})
+    return Exported(tuned, Path("runs/x"), {}, None, {}, ("sw",))
 
 
 def test_an_adapter_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from comparison_results import (
 from rich.console import Console
 
 from mothertongue.report.tables import sheets, terminal
+from mothertongue.report.tables.cells import distinct
 from mothertongue.report.text import summary
 from mothertongue.report.text.summary import CHOSEN_ON_TEST
 
@@ -155,6 +156,18 @@ def test_every_latex_caption_says_it_and_the_conditions(tmp_path: Path) -> None:
         assert "base openai/whisper-base, protocol paper (chosen on test)" in caption
         assert "normalizer strict, reference full, seeds 0, 1" in caption
     assert "487 clips" in captions[0]
+
+
+def test_every_latex_table_has_a_label_of_its_own(tmp_path: Path) -> None:
+    result = comparison()
+    names = ["አማርኛ", "ትግርኛ", "average"]
+    places = [*result["languages"].values(), result["languages"]["sw"]]
+    result["languages"] = dict(zip(names, places, strict=True))
+    write_tables(result, tmp_path)
+    text = (tmp_path / "table.tex").read_text("utf-8")
+    labels = ["first-", "first--2", "first-average", "first-average-2"]
+    assert re.findall(r"\\label\{tab:(.*)\}", text) == labels
+    assert distinct(["x", "x-2", "x"]) == ["x", "x-2", "x-3"]
 
 
 def hostile(tmp_path: Path) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """Charts of the kinds of errors, of errors by group of clips, and of forgetting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mothertongue.comparison.schema import BASE_SYSTEM, Comparison
 from mothertongue.data.languages import Measure
@@ -35,7 +35,7 @@ STEP = 62
 GROUPS = {"duration": "clip length", "length": "words in the reference", "speaker": "speaker"}
 
 
-def error_charts(result: Comparison, language: str) -> Iterator[Chart]:
+def error_charts(result: Comparison, language: str, known: Sequence[str] = ()) -> Iterator[Chart]:
     """Yield charts of the kinds of errors of each system, and of error rates by group of clips."""
     found, measure = result.languages[language], primary_measure(result, language)
     anatomies = {row.strategy: row.anatomy for row in found.strategies}
@@ -46,7 +46,7 @@ def error_charts(result: Comparison, language: str) -> Iterator[Chart]:
     for group, title in GROUPS.items():
         if any(len(getattr(anatomies[name].by, group)) > 1 for name in shown):
             few = {name: anatomies[name] for name in shown}
-            yield _by(language, group, title, few, measure)
+            yield _by(language, group, title, few, measure, known)
 
 
 def forgetting_chart(result: Comparison, language: str) -> Chart | None:
@@ -132,7 +132,12 @@ def _kinds(language: str, anatomies: dict[str, ErrorKinds]) -> Chart:
 
 
 def _by(
-    language: str, group: str, title: str, anatomies: dict[str, ErrorKinds], measure: Measure
+    language: str,
+    group: str,
+    title: str,
+    anatomies: dict[str, ErrorKinds],
+    measure: Measure,
+    known: Sequence[str],
 ) -> Chart:
     rate = measure.upper()
     rows = [
@@ -151,8 +156,8 @@ def _by(
     order = list(anatomies)
     x = names("group", title, axis={"labelAngle": -30 if group == "speaker" else 0})
     offset: Json = {"field": "system", "sort": order}
-    drawn = {"color": colored("system", order), "xOffset": offset}
-    y, shape = axis("rate", f"{rate} %"), shaped("system", order)
+    drawn = {"color": colored("system", order, known), "xOffset": offset}
+    y, shape = axis("rate", f"{rate} %"), shaped("system", order, known)
     layers = [
         rules(2, x=x, y=axis("low", f"{rate} %"), y2={"field": "high"}, **drawn),
         dots(70, x=x, y=y, shape=shape, **drawn),

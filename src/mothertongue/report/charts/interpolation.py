@@ -24,7 +24,9 @@ def interpolation_chart(record: RunRecord) -> Chart:
     return _chart("interpolation", [curve], measure, facts.split, bool(facts.retention_clips))
 
 
-def forgetting_curves(language: str, measure: Measure, averages: Sequence[Average]) -> Chart | None:
+def forgetting_curves(
+    language: str, measure: Measure, averages: Sequence[Average], known: Sequence[str] = ()
+) -> Chart | None:
     """Return a chart with the curve of each strategy or run that was swept; None without any.
 
     The x axis is the mean WER of the retention sets, or alpha if one was swept without them.
@@ -34,7 +36,7 @@ def forgetting_curves(language: str, measure: Measure, averages: Sequence[Averag
         return None
     curves = [_Curve(each.strategy, each.curve, each.alpha) for each in swept]
     has_others = all(each.has_others for each in swept)
-    return _chart(f"{language}-alpha", curves, measure, swept[0].split, has_others)
+    return _chart(f"{language}-alpha", curves, measure, swept[0].split, has_others, known)
 
 
 class _Curve(NamedTuple):
@@ -62,14 +64,19 @@ class _Curve(NamedTuple):
 
 
 def _chart(
-    name: str, curves: Sequence[_Curve], measure: Measure, split: str, has_others: bool
+    name: str,
+    curves: Sequence[_Curve],
+    measure: Measure,
+    split: str,
+    has_others: bool,
+    known: Sequence[str] = (),
 ) -> Chart:
     """Return a chart of curves over the same x axis; several have a color and a shape each."""
     rate, order = measure.upper(), [each.strategy for each in curves]
     x = axis("across", "WER of other languages %" if has_others else "alpha", scale={"zero": False})
     at = {"x": x, "y": axis("rate", f"{split} {rate} %", scale={"zero": False})}
-    color = {"color": colored("strategy", order)} if any(order) else {}
-    shape = {"shape": shaped("strategy", order)} if any(order) else {}
+    color = {"color": colored("strategy", order, known)} if any(order) else {}
+    shape = {"shape": shaped("strategy", order, known)} if any(order) else {}
     return Chart(
         name,
         f"{rate} between the base and the tuned weights",

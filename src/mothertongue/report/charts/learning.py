@@ -9,40 +9,44 @@ from mothertongue.report.charts.vega import Chart, Json, axis, colored, dots, la
 from mothertongue.report.inputs import RunRecords
 from mothertongue.system.console import interval
 
+RUN: Json = {"field": "run", "type": "nominal"}
 MOST_POINTS = 150
 """The most points of a curve: longer curves are drawn as means over this many parts."""
 
 
-def learning_charts(language: str, runs: Sequence[RunRecords]) -> Iterator[Chart]:
-    """Yield three charts over the steps of the runs of one language, one run a strategy."""
+def learning_charts(
+    language: str, runs: Sequence[RunRecords], known: Sequence[str] = ()
+) -> Iterator[Chart]:
+    """Yield three charts over the steps of the runs of one language; a line is a run."""
     order = list(dict.fromkeys(run.strategy for run in runs))
+    color = colored("strategy", order, known)
+    seeds = "A line is a run: a strategy has one for each seed. " if len(order) < len(runs) else ""
+    means = "Each point is a mean over steps that follow each other." if _is_thinned(runs) else ""
     yield _line(
         f"{language}-loss",
         "Training loss",
         [row for run in runs for row in _curve(run, "loss")],
-        order,
+        color,
         "loss a label token",
-        "Each point is a mean over steps that follow each other." if _is_thinned(runs) else "",
+        f"{seeds}{means}".strip(),
     )
     measure, split = runs[0].record.select_by, runs[0].record.selected_on
     validated = [row for run in runs for row in _validations(run, measure)]
     if validated:
-        yield _validation(language, validated, order, measure.upper(), split)
+        yield _validation(language, validated, color, measure.upper(), split, seeds)
     yield _line(
         f"{language}-learning-rate",
         "Learning rate",
         [row for run in runs for row in _curve(run, "learning_rate")],
-        order,
+        color,
         "learning rate",
         "",
     )
 
 
-def _line(
-    name: str, title: str, rows: list[Json], order: list[str], y_title: str, note: str
-) -> Chart:
+def _line(name: str, title: str, rows: list[Json], color: Json, y_title: str, note: str) -> Chart:
     y = axis("value", y_title, axis={"format": ".1~e"} if y_title == "learning rate" else {})
-    encoding = {"x": axis("step", "step"), "y": y, "color": colored("strategy", order)}
+    encoding = {"x": axis("step", "step"), "y": y, "color": color, "detail": RUN}
     mark = {"type": "line", "strokeWidth": 1.5}
     return Chart(
         name, title, layered(rows, [{"mark": mark, "encoding": encoding}], height=200), note
@@ -50,9 +54,9 @@ def _line(
 
 
 def _validation(
-    language: str, rows: list[Json], order: list[str], rate: str, split: Split
+    language: str, rows: list[Json], color: Json, rate: str, split: Split, seeds: str
 ) -> Chart:
-    x, color = axis("step", "step"), {"color": colored("strategy", order)}
+    x, drawn = axis("step", "step"), {"color": color}
     y = axis("rate", f"{split} {rate} %", scale={"zero": False})
     return Chart(
         f"{language}-validation",
@@ -60,18 +64,21 @@ def _validation(
         layered(
             rows,
             [
-                {"mark": "line", "encoding": {"x": x, "y": y, **color}},
-                rules(1, x=x, y=axis("low", y["title"]), y2={"field": "high"}, **color),
-                dots(50, x=x, y=y, **color),
+                {
+                    "mark": {"type": "line", "strokeWidth": 1.5},
+                    "encoding": {"x": x, "y": y, "detail": RUN, **drawn},
+                },
+                rules(1, x=x, y=axis("low", y["title"]), y2={"field": "high"}, **drawn),
+                dots(50, x=x, y=y, **drawn),
                 {
                     "transform": [{"filter": "datum.is_chosen"}],
                     "mark": {"type": "point", "size": 260, "strokeWidth": 2, "aria": False},
-                    "encoding": {"x": x, "y": y, **color},
+                    "encoding": {"x": x, "y": y, **drawn},
                 },
             ],
             height=220,
         ),
-        "Circled: the checkpoint that was chosen. Lines: 95 % intervals.",
+        f"{seeds}Circled: the checkpoint that was chosen. Upright lines: 95 % intervals.",
     )
 
 
@@ -84,6 +91,7 @@ def _validations(run: RunRecords, measure: Measure) -> Iterator[Json]:
             rate = f"{measure.upper()} {100 * found.rate(measure):.1f} %"
             yield {
                 "strategy": run.strategy,
+                "run": run.name,
                 "step": line.step,
                 "rate": 100 * found.rate(measure),
                 "low": 100 * low,
@@ -101,6 +109,7 @@ def _curve(run: RunRecords, name: str) -> Iterator[Json]:
         stretch = points[first : first + length]
         yield {
             "strategy": run.strategy,
+            "run": run.name,
             "step": stretch[-1][0],
             "value": fmean(value for _, value in stretch),
         }

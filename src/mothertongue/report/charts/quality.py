@@ -1,6 +1,6 @@
 """Charts of the quality and the costs of each strategy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mothertongue.comparison.schema import BASE_SYSTEM, Comparison, Point, StrategyRow
 from mothertongue.data.languages import Measure
@@ -38,8 +38,11 @@ def systems(result: Comparison, language: str) -> list[str]:
     return [BASE_SYSTEM] * bool(found.base) + [row.strategy for row in found.strategies]
 
 
-def rate_chart(result: Comparison, language: str) -> Chart:
-    """Return a chart of the error rate of each system with its interval, lowest on top."""
+def rate_chart(result: Comparison, language: str, known: Sequence[str] = ()) -> Chart:
+    """Return a chart of the error rate of each system with its interval, lowest on top.
+
+    `known` are all strategies of the page, for their colors; so in every chart.
+    """
     found, measure = result.languages[language], primary_measure(result, language)
     title = f"{measure.upper()} %"
     scored = {row.strategy: row.scores[result.normalizer] for row in found.strategies}
@@ -48,7 +51,7 @@ def rate_chart(result: Comparison, language: str) -> Chart:
     rows = [{"system": name, **_scored(name, measure, score)} for name, score in scored.items()]
     order = sorted(scored, key=lambda name: scored[name].rate(measure))
     y = names("system", None, order)
-    color = colored("system", systems(result, language)) | {"legend": None}
+    color = colored("system", systems(result, language), known) | {"legend": None}
     return Chart(
         f"{language}-{measure}",
         f"{NAMES[measure]} on the test split",
@@ -68,7 +71,7 @@ def rate_chart(result: Comparison, language: str) -> Chart:
     )
 
 
-def price_charts(result: Comparison, language: str) -> Iterator[Chart]:
+def price_charts(result: Comparison, language: str, known: Sequence[str] = ()) -> Iterator[Chart]:
     """Yield charts of error rate against trained parameters and time, with the Pareto front."""
     rows, measure = result.languages[language].strategies, primary_measure(result, language)
     title = f"{measure.upper()} %"
@@ -87,7 +90,7 @@ def price_charts(result: Comparison, language: str) -> Iterator[Chart]:
         ]
         x = axis("cost", cost_title, **AXES[name])
         y = axis("rate", title, scale={"zero": False})
-        color, shape = colored("system", order), shaped("system", order)
+        color, shape = colored("system", order, known), shaped("system", order, known)
         yield Chart(
             f"{language}-{measure}-{name}",
             f"{measure.upper()} against {name}",

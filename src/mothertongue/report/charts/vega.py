@@ -30,6 +30,7 @@ COLORS = (
 )  # fmt: skip
 BASE_COLOR = "#888888"
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+BASE_SHAPE = "triangle-right"
 FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 STYLE: Json = {
     "font": FONT,
@@ -118,18 +119,24 @@ def label_angle(labels: Sequence[str], step: float) -> int:
     return -40 if LETTER * max(map(len, labels)) > step else 0
 
 
-def colored(field: str, order: Sequence[str]) -> Json:
-    """Return a color for each name; the same names in the same order get the same colors."""
-    plain = [name for name in order if name != BASE_SYSTEM]
-    palette = {name: COLORS[i % len(COLORS)] for i, name in enumerate(plain)}
-    palette[BASE_SYSTEM] = BASE_COLOR
-    scale = {"domain": list(order), "range": [palette[name] for name in order]}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale}
+def colored(field: str, order: Sequence[str], known: Sequence[str] = ()) -> Json:
+    """Return a color for each name. Charts with the same `known` names give them the same colors,
+    whichever of them they show.
+    """
+    return _assigned(field, order, known, COLORS, BASE_COLOR)
 
 
-def shaped(field: str, order: Sequence[str]) -> Json:
-    """Return a shape for each name, for people who cannot see the colors."""
-    scale = {"domain": list(order), "range": [SHAPES[i % len(SHAPES)] for i in range(len(order))]}
+def shaped(field: str, order: Sequence[str], known: Sequence[str] = ()) -> Json:
+    """Return a shape for each name in the same way, for people who cannot see the colors."""
+    return _assigned(field, order, known, SHAPES, BASE_SHAPE)
+
+
+def _assigned(
+    field: str, order: Sequence[str], known: Sequence[str], values: Sequence[str], of_base: str
+) -> Json:
+    every = [name for name in dict.fromkeys([*known, *order]) if name != BASE_SYSTEM]
+    found = {name: values[i % len(values)] for i, name in enumerate(every)} | {BASE_SYSTEM: of_base}
+    scale = {"domain": list(order), "range": [found[name] for name in order]}
     return {"field": field, "type": "nominal", "title": None, "scale": scale}
 
 

@@ -65,7 +65,7 @@ def render(
         normalizer=PRIMARY_NORMALIZER,
         normalizers=[(each.name, each.title) for each in NORMALIZERS.values()],
         has_clips=bool(clip_sets),
-        sound_note=_sound_note(clip_sets, sounds),
+        sound_note=_sound_note(clip_sets, sounds, any(part.has_seeds for part in parts)),
         clip_data=_compressed(
             [
                 {
@@ -147,7 +147,7 @@ def _is_there(id_: str, parts: Sequence[Chapters], clip_sets: Sequence[ClipSet])
     return there.get(id_, True)
 
 
-def _sound_note(clip_sets: Sequence[ClipSet], sounds: Sounds) -> str:
+def _sound_note(clip_sets: Sequence[ClipSet], sounds: Sounds, has_seeds: bool) -> str:
     clips = sum(len(each.clips) for each in clip_sets)
     note = f"{clips:,} clips; {len(sounds.found):,} of them can be played."
     if sounds.over_budget:
@@ -157,4 +157,6 @@ def _sound_note(clip_sets: Sequence[ClipSet], sounds: Sounds) -> str:
         )
     if sounds.unreadable:
         note += f" {len(sounds.unreadable):,} could not be read when the page was made."
+    if has_seeds:
+        note += " Of a strategy with several seeds, the texts are those of the first."
     return note

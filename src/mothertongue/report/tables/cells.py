@@ -1,5 +1,8 @@
 """Format single cells of a comparison's tables. No torch."""
 
+from collections.abc import Iterable
+from itertools import chain, count
+
 from mothertongue.comparison.schema import (
     Comparison,
     MeanRow,
@@ -23,6 +26,15 @@ SMALLEST_SHOWN = 0.001
 OTHER: dict[Measure, Measure] = {"wer": "cer", "cer": "wer"}
 ONE_SEED = "another run of the same settings may differ by as much; give several: seeds: [0, 1, 2]"
 """Why strategies with one seed are not compared."""
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return the names; one that is already there gets a number behind it."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}-{number}" for number in count(2))
+        found.append(next(each for each in chain([name], numbered) if each not in found))
+    return found
 
 
 def label(result: Comparison, row: StrategyRow | MeanRow) -> str:

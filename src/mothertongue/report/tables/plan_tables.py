@@ -75,6 +75,12 @@ def grid_table(plan: DryRun) -> Group:
         f"the other, and up to {plan.validation_hours:,.1f} of validation.",
         "Scoring comes on top.",
     ]
+    if any(run.least_s is not None for run in plan.runs):
+        begun = sum(run.least_s != 0 for run in plan.runs)
+        lines.append(
+            f"Halving may stop runs: training and validation then take {plan.least_hours:,.1f} "
+            f"hours or more, and {begun:,} runs or more are begun."
+        )
     if rough := sum(not run.is_measured for run in plan.runs):
         lines.append(
             f"{rough:,} runs are estimated from the shape of the base, without validations: their "
@@ -93,6 +99,9 @@ def grid_table(plan: DryRun) -> Group:
     if plan.assumed_data:
         names = ", ".join(plan.assumed_data)
         lines.append(f"Not there yet, taken from the grid's rows, clips of 12 s: {names}.")
+    if plan.missing_sets:
+        names = ", ".join(plan.missing_sets)
+        lines.append(f"Not there yet, but needed before the comparison begins: {names}.")
     return Group(table, Text("\n".join(lines)))
 
 

@@ -8,6 +8,7 @@ tables/
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mothertongue.comparison.schema import Comparison
-from mothertongue.report.tables.cells import primary_measure
+from mothertongue.report.tables.cells import distinct, primary_measure
 from mothertongue.report.tables.csv_files import csv_files, write_csv
 from mothertongue.report.tables.markup import latex_text, markdown, markdown_text, one_line, tabular
 from mothertongue.report.tables.sheets import (
@@ -113,19 +114,18 @@ def _latex(result: Comparison) -> str:
     """Return a table for each language and one of averages, with the conditions as captions."""
     said = warning(result)
     parts = [TEX_HEAD + (f"% WARNING: {said}\n" if said else "")]
-    for language in result.languages:
-        parts.append(_float(result, language, headline(result, language)))
-    if averages := average_sheets(result):
-        parts.append(_float(result, "average", averages))
+    floats = {language: headline(result, language) for language in result.languages}
+    sheets = [*floats.values(), *filter(None, [average_sheets(result)])]
+    labels = [re.sub(r"[^A-Za-z0-9]+", "-", f"{result.name}-{n}") for n in (*floats, "average")]
+    parts += map(partial(_float, result), distinct(labels), sheets)
     return "\n".join(parts)
 
 
-def _float(result: Comparison, name: str, sheets: list[Sheet]) -> str:
+def _float(result: Comparison, label: str, sheets: list[Sheet]) -> str:
     said = warning(result)
     caption = f"{sheets[0].title}: {conditions(result)}. {legend(result)}."
     notes = "".join(f" {sheet.note}." for sheet in sheets if sheet.note)
     alarm = rf" \textbf{{Warning: {latex_text(said)}.}}" if said else ""
-    label = re.sub(r"[^A-Za-z0-9]+", "-", f"{result.name}-{name}")
     tabulars = "\n\n\\medskip\n".join(map(tabular, sheets))
     return (
         "\\begin{table}\n\\centering\\footnotesize\n"
