@@ -5,6 +5,7 @@ A column has one letter with its marks. East Asian wide letters take two (Unicod
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from mothertongue.decoding.word_timestamps import CLUSTER
 
@@ -52,7 +53,7 @@ def _parts(word: str, before: str) -> Iterator[tuple[str, int]]:
 def _glued(letters: Sequence[str]) -> list[str]:
     """Join letters between which no line should end."""
     parts = [*letters[:1]]
-    for before, after in zip(letters, letters[1:], strict=False):
+    for before, after in pairwise(letters):
         if _belong(before, after):
             parts[-1] += after
         else:

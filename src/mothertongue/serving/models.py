@@ -144,8 +144,8 @@ def _refuse_without_effect(
         raise ConfigError("--merge: none of the models is a run of LoRA; leave it out")
     if precision != "auto" and not bases:
         raise ConfigError(
-            f"--precision {precision} is torch's, which decodes adapters on their base, and none of "
-            "the models is an adapter; leave it out, or use --compute-type"
+            f"--precision {precision} is torch's, which decodes adapters on their base, and none "
+            "of the models is an adapter; leave it out, or use --compute-type"
         )
     if compute_type != "default" and not any(_is_converted(each, merge, bases) for each in specs):
         raise ConfigError(
