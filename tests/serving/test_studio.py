@@ -24,7 +24,7 @@ UNNAMED = """() => [
     .map((each) => each.outerHTML)"""
 UNSPACED = (
     "ก็ไม่รู้ว่าน้ำจะท่วมบ้านเมื่อไหร่แต่เราต้องเตรียมตัวไว้ก่อนเสมอเพราะฝนตกหนักมาก "
-    "今天我们在学校里学习使用WhisperModel来转写录音，然后（大家）一起讨论结果。ｱｲｳ한국어😀"
+    "今天我们在学校里学习使用WhisperModel来转写录音，然后（大家）一起讨论结果。ラーメン・カレーｱｲｳ한국어😀"
 )
 SMALL = """() => [...document.querySelectorAll("button, textarea, .model, input:not(.model input)")]
     .filter((each) => each.offsetParent).map((each) => [each.getBoundingClientRect(), each])

@@ -3,7 +3,7 @@
 const MAX_LINE = 42; // columns; inference/subtitle_lines.py
 const SHORTEST_MS = 20; // a subtitle of no length is not shown
 // East Asian wide letters (Unicode, UAX #11), which take two columns.
-const WIDE = /^(?:[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Yiii}\p{sc=Bopo}\u1100-\u115f\uac00-\ud7a3\u3000-\u303e\u3200-\u33ff\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation})(?<![\uff61-\uffdc])/u;
+const WIDE = /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u3247\u3250-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18d08}\u{1b000}-\u{1b2fb}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation})/u;
 const TYPES = { srt: "application/x-subrip", vtt: "text/vtt", txt: "text/plain" };
 
 const FILES = {
