@@ -99,6 +99,7 @@ def test_a_model_takes_samples_and_files_alike(home: Path) -> None:
         np.zeros(16_000),
         np.zeros(0, np.float32),
         np.full(16_000, np.nan, np.float32),
+        np.full(16_000, 9_000, np.float32),
         [0.0] * 16_000,
         (np.zeros(16_000, np.float32), 16_000),
     ],
@@ -111,12 +112,47 @@ def test_what_are_no_samples_is_refused(home: Path, audio: Any) -> None:
 def test_errors_are_those_of_the_verbs(home: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.wav"):
         mt.load_model(home / "base").transcribe("nothing.wav")
-    with pytest.raises(ConfigError, match="split: 'tset'; expected one of train, validation, test"):
+    with pytest.raises(ConfigError, match="split: got 'tset'; expected 'train', 'validation' or '"):
         mt.evaluate(home / "base", home, split="tset")
     with pytest.raises(ConfigError, match="beam: unknown key"):
         mt.evaluate(home / "base", home, beam=5)
     with pytest.raises(ConfigError, match="not a valid experiment"):
         mt.train({"name": "x"})
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "message"),
+    [
+        ("load_model", {"name_or_path": None}, "name_or_path: got None; expected a valid string"),
+        (
+            "load_model",
+            {"name_or_path": "x", "engine": "cuda"},
+            "engine: got 'cuda'; expected 'auto'",
+        ),
+        ("load_model", {"name_or_path": "x", "precision": "fp16"}, "precision: got 'fp16'"),
+        ("doctor", {"data": "x", "batch_size": 0}, "batch_size: got 0; expected greater"),
+        ("train", {"experiment": 5}, "experiment: got 5; expected"),
+        ("evaluate", {"model": "x", "vad": "slero"}, "vad: got 'slero'; expected 'auto'"),
+        ("evaluate", {"model": "x", "minutes": "5"}, "minutes: got '5'; expected a valid number"),
+        ("label", {"model": "x", "audio": 5, "out": "y"}, "audio: got 5; expected"),
+        ("lm", {"texts": "x", "out": "y", "order": 0}, "order: got 0; expected greater than or"),
+        ("compare", {"grid": "x", "jobs": 0}, "jobs: got 0; expected greater than or equal to 1"),
+        ("average", {"runs": "x", "out": "y", "with_base": "sweeep"}, "with_base: got 'sweeep'"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_named(
+    verb: str, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
+        getattr(mt, verb)(**arguments)
+
+
+def test_one_path_stands_for_a_list_and_a_pattern_for_paths(home: Path) -> None:
+    with pytest.raises(ConfigError, match="1 runs to average"):
+        mt.average(home, home / "mean")
+    (home / "news.txt").write_text("habari ya leo\n")
+    found = mt.lm(home.glob("*.txt"), home / "lm", order=1, base=home / "base")
+    assert found["texts"] == [str(home / "news.txt")]
 
 
 def test_prepare_takes_the_options_of_reading(home: Path) -> None:

@@ -1,33 +1,36 @@
 """The verbs as functions, for programs and notebooks: `import mothertongue as mt`.
 
 Each returns what its verb prints with --json, and raises MothertongueError where the verb would
-print a message: ConfigError for settings, DataError for data. Nothing heavy is imported before a
-function is called.
+print a message: ConfigError for settings, DataError for data. torch is imported only by a call.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from pydantic import Field
+
+from mothertongue.system.arguments import Paths, StrPath, checked, listed
 from mothertongue.system.json_files import field_values, to_json
 
 if TYPE_CHECKING:
-    from mothertongue.inference.engine import EngineName
     from mothertongue.inference.model import Model
-    from mothertongue.inference.transcribe_files import Vad
-    from mothertongue.model.devices import Precision
 
 Json = dict[str, Any]
-StrPath = str | Path
 Weights = Literal["best", "final"]
+EngineName = Literal["auto", "torch", "ctranslate2"]
+Precision = Literal["auto", "bf16", "fp32"]
+Vad = Literal["auto", "silero", "off"]
+Positive = Annotated[int, Field(ge=1)]
 
 
+@checked
 def load_model(
     name_or_path: StrPath,
     *,
     weights: Weights = "best",
-    engine: "EngineName" = "auto",
-    precision: "Precision" = "auto",
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
     compute_type: str = "default",
 ) -> "Model":
     """Load a base, a run or an export, to transcribe with.
@@ -48,13 +51,14 @@ def load_model(
     return Model(name, opened)
 
 
+@checked
 def prepare(
     source: StrPath,
     out: StrPath,
     *,
     language: str | None = None,
-    base: str = "openai/whisper-base",
-    align_with: str | None = None,
+    base: StrPath = "openai/whisper-base",
+    align_with: StrPath | None = None,
     align: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Json:
@@ -81,26 +85,27 @@ def prepare(
     said = {name: options.pop(name) for name in ReadingOptions.model_fields if name in options}
     given = parse(PrepareOptions, {"language": language, **options}, "prepare")
     found = detect(Path(source), parse(ReadingOptions, said, "prepare"))
-    count = load_tokens(locate(base)).count_label
+    count = load_tokens(locate(str(base))).count_label
     aligner = None
     if align_with:
         from mothertongue.inference.alignment.aligner import open_aligner  # loads torch
 
-        aligner = open_aligner(align_with, align or {}, count, given, Path(out) / ALIGN_CACHE)
+        aligner = open_aligner(str(align_with), align or {}, count, given, Path(out) / ALIGN_CACHE)
     report = prepare_source(found, Path(out), given, count, align=aligner)
     report.require_ok()
     return {**to_json(report), "out": str(out)}
 
 
+@checked
 def doctor(
     data: StrPath,
     out: StrPath | None = None,
     *,
-    model: StrPath | Sequence[StrPath] = "openai/whisper-base",
-    batch_size: int = 16,
-    audio_mb: float = 16.0,
-    engine: "EngineName" = "auto",
-    precision: "Precision" = "auto",
+    model: Paths = "openai/whisper-base",
+    batch_size: Positive = 16,
+    audio_mb: Annotated[float, Field(ge=0, le=1e4)] = 16.0,
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
     compute_type: str = "default",
 ) -> Json:
     """Transcribe prepared data and rank the clips that look wrong, worst first; removes nothing.
@@ -139,10 +144,10 @@ def doctor(
 
         with counting("reading audio", None) as advance:
             page = str(write_doctor_page(record, path, folder, audio_mb, advance))
-    found: Json = to_json(DoctorResult(**field_values(record), out=str(folder), page=page))
-    return found
+    return {**to_json(DoctorResult(**field_values(record), out=str(folder), page=page))}
 
 
+@checked
 def train(
     experiment: StrPath | Mapping[str, Any],
     out: StrPath | None = None,
@@ -178,19 +183,20 @@ def train(
     return {"run": str(folder), **to_json(record)}
 
 
+@checked
 def evaluate(
     model: StrPath,
     data: StrPath | None = None,
     *,
-    split: str = "test",
+    split: Literal["train", "validation", "test"] = "test",
     language: str | None = None,
     with_base: bool = False,
     long_form: bool = False,
-    minutes: float | None = None,
-    vad: "Vad | None" = None,
+    minutes: Annotated[float, Field(ge=0.5, le=120)] | None = None,
+    vad: Vad | None = None,
     weights: Weights = "best",
-    engine: "EngineName" = "auto",
-    precision: "Precision" = "auto",
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
     compute_type: str = "default",
     **decoding: Any,
 ) -> Json:
@@ -209,43 +215,38 @@ def evaluate(
 
     from mothertongue.config import parse
     from mothertongue.data.languages import language_code
-    from mothertongue.data.manifest import SPLITS
     from mothertongue.decoding.transcript import DecodeConfig
-    from mothertongue.errors import ConfigError
     from mothertongue.inference.evaluate_run import evaluate_any, own_decoding
     from mothertongue.inference.long_form import long_settings
     from mothertongue.inference.open_model import open_model
 
-    chosen = next((each for each in SPLITS if each == split), None)
-    if chosen is None:
-        raise ConfigError(f"split: {split!r}; expected one of {', '.join(SPLITS)}")
     own = own_decoding(str(model)).model_dump(include={"beam_size", "graphs"})
     chosen_engine: Json = {"engine": engine, "precision": precision, "compute_type": compute_type}
     scores = evaluate_any(
         str(model),
         Path(data) if data else None,
-        chosen,
+        split,
         language_code(language) if language else None,
         parse(DecodeConfig, own | decoding, "evaluate"),
         partial(open_model, weights=weights, **chosen_engine),
         with_base,
         long_settings(long_form, minutes, vad),
     )
-    found: Json = to_json(scores)
-    return found
+    return {**to_json(scores)}
 
 
+@checked
 def label(
     model: StrPath,
-    audio: StrPath | Sequence[StrPath],
+    audio: Paths,
     out: StrPath,
     *,
     language: str | None = None,
     agree_with: StrPath | None = None,
-    vad: "Vad" = "auto",
+    vad: Vad = "auto",
     weights: Weights = "best",
-    engine: "EngineName" = "auto",
-    precision: "Precision" = "auto",
+    engine: EngineName = "auto",
+    precision: Precision = "auto",
     compute_type: str = "default",
     decoding: Mapping[str, Any] | None = None,
     **filters: Any,
@@ -272,23 +273,22 @@ def label(
     second = str(agree_with) if agree_with else None
     options = label_options(filters, second)
     config = parse(DecodeConfig, decoding or {}, "label")
-    given = [audio] if isinstance(audio, str | Path) else audio
-    sources, find = find_sources([Path(each) for each in given]), detector(vad)
+    sources, find = find_sources(listed(audio)), detector(vad)
     chosen = {"engine": engine, "precision": precision, "compute_type": compute_type}
     asked = teachers(str(model), second, language, config, find, chosen | {"weights": weights})
     report = label_audio(asked, sources, Path(out), options)
     refuse_nothing_kept(report, Path(out))
-    counts: Json = to_json(report)
-    return counts | {"out": str(out)}
+    return {**to_json(report), "out": str(out)}
 
 
+@checked
 def lm(
-    texts: StrPath | Sequence[StrPath],
+    texts: Paths,
     out: StrPath,
     *,
-    order: int = 5,
-    held_out: Sequence[StrPath] = (),
-    base: str = "openai/whisper-base",
+    order: Annotated[int, Field(ge=1, le=8)] = 5,
+    held_out: Paths = (),
+    base: StrPath = "openai/whisper-base",
 ) -> Json:
     """Make an n-gram language model from texts, for `lm` of `evaluate`, `transcribe` and `label`.
 
@@ -301,13 +301,13 @@ def lm(
     from mothertongue.model.locate import locate
     from mothertongue.model.tokenizer import load_tokens
 
-    given = [texts] if isinstance(texts, str | Path) else texts
-    paths, others = [Path(each) for each in given], [Path(each) for each in held_out]
-    record = build(paths, others, load_tokens(locate(base)), order, Path(out))
+    tokens = load_tokens(locate(str(base)))
+    record = build(listed(texts), listed(held_out), tokens, order, Path(out))
     return {**to_json(record), "out": str(out)}
 
 
-def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = None) -> Json:
+@checked
+def compare(grid: StrPath, out: StrPath | None = None, *, jobs: Positive | None = None) -> Json:
     """Train and test a grid of strategies, or continue one; return the comparison.
 
     `grid` is a YAML file or the name of a recipe; `jobs` is how many runs go at once.
@@ -323,16 +323,16 @@ def compare(grid: StrPath, out: StrPath | None = None, *, jobs: int | None = Non
     loaded = load_grid(recipe_path(str(grid)))
     folder = Path(out) if out else Path("runs") / loaded.name
     with task_progress() as watcher:
-        found: Json = to_json(run_grid(loaded, folder, on_this_machine(jobs), watcher))
-    return found
+        return {**to_json(run_grid(loaded, folder, on_this_machine(jobs), watcher))}
 
 
+@checked
 def average(
-    runs: Sequence[StrPath],
+    runs: Paths,
     out: StrPath,
     *,
-    with_base: "float | Literal['sweep'] | None" = None,
-    retention: Sequence[StrPath] = (),
+    with_base: float | Literal["sweep"] | None = None,
+    retention: Paths = (),
 ) -> Json:
     """Average the weights of finished runs into a new run, and return its record.
 
@@ -344,7 +344,7 @@ def average(
     from mothertongue.comparison.average import average as average_runs
     from mothertongue.comparison.average import retention_sets
 
-    paths = [Path(each) for each in runs]
+    paths = listed(runs)
     alpha = float(with_base) if isinstance(with_base, int) else with_base
-    sets = retention_sets(paths, [Path(each) for each in retention], alpha)
+    sets = retention_sets(paths, listed(retention), alpha)
     return {"run": str(out), **to_json(average_runs(paths, Path(out), alpha, sets))}

@@ -47,6 +47,7 @@ def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("init data --out data/test0.wav/x", 1, "x: cannot be written (it is below a file)"),
         ("transcribe adapter data --engine ctranslate2", 2, "an adapter is decoded by torch on"),
         ("transcribe adapter data --compute-type int8", 2, "--compute-type int8 is CTranslate2's"),
+        ("transcribe base data --format srt --json -", 2, "--format srt has no effect: --json -"),
         ("transcribe base data --out ", 2, "an argument: got nothing, expected a value; leave"),
         ("transcribe base data --language=", 2, "--language=: got nothing, expected a value"),
         ("doctor data --folds 2 --model base", 2, "--model has no effect with --folds"),
@@ -91,6 +92,13 @@ def test_folds_are_written_with_the_options_that_they_have(call: Any, tmp_path: 
 def test_an_empty_override_is_a_value(call: Any, made: Path) -> None:
     code, _, err = call("train", "experiment.yaml", "train.epochs=", "--out", "data")
     assert (code, "has manifest.jsonl" in err) == (2, True)
+
+
+def test_a_name_that_json_cannot_have_is_refused_before_the_work(call: Any, tmp_path: Path) -> None:
+    sound = tmp_path / os.fsdecode(b"\xff.wav")
+    sound.touch()
+    code, out, err = call("transcribe", "nowhere", sound, "--json", tmp_path / "a.json")
+    assert (code, out, "rename the file" in err) == (1, "", True)
 
 
 def test_a_place_without_permission_is_said_with_what_to_do() -> None:

@@ -38,6 +38,20 @@ def test_folders_files_and_patterns(tree: Path) -> None:
     assert len(find_sources([tree, tree / "a.wav", tree / "b"])) == 4  # each once
 
 
+def test_what_macs_hide_in_a_folder_is_left_out(tree: Path) -> None:
+    for hidden in ("._a.wav", "b/._d.opus", ".Trashes/e.wav"):
+        (tree / hidden).parent.mkdir(exist_ok=True)
+        (tree / hidden).write_bytes(b"")
+    assert names(find_sources([tree])) == ["2024.05.01", "a", "b/c", "b/d"]
+    assert names(find_sources([tree / "._a.wav"])) == ["._a"]  # named, so it is meant
+
+
+def test_videos_of_phones_are_found_in_a_folder(tmp_path: Path) -> None:
+    for suffix in ("m4v", "3gpp", "3g2", "awb"):
+        (tmp_path / f"{suffix}.{suffix}").write_bytes(b"")
+    assert names(find_sources([tmp_path])) == ["3g2", "3gpp", "awb", "m4v"]
+
+
 @pytest.mark.parametrize("missing", ["nowhere.wav", "no*.wav"])
 def test_what_is_not_there(tree: Path, missing: str) -> None:
     with pytest.raises(DataError, match="no such file or folder, and no pattern"):

@@ -84,6 +84,18 @@ def test_a_long_line_becomes_two() -> None:
     assert len(lines) == 2 and all(len(line) <= 42 for line in lines)
 
 
+def test_subtitles_stand_in_order_and_no_two_overlap() -> None:
+    times = [(1.0, 1.0), (1.0, 1.01), (1.0, 2.0), (3.0, 3.5), (3.25, 4.0)]
+    first = TWO.segments[0]
+    segments = [replace(first, start_s=a, end_s=b, text="a") for a, b in times]
+    said = Recording("sw", 5.0, (*segments, replace(first, text="")))
+    spans = [line for line in FORMATS["srt"](said).splitlines() if "-->" in line]
+    assert [span.replace("00:00:0", "") for span in spans] == [
+        *("1,000 --> 1,020", "1,020 --> 1,040", "1,040 --> 2,000"),
+        *("3,000 --> 3,500", "3,500 --> 4,000"),
+    ]
+
+
 def test_a_piece_without_word_times_is_one_segment() -> None:
     (found,) = segments_of(piece(10.0, 4.0), transcript(None, "Habari yako?"))
     assert (found.start_s, found.end_s, found.text) == (10.0, 14.0, "Habari yako?")
@@ -106,7 +118,12 @@ def test_a_piece_without_word_times_is_one_segment() -> None:
             [(" " + "x" * 40, 0, 1), (" " + "y" * 42, 1, 2), (" z", 2, 3)],
             ["x" * 40 + " " + "y" * 42, "z"],
         ),
+        (
+            [(" " + letter * 26, i, i + 1) for i, letter in enumerate("abc")],
+            [f"{'a' * 26} {'b' * 26}", "c" * 26],
+        ),
         # scripts without spaces
+        ([("水", i / 10, i / 10 + 0.1) for i in range(43)], ["水" * 42, "水"]),
         ([("你", 0, 0.2), ("好。", 0.2, 0.5), ("再", 0.5, 0.7)], ["你好。", "再"]),
     ],
 )

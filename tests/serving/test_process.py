@@ -45,7 +45,22 @@ def test_names() -> None:
 
 def test_a_model_that_is_not_there() -> None:
     with pytest.raises(DataError, match="no such file or folder"):
-        load(parse_specs(["a=./nowhere"]), DecodeConfig(), "fp32", "default", False, print)
+        load(parse_specs(["a=./nowhere"]), DecodeConfig(), "auto", "default", False, print)
+
+
+def test_a_setting_without_effect_on_any_model_is_refused(
+    tiny_runs: dict[str, Path], transformers_folder: Path
+) -> None:
+    adapters = [f"lora={tiny_runs['lora']}", f"base={transformers_folder}"]
+    full = [f"full={tiny_runs['full']}"]
+    for models, precision, compute_type, merge, message in (
+        (full, "fp32", "default", False, "--precision fp32 is torch's"),
+        (adapters, "auto", "int8", False, "--compute-type int8 is CTranslate2's"),
+        (full, "auto", "default", True, "--merge: none of the models is a run of LoRA"),
+        (adapters[:1], "fp32", "default", True, "--precision fp32 is torch's"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load(parse_specs(models), DecodeConfig(), precision, compute_type, merge, print)  # type: ignore[arg-type]
 
 
 def test_lora_may_be_merged(tiny_runs: dict[str, Path]) -> None:

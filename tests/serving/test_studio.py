@@ -22,6 +22,10 @@ UNNAMED = """() => [
 ].filter((each) => !(each.textContent.trim() || each.getAttribute("aria-label")
         || each.getAttribute("aria-labelledby") || each.labels?.length))
     .map((each) => each.outerHTML)"""
+UNSPACED = (
+    "ก็ไม่รู้ว่าน้ำจะท่วมบ้านเมื่อไหร่แต่เราต้องเตรียมตัวไว้ก่อนเสมอเพราะฝนตกหนักมาก "
+    "今天我们在学校里学习使用WhisperModel来转写录音，然后（大家）一起讨论结果。ラーメン・カレーｱｲｳ한국어😀"
+)
 SMALL = """() => [...document.querySelectorAll("button, textarea, .model, input:not(.model input)")]
     .filter((each) => each.offsetParent).map((each) => [each.getBoundingClientRect(), each])
     .filter(([box]) => box.height < 44 || box.width < 44).map(([, each]) => each.outerHTML)"""
@@ -87,6 +91,7 @@ def test_it_counts_words_as_the_strict_normalizer(browser: Any, stub: Stub) -> N
 def test_files_are_those_of_the_command_line(browser: Any, stub: Stub, sound: Path) -> None:
     long = "Tom & Jerry <3 " * 4 + "neno moja na mengine mengi"
     times = [(0.0, 1.5, "Habari za asubuhi"), (3601.062, 3601.062, long)]
+    times += [(3601.062, 3603.0, UNSPACED), (3604.0, 3605.0, "x" * 50), (3606.0, 3607.0, "")]
     answer = said(TUNED) | {"segments": [{"start": a, "end": b, "text": c} for a, b, c in times]}
     stub.answers["sw"] = [answer]
     stub.models[1]["id"] = "runs/sw"

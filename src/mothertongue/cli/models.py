@@ -7,6 +7,7 @@ import typer
 
 from mothertongue.cli.app import app
 from mothertongue.cli.options import (
+    STANDARD_OUTPUT,
     BatchSize,
     Beam,
     ComputeType,
@@ -133,6 +134,7 @@ def transcribe(
     from functools import partial
 
     from mothertongue.data.languages import language_code
+    from mothertongue.errors import ConfigError
     from mothertongue.inference.lm_weights import with_known_weight
     from mothertongue.inference.open_model import open_model
     from mothertongue.inference.output_files import find_sources, opened_outputs
@@ -144,9 +146,16 @@ def transcribe(
     )
     from mothertongue.report.tables.verb_tables import transcript_lines
 
+    if format_ and not out and str(json_file) in STANDARD_OUTPUT:
+        raise ConfigError(
+            f"--format {format_[0]} has no effect: --json {json_file} prints JSON alone; leave one "
+            "out, or give --json another file, or --out FOLDER"
+        )
     code = language_code(language) if language else None
     sources, formats = find_sources(audio), format_ or ["txt"]
     check_formats(formats, sources, out)
+    for each in sources if json_file else ():
+        str(each.path).encode()  # a name that JSON cannot have is refused before the work
     find, found_by = detector(vad)
     chosen: dict[str, Any] = {"engine": engine, "precision": precision, "weights": weights}
     chosen["compute_type"] = compute_type

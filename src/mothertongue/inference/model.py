@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mothertongue.config import parse
-from mothertongue.data.audio.load import SAMPLE_RATE_HZ, AudioError
+from mothertongue.data.audio.load import MAX_PEAK, SAMPLE_RATE_HZ, AudioError
 from mothertongue.data.languages import language_code
 from mothertongue.decoding.transcript import DecodeConfig, Samples
 from mothertongue.errors import ConfigError, DataError
@@ -43,6 +43,8 @@ class Model:
         asks for them. Raises ConfigError for an unknown language, settings that do not fit or
         other samples, and DataError where a file cannot be read.
         """
+        if not isinstance(language, str | None):
+            raise ConfigError(f"language: got {language!r}; expected a code such as sw")
         code = language_code(language) if language else self.engine.language
         config = with_known_weight(parse(DecodeConfig, decoding, "transcribe"), self.name)
         context = self.engine.trained_context
@@ -71,4 +73,9 @@ def _checked(samples_N: Samples) -> Samples:
         )
     if not np.isfinite(samples_N).all():
         raise ConfigError("audio: samples that are no numbers (NaN or infinite)")
+    if (peak := float(np.abs(samples_N).max())) > MAX_PEAK:
+        raise ConfigError(
+            f"audio: peaks at {peak:,.0f}; expected samples between -1 and 1: divide those of "
+            "16 bits by 32768"
+        )
     return samples_N

@@ -37,6 +37,7 @@ class Source:
 def find_sources(arguments: Sequence[Path]) -> list[Source]:
     """Return the recordings in files, folders (with all below them) and patterns, each once.
 
+    Hidden files and folders below a folder are left out.
     Raises DataError for a name that matches nothing.
     """
     found: dict[Path, Source] = {}
@@ -66,11 +67,14 @@ def refuse_clashes(sources: Sequence[Source], formats: Sequence[str]) -> None:
 
 def _named(argument: Path) -> Iterator[Source]:
     if argument.is_dir():
-        inside = [path for path in sorted(argument.rglob("*")) if path.suffix.lower() in KNOWN]
+        below = [path.relative_to(argument) for path in sorted(argument.rglob("*"))]
+        # A disk that was in a Mac has a hidden "._a.wav" without sound beside each a.wav.
+        seen = [path for path in below if not any(part.startswith(".") for part in path.parts)]
+        inside = [path for path in seen if path.suffix.lower() in KNOWN]
         if not inside:
             raise DataError(f"{argument}: no audio below it; expected {', '.join(sorted(KNOWN))}")
         for path in inside:
-            yield Source(path, path.relative_to(argument).with_suffix(""))
+            yield Source(argument / path, path.with_suffix(""))
     elif os.path.lexists(argument):  # a link to nothing is told when it is read
         yield Source(argument, Path(argument.stem))
     elif matches := sorted(glob.glob(str(argument), recursive=True)):

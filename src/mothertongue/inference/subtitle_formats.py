@@ -2,13 +2,16 @@
 torch."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mothertongue.inference.annotation_formats import as_audacity, as_eaf, as_textgrid
 from mothertongue.inference.records import recording_record
-from mothertongue.inference.subtitles import MAX_LINE, Recording, Segment
+from mothertongue.inference.subtitle_lines import broken
+from mothertongue.inference.subtitles import Recording
 from mothertongue.system.json_files import to_json
+
+SHORTEST_MS = 20  # a subtitle of no length is not shown
 
 
 def as_txt(recording: Recording) -> str:
@@ -19,14 +22,14 @@ def as_txt(recording: Recording) -> str:
 def as_srt(recording: Recording) -> str:
     """SubRip: numbered subtitles, times with a comma."""
     return "\n".join(
-        f"{number}\n{_span(each, ',')}\n{_lines(each.text)}\n"
-        for number, each in enumerate(recording.segments, 1)
+        f"{number}\n{times}\n{text}\n"
+        for number, (times, text) in enumerate(_cues(recording, ","), 1)
     )
 
 
 def as_vtt(recording: Recording) -> str:
     """WebVTT. What its cues take for markup is escaped (W3C WebVTT, sec. 4.2.2)."""
-    cues = [f"{_span(each, '.')}\n{_escaped(_lines(each.text))}\n" for each in recording.segments]
+    cues = [f"{times}\n{_escaped(text)}\n" for times, text in _cues(recording, ".")]
     return "\n".join(["WEBVTT\n", *cues])
 
 
@@ -54,28 +57,23 @@ def written(format_: str, recording: Recording, audio: Path) -> str:
     return as_eaf(recording, audio) if format_ == "eaf" else FORMATS[format_](recording)
 
 
-def _span(segment: Segment, mark: str) -> str:
-    # A subtitle of no length is not shown.
-    end_s = max(segment.end_s, segment.start_s + 0.02)
-    return f"{_clock(segment.start_s, mark)} --> {_clock(end_s, mark)}"
+def _cues(recording: Recording, mark: str) -> Iterator[tuple[str, str]]:
+    """Yield the times and the lines of each subtitle, in order; no two overlap."""
+    end_ms = 0
+    for each in recording.segments:
+        if each.text:
+            start_ms = max(end_ms, round(1000 * each.start_s))
+            end_ms = max(start_ms + SHORTEST_MS, round(1000 * each.end_s))
+            times = f"{_clock(start_ms, mark)} --> {_clock(end_ms, mark)}"
+            yield times, "\n".join(broken(each.text))
 
 
-def _clock(time_s: float, mark: str) -> str:
+def _clock(time_ms: int, mark: str) -> str:
     """HH:MM:SS and milliseconds."""
-    seconds, milliseconds = divmod(round(1000 * time_s), 1000)
+    seconds, milliseconds = divmod(time_ms, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{milliseconds:03}"
-
-
-def _lines(text: str) -> str:
-    """The text in one line, or in two about equal ones."""
-    text = " ".join(text.split())
-    spaces = [i for i, letter in enumerate(text) if letter == " "]
-    if len(text) <= MAX_LINE or not spaces:
-        return text
-    middle = min(spaces, key=lambda i: abs(i - len(text) // 2))
-    return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 
 def _escaped(text: str) -> str:

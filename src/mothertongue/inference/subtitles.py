@@ -12,10 +12,10 @@ from mothertongue.data.languages import UNSPACED
 from mothertongue.decoding.transcript import Transcript
 from mothertongue.decoding.word_timestamps import Word
 from mothertongue.inference.speech_detection import Piece
+from mothertongue.inference.subtitle_lines import broken
 
 MAX_SEGMENT_S = 7.0  # what broadcasters let stand at most
-MAX_LINE = 42
-MAX_SEGMENT_LETTERS = 2 * MAX_LINE  # two lines
+MAX_LINES = 2
 LONG_PAUSE_S = 1.0
 SENTENCE_ENDS = tuple(".?!…。？！।॥።፧؟۔")
 
@@ -117,9 +117,9 @@ def _in_subtitles(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _must_break(group: Sequence[Word], word: Word) -> bool:
-    letters = len("".join(each.text for each in [*group, word]).strip())
+    text = "".join(each.text for each in [*group, word])
     return (
-        letters > MAX_SEGMENT_LETTERS
+        len(broken(text)) > MAX_LINES
         or word.end_s - group[0].start_s > MAX_SEGMENT_S
         or word.start_s - group[-1].end_s > LONG_PAUSE_S
         or group[-1].text.rstrip().endswith(SENTENCE_ENDS)

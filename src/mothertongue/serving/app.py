@@ -1,7 +1,9 @@
 """The HTTP routes: OpenAI's audio API, the models, health, metrics, and the web page."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
@@ -27,6 +29,7 @@ from mothertongue.serving.replies import Granularity, ResponseFormat, event, rep
 from mothertongue.serving.request_limits import RequestLimits, State, client_of
 from mothertongue.serving.service import Service, TranscriptionRequest
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 FIELDS = {"file", "model", "prompt", "response_format", "temperature"}
 TRANSCRIPTION_FIELDS = FIELDS | {"language", "timestamp_granularities[]", "stream"}
@@ -172,13 +175,22 @@ async def _streamed(
                         before = space_before(segment, language) if said else ""
                         said.append(segment)
                         yield event("transcript.text.delta", delta=before + segment.text)
-        except (ApiError, TimeoutError) as error:  # it is too late for a status
-            told = error if isinstance(error, ApiError) else service.too_late()
-            yield event("error", **told.body())
+        except Exception as error:  # it is too late for a status
+            yield event("error", **_told(error, service).body())
             return
         yield event("transcript.text.done", text=joined_text(said, language))
 
     return StreamingResponse(events(), media_type="text/event-stream")
+
+
+def _told(error: Exception, service: Service) -> ApiError:
+    """Return the error that a client is told of; one that nobody foresaw goes to the log."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, TimeoutError):
+        return service.too_late()
+    log.exception("a stream ended")
+    return errors.internal()
 
 
 def _bytes(file: UploadFile) -> bytes:
@@ -233,8 +245,14 @@ def _wrong(param: str, message: str) -> ApiError:
 def _facts(model: ServedModel) -> Json:
     """Return a model as /v1/models gives it to clients."""
     common = {"id": model.name, "object": "model", "created": 0, "owned_by": "mothertongue"}
-    own = ("kind", "language", "strategy", "base")
-    return common | {name: getattr(model, name) for name in own}
+    own = {name: getattr(model, name) for name in ("kind", "language", "strategy")}
+    return common | own | {"base": _public(model.base)}
+
+
+def _public(base: str | None) -> str | None:
+    """Return the name of a base; of a path only its last part, as clients need not know folders."""
+    is_path = base is not None and Path(base).expanduser().exists()
+    return Path(base).expanduser().resolve().name if base and is_path else base
 
 
 def _errors(*statuses: int) -> dict[int | str, Json]:

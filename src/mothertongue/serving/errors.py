@@ -52,6 +52,11 @@ def busy(message: str, code: str, retry_after_s: int, status: int = 503) -> ApiE
     return ApiError(status, message, code, headers={"Retry-After": str(max(1, retry_after_s))})
 
 
+def internal() -> ApiError:
+    """Return the error for a failure of the server, whose log has the details."""
+    return ApiError(500, "the server failed; its log has the details", "internal")
+
+
 def install(app: FastAPI) -> None:
     """Send every error of the application, FastAPI's too, in this form."""
 
@@ -75,7 +80,7 @@ def install(app: FastAPI) -> None:
         return ApiError(400, message, "invalid_value", param).response()
 
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
-        return ApiError(500, "the server failed; its log has the details", "internal").response()
+        return internal().response()
 
     app.add_exception_handler(ApiError, ours)
     app.add_exception_handler(HTTPException, http)

@@ -114,8 +114,9 @@ def load(
     """Load every model. `merge` merges LoRA too, so that each run is a separate model.
 
     Raises ConfigError and DataError as loading does, ConfigError too for an adapter of a kind that
-    cannot share its base.
+    cannot share its base, and for a setting without effect on any of the models.
     """
+    _refuse_without_effect(specs, precision, compute_type, merge)
     offer, shared = ModelRegistry(), _SharedBases(config, precision)
     for spec in specs:
         if _base_of_adapter(spec, merge):
@@ -132,6 +133,32 @@ def load(
     offer.models = {spec.name: offer.models[spec.name] for spec in specs}
     keep_freed_memory()  # not before: what loading an adapter's base took can go back now
     return offer
+
+
+def _refuse_without_effect(
+    specs: Sequence[Spec], precision: Precision, compute_type: str, merge: bool
+) -> None:
+    """Raise ConfigError for a setting that changes none of the models."""
+    bases = [base for each in specs if (base := _base_of_adapter(each, merge))]
+    if merge and len(bases) == sum(_base_of_adapter(each, False) is not None for each in specs):
+        raise ConfigError("--merge: none of the models is a run of LoRA; leave it out")
+    if precision != "auto" and not bases:
+        raise ConfigError(
+            f"--precision {precision} is torch's, which decodes adapters on their base, and none "
+            "of the models is an adapter; leave it out, or use --compute-type"
+        )
+    if compute_type != "default" and not any(_is_converted(each, merge, bases) for each in specs):
+        raise ConfigError(
+            f"--compute-type {compute_type} is CTranslate2's, which decodes none of the models; "
+            "leave it out, or use --precision for adapters"
+        )
+
+
+def _is_converted(spec: Spec, merge: bool, bases: Sequence[str]) -> bool:
+    """Return whether CTranslate2 will decode a model; `bases` are those under adapters."""
+    if export_format(spec.path) is not None or _base_of_adapter(spec, merge):
+        return False
+    return is_run(spec.path) or locate(spec.model).path not in [locate(x).path for x in bases]
 
 
 def _base_of_adapter(spec: Spec, merge: bool) -> str | None:

@@ -58,6 +58,8 @@ def test_both_formats_give_times_and_joined_lines(tmp_path: Path) -> None:
     ("written", "expected"),
     [
         ("<i>Habari</i> <b>za</b>", "Habari za"),
+        ("<ruby>漢<rt>かん</rt>字<rt>じ</ruby>だ", "漢字だ"),
+        ("<ruby><rb>漢</rb><rp>(</rp><rt><i>かん</i></rt><rp>)</rp></ruby>だ", "漢だ"),
         ('<font color="#ff0000">Habari</font>', "Habari"),
         (r"{\an8}Habari", "Habari"),
         ("{y:i}Habari", "Habari"),

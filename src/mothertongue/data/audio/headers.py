@@ -29,10 +29,10 @@ EXTENSIONS = {
     "au": (".au", ".snd"),
     "caf": (".caf",),
     "sphere": (".sph",),
-    "mp4": (".m4a", ".mp4", ".m4b", ".mov", ".3gp"),
+    "mp4": (".m4a", ".mp4", ".m4b", ".m4v", ".mov", ".3gp", ".3gpp", ".3g2"),
     "webm": (".webm", ".mkv", ".mka"),
     "aac": (".aac",),
-    "amr": (".amr",),
+    "amr": (".amr", ".awb"),
 }
 SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
 CHECKS: dict[str, Callable[[AudioFile], None]] = {

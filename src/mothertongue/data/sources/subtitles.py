@@ -22,7 +22,8 @@ ARROW = "-->"
 CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[,.](\d{1,3}))?"
 TIMES = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?")
 MARKUP = re.compile(
-    r"</?(?:i|b|u|s|em|strong|font|span|c|v|lang|ruby|rt)\b[^<>]*>"  # tags of HTML and of WebVTT
+    r"<r[tp]\b[^<>]*>[\s\S]*?(?=</?(?:r[tpb]|ruby)\b|\Z)"  # how the letters before it are read
+    r"|</?(?:i|b|u|s|em|strong|font|span|c|v|lang|ruby|rt|rp|rb)\b[^<>]*>"  # tags of HTML, WebVTT
     r"|<(?:\d+:)?\d+:\d+\.\d+>"  # the time at which a word of a karaoke cue begins
     r"|\{\\[^{}]*\}|\{[YyCc]:[^{}]*\}",  # {\an8} of SubStation Alpha, {Y:i} of MicroDVD
     re.IGNORECASE,
