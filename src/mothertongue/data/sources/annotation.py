@@ -66,6 +66,8 @@ class AnnotationSource(Source):
     begins: ClassVar[re.Pattern[str] | None] = None
     """The pattern of a file's first line, where names say little. Bytes that are no UTF-8 are
     surrogates."""
+    passed_over: ClassVar[tuple[str, ...]] = ()
+    """The names of folders with files that say again what others say."""
     options = JOIN_OPTIONS
 
     join_s: float = Field(0.0, ge=0, le=30)
@@ -245,7 +247,8 @@ class AnnotationSource(Source):
             if path.name.lower().endswith(cls.suffixes) and cls._claims(path):
                 yield path
             return
-        for folder, _, names in walk(path):
+        for folder, below, names in walk(path):
+            below[:] = [name for name in below if name not in cls.passed_over]
             for name in names:
                 file = Path(folder, name)
                 if name.lower().endswith(cls.suffixes) and cls._claims(file):

@@ -44,7 +44,10 @@ class AudioFolderSource(ColumnSource):
         for table in tables:
             folder = table.parent.relative_to(self.path).as_posix()
             source = TableSource(
-                path=table, audio_column=self.audio_column, text_column=self.text_column
+                path=table,
+                audio_root=self.audio_root,
+                audio_column=self.audio_column,
+                text_column=self.text_column,
             )
             for row in source.rows():
                 yield row if isinstance(row, Rejection) else self._below(folder, row)

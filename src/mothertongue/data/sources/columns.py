@@ -15,6 +15,7 @@ from mothertongue.errors import Fault
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
     "training": "train",
+    "trn": "train",
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
@@ -22,6 +23,7 @@ SPLIT_NAMES: dict[str, Split] = {
     "eval": "validation",
     "test": "test",
     "testing": "test",
+    "tst": "test",
 }
 
 # In each, the first that is there wins. The order of the text columns is the Open ASR
@@ -30,6 +32,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "audio": (
         *("audio", "file_name", "path", "audio_filepath", "audio_path", "audio_file", "wav"),
         *("filename", "audio_filename", "wav_filename", "wav_path", "file_path", "file"),
+        "audio_paths",
     ),
     "text": (
         *("text", "sentence", "transcription", "raw_transcription", "transcript", "raw_text"),
@@ -37,7 +40,7 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     ),
     "id": ("id",),
     "language": ("language", "lang", "locale"),
-    "speaker": ("speaker", "client_id", "speaker_id"),
+    "speaker": ("speaker", "client_id", "speaker_id", "user_ids"),
     "split": ("split",),
     "license": ("license",),
     "start_s": ("start_s", "start", "start_time", "begin", "offset"),
@@ -71,14 +74,17 @@ class ColumnSource(Source):
 
 
 def find_columns(
-    found: Sequence[str], path: Path, chosen: Mapping[str, str | None]
+    found: Sequence[str],
+    path: Path,
+    chosen: Mapping[str, str | None],
+    required: Sequence[str] = REQUIRED,
 ) -> dict[str, str]:
     """Map our field names to the table's columns. `chosen` overrides the guess for a field.
 
     Raises Fault MAN-COLUMN when a column appears twice, or a required or chosen one is missing.
     """
     columns = known_columns(found, chosen)
-    for field in REQUIRED:
+    for field in required:
         if field not in columns:
             raise _missing(field, found, path, chosen.get(field))
     # Excel writes columns without a name behind the last one.

@@ -1,4 +1,7 @@
-"""Read tables without a header: LJSpeech, Piper, LibriSpeech, MLS, OpenSLR and VIVOS."""
+"""Read tables without a header.
+
+LJSpeech, Piper, M-AILABS, LibriSpeech, MLS, OpenSLR, VIVOS and Kathbath have them.
+"""
 
 import os
 import re
@@ -6,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import chain, islice, product
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
-from mothertongue.data.audio.headers import SUFFIXES
 from mothertongue.data.sources.audiofolder import unread_remarks
 from mothertongue.data.sources.base import ROOT_OPTIONS, Rejection, Row, Source, reject, to_row
 from mothertongue.data.sources.columns import COLUMN_NAMES, split_in, splits_in_names
+from mothertongue.data.sources.places import Places
 from mothertongue.data.sources.readers import read_lines
 from mothertongue.data.text_cleaning import sentence_key
 from mothertongue.errors import Fault
@@ -26,7 +29,6 @@ TAKEN = {
     "speaker": "the second of three fields is taken as the speaker",
     "text": "the third of three fields is taken as the text: the second one, normalized",
 }
-SUFFIXES_ON_DISK = (*SUFFIXES, *map(str.upper, SUFFIXES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,10 @@ class Layout:
     """The tables of a corpus, by the pattern of their paths, and the places of its sounds.
 
     A line has an id, in some layouts a speaker, and the text: `widths` are the numbers of fields.
-    A place starts in the table's folder and has no suffix; in it, {id} is the id, and {0} and {1}
-    are its parts between - or _. The first group of `speaker` is the speaker's part of an id.
-    `beside` is a folder beside each table, for tables that their names alone do not tell.
+    It may begin with fields that are `skipped`. Places are those of `Places`, without a suffix. The
+    first group of `speaker` is the speaker's part of an id; that of `reader` is the speaker in the
+    path of the table's folder. `beside` is a folder beside each table, for tables that their names
+    alone do not tell.
     """
 
     tables: str
@@ -45,6 +48,9 @@ class Layout:
     places: tuple[str, ...]
     speaker: re.Pattern[str] | None = None
     beside: str | None = None
+    skipped: int = 0
+    second: Second = "speaker"
+    reader: re.Pattern[str] | None = None
 
 
 LJSPEECH = Layout("metadata.csv", "|", (2, 3), ("wavs/{id}", "wav/{id}", "{id}"))  # also Piper's
@@ -52,13 +58,28 @@ OPENSLR_PLACES = ("wavs/{id}", "{id}", "data/{id:.2}/{id}")
 OPENSLR_SPEAKER = re.compile(r"([a-z]+_\d+)_\d")  # of swf_0001_0000000001
 LAYOUTS = (
     LJSPEECH,
+    replace(
+        LJSPEECH,  # M-AILABS
+        tables="by_book/**/metadata.csv",
+        second="text",
+        reader=re.compile(r"(?:^|/)by_book/(?:fe)?male/([^/]+)/"),
+    ),
     Layout("line_index*.tsv", "\t", (2, 3), OPENSLR_PLACES, OPENSLR_SPEAKER),
+    Layout("line_index*.csv", ",", (2,), (*OPENSLR_PLACES, "*/{id}"), OPENSLR_SPEAKER, skipped=1),
     Layout("utt_spk_text.tsv", "\t", (3,), OPENSLR_PLACES),
-    # LibriSpeech, MLS (Multilingual LibriSpeech), VIVOS
+    # LibriSpeech, MLS (Multilingual LibriSpeech), VIVOS, Kathbath
     Layout("*/*/*-*.trans.txt", " ", (1, 2), ("{id}",), re.compile("(.+)-.+-")),
     Layout("transcripts.txt", "\t", (2,), ("audio/{0}/{1}/{id}",), re.compile("(.+)_.+_"), "audio"),
     Layout("prompts.txt", " ", (1, 2), ("waves/{0}/{id}",), re.compile("(.+)_"), "waves"),
+    Layout(
+        "transcription_n2w.txt",
+        "\t",
+        (2,),
+        ("audio/{id}", "audio/{stem}"),  # it names .m4a; people train on .wav
+        re.compile(r"\d+-(\d+)-[fm]\b"),
+    ),
 )
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 class HeaderlessSource(Source):
@@ -103,6 +124,20 @@ class HeaderlessSource(Source):
             "test/prompts.txt": "SPK02_R001 ASANTE\n",
             "test/waves/SPK02/SPK02_R001.wav": "",
         },
+        {
+            "line_index.csv": "A1, swf_0001_0000000001, Habari, ndugu.\n",
+            "female/swf_0001_0000000001.wav": "",
+        },
+        {
+            "by_book/female/anna/hadithi/metadata.csv": "a|Mwaka 1.|Mwaka wa kwanza.\n",
+            "by_book/female/anna/hadithi/wavs/a.wav": "",
+        },
+        {
+            "train/transcription_n2w.txt": "8444-513-f.m4a\thabari yako\n",
+            "train/audio/8444-513-f.m4a": "",
+            "test_known/transcription_n2w.txt": "8445-659-m.m4a\tasante\n",
+            "test_known/audio/8445-659-m.wav": "",
+        },
     )
     options = ROOT_OPTIONS
     precedence = 8  # before AudioFolder, which takes every metadata.csv
@@ -122,72 +157,43 @@ class HeaderlessSource(Source):
             reason = f"{self.path}: no table without a header; expected {names}"
             raise Fault("MAN-FORMAT", reason, "check the path")
         layout, tables = found
-        second: Second = "speaker"
         if layout is LJSPEECH:
             width, second = _width_and_second(tables)
-            layout = replace(layout, widths=(width,))
+            layout = replace(layout, widths=(width,), second=second)
             self._remarks += [TAKEN[second]] if width == 3 else []
         home = self.path if self.path.is_dir() else self.path.parent
         self._remarks += unread_remarks(home, tables) if self.path.is_dir() else []
         folders = [table.parent.relative_to(home).as_posix() for table in tables]
-        splits = splits_in_names(folders)
-        for table, folder in zip(tables, folders, strict=True):
-            sounds = _Sounds(self.root, "" if folder == "." else folder, layout)
-            for row in _rows(table, layout, second, sounds):
-                yield replace(row, split=splits[folder]) if isinstance(row, Row) else row
+        tops = [folder.partition("/")[0] for folder in folders]
+        splits = splits_in_names(tops)
+        for table, folder, top in zip(tables, folders, tops, strict=True):
+            sounds = Places(self.root, "" if folder == "." else folder, layout.places)
+            read_by = layout.reader.search(f"{folder}/") if layout.reader else None
+            for row in _rows(table, layout, read_by and read_by[1], sounds):
+                yield replace(row, split=splits[top]) if isinstance(row, Row) else row
 
 
 def _rows(
-    table: Path, layout: Layout, second: Second, sounds: "_Sounds"
+    table: Path, layout: Layout, reader: str | None, sounds: Places
 ) -> Iterator[Row | Rejection]:
     for where, line in read_lines(table):
-        fields = _fields(line, layout.delimiter)
-        name, *others, text = fields if len(fields) > 1 else (*fields, "")
+        fields = _fields(line, layout)
+        name, *others, text = fields if len(fields) > 1 else [*fields, "", ""][:2]
         other = others[0] if others else ""
         named = layout.speaker.match(name) if layout.speaker else None
         if len(fields) not in layout.widths or (named and other):
-            expected = f"{' or '.join(map(str, layout.widths))}, the last one the text"
-            reason = f"{len(fields)} fields, expected {expected}"
+            widths = " or ".join(str(layout.skipped + width) for width in layout.widths)
+            expected = f"{widths}, the last one the text"
+            reason = f"{layout.skipped + len(fields)} fields, expected {expected}"
             fix = "take the delimiter out of the text, or mend the row"
             yield reject(where, {"line": line}, Fault("MAN-RAGGED", reason, fix))
             continue
-        record = {"audio": sounds.path_of(name) if name else None, "text": text}
-        if second == "text":
+        record = {"audio": sounds.path_of(name) if name else None, "text": text, "speaker": reader}
+        if layout.second == "text":
             record["text"] = text or other
         else:
             record["speaker"] = named[1] if named else other
         yield to_row(where, record)
-
-
-class _Sounds:
-    """The sounds of a table. The place and the suffix of the last one are tried first."""
-
-    def __init__(self, root: Path, folder: str, layout: Layout) -> None:
-        self._root, self._folder = root, folder
-        self._places, self._suffixes = [*layout.places], [*SUFFIXES_ON_DISK]
-
-    def path_of(self, name: str) -> str:
-        """Return the path in the root of the sound with this id; if there is none, a likely one."""
-        return self.find(name) or self._path(self._places[0], name, self._suffixes[0])
-
-    def find(self, name: str) -> str | None:
-        for place, suffix in product(self._places, self._suffixes):
-            path = self._path(place, name, suffix)
-            if os.path.isfile(self._root / path):
-                _move_up(self._places, place)
-                _move_up(self._suffixes, suffix)
-                return path
-        return None
-
-    def _path(self, place: str, name: str, suffix: str) -> str:
-        has_suffix = name.lower().endswith(SUFFIXES)
-        stem = place.format(*re.split("[-_]", name)[:2], "", "", id=name)
-        return os.path.join(self._folder, stem if has_suffix else f"{stem}{suffix}")
-
-
-def _move_up(items: list[str], item: str) -> None:
-    items.remove(item)
-    items.insert(0, item)
 
 
 def _found(path: Path) -> tuple[Layout, list[Path]] | None:
@@ -222,7 +228,7 @@ def _has_layout(table: Path, layout: Layout) -> bool:
         lines = [line for _, line in islice(read_lines(table), 2)]
     except Fault:
         return False  # the source that reads other tables of this name says what is wrong
-    rows = [_fields(line, layout.delimiter) for line in lines]
+    rows = [_fields(line, layout) for line in lines]
     return bool(rows) and len(rows[0]) in (2, 3) and not _is_header(rows, table.parent, layout)
 
 
@@ -232,17 +238,24 @@ def _is_header(rows: Sequence[Sequence[str]], folder: Path, layout: Layout) -> b
     Unknown names are a header too if the next row begins with the path of a file.
     """
     first, *others = rows
-    if _Sounds(folder, "", layout).find(first[0]):
+    if Places(folder, "", layout.places).find(first[0]):
         return False
     if not KNOWN_NAMES.isdisjoint(field.lower() for field in first):
         return True
-    return any(os.path.isfile(folder / row[0]) for row in others)
+    return any(row and os.path.isfile(folder / row[0]) for row in others)
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    """Return the fields of a line. Only the first space delimits: the others are of the text."""
-    parts = line.split(None, 1) if delimiter == " " else line.split(delimiter)
-    return [part.strip() for part in parts]
+def _fields(line: str, layout: Layout) -> list[str]:
+    """Return the fields of a line from the id on. Spaces and commas of the text delimit nothing."""
+    delimiter = None if layout.delimiter == " " else layout.delimiter
+    most = layout.skipped + max(layout.widths) - 1 if layout.delimiter in " ," else -1
+    parts = [part.strip() for part in line.split(delimiter, most)][layout.skipped :]
+    return [_unquoted(part) for part in parts] if delimiter == "," else parts
+
+
+def _unquoted(field: str) -> str:
+    quoted = QUOTED.fullmatch(field)
+    return quoted[1].replace('""', '"').strip() if quoted else field
 
 
 def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
@@ -256,7 +269,7 @@ def _width_and_second(tables: Sequence[Path]) -> tuple[int, Second]:
     widths: Counter[int] = Counter()
     alike = again = longer = 0
     for _, line in chain.from_iterable(map(read_lines, tables)):
-        fields = _fields(line, LJSPEECH.delimiter)
+        fields = _fields(line, LJSPEECH)
         widths[len(fields)] += 1
         if len(fields) == 3 and all(fields):
             _, second, third = fields

@@ -1,12 +1,14 @@
 """A table of clips: CSV, TSV, JSONL or Parquet, its columns found by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from mothertongue.data.folders import shown
 from mothertongue.data.sources.base import Rejection, Row, reject, to_row
 from mothertongue.data.sources.columns import (
+    REQUIRED,
     ColumnSource,
     find_columns,
     known_columns,
@@ -14,6 +16,7 @@ from mothertongue.data.sources.columns import (
     with_end,
 )
 from mothertongue.data.sources.parquet import embedded_column, read_parquet, read_parquet_header
+from mothertongue.data.sources.places import Places
 from mothertongue.data.sources.readers import (
     Located,
     is_utf16,
@@ -25,12 +28,14 @@ from mothertongue.data.sources.readers import (
 from mothertongue.errors import Fault
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+PLACES = ("{id}", "audio/{id}", "clips/{id}", "wavs/{id}", "wav/{id}")
 
 
 class TableSource(ColumnSource):
     """One file with a row for each clip. Quotes count in CSV, and are plain characters in TSV.
 
-    They count in TSV that is UTF-16, because Excel writes it so.
+    They count in TSV that is UTF-16, because Excel writes it so. A sound that is not where its row
+    says may be in a folder beside the table, such as `audio`, or have a path with a `/` too many.
     The audio column of a Parquet file may hold the audio itself, as the Hub writes it.
     """
 
@@ -41,6 +46,8 @@ class TableSource(ColumnSource):
     precedence = 90
 
     kind: Literal["table"] = "table"
+    required: tuple[str, ...] = REQUIRED
+    """The fields that must have a column."""
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -54,8 +61,12 @@ class TableSource(ColumnSource):
 
     def rows(self) -> Iterator[Row | Rejection]:
         header = tuple(table_header(self.path))
-        records = self._records(find_columns(header, self.path, self.chosen))
-        return table_rows(self.path, header, records, self.chosen)
+        records = self._records(find_columns(header, self.path, self.chosen, self.required))
+        places = Places(self.root, "", PLACES)
+        for row in table_rows(self.path, header, records, self.chosen, self.required):
+            if isinstance(row, Row) and row.audio and row.embedded is None:
+                row = replace(row, audio=_found(places, row.audio))
+            yield row
 
     def _records(self, columns: dict[str, str]) -> Iterator[Located | Rejection]:
         suffix = self.path.suffix.lower()
@@ -72,10 +83,11 @@ def table_rows(
     header: tuple[str, ...],
     records: Iterator[Located | Rejection],
     chosen: Mapping[str, str | None],
+    required: Sequence[str] = REQUIRED,
 ) -> Iterator[Row | Rejection]:
     """The rows of a table's records. Raises Fault MAN-COLUMN as `find_columns` does."""
     # By record: objects of a JSONL table may have keys that its first one lacks.
-    columns = {header: find_columns(header, path, chosen)}
+    columns = {header: find_columns(header, path, chosen, required)}
     for item in records:
         if isinstance(item, Rejection):
             yield item
@@ -90,6 +102,11 @@ def table_rows(
             yield to_row(where, with_end(fields))
         except Fault as fault:
             yield reject(where, fields, fault)
+
+
+def _found(places: Places, audio: str) -> str:
+    """Return the path of a sound. AfriSpeech has /train/a.wav for train/a.wav of its folder."""
+    return places.find(audio) or places.find(audio.lstrip("/")) or audio
 
 
 def _only_table(path: Path) -> Path | None:

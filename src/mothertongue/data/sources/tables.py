@@ -1,6 +1,7 @@
 """Read a table in several files: train.csv and test.csv, or train-00000-of-00002.parquet."""
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,23 @@ from typing import Literal
 
 from mothertongue.data.audio_paths import linked_folder_remarks
 from mothertongue.data.folders import walk
-from mothertongue.data.sources.base import Rejection, Row
-from mothertongue.data.sources.columns import ColumnSource, split_named, splits_in_names
-from mothertongue.data.sources.table import SUFFIXES, TableSource
+from mothertongue.data.sources.base import Rejection, Row, for_review
+from mothertongue.data.sources.columns import (
+    REQUIRED,
+    ColumnSource,
+    known_columns,
+    split_in,
+    split_named,
+    splits_in_names,
+)
+from mothertongue.data.sources.table import SUFFIXES, TableSource, table_header
 from mothertongue.errors import Fault
+
+SUBMISSION = re.compile(r"sample_?submission", re.IGNORECASE)  # of a competition: it has no sounds
+UNTOLD = (
+    "{}: no column with texts, so its clips are no test split: they are in review.jsonl, for "
+    "people to transcribe; if it has texts, name their column as in the other tables"
+)
 
 
 class TablesSource(ColumnSource):
@@ -23,6 +37,18 @@ class TablesSource(ColumnSource):
             "test.csv": "audio,text\nb.wav,yo\n",
             "a.wav": "",
             "b.wav": "",
+        },
+        {
+            "train.tsv": "audio\tsentence\na.wav\tmwashibukeni\n",
+            "test.tsv": "audio\tsentence\nb.wav\tnatotela\n",
+            "audio/a.wav": "",
+            "audio/b.wav": "",
+        },
+        {
+            "train.csv": "user_ids,audio_ids,audio_paths,transcript\nu,x,/Afri/train/u/a.wav,hi\n",
+            "dev.csv": "user_ids,audio_ids,audio_paths,transcript\nv,y,/Afri/dev/v/b.wav,yo\n",
+            "Afri/train/u/a.wav": "",
+            "Afri/dev/v/b.wav": "",
         },
     )
     precedence = 80
@@ -44,14 +70,28 @@ class TablesSource(ColumnSource):
         if len(corpora := corpora_of(names)) > 1:
             reason = f"{self.path}: tables of several corpora: {', '.join(corpora)}"
             raise Fault("MAN-FORMAT", reason, "point at one of these folders")
-        splits = splits_in_names(names)
+        untold = [name for name in names if self._is_untold(name)]
+        untold = untold if len(untold) < len(names) else []
+        splits = splits_in_names([name for name in names if name not in untold])
         for name in names:
             source = TableSource(
-                path=self.path / name, audio_column=self.audio_column, text_column=self.text_column
+                path=self.path / name,
+                audio_root=self.audio_root,
+                audio_column=self.audio_column,
+                text_column=self.text_column,
+                required=("audio",) if name in untold else REQUIRED,
             )
             folder = "" if self.audio_root else posixpath.dirname(name)
             for row in source.rows():
-                yield row if isinstance(row, Rejection) else _below(row, folder, splits[name])
+                below = row if isinstance(row, Rejection) else _below(row, folder, splits.get(name))
+                yield for_review(below) if name in untold else below
+        self._remarks += [UNTOLD.format(name) for name in untold]
+
+    def _is_untold(self, name: str) -> bool:
+        """Return whether a table is a test set whose texts are kept back: it has no such column."""
+        if split_in(name) != "test":
+            return False
+        return "text" not in known_columns(table_header(self.path / name), self.chosen)
 
 
 def is_parquet(names: Sequence[str]) -> bool:
@@ -76,6 +116,7 @@ def _tables(path: Path) -> list[str]:
     found: list[str] = []
     for folder, _, names in walk(path):
         tables = [name for name in names if name.lower().endswith(SUFFIXES)]
+        tables = [name for name in tables if not SUBMISSION.match(name)]
         found += [(Path(folder).relative_to(path) / name).as_posix() for name in tables]
     return found
 
