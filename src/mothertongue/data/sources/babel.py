@@ -55,7 +55,9 @@ def read_babel(path: Path, encoding: str | None = None) -> Annotations:
         elif line.strip():
             if not stretches:
                 reason = f"{path}:{number}: {line[:40]!r}; expected a time, such as [0.0]"
-                raise Fault("MAN-FORMAT", reason, "write the time at which the text begins above it")
+                raise Fault(
+                    "MAN-FORMAT", reason, "write the time at which the text begins above it"
+                )
             stretches[-1][2].append(line)
     named = SPEAKER.match(path.name)
     ends = [start_s for _, start_s, _ in stretches[1:]]

@@ -143,7 +143,8 @@ def _advice(path: Path) -> str:
     if archives:
         return f"unpack it first, and give the folder: {unpack_command(archives[0])}"
     return (
-        "point at the table itself (.csv, .tsv, .json, .jsonl, .parquet, .xlsx), or at the folder "
+        "point at the table itself (.csv, .tsv, .json, .jsonl, .parquet, .xlsx, .ods), or at the "
+        "folder "
         "that holds metadata.csv; docs/guide.md shows each layout"
     )
 
