@@ -68,6 +68,11 @@ def _folders() -> dict[str, Write]:
         "voice-bad-clip": _filled(
             {"clips/a.mp3": "no", "train.tsv": "client_id\tpath\tsentence\nx\ta.mp3\thabari\n"}
         ),
+        "in-a-folder": _filled({"in/metadata.csv": "file_name,text\na.wav,habari\n"}),
+        "in-folders-empty": _filled({"in/in/in/in/in/a.txt": ""}),
+        "archive-inside": _filled({"in.tar.gz": "no", "in.zip": "no"}),
+        "stm-channels": _filled({"a.stm": "a A x 0 1 moja\na B y 0 1 mbili\n"}),
+        "stm-binary": _filled({"a.stm": "\0\1\2"}),
         "manifest-folder": _filled({"manifest.jsonl/a": ""}),
         "socket-beside": _filled({"a.csv/b": ""}),
         "link-to-itself": lambda path, home: path.symlink_to(path.name),

@@ -8,6 +8,7 @@ from faults.inputs import Write, content
 from mothertongue.data.sources.excel import ExcelSource
 
 (EXAMPLE,) = (data for data in ExcelSource.examples[0].values() if isinstance(data, bytes) and data)
+(ODS,) = (data for data in ExcelSource.examples[1].values() if isinstance(data, bytes) and data)
 SHEET, BOOK = "xl/worksheets/sheet1.xml", "xl/workbook.xml"
 CELL = '<c t="str"><v>hi</v></c>'
 ENTITIES = '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
@@ -58,13 +59,32 @@ def workbooks() -> dict[str, Write]:
     for name, change in parts.items():
         found[name] = lambda path, home, change=change: path.write_bytes(changed(change))
     others = {f"other{suffix}": content(EXAMPLE) for suffix in (".xls", ".xlsm", ".ods")}
+    repeated = '<table:table-cell table:number-columns-repeated="16382"/>'
+    far = repeated.replace("16382", "9" * 18).replace(
+        "/>", "><text:p>a</text:p></table:table-cell>"
+    )
+    parts_of_ods: dict[str, Callable[[str], str]] = {
+        "wide": lambda text: text.replace(repeated, far),
+        "long": lambda text: text.replace(
+            "-row>", f'-row table:number-rows-repeated="{10**9}">', 1
+        ),
+        "no-count": lambda text: text.replace("16382", "many"),
+        "many-cells": lambda text: text.replace(repeated, "<table:table-cell/>" * MIB),
+        "entities": lambda text: ENTITIES + text,
+        "bomb": lambda text: text + " " * 65 * MIB,
+        "no-rows": lambda text: "<a/>",
+    }
+    for name, change in parts_of_ods.items():
+        others[f"{name}.ods"] = lambda path, home, change=change: path.write_bytes(
+            changed(change, "content.xml", ODS)
+        )
     return others | {f"{name}.xlsx": write for name, write in found.items()}
 
 
-def changed(change: Callable[[str], str], part: str = SHEET) -> bytes:
-    """Return the example with a part changed."""
+def changed(change: Callable[[str], str], part: str = SHEET, book: bytes = EXAMPLE) -> bytes:
+    """Return an example with a part changed."""
     file = BytesIO()
-    with zipfile.ZipFile(BytesIO(EXAMPLE)) as old, zipfile.ZipFile(file, "w", 8) as new:
+    with zipfile.ZipFile(BytesIO(book)) as old, zipfile.ZipFile(file, "w", 8) as new:
         for name in old.namelist():
             text = old.read(name).decode()
             new.writestr(name, change(text) if name == part else text)

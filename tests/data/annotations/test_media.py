@@ -153,4 +153,5 @@ def test_hidden_folders_are_not_searched(root: Path) -> None:
     sounds = Sounds(root, is_whole=True)
     assert sounds.find(root / "eaf/a.eaf", "a", []) == Sound("one/a.wav")
     touch(root / "two/b.wav")
+    touch(root / "one/a.mp4")  # the picture of a recording that is used
     assert Sounds(root, is_whole=True).others({"one/a.wav"}) == ["two/b.wav"]

@@ -133,6 +133,13 @@ def test_bad_times_cost_their_row(tmp_path: Path) -> None:
     assert rejected[0].row["text"]
 
 
+def test_a_corpus_without_any_time_says_so_of_each_row(tmp_path: Path) -> None:
+    chat = "@Begin\n@Participants:\tCHI Child\n*CHI:\thabari .\n*CHI:\tnzuri .\n@End\n"
+    rows, rejected, _ = read(corpus(tmp_path, {"a.cha": chat, "a.wav": ""}))
+    assert rows == []
+    assert [each.code for each in rejected] == ["MAN-SEGMENT"] * 2
+
+
 def test_an_end_without_end_costs_its_row(tmp_path: Path) -> None:
     path = corpus(tmp_path, {"a.txt": f"1\t{'9' * 400}\thabari\n", "a.wav": ""})
     assert [each.code for each in read(path)[1]] == ["MAN-SEGMENT"]

@@ -65,6 +65,7 @@ def test_a_time_that_is_none_is_left_open(tmp_path: Path, digits: int) -> None:
         ("ng'ombe wangu 'enda .", "ng'ombe wangu 'enda."),
         ("well (1:05.) &{l=sings I want &}l=sings it .", "well I want it."),
         ("gumo [: gum] [*] ‡ yes ?", "gumo yes?"),
+        ('moja \x15%pic:"a b.jpg"\x15 mbili \x15%txt:"a"\x15 .', "moja mbili."),
     ],
 )
 def test_codes_are_no_speech(tmp_path: Path, line: str, text: str) -> None:

@@ -86,6 +86,7 @@ def test_one_annotation_of_a_task_is_read_and_the_others_are_counted(tmp_path: P
         ("http://localhost:8080/data/upload/3/00000000-c.wav", "c.wav"),
         ("/data/upload/3/00000000-none.wav", "upload/3/00000000-none.wav"),
         ("s3://bucket/a.wav", "s3://bucket/a.wav"),
+        ("s3://bucket/corpus/my%20sounds/a.wav", "my sounds/a.wav"),
         ("/etc/a.wav", "/etc/a.wav"),
     ],
 )

@@ -109,6 +109,19 @@ def test_a_cue_of_a_number_keeps_it(tmp_path: Path) -> None:
     assert texts(tmp_path, cue) == ["1984", "two"]
 
 
+@pytest.mark.parametrize("end", ["\n\n", "\r\r\n"])
+def test_numbers_between_blank_lines_are_no_text(tmp_path: Path, end: str) -> None:
+    lines = ["1", "00:00:01,000 --> 00:00:02,000", "1984", "2", "00:00:02,000 --> 00:00:03,000"]
+    (tmp_path / "a.srt").write_bytes(end.join([*lines, "two", "1985"]).encode())
+    (tier,) = read_subtitles(tmp_path / "a.srt").tiers
+    assert [each.text for each in tier.segments] == ["1984", "two 1985"]
+
+
+def test_a_text_of_a_number_before_times_alone_stays(tmp_path: Path) -> None:
+    cues = "00:00:01,000 --> 00:00:02,000\n1984\n\n00:00:02,000 --> 00:00:03,000\ntwo\n"
+    assert texts(tmp_path, cues) == ["1984", "two"]
+
+
 def test_text_without_times_is_counted_in_webvtt(tmp_path: Path) -> None:
     path = tmp_path / "a.vtt"
     path.write_text(VTT + "\nlost text\n\nNOTE fine\n")

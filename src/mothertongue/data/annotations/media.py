@@ -64,9 +64,14 @@ class Sounds:
         raise _missing(file, stem, media)
 
     def others(self, used: Collection[str]) -> list[str]:
-        """Return the paths of the recordings in the corpus that are not among those of `used`."""
+        """Return the paths of the recordings in the corpus that are not among those of `used`.
+
+        A file is no other recording if only its suffix differs: a.mp4 has the picture of a.wav.
+        """
         everywhere = (path for paths in self._index().values() for path in paths)
-        return sorted({self._sound(path, 0.0).path for path in everywhere}.difference(used))
+        stems = {os.path.splitext(path)[0] for path in used}
+        found = {self._sound(path, 0.0).path for path in everywhere}
+        return sorted(path for path in found if os.path.splitext(path)[0] not in stems)
 
     def _sound(self, path: str, origin_s: float, is_elsewhere: bool = False) -> Sound:
         return Sound(Path(os.path.relpath(path, self._root)).as_posix(), origin_s, is_elsewhere)

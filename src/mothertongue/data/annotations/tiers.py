@@ -85,7 +85,7 @@ def add_kinds(kinds: Kinds, document: Annotations) -> None:
 
 
 def likeliest(kinds: Mapping[str, Kind]) -> str | None:
-    """Return the kind with the most time and text; None if no kind has both.
+    """Return the kind with the most time and text; None if no kind has both, and there are several.
 
     A kind with times of its own comes before one with the times of its parent, such as a
     translation. Of several kinds with about as much, the one nearest to its times is taken: words
@@ -96,6 +96,8 @@ def likeliest(kinds: Mapping[str, Kind]) -> str | None:
     found = {name: kind for name, kind in found.items() if kind.rank == rank}
     most = max((kind.weight for kind in found.values()), default=0.0)
     close = [name for name, kind in found.items() if kind.weight >= CLOSE * most]
+    if not close and len(kinds) == 1:  # each of its segments is then told to have no time
+        close = [name for name, kind in kinds.items() if kind.num_segments]
     return max(close, key=lambda name: _preference(kinds[name]), default=None)
 
 

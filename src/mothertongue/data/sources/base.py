@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -79,6 +79,7 @@ class Source(Config, ABC):
     audio_root: Path | None = None
     """The folder in which relative audio paths start, if it is not the corpus' own."""
 
+    _told: list[str] = PrivateAttr(default_factory=list)
     _remarks: list[str] = PrivateAttr(default_factory=list)
     _labelling: Labelling | None = PrivateAttr(default=None)
 
@@ -113,7 +114,11 @@ class Source(Config, ABC):
     @property
     def remarks(self) -> tuple[str, ...]:
         """Return remarks on the whole corpus, such as what was left out, after `rows` ended."""
-        return tuple(self._remarks)
+        return (*self._told, *self._remarks)
+
+    def tell(self, remarks: Iterable[str]) -> None:
+        """Add remarks on what was seen of the corpus before its rows are read."""
+        self._told += remarks
 
     @property
     def labelling(self) -> Labelling | None:

@@ -17,6 +17,7 @@ from mothertongue.errors import Fault
 
 SPEECH = re.compile(r"\*([^:\s]+):\s*(.*)", re.DOTALL)
 MEDIA = re.compile(r"@Media:\s*([^,]+)")
+OTHER_BULLET = re.compile(r"\x15[^\x15]*\x15")  # of a picture or a text: %pic:"a.jpg"
 BULLET = re.compile(r'\x15(?:%(?:snd|mov):"[^"]*"_)?(\d+)_(\d+)-?\x15')
 UNHEARD = re.compile(r"(?<!\w)(?:xxx?|yyy?|www)(?!\w)")
 UNHEARD_NOTE = "lines with words that nobody understood (xxx, yyy, www), left out"
@@ -110,7 +111,8 @@ def _names(line: str) -> dict[str, str]:
 def _segment(place: str, speaker: str, text: str) -> Segment:
     times = BULLET.findall(text)
     start_s, end_s = (seconds_of(times[0][0]), seconds_of(times[-1][1])) if times else (None, None)
-    return Segment(place, start_s, end_s, _plain(BULLET.sub(" ", text)), speaker)
+    said = OTHER_BULLET.sub(" ", BULLET.sub(" ", text))
+    return Segment(place, start_s, end_s, _plain(said), speaker)
 
 
 def _plain(text: str) -> str:

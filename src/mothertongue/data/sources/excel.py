@@ -1,4 +1,4 @@
-"""Read a table in a workbook of Excel, .xlsx: the first sheet that has its columns."""
+"""Read a table in a workbook, .xlsx or .ods: the first sheet that has its columns."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
@@ -16,15 +16,14 @@ from mothertongue.data.sources.columns import (
 )
 from mothertongue.data.sources.readers import Located
 from mothertongue.data.sources.table import SUFFIXES, table_rows
-from mothertongue.data.sources.workbooks import Cell, opened, read_rows
+from mothertongue.data.sources.workbooks import Cell, Rows, opened
 from mothertongue.errors import Fault
 
-SUFFIX = ".xlsx"
-OTHERS = (".xls", ".xlsm", ".xlsb", ".ods")
+READ = (".xlsx", ".ods")
+OTHERS = (".xls", ".xlsm", ".xlsb")
 NUMBERS = ("start_s", "end_s", "duration_s", "start_ms", "end_ms", "duration_ms")
 PLAIN_FORMATS = ("General", "0", "@")
 EXACT_BELOW = 10**15  # Excel keeps 15 digits
-Rows = Iterator[tuple[int, list[Cell]]]
 
 
 def _example() -> bytes:
@@ -46,6 +45,41 @@ def _example() -> bytes:
         '<row r="2"><c t="str"><v>a.wav</v></c><c t="str"><v>hi</v></c></row>'
         "</sheetData></worksheet>",
     }
+    return _zipped(parts)
+
+
+def _ods_example() -> bytes:
+    """Return such a workbook as LibreOffice writes it: empty cells and rows repeat to its end."""
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    rows = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{text}</text:p>'
+            "</table:table-cell>"
+            for text in texts
+        )
+        + '<table:table-cell table:number-columns-repeated="16382"/></table:table-row>'
+        for texts in (("audio", "text"), ("a.wav", "hi"))
+    )
+    end = (
+        '<table:table-row table:number-rows-repeated="1048574"><table:table-cell '
+        'table:number-columns-repeated="16384"/></table:table-row>'
+    )
+    return _zipped(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "META-INF/manifest.xml": "<manifest/>",
+            "content.xml": f"<office:document-content {names}><office:body><office:spreadsheet>"
+            f'<table:table table:name="Clips">{rows}{end}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        }
+    )
+
+
+def _zipped(parts: Mapping[str, str]) -> bytes:
     file = BytesIO()
     with ZipFile(file, "w") as archive:
         for name, text in parts.items():
@@ -60,7 +94,10 @@ class ExcelSource(ColumnSource):
     have them. What Excel shows otherwise than it stores is a Rejection: dates, percentages, errors.
     """
 
-    examples = ({"corpus.xlsx": _example(), "a.wav": ""},)
+    examples = (
+        {"corpus.xlsx": _example(), "a.wav": ""},
+        {"corpus.ods": _ods_example(), "a.wav": ""},
+    )
     precedence = 97
 
     kind: Literal["excel"] = "excel"
@@ -77,21 +114,21 @@ class ExcelSource(ColumnSource):
 
     def rows(self) -> Iterator[Row | Rejection]:
         self._remarks.clear()
-        if self.path.suffix.lower() != SUFFIX:
-            reason = f"{self.path}: a {self.path.suffix} spreadsheet; expected {SUFFIX}"
-            raise Fault("MAN-FORMAT", reason, f"save it as {SUFFIX}, or as CSV")
+        if self.path.suffix.lower() not in READ:
+            reason = f"{self.path}: a {self.path.suffix} spreadsheet; expected {' or '.join(READ)}"
+            raise Fault("MAN-FORMAT", reason, "save it as .xlsx, or as CSV")
         with opened(self.path) as book:
             name, header, rows = self._sheet(book)
             columns = find_columns(header, Path(f"{self.path}:{name}"), self.chosen)
             records = _records(self.path, name, header, columns, rows)
             yield from table_rows(self.path, header, records, self.chosen)
 
-    def _sheet(self, book: Any) -> tuple[str, tuple[str, ...], Rows]:
+    def _sheet(self, book: Mapping[str, Rows]) -> tuple[str, tuple[str, ...], Rows]:
         """Return the name, the columns and the further rows of the first sheet that has a table.
 
         If none has one, it is the sheet with most of the needed columns.
         """
-        sheets = [(sheet.title, read_rows(self.path, sheet)) for sheet in book.worksheets]
+        sheets = [*book.items()]
         headers = [_header(rows) for _, rows in sheets] or [()]
         fits = [
             len(known_columns(header, self.chosen).keys() & set(REQUIRED)) for header in headers
@@ -111,17 +148,19 @@ class ExcelSource(ColumnSource):
 
 
 def _workbook(path: Path) -> Path | None:
-    """Return the workbook of a path; one that is not .xlsx only where there is no other."""
+    """Return the workbook of a path; of a folder, the one with the first suffix of those below."""
     if path.is_file():
-        return path if path.suffix.lower() in (SUFFIX, *OTHERS) else None
+        return path if path.suffix.lower() in (*READ, *OTHERS) else None
     # Excel keeps ~$corpus.xlsx beside a workbook that is open.
     entries = shown(path) if path.is_dir() else []
     seen = [each for each in entries if not each.name.startswith("~")]
     if any(each.suffix.lower() in SUFFIXES for each in seen):
         return None
-    files = [each for each in seen if each.suffix.lower() in (SUFFIX, *OTHERS) and each.is_file()]
-    found = [each for each in files if each.suffix.lower() == SUFFIX] or files
-    return found[0] if len(found) == 1 else None
+    for suffixes in (READ[:1], READ[1:], OTHERS):
+        found = [each for each in seen if each.suffix.lower() in suffixes and each.is_file()]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def _header(rows: Rows) -> tuple[str, ...]:
@@ -170,7 +209,7 @@ def _formulas(path: Path, sheet: str) -> Rows:
     The results alone do not tell an empty cell from a formula that no program has computed.
     """
     with opened(path, results=False) as book:
-        yield from read_rows(path, book[sheet])
+        yield from book[sheet]
 
 
 def _text(field: str, cell: Cell) -> str | None:
@@ -186,7 +225,9 @@ def _text(field: str, cell: Cell) -> str | None:
         found = "a formula without a result"
         fix = "open the workbook in Excel or LibreOffice and save it"
     elif cell.kind != "n":
-        found, fix = f"{type(cell.value).__name__} {cell.value}", again
+        is_told = isinstance(cell.value, str)
+        found = cell.value if is_told else f"{type(cell.value).__name__} {cell.value}"
+        fix = again
     elif abs(cell.value) >= EXACT_BELOW:
         found, fix = f"the number {cell.value}, of which Excel keeps 15 digits", again
     elif field not in NUMBERS and cell.number_format not in PLAIN_FORMATS:

@@ -28,7 +28,9 @@ PAIRED = (
 )
 MAX_SHOWN = 200
 MAX_BYTES = 256 << 20  # JSON takes about ten times its size in memory
-SERVED = re.compile(r"(?:https?://[^/]+)?/data/(?:local-files/\?d=|(?=upload/))")
+SERVED = re.compile(
+    r"(?:https?://[^/]+)?/data/(?:local-files/\?d=|(?=upload/))|(?P<cloud>(?:s3|gs|azure-blob)://[^/]+)"
+)
 UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 FACTS = ("language", "speaker", "split", "license")
 
@@ -274,11 +276,15 @@ def _times(region: dict[str, Any]) -> dict[str, float]:
 
 
 def _located(root: Path, audio: str) -> str:
-    """Return the path in the folder of a file that Label Studio served from uploads or disk."""
+    """Return the path in the folder of a file that Label Studio served from uploads, disk or cloud.
+
+    A file of the cloud that is not in the folder keeps its address.
+    """
     match = SERVED.match(audio)
     if match is None:
         return audio
     parts = unquote(audio[match.end() :]).replace("\\", "/").lstrip("/").split("/")
     ends = ["/".join(parts[number:]) for number in range(len(parts))]
     ends.append(UPLOAD_PREFIX.sub("", parts[-1]))
-    return next((end for end in ends if end and os.path.isfile(root / end)), ends[0])
+    missing = audio if match["cloud"] else ends[0]
+    return next((end for end in ends if end and os.path.isfile(root / end)), missing)

@@ -66,13 +66,18 @@ def read_subtitles(path: Path, encoding: str | None = None) -> Annotations:
     is_vtt = path.suffix.lower() == ".vtt"
     cues: list[Cue] = []
     ignored: Counter[str] = Counter()
+    has_number = False  # at the end of the last cue: that of the next one, before a blank line
     for first, lines in _blocks(read_text(path, encoding), is_vtt):
         before = [*takewhile(lambda line: ARROW not in line, lines)]
         has_cue = len(before) < len(lines)
+        if has_number and has_cue and not before:
+            cues[-1].lines.pop()
+        has_number = False
         stray = before[:-1] if has_cue else before  # the line above the times is the cue's name
         if stray and not (is_vtt and NO_CUE.match(stray[0])):
             if cues and not is_vtt:  # a blank line inside the text of a cue
                 cues[-1].lines.extend(stray)
+                has_number = not has_cue and stray[-1].strip().isdigit()
             else:
                 ignored[STRAY] += 1
         cues += _cues(first + len(before), lines[len(before) :])

@@ -1,4 +1,4 @@
-"""Read the cells of an .xlsx workbook of unknown origin, row by row."""
+"""Read the cells of an .xlsx or .ods workbook of unknown origin, row by row."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from xml.parsers import expat
 from zipfile import ZipFile
 
+from mothertongue.data.sources.ods import Sheets
 from mothertongue.data.sources.readers import CHUNK_BYTES
 from mothertongue.errors import Fault
 
@@ -17,6 +18,7 @@ MAX_ELEMENTS = MAX_BYTES // 16  # a cell has two, in 30 bytes or more
 MAX_ROW_ELEMENTS = 1 << 17  # a sheet of Excel has 16,384 columns
 BATCH_ROWS = 16
 MAX_ROWS = 1 << 20  # a sheet of Excel has no more
+ODS = ".ods"
 # Excel encrypts a workbook into the container that old .xls files are.
 CONTAINER = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -29,14 +31,19 @@ class Cell(NamedTuple):
     number_format: str = ""
 
 
+Rows = Iterator[tuple[int, list[Cell]]]
+
+
 @contextmanager
-def opened(path: Path, results: bool = True) -> Iterator[Any]:
-    """Open a workbook for reading: formulas by the results that were saved, or as formulas.
+def opened(path: Path, results: bool = True) -> Iterator[dict[str, Rows]]:
+    """Open a workbook and yield the numbers and cells of the rows of each sheet, by its name.
+
+    Formulas are read by the results that were saved, or as formulas.
 
     Memory holds the workbook's texts and a few rows. A workbook unpacks to 64 MiB at most; the
     worst one then takes 400 MB. Raises Fault MAN-FORMAT, or MAN-LINE for a larger one.
     """
-    load_workbook = _load_workbook(path)
+    load_workbook = None if path.suffix.lower() == ODS else _load_workbook(path)
     with path.open("rb") as file:
         if file.read(len(CONTAINER)) == CONTAINER:
             reason = f"{path}: a workbook with a password, or of an Excel before 2007"
@@ -46,11 +53,28 @@ def opened(path: Path, results: bool = True) -> Iterator[Any]:
             _require_modest(path, archive)
             for name in archive.namelist():
                 _require_plain(path, archive, name)
-            book = load_workbook(file, read_only=True, data_only=results, keep_links=False)
-        yield book
+            if load_workbook is None:
+                sheets = _sheets_of_ods(path, archive)
+            else:
+                book = load_workbook(file, read_only=True, data_only=results, keep_links=False)
+                sheets = {each.title: _read_rows(path, each) for each in book.worksheets}
+        yield sheets
 
 
-def read_rows(path: Path, sheet: Any) -> Iterator[tuple[int, list[Cell]]]:
+def _sheets_of_ods(path: Path, archive: ZipFile) -> dict[str, Rows]:
+    if b"encryption-data" in archive.read("META-INF/manifest.xml"):
+        reason = f"{path}: a workbook with a password"
+        raise Fault("MAN-FORMAT", reason, "save it without one, or as CSV")
+    sheets = Sheets()
+    with archive.open("content.xml") as content:
+        sheets.read(content)
+    return {
+        name: ((number, [Cell(*each) for each in cells]) for number, cells in rows)
+        for name, rows in sheets.rows.items()
+    }
+
+
+def _read_rows(path: Path, sheet: Any) -> Rows:
     """Yield the number and the cells of every row, also of empty ones. Raises Fault MAN-FORMAT."""
     sheet.reset_dimensions()  # many programs write wrong ones
     rows = sheet.iter_rows()
@@ -141,6 +165,6 @@ def _readable(path: Path) -> Iterator[None]:
         reason = " ".join(str(cause).split())[:200]
         raise Fault(
             "MAN-FORMAT",
-            f"{path}: not readable as .xlsx ({type(cause).__name__}: {reason})",
+            f"{path}: not readable as {path.suffix.lower()} ({type(cause).__name__}: {reason})",
             "open it in Excel or LibreOffice and save it again, or save it as CSV",
         ) from None
