@@ -17,5 +17,5 @@ class Counts:
     verb: str | None = None  # to kill, this one alone
 
 
-REDUCED = Counts(every=30, mutants=500, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)
+REDUCED = Counts(every=30, mutants=2000, strategies=1, kills=1, sizes=2, reduced=True, verbs=2)
 """For the tests."""

@@ -185,10 +185,27 @@ def test_name_in_another_unicode_form_is_found(data: Path, there: str, written: 
     assert passed(examiner(data)(replace(GOOD, audio=written))).notes == ("PATH-FORM",)
 
 
-def test_a_long_path_of_many_parts_is_no_file(data: Path) -> None:
-    found = examiner(data)(replace(GOOD, audio="\u00e9/" * 100_000 + "a.wav"))
+@pytest.mark.parametrize("end", ["a.wav", ".."])
+def test_a_long_path_of_many_parts_is_no_file(
+    data: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """And the disk is not asked for each part, which takes seconds."""
+    examine, asked = examiner(data), list[str]()
+    monkeypatch.setattr(os.path, "realpath", lambda path: asked.append(path) or path)
+    found = examine(replace(GOOD, audio="\u00e9/" * 100_000 + end))
     assert isinstance(found, Rejection)
     assert found.code == "AUD-MISSING"
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "path", ["a/../" * 1_000 + "link/outside.wav", "a/../" * 1_000 + "../outside.wav"]
+)
+def test_a_long_path_leads_nowhere_else(data: Path, path: str) -> None:
+    (data / "link").symlink_to(data.parent)
+    found = examiner(data)(replace(GOOD, audio=path))
+    assert isinstance(found, Rejection)
+    assert found.code == "PATH-OUTSIDE"
 
 
 # (note, the row, the file a.wav)

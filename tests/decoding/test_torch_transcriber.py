@@ -26,7 +26,7 @@ def transcriber(talker, tokens: Tokens):
 @pytest.mark.parametrize("context", ["bucket", "full"])
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_order_of_results_is_kept(transcriber, clips, context: str, beam_size: int) -> None:
-    together = transcriber(context, beam_size=beam_size)(clips, "sw")
+    together = transcriber(context, beam_size=beam_size)(clips[:5], "sw")
     alone = transcriber(context, beam_size=beam_size)
     for clip, found in zip(clips[:4], together, strict=False):
         assert alone([clip], "sw")[0].tokens == found.tokens
@@ -119,6 +119,7 @@ def test_language_is_that_of_the_likeliest_token(
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_asking_for_the_language_changes_nothing_else(transcriber, clips, beam_size: int) -> None:
+    clips = clips[:4]  # one of them waits for a place
     plain = transcriber(beam_size=beam_size)(clips, "sw")
     asked = transcriber(beam_size=beam_size, detect_language=True)(clips, "sw")
     detected = transcriber(beam_size=beam_size)(clips, None)

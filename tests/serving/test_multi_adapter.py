@@ -85,7 +85,7 @@ def test_a_mixed_batch_is_each_adapter_alone(talker, tuned, tokens: Tokens, beam
     clips = [
         Clip(samples_N, "sw", "bucket", adapter=names[(i + shift) % len(names)], word_times=True)
         for shift in (0, 3)
-        for i, samples_N in enumerate(eight_clips())
+        for i, samples_N in enumerate(eight_clips()[:5])
     ]
     mixed = decode(base, tokens, clips, rows, beam_size)
     said = set()
@@ -105,7 +105,7 @@ def test_a_mixed_batch_is_each_adapter_alone(talker, tuned, tokens: Tokens, beam
             )
             assert [word.text for word in mixed[i].words] == [word.text for word in each.words]
         said |= {(clips[i].samples_N.tobytes(), mixed[i].tokens) for i in mine}
-    assert len(said) > 12  # or the adapters made no difference
+    assert len(said) > 7  # or the adapters made no difference
 
 
 def test_the_base_is_not_copied_for_an_adapter(talker, tuned, tokens: Tokens) -> None:

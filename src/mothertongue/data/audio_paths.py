@@ -26,7 +26,7 @@ def clip_path(root: Path, audio: str, may_leave: bool) -> tuple[Path, tuple[str,
     folder, name = os.path.split(found)
     real = os.path.join(_real_folder(folder), name)
     if os.path.islink(real) or name in ("", ".", ".."):
-        real = os.path.realpath(real)
+        real = _resolved(real)
     if not may_leave and not real.startswith(os.path.join(root, "")):
         raise Fault("PATH-OUTSIDE", f"{audio!r} leads to {real}, outside of {root}", FIX)
     require_utf8(real)
@@ -91,4 +91,11 @@ def _composed(name: str) -> str:
 @lru_cache(maxsize=4096)
 def _real_folder(folder: str) -> str:
     # Resolving asks the disk once for each part of a path; a corpus has few folders.
-    return os.path.realpath(folder)
+    return _resolved(folder)
+
+
+def _resolved(path: str) -> str:
+    """Return the real path; one that is too long to be opened is only normalized."""
+    if len(path) > MAX_PATH:  # to resolve 100,000 parts takes seconds
+        path = os.path.normpath(path)
+    return path if len(path) > MAX_PATH else os.path.realpath(path)

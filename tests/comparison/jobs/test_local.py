@@ -1,6 +1,5 @@
 """Child processes: all that can run do, failures are told, a stop reaches them."""
 
-import json
 import os
 import signal
 import sys
@@ -113,20 +112,19 @@ def test_gpus_that_the_user_hid_stay_hidden(
     assert slots(1, devices=2) == [{"CUDA_VISIBLE_DEVICES": ",".join(expected)}]
 
 
-@pytest.mark.slow
 def test_each_run_of_a_comparison_has_its_devices(make_grid: MakeGrid, tmp_path: Path) -> None:
-    grid = make_grid(strategies={"full": {"strategy": {"kind": "full"}}})
-    watcher = Quiet()
+    """Only how it is told: tests/training/test_distributed.py trains on two."""
+    grid = make_grid(strategies={"full": {"strategy": {"kind": "full"}}}, retention={})
+    commands: list[tuple[str, ...]] = []
 
     def run_some(tasks: Sequence[Task], watcher: TaskWatcher, is_cut: IsCut = never) -> None:
-        if "--devices" in tasks[0].command:
-            run_all([{}], tasks, watcher, is_cut)
-        else:
-            in_process(tasks, watcher, is_cut)
+        commands.extend(task.command for task in tasks)
+        in_process(tasks, watcher, is_cut)
 
-    compare(grid, tmp_path / "out", run_some, watcher, devices=2)
-    (record,) = (tmp_path / "out").glob("runs/*/record.json")
-    assert json.loads(record.read_text())["devices"] == 2
+    compare(grid, tmp_path / "out", run_some, Quiet(), devices=2)
+    training, *others = commands
+    assert training[:4] == ("mothertongue", "train", "--devices", "2")
+    assert others and not any("--devices" in each for each in others)
 
 
 def test_the_last_word_is_the_last_whole_line_of_the_metrics(tmp_path: Path) -> None:
