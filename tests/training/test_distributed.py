@@ -26,8 +26,9 @@ STRATEGIES = {
     "bottleneck": {"kind": "bottleneck", "dim": 8, "encoder_top": 1},
     "lora": {"kind": "lora", "rank": 4, "alpha": 8},
 }
-STAGES = (0, 2, 3)  # of ZeRO
-ROUNDING = 1e-4  # of a loss after 12 steps, relative; the first differ by 1e-7
+STAGES = {"full": (0, 2, 3)}  # of ZeRO; 2 is 3 that keeps gathered weights a little longer
+ONE_EPOCH = ("reinit", "lora")  # freeze and bottleneck read what the first epoch stored
+ROUNDING = 1e-4  # of a loss after 10 steps, relative; the first differ by 1e-7
 
 Made = tuple[Path, Path]
 
@@ -47,6 +48,8 @@ def experiments(made: Made, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         home = folder / kind
         home.mkdir()
         changes = {"strategy": strategy, "batch_size": 3, "full_context_share": 0.2}
+        if kind in ONE_EPOCH:
+            changes["epochs"] = 1
         if kind == "full":
             changes["augment"] = {"speed": {}, "noise": {}, "spec_augment": {}}
         found[kind] = write_experiment(home, *made, **changes)
@@ -70,7 +73,7 @@ def test_two_ranks_compute_what_one_process_does(
     plan = [
         {"experiment": str(zero(path, stage)), "run": str(tmp_path / f"two/{kind}{stage}")}
         for kind, path in experiments.items()
-        for stage in STAGES
+        for stage in STAGES.get(kind, (0, 3))
     ]
     found = launched(2, plan, tmp_path)
     assert len(found) == 2 * len(plan)
@@ -79,7 +82,7 @@ def test_two_ranks_compute_what_one_process_does(
         alone = Silent()
         one = RunDir(tmp_path / "one" / kind)
         run(load_experiment(path), one, alone)
-        for two in (RunDir(tmp_path / f"two/{kind}{stage}") for stage in STAGES):
+        for two in (RunDir(tmp_path / f"two/{kind}{stage}") for stage in STAGES.get(kind, (0, 3))):
             for rank in (each for each in found if each["run"] == str(two.path)):
                 assert rank["outcome"] == "done"
                 assert rank["losses"] == pytest.approx(alone.losses, rel=ROUNDING), two.path

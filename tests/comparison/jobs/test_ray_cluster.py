@@ -68,13 +68,15 @@ def nodes(held: Held) -> Iterator[Any]:
 
 PRECISION = os.environ.get("MOTHERTONGUE_TEST_PRECISION", "fp32")
 TRAIN = {"epochs": 4, "batch_size": 2, "precision": PRECISION, "learning_rate": 1e-3}
+FULL = {"full": {"strategy": {"kind": "full"}}}
 SAVED = TRAIN | {"save_every_steps": 5, "eval_every_steps": 12}
 
 
 @pytest.fixture
 def grid_path(make_grid: MakeGrid, tmp_path: Path) -> Path:
-    """Three runs."""
-    make_grid(train=SAVED)
+    """Two runs."""
+    freeze = {"strategy": {"kind": "freeze", "encoder_layers": 1}}
+    make_grid(train=SAVED, strategies=FULL | {"freeze": freeze}, retention={})
     return tmp_path / "grid.yaml"
 
 
@@ -140,7 +142,7 @@ def test_a_worker_and_a_node_die_and_the_table_is_the_same(
 def test_a_driver_is_stopped_then_killed_and_called_again(
     nodes: Any, held: Held, driver: Drive, make_grid: MakeGrid, tmp_path: Path
 ) -> None:
-    make_grid(train=SAVED, strategies={"full": {"strategy": {"kind": "full"}}}, retention={})
+    make_grid(train=SAVED, strategies=FULL, retention={})
     out, grid_path = tmp_path / "cluster", tmp_path / "grid.yaml"
     stopped = driver(grid_path, out, nodes.address)
     until(held.waiting)
