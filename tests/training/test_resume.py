@@ -17,7 +17,6 @@ from trained import Make, weights
 
 from mothertongue.data.manifest import read_manifest, write_manifest
 from mothertongue.errors import ConfigError, DataError, Interrupted, MothertongueError, Preempted
-from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import sha256_file, write_json
 from mothertongue.training import dataset, loop
@@ -268,20 +267,6 @@ def test_other_settings_are_refused_with_the_difference(make: Make, tmp_path: Pa
     with pytest.raises(ConfigError, match=r"train.learning_rate: was 0.001, now 0.002") as raised:
         run(make(learning_rate=2e-3), RunDir(tmp_path / "run"), Silent())
     assert raised.value.exit_code == 2
-
-
-def test_settings_that_change_no_result_may_change(
-    made: tuple[Path, Path], after_5: RunDir, tmp_path: Path
-) -> None:
-    """More checkpoints, and less memory where it ran out."""
-    changes = {"save_every_steps": 1, "gradient_checkpointing": True, "epochs": 1}
-    settings = tiny_experiment(tmp_path, *made, **changes)
-    decoding = settings.evaluate.model_copy(update={"batch_size": 1, "graphs": "auto"})
-    watcher = Silent()
-    run(settings.model_copy(update={"evaluate": decoding}), after_5, watcher)
-    assert watcher.began_at == 5
-    compiled = settings.train.model_copy(update={"compile": True})
-    refuse_other_settings(settings.model_copy(update={"train": compiled}), after_5)
 
 
 def test_other_data_is_refused(made: tuple[Path, Path], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from trained import weights
 from mothertongue.data.clips import read_split
 from mothertongue.data.manifest import Split, read_manifest, write_manifest
 from mothertongue.errors import ConfigError, DataError, Preempted
-from mothertongue.experiment.config import Experiment
+from mothertongue.experiment.config import Experiment, refuse_other_settings
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.system.files import write_json
 from mothertongue.training.plan_probe import plan
@@ -112,6 +112,23 @@ def test_a_run_is_not_taken_for_one_on_other_data(
     with pytest.raises(DataError, match=message) as raised:
         run(experiment, run_dir, Silent())
     assert f"give another --out, or remove {run_dir.path}" in str(raised.value)
+
+
+def test_settings_that_change_no_result_may_change(begun: tuple[Experiment, RunDir]) -> None:
+    """More checkpoints, and less memory where it ran out."""
+    settings, run_dir = begun
+    train = {"save_every_steps": 1, "gradient_checkpointing": True}
+    changed = settings.model_copy(
+        update={
+            "train": settings.train.model_copy(update=train),
+            "evaluate": settings.evaluate.model_copy(update={"batch_size": 1, "graphs": "auto"}),
+        }
+    )
+    watcher = Silent()
+    run(changed, run_dir, watcher)
+    assert watcher.began_at == 2
+    compiled = settings.train.model_copy(update={"compile": True})
+    refuse_other_settings(settings.model_copy(update={"train": compiled}), run_dir)
 
 
 def test_a_run_is_not_continued_by_other_code(begun: tuple[Experiment, RunDir]) -> None:
