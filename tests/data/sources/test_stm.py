@@ -35,6 +35,14 @@ def read(path: Path) -> tuple[list[Row], list[Rejection], tuple[str, ...]]:
     return rows, [each for each in found if isinstance(each, Rejection)], source.remarks
 
 
+@pytest.mark.parametrize("name", ["S12", "spk-1", "speaker_3", "Locuteur1", "unknown", "7"])
+def test_a_numbered_speaker_is_another_one_in_each_recording(tmp_path: Path, name: str) -> None:
+    path = corpus(tmp_path, {"a.stm": f"a 1 {name} 0 1 habari\nb 1 {name} 0 1 asante\n"})
+    parts = read_stm(path / "a.stm")
+    found = {each.tiers[0].segments[0].speaker for each in (parts, *parts.others)}
+    assert found == {f"a {name}", f"b {name}"}
+
+
 def test_lines_are_read_with_and_without_labels(tmp_path: Path) -> None:
     path = corpus(tmp_path, {"stm/talk_1.stm": TED, "sph/talk_1.wav": ""})
     (first, second), (bad,), remarks = read(path)

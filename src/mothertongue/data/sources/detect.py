@@ -14,6 +14,7 @@ from mothertongue.data.sources.annotation import AnnotationSource
 from mothertongue.data.sources.archives import archives_in, is_archive, unpack_command
 from mothertongue.data.sources.base import Source
 from mothertongue.data.sources.fleurs import TextField
+from mothertongue.data.sources.mixed import MixedSource
 from mothertongue.errors import ConfigError, Fault
 
 NUM_LISTED = 12
@@ -83,7 +84,7 @@ def _located(path: Path, kinds: Sequence[type[Source]]) -> tuple[Path, type[Sour
     """Return where a corpus is, and its layout: the path, or the only folder in it.
 
     An archive often unpacks to a folder in a folder. The inner one is taken if its layout precedes
-    that of the outer one.
+    that of the outer one. A mixture does not: the outer layout knows what its parts are.
     """
     place, found = path, _recognizer(path, kinds)
     folder = _only_folder(path, kinds)
@@ -91,7 +92,9 @@ def _located(path: Path, kinds: Sequence[type[Source]]) -> tuple[Path, type[Sour
         if folder is None:
             break
         inner = _recognizer(folder, kinds)
-        if inner and (found is None or inner.precedence < found.precedence):
+        if inner and (
+            found is None or found.precedence > inner.precedence > MixedSource.precedence
+        ):
             place, found = folder, inner
         folder = _only_folder(folder, kinds)
     return place, found
@@ -144,8 +147,7 @@ def _advice(path: Path) -> str:
         return f"unpack it first, and give the folder: {unpack_command(archives[0])}"
     return (
         "point at the table itself (.csv, .tsv, .json, .jsonl, .parquet, .xlsx, .ods), or at the "
-        "folder "
-        "that holds metadata.csv; docs/guide.md shows each layout"
+        "folder that holds metadata.csv; docs/guide.md shows each layout"
     )
 
 

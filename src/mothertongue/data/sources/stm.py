@@ -22,7 +22,9 @@ NOT_SCORED = "ignore_time_segment_in_scoring"
 LEFT_OUT = f"stretches that nobody transcribed ({NOT_SCORED}), left out"
 SECOND = frozenset({"2", "b"})
 # A speaker by number only, who is another one in each recording.
-NUMBERED = re.compile(r"(?:s|spk|speaker|unknown)?[-_]?\d*", re.IGNORECASE)
+NUMBERED = re.compile(
+    r"(?:s|spk|speaker|unknown|locuteur|locutor|hablante|falante|sprecher)?[-_]?\d*", re.IGNORECASE
+)
 
 
 class StmSource(AnnotationSource):
