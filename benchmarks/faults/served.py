@@ -136,7 +136,7 @@ def _serve(base: str, limits: str, heap: str) -> None:
     from mothertongue.serving.server import serve
 
     specs = parse_specs([f"base={base}"])
-    offer = load(specs, DecodeConfig(), "fp32", "float32", False, print)
+    offer = load(specs, DecodeConfig(), "auto", "float32", False, print)
     serve(offer, Address("127.0.0.1", 0, None), Limits(**json.loads(limits)), TOGETHER, 2)
 
 
