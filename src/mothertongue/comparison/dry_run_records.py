@@ -28,7 +28,7 @@ class PlannedRun:
     peak_memory_bytes: int
     fits: bool
     least_s: float | None = absent()
-    """Where halving may cut the run: the seconds until the first cut, or 0 if it is then not begun.
+    """The seconds until halving may cut the run; 0 if it is not begun by then, none if it is not cut.
     """
 
     @property

@@ -142,7 +142,7 @@ def epoch_s(measured: Measured, config: TrainConfig, epoch: int) -> float:
 
 
 def read_shares(measured: Measured, config: TrainConfig, epoch: int) -> "np.ndarray[Any, Any]":
-    """How likely each step reads stored outputs in an epoch.
+    """Return the probability of each step to read stored outputs in an epoch.
 
     It does if all of its clips were seen at the same context before, and found room in the store.
     Each epoch draws anew which clips a step has, and which steps run at 30 s.
