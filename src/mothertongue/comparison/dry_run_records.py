@@ -28,8 +28,7 @@ class PlannedRun:
     peak_memory_bytes: int
     fits: bool
     least_s: float | None = absent()
-    """The seconds until halving may cut the run; 0 if it is not begun by then, none if it is not cut.
-    """
+    """The seconds until halving may cut the run: 0 if it is then not begun, none if it never may."""
 
     @property
     def estimated_hours(self) -> float:
