@@ -28,7 +28,7 @@ class PlannedRun:
     peak_memory_bytes: int
     fits: bool
     least_s: float | None = absent()
-    """The seconds until halving may cut the run: 0 if it is then not begun, none if it never may."""
+    """The seconds until halving may cut the run: 0 if not begun by then, none if it never may."""
 
     @property
     def estimated_hours(self) -> float:
