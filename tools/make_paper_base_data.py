@@ -12,6 +12,7 @@ With --unlabelled, data/unlabelled has links to other training clips in Swahili,
 import argparse
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,7 @@ def write(name: str, rows: list[Record], sizes: dict[str, int], language: str, o
 def link(name: str, rows: list[Record], out: Path) -> None:
     """Make out/unlabelled/name: links to the recordings of the rows, without their texts."""
     folder = out / "unlabelled" / name
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier call
     folder.mkdir(parents=True)
     for row in rows:
         (folder / Path(row["audio"]).name).symlink_to(row["audio"])
