@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mothertongue.data.audio.headers import SUFFIXES as KNOWN
+from mothertongue.data.folders import is_shown
 from mothertongue.errors import ConfigError, DataError
 from mothertongue.experiment.run_dir import refuse_change
 from mothertongue.inference.subtitle_formats import SUFFIXES, written
@@ -68,8 +69,7 @@ def refuse_clashes(sources: Sequence[Source], formats: Sequence[str]) -> None:
 def _named(argument: Path) -> Iterator[Source]:
     if argument.is_dir():
         below = [path.relative_to(argument) for path in sorted(argument.rglob("*"))]
-        # A disk that was in a Mac has a hidden "._a.wav" without sound beside each a.wav.
-        seen = [path for path in below if not any(part.startswith(".") for part in path.parts)]
+        seen = [path for path in below if all(map(is_shown, path.parts))]
         inside = [path for path in seen if path.suffix.lower() in KNOWN]
         if not inside:
             raise DataError(f"{argument}: no audio below it; expected {', '.join(sorted(KNOWN))}")
