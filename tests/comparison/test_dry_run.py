@@ -272,7 +272,7 @@ def test_sets_that_are_not_there_are_named(make_grid: MakeGrid) -> None:
 
 @pytest.mark.usefixtures("steady")
 def test_halving_shows_the_least_that_it_leaves(make_grid: MakeGrid) -> None:
-    """Of three values the first is never cut, nor is its other seed; two may end after an epoch,
+    """The first of three values is never cut, nor is its other seed; two may end after an epoch,
     and their other seeds are then not begun. Runs of one epoch end before the first cut.
     """
     long, brief = ({"train.learning_rate": [x * 1e-3 for x in (1, 2, 3)]} for _ in range(2))

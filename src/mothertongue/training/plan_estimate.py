@@ -73,7 +73,7 @@ def run_s(measured: Measured, config: TrainConfig) -> float:
 
 
 def begun_s(measured: Measured, config: TrainConfig, epochs: int) -> float:
-    """Seconds of the first epochs of a run, each with a validation after it."""
+    """Return the seconds of the first epochs of a run, each with a validation after it."""
     clips = epochs * config.clips_of(measured.validation_clips)
     return sum(_epochs_s(measured, config)[:epochs]) + clips * measured.validation_clip_s
 
@@ -169,7 +169,7 @@ def split_s(measured: Measured) -> float:
 
 
 def stored_bytes(measured: Measured, config: TrainConfig) -> int:
-    """The bytes that a run stores, as far as there is room."""
+    """Return the bytes that a run stores, as far as there is room."""
     if not measured.read:
         return 0
     needed = _needed_bytes(measured, config, config.num_epochs)
@@ -177,8 +177,10 @@ def stored_bytes(measured: Measured, config: TrainConfig) -> int:
 
 
 def _needed_bytes(measured: Measured, config: TrainConfig, epochs: int) -> float:
-    """The bytes of all that so many epochs compute: each clip at its own context, and at 30 s once
-    it was in a step at 30 s, which each epoch draws anew.
+    """Return the bytes of all that so many epochs compute.
+
+    That is each clip at its own context, and at 30 s once it was in a step at 30 s, which each
+    epoch draws anew.
     """
     share, full_s = _full_share(config), measured.full_context_s
     cut_s = (measured.context_s - full_s) * _epochs_stored(1 - share, epochs)
@@ -189,7 +191,7 @@ def _needed_bytes(measured: Measured, config: TrainConfig, epochs: int) -> float
 
 
 def _room(measured: Measured, config: TrainConfig, epochs: int) -> float:
-    """The share of what so many epochs compute that finds room in the store."""
+    """Return the share of what so many epochs compute that finds room in the store."""
     needed = _needed_bytes(measured, config, epochs)
     return min(1.0, config.prefix_cache_gb * 1e9 / needed) if needed else 1.0
 

@@ -133,7 +133,7 @@ def refuse_unfit(experiment: Experiment) -> None:
 def open_data(
     experiment: Experiment, noted: Callable[[str], None] = lambda _: None
 ) -> tuple[Base, list[Utterance]]:
-    """The base and the utterances of `read_fitting`, once it is clear that both fit."""
+    """Return the base and the utterances of `read_fitting`, once it is clear that both fit."""
     utterances = read_fitting(experiment, noted)
     base = open_base(experiment)
     experiment.strategy.check(base.model.config)

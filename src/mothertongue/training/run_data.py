@@ -14,7 +14,7 @@ from mothertongue.experiment.config import Experiment
 def read_fitting(
     experiment: Experiment, noted: Callable[[str], None] = lambda _: None
 ) -> list[Utterance]:
-    """The utterances, once it is clear that they fit the experiment, as far as no base is needed.
+    """Return the utterances, once all that needs no base is known to fit the experiment.
 
     The clips of a replay come last; see `is_replayed`.
     """
