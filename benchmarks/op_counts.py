@@ -27,7 +27,8 @@ from mothertongue.config import parse
 from mothertongue.data.audio.load import SAMPLE_RATE_HZ
 from mothertongue.experiment.config import Experiment
 from mothertongue.experiment.train_config import TrainConfig
-from mothertongue.model.devices import Precision, dtype_of
+from mothertongue.model.devices import dtype_of
+from mothertongue.system.arguments import Precision
 from mothertongue.training import frozen_prefix, lean, loss
 from mothertongue.training.batch import Batch
 from mothertongue.training.distributed import Ranks

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from mothertongue.system.arguments import Paths, StrPath, checked, listed
+from mothertongue.data.manifest import Split
+from mothertongue.system.arguments import (
+    EngineName,
+    Paths,
+    Precision,
+    StrPath,
+    Vad,
+    Weights,
+    checked,
+    listed,
+)
 from mothertongue.system.json_files import field_values, to_json
 
 if TYPE_CHECKING:
     from mothertongue.inference.model import Model
 
 Json = dict[str, Any]
-Weights = Literal["best", "final"]
-EngineName = Literal["auto", "torch", "ctranslate2"]
-Precision = Literal["auto", "bf16", "fp32"]
-Vad = Literal["auto", "silero", "off"]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -188,7 +194,7 @@ def evaluate(
     model: StrPath,
     data: StrPath | None = None,
     *,
-    split: Literal["train", "validation", "test"] = "test",
+    split: Split = "test",
     language: str | None = None,
     with_base: bool = False,
     long_form: bool = False,

@@ -1,7 +1,7 @@
 """The verbs evaluate, transcribe and export."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ from mothertongue.cli.options import (
     Weights,
 )
 from mothertongue.cli.support import counting, decoding, show, write_page
+from mothertongue.system.arguments import Vad
 
 
 @app.command()
@@ -65,7 +66,7 @@ def evaluate(
         typer.Option(min=0.5, max=120, help="Length of joined recordings. Default: 5 minutes."),
     ] = None,
     vad: Annotated[
-        Literal["auto", "silero", "off"] | None,
+        Vad | None,
         typer.Option(help="Speech detector for --long-form; auto (default) is Silero's if there."),
     ] = None,
     json_file: Json = None,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mothertongue.system import arguments
 from mothertongue.system.files import require_writable
 
 STANDARD_OUTPUT = ("-", "/dev/stdout")
@@ -49,16 +50,16 @@ OwnGraphs = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="How many clips are decoded together.")]
 PrecisionOption = Annotated[
-    Literal["auto", "bf16", "fp32"], typer.Option(help="Precision of torch's activations.")
+    arguments.Precision, typer.Option(help="Precision of torch's activations.")
 ]
 ComputeType = Annotated[str, typer.Option(help="CTranslate2's type: default, float32, int8, ...")]
 EngineOption = Annotated[
-    Literal["auto", "torch", "ctranslate2"],
+    arguments.EngineName,
     typer.Option(help="Engine; auto is CTranslate2 for its folders, else torch."),
 ]
-Weights = Annotated[Literal["best", "final"], typer.Option(help="The weights of a run to use.")]
+Weights = Annotated[arguments.Weights, typer.Option(help="The weights of a run to use.")]
 VadOption = Annotated[
-    Literal["auto", "silero", "off"],
+    arguments.Vad,
     typer.Option(help="Speech detector; auto is Silero's if it is installed."),
 ]
 SplitOption = Annotated[

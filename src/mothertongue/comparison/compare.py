@@ -40,8 +40,8 @@ from mothertongue.config import Config
 from mothertongue.experiment.config import refuse_other_settings
 from mothertongue.experiment.defaults import in_precision, settled_all
 from mothertongue.experiment.run_dir import CLIPS, COMPARISON, TEST_SCORES, RunDir, is_run
-from mothertongue.model.devices import Precision
 from mothertongue.model.load import base_config
+from mothertongue.system.arguments import Precision
 from mothertongue.system.files import open_atomically, write_json
 
 

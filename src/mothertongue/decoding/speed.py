@@ -19,8 +19,8 @@ from mothertongue.decoding.decoder_layers import (
     mask_beyond,
     one_query_dtype,
 )
-from mothertongue.model.devices import Precision
 from mothertongue.model.precision import Choice, Speeds, choose, in_turns
+from mothertongue.system.arguments import Precision
 
 ROWS, FRAMES, PAST, TOKENS = 8, 500, 32, 50
 """Clips of 10 s, decoded together to so many tokens."""

@@ -17,9 +17,9 @@ from mothertongue.data.manifest import read_data
 from mothertongue.experiment.config import Experiment, read_experiment
 from mothertongue.experiment.run_dir import RunDir
 from mothertongue.experiment.train_config import BatchSize, TrainConfig
-from mothertongue.model.devices import Precision
 from mothertongue.model.load import base_config
 from mothertongue.strategies.learning_rates import usual_rate
+from mothertongue.system.arguments import Precision
 
 MOST_EPOCHS, FEWEST_EPOCHS = 30, 8
 EPOCHS_AT_2_H = 15

@@ -21,7 +21,7 @@ from mothertongue.data.augment.config import AugmentConfig
 from mothertongue.data.replay import ReplayConfig
 from mothertongue.experiment.trackers import known_tracker, tracker_names
 from mothertongue.model.context import Context
-from mothertongue.model.devices import Precision
+from mothertongue.system.arguments import Precision
 
 SAVE_EVERY_STEPS = 500
 """The most steps between two checkpoints where the settings give none: an epoch can take days."""

@@ -13,14 +13,14 @@ from mothertongue.decoding.speed import decoding_precision
 from mothertongue.decoding.torch_transcriber import Advance, TorchTranscriber
 from mothertongue.decoding.transcript import ClipTranscriber, DecodeConfig
 from mothertongue.model.context import Context
-from mothertongue.model.devices import Precision, best_device
+from mothertongue.model.devices import best_device
 from mothertongue.model.load import Base
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.strategies.base import NotAdapterError
+from mothertongue.system.arguments import Precision
 
 Make = Callable[[Context, DecodeConfig, Advance], ClipTranscriber]
 Kind = Literal["base", "run", "ctranslate2", "export"]
-EngineName = Literal["auto", "torch", "ctranslate2"]
 
 
 @dataclass(frozen=True, slots=True)

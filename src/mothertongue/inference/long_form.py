@@ -34,7 +34,8 @@ from mothertongue.inference.score_split import transcribe_split
 from mothertongue.inference.speech_detection import Find
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files, transcribe_samples
-from mothertongue.inference.transcribe_files import Vad, detector
+from mothertongue.inference.transcribe_files import detector
+from mothertongue.system.arguments import Vad
 from mothertongue.system.console import counting
 from mothertongue.system.environment import environment
 from mothertongue.system.files import sha256_files

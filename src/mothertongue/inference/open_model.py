@@ -15,18 +15,18 @@ from mothertongue.export.base import Exporter, ExportTranscriber, exporters
 from mothertongue.export.formats.adapter import put_adapter_on
 from mothertongue.inference.engine import (
     Engine,
-    EngineName,
     converted_engine,
     ctranslate2_engine,
     torch_engine,
 )
 from mothertongue.model.adapters import CONFIG as ADAPTER_CONFIG
 from mothertongue.model.context import Context
-from mothertongue.model.devices import Precision, keep_freed_memory
+from mothertongue.model.devices import keep_freed_memory
 from mothertongue.model.load import load_base
 from mothertongue.model.locate import BaseFiles, locate
 from mothertongue.model.tokenizer import load_tokens
 from mothertongue.strategies.base import CannotMergeError
+from mothertongue.system.arguments import EngineName, Precision
 from mothertongue.system.json_files import read_json
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from mothertongue.data.audio.load import AudioError
 from mothertongue.decoding.transcript import DecodeConfig
@@ -16,9 +15,8 @@ from mothertongue.inference.speech_detection import Find, everything, has_detect
 from mothertongue.inference.subtitle_formats import FORMATS, written
 from mothertongue.inference.subtitles import Recording
 from mothertongue.inference.transcribe import transcribe_files
+from mothertongue.system.arguments import Vad
 from mothertongue.system.console import console
-
-Vad = Literal["auto", "silero", "off"]
 
 
 def check_formats(formats: Sequence[str], sources: Sequence[Source], out: Path | None) -> None:

@@ -6,15 +6,14 @@ import platform
 import resource
 import sys
 from pathlib import Path
-from typing import Literal
 
 import psutil
 import torch
 
+from mothertongue.system.arguments import Precision
+
 CGROUP = Path("/sys/fs/cgroup")  # of a container or a job of a cluster
 PROCESS = Path("/proc/self/status")
-
-Precision = Literal["auto", "bf16", "fp32"]
 
 CPU_CONTEXT_S = 80
 """Seconds of audio context that go through the encoder together on a CPU, such as 2 clips of 30 s.

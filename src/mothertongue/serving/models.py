@@ -21,15 +21,15 @@ from mothertongue.experiment.config import read_experiment
 from mothertongue.experiment.load import load_run
 from mothertongue.experiment.run_dir import RunDir, is_run
 from mothertongue.export.formats.adapter import put_adapter_on
-from mothertongue.inference.engine import EngineName
 from mothertongue.inference.open_model import adapter_base, export_format, open_model
 from mothertongue.model.adapters import AdapterAssignment
 from mothertongue.model.context import Context
-from mothertongue.model.devices import Precision, best_device, keep_freed_memory
+from mothertongue.model.devices import best_device, keep_freed_memory
 from mothertongue.model.load import Base, load_base
 from mothertongue.model.locate import locate
 from mothertongue.model.tokenizer import Tokens
 from mothertongue.serving.multi_adapter import add
+from mothertongue.system.arguments import EngineName, Precision
 
 NAME = re.compile(r"[\w][\w.:-]*")
 Json = dict[str, Any]

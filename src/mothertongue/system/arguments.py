@@ -1,10 +1,11 @@
-"""Check the arguments of public functions, as the command line checks its options."""
+"""The choices that commands and functions share; and a check of the arguments of functions, as the
+command line checks its options."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +13,10 @@ from mothertongue.errors import ConfigError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Weights = Literal["best", "final"]
+EngineName = Literal["auto", "torch", "ctranslate2"]
+Precision = Literal["auto", "bf16", "fp32"]
+Vad = Literal["auto", "silero", "off"]
 StrPath = str | Path
 Paths = StrPath | Iterable[StrPath]
 
